@@ -1,0 +1,31 @@
+//! Heartbeat, reconnect and server liveness policies for long-lived connections, sans-IO.
+//!
+//! A policy here owns no socket, no clock and no thread. Its host (a product, or the cardiogram simulator) tells it what
+//! happened and when, and asks what to do and when to be woken:
+//!
+//! - [`Heartbeat`]: keeps one connection alive and notices when it is dead.
+//! - [`Reconnect`]: says how long to wait before the next connection attempt, and to which server.
+//! - [`ServerPolicy`]: closes sessions that have gone silent.
+//! - [`StrategySpec`]: one of each, as data, with a name and a source.
+//! - [`Promises`]: what a policy guarantees, given [`Bounds`] on its environment.
+//!
+//! What this crate is not: it knows nothing of simulation, and it performs no input or output.
+
+pub mod heartbeat;
+pub mod preset;
+pub mod promise;
+pub mod reconnect;
+pub mod server;
+pub mod strategy;
+mod time;
+pub mod unit;
+
+pub use heartbeat::{Action, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason};
+pub use promise::{AttemptLimit, Bounds, Promises};
+pub use reconnect::{AttemptFailure, Reconnect, ReconnectEvent, ReconnectSpec, ServerChoice, Verdict};
+pub use server::{ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId};
+pub use strategy::{Problem, StrategySpec};
+pub use time::Time;
+
+/// The generator a policy draws from: handed to it when it is built, seeded by its host, its only source of chance.
+pub type PolicyRng = Box<dyn rand_core::Rng + Send>;

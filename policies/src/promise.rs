@@ -1,0 +1,42 @@
+//! What a policy promises. Property tests exist to break promises; a promise that cannot be made is `None`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What the environment guarantees, as far as a promise depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// The longest round trip on a healthy path, TCP retransmissions included.
+    pub rtt_max: Duration,
+    /// No packet is lost on a healthy path.
+    pub loss_free: bool,
+    /// The idle time after which the shortest NAT on the path forgets a mapping; `None`: it never does.
+    pub nat_timeout: Option<Duration>,
+    /// How long a server may take to accept and welcome a client on a healthy path.
+    pub handshake_max: Duration,
+}
+
+/// What a policy guarantees within [`Bounds`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promises {
+    /// A permanent break is noticed within this time of its begin.
+    pub detects_within: Option<Duration>,
+    /// At most this many heartbeats are sent in any hour of an established connection.
+    pub heartbeats_per_hour: Option<u32>,
+    /// Never more connection attempts than this in a window of time.
+    pub attempts: Option<AttemptLimit>,
+    /// Once the network and a server are usable for good, a session is established within this time.
+    pub reconnects_within: Option<Duration>,
+    /// A connection on a healthy path is never given up.
+    pub no_false_alarm: bool,
+}
+
+/// At most `count` connection attempts begin in any window of length `window`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptLimit {
+    /// The most attempts that may begin.
+    pub count: u32,
+    /// In any half-open window of this length.
+    pub window: Duration,
+}

@@ -1,0 +1,141 @@
+//! The reconnect contract: told of attempts and their outcome, asked when and where to try next. The policies
+//! themselves are one file each below this module.
+
+mod delay;
+mod exponential;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    delay::FixedDelay,
+    exponential::{DelayFrom, Exponential, Jitter, Reset},
+};
+use crate::{Bounds, GiveUp, LossReason, PolicyRng, Problem, Promises, Time};
+
+/// A policy that decides when and where to connect again.
+///
+/// The host's side of the contract: report everything with [`on_event`](Self::on_event), in order; when an attempt has
+/// failed, a connection is lost, or the network has changed while none is up, ask [`next`](Self::next) once and do as it
+/// says. The very first attempt of a device's life is the host's own.
+pub trait Reconnect: Send {
+    /// Takes note of what happened.
+    fn on_event(&mut self, now: Time, event: &ReconnectEvent);
+
+    /// What to do now that there is no connection.
+    fn next(&mut self, now: Time) -> Verdict;
+}
+
+/// What a host tells a reconnect policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReconnectEvent {
+    /// A connection attempt begins.
+    AttemptStarted {
+        /// To this server.
+        server: u32,
+    },
+    /// The attempt ended in an established connection.
+    Connected,
+    /// The attempt failed.
+    AttemptFailed(AttemptFailure),
+    /// An established connection is gone.
+    Lost(Ended),
+    /// The device moved to another network, or lost it (`None`).
+    NetworkChanged(Option<u32>),
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum AttemptFailure {
+    /// The server's host answered RST: nobody listens there.
+    Refused,
+    /// No answer within the connect timeout, or TCP gave up.
+    Timeout,
+    /// The connection came up and was reset or closed before the server's welcome.
+    Dropped,
+}
+
+/// How an established connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The transport reported it.
+    Transport(LossReason),
+    /// The heartbeat policy gave it up.
+    GivenUp(GiveUp),
+}
+
+/// A reconnect policy's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Wait, then try.
+    TryAfter {
+        /// From now. Zero: at once.
+        wait: Duration,
+        /// Where.
+        server: ServerChoice,
+    },
+    /// Give up until something else happens (a network change, the user).
+    Stop,
+}
+
+/// Which server to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServerChoice {
+    /// The one of the last attempt.
+    Same,
+    /// The next one in the list, cyclically.
+    Next,
+}
+
+/// A reconnect policy as data, in the same form as [`HeartbeatSpec`](crate::HeartbeatSpec).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ReconnectSpec {
+    /// Try again at once, always: the thundering herd's worst case, and the right answer after a network change.
+    Immediate,
+    /// The same wait before every attempt.
+    FixedDelay(FixedDelay),
+    /// Waits that grow by a factor up to a cap, with or without jitter.
+    Exponential(Exponential),
+}
+
+impl Default for ReconnectSpec {
+    /// [`Exponential`] with its defaults.
+    fn default() -> Self {
+        Self::Exponential(Exponential::default())
+    }
+}
+
+impl ReconnectSpec {
+    /// A policy ready to run.
+    pub fn build(&self, rng: PolicyRng) -> Box<dyn Reconnect> {
+        match self {
+            Self::Immediate => Box::new(delay::ConstantDelay::new(Duration::ZERO)),
+            Self::FixedDelay(spec) => Box::new(delay::ConstantDelay::new(spec.delay.get())),
+            Self::Exponential(spec) => Box::new(exponential::Backoff::new(spec.clone(), rng)),
+        }
+    }
+
+    /// What the policy guarantees within `bounds`, given that an attempt is abandoned after `connect_timeout`.
+    pub fn promises(&self, bounds: &Bounds, connect_timeout: Duration) -> Promises {
+        match self {
+            Self::Immediate => delay::promises(Duration::ZERO, bounds, connect_timeout),
+            Self::FixedDelay(spec) => delay::promises(spec.delay.get(), bounds, connect_timeout),
+            Self::Exponential(spec) => spec.promises(bounds, connect_timeout),
+        }
+    }
+
+    /// Contradictions between parameters, each with the path to the key that should change.
+    pub fn problems(&self) -> Vec<Problem> {
+        match self {
+            Self::Immediate | Self::FixedDelay(_) => Vec::new(),
+            Self::Exponential(spec) => spec.problems(),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The server's side: which sessions to close for silence. The policies themselves are one file each below this module.
+
+mod reaper;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::reaper::IdleReaper;
+use crate::{Bounds, Problem, Time};
+
+/// Names one session of one server, for as long as the server's process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SessionId(pub u32);
+
+/// A policy that watches over all sessions of one server process.
+///
+/// The host's side of the contract is that of [`Heartbeat`](crate::Heartbeat).
+pub trait ServerPolicy: Send {
+    /// Takes note of what happened to a session.
+    fn on_event(&mut self, now: Time, session: SessionId, event: &SessionEvent);
+
+    /// What to do now, one action a call, `None` when there is nothing more to do.
+    fn poll(&mut self, now: Time) -> Option<ServerAction>;
+
+    /// When the policy wants to be polled next, events apart.
+    fn deadline(&self) -> Option<Time>;
+}
+
+/// What happened to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionEvent {
+    /// The client was welcomed.
+    Opened,
+    /// A heartbeat arrived.
+    HeartbeatReceived,
+    /// Any other valid frame arrived.
+    FrameReceived,
+    /// The server wrote to the session.
+    FrameSent,
+    /// The session is gone.
+    Closed,
+}
+
+/// What a server policy tells its host to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerAction {
+    /// Close the session.
+    Close {
+        /// Which one.
+        session: SessionId,
+    },
+}
+
+/// A server policy as data, in the same form as [`HeartbeatSpec`](crate::HeartbeatSpec).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ServerSpec {
+    /// Sessions are kept until TCP ends them.
+    #[default]
+    None,
+    /// Sessions that have been idle too long are closed.
+    IdleReaper(IdleReaper),
+}
+
+impl ServerSpec {
+    /// A policy ready to run.
+    pub fn build(&self) -> Box<dyn ServerPolicy> {
+        match self {
+            Self::None => Box::new(KeepAll),
+            Self::IdleReaper(spec) => Box::new(reaper::Reaper::new(spec.clone())),
+        }
+    }
+
+    /// Within what time of its last packet a dead session is closed; `None`: no promise.
+    pub fn reaps_within(&self, _: &Bounds) -> Option<std::time::Duration> {
+        match self {
+            Self::None => None,
+            Self::IdleReaper(spec) => Some(spec.idle.get() + spec.scan.get()),
+        }
+    }
+
+    /// Contradictions between parameters, each with the path to the key that should change.
+    pub fn problems(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+}
+
+/// Keeps every session.
+struct KeepAll;
+
+impl ServerPolicy for KeepAll {
+    fn on_event(&mut self, _: Time, _: SessionId, _: &SessionEvent) {}
+
+    fn poll(&mut self, _: Time) -> Option<ServerAction> {
+        None
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        None
+    }
+}

@@ -1,0 +1,339 @@
+//! What a world is made of, as data: the part of a scenario that decides what happens. Reading files, presets by name
+//! and the comparison of strategies belong to the scenarios crate.
+
+use std::time::Duration;
+
+use cardiogram_policies::{
+    Bounds, Problem, StrategySpec,
+    unit::{Delay, Fraction, Span},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use crate::distribution::Distribution;
+
+/// Everything that decides a run, but the seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorldConfig {
+    /// How long the run lasts.
+    pub duration: Duration,
+    /// The devices.
+    pub devices: DevicesConfig,
+    /// The link between each device and the NAT: a lane of its own for every device.
+    pub access: LinkConfig,
+    /// The NAT that all devices sit behind.
+    pub nat: NatConfig,
+    /// The link between the NAT and the servers.
+    pub core: LinkConfig,
+    /// The servers.
+    pub server: ServerConfig,
+    /// What the application has to say.
+    pub traffic: TrafficConfig,
+    /// What goes wrong.
+    pub faults: Vec<FaultConfig>,
+    /// What client and server do about it.
+    pub strategy: StrategySpec,
+}
+
+/// A group of equal devices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DevicesConfig {
+    /// How many. Default 1, at most 1,000,000.
+    pub count: u32,
+    /// Each device starts at a random moment within this time. Default 1 min.
+    pub start_within: Delay,
+    /// The TCP of their kernel. Default `linux-new`.
+    pub tcp: TcpPreset,
+    /// Sizes of the application's frames.
+    pub frames: FrameSizes,
+}
+
+impl Default for DevicesConfig {
+    fn default() -> Self {
+        Self { count: 1, start_within: Delay::millis(60_000), tcp: TcpPreset::default(), frames: FrameSizes::default() }
+    }
+}
+
+/// Whose TCP timers a host has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TcpPreset {
+    /// Linux 6.5 and later: SYN retries start with four linear steps.
+    #[default]
+    LinuxNew,
+    /// Linux before 6.5: SYN retries double from the start.
+    LinuxOld,
+}
+
+/// Sizes in bytes of the application's frames on the TCP stream. The smallest possible sizes are in `docs/model.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FrameSizes {
+    /// The client's first frame (login). Default 64, at least 11.
+    pub hello: u16,
+    /// The server's answer to it. Default 32, at least 7.
+    pub welcome: u16,
+    /// A heartbeat. Default 5 (the worked example of source document 001), at least 5.
+    pub heartbeat: u16,
+    /// The answer to a heartbeat. Default 5, at least 5.
+    pub reply: u16,
+    /// A message of the application, either way. Default 120, at least 15.
+    pub message: u16,
+    /// The application's acknowledgement of a message. Default 7, at least 7.
+    pub ack: u16,
+}
+
+impl Default for FrameSizes {
+    fn default() -> Self {
+        Self { hello: 64, welcome: 32, heartbeat: 5, reply: 5, message: 120, ack: 7 }
+    }
+}
+
+/// A link, the same in both directions. Packets of one lane and direction arrive in the order they were sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkConfig {
+    /// One-way delay of a packet; must have a positive minimum.
+    pub delay: Distribution,
+    /// Loss that comes in bursts. Default none.
+    #[serde(default)]
+    pub burst_loss: Option<BurstLoss>,
+    /// Loss of single packets, independent of each other. Default 0.
+    #[serde(default)]
+    pub packet_loss: Fraction,
+}
+
+/// Gilbert-Elliott loss driven by time: the state changes by itself, whether or not packets flow, and both directions
+/// share it. (A chain driven by packets makes no bursts for a client that sends once in minutes.)
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BurstLoss {
+    /// Mean length of a good period (exponential).
+    pub good: Span,
+    /// Mean length of a bad period (exponential).
+    pub bad: Span,
+    /// Probability that a packet is lost in a good period.
+    pub loss_good: Fraction,
+    /// Probability that a packet is lost in a bad period.
+    pub loss_bad: Fraction,
+}
+
+/// A NAT or stateful firewall.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NatConfig {
+    /// Idle time after which the mapping of an established connection is forgotten. Default 7440 s (RFC 5382 REQ-5).
+    pub established: Span,
+    /// The same for a connection that is opening or closing. Default 240 s (RFC 5382 REQ-5).
+    pub transitory: Span,
+    /// Which packets restart the idle time. Default `both`.
+    pub refresh: NatRefresh,
+    /// What happens to packets of a forgotten connection. Default `drop-silent`.
+    pub after_expiry: NatClass,
+}
+
+impl Default for NatConfig {
+    fn default() -> Self {
+        Self {
+            established: Span::secs(7_440),
+            transitory: Span::secs(240),
+            refresh: NatRefresh::default(),
+            after_expiry: NatClass::default(),
+        }
+    }
+}
+
+/// Which packets keep a mapping alive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NatRefresh {
+    /// Packets of either direction (Linux conntrack, cloud load balancers).
+    #[default]
+    Both,
+    /// Packets from the inside only (the minimum of RFC 4787 REQ-6).
+    Outbound,
+}
+
+/// What a NAT does with packets of a connection it has forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum NatClass {
+    /// Drops them without a word.
+    #[default]
+    DropSilent,
+    /// Answers the inside with RST, drops what comes from outside.
+    RstInsideOnSend,
+    /// A packet from the inside makes a new mapping on the same port; what comes from outside before is dropped.
+    RemapSamePort,
+    /// A packet from the inside makes a new mapping on another port; what comes from outside is dropped.
+    RemapNewPort,
+}
+
+/// The servers, all equal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// How many. Default 1, at most 16.
+    pub count: u32,
+    /// The TCP of their kernel. Default `linux-new`.
+    pub tcp: TcpPreset,
+    /// The listen backlog: one more connection than this waits to be accepted; later SYNs are dropped. Default 4096.
+    pub backlog: u32,
+    /// The application's work for a new connection, up to the welcome. Default 0.
+    pub accept_cost: Delay,
+    /// Its work for a heartbeat. Default 0.
+    pub heartbeat_cost: Delay,
+    /// Its work for any other frame. Default 0.
+    pub message_cost: Delay,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            count: 1,
+            tcp: TcpPreset::default(),
+            backlog: 4_096,
+            accept_cost: Delay::ZERO,
+            heartbeat_cost: Delay::ZERO,
+            message_cost: Delay::ZERO,
+        }
+    }
+}
+
+/// What the application has to say. The moments are a function of seed and device, the same for every strategy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrafficConfig {
+    /// Mean time between messages of a device (Poisson). Default: it sends none.
+    pub up: Option<Span>,
+    /// Mean time between messages to a device, pushes (Poisson). Default: there are none.
+    pub down: Option<Span>,
+}
+
+/// Something that goes wrong. In a file: `[[faults]]` with one table named for its kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum FaultConfig {
+    /// A link carries nothing; what is under way on it is lost.
+    Cut(Cut),
+    /// The NAT forgets all mappings at once (reboot, failover).
+    NatFlush(NatFlush),
+    /// The server's application stops; its kernel goes on (deadlock).
+    Stall(ServerFault),
+    /// The server's process dies; its kernel closes the connections and refuses new ones until the process is back.
+    Crash(ServerFault),
+    /// The server's host goes silent and loses all state; afterwards it is back with a fresh process.
+    Vanish(ServerFault),
+    /// The server's process is restarted: it closes its sessions, and listens again after `lasts`.
+    Restart(ServerFault),
+}
+
+/// A cut of a link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cut {
+    /// Which link. Default `access`, where every device has its own cuts.
+    #[serde(default)]
+    pub link: LinkName,
+    /// Which direction. Default `both`.
+    #[serde(default)]
+    pub direction: Direction,
+    /// When it begins.
+    pub when: When,
+    /// How long it lasts. Default: to the end of the run.
+    #[serde(default)]
+    pub lasts: Option<Distribution>,
+}
+
+/// A flush of the NAT's table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NatFlush {
+    /// When.
+    pub when: When,
+}
+
+/// A fault of a server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerFault {
+    /// Which server, counted from 0. Default: all, each with its own draws.
+    #[serde(default)]
+    pub server: Option<u32>,
+    /// When it begins.
+    pub when: When,
+    /// How long it lasts. Default: to the end of the run.
+    #[serde(default)]
+    pub lasts: Option<Distribution>,
+}
+
+/// The links of the world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkName {
+    /// Between a device and the NAT.
+    #[default]
+    Access,
+    /// Between the NAT and the servers.
+    Core,
+}
+
+/// A direction of travel, seen from the device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    Both,
+    /// From device to server.
+    Up,
+    /// From server to device.
+    Down,
+}
+
+/// When a fault strikes. Drawn before the run from the seed; it never reacts to a policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    /// At these times, the same for everyone.
+    At(Vec<Delay>),
+    /// Once, at a uniformly random moment between the two times.
+    Within {
+        /// Not before.
+        from: Delay,
+        /// Before this.
+        to: Span,
+    },
+    /// Again and again, on average once in this time (a Poisson process). A fault never begins inside its own last one.
+    Every(Span),
+}
+
+/// The most devices of a world.
+pub const DEVICES_MAX: u32 = 1_000_000;
+/// The most servers of a world.
+pub const SERVERS_MAX: u32 = 16;
+/// The most faults a file may name.
+pub const FAULTS_MAX: usize = 1_000;
+/// The longest run.
+pub const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+impl WorldConfig {
+    /// Every contradiction, with paths as in a scenario file; empty when the world can run. The strategy's own problems
+    /// are not repeated here.
+    pub fn problems(&self) -> Vec<Problem> {
+        crate::check::problems(self)
+    }
+
+    /// What the world guarantees on a healthy path: the base of every promise.
+    pub fn bounds(&self) -> Bounds {
+        crate::check::bounds(self)
+    }
+
+    /// The smallest delay of any link: the lookahead of the conservative engine.
+    pub fn lookahead(&self) -> Duration {
+        self.access.delay.min().min(self.core.delay.min())
+    }
+}

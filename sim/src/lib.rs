@@ -1,0 +1,28 @@
+//! The world of cardiogram: devices behind a NAT, links that fail, servers that hang, and the truth about all of it.
+//!
+//! [`run`] takes a [`WorldConfig`](config::WorldConfig) and a seed and returns an [`Outcome`](outcome::Outcome). Equal
+//! input gives equal bytes on every machine and on both engines.
+//!
+//! - [`packet`]: IPv4/TCP packets, to the byte.
+//! - [`tcp`]: one end of a TCP connection with Linux's timing.
+//! - `link`, `nat`, `server`, `device`: the nodes, sans-IO: they are told the time and handed packets.
+//! - [`engine`]: moves packets and time, and nothing else.
+//! - [`trace`]: what happened; [`outcome`]: what it means.
+//!
+//! What is not here: reading scenario files, statistics, anything that performs input or output.
+
+mod check;
+pub mod config;
+mod digest;
+mod distribution;
+pub mod engine;
+pub mod outcome;
+pub mod packet;
+pub mod pcap;
+pub mod tcp;
+pub mod trace;
+mod trace_json;
+
+pub use config::WorldConfig;
+pub use engine::{Engine, RunError, RunOptions, run};
+pub use outcome::Outcome;

@@ -1,0 +1,230 @@
+//! What came out of a run: the truth beside what the policy made of it, and what it cost.
+
+use std::{fmt, time::Duration};
+
+use cardiogram_policies::{GiveUp, LossReason, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::trace::Trace;
+
+/// The result of one run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Digest of everything that happened: equal worlds and equal policies give equal hashes on every engine.
+    pub trace_hash: TraceHash,
+    /// Time from each device's start to the end of the run, summed.
+    pub device_time: Duration,
+    /// Breaks of usable sessions, by device, then by time.
+    pub episodes: Vec<Episode>,
+    /// Usable sessions that were given up, by device, then by time.
+    pub false_alarms: Vec<FalseAlarm>,
+    /// Time during which a device had a usable session, summed over devices.
+    pub usable_time: Duration,
+    /// Time during which the server held a session that its device had already left, summed.
+    pub zombie_time: Duration,
+    /// Packets and actions, summed over devices.
+    pub totals: Totals,
+    /// What the user of the application felt.
+    pub pushes: Pushes,
+    /// Everything that happened, where it was asked for.
+    pub trace: Option<Trace>,
+}
+
+/// Digest of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TraceHash(pub u128);
+
+impl fmt::Display for TraceHash {
+    /// 32 hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// A time without a usable session, begun by a break of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Episode {
+    /// Whose.
+    pub device: u32,
+    /// What broke first.
+    pub cause: Cause,
+    /// When the session stopped being usable.
+    pub begin: Time,
+    /// When the device had a usable session again; `None`: not before the end of the run.
+    pub end: Option<Time>,
+    /// When and how the device gave the connection up; `None`: it did not.
+    pub detection: Option<Detection>,
+}
+
+/// How an episode went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EpisodeOutcome {
+    /// The device gave the dead connection up.
+    Detected,
+    /// The connection became usable again before anyone noticed.
+    RiddenOut,
+    /// The run ended first.
+    Undetected,
+}
+
+impl Episode {
+    /// How it went.
+    pub const fn outcome(&self) -> EpisodeOutcome {
+        match (self.detection, self.end) {
+            (Some(_), _) => EpisodeOutcome::Detected,
+            (None, Some(_)) => EpisodeOutcome::RiddenOut,
+            (None, None) => EpisodeOutcome::Undetected,
+        }
+    }
+}
+
+/// When and how a device left a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detection {
+    /// When.
+    pub at: Time,
+    /// Which mechanism said so.
+    pub by: DetectedBy,
+}
+
+/// Which mechanism made a device leave a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DetectedBy {
+    /// The heartbeat policy.
+    Heartbeat(GiveUp),
+    /// TCP, or a packet that ended the connection.
+    Transport(LossReason),
+}
+
+impl fmt::Display for DetectedBy {
+    /// As in the column `detected_by`: `heartbeat`, `silence`, `reset`, `fin`, `keepalive`, `retransmission`,
+    /// `user-timeout`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Heartbeat(GiveUp::NoReply) => "heartbeat",
+            Self::Heartbeat(GiveUp::Silence) => "silence",
+            Self::Transport(LossReason::Reset) => "reset",
+            Self::Transport(LossReason::Closed) => "fin",
+            Self::Transport(LossReason::KeepaliveTimeout) => "keepalive",
+            Self::Transport(LossReason::RetransmissionTimeout) => "retransmission",
+            Self::Transport(LossReason::UserTimeout) => "user-timeout",
+            Self::Heartbeat(_) | Self::Transport(_) => "other",
+        })
+    }
+}
+
+/// What broke a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// The server's host went silent.
+    ServerVanish,
+    /// The server's process died.
+    ServerCrash,
+    /// The server's process was restarted.
+    ServerRestart,
+    /// The server's application stopped.
+    ServerStall,
+    /// The link carries nothing.
+    Cut,
+    /// The link carries nothing from the device to the server.
+    CutUp,
+    /// The link carries nothing from the server to the device.
+    CutDown,
+    /// The NAT's idle timeout passed.
+    NatExpiry,
+    /// The NAT lost its table.
+    NatFlush,
+    /// The server closed the session, or its kernel gave it up.
+    ServerClosed,
+}
+
+impl Cause {
+    /// The name in files and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ServerVanish => "server-vanish",
+            Self::ServerCrash => "server-crash",
+            Self::ServerRestart => "server-restart",
+            Self::ServerStall => "server-stall",
+            Self::Cut => "cut",
+            Self::CutUp => "cut-up",
+            Self::CutDown => "cut-down",
+            Self::NatExpiry => "nat-expiry",
+            Self::NatFlush => "nat-flush",
+            Self::ServerClosed => "server-closed",
+        }
+    }
+}
+
+/// A usable session that was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FalseAlarm {
+    /// By whom.
+    pub device: u32,
+    /// When.
+    pub at: Time,
+    /// By which mechanism.
+    pub by: DetectedBy,
+    /// When the device had a usable session again.
+    pub end: Option<Time>,
+}
+
+/// Counts over all devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Packets that devices put on their access links.
+    pub up: PacketCounts,
+    /// Packets that devices took off their access links.
+    pub down: PacketCounts,
+    /// Heartbeats handed to TCP.
+    pub heartbeats_sent: u64,
+    /// Replies to them that arrived.
+    pub heartbeats_answered: u64,
+    /// Connection attempts begun.
+    pub connect_attempts: u64,
+    /// Attempts that ended in a session.
+    pub sessions: u64,
+}
+
+/// Packets of one direction by kind. Each packet is counted in exactly one kind: the first that fits, in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PacketCounts {
+    /// All packets.
+    pub packets: u64,
+    /// Their length, IPv4 and TCP headers included.
+    pub bytes: u64,
+    /// RST.
+    pub rst: u64,
+    /// SYN and SYN-ACK.
+    pub syn: u64,
+    /// FIN.
+    pub fin: u64,
+    /// Keepalive and zero-window probes.
+    pub probe: u64,
+    /// Data that was sent before.
+    pub retransmission: u64,
+    /// Data sent for the first time.
+    pub data: u64,
+    /// Acknowledgements without data.
+    pub pure_ack: u64,
+}
+
+/// Messages from the server to devices.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pushes {
+    /// Created before the end of the run for a device that had started.
+    pub created: u64,
+    /// From creation to delivery to the device's application, of those delivered, sorted.
+    pub delays: Vec<Duration>,
+}
+
+impl Pushes {
+    /// Created, and not delivered by the end of the run.
+    pub fn undelivered(&self) -> u64 {
+        self.created - self.delays.len() as u64
+    }
+}

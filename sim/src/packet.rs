@@ -1,0 +1,291 @@
+//! IPv4/TCP packets as values that encode to and decode from exact bytes, so that every packet counted can be opened in
+//! a packet analyser. Not a network stack: fragments, IP options and unknown TCP options do not exist here.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddrV4},
+    ops::BitOr,
+};
+
+/// A TCP segment in an IPv4 packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Source address and port.
+    pub src: SocketAddrV4,
+    /// Destination address and port.
+    pub dst: SocketAddrV4,
+    /// Sequence number of the first payload byte.
+    pub seq: u32,
+    /// Acknowledgement number; 0 without [`Flags::ACK`].
+    pub ack: u32,
+    /// Control bits.
+    pub flags: Flags,
+    /// Receive window as on the wire (unscaled).
+    pub window: u16,
+    /// Options; the encoding pads them as Linux does.
+    pub options: Options,
+    /// The data.
+    pub payload: Vec<u8>,
+}
+
+/// TCP's control bits, as on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flags(pub u8);
+
+impl Flags {
+    /// No more data from the sender.
+    pub const FIN: Self = Self(0x01);
+    /// Synchronise sequence numbers.
+    pub const SYN: Self = Self(0x02);
+    /// Reset the connection.
+    pub const RST: Self = Self(0x04);
+    /// Push.
+    pub const PSH: Self = Self(0x08);
+    /// The acknowledgement number counts.
+    pub const ACK: Self = Self(0x10);
+
+    /// Whether every bit of `other` is set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Debug for Flags {
+    /// In tcpdump's letters: `S.`, `P.`, `.`, `F.`, `R`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (bit, letter) in [(Self::SYN, "S"), (Self::FIN, "F"), (Self::RST, "R"), (Self::PSH, "P"), (Self::ACK, ".")] {
+            if self.has(bit) {
+                f.write_str(letter)?;
+            }
+        }
+        if self.0 == 0 { f.write_str("none") } else { Ok(()) }
+    }
+}
+
+/// TCP options that count on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Maximum segment size; on SYN.
+    pub mss: Option<u16>,
+    /// Window scale shift; on SYN.
+    pub window_scale: Option<u8>,
+    /// SACK permitted; on SYN. (No SACK blocks are ever sent.)
+    pub sack_permitted: bool,
+    /// Timestamps: value and echo reply.
+    pub timestamps: Option<(u32, u32)>,
+}
+
+impl Options {
+    /// Length on the wire, padding included: 20 on Linux's SYN, 12 with timestamps alone, 0 without any.
+    pub const fn len(&self) -> usize {
+        let mut len = 0;
+        if self.mss.is_some() {
+            len += 4;
+        }
+        if self.sack_permitted {
+            len += 2;
+        }
+        if self.timestamps.is_some() {
+            len += 10;
+        }
+        if self.window_scale.is_some() {
+            len += 3;
+        }
+        (len + 3) / 4 * 4
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Bytes of the IPv4 header.
+pub const IP_HEADER: usize = 20;
+/// Bytes of the TCP header without options.
+pub const TCP_HEADER: usize = 20;
+
+/// Why bytes are not a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Fewer bytes than the headers or the IP length say.
+    #[error("the packet is cut short")]
+    Truncated,
+    /// Not IPv4 without options, or a fragment, or not TCP.
+    #[error("not a plain IPv4 packet with TCP inside")]
+    NotTcp,
+    /// A header length or an option that contradicts itself, or an option that does not exist here.
+    #[error("malformed TCP header or options")]
+    Malformed,
+    /// A checksum is wrong.
+    #[error("wrong checksum")]
+    Checksum,
+}
+
+impl Packet {
+    /// Length on the wire: IPv4 header, TCP header, options, data.
+    pub fn wire_len(&self) -> usize {
+        IP_HEADER + TCP_HEADER + self.options.len() + self.payload.len()
+    }
+
+    /// Sequence space it takes: data, and one each for SYN and FIN.
+    pub fn seq_len(&self) -> u32 {
+        self.payload.len() as u32 + u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN))
+    }
+
+    /// Appends the exact bytes, checksums included.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        let total = self.wire_len();
+        assert!(total <= usize::from(u16::MAX), "a packet of {total} bytes does not fit IPv4");
+        out.extend([0x45, 0]);
+        out.extend((total as u16).to_be_bytes());
+        // Identification 0, don't fragment, TTL 64, TCP, checksum to come: what Linux sends.
+        out.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
+        out.extend(self.src.ip().octets());
+        out.extend(self.dst.ip().octets());
+        let ip_sum = checksum(0, &out[start..]);
+        out[start + 10..start + 12].copy_from_slice(&ip_sum.to_be_bytes());
+
+        let tcp = out.len();
+        out.extend(self.src.port().to_be_bytes());
+        out.extend(self.dst.port().to_be_bytes());
+        out.extend(self.seq.to_be_bytes());
+        out.extend(self.ack.to_be_bytes());
+        out.push(((TCP_HEADER + self.options.len()) as u8 / 4) << 4);
+        out.push(self.flags.0);
+        out.extend(self.window.to_be_bytes());
+        out.extend([0, 0, 0, 0]);
+        self.encode_options(out);
+        out.extend(&self.payload);
+        let tcp_sum = checksum(self.pseudo_header(out.len() - tcp), &out[tcp..]);
+        out[tcp + 16..tcp + 18].copy_from_slice(&tcp_sum.to_be_bytes());
+    }
+
+    fn encode_options(&self, out: &mut Vec<u8>) {
+        let end = out.len() + self.options.len();
+        if let Some(mss) = self.options.mss {
+            out.extend([2, 4]);
+            out.extend(mss.to_be_bytes());
+        }
+        // Padding goes in front, where Linux puts it, so that the timestamps are aligned.
+        let after: usize = [
+            (self.options.sack_permitted, 2),
+            (self.options.timestamps.is_some(), 10),
+            (self.options.window_scale.is_some(), 3),
+        ]
+        .iter()
+        .map(|(present, len)| if *present { *len } else { 0 })
+        .sum();
+        out.resize(end - after, 1);
+        if self.options.sack_permitted {
+            out.extend([4, 2]);
+        }
+        if let Some((value, echo)) = self.options.timestamps {
+            out.extend([8, 10]);
+            out.extend(value.to_be_bytes());
+            out.extend(echo.to_be_bytes());
+        }
+        if let Some(shift) = self.options.window_scale {
+            out.extend([3, 3, shift]);
+        }
+    }
+
+    /// Reads a packet back from its exact bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let word = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+        let long = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        if bytes.len() < IP_HEADER + TCP_HEADER {
+            return Err(DecodeError::Truncated);
+        }
+        if bytes[0] != 0x45 || word(6) & 0x3fff != 0 || bytes[9] != 6 {
+            return Err(DecodeError::NotTcp);
+        }
+        if usize::from(word(2)) != bytes.len() {
+            return Err(DecodeError::Truncated);
+        }
+        let header = usize::from(bytes[32] >> 4) * 4;
+        if header < TCP_HEADER || bytes[32] & 0x0f != 0 {
+            return Err(DecodeError::Malformed);
+        }
+        let data = IP_HEADER + header;
+        if data > bytes.len() {
+            return Err(DecodeError::Truncated);
+        }
+        let packet = Self {
+            src: SocketAddrV4::new(Ipv4Addr::from(long(12)), word(20)),
+            dst: SocketAddrV4::new(Ipv4Addr::from(long(16)), word(22)),
+            seq: long(24),
+            ack: long(28),
+            flags: Flags(bytes[33]),
+            window: word(34),
+            options: decode_options(&bytes[IP_HEADER + TCP_HEADER..data])?,
+            payload: bytes[data..].to_vec(),
+        };
+        let tcp = packet.pseudo_header(bytes.len() - IP_HEADER);
+        if checksum(0, &bytes[..IP_HEADER]) != 0 || checksum(tcp, &bytes[IP_HEADER..]) != 0 {
+            return Err(DecodeError::Checksum);
+        }
+        Ok(packet)
+    }
+
+    fn pseudo_header(&self, tcp_len: usize) -> u32 {
+        let sum = |ip: &Ipv4Addr| {
+            let [a, b, c, d] = ip.octets();
+            u32::from(u16::from_be_bytes([a, b])) + u32::from(u16::from_be_bytes([c, d]))
+        };
+        sum(self.src.ip()) + sum(self.dst.ip()) + 6 + tcp_len as u32
+    }
+}
+
+fn decode_options(mut bytes: &[u8]) -> Result<Options, DecodeError> {
+    let mut options = Options::default();
+    while let [kind, rest @ ..] = bytes {
+        bytes = match (kind, rest) {
+            (0, _) => break,
+            (1, rest) => rest,
+            (2, [4, a, b, rest @ ..]) => {
+                options.mss = Some(u16::from_be_bytes([*a, *b]));
+                rest
+            }
+            (3, [3, shift, rest @ ..]) => {
+                options.window_scale = Some(*shift);
+                rest
+            }
+            (4, [2, rest @ ..]) => {
+                options.sack_permitted = true;
+                rest
+            }
+            (8, [10, a, b, c, d, e, f, g, h, rest @ ..]) => {
+                options.timestamps =
+                    Some((u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes([*e, *f, *g, *h])));
+                rest
+            }
+            _ => return Err(DecodeError::Malformed),
+        };
+    }
+    Ok(options)
+}
+
+/// The Internet checksum (RFC 1071) of `bytes`, begun with `sum`.
+fn checksum(mut sum: u32, bytes: &[u8]) -> u16 {
+    let mut words = bytes.chunks_exact(2);
+    for word in &mut words {
+        sum += u32::from(u16::from_be_bytes([word[0], word[1]]));
+    }
+    if let [last] = words.remainder() {
+        sum += u32::from(*last) << 8;
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
+}
