@@ -113,6 +113,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::testing::bounds;
 
     fn read(text: &str) -> StrategySpec {
         toml::from_str(text).unwrap_or_else(|error| panic!("{error}"))
@@ -209,14 +210,7 @@ mod tests {
 
     #[test]
     fn a_dead_connection_has_to_be_noticed_before_it_is_replaced() {
-        let bounds = Bounds {
-            rtt_max: Duration::from_millis(200),
-            loss_free: true,
-            nat_timeout: None,
-            handshake_max: Duration::from_secs(1),
-            servers: 1,
-            silent_app: true,
-        };
+        let bounds = bounds();
         let beating = read("name = \"a\"\nheartbeat.fixed = { interval = \"30s\", timeout = \"15s\" }");
         // 45 s to notice, 10 s for an attempt that fails, 120 s of backoff, 1 s to connect.
         assert_eq!(beating.promises(&bounds).reconnects_within, Some(Duration::from_secs(45 + 10 + 120 + 1)));
