@@ -152,7 +152,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn on_event(&mut self, event: &ReconnectEvent) {
+    fn on_event(&mut self, event: ReconnectEvent) {
         match event {
             ReconnectEvent::AttemptStarted { .. } => *self = Self::default(),
             ReconnectEvent::AttemptFailed(_) => self.attempt_failed = true,

@@ -153,7 +153,7 @@ mod tests {
             for reconnect in reconnects {
                 for server in servers {
                     let spec = read(&format!("name = \"a\"\n{heartbeat}\n{reconnect}\n{server}\n"));
-                    assert_eq!(spec.problems(), []);
+                    assert_eq!(spec.problems(), Vec::new());
                     assert_eq!(read(&toml::to_string(&spec).unwrap()), spec);
                 }
             }
@@ -163,13 +163,13 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_that_names_it() {
         for line in [
-            r#"hart = 1"#,
+            "hart = 1",
             r#"heartbeat.fixed = { interval = "30s", timeout = "15s", hart = 1 }"#,
             r#"heartbeat.idle = { threshold = "45s", anchor = "tx", hart = 1 }"#,
-            r#"heartbeat.tcp-keepalive = { hart = 1 }"#,
-            r#"heartbeat.oracle = { hart = 1 }"#,
+            "heartbeat.tcp-keepalive = { hart = 1 }",
+            "heartbeat.oracle = { hart = 1 }",
             r#"reconnect.fixed-delay = { delay = "1s", hart = 1 }"#,
-            r#"reconnect.exponential = { hart = 1 }"#,
+            "reconnect.exponential = { hart = 1 }",
             r#"server.idle-reaper = { idle = "1m", hart = 1 }"#,
         ] {
             let heartbeat = if line.starts_with("heartbeat") { "" } else { "heartbeat = \"none\"" };
@@ -186,10 +186,10 @@ mod tests {
             (r#"heartbeat.fixed = { interval = "30s", timeout = "15s", misses = 1001 }"#, "heartbeat.fixed.misses"),
             (r#"heartbeat.idle = { threshold = "30s", anchor = "rx", timeout = "31s" }"#, "heartbeat.idle.timeout"),
             (r#"heartbeat.idle = { threshold = "30s", anchor = "rx", misses = 0 }"#, "heartbeat.idle.misses"),
-            (r#"heartbeat.tcp-keepalive = { count = 128 }"#, "heartbeat.tcp-keepalive.count"),
+            ("heartbeat.tcp-keepalive = { count = 128 }", "heartbeat.tcp-keepalive.count"),
             (r#"heartbeat.tcp-keepalive = { idle = "10h" }"#, "heartbeat.tcp-keepalive.idle"),
             (r#"heartbeat.tcp-keepalive = { interval = "10h" }"#, "heartbeat.tcp-keepalive.interval"),
-            (r#"heartbeat.oracle = { misses = 0 }"#, "heartbeat.oracle.misses"),
+            ("heartbeat.oracle = { misses = 0 }", "heartbeat.oracle.misses"),
             ("heartbeat = \"none\"\nreconnect.exponential = { factor = 0.5 }", "reconnect.exponential.factor"),
             ("heartbeat = \"none\"\nreconnect.exponential = { factor = nan }", "reconnect.exponential.factor"),
             ("heartbeat = \"none\"\nreconnect.exponential = { cap = \"500ms\" }", "reconnect.exponential.cap"),

@@ -49,7 +49,7 @@ mod tests {
     fn fixed(rtt_max: Duration, nat_timeout: Option<Duration>) -> (Duration, Duration) {
         let bounds = Bounds { rtt_max, nat_timeout, ..bounds() };
         let fixed = Oracle::default().fixed(&bounds);
-        assert_eq!(fixed.problems(), []);
+        assert_eq!(fixed.problems(), Vec::new());
         assert!(fixed.promises(&bounds).no_false_alarm);
         (fixed.interval.get(), fixed.timeout.get())
     }

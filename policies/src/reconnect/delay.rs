@@ -38,7 +38,7 @@ impl ConstantDelay {
 
 impl Reconnect for ConstantDelay {
     fn on_event(&mut self, _: Time, event: &ReconnectEvent) {
-        self.plan.on_event(event);
+        self.plan.on_event(*event);
     }
 
     fn next(&mut self, now: Time) -> Verdict {

@@ -136,7 +136,10 @@ impl Exponential {
             Jitter::Full => (Duration::ZERO, nominal),
             Jitter::Equal => (nominal / 2, nominal),
             Jitter::Decorrelated => (self.base.get(), previous * 3),
-            Jitter::Proportional(share) => (nominal - spread(nominal, share), nominal + spread(nominal, share)),
+            Jitter::Proportional(share) => {
+                let spread = spread(nominal, share);
+                (nominal.saturating_sub(spread), nominal + spread)
+            }
         }
     }
 }
@@ -166,7 +169,7 @@ impl Reconnect for Backoff {
             ReconnectEvent::Lost(_) => self.waits.lost(now),
             ReconnectEvent::AttemptFailed(_) | ReconnectEvent::NetworkChanged(_) => {}
         }
-        self.plan.on_event(event);
+        self.plan.on_event(*event);
     }
 
     fn next(&mut self, now: Time) -> Verdict {
@@ -361,7 +364,7 @@ mod tests {
             client.fail(Duration::from_secs(10)),
             client.fail(Duration::from_secs(1)),
             // The loss of an old connection is retried at once.
-            client.live(Duration::from_secs(3600)),
+            client.live(Duration::from_hours(1)),
         ];
         assert_eq!(waits.map(|wait| wait.as_millis()), [700, 0, 3_000, 0]);
     }
@@ -433,8 +436,8 @@ mod tests {
             attempts in 1_usize..40,
         ) {
             let (base, cap) = (Span::millis(base_ms), Span::millis(base_ms * times));
-            let spec = Exponential { base, cap, factor, jitter, ..Exponential::default() };
-            prop_assert_eq!(spec.problems(), []);
+            let spec = Exponential { base, factor, cap, jitter, ..Exponential::default() };
+            prop_assert_eq!(spec.problems(), Vec::new());
             let mut client = Client::new(spec, seed);
             let (base, cap) = (base.get(), cap.get());
             let mut nominal = base.as_micros() as f64;

@@ -118,7 +118,7 @@ mod tests {
         let mut reaper = reaper();
         reaper.on_event(at(3), SessionId(1), &SessionEvent::Opened);
         assert_eq!(reaper.deadline(), Some(at(70)));
-        assert_eq!(closed(&mut reaper, at(69)), []);
+        assert!(closed(&mut reaper, at(69)).is_empty());
         assert_eq!(closed(&mut reaper, at(70)), [1]);
         assert_eq!(reaper.deadline(), None);
     }
@@ -137,7 +137,7 @@ mod tests {
             let mut reaper = reaper();
             reaper.on_event(at(0), SessionId(1), &SessionEvent::Opened);
             reaper.on_event(at(45), SessionId(1), &frame);
-            assert_eq!(closed(&mut reaper, at(60)), []);
+            assert!(closed(&mut reaper, at(60)).is_empty());
             assert_eq!(reaper.deadline(), Some(at(110)));
             assert_eq!(closed(&mut reaper, at(110)), [1]);
         }
@@ -149,7 +149,7 @@ mod tests {
         reaper.on_event(at(0), SessionId(1), &SessionEvent::Opened);
         reaper.on_event(at(5), SessionId(1), &SessionEvent::Closed);
         reaper.on_event(at(6), SessionId(1), &SessionEvent::FrameSent);
-        assert_eq!(closed(&mut reaper, at(60)), []);
+        assert!(closed(&mut reaper, at(60)).is_empty());
         assert_eq!(reaper.deadline(), None);
     }
 
