@@ -10,8 +10,9 @@ use crate::{Bounds, PolicyRng, Problem, Promises, Time, random, unit::Span};
 
 /// A heartbeat every `interval`, dead after `misses` unanswered ones in a row.
 ///
-/// Sources: source documents 000 (interval, consecutive misses) and 001 (interval and reply timeout); late replies:
-/// theory of ping/pong detectors, where both readings exist.
+/// It suspects the connection at the first miss and trusts it again once the misses are cleared. Sources: source documents
+/// 000 (interval, consecutive misses) and 001 (interval and reply timeout). Whether a late reply counts is left open by
+/// both, and real products differ; hence [`LateReply`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
