@@ -6,9 +6,9 @@ use std::{fmt::Write as _, fs, path::Path};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
 use rand_core::Rng as _;
 
-pub(crate) const RUNS_HEADER: &str = "scenario,strategy,seed,engine,device_hours,episodes,detected,ridden_out,undetected,\
-    false_alarms,detect_mean_s,detect_p50_s,detect_p95_s,detect_max_s,recover_mean_s,availability,packets_up,packets_down,\
-    bytes_up,bytes_down,heartbeats_sent,connect_attempts,trace_hash";
+pub(crate) const RUNS_HEADER: &str = "scenario,strategy,seed,engine,device_hours,episodes,detected,ridden_out,\
+    undetected,false_alarms,detect_mean_s,detect_p50_s,detect_p95_s,detect_max_s,recover_mean_s,availability,\
+    packets_up,packets_down,bytes_up,bytes_down,heartbeats_sent,connect_attempts,trace_hash";
 
 pub(crate) const EPISODES_HEADER: &str =
     "scenario,strategy,seed,device,cause,begin_s,end_s,outcome,detected_by,detect_latency_s,recovery_s";
@@ -99,8 +99,8 @@ pub(crate) fn write_rows(
 fn manifest(seeds: u64) -> String {
     let scenario = |world: &World| {
         let text = format!(
-            "name = {:?}\nabout = \"A world where {} happens {} times <a day>.\"\nexpect = \"Frequent beats & short timeouts win.\"\n",
-            world.name, world.cause, world.breaks
+            "name = {:?}\nabout = \"A world of {} breaks <a day>.\"\nexpect = \"Frequent beats & short timeouts.\"\n",
+            world.name, world.breaks
         );
         serde_json::json!({ "name": world.name, "text": text, "hash": "00", "duration_s": DURATION_S })
     };
@@ -156,7 +156,8 @@ fn write_run(runs: &mut String, episodes: &mut String, world: &World, beat: &Bea
     let (up, down) = (2.0 * heartbeats + 3.0 + uniform() * 9.0, heartbeats + 2.0);
     writeln!(
         runs,
-        "{prefix},event,24,{},{detected},{ridden_out},{undetected},{false_alarms},,,,,,{:.6},{:.0},{:.0},{:.0},{:.0},{:.0},1,{:032x}",
+        "{prefix},event,24,{},{detected},{ridden_out},{undetected},{false_alarms},,,,,,\
+         {:.6},{:.0},{:.0},{:.0},{:.0},{:.0},1,{:032x}",
         world.breaks,
         1.0 - unusable_s / DURATION_S,
         up,

@@ -90,7 +90,7 @@ fn overview<'a>(scenarios: impl Iterator<Item = (&'a ScenarioStats, &'a Figure)>
     html! {
         div.scroll {
             table {
-                caption { "Who wins where. Latency is the mean time from a break to its detection; cost is packets per device-hour." }
+                caption { "Who wins where: mean time from a break to its detection, packets per device-hour." }
                 thead {
                     tr {
                         @for column in OVERVIEW_COLUMNS { th.words scope="col" { (column) } }
@@ -159,8 +159,8 @@ fn section(scenario: &ScenarioStats, figure: &Figure) -> Markup {
                 div.plot role="img" aria-label=(figure.description) { (PreEscaped(&figure.svg)) }
                 figcaption {
                     (figure.caption) " "
-                    a href=(svg) { "SVG" } ", " a href=(png) { "PNG" } ", data: " a href="../runs.csv" { "runs.csv" } ", "
-                    a href="../episodes.csv" { "episodes.csv" } "."
+                    a href=(svg) { "SVG" } ", " a href=(png) { "PNG" } ", data: "
+                    a href="../runs.csv" { "runs.csv" } ", " a href="../episodes.csv" { "episodes.csv" } "."
                 }
             }
             (table(scenario))
@@ -187,7 +187,7 @@ fn table(scenario: &ScenarioStats) -> Markup {
     html! {
         div.scroll {
             table {
-                caption { "By cost. In brackets: 95 % intervals over seeds. " span.front { "●" } " on the Pareto front." }
+                caption { "By cost; in brackets, 95 % intervals over seeds. " span.front { "●" } " on the Pareto front." }
                 thead { tr { @for column in COLUMNS { th scope="col" { (column) } } } }
                 tbody { @for cell in &scenario.cells { (row(cell)) } }
             }

@@ -159,10 +159,10 @@ fn notes(scenario: &ScenarioStats) -> Vec<String> {
 fn trade_off_caption(scenario: &ScenarioStats) -> String {
     let bound = match scenario.bound {
         Bound::Holds { availability } => format!(
-            "The dashed line is the bound: a policy that learns of a break from the silence after its own probes notices it \
-             after 1/(2\u{a0}ρ)\u{a0}s on average at best, ρ being its probes a second. A probe costs at least 2 packets, and \
-             the devices had a usable session for {} of the time or more, so that is 3600 · {} / x seconds at x packets \
-             per device-hour. Application traffic counts as probes.",
+            "The dashed line is the bound: a policy that learns of a break from the silence after its own probes notices \
+             it after 1/(2\u{a0}ρ)\u{a0}s on average at best, ρ being its probes a second. A probe costs at least 2 \
+             packets, and the devices had a usable session for {} of the time or more, so that is 3600 · {} / x seconds \
+             at x packets per device-hour. Application traffic counts as probes.",
             percent(availability),
             short(availability),
         ),
@@ -170,16 +170,16 @@ fn trade_off_caption(scenario: &ScenarioStats) -> String {
             "No bound is drawn: a FIN or RST told devices of the break, which needs no probe.".to_owned()
         }
         Bound::CausedBySilence => {
-            "No bound is drawn: the NAT forgets idle sessions, so the policy's own sending decides when \
-             they break, and the bound is for breaks at times of their own."
+            "No bound is drawn: the NAT forgets idle sessions, so the policy's own sending decides when they break; \
+             the bound is for breaks at times of their own."
                 .to_owned()
         }
         Bound::NothingNoticed => "No bound is drawn: nothing was noticed.".to_owned(),
     };
     format!(
-        "Left and below is better. Means are Kaplan-Meier estimates, with breaks that were ridden out or outlasted the run \
-         censored; whiskers are 95 % bootstrap intervals over seeds. The line through the strategies that no other beats \
-         in both is the Pareto front. {bound}"
+        "Left and below is better. Means are Kaplan-Meier estimates, with breaks that were ridden out or outlasted the \
+         run censored; whiskers are 95 % bootstrap intervals over seeds. The Pareto front joins the strategies that no \
+         other beats in both. {bound}"
     )
 }
 

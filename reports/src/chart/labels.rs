@@ -37,9 +37,8 @@ pub(crate) const MARKER_REACH: f64 = 7.0;
 /// Gap between a marker and the name beside it.
 const GAP: f64 = 3.0;
 
-/// Right and left first, where a name reads best, then above and below.
-const DIRECTIONS: [Spot; 8] =
-    [(1.0, 0.0), (-1.0, 0.0), (1.0, -1.0), (1.0, 1.0), (-1.0, -1.0), (-1.0, 1.0), (0.0, -1.0), (0.0, 1.0)];
+/// What a line through a name, or a marker near it, costs in pixels of leader.
+const CLUTTER_COST: f64 = 30.0;
 
 /// How far out a name may go: steps of one line's height.
 const RINGS: u32 = 30;
@@ -95,23 +94,26 @@ impl Rect {
 pub(crate) fn place(anchors: &[Anchor], frame: &Rect, lines: &[(Spot, Spot)]) -> Vec<Option<Placement>> {
     let markers: Vec<Rect> = anchors.iter().map(|anchor| Rect::around(anchor.at, MARKER_REACH)).collect();
     let mut placed: Vec<Option<Placement>> = Vec::new();
-    for (index, anchor) in anchors.iter().enumerate() {
+    for (anchor, own) in anchors.iter().zip(&markers) {
+        // Markers that lie over this one's cannot be evaded by a line that starts here.
+        let crosses_marker = |leader| markers.iter().any(|marker| !marker.overlaps(own) && marker.meets(leader));
         let is_free = |placement: &Placement| {
-            let others = markers.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, marker)| marker);
             frame.contains(&placement.name)
                 && !markers.iter().any(|marker| marker.overlaps(&placement.name))
-                && !placement.leader.is_some_and(|leader| others.clone().any(|marker| marker.meets(leader)))
+                && !placement.leader.is_some_and(crosses_marker)
                 && !placed.iter().flatten().any(|earlier| collide(earlier, placement))
         };
-        let beside = (0..RINGS).map(|ring| {
-            let candidates = DIRECTIONS.iter().map(|direction| candidate(anchor, *direction, ring));
-            let clutter = |placement: &Placement| {
-                let near = markers.iter().filter(|marker| marker.grown(MARKER_REACH).overlaps(&placement.name)).count();
-                near + lines.iter().filter(|line| placement.name.meets(**line)).count()
-            };
-            candidates.filter(|placement| is_free(placement)).min_by_key(clutter)
+        let cost = |placement: &Placement| {
+            let near = markers.iter().filter(|marker| marker.grown(MARKER_REACH).overlaps(&placement.name)).count();
+            let crossed = lines.iter().filter(|line| placement.name.meets(**line)).count();
+            let length = placement.leader.map_or(0.0, |(from, to)| libm::hypot(to.0 - from.0, to.1 - from.1));
+            CLUTTER_COST * (near + crossed) as f64 + length
+        };
+        let shares_its_place = markers.iter().filter(|marker| marker.overlaps(own)).count() > 1;
+        let found = (0..RINGS).find_map(|ring| {
+            let free = candidates(anchor, ring, shares_its_place).into_iter().filter(|placement| is_free(placement));
+            free.min_by(|a, b| cost(a).total_cmp(&cost(b)))
         });
-        let found = beside.flatten().next();
         placed.push(found);
     }
     placed
@@ -123,21 +125,31 @@ fn collide(a: &Placement, b: &Placement) -> bool {
         || b.leader.is_some_and(|leader| a.name.meets(leader))
 }
 
-/// The name of `anchor` in `direction`, `ring` steps out.
-fn candidate(anchor: &Anchor, direction: Spot, ring: u32) -> Placement {
-    let distance = MARKER_REACH + GAP + f64::from(ring) * anchor.height;
-    // The middle of the name, so that its nearest side is `distance` away.
-    let middle = |at: f64, direction: f64, extent: f64| at + direction * (distance + extent / 2.0);
-    let (x, y) = (middle(anchor.at.0, direction.0, anchor.width), middle(anchor.at.1, direction.1, anchor.height));
-    // A name beside a corner of the marker may sit closer than one that stands off both ways.
-    let y = if direction.0 != 0.0 && ring == 0 { anchor.at.1 + direction.1 * anchor.height * 0.75 } else { y };
+/// Where the name of `anchor` may go, `ring` steps out, the best place first. Above and below a place that several points
+/// share, it would be in the way of the others' leaders.
+fn candidates(anchor: &Anchor, ring: u32, shares_its_place: bool) -> Vec<Placement> {
+    let reach = MARKER_REACH + GAP + f64::from(ring) * anchor.height;
+    let (beside, above) = (reach + anchor.width / 2.0, reach + anchor.height / 2.0);
+    // Right and left, where a name reads best, level with the marker, then in rows above and below it.
+    let (row_height, last_row) = if ring == 0 { (0.75 * anchor.height, 1) } else { (anchor.height, ring + 8) };
+    let rows = (0..=last_row).flat_map(|row| {
+        let y = f64::from(row) * row_height;
+        [(beside, -y), (-beside, -y), (beside, y), (-beside, y)]
+    });
+    let columns = [(0.0, -above), (0.0, above)].into_iter().filter(|_| !shares_its_place);
+    rows.chain(columns).map(|offset| placement(anchor, offset, ring > 0)).collect()
+}
+
+/// The name of `anchor` with its middle at `offset` from the point.
+fn placement(anchor: &Anchor, offset: Spot, with_leader: bool) -> Placement {
+    let (x, y) = (anchor.at.0 + offset.0, anchor.at.1 + offset.1);
     let name = Rect {
         left: x - anchor.width / 2.0,
         right: x + anchor.width / 2.0,
         top: y - anchor.height / 2.0,
         bottom: y + anchor.height / 2.0,
     };
-    let leader = (ring > 0).then(|| {
+    let leader = with_leader.then(|| {
         let end = name.nearest(anchor.at);
         (Rect::around(anchor.at, MARKER_REACH - 1.0).nearest(end), end)
     });
@@ -167,8 +179,8 @@ mod tests {
     }
 
     #[test]
-    fn a_dozen_points_at_one_place_all_get_a_name() {
-        let anchors = [Anchor { at: (400.0, 200.0), width: 90.0, height: 14.0 }; 12];
+    fn twenty_points_at_one_place_all_get_a_name() {
+        let anchors = [Anchor { at: (400.0, 200.0), width: 90.0, height: 14.0 }; 20];
         assert!(place(&anchors, &FRAME, &[]).iter().all(Option::is_some));
     }
 
@@ -183,10 +195,11 @@ mod tests {
             for (index, one) in placed.iter().enumerate() {
                 let Some(one) = one else { continue };
                 prop_assert!(FRAME.contains(&one.name));
-                for (other, anchor) in anchors.iter().enumerate() {
+                let own = Rect::around(anchors[index].at, MARKER_REACH);
+                for anchor in &anchors {
                     let marker = Rect::around(anchor.at, MARKER_REACH);
                     prop_assert!(!marker.overlaps(&one.name));
-                    prop_assert!(other == index || one.leader.is_none_or(|leader| !marker.meets(leader)));
+                    prop_assert!(marker.overlaps(&own) || one.leader.is_none_or(|leader| !marker.meets(leader)));
                 }
                 for other in placed[index + 1..].iter().flatten() {
                     prop_assert!(!collide(one, other), "{:?} {:?}", one, other);
