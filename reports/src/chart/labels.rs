@@ -1,7 +1,8 @@
 //! Where the names beside the points of a plot go, so that none lies over another or over a marker.
 //!
-//! One name after the other takes the first free place: beside its point, in eight directions, then ever further away
-//! with a leader line. Simple, deterministic, and good for the few dozen points that a plot can name at all.
+//! One name after the other takes the best place that is still free: beside its point in one of eight directions, else
+//! further away with a leader line. Simple, deterministic, and good for the few dozen points that a plot can name at
+//! all.
 
 use super::canvas::Spot;
 
@@ -39,6 +40,9 @@ const GAP: f64 = 3.0;
 
 /// What a line through a name, or a marker near it, costs in pixels of leader.
 const CLUTTER_COST: f64 = 30.0;
+
+/// What it costs to have a leader at all.
+const LEADER_COST: f64 = 25.0;
 
 /// How far out a name may go: steps of one line's height.
 const RINGS: u32 = 30;
@@ -88,9 +92,9 @@ impl Rect {
     }
 }
 
-/// Places a name for each anchor inside `frame`, off all markers, names and leaders; of the places beside the point it
-/// takes the one that is near the fewest other markers and meets the fewest of `lines`. `None` for a name that finds no
-/// room.
+/// Places a name for each anchor inside `frame`, off all markers, names and leaders; of the free places it takes the
+/// one with the least clutter and the shortest leader, clutter being `lines` through the name and markers near it.
+/// `None` for a name that finds no room.
 pub(crate) fn place(anchors: &[Anchor], frame: &Rect, lines: &[(Spot, Spot)]) -> Vec<Option<Placement>> {
     let markers: Vec<Rect> = anchors.iter().map(|anchor| Rect::around(anchor.at, MARKER_REACH)).collect();
     let mut placed: Vec<Option<Placement>> = Vec::new();
@@ -106,14 +110,14 @@ pub(crate) fn place(anchors: &[Anchor], frame: &Rect, lines: &[(Spot, Spot)]) ->
         let cost = |placement: &Placement| {
             let near = markers.iter().filter(|marker| marker.grown(MARKER_REACH).overlaps(&placement.name)).count();
             let crossed = lines.iter().filter(|line| placement.name.meets(**line)).count();
-            let length = placement.leader.map_or(0.0, |(from, to)| libm::hypot(to.0 - from.0, to.1 - from.1));
-            CLUTTER_COST * (near + crossed) as f64 + length
+            let leader =
+                placement.leader.map_or(0.0, |(from, to)| LEADER_COST + libm::hypot(to.0 - from.0, to.1 - from.1));
+            CLUTTER_COST * (near + crossed) as f64 + leader
         };
         let shares_its_place = markers.iter().filter(|marker| marker.overlaps(own)).count() > 1;
-        let found = (0..RINGS).find_map(|ring| {
-            let free = candidates(anchor, ring, shares_its_place).into_iter().filter(|placement| is_free(placement));
-            free.min_by(|a, b| cost(a).total_cmp(&cost(b)))
-        });
+        let everywhere = (0..RINGS).flat_map(|ring| candidates(anchor, ring, shares_its_place));
+        // The first of the cheapest: candidates come with the best first.
+        let found = everywhere.filter(is_free).min_by(|a, b| cost(a).total_cmp(&cost(b)));
         placed.push(found);
     }
     placed
@@ -123,10 +127,18 @@ fn collide(a: &Placement, b: &Placement) -> bool {
     a.name.overlaps(&b.name)
         || a.leader.is_some_and(|leader| b.name.meets(leader))
         || b.leader.is_some_and(|leader| a.name.meets(leader))
+        || a.leader.zip(b.leader).is_some_and(|(a, b)| cross(a, b))
 }
 
-/// Where the name of `anchor` may go, `ring` steps out, the best place first. Above and below a place that several points
-/// share, it would be in the way of the others' leaders.
+/// Whether two lines cross, each with its ends on different sides of the other.
+fn cross(a: (Spot, Spot), b: (Spot, Spot)) -> bool {
+    let side =
+        |(from, to): (Spot, Spot), at: Spot| (to.0 - from.0) * (at.1 - from.1) - (to.1 - from.1) * (at.0 - from.0);
+    side(a, b.0) * side(a, b.1) < 0.0 && side(b, a.0) * side(b, a.1) < 0.0
+}
+
+/// Where the name of `anchor` may go, `ring` steps out, the best place first. Above and below a place that several
+/// points share, it would be in the way of the others' leaders.
 fn candidates(anchor: &Anchor, ring: u32, shares_its_place: bool) -> Vec<Placement> {
     let reach = MARKER_REACH + GAP + f64::from(ring) * anchor.height;
     let (beside, above) = (reach + anchor.width / 2.0, reach + anchor.height / 2.0);
