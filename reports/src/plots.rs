@@ -178,10 +178,10 @@ fn notes(scenario: &ScenarioStats) -> Vec<String> {
 fn trade_off_caption(scenario: &ScenarioStats) -> String {
     let bound = match scenario.bound {
         Bound::Holds { availability } => format!(
-            "The dashed line is the bound: a policy that learns of a break from the silence after its own probes notices \
-             it after 1/(2\u{a0}ρ)\u{a0}s on average at best, ρ being its probes a second. A probe costs at least 2 \
-             packets, and the devices had a usable session for {} of the time or more, so that is 3600 · {} / x s at x \
-             packets per device-hour. Application traffic counts as probes.",
+            "The dashed line is the bound: a policy that learns of a break from the silence after its own probes \
+             notices it after 1/(2\u{a0}ρ)\u{a0}s on average at best, ρ being its probes a second. A probe costs at \
+             least 2 packets, and the devices had a usable session for {} of the time or more, so that is 3600 · {} / x \
+             seconds at x packets per device-hour. Application traffic counts as probes.",
             percent(availability),
             short(availability),
         ),
