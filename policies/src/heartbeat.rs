@@ -187,11 +187,30 @@ impl HeartbeatSpec {
     /// Contradictions between parameters, each with the path to the key that should change.
     pub fn problems(&self) -> Vec<Problem> {
         match self {
-            Self::None | Self::Oracle(_) | Self::TcpKeepalive(_) => Vec::new(),
+            Self::None => Vec::new(),
             Self::Fixed(spec) => spec.problems(),
             Self::Idle(spec) => spec.problems(),
+            Self::TcpKeepalive(spec) => spec.problems(),
+            Self::Oracle(spec) => check_misses("oracle", spec.misses).into_iter().collect(),
         }
     }
+}
+
+/// What is wrong with a number of misses, if anything. Every policy that counts them has the same limits.
+fn check_misses(policy: &str, misses: u32) -> Option<Problem> {
+    (!(1..=1000).contains(&misses)).then(|| {
+        Problem::new(
+            format!("heartbeat.{policy}.misses"),
+            format!("{misses} misses are outside 1 to 1000"),
+            "use 1 to give up at the first unanswered heartbeat, 2 or 3 to ride out single losses",
+        )
+    })
+}
+
+/// The most beats in any hour when two beats are at least `interval` apart.
+fn per_hour(interval: Duration) -> u32 {
+    let beats = Duration::from_secs(3600).as_micros() / interval.as_micros() + 1;
+    u32::try_from(beats).expect("3.6e9 microseconds of an hour fit in 32 bits")
 }
 
 /// No heartbeat at all.

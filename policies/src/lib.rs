@@ -12,8 +12,10 @@
 //! What this crate is not: it knows nothing of simulation, and it performs no input or output.
 
 pub mod heartbeat;
+#[cfg(feature = "presets")]
 pub mod preset;
 pub mod promise;
+mod random;
 pub mod reconnect;
 pub mod server;
 pub mod strategy;

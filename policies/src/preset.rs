@@ -1,1 +1,1 @@
-//! stub
+//! The strategies of real products, as data compiled in.

@@ -15,6 +15,10 @@ pub struct Bounds {
     pub nat_timeout: Option<Duration>,
     /// How long a server may take to accept and welcome a client on a healthy path.
     pub handshake_max: Duration,
+    /// How many servers a client rotates through, at least 1.
+    pub servers: u32,
+    /// The application itself sends nothing, in either direction: heartbeats and their replies are all there is.
+    pub silent_app: bool,
 }
 
 /// What a policy guarantees within [`Bounds`].

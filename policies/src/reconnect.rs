@@ -139,3 +139,44 @@ impl ReconnectSpec {
         }
     }
 }
+
+/// The attempt that comes next: where, and when once that has been decided.
+///
+/// After a failed attempt it goes to the next server, after the loss of a connection to the same one. Asked again before
+/// the attempt was made (the network has changed meanwhile), a policy keeps to its plan: a network that flaps neither
+/// hastens the attempt nor puts it off.
+#[derive(Default)]
+struct Plan {
+    attempt_failed: bool,
+    due: Option<Time>,
+}
+
+impl Plan {
+    fn on_event(&mut self, event: &ReconnectEvent) {
+        match event {
+            ReconnectEvent::AttemptStarted { .. } => *self = Self::default(),
+            ReconnectEvent::AttemptFailed(_) => self.attempt_failed = true,
+            _ => {}
+        }
+    }
+
+    /// The attempt has been decided upon and has not begun.
+    fn is_made(&self) -> bool {
+        self.due.is_some()
+    }
+
+    fn verdict(&mut self, now: Time, wait: impl FnOnce() -> Duration) -> Verdict {
+        let due = *self.due.get_or_insert_with(|| now + wait());
+        let server = if self.attempt_failed { ServerChoice::Next } else { ServerChoice::Same };
+        Verdict::TryAfter { wait: due.since(now), server }
+    }
+}
+
+/// The promise of a policy that never waits longer than `longest_wait`.
+///
+/// At worst an attempt has just begun that will fail, and every server but the last in the rotation is down: each costs a
+/// full connect timeout and a wait. With losses no attempt is certain to succeed.
+fn reconnects_within(longest_wait: Duration, bounds: &Bounds, connect_timeout: Duration) -> Option<Duration> {
+    let certain = bounds.loss_free && bounds.handshake_max <= connect_timeout;
+    certain.then(|| (connect_timeout + longest_wait) * bounds.servers.max(1) + bounds.handshake_max)
+}

@@ -40,6 +40,12 @@ impl Span {
         (span > Duration::ZERO && span <= LONGEST && span.subsec_nanos().is_multiple_of(1_000)).then_some(Self(span))
     }
 
+    /// The shortest span that is at least `span`: rounded up to a microsecond, at most ten years.
+    pub fn at_least(span: Duration) -> Self {
+        let micros = span.min(LONGEST).as_nanos().div_ceil(1_000).max(1);
+        Self(Duration::from_micros(u64::try_from(micros).expect("ten years in microseconds fit in 64 bits")))
+    }
+
     /// The span as the standard library has it.
     pub const fn get(self) -> Duration {
         self.0
@@ -83,8 +89,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if text.trim_start().starts_with('-') {
         return Err(format!("`{text}` is negative; a duration runs forward, as in \"90s\""));
     }
-    let span = humantime::parse_duration(text)
-        .map_err(|error| format!("`{text}` is not a duration ({error}); write it as \"90s\", \"4m30s\", \"24h\" or \"40ms\""))?;
+    let span = humantime::parse_duration(text).map_err(|error| {
+        format!("`{text}` is not a duration ({error}); write it as \"90s\", \"4m30s\", \"24h\" or \"40ms\"")
+    })?;
     if span > LONGEST {
         return Err(format!("`{text}` is longer than ten years, the longest span there is here"));
     }

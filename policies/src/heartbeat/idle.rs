@@ -1,1 +1,173 @@
-//! stub
+//! A heartbeat after a stretch of idleness: traffic of the application's own makes beats unnecessary. When to beat and
+//! when to call the connection dead are two separate questions with two separate clocks.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Event, GiveUp, Heartbeat, check_misses, fixed::one_miss, per_hour};
+use crate::{Bounds, Problem, Promises, Time, unit::Span};
+
+/// A heartbeat once the connection has been idle for `threshold`, dead after `misses` beats in a row that were followed
+/// by silence.
+///
+/// Sources: source document 004 (thresholds of 15 s to 45 s, any traffic counts) and its comments (the `tx` and `rx`
+/// anchors); the `tx` anchor with an answer timer is also that of Tencent Mars.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Idle {
+    /// Idleness before a beat, and the least time between two beats.
+    pub threshold: Span,
+    /// What ends idleness.
+    pub anchor: Anchor,
+    /// How long after a beat something, anything, has to arrive. At most `threshold`. Left out, the policy never gives a
+    /// connection up and leaves that to the transport's errors, as the client of source document 004 does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    /// Beats in a row followed by silence that mean death, 1 to 1000. Default 1.
+    #[serde(default = "one_miss")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+    pub misses: u32,
+}
+
+/// The traffic from which idleness is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Anchor {
+    /// What this side sends: the server and the NAT hear from it at least every threshold.
+    Tx,
+    /// What this side receives: a broken path is tested even while the application keeps sending into it.
+    Rx,
+    /// Whichever came last.
+    Either,
+}
+
+impl Idle {
+    pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
+        let threshold = self.threshold.get();
+
+        // While the application is silent, a beat follows the last packet before the break by a threshold, whichever
+        // clock runs: at the latest that packet is a reply, a round trip younger than its beat. The other beats follow
+        // at one threshold each. An application that talks can hold off any of it: sending into a dead path postpones
+        // the beats of `tx` and `either`, and what still arrives over a path that is cut one way clears the misses.
+        let detects_within = self
+            .timeout
+            .filter(|_| bounds.silent_app)
+            .map(|timeout| threshold * self.misses + timeout.get().max(bounds.rtt_max) + bounds.rtt_max);
+        // Every beat is answered, and the answer to the first of `misses` comes before the last is judged.
+        let no_false_alarm = self.timeout.is_none_or(|timeout| {
+            bounds.loss_free && bounds.rtt_max <= threshold * self.misses.saturating_sub(1) + timeout.get()
+        });
+        Promises {
+            detects_within,
+            heartbeats_per_hour: Some(per_hour(threshold)),
+            no_false_alarm,
+            ..Promises::default()
+        }
+    }
+
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut problems: Vec<_> = check_misses("idle", self.misses).into_iter().collect();
+        if let Some(timeout) = self.timeout.filter(|timeout| *timeout > self.threshold) {
+            problems.push(Problem::new(
+                "heartbeat.idle.timeout",
+                format!("a timeout of {timeout} is longer than the threshold of {}", self.threshold),
+                format!("use at most \"{}\", or a longer threshold", self.threshold),
+            ));
+        }
+        problems
+    }
+}
+
+/// [`Idle`] at work.
+pub(super) struct IdleHeartbeat {
+    spec: Idle,
+    connection: Option<Connection>,
+}
+
+/// What is known of the present connection; gone once it is lost or given up.
+struct Connection {
+    last_tx: Time,
+    last_rx: Time,
+    /// When the last beat was sent; when the connection was established, before the first.
+    last_beat: Time,
+    next_id: u32,
+    /// When silence since the last beat becomes a miss. One is enough: a timeout is no longer than the threshold.
+    judged_at: Option<Time>,
+    /// Consecutive beats followed by silence.
+    misses: u32,
+    /// What the host was told last.
+    suspected: bool,
+}
+
+impl IdleHeartbeat {
+    pub(super) fn new(spec: Idle) -> Self {
+        Self { spec, connection: None }
+    }
+}
+
+impl Connection {
+    fn new(now: Time) -> Self {
+        Self { last_tx: now, last_rx: now, last_beat: now, next_id: 0, judged_at: None, misses: 0, suspected: false }
+    }
+
+    fn received(&mut self, now: Time) {
+        self.last_rx = now;
+        self.judged_at = None;
+        self.misses = 0;
+    }
+
+    fn next_beat(&self, spec: &Idle) -> Time {
+        let anchor = match spec.anchor {
+            Anchor::Tx => self.last_tx,
+            Anchor::Rx => self.last_rx,
+            Anchor::Either => self.last_tx.max(self.last_rx),
+        };
+        anchor.max(self.last_beat) + spec.threshold.get()
+    }
+}
+
+impl Heartbeat for IdleHeartbeat {
+    fn on_event(&mut self, now: Time, event: &Event) {
+        match (event, &mut self.connection) {
+            (Event::Connected { .. }, _) => self.connection = Some(Connection::new(now)),
+            (Event::Lost(_), _) => self.connection = None,
+            (Event::BytesWritten, Some(connection)) => connection.last_tx = now,
+            (
+                Event::BytesReceived | Event::HeartbeatReply { .. } | Event::PeerPing | Event::DirectedInterval(_),
+                Some(connection),
+            ) => connection.received(now),
+            _ => {}
+        }
+    }
+
+    fn poll(&mut self, now: Time) -> Option<Action> {
+        let connection = self.connection.as_mut()?;
+        if connection.judged_at.is_some_and(|at| at <= now) {
+            connection.judged_at = None;
+            connection.misses += 1;
+        }
+        if connection.suspected != (connection.misses > 0) {
+            connection.suspected = !connection.suspected;
+            return Some(if connection.suspected { Action::Suspect } else { Action::Trust });
+        }
+        if connection.misses >= self.spec.misses {
+            self.connection = None;
+            return Some(Action::GiveUp(GiveUp::Silence));
+        }
+        if connection.next_beat(&self.spec) <= now {
+            let id = connection.next_id;
+            connection.next_id = id.wrapping_add(1);
+            connection.last_beat = now;
+            connection.judged_at = self.spec.timeout.map(|timeout| now + timeout.get());
+            return Some(Action::SendHeartbeat { id });
+        }
+        None
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let connection = self.connection.as_ref()?;
+        // Judgement is never later than the next beat.
+        Some(connection.judged_at.unwrap_or_else(|| connection.next_beat(&self.spec)))
+    }
+}

@@ -1,1 +1,40 @@
-//! stub
+//! The yardstick: a fixed heartbeat whose numbers come from knowing the environment. No product can have it; it shows
+//! what the others leave on the table.
+
+use serde::{Deserialize, Serialize};
+
+use super::{FirstBeat, Fixed, LateReply, fixed::one_miss};
+use crate::{Bounds, unit::Span};
+
+/// The longest interval that still keeps the NAT's mapping, and the shortest timeout that no healthy reply exceeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Oracle {
+    /// How much earlier than necessary a beat refreshes the mapping. Default 1 s.
+    pub margin: Span,
+    /// The interval where no NAT forgets, and the longest in any case. Default 30 min.
+    pub max_interval: Span,
+    /// Beats in a row without a timely reply that mean death, 1 to 1000. Default 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+    pub misses: u32,
+}
+
+impl Default for Oracle {
+    fn default() -> Self {
+        Self { margin: Span::secs(1), max_interval: Span::secs(30 * 60), misses: one_miss() }
+    }
+}
+
+impl Oracle {
+    /// The fixed heartbeat that the oracle is in this environment.
+    ///
+    /// The gap between two packets at the NAT exceeds the interval by at most the difference of two one-way delays, which
+    /// is less than a round trip; hence `nat_timeout - rtt_max - margin`. The interval is never shorter than the timeout.
+    pub fn fixed(&self, bounds: &Bounds) -> Fixed {
+        let timeout = Span::at_least(bounds.rtt_max);
+        let kept = bounds.nat_timeout.map(|nat| nat.saturating_sub(bounds.rtt_max + self.margin.get()));
+        let interval = kept.map_or(self.max_interval, |kept| Span::at_least(kept).min(self.max_interval)).max(timeout);
+        Fixed { interval, timeout, misses: self.misses, first_beat: FirstBeat::Interval, late_reply: LateReply::Counts }
+    }
+}

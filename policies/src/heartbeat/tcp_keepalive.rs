@@ -1,1 +1,123 @@
-//! stub
+//! TCP keepalive: the kernel probes, the application sends nothing. This policy only sets the socket's options; the
+//! probing itself belongs to the host's TCP.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Event, Heartbeat, Keepalive};
+use crate::{Bounds, Problem, Promises, Time, unit::Span};
+
+/// TCP keepalive with the kernel's three numbers, and the user timeout that may override them.
+///
+/// The defaults are Linux's, `tcp(7)`: 7200 s, 75 s, 9 probes, no user timeout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct TcpKeepalive {
+    /// Silence before the first probe (`TCP_KEEPIDLE`). Default 2 h.
+    pub idle: Span,
+    /// Between unanswered probes (`TCP_KEEPINTVL`). Default 75 s.
+    pub interval: Span,
+    /// Unanswered probes that mean death (`TCP_KEEPCNT`), 1 to 127. Default 9.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 127)))]
+    pub count: u32,
+    /// How long data may stay unacknowledged (`TCP_USER_TIMEOUT`); it also takes the place of `count`. Default: not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_timeout: Option<Span>,
+}
+
+impl Default for TcpKeepalive {
+    fn default() -> Self {
+        Self { idle: Span::secs(7200), interval: Span::secs(75), count: 9, user_timeout: None }
+    }
+}
+
+/// The kernel's own limit on `TCP_KEEPIDLE` and `TCP_KEEPINTVL` (Linux, `MAX_TCP_KEEPIDLE`): a bit over nine hours.
+const LONGEST: Span = Span::secs(32_767);
+
+/// The kernel's own limit on `TCP_KEEPCNT` (Linux, `MAX_TCP_KEEPCNT`).
+const MOST_PROBES: u32 = 127;
+
+impl TcpKeepalive {
+    pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
+        // A probe's answer, or an acknowledgement, arrives before the kernel gives up. The earliest moment for that is an
+        // interval after the first probe where a user timeout stands in for the count. A lost probe is never repeated by
+        // TCP itself, so with losses nothing is certain.
+        let patience = match self.user_timeout {
+            None => self.interval.get() * self.count,
+            Some(user_timeout) => self.interval.min(user_timeout).get(),
+        };
+        Promises {
+            // A hung server's kernel answers probes for ever, and data in flight stops the probing: no bound holds for
+            // every break. (A cut path is noticed after idle + count * interval if the connection was idle, and when
+            // TCP's retransmissions run out, 924 s to 1044 s, if it was not.)
+            detects_within: None,
+            heartbeats_per_hour: Some(0),
+            no_false_alarm: bounds.loss_free && bounds.rtt_max < patience,
+            ..Promises::default()
+        }
+    }
+
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (key, span) in [("idle", self.idle), ("interval", self.interval)] {
+            if span > LONGEST {
+                problems.push(Problem::new(
+                    format!("heartbeat.tcp-keepalive.{key}"),
+                    format!("{span} is longer than the kernel allows"),
+                    format!("use at most \"{LONGEST}\""),
+                ));
+            }
+        }
+        if !(1..=MOST_PROBES).contains(&self.count) {
+            problems.push(Problem::new(
+                "heartbeat.tcp-keepalive.count",
+                format!("{} probes are outside 1 to {MOST_PROBES}, which is what the kernel allows", self.count),
+                "use 9, the kernel's default",
+            ));
+        }
+        problems
+    }
+}
+
+/// [`TcpKeepalive`] at work: sets the options of each new connection.
+pub(super) struct KernelKeepalive {
+    spec: TcpKeepalive,
+    keepalive_due: bool,
+    user_timeout_due: bool,
+}
+
+impl KernelKeepalive {
+    pub(super) fn new(spec: TcpKeepalive) -> Self {
+        Self { spec, keepalive_due: false, user_timeout_due: false }
+    }
+}
+
+impl Heartbeat for KernelKeepalive {
+    fn on_event(&mut self, _: Time, event: &Event) {
+        match event {
+            Event::Connected { .. } => {
+                self.keepalive_due = true;
+                self.user_timeout_due = self.spec.user_timeout.is_some();
+            }
+            Event::Lost(_) => {
+                self.keepalive_due = false;
+                self.user_timeout_due = false;
+            }
+            _ => {}
+        }
+    }
+
+    fn poll(&mut self, _: Time) -> Option<Action> {
+        if std::mem::take(&mut self.keepalive_due) {
+            let TcpKeepalive { idle, interval, count, .. } = self.spec;
+            let keepalive = Keepalive { idle: idle.get(), interval: interval.get(), count };
+            return Some(Action::SetKeepalive(Some(keepalive)));
+        }
+        std::mem::take(&mut self.user_timeout_due)
+            .then(|| Action::SetUserTimeout(self.spec.user_timeout.map(Span::get)))
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        None
+    }
+}
