@@ -42,6 +42,11 @@ pub(crate) fn read<T: DeserializeOwned>(
     Err(problems.into_iter().map(|problem| resolve(&tree, problem)).collect())
 }
 
+/// `problem` at its place in `text`, which is TOML.
+pub(crate) fn place(text: &str, problem: Problem) -> Diagnostic {
+    resolve(&DeTable::parse(text).expect("the text was read before"), problem)
+}
+
 /// Whether the top level of `text` has this key; false where the text is not TOML.
 pub(crate) fn has_key(text: &str, key: &str) -> bool {
     DeTable::parse(text).is_ok_and(|tree| tree.get_ref().contains_key(key))
@@ -109,7 +114,8 @@ fn take_out_below(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<TakenF
                     Some(TakenFrom::Root) => return Some(TakenFrom::Below(place)),
                     Some(below) => return Some(below),
                     None if place == *span => {
-                        array.remove(index);
+                        let rest = array.iter().enumerate().filter(|(other, _)| *other != index);
+                        *array = rest.map(|(_, element)| element.clone()).collect();
                         return Some(TakenFrom::Root);
                     }
                     None => {}

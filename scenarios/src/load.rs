@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cardiogram_policies::{StrategySpec, preset};
+use cardiogram_policies::{Problem, StrategySpec, preset};
 
 use crate::{
     diagnostic::{Diagnostic, Invalid},
@@ -92,10 +92,12 @@ pub fn scenario(name: &str) -> Result<Loaded<Scenario>, LoadError> {
 
 /// The strategy that `name` names: a preset, or a path that starts from `folder`.
 pub fn strategy(name: &str, folder: Option<&Path>) -> Result<Loaded<StrategySpec>, LoadError> {
-    match preset::text(name) {
-        Some(text) => Ok(Loaded { value: parse_strategy(name, text)?, text: text.into(), folder: None }),
+    match preset::find(name) {
+        Some(preset) => {
+            Ok(Loaded { value: parse_strategy(name, preset.toml)?, text: preset.toml.into(), folder: None })
+        }
         None if is_path(name) => strategy_file(&folder.unwrap_or(Path::new("")).join(name)),
-        None => Err(unknown("strategy", name, preset::names())),
+        None => Err(unknown("strategy", name, preset::all().iter().map(|preset| preset.name))),
     }
 }
 
@@ -106,7 +108,7 @@ pub fn strategies_of(scenario: &Loaded<Scenario>, origin: &str) -> Result<Vec<Lo
         strategy(name, scenario.folder.as_deref()).map_err(|error| match error {
             // The scenario's file is to blame: show the place in it.
             LoadError::UnknownName { .. } | LoadError::Read { .. } => {
-                let problem = cardiogram_policies::Problem::new(format!("strategies[{index}]"), error.to_string(), "");
+                let problem = Problem::new(format!("strategies[{index}]"), error.to_string(), "");
                 Invalid::new(origin, &scenario.text, vec![document::place(&scenario.text, problem)]).into()
             }
             other => other,
