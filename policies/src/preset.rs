@@ -1,1 +1,122 @@
-//! The strategies of real products, as data compiled in.
+//! Strategies of real products, as TOML files compiled in.
+//!
+//! A preset says in its file where its numbers come from, and which of them are assumptions. All presets share one
+//! reconnect policy, [`ReconnectSpec`](crate::ReconnectSpec)'s default, unless their source names another: comparing
+//! them compares heartbeats. What this is not: a registry of user's own strategies.
+
+use crate::StrategySpec;
+
+/// A named strategy that comes with the crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preset {
+    /// The strategy's name.
+    pub name: &'static str,
+    /// The file that defines it.
+    pub toml: &'static str,
+}
+
+impl Preset {
+    /// The strategy itself.
+    pub fn spec(&self) -> StrategySpec {
+        toml::from_str(self.toml).unwrap_or_else(|error| panic!("preset {} does not parse: {error}", self.name))
+    }
+}
+
+/// All presets, in the order in which tables list them.
+pub fn all() -> &'static [Preset] {
+    PRESETS
+}
+
+/// The preset of that name.
+pub fn find(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.name == name)
+}
+
+macro_rules! presets {
+    ($($name:literal),* $(,)?) => {
+        &[$(Preset { name: $name, toml: include_str!(concat!("../presets/", $name, ".toml")) }),*]
+    };
+}
+
+const PRESETS: &[Preset] = presets![
+    "none",
+    "linux-keepalive",
+    "whatsapp-tcp-10s",
+    "netease-30-15",
+    "qq-fixed-45",
+    "weibo-120",
+    "wechat-270",
+    "idle-45-tx",
+    "idle-45-rx",
+    "idle-45-either",
+    "idle-45-004",
+    "oracle",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{HeartbeatSpec, ReconnectSpec};
+
+    #[test]
+    fn every_preset_parses_under_its_own_name_and_can_run() {
+        for preset in all() {
+            let spec = preset.spec();
+            assert_eq!(spec.name, preset.name);
+            assert_eq!(spec.problems(), [], "{}", preset.name);
+            assert_eq!(find(preset.name), Some(preset));
+        }
+        assert_eq!(find("netease"), None);
+    }
+
+    #[test]
+    fn every_preset_names_its_source_and_what_it_assumes() {
+        for preset in all() {
+            let spec = preset.spec();
+            assert!(!spec.about.is_empty() && !spec.source.is_empty(), "{}", preset.name);
+            assert!(spec.assumptions.iter().any(|text| text.starts_with("Reconnect")), "{}", preset.name);
+        }
+    }
+
+    #[test]
+    fn presets_differ_in_their_heartbeats_alone() {
+        let mut heartbeats: Vec<HeartbeatSpec> = Vec::new();
+        for spec in all().iter().map(Preset::spec) {
+            assert_eq!(spec.reconnect, ReconnectSpec::default(), "{}", spec.name);
+            assert!(!heartbeats.contains(&spec.heartbeat), "{} repeats another preset", spec.name);
+            heartbeats.push(spec.heartbeat);
+        }
+    }
+
+    #[test]
+    fn presets_survive_a_round_trip_through_toml() {
+        for spec in all().iter().map(Preset::spec) {
+            let text = toml::to_string(&spec).unwrap();
+            assert_eq!(toml::from_str::<StrategySpec>(&text).unwrap(), spec, "{text}");
+        }
+    }
+
+    #[test]
+    fn presets_hold_the_numbers_of_their_sources() {
+        let fixed = |name: &str| match find(name).unwrap().spec().heartbeat {
+            HeartbeatSpec::Fixed(fixed) => {
+                (fixed.interval.get().as_secs(), fixed.timeout.get().as_secs(), fixed.misses)
+            }
+            other => panic!("{name} is no fixed heartbeat: {other:?}"),
+        };
+        assert_eq!(fixed("netease-30-15"), (30, 15, 1));
+        assert_eq!(fixed("qq-fixed-45"), (45, 15, 1));
+        assert_eq!(fixed("weibo-120"), (120, 15, 1));
+        assert_eq!(fixed("wechat-270"), (270, 15, 1));
+
+        let keepalive = |name: &str| match find(name).unwrap().spec().heartbeat {
+            HeartbeatSpec::TcpKeepalive(spec) => (spec.idle.get(), spec.interval.get(), spec.count, spec.user_timeout),
+            other => panic!("{name} is no keepalive: {other:?}"),
+        };
+        let (linux_idle, interval) = (Duration::from_secs(7200), Duration::from_secs(75));
+        assert_eq!(keepalive("linux-keepalive"), (linux_idle, interval, 9, None));
+        assert_eq!(keepalive("whatsapp-tcp-10s"), (Duration::from_secs(10), interval, 9, None));
+    }
+}

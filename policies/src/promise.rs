@@ -24,7 +24,7 @@ pub struct Bounds {
 /// What a policy guarantees within [`Bounds`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Promises {
-    /// A permanent break is noticed within this time of its begin.
+    /// A permanent break of an established connection, whatever its cause, is noticed within this time of its begin.
     pub detects_within: Option<Duration>,
     /// At most this many heartbeats are sent in any hour of an established connection.
     pub heartbeats_per_hour: Option<u32>,

@@ -75,13 +75,152 @@ impl StrategySpec {
         problems.extend(self.heartbeat.problems());
         problems.extend(self.reconnect.problems());
         problems.extend(self.server.problems());
+        problems.extend(self.reaper_problem());
         problems
+    }
+
+    /// A server that closes idle sessions must be more patient than its clients are quiet (source document 000).
+    fn reaper_problem(&self) -> Option<Problem> {
+        let quiet = match &self.heartbeat {
+            HeartbeatSpec::Fixed(spec) => spec.interval,
+            HeartbeatSpec::Idle(spec) => spec.threshold,
+            // They send nothing by themselves, or nothing known before the environment is.
+            HeartbeatSpec::None | HeartbeatSpec::TcpKeepalive(_) | HeartbeatSpec::Oracle(_) => return None,
+        };
+        let ServerSpec::IdleReaper(reaper) = &self.server else { return None };
+        (reaper.idle <= quiet).then(|| {
+            Problem::new(
+                "server.idle-reaper.idle",
+                format!("the server closes sessions idle for {}, but clients beat only every {quiet}", reaper.idle),
+                "use two to three times the heartbeat's interval",
+            )
+        })
     }
 
     /// What the strategy as a whole guarantees within `bounds`.
     pub fn promises(&self, bounds: &Bounds) -> Promises {
         let heartbeat = self.heartbeat.promises(bounds);
         let reconnect = self.reconnect.promises(bounds, self.connect_timeout.get());
-        Promises { attempts: reconnect.attempts, reconnects_within: reconnect.reconnects_within, ..heartbeat }
+        // When the network comes back, the client may still hold a dead connection that it has to notice first.
+        let reconnects_within =
+            heartbeat.detects_within.zip(reconnect.reconnects_within).map(|(detect, reconnect)| detect + reconnect);
+        Promises { attempts: reconnect.attempts, reconnects_within, ..heartbeat }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn read(text: &str) -> StrategySpec {
+        toml::from_str(text).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn paths(text: &str) -> Vec<String> {
+        read(text).problems().into_iter().map(|problem| problem.path).collect()
+    }
+
+    #[test]
+    fn what_is_left_out_takes_its_default() {
+        let spec = read("name = \"a\"\nheartbeat.fixed = { interval = \"30s\", timeout = \"15s\" }");
+        assert_eq!(spec.connect_timeout, Span::secs(10));
+        assert_eq!(spec.reconnect, ReconnectSpec::default());
+        assert_eq!(spec.server, ServerSpec::None);
+        let HeartbeatSpec::Fixed(fixed) = spec.heartbeat else { panic!("{:?}", spec.heartbeat) };
+        assert_eq!(fixed.misses, 1);
+    }
+
+    #[test]
+    fn every_policy_reads_every_key_and_survives_a_round_trip() {
+        let heartbeats = [
+            r#"heartbeat = "none""#,
+            r#"heartbeat.fixed = { interval = "30s", timeout = "15s", misses = 2, first_beat = "random-phase", late_reply = "ignored" }"#,
+            r#"heartbeat.idle = { threshold = "45s", anchor = "either", timeout = "15s", misses = 3 }"#,
+            r#"heartbeat.tcp-keepalive = { idle = "2m", interval = "10s", count = 4, user_timeout = "30s" }"#,
+            r#"heartbeat.oracle = { margin = "2s", max_interval = "10m", misses = 2 }"#,
+        ];
+        let reconnects = [
+            r#"reconnect = "immediate""#,
+            r#"reconnect.fixed-delay = { delay = "5s" }"#,
+            r#"reconnect.exponential = { base = "1s", factor = 1.6, cap = "2m", jitter = { proportional = 0.2 }, delay_from = "attempt-start", reset = { uptime = "10s" } }"#,
+            r#"reconnect.exponential = { jitter = "decorrelated", delay_from = "failure", reset = "connected" }"#,
+        ];
+        let servers = [r#"server = "none""#, r#"server.idle-reaper = { idle = "10m", scan = "5s" }"#];
+        for heartbeat in heartbeats {
+            for reconnect in reconnects {
+                for server in servers {
+                    let spec = read(&format!("name = \"a\"\n{heartbeat}\n{reconnect}\n{server}\n"));
+                    assert_eq!(spec.problems(), []);
+                    assert_eq!(read(&toml::to_string(&spec).unwrap()), spec);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        for line in [
+            r#"hart = 1"#,
+            r#"heartbeat.fixed = { interval = "30s", timeout = "15s", hart = 1 }"#,
+            r#"heartbeat.idle = { threshold = "45s", anchor = "tx", hart = 1 }"#,
+            r#"heartbeat.tcp-keepalive = { hart = 1 }"#,
+            r#"heartbeat.oracle = { hart = 1 }"#,
+            r#"reconnect.fixed-delay = { delay = "1s", hart = 1 }"#,
+            r#"reconnect.exponential = { hart = 1 }"#,
+            r#"server.idle-reaper = { idle = "1m", hart = 1 }"#,
+        ] {
+            let heartbeat = if line.starts_with("heartbeat") { "" } else { "heartbeat = \"none\"" };
+            let error = toml::from_str::<StrategySpec>(&format!("name = \"a\"\n{heartbeat}\n{line}\n")).unwrap_err();
+            assert!(error.to_string().contains("unknown field `hart`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn contradictions_point_at_the_key_to_change() {
+        let cases = [
+            (r#"heartbeat.fixed = { interval = "30s", timeout = "31s" }"#, "heartbeat.fixed.timeout"),
+            (r#"heartbeat.fixed = { interval = "30s", timeout = "15s", misses = 0 }"#, "heartbeat.fixed.misses"),
+            (r#"heartbeat.fixed = { interval = "30s", timeout = "15s", misses = 1001 }"#, "heartbeat.fixed.misses"),
+            (r#"heartbeat.idle = { threshold = "30s", anchor = "rx", timeout = "31s" }"#, "heartbeat.idle.timeout"),
+            (r#"heartbeat.idle = { threshold = "30s", anchor = "rx", misses = 0 }"#, "heartbeat.idle.misses"),
+            (r#"heartbeat.tcp-keepalive = { count = 128 }"#, "heartbeat.tcp-keepalive.count"),
+            (r#"heartbeat.tcp-keepalive = { idle = "10h" }"#, "heartbeat.tcp-keepalive.idle"),
+            (r#"heartbeat.tcp-keepalive = { interval = "10h" }"#, "heartbeat.tcp-keepalive.interval"),
+            (r#"heartbeat.oracle = { misses = 0 }"#, "heartbeat.oracle.misses"),
+            ("heartbeat = \"none\"\nreconnect.exponential = { factor = 0.5 }", "reconnect.exponential.factor"),
+            ("heartbeat = \"none\"\nreconnect.exponential = { factor = nan }", "reconnect.exponential.factor"),
+            ("heartbeat = \"none\"\nreconnect.exponential = { cap = \"500ms\" }", "reconnect.exponential.cap"),
+            (
+                "heartbeat.fixed = { interval = \"30s\", timeout = \"15s\" }\nserver.idle-reaper = { idle = \"30s\" }",
+                "server.idle-reaper.idle",
+            ),
+            (
+                "heartbeat.idle = { threshold = \"45s\", anchor = \"tx\" }\nserver.idle-reaper = { idle = \"40s\" }",
+                "server.idle-reaper.idle",
+            ),
+        ];
+        for (text, path) in cases {
+            assert_eq!(paths(&format!("name = \"a\"\n{text}\n")), [path], "{text}");
+        }
+        assert_eq!(paths("name = \"Nope!\"\nheartbeat = \"none\""), ["name"]);
+    }
+
+    #[test]
+    fn a_dead_connection_has_to_be_noticed_before_it_is_replaced() {
+        let bounds = Bounds {
+            rtt_max: Duration::from_millis(200),
+            loss_free: true,
+            nat_timeout: None,
+            handshake_max: Duration::from_secs(1),
+            servers: 1,
+            silent_app: true,
+        };
+        let beating = read("name = \"a\"\nheartbeat.fixed = { interval = \"30s\", timeout = \"15s\" }");
+        // 45 s to notice, 10 s for an attempt that fails, 120 s of backoff, 1 s to connect.
+        assert_eq!(beating.promises(&bounds).reconnects_within, Some(Duration::from_secs(45 + 10 + 120 + 1)));
+        let mute = read("name = \"a\"\nheartbeat = \"none\"");
+        assert_eq!(mute.promises(&bounds).reconnects_within, None);
     }
 }

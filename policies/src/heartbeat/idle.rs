@@ -46,14 +46,14 @@ impl Idle {
     pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
         let threshold = self.threshold.get();
 
-        // While the application is silent, a beat follows the last packet before the break by a threshold, whichever
-        // clock runs: at the latest that packet is a reply, a round trip younger than its beat. The other beats follow
-        // at one threshold each. An application that talks can hold off any of it: sending into a dead path postpones
-        // the beats of `tx` and `either`, and what still arrives over a path that is cut one way clears the misses.
+        // While the application is silent, the last packet to arrive answers a beat sent before the break, so it arrives
+        // within a round trip of the break; beats follow it at one threshold each, whichever clock runs, and the last of
+        // them is judged a timeout after. An application that talks can hold off any of it: sending into a dead path
+        // postpones the beats of `tx` and `either`, and what still arrives over a path cut one way clears the misses.
         let detects_within = self
             .timeout
             .filter(|_| bounds.silent_app)
-            .map(|timeout| threshold * self.misses + timeout.get().max(bounds.rtt_max) + bounds.rtt_max);
+            .map(|timeout| bounds.rtt_max + threshold * self.misses + timeout.get());
         // Every beat is answered, and the answer to the first of `misses` comes before the last is judged.
         let no_false_alarm = self.timeout.is_none_or(|timeout| {
             bounds.loss_free && bounds.rtt_max <= threshold * self.misses.saturating_sub(1) + timeout.get()
