@@ -108,20 +108,20 @@ fn take_out_below(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<TakenF
     match value {
         DeValue::Table(table) => take_out(table, span),
         DeValue::Array(array) => {
-            for index in 0..array.len() {
-                let place = array[index].span();
-                match take_out_below(array[index].get_mut(), span) {
+            let mut hit = None;
+            for (index, element) in array.iter_mut().enumerate() {
+                let place = element.span();
+                match take_out_below(element.get_mut(), span) {
                     Some(TakenFrom::Root) => return Some(TakenFrom::Below(place)),
                     Some(below) => return Some(below),
-                    None if place == *span => {
-                        let rest = array.iter().enumerate().filter(|(other, _)| *other != index);
-                        *array = rest.map(|(_, element)| element.clone()).collect();
-                        return Some(TakenFrom::Root);
-                    }
+                    None if place == *span => hit = Some(index),
                     None => {}
                 }
             }
-            None
+            let hit = hit?;
+            let rest = array.iter().enumerate().filter(|(index, _)| *index != hit);
+            *array = rest.map(|(_, element)| element.clone()).collect();
+            Some(TakenFrom::Root)
         }
         _ => None,
     }
@@ -164,11 +164,17 @@ fn explain(error: &Error) -> Diagnostic {
 fn words(message: &str) -> (String, Option<String>) {
     if let Some((unknown, known)) = message.strip_prefix("unknown field ").and_then(|rest| rest.split_once(", ")) {
         let known = quoted(known);
-        return (format!("unknown key {unknown}"), Some(choose(unknown.trim_matches('`'), &known, "the keys here are")));
+        return (
+            format!("unknown key {unknown}"),
+            Some(choose(unknown.trim_matches('`'), &known, "the keys here are")),
+        );
     }
     if let Some((unknown, known)) = message.strip_prefix("unknown variant ").and_then(|rest| rest.split_once(", ")) {
         let known = quoted(known);
-        return (format!("unknown name {unknown}"), Some(choose(unknown.trim_matches('`'), &known, "possible here are")));
+        return (
+            format!("unknown name {unknown}"),
+            Some(choose(unknown.trim_matches('`'), &known, "possible here are")),
+        );
     }
     let unexpected = message.strip_prefix("unexpected keys in table: ");
     if let Some((unknown, known)) = unexpected.and_then(|rest| rest.split_once(", available keys: ")) {
@@ -179,14 +185,16 @@ fn words(message: &str) -> (String, Option<String>) {
     if let Some(key) = message.strip_prefix("missing field ") {
         return (format!("the key {key} is missing"), None);
     }
-    if let Some((found, expected)) = message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
+    if let Some((found, expected)) =
+        message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
     {
         return match found {
             "unit variant" => ("this needs parameters".into(), Some("write a table, as in { name = { ... } }".into())),
             _ => (format!("{} does not belong here", toml_word(found)), Some(format!("write {}", plain(expected)))),
         };
     }
-    if let Some((found, expected)) = message.strip_prefix("invalid value: ").and_then(|rest| rest.split_once(", expected "))
+    if let Some((found, expected)) =
+        message.strip_prefix("invalid value: ").and_then(|rest| rest.split_once(", expected "))
     {
         return (format!("{found} is not possible here"), Some(format!("write {}", plain(expected))));
     }
@@ -247,5 +255,9 @@ fn choose(unknown: &str, known: &[&str], lead: &str) -> String {
 /// The name most like `unknown`, if one is like it at all.
 pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let alike = |name: &str| strsim::jaro_winkler(unknown, name);
-    known.map(|name| (alike(name), name)).filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|it| it.1)
+    known
+        .map(|name| (alike(name), name))
+        .filter(|(score, _)| *score > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|it| it.1)
 }

@@ -7,6 +7,7 @@ pub mod library;
 pub mod load;
 pub mod measure;
 pub mod network;
+pub mod plan;
 pub mod rows;
 mod scenario;
 pub mod survival;

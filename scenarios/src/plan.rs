@@ -104,12 +104,11 @@ pub struct Plan {
 }
 
 /// One run to be carried out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cell {
-    /// Which run.
-    pub(crate) name: RunName,
-    /// The world.
-    pub(crate) world: WorldConfig,
+    contest: usize,
+    strategy: usize,
+    seed: u64,
     /// It also runs on the other engine, and both must agree.
     pub(crate) cross_check: bool,
 }
@@ -197,26 +196,34 @@ impl Plan {
     pub(crate) fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         let mut place = 0;
-        for contest in &self.contests {
-            let scenario = &contest.scenario.value;
-            for strategy in &contest.strategies {
+        for (contest, it) in self.contests.iter().enumerate() {
+            for strategy in 0..it.strategies.len() {
                 for seed in self.first_seed..=self.first_seed + (self.seeds - 1) {
                     if self.shard.has(place) {
-                        cells.push(Cell {
-                            name: RunName {
-                                scenario: scenario.name.clone(),
-                                strategy: strategy.value.name.clone(),
-                                seed,
-                            },
-                            world: scenario.world(&strategy.value),
-                            cross_check: self.engine == EngineChoice::Auto && seed == self.first_seed,
-                        });
+                        let cross_check = self.engine == EngineChoice::Auto && seed == self.first_seed;
+                        cells.push(Cell { contest, strategy, seed, cross_check });
                     }
                     place += 1;
                 }
             }
         }
         cells
+    }
+
+    /// What tables call the run `cell`.
+    pub(crate) fn name(&self, cell: Cell) -> RunName {
+        let contest = &self.contests[cell.contest];
+        RunName {
+            scenario: contest.scenario.value.name.clone(),
+            strategy: contest.strategies[cell.strategy].value.name.clone(),
+            seed: cell.seed,
+        }
+    }
+
+    /// The world of the run `cell`.
+    pub(crate) fn world(&self, cell: Cell) -> WorldConfig {
+        let contest = &self.contests[cell.contest];
+        contest.scenario.value.world(&contest.strategies[cell.strategy].value)
     }
 
     /// What the results say about where they come from.
@@ -334,7 +341,7 @@ mod tests {
     }
 
     fn names(plan: &Plan) -> Vec<RunName> {
-        plan.cells().into_iter().map(|cell| cell.name).collect()
+        plan.cells().into_iter().map(|cell| plan.name(cell)).collect()
     }
 
     #[test]
@@ -356,8 +363,8 @@ mod tests {
 
     #[test]
     fn the_first_seed_of_every_pair_is_run_on_both_engines() {
-        let checked: Vec<u64> =
-            plan(Shard::WHOLE).cells().iter().filter(|cell| cell.cross_check).map(|cell| cell.name.seed).collect();
+        let cells = plan(Shard::WHOLE).cells();
+        let checked: Vec<u64> = cells.iter().filter(|cell| cell.cross_check).map(|cell| cell.seed).collect();
         assert_eq!(checked, [5; 4]);
     }
 
