@@ -29,7 +29,8 @@ pub(crate) fn read<T: DeserializeOwned>(
     let (tree, errors) = DeTable::parse_recoverable(text);
     if let Some(error) = errors.first() {
         // One slip of the pen makes the parser stumble several times; the first time is the one that tells.
-        return Err(vec![Diagnostic { message: error.message().into(), span: error.span(), help: None }]);
+        let (message, help) = words(error.message());
+        return Err(vec![Diagnostic { message, span: error.span(), help }]);
     }
     if tree.get_ref().is_empty() {
         return Err(vec![Diagnostic { message: "the file is empty".into(), span: None, help: None }]);
@@ -127,9 +128,15 @@ fn take_out_below(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<TakenF
     }
 }
 
+/// toml's words for a table without a key where an enum's variant is expected.
+const EMPTY_TABLE: &str = "wanted exactly 1 element, found 0 elements";
+/// serde's words for the same, where a type looks at the table's content itself.
+const EMPTY_TABLE_BEHIND_VISITOR: &str = "invalid type: map, expected enum";
+
 /// Errors that say that something is not there: taking things out brings them about.
 fn is_absence(error: &Error) -> bool {
-    error.message().starts_with("missing field") || error.message() == "wanted exactly 1 element, found 0 elements"
+    let message = error.message();
+    message.starts_with("missing field") || message == EMPTY_TABLE || message == EMPTY_TABLE_BEHIND_VISITOR
 }
 
 /// A problem found by the owner of the type, with its path turned into a place.
@@ -185,46 +192,45 @@ fn words(message: &str) -> (String, Option<String>) {
     if let Some(key) = message.strip_prefix("missing field ") {
         return (format!("the key {key} is missing"), None);
     }
-    if let Some((found, expected)) =
-        message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
-    {
-        return match found {
-            "unit variant" => ("this needs parameters".into(), Some("write a table, as in { name = { ... } }".into())),
-            _ => (format!("{} does not belong here", toml_word(found)), Some(format!("write {}", plain(expected)))),
-        };
-    }
-    if let Some((found, expected)) =
-        message.strip_prefix("invalid value: ").and_then(|rest| rest.split_once(", expected "))
-    {
-        return (format!("{found} is not possible here"), Some(format!("write {}", plain(expected))));
-    }
     match message {
-        "wanted exactly 1 element, found 0 elements" => {
-            ("this table is empty".into(), Some("name one kind in it, as in { kind = ... }".into()))
+        EMPTY_TABLE | EMPTY_TABLE_BEHIND_VISITOR => {
+            return ("this table is empty".into(), Some("name one kind in it, as in { kind = ... }".into()));
         }
         "wanted exactly 1 element, more than 1 element" => {
-            ("this table names more than one kind".into(), Some("give each a table of its own".into()))
+            return ("this table names more than one kind".into(), Some("give each a table of its own".into()));
         }
-        "expected empty table" => ("this has no parameters".into(), Some("write its name alone, in quotes".into())),
-        // Our own types write for the reader already: what is wrong; what to write.
-        _ => match message.split_once("; ") {
-            Some((wrong, instead)) => (wrong.into(), Some(instead.into())),
-            None => (message.into(), None),
-        },
+        "expected empty table" => {
+            return ("this has no parameters".into(), Some("write its name alone, in quotes".into()));
+        }
+        "wanted string or table" => {
+            return ("this is neither a name nor a table".into(), Some("write a name in quotes".into()));
+        }
+        "duplicate key" => return ("this key is there twice".into(), Some("remove one of the two".into())),
+        _ => {}
+    }
+    let found_and_expected =
+        |prefix| message.strip_prefix(prefix).and_then(|rest: &str| rest.split_once(", expected "));
+    if let Some((found, expected)) = found_and_expected("invalid type: ") {
+        return match found {
+            "unit variant" => ("this needs parameters".into(), Some("write a table, as in { name = { ... } }".into())),
+            "map" => ("a table does not belong here".into(), Some(format!("write {}", plain(expected)))),
+            "sequence" => ("an array does not belong here".into(), Some(format!("write {}", plain(expected)))),
+            _ => (format!("{found} does not belong here"), Some(format!("write {}", plain(expected)))),
+        };
+    }
+    if let Some((found, expected)) = found_and_expected("invalid value: ") {
+        return (format!("{found} is not possible here"), Some(format!("write {}", plain(expected))));
+    }
+    // Our own types write for the reader already: what is wrong; what to write.
+    match message.split_once("; ") {
+        Some((wrong, instead)) => (wrong.into(), Some(instead.into())),
+        None => (message.into(), None),
     }
 }
 
 /// The names in backticks.
 fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
-}
-
-fn toml_word(found: &str) -> String {
-    match found {
-        "map" => "a table".into(),
-        "sequence" => "an array".into(),
-        other => other.into(),
-    }
 }
 
 /// serde's name for a type as a person would say it.
@@ -252,12 +258,9 @@ fn choose(unknown: &str, known: &[&str], lead: &str) -> String {
     }
 }
 
-/// The name most like `unknown`, if one is like it at all.
+/// The name most like `unknown`, if one is like it at all: it begins alike, or is a slip of the finger away.
 pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let alike = |name: &str| strsim::jaro_winkler(unknown, name);
-    known
-        .map(|name| (alike(name), name))
-        .filter(|(score, _)| *score > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|it| it.1)
+    let slip = |name: &str| strsim::normalized_damerau_levenshtein(unknown, name);
+    known.filter(|name| alike(name) > 0.75 || slip(name) > 0.65).max_by(|a, b| alike(a).total_cmp(&alike(b)))
 }

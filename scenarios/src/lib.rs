@@ -3,13 +3,17 @@
 mod decimal;
 pub mod diagnostic;
 mod document;
+mod journal;
 pub mod library;
 pub mod load;
 pub mod measure;
 pub mod network;
 pub mod plan;
+mod results;
 pub mod rows;
+pub mod runner;
 mod scenario;
+pub mod schema;
 pub mod survival;
 
 pub use decimal::Decimal;

@@ -1,6 +1,6 @@
 //! What a run came to: from its outcome to rows of the result files.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use cardiogram_policies::Time;
 use cardiogram_sim::{
@@ -23,6 +23,13 @@ pub struct RunName {
     pub strategy: String,
     /// The seed.
     pub seed: u64,
+}
+
+impl fmt::Display for RunName {
+    /// For messages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "scenario {}, strategy {}, seed {}", self.scenario, self.strategy, self.seed)
+    }
 }
 
 /// What the run `name` of `duration` on `engine` came to.
@@ -164,4 +171,101 @@ fn mean(spans: &[Duration]) -> Option<Decimal> {
 fn quantile(sorted: &[Duration], percent: usize) -> Option<Decimal> {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.checked_sub(1)?).copied().map(Decimal::seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_policies::{GiveUp, LossReason};
+    use cardiogram_sim::outcome::{Cause, DetectedBy, Detection, FalseAlarm, Pushes, Totals, TraceHash};
+
+    use super::*;
+
+    fn secs(secs: u64) -> Time {
+        Time::from_secs(secs)
+    }
+
+    fn name() -> RunName {
+        RunName { scenario: "s".into(), strategy: "t".into(), seed: 3 }
+    }
+
+    /// Two devices, 1000 s: detected after 10 s and 30 s, ridden out after 20 s, not noticed for the last 50 s.
+    fn outcome() -> Outcome {
+        let episode = |begin, end: Option<u64>, detected: Option<u64>| Episode {
+            device: 0,
+            cause: Cause::Cut,
+            begin: secs(begin),
+            end: end.map(secs),
+            detection: detected.map(|at| Detection { at: secs(at), by: DetectedBy::Heartbeat(GiveUp::NoReply) }),
+        };
+        Outcome {
+            trace_hash: TraceHash(0xabc),
+            device_time: Duration::from_secs(1_800),
+            episodes: vec![
+                episode(100, Some(115), Some(110)),
+                episode(200, Some(220), None),
+                episode(300, Some(335), Some(330)),
+                episode(950, None, None),
+            ],
+            false_alarms: vec![FalseAlarm {
+                device: 1,
+                at: secs(500),
+                by: DetectedBy::Transport(LossReason::Reset),
+                end: Some(secs(501)),
+            }],
+            usable_time: Duration::from_secs(900),
+            zombie_time: Duration::from_millis(2_500),
+            totals: Totals { heartbeats_sent: 7, ..Totals::default() },
+            pushes: Pushes { created: 3, delays: vec![Duration::from_millis(100), Duration::from_millis(300)] },
+            trace: None,
+        }
+    }
+
+    fn number(text: &str) -> Option<Decimal> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn detection_counts_what_was_not_detected_as_longer() {
+        let row = run_row(&name(), Engine::Event, Duration::from_secs(1_000), &outcome());
+        assert_eq!((row.episodes, row.detected, row.ridden_out, row.undetected, row.false_alarms), (4, 2, 1, 1, 1));
+        // Watched 10 (event), 20, 30 (event), 50: S = 3/4 from 10 s, 3/4 * 1/2 = 3/8 from 30 s.
+        assert_eq!(row.detect_p50_s, number("30.000000"));
+        assert_eq!(row.detect_p95_s, None);
+        assert_eq!(row.detect_max_s, number("30.000000"));
+        // 10 * 1 + 20 * 3/4 + 20 * 3/8.
+        assert_eq!(row.detect_mean_s, number("32.500000"));
+    }
+
+    #[test]
+    fn shares_and_means_are_of_what_there_was() {
+        let row = run_row(&name(), Engine::Event, Duration::from_secs(1_000), &outcome());
+        assert_eq!(row.device_hours.to_string(), "0.500000");
+        assert_eq!(row.availability, number("0.500000"));
+        // 15, 20 and 35 s.
+        assert_eq!((row.recover_mean_s, row.recover_p95_s), (number("23.333333"), number("35.000000")));
+        assert_eq!((row.push_delay_mean_s, row.push_delay_p95_s), (number("0.200000"), number("0.300000")));
+        assert_eq!((row.pushes_created, row.pushes_delivered), (3, 2));
+        assert_eq!((row.zombie_s.to_string(), row.trace_hash.len()), ("2.500000".into(), 32));
+    }
+
+    #[test]
+    fn measures_of_nothing_are_absent() {
+        let quiet = Outcome { episodes: Vec::new(), pushes: Pushes::default(), ..outcome() };
+        let row = run_row(&name(), Engine::Turmoil, Duration::from_secs(1_000), &quiet);
+        let absent = [row.detect_mean_s, row.detect_p50_s, row.detect_p95_s, row.detect_max_s, row.recover_mean_s];
+        assert_eq!(absent, [None; 5]);
+        assert_eq!([row.recover_p95_s, row.push_delay_mean_s, row.push_delay_p95_s], [None; 3]);
+    }
+
+    #[test]
+    fn false_alarms_are_rows_without_cause_and_latency() {
+        let rows = episode_rows(&name(), &outcome());
+        let outcomes: Vec<&str> = rows.iter().map(|row| row.outcome.as_str()).collect();
+        assert_eq!(outcomes, ["detected", "ridden-out", "detected", "undetected", "false-alarm"]);
+        assert_eq!(rows[0].detect_latency_s, number("10.000000"));
+        assert_eq!(rows[0].detected_by.as_deref(), Some("heartbeat"));
+        assert_eq!((rows[3].end_s, rows[3].recovery_s), (None, None));
+        assert_eq!((rows[4].device, rows[4].cause.as_str(), rows[4].detect_latency_s), (1, "none", None));
+        assert_eq!((rows[4].detected_by.as_deref(), rows[4].recovery_s), (Some("reset"), number("1.000000")));
+    }
 }
