@@ -209,7 +209,7 @@ fn check_misses(policy: &str, misses: u32) -> Option<Problem> {
 
 /// The most beats in any hour when two beats are at least `interval` apart.
 fn per_hour(interval: Duration) -> u32 {
-    let beats = Duration::from_secs(3600).as_micros() / interval.as_micros() + 1;
+    let beats = Duration::from_hours(1).as_micros() / interval.as_micros() + 1;
     u32::try_from(beats).expect("3.6e9 microseconds of an hour fit in 32 bits")
 }
 

@@ -19,6 +19,8 @@ mod random;
 pub mod reconnect;
 pub mod server;
 pub mod strategy;
+#[cfg(test)]
+mod testing;
 mod time;
 pub mod unit;
 

@@ -65,7 +65,7 @@ mod tests {
         for preset in all() {
             let spec = preset.spec();
             assert_eq!(spec.name, preset.name);
-            assert_eq!(spec.problems(), [], "{}", preset.name);
+            assert_eq!(spec.problems(), Vec::new(), "{}", preset.name);
             assert_eq!(find(preset.name), Some(preset));
         }
         assert_eq!(find("netease"), None);
@@ -115,7 +115,7 @@ mod tests {
             HeartbeatSpec::TcpKeepalive(spec) => (spec.idle.get(), spec.interval.get(), spec.count, spec.user_timeout),
             other => panic!("{name} is no keepalive: {other:?}"),
         };
-        let (linux_idle, interval) = (Duration::from_secs(7200), Duration::from_secs(75));
+        let (linux_idle, interval) = (Duration::from_hours(2), Duration::from_secs(75));
         assert_eq!(keepalive("linux-keepalive"), (linux_idle, interval, 9, None));
         assert_eq!(keepalive("whatsapp-tcp-10s"), (Duration::from_secs(10), interval, 9, None));
     }

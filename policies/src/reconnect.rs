@@ -93,6 +93,9 @@ pub enum ServerChoice {
 }
 
 /// A reconnect policy as data, in the same form as [`HeartbeatSpec`](crate::HeartbeatSpec).
+///
+/// All of them go to the next server after a failed attempt and stay with the same one after the loss of a connection.
+/// Asked again before the attempt has begun, they keep to the time they named first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -142,9 +145,8 @@ impl ReconnectSpec {
 
 /// The attempt that comes next: where, and when once that has been decided.
 ///
-/// After a failed attempt it goes to the next server, after the loss of a connection to the same one. Asked again before
-/// the attempt was made (the network has changed meanwhile), a policy keeps to its plan: a network that flaps neither
-/// hastens the attempt nor puts it off.
+/// Asked again before the attempt has begun (the network has changed meanwhile), a policy keeps to its plan: a network that
+/// flaps neither hastens the attempt nor puts it off.
 #[derive(Default)]
 struct Plan {
     attempt_failed: bool,
@@ -152,7 +154,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn on_event(&mut self, event: &ReconnectEvent) {
+    fn on_event(&mut self, event: ReconnectEvent) {
         match event {
             ReconnectEvent::AttemptStarted { .. } => *self = Self::default(),
             ReconnectEvent::AttemptFailed(_) => self.attempt_failed = true,

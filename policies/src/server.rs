@@ -73,7 +73,7 @@ impl ServerSpec {
         }
     }
 
-    /// Within what time of its last packet a dead session is closed; `None`: no promise.
+    /// Within what time of its last frame, sent or received, a session is closed; `None`: no promise.
     pub fn reaps_within(&self, _: &Bounds) -> Option<std::time::Duration> {
         match self {
             Self::None => None,

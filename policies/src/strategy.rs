@@ -113,6 +113,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::testing::bounds;
 
     fn read(text: &str) -> StrategySpec {
         toml::from_str(text).unwrap_or_else(|error| panic!("{error}"))
@@ -152,7 +153,7 @@ mod tests {
             for reconnect in reconnects {
                 for server in servers {
                     let spec = read(&format!("name = \"a\"\n{heartbeat}\n{reconnect}\n{server}\n"));
-                    assert_eq!(spec.problems(), []);
+                    assert_eq!(spec.problems(), Vec::new());
                     assert_eq!(read(&toml::to_string(&spec).unwrap()), spec);
                 }
             }
@@ -162,13 +163,13 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_that_names_it() {
         for line in [
-            r#"hart = 1"#,
+            "hart = 1",
             r#"heartbeat.fixed = { interval = "30s", timeout = "15s", hart = 1 }"#,
             r#"heartbeat.idle = { threshold = "45s", anchor = "tx", hart = 1 }"#,
-            r#"heartbeat.tcp-keepalive = { hart = 1 }"#,
-            r#"heartbeat.oracle = { hart = 1 }"#,
+            "heartbeat.tcp-keepalive = { hart = 1 }",
+            "heartbeat.oracle = { hart = 1 }",
             r#"reconnect.fixed-delay = { delay = "1s", hart = 1 }"#,
-            r#"reconnect.exponential = { hart = 1 }"#,
+            "reconnect.exponential = { hart = 1 }",
             r#"server.idle-reaper = { idle = "1m", hart = 1 }"#,
         ] {
             let heartbeat = if line.starts_with("heartbeat") { "" } else { "heartbeat = \"none\"" };
@@ -185,10 +186,10 @@ mod tests {
             (r#"heartbeat.fixed = { interval = "30s", timeout = "15s", misses = 1001 }"#, "heartbeat.fixed.misses"),
             (r#"heartbeat.idle = { threshold = "30s", anchor = "rx", timeout = "31s" }"#, "heartbeat.idle.timeout"),
             (r#"heartbeat.idle = { threshold = "30s", anchor = "rx", misses = 0 }"#, "heartbeat.idle.misses"),
-            (r#"heartbeat.tcp-keepalive = { count = 128 }"#, "heartbeat.tcp-keepalive.count"),
+            ("heartbeat.tcp-keepalive = { count = 128 }", "heartbeat.tcp-keepalive.count"),
             (r#"heartbeat.tcp-keepalive = { idle = "10h" }"#, "heartbeat.tcp-keepalive.idle"),
             (r#"heartbeat.tcp-keepalive = { interval = "10h" }"#, "heartbeat.tcp-keepalive.interval"),
-            (r#"heartbeat.oracle = { misses = 0 }"#, "heartbeat.oracle.misses"),
+            ("heartbeat.oracle = { misses = 0 }", "heartbeat.oracle.misses"),
             ("heartbeat = \"none\"\nreconnect.exponential = { factor = 0.5 }", "reconnect.exponential.factor"),
             ("heartbeat = \"none\"\nreconnect.exponential = { factor = nan }", "reconnect.exponential.factor"),
             ("heartbeat = \"none\"\nreconnect.exponential = { cap = \"500ms\" }", "reconnect.exponential.cap"),
@@ -209,14 +210,7 @@ mod tests {
 
     #[test]
     fn a_dead_connection_has_to_be_noticed_before_it_is_replaced() {
-        let bounds = Bounds {
-            rtt_max: Duration::from_millis(200),
-            loss_free: true,
-            nat_timeout: None,
-            handshake_max: Duration::from_secs(1),
-            servers: 1,
-            silent_app: true,
-        };
+        let bounds = bounds();
         let beating = read("name = \"a\"\nheartbeat.fixed = { interval = \"30s\", timeout = \"15s\" }");
         // 45 s to notice, 10 s for an attempt that fails, 120 s of backoff, 1 s to connect.
         assert_eq!(beating.promises(&bounds).reconnects_within, Some(Duration::from_secs(45 + 10 + 120 + 1)));

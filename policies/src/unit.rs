@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// The longest span that any input may name: ten years.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
+const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// A span of time longer than zero: `"90s"`, `"4m30s"`, `"24h"`, `"40ms"`; at most ten years, whole microseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,12 +114,14 @@ pub fn format_duration(span: Duration) -> String {
             _ => secs % 60,
         };
         if count > 0 {
-            text += &format!("{count}{unit}");
+            text.push_str(&count.to_string());
+            text.push_str(unit);
         }
     }
     for (count, unit) in [(micros / 1_000, "ms"), (micros % 1_000, "us")] {
         if count > 0 {
-            text += &format!("{count}{unit}");
+            text.push_str(&count.to_string());
+            text.push_str(unit);
         }
     }
     if text.is_empty() { "0s".into() } else { text }

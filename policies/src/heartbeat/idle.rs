@@ -171,3 +171,210 @@ impl Heartbeat for IdleHeartbeat {
         Some(connection.judged_at.unwrap_or_else(|| connection.next_beat(&self.spec)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::testing::{CONNECTED, LOST, beat, bounds, play, reply};
+
+    const SILENCE: Action = Action::GiveUp(GiveUp::Silence);
+    const TX: Event = Event::BytesWritten;
+    const RX: Event = Event::BytesReceived;
+
+    /// 45 s, 15 s, one miss.
+    fn spec(anchor: Anchor) -> Idle {
+        Idle { threshold: Span::secs(45), anchor, timeout: Some(Span::secs(15)), misses: 1 }
+    }
+
+    fn policy(spec: Idle) -> IdleHeartbeat {
+        IdleHeartbeat::new(spec)
+    }
+
+    #[test]
+    fn a_silent_application_gets_a_beat_every_threshold_from_each_anchor() {
+        play(
+            &mut policy(spec(Anchor::Tx)),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (45_000, None, &[beat(0)]),
+                (45_000, Some(TX), &[]),
+                (46_000, Some(reply(0)), &[]),
+                (90_000, None, &[beat(1)]),
+            ],
+        );
+        for anchor in [Anchor::Rx, Anchor::Either] {
+            play(
+                &mut policy(spec(anchor)),
+                &[
+                    (0, Some(CONNECTED), &[]),
+                    (45_000, None, &[beat(0)]),
+                    (45_000, Some(TX), &[]),
+                    (46_000, Some(reply(0)), &[]),
+                    // The reply was the last traffic.
+                    (91_000, None, &[beat(1)]),
+                ],
+            );
+        }
+    }
+
+    #[test]
+    fn sending_postpones_the_beats_of_tx_and_either() {
+        for anchor in [Anchor::Tx, Anchor::Either] {
+            play(
+                &mut policy(spec(anchor)),
+                &[
+                    (0, Some(CONNECTED), &[]),
+                    (30_000, Some(TX), &[]),
+                    (60_000, Some(TX), &[]),
+                    (105_000, None, &[beat(0)]),
+                ],
+            );
+        }
+    }
+
+    #[test]
+    fn sending_into_the_void_does_not_postpone_the_beats_of_rx() {
+        play(
+            &mut policy(spec(Anchor::Rx)),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (30_000, Some(TX), &[]),
+                (45_000, None, &[beat(0)]),
+                (50_000, Some(TX), &[]),
+                (60_000, None, &[Action::Suspect, SILENCE]),
+            ],
+        );
+    }
+
+    #[test]
+    fn receiving_postpones_the_beats_of_rx_and_either_but_not_of_tx() {
+        for anchor in [Anchor::Rx, Anchor::Either] {
+            play(
+                &mut policy(spec(anchor)),
+                &[
+                    (0, Some(CONNECTED), &[]),
+                    (30_000, Some(RX), &[]),
+                    (60_000, Some(Event::PeerPing), &[]),
+                    (105_000, None, &[beat(0)]),
+                ],
+            );
+        }
+        play(
+            &mut policy(spec(Anchor::Tx)),
+            &[(0, Some(CONNECTED), &[]), (30_000, Some(RX), &[]), (45_000, None, &[beat(0)])],
+        );
+    }
+
+    #[test]
+    fn anything_received_after_a_beat_answers_it() {
+        for evidence in [RX, reply(0), Event::PeerPing, Event::DirectedInterval(Duration::from_mins(1))] {
+            play(
+                &mut policy(spec(Anchor::Tx)),
+                &[
+                    (0, Some(CONNECTED), &[]),
+                    (45_000, None, &[beat(0)]),
+                    // At the very deadline is in time.
+                    (60_000, Some(evidence), &[]),
+                    (90_000, None, &[beat(1)]),
+                    (105_000, None, &[Action::Suspect, SILENCE]),
+                ],
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_received_before_a_beat_does_not_answer_it() {
+        play(
+            &mut policy(spec(Anchor::Tx)),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (44_999, Some(RX), &[]),
+                (45_000, None, &[beat(0)]),
+                (60_000, None, &[Action::Suspect, SILENCE]),
+            ],
+        );
+    }
+
+    #[test]
+    fn misses_add_up_until_something_arrives() {
+        play(
+            &mut policy(Idle { misses: 2, ..spec(Anchor::Either) }),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (45_000, None, &[beat(0)]),
+                (45_000, Some(TX), &[]),
+                (60_000, None, &[Action::Suspect]),
+                (70_000, Some(RX), &[Action::Trust]),
+                (115_000, None, &[beat(1)]),
+                (130_000, None, &[Action::Suspect]),
+                (160_000, None, &[beat(2)]),
+                (175_000, None, &[SILENCE]),
+            ],
+        );
+    }
+
+    #[test]
+    fn without_a_timeout_it_beats_on_and_never_gives_up() {
+        play(
+            &mut policy(Idle { timeout: None, ..spec(Anchor::Either) }),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (45_000, None, &[beat(0)]),
+                (90_000, None, &[beat(1)]),
+                (135_000, None, &[beat(2)]),
+                (136_000, Some(LOST), &[]),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_timeout_of_one_threshold_is_judged_before_the_next_beat() {
+        play(
+            &mut policy(Idle { timeout: Some(Span::secs(45)), misses: 2, ..spec(Anchor::Tx) }),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (45_000, None, &[beat(0)]),
+                (90_000, None, &[Action::Suspect, beat(1)]),
+                (135_000, None, &[SILENCE]),
+            ],
+        );
+    }
+
+    #[test]
+    fn nothing_happens_between_a_connection_and_the_next() {
+        play(
+            &mut policy(spec(Anchor::Rx)),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (45_000, None, &[beat(0)]),
+                (50_000, Some(LOST), &[]),
+                (100_000, Some(RX), &[]),
+                (200_000, Some(CONNECTED), &[]),
+                (245_000, None, &[beat(0)]),
+                (260_000, None, &[Action::Suspect, SILENCE]),
+                (300_000, Some(RX), &[]),
+                (400_000, Some(TX), &[]),
+                (500_000, Some(CONNECTED), &[]),
+                (545_000, None, &[beat(0)]),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_bound_on_detection_needs_a_timeout_and_a_silent_application() {
+        let bounds = bounds();
+        let promises = spec(Anchor::Rx).promises(&bounds);
+        assert_eq!(promises.detects_within, Some(Duration::from_secs(1 + 45 + 15)));
+        assert_eq!(promises.heartbeats_per_hour, Some(81));
+        assert!(promises.no_false_alarm);
+
+        let talking = Bounds { silent_app: false, ..bounds };
+        assert_eq!(spec(Anchor::Rx).promises(&talking).detects_within, None);
+        assert!(!spec(Anchor::Rx).promises(&Bounds { loss_free: false, ..bounds }).no_false_alarm);
+
+        let trusting = Idle { timeout: None, ..spec(Anchor::Rx) }.promises(&Bounds { loss_free: false, ..bounds });
+        assert_eq!((trusting.detects_within, trusting.no_false_alarm), (None, true));
+    }
+}

@@ -38,3 +38,33 @@ impl Oracle {
         Fixed { interval, timeout, misses: self.misses, first_beat: FirstBeat::Interval, late_reply: LateReply::Counts }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::testing::bounds;
+
+    fn fixed(rtt_max: Duration, nat_timeout: Option<Duration>) -> (Duration, Duration) {
+        let bounds = Bounds { rtt_max, nat_timeout, ..bounds() };
+        let fixed = Oracle::default().fixed(&bounds);
+        assert_eq!(fixed.problems(), Vec::new());
+        assert!(fixed.promises(&bounds).no_false_alarm);
+        (fixed.interval.get(), fixed.timeout.get())
+    }
+
+    #[test]
+    fn it_beats_just_often_enough_for_the_nat_and_waits_one_round_trip() {
+        let (millis, secs) = (Duration::from_millis, Duration::from_secs);
+        assert_eq!(fixed(millis(200), Some(secs(300))), (millis(298_800), millis(200)));
+        // No NAT, or one that forgets late: the longest interval.
+        assert_eq!(fixed(millis(200), None), (secs(1800), millis(200)));
+        assert_eq!(fixed(millis(200), Some(secs(7200))), (secs(1800), millis(200)));
+        // A NAT so short that no interval saves the mapping: still one beat at a time.
+        assert_eq!(fixed(secs(2), Some(secs(3))), (secs(2), secs(2)));
+        // Finer than a microsecond, or nothing at all: rounded up.
+        assert_eq!(fixed(Duration::ZERO, None).1, Duration::from_micros(1));
+        assert_eq!(fixed(Duration::from_nanos(1_001), None).1, Duration::from_micros(2));
+    }
+}

@@ -121,3 +121,53 @@ impl Heartbeat for KernelKeepalive {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::testing::{CONNECTED, LOST, bounds, play};
+
+    fn options(idle: u64, interval: u64, count: u32) -> Action {
+        let (idle, interval) = (Duration::from_secs(idle), Duration::from_secs(interval));
+        Action::SetKeepalive(Some(Keepalive { idle, interval, count }))
+    }
+
+    #[test]
+    fn each_connection_gets_its_options_once_and_the_rest_is_the_kernels() {
+        play(
+            &mut KernelKeepalive::new(TcpKeepalive::default()),
+            &[
+                (0, Some(CONNECTED), &[options(7200, 75, 9)]),
+                (1_000, Some(Event::BytesWritten), &[]),
+                (2_000, Some(LOST), &[]),
+                (3_000, Some(CONNECTED), &[options(7200, 75, 9)]),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_user_timeout_is_set_where_there_is_one() {
+        let spec = TcpKeepalive { user_timeout: Some(Span::secs(30)), ..TcpKeepalive::default() };
+        play(
+            &mut KernelKeepalive::new(spec),
+            &[(0, Some(CONNECTED), &[options(7200, 75, 9), Action::SetUserTimeout(Some(Duration::from_secs(30)))])],
+        );
+    }
+
+    #[test]
+    fn it_promises_no_detection_for_a_hung_server_still_answers_probes() {
+        let bounds = bounds();
+        let promises = TcpKeepalive::default().promises(&bounds);
+        assert_eq!(promises.detects_within, None);
+        assert_eq!(promises.heartbeats_per_hour, Some(0));
+        assert!(promises.no_false_alarm);
+
+        // A user timeout below the round trip kills a healthy connection, and so do probes faster than their answers.
+        let hasty = TcpKeepalive { user_timeout: Some(Span::millis(500)), ..TcpKeepalive::default() };
+        assert!(!hasty.promises(&bounds).no_false_alarm);
+        let nervous = TcpKeepalive { interval: Span::millis(100), ..TcpKeepalive::default() };
+        assert!(!nervous.promises(&bounds).no_false_alarm);
+    }
+}

@@ -38,10 +38,66 @@ impl ConstantDelay {
 
 impl Reconnect for ConstantDelay {
     fn on_event(&mut self, _: Time, event: &ReconnectEvent) {
-        self.plan.on_event(event);
+        self.plan.on_event(*event);
     }
 
     fn next(&mut self, now: Time) -> Verdict {
         self.plan.verdict(now, || self.delay)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AttemptFailure, LossReason, ServerChoice, reconnect::Ended, testing::bounds};
+
+    fn verdict(policy: &mut ConstantDelay, secs: u64) -> (u64, ServerChoice) {
+        match policy.next(Time::from_secs(secs)) {
+            Verdict::TryAfter { wait, server } => (wait.as_secs(), server),
+            Verdict::Stop => panic!("a constant delay never stops"),
+        }
+    }
+
+    #[test]
+    fn a_failure_moves_on_to_the_next_server_and_a_loss_does_not() {
+        let mut policy = ConstantDelay::new(Duration::from_secs(5));
+        let now = Time::from_secs(100);
+        policy.on_event(now, &ReconnectEvent::AttemptStarted { server: 0 });
+        policy.on_event(now, &ReconnectEvent::AttemptFailed(AttemptFailure::Refused));
+        assert_eq!(verdict(&mut policy, 100), (5, ServerChoice::Next));
+        policy.on_event(now, &ReconnectEvent::AttemptStarted { server: 1 });
+        policy.on_event(now, &ReconnectEvent::Connected);
+        policy.on_event(now, &ReconnectEvent::Lost(Ended::Transport(LossReason::Reset)));
+        assert_eq!(verdict(&mut policy, 100), (5, ServerChoice::Same));
+    }
+
+    #[test]
+    fn a_network_change_neither_hastens_an_attempt_nor_puts_it_off() {
+        let mut policy = ConstantDelay::new(Duration::from_secs(5));
+        policy.on_event(Time::ZERO, &ReconnectEvent::AttemptStarted { server: 0 });
+        policy.on_event(Time::ZERO, &ReconnectEvent::AttemptFailed(AttemptFailure::Timeout));
+        assert_eq!(verdict(&mut policy, 0), (5, ServerChoice::Next));
+        policy.on_event(Time::from_secs(3), &ReconnectEvent::NetworkChanged(Some(1)));
+        assert_eq!(verdict(&mut policy, 3), (2, ServerChoice::Next));
+        policy.on_event(Time::from_secs(9), &ReconnectEvent::NetworkChanged(Some(0)));
+        assert_eq!(verdict(&mut policy, 9), (0, ServerChoice::Next));
+    }
+
+    #[test]
+    fn promises_follow_from_the_delay() {
+        let (delay, connect_timeout) = (Duration::from_secs(5), Duration::from_secs(10));
+        let promised = promises(delay, &bounds(), connect_timeout);
+        assert_eq!(promised.attempts, Some(AttemptLimit { count: 1, window: delay }));
+        assert_eq!(promised.reconnects_within, Some(Duration::from_secs(10 + 5 + 1)));
+
+        let three_servers = Bounds { servers: 3, ..bounds() };
+        let promised = promises(Duration::ZERO, &three_servers, connect_timeout);
+        assert_eq!(promised.attempts, None);
+        assert_eq!(promised.reconnects_within, Some(Duration::from_secs(3 * 10 + 1)));
+
+        let slow = Bounds { handshake_max: Duration::from_secs(11), ..bounds() };
+        assert_eq!(promises(delay, &slow, connect_timeout).reconnects_within, None);
+        let lossy = Bounds { loss_free: false, ..bounds() };
+        assert_eq!(promises(delay, &lossy, connect_timeout).reconnects_within, None);
     }
 }

@@ -136,7 +136,10 @@ impl Exponential {
             Jitter::Full => (Duration::ZERO, nominal),
             Jitter::Equal => (nominal / 2, nominal),
             Jitter::Decorrelated => (self.base.get(), previous * 3),
-            Jitter::Proportional(share) => (nominal - spread(nominal, share), nominal + spread(nominal, share)),
+            Jitter::Proportional(share) => {
+                let spread = spread(nominal, share);
+                (nominal.saturating_sub(spread), nominal + spread)
+            }
         }
     }
 }
@@ -166,7 +169,7 @@ impl Reconnect for Backoff {
             ReconnectEvent::Lost(_) => self.waits.lost(now),
             ReconnectEvent::AttemptFailed(_) | ReconnectEvent::NetworkChanged(_) => {}
         }
-        self.plan.on_event(event);
+        self.plan.on_event(*event);
     }
 
     fn next(&mut self, now: Time) -> Verdict {
@@ -244,4 +247,215 @@ impl Waits {
 
 fn micros(span: Span) -> f64 {
     span.get().as_micros() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        AttemptFailure, GiveUp, ServerChoice,
+        reconnect::Ended,
+        testing::{bounds, rng},
+    };
+
+    const START: ReconnectEvent = ReconnectEvent::AttemptStarted { server: 0 };
+    const FAILED: ReconnectEvent = ReconnectEvent::AttemptFailed(AttemptFailure::Timeout);
+    const LOST: ReconnectEvent = ReconnectEvent::Lost(Ended::GivenUp(GiveUp::NoReply));
+
+    /// A device with this policy, all of whose attempts take the time they are told to.
+    struct Client {
+        policy: Backoff,
+        now: Time,
+    }
+
+    impl Client {
+        fn new(spec: Exponential, seed: u64) -> Self {
+            Self { policy: Backoff::new(spec, rng(seed)), now: Time::ZERO }
+        }
+
+        /// An attempt that begins now and fails `lasting` later; the wait after it.
+        fn fail(&mut self, lasting: Duration) -> Duration {
+            self.policy.on_event(self.now, &START);
+            self.now += lasting;
+            self.policy.on_event(self.now, &FAILED);
+            self.wait(ServerChoice::Next)
+        }
+
+        /// An attempt that begins now and makes a connection that lives `uptime` long; the wait after it.
+        fn live(&mut self, uptime: Duration) -> Duration {
+            self.policy.on_event(self.now, &START);
+            self.policy.on_event(self.now, &ReconnectEvent::Connected);
+            self.now += uptime;
+            self.policy.on_event(self.now, &LOST);
+            self.wait(ServerChoice::Same)
+        }
+
+        fn wait(&mut self, expected: ServerChoice) -> Duration {
+            let Verdict::TryAfter { wait, server } = self.policy.next(self.now) else {
+                panic!("a backoff never stops")
+            };
+            assert_eq!(server, expected);
+            self.now += wait;
+            wait
+        }
+    }
+
+    fn spec(jitter: Jitter) -> Exponential {
+        Exponential { jitter, ..Exponential::default() }
+    }
+
+    fn share(value: f64) -> Fraction {
+        Fraction::new(value).unwrap()
+    }
+
+    fn secs(span: Duration) -> u64 {
+        span.as_secs()
+    }
+
+    #[test]
+    fn waits_double_from_the_base_to_the_cap() {
+        let mut client = Client::new(spec(Jitter::None), 1);
+        let waits: Vec<_> = (0..9).map(|_| secs(client.fail(Duration::from_secs(3)))).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 120, 120]);
+    }
+
+    #[test]
+    fn a_fractional_factor_does_not_round_at_each_step() {
+        let mut client = Client::new(Exponential { factor: 1.6, ..spec(Jitter::None) }, 1);
+        let waits: Vec<_> = (0..12).map(|_| client.fail(Duration::ZERO).as_micros()).collect();
+        // 1.6^n seconds: the nominal sequence of gRPC's connection-backoff.md.
+        assert_eq!(waits[..6], [1_000_000, 1_600_000, 2_560_000, 4_096_000, 6_553_600, 10_485_760]);
+        assert_eq!(waits[11], 120_000_000);
+    }
+
+    #[test]
+    fn an_established_connection_resets_the_waits() {
+        let mut client = Client::new(spec(Jitter::None), 1);
+        let waits = [client.fail(Duration::ZERO), client.fail(Duration::ZERO), client.live(Duration::ZERO)];
+        assert_eq!(waits.map(secs), [1, 2, 1]);
+        assert_eq!(
+            secs(client.live(Duration::ZERO)),
+            1,
+            "a server that accepts and closes is tried at the base for ever"
+        );
+    }
+
+    #[test]
+    fn with_an_uptime_only_a_connection_that_lived_resets_the_waits() {
+        let reset = Reset::Uptime(Span::secs(10));
+        let mut client = Client::new(Exponential { reset, ..spec(Jitter::None) }, 1);
+        let waits = [
+            client.fail(Duration::ZERO),
+            client.live(Duration::from_micros(9_999_999)),
+            client.live(Duration::ZERO),
+            client.live(Duration::from_secs(10)),
+            client.fail(Duration::ZERO),
+        ];
+        assert_eq!(waits.map(secs), [1, 2, 4, 1, 2]);
+    }
+
+    #[test]
+    fn counted_from_the_start_the_attempt_itself_is_part_of_the_wait() {
+        let mut client = Client::new(Exponential { delay_from: DelayFrom::AttemptStart, ..spec(Jitter::None) }, 1);
+        let waits = [
+            client.fail(Duration::from_millis(300)),
+            client.fail(Duration::from_secs(10)),
+            client.fail(Duration::from_secs(1)),
+            // The loss of an old connection is retried at once.
+            client.live(Duration::from_hours(1)),
+        ];
+        assert_eq!(waits.map(|wait| wait.as_millis()), [700, 0, 3_000, 0]);
+    }
+
+    #[test]
+    fn asking_again_before_the_attempt_does_not_lengthen_the_waits() {
+        let mut client = Client::new(spec(Jitter::Full), 7);
+        let first = client.fail(Duration::ZERO);
+        let asked_at = client.now - first;
+        for micros in [0, 1, 2] {
+            let now = asked_at + Duration::from_micros(micros);
+            client.policy.on_event(now, &ReconnectEvent::NetworkChanged(Some(0)));
+            let Verdict::TryAfter { wait, .. } = client.policy.next(now) else { panic!("a backoff never stops") };
+            assert_eq!(now + wait, client.now);
+        }
+        let mut undisturbed = Client::new(spec(Jitter::Full), 7);
+        undisturbed.fail(Duration::ZERO);
+        assert_eq!(client.fail(Duration::ZERO), undisturbed.fail(Duration::ZERO));
+    }
+
+    #[test]
+    fn jitters_have_the_means_of_their_formulas() {
+        // One draw from each of many seeds, at the nominal wait of 4 s; the tolerance is 5 standard errors or more.
+        let mean = |jitter| {
+            let third_wait = |seed| {
+                let mut client = Client::new(spec(jitter), seed);
+                (0..3).map(|_| client.fail(Duration::ZERO).as_secs_f64()).last().unwrap()
+            };
+            (0..2_000).map(third_wait).sum::<f64>() / 2_000.0
+        };
+        assert!((mean(Jitter::Full) - 2.0).abs() < 0.13);
+        assert!((mean(Jitter::Equal) - 3.0).abs() < 0.07);
+        assert!((mean(Jitter::Proportional(share(0.2))) - 4.0).abs() < 0.06);
+        // Mean of U(1, 3 * previous): 2, then (1 + 3 * 2) / 2 = 3.5, then (1 + 3 * 3.5) / 2 = 5.75.
+        assert!((mean(Jitter::Decorrelated) - 5.75).abs() < 0.6);
+    }
+
+    #[test]
+    fn promises_hold_to_the_shortest_and_the_longest_wait() {
+        let promised = |jitter| {
+            let promises = spec(jitter).promises(&bounds(), Duration::from_secs(10));
+            (promises.attempts.map(|limit| limit.window.as_millis()), promises.reconnects_within.unwrap().as_secs())
+        };
+        assert_eq!(promised(Jitter::None), (Some(1_000), 10 + 120 + 1));
+        assert_eq!(promised(Jitter::Full), (None, 10 + 120 + 1));
+        assert_eq!(promised(Jitter::Equal), (Some(500), 10 + 120 + 1));
+        assert_eq!(promised(Jitter::Decorrelated), (Some(1_000), 10 + 120 + 1));
+        assert_eq!(promised(Jitter::Proportional(share(0.2))), (Some(800), 10 + 144 + 1));
+    }
+
+    fn any_jitter() -> impl Strategy<Value = Jitter> {
+        prop_oneof![
+            Just(Jitter::None),
+            Just(Jitter::Full),
+            Just(Jitter::Equal),
+            Just(Jitter::Decorrelated),
+            (0.0..=1.0).prop_map(|value| Jitter::Proportional(share(value))),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_wait_lies_where_its_jitter_says(
+            seed: u64,
+            jitter in any_jitter(),
+            base_ms in 1_u64..5_000,
+            times in 1_u64..200,
+            factor in 1.0..=10.0,
+            attempts in 1_usize..40,
+        ) {
+            let (base, cap) = (Span::millis(base_ms), Span::millis(base_ms * times));
+            let spec = Exponential { base, factor, cap, jitter, ..Exponential::default() };
+            prop_assert_eq!(spec.problems(), Vec::new());
+            let mut client = Client::new(spec, seed);
+            let (base, cap) = (base.get(), cap.get());
+            let mut nominal = base.as_micros() as f64;
+            for _ in 0..attempts {
+                let wait = client.fail(Duration::ZERO);
+                let v = Duration::from_micros(nominal as u64);
+                let (low, high) = match jitter {
+                    Jitter::None => (v, v),
+                    Jitter::Full => (Duration::ZERO, v),
+                    Jitter::Equal => (v / 2, v),
+                    Jitter::Decorrelated => (base, cap),
+                    Jitter::Proportional(share) => (v.mul_f64(1.0 - share.get()), v.mul_f64(1.0 + share.get())),
+                };
+                let rounding = Duration::from_micros(1);
+                prop_assert!(low.saturating_sub(rounding) <= wait && wait <= high + rounding, "{wait:?} {low:?} {high:?}");
+                prop_assert!(v <= cap);
+                nominal = (nominal * factor).min(cap.as_micros() as f64);
+            }
+        }
+    }
 }

@@ -90,3 +90,110 @@ impl ServerPolicy for Reaper {
         self.scans.first().map(|&(scan, _)| scan)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Idle for 60 s, scans every 10 s.
+    fn reaper() -> Reaper {
+        Reaper::new(IdleReaper { idle: Span::secs(60), scan: Span::secs(10) })
+    }
+
+    fn at(secs: u64) -> Time {
+        Time::from_secs(secs)
+    }
+
+    fn closed(reaper: &mut Reaper, now: Time) -> Vec<u32> {
+        let sessions =
+            std::iter::from_fn(|| reaper.poll(now)).map(|ServerAction::Close { session }| session.0).collect();
+        assert!(reaper.deadline().is_none_or(|due| due > now), "a deadline of the past is left over");
+        sessions
+    }
+
+    #[test]
+    fn an_idle_session_is_closed_at_the_first_scan_after_its_limit() {
+        let mut reaper = reaper();
+        reaper.on_event(at(3), SessionId(1), &SessionEvent::Opened);
+        assert_eq!(reaper.deadline(), Some(at(70)));
+        assert!(closed(&mut reaper, at(69)).is_empty());
+        assert_eq!(closed(&mut reaper, at(70)), [1]);
+        assert_eq!(reaper.deadline(), None);
+    }
+
+    #[test]
+    fn a_limit_that_ends_on_a_scan_counts_there() {
+        let mut reaper = reaper();
+        reaper.on_event(at(10), SessionId(1), &SessionEvent::Opened);
+        assert_eq!(reaper.deadline(), Some(at(70)));
+        assert_eq!(closed(&mut reaper, at(70)), [1]);
+    }
+
+    #[test]
+    fn frames_in_either_direction_keep_a_session_open() {
+        for frame in [SessionEvent::HeartbeatReceived, SessionEvent::FrameReceived, SessionEvent::FrameSent] {
+            let mut reaper = reaper();
+            reaper.on_event(at(0), SessionId(1), &SessionEvent::Opened);
+            reaper.on_event(at(45), SessionId(1), &frame);
+            assert!(closed(&mut reaper, at(60)).is_empty());
+            assert_eq!(reaper.deadline(), Some(at(110)));
+            assert_eq!(closed(&mut reaper, at(110)), [1]);
+        }
+    }
+
+    #[test]
+    fn a_closed_session_is_forgotten() {
+        let mut reaper = reaper();
+        reaper.on_event(at(0), SessionId(1), &SessionEvent::Opened);
+        reaper.on_event(at(5), SessionId(1), &SessionEvent::Closed);
+        reaper.on_event(at(6), SessionId(1), &SessionEvent::FrameSent);
+        assert!(closed(&mut reaper, at(60)).is_empty());
+        assert_eq!(reaper.deadline(), None);
+    }
+
+    #[test]
+    fn one_scan_closes_all_that_are_due_and_no_others() {
+        let mut reaper = reaper();
+        for session in [2, 1, 3] {
+            reaper.on_event(at(0), SessionId(session), &SessionEvent::Opened);
+        }
+        reaper.on_event(at(1), SessionId(3), &SessionEvent::FrameReceived);
+        assert_eq!(closed(&mut reaper, at(60)), [1, 2]);
+        assert_eq!(closed(&mut reaper, at(70)), [3]);
+    }
+
+    proptest! {
+        /// The reaper against the source's own way: look at every session at every scan.
+        #[test]
+        fn it_closes_what_a_scan_of_all_sessions_would(
+            frames in prop::collection::vec((0_u32..4, 0_u64..300), 0..60),
+            idle in 1_u64..90,
+            scan in 1_u64..30,
+        ) {
+            let mut frames = frames;
+            frames.sort_by_key(|&(_, secs)| secs);
+            let mut reaper = Reaper::new(IdleReaper { idle: Span::secs(idle), scan: Span::secs(scan) });
+            let mut last: BTreeMap<u32, u64> = (0..4).map(|session| (session, 0)).collect();
+            for session in 0..4 {
+                reaper.on_event(at(0), SessionId(session), &SessionEvent::Opened);
+            }
+            let mut frames = frames.into_iter().peekable();
+            for now in 0..600 {
+                // Packets come before timers.
+                while let Some((session, _)) = frames.next_if(|&(_, secs)| secs == now) {
+                    reaper.on_event(at(now), SessionId(session), &SessionEvent::FrameReceived);
+                    last.entry(session).and_modify(|last| *last = now);
+                }
+                let due = |&(_, &mut last): &(&u32, &mut u64)| now % scan == 0 && now - last >= idle;
+                let expected: Vec<u32> = last.iter_mut().filter(due).map(|(&session, _)| session).collect();
+                last.retain(|session, _| !expected.contains(session));
+                let mut actual = if reaper.deadline() == Some(at(now)) { closed(&mut reaper, at(now)) } else { vec![] };
+                actual.sort_unstable();
+                prop_assert_eq!(actual, expected, "at {} s", now);
+            }
+            prop_assert_eq!(reaper.deadline(), None);
+        }
+    }
+}
