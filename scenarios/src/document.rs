@@ -64,7 +64,7 @@ fn deserialize<T: DeserializeOwned>(tree: &Spanned<DeTable<'_>>) -> Result<T, Ve
             Ok(_) => return Err(found),
             Err(error) => error,
         };
-        let span = error.span().unwrap_or(tree.span());
+        let span = error.span().unwrap_or_else(|| tree.span());
         if !(is_absence(&error) && robbed.contains(&span)) {
             found.push(explain(&error));
         }
@@ -259,7 +259,7 @@ fn choose(unknown: &str, known: &[&str], lead: &str) -> String {
 }
 
 /// The name most like `unknown`, if one is like it at all: it begins alike, or is a slip of the finger away.
-pub(crate) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let alike = |name: &str| strsim::jaro_winkler(unknown, name);
     let slip = |name: &str| strsim::normalized_damerau_levenshtein(unknown, name);
     known.filter(|name| alike(name) > 0.75 || slip(name) > 0.65).max_by(|a, b| alike(a).total_cmp(&alike(b)))

@@ -11,9 +11,10 @@ use std::{
 
 use cardiogram_policies::{Problem, StrategySpec, preset};
 
+pub use crate::document::nearest;
 use crate::{
     diagnostic::{Diagnostic, Invalid},
-    document::{self, nearest},
+    document,
     library,
     scenario::Scenario,
 };
@@ -96,7 +97,10 @@ pub fn strategy(name: &str, folder: Option<&Path>) -> Result<Loaded<StrategySpec
         Some(preset) => {
             Ok(Loaded { value: parse_strategy(name, preset.toml)?, text: preset.toml.into(), folder: None })
         }
-        None if is_path(name) => strategy_file(&folder.unwrap_or(Path::new("")).join(name)),
+        None if is_path(name) => match folder {
+            Some(folder) => strategy_file(&folder.join(name)),
+            None => strategy_file(Path::new(name)),
+        },
         None => Err(unknown("strategy", name, preset::all().iter().map(|preset| preset.name))),
     }
 }
@@ -159,7 +163,7 @@ pub fn read(path: &Path) -> Result<String, LoadError> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count();
+        let line = error.as_bytes()[..offset].split(|byte| *byte == b'\n').count();
         LoadError::NotUtf8 { path: path.into(), line, offset }
     })
 }

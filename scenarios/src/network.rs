@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::LazyLock};
 use cardiogram_sim::config::{LinkConfig, NatConfig};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
@@ -38,6 +38,16 @@ pub fn networks() -> &'static Networks {
     static NETWORKS: LazyLock<Networks> =
         LazyLock::new(|| toml::from_str(include_str!("networks.toml")).expect("the built-in networks are valid"));
     &NETWORKS
+}
+
+/// The link or NAT of that name, spelt out as a table of a scenario file.
+pub fn text(name: &str) -> Option<String> {
+    fn spelt<T: Serialize>(key: &str, network: &Network<T>) -> String {
+        let table = toml::to_string(&BTreeMap::from([(key, &network.config)])).expect("a preset is plain data");
+        format!("# {}\n# Source: {}\n{table}", network.about, network.source)
+    }
+    let Networks { link, nat } = networks();
+    link.get(name).map(|network| spelt("access", network)).or_else(|| nat.get(name).map(|network| spelt("nat", network)))
 }
 
 /// What a scenario file can name instead of spelling it out.
@@ -110,5 +120,23 @@ mod tests {
         for (name, network) in &networks().nat {
             assert!(!network.about.is_empty() && !network.source.is_empty(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_preset_spelt_out_reads_back_as_itself() {
+        #[derive(Deserialize)]
+        struct Spelt {
+            access: Option<LinkConfig>,
+            nat: Option<NatConfig>,
+        }
+        for (name, network) in &networks().link {
+            let spelt: Spelt = toml::from_str(&text(name).unwrap()).unwrap();
+            assert_eq!(spelt.access.as_ref(), Some(&network.config), "{name}");
+        }
+        for (name, network) in &networks().nat {
+            let spelt: Spelt = toml::from_str(&text(name).unwrap()).unwrap();
+            assert_eq!(spelt.nat.as_ref(), Some(&network.config), "{name}");
+        }
+        assert_eq!(text("no-such-network"), None);
     }
 }

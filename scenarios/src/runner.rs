@@ -210,6 +210,7 @@ mod tests {
     }
 
     /// An outcome that depends on the world and the seed alone, as a real one does.
+    #[expect(clippy::unnecessary_wraps, reason = "the shape of a simulator")]
     fn fake(world: &WorldConfig, seed: u64, _: Engine) -> Result<Outcome, RunError> {
         Ok(Outcome {
             trace_hash: TraceHash(u128::from(seed) << 64 | world.strategy.name.len() as u128),

@@ -94,8 +94,8 @@ impl Scenario {
         if self.strategies.is_empty() || self.strategies.len() > STRATEGIES_MAX {
             problems.push(Problem::new(
                 "strategies",
-                format!("{} strategies to compare", self.strategies.len()),
-                format!("name 1 to {STRATEGIES_MAX}, as in [\"none\", \"wechat-270\"]"),
+                format!("a scenario compares 1 to {STRATEGIES_MAX} strategies, not {}", self.strategies.len()),
+                "name some, as in [\"none\", \"wechat-270\"]",
             ));
         }
         problems.extend(self.world(&bystander()).problems());

@@ -315,13 +315,13 @@ fn contradictions_point_at_their_values() {
       |
       = help: use 1 to 64 lower-case letters, digits and `-`, as in "silent-nat"
 
-    error: 0 strategies to compare
+    error: a scenario compares 1 to 1000 strategies, not 0
      --> test.toml:2:14
       |
     2 | strategies = []
       |              ^^
       |
-      = help: name 1 to 1000, as in ["none", "wechat-270"]
+      = help: name some, as in ["none", "wechat-270"]
     "#);
 }
 
