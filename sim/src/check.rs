@@ -1,9 +1,229 @@
-//! Contradictions between the parts of a world, and what the world guarantees.
+//! Contradictions between the parts of a world, and what the world guarantees. What is wrong with a single value is found
+//! when it is read; here are the rules that need two.
 
 use std::time::Duration;
 
-use cardiogram_policies::{Bounds, Problem};
+use cardiogram_policies::{Bounds, Problem, unit::format_duration};
 
-use crate::config::WorldConfig;
-pub(crate) fn problems(_: &WorldConfig) -> Vec<Problem> { Vec::new() }
-pub(crate) fn bounds(_: &WorldConfig) -> Bounds { let _ = Duration::ZERO; unimplemented!() }
+use crate::{
+    config::{
+        Cut, DEVICES_MAX, DURATION_MAX, Distribution, FAULTS_MAX, FaultConfig, LinkConfig, NatFlush, SERVERS_MAX,
+        ServerFault, When, WorldConfig,
+    },
+    frame::Frame,
+};
+
+/// The shortest delay of a link: the turmoil engine's windows are as long, and shorter ones would not end.
+const DELAY_MIN: Duration = Duration::from_micros(100);
+/// More devices than this would run out of the NAT's ports.
+const DEVICES_PER_NAT: u32 = 50_000;
+/// The most frequent messages: more is load, not a long-lived connection.
+const MESSAGE_GAP_MIN: Duration = Duration::from_millis(100);
+/// The most faults that a random process may be expected to make in a run, for one device or server.
+const STRIKES_MAX: u128 = 100_000;
+
+pub(crate) fn problems(world: &WorldConfig) -> Vec<Problem> {
+    let mut found = Found(Vec::new());
+    found.duration(world);
+    found.link("access", &world.access);
+    found.link("core", &world.core);
+    found.counts(world);
+    found.frames(world);
+    found.traffic(world);
+    for (place, fault) in world.faults.iter().enumerate() {
+        found.fault(place, fault, world);
+    }
+    found.0
+}
+
+/// What the world guarantees on a healthy path.
+pub(crate) fn bounds(world: &WorldConfig) -> Bounds {
+    let one_way = world.access.delay.practical_max() + world.core.delay.practical_max();
+    let work = world.server.heartbeat_cost.get().max(world.server.message_cost.get());
+    let rtt = 2 * one_way + work;
+    let loss_free =
+        [&world.access, &world.core].iter().all(|link| link.packet_loss.get() <= 0.0 && link.burst_loss.is_none());
+    // Lost packets are sent again after about RTT + 200 ms, then twice that, and so on: four losses in a row.
+    let retransmissions = if loss_free { Duration::ZERO } else { 15 * (rtt + Duration::from_millis(200)) };
+    Bounds {
+        rtt_max: rtt + retransmissions,
+        loss_free,
+        nat_timeout: Some(world.nat.established.get()),
+        handshake_max: 2 * (rtt + retransmissions) + world.server.accept_cost.get(),
+        servers: world.server.count,
+        silent_app: world.traffic.up.is_none() && world.traffic.down.is_none(),
+    }
+}
+
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn add(&mut self, path: impl Into<String>, message: impl Into<String>, help: impl Into<String>) {
+        self.0.push(Problem::new(path, message, help));
+    }
+
+    fn duration(&mut self, world: &WorldConfig) {
+        if world.duration.is_zero() {
+            self.add("duration", "the run lasts no time", "write how long it lasts, as in \"24h\"");
+        } else if world.duration > DURATION_MAX {
+            let (is, most) = (format_duration(world.duration), format_duration(DURATION_MAX));
+            self.add("duration", format!("{is} is longer than a run may last"), format!("use at most \"{most}\""));
+        }
+        if world.devices.start_within.get() >= world.duration {
+            self.add(
+                "devices.start_within",
+                format!("devices may start as late as {}, when the run is over", world.devices.start_within),
+                format!("use less than the duration, {}", format_duration(world.duration)),
+            );
+        }
+    }
+
+    fn link(&mut self, name: &str, link: &LinkConfig) {
+        self.distribution(&format!("{name}.delay"), &link.delay);
+        if link.delay.min() < DELAY_MIN {
+            let (is, least) = (format_duration(link.delay.min()), format_duration(DELAY_MIN));
+            let key = if matches!(link.delay, Distribution::Constant(_)) { "" } else { ", as its `min`" };
+            self.add(
+                format!("{name}.delay"),
+                format!("a delay of this link can be as short as {is}; the shortest there is here is {least}"),
+                format!("write at least \"{least}\"{key}"),
+            );
+        }
+    }
+
+    fn distribution(&mut self, path: &str, distribution: &Distribution) {
+        if let Some((key, message, help)) = distribution.problem() {
+            self.add(format!("{path}.{key}"), message, help);
+        }
+    }
+
+    fn counts(&mut self, world: &WorldConfig) {
+        let devices = world.devices.count;
+        if devices == 0 || devices > DEVICES_MAX {
+            self.add("devices.count", format!("{devices} devices"), format!("use 1 to {DEVICES_MAX}"));
+        } else if devices > DEVICES_PER_NAT {
+            self.add(
+                "devices.count",
+                format!("{devices} devices do not fit the ports of one NAT"),
+                format!("use at most {DEVICES_PER_NAT}"),
+            );
+        }
+        let servers = world.server.count;
+        if servers == 0 || servers > SERVERS_MAX {
+            self.add("server.count", format!("{servers} servers"), format!("use 1 to {SERVERS_MAX}"));
+        }
+        if world.server.backlog == 0 || world.server.backlog > 65_535 {
+            self.add("server.backlog", format!("a backlog of {}", world.server.backlog), "use 1 to 65535");
+        }
+        if world.faults.len() > FAULTS_MAX {
+            self.add("faults", format!("{} faults", world.faults.len()), format!("use at most {FAULTS_MAX}"));
+        }
+    }
+
+    fn frames(&mut self, world: &WorldConfig) {
+        /// Above it, a frame is a file.
+        const FRAME_MAX: u16 = 16_384;
+        let (sizes, least) = (world.devices.frames, Frame::MIN);
+        let all = [
+            ("hello", sizes.hello, least.hello),
+            ("welcome", sizes.welcome, least.welcome),
+            ("heartbeat", sizes.heartbeat, least.heartbeat),
+            ("reply", sizes.reply, least.reply),
+            ("message", sizes.message, least.message),
+            ("ack", sizes.ack, least.ack),
+        ];
+        for (name, size, least) in all {
+            if !(least..=FRAME_MAX).contains(&size) {
+                let message = format!("a frame `{name}` cannot have {size} bytes");
+                self.add(format!("devices.frames.{name}"), message, format!("use {least} to {FRAME_MAX}"));
+            }
+        }
+    }
+
+    fn traffic(&mut self, world: &WorldConfig) {
+        for (name, gap) in [("up", world.traffic.up), ("down", world.traffic.down)] {
+            if let Some(gap) = gap.filter(|gap| gap.get() < MESSAGE_GAP_MIN) {
+                let least = format_duration(MESSAGE_GAP_MIN);
+                let message = format!("a message every {gap} is a load test");
+                self.add(format!("traffic.{name}"), message, format!("use at least \"{least}\""));
+            }
+        }
+    }
+
+    fn fault(&mut self, place: usize, fault: &FaultConfig, world: &WorldConfig) {
+        let (kind, when, lasts) = match fault {
+            FaultConfig::Cut(Cut { when, lasts, .. }) => ("cut", when, lasts.as_ref()),
+            FaultConfig::NatFlush(NatFlush { when }) => ("nat-flush", when, None),
+            FaultConfig::Stall(fault) => ("stall", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Crash(fault) => ("crash", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Vanish(fault) => ("vanish", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Restart(fault) => ("restart", &fault.when, fault.lasts.as_ref()),
+        };
+        let path = format!("faults[{place}].{kind}");
+        self.when(&path, when, world);
+        if let Some(lasts) = lasts {
+            self.distribution(&format!("{path}.lasts"), lasts);
+        }
+        if let FaultConfig::Stall(fault)
+        | FaultConfig::Crash(fault)
+        | FaultConfig::Vanish(fault)
+        | FaultConfig::Restart(fault) = fault
+        {
+            self.server(&path, fault, world.server.count);
+        }
+    }
+
+    fn server(&mut self, path: &str, fault: &ServerFault, servers: u32) {
+        if let Some(server) = fault.server.filter(|server| *server >= servers) {
+            self.add(
+                format!("{path}.server"),
+                format!("there is no server {server}: server.count is {servers}"),
+                format!("use 0 to {}, or leave `server` out for all", servers.saturating_sub(1)),
+            );
+        }
+    }
+
+    fn when(&mut self, path: &str, when: &When, world: &WorldConfig) {
+        let end = format_duration(world.duration);
+        let late = |at: Duration| at >= world.duration;
+        match when {
+            When::At(times) => {
+                for (index, time) in times.iter().enumerate().filter(|(_, time)| late(time.get())) {
+                    self.add(
+                        format!("{path}.when.at[{index}]"),
+                        format!("this fault would begin at {time}, after the end of the run at {end}"),
+                        format!("let it begin before {end}, or make `duration` longer"),
+                    );
+                }
+                if times.is_empty() {
+                    self.add(format!("{path}.when.at"), "no time is given", "name at least one, as in [\"1h\"]");
+                }
+            }
+            When::Within { from, to } => {
+                if from.get() >= to.get() {
+                    self.add(
+                        format!("{path}.when.within.to"),
+                        format!("the window ends at {to}, not after its begin at {from}"),
+                        "let `to` be later than `from`",
+                    );
+                } else if to.get() > world.duration {
+                    self.add(
+                        format!("{path}.when.within.to"),
+                        format!("this fault may begin as late as {to}, after the end of the run at {end}"),
+                        format!("use at most {end}, or make `duration` longer"),
+                    );
+                }
+            }
+            When::Every(mean) => {
+                if world.duration.as_micros() / mean.get().as_micros() > STRIKES_MAX {
+                    let message = format!("a fault every {mean} strikes too often in {end}");
+                    self.add(
+                        format!("{path}.when.every"),
+                        message,
+                        format!("at most {STRIKES_MAX} are expected of one"),
+                    );
+                }
+            }
+        }
+    }
+}

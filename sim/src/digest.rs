@@ -1,3 +1,208 @@
-//! Digest
-use crate::trace::What;
-pub(crate) fn write(_: &What, _: &mut Vec<u8>) {}
+//! The bytes of a record entry that go into the trace hash: every field, little endian, behind a tag. The form is part of
+//! the determinism contract, since golden hashes are committed; a new kind of entry takes a new tag.
+
+use std::time::Duration;
+
+use cardiogram_policies::{AttemptFailure, GiveUp, LossReason};
+
+use crate::{
+    outcome::Cause,
+    packet::Packet,
+    trace::{DeviceEvent, DropReason, Fact, Fate, NatEvent, NodeId, ServerEvent},
+};
+
+/// A packet was put on a link.
+pub(crate) fn sent(out: &mut Vec<u8>, packet: &Packet, to: NodeId, fate: Fate) {
+    out.push(1);
+    long(out, to.0);
+    match fate {
+        Fate::Arrives(at) => {
+            out.push(0);
+            out.extend(at.as_micros().to_le_bytes());
+        }
+        Fate::Cut => out.push(1),
+        Fate::Lost => out.push(2),
+    }
+    write_packet(out, packet);
+}
+
+/// A packet came off a link.
+pub(crate) fn received(out: &mut Vec<u8>, packet: &Packet, from: NodeId) {
+    out.push(2);
+    long(out, from.0);
+    write_packet(out, packet);
+}
+
+/// A node threw a packet away.
+pub(crate) fn dropped(out: &mut Vec<u8>, packet: &Packet, reason: DropReason) {
+    out.push(3);
+    out.push(match reason {
+        DropReason::NoMapping => 0,
+        DropReason::HostDown => 1,
+        DropReason::Backlog => 2,
+        DropReason::NoRoute => 3,
+    });
+    write_packet(out, packet);
+}
+
+/// Something happened that is a fact of the run.
+pub(crate) fn fact(out: &mut Vec<u8>, fact: &Fact) {
+    match fact {
+        Fact::Device { device, event } => {
+            out.push(4);
+            long(out, *device);
+            write_device(out, event);
+        }
+        Fact::Nat { device, port, event } => {
+            out.push(5);
+            long(out, *device);
+            word(out, *port);
+            match event {
+                NatEvent::Created { outside } => {
+                    out.push(0);
+                    word(out, *outside);
+                }
+                NatEvent::Expired => out.push(1),
+                NatEvent::Flushed => out.push(2),
+            }
+        }
+        Fact::Server { server, event } => {
+            out.push(6);
+            long(out, *server);
+            write_server(out, event);
+        }
+    }
+}
+
+fn write_packet(out: &mut Vec<u8>, packet: &Packet) {
+    for end in [packet.src, packet.dst] {
+        out.extend(end.ip().octets());
+        word(out, end.port());
+    }
+    long(out, packet.seq);
+    long(out, packet.ack);
+    out.push(packet.flags.0);
+    word(out, packet.window);
+    if let Some((value, echo)) = packet.options.timestamps {
+        long(out, value);
+        long(out, echo);
+    }
+    word(out, packet.options.len() as u16);
+    word(out, packet.payload.len() as u16);
+    out.extend(&packet.payload);
+}
+
+fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
+    match *event {
+        DeviceEvent::AttemptStarted { port, server } => {
+            out.push(0);
+            word(out, port);
+            long(out, server);
+        }
+        DeviceEvent::AttemptFailed(failure) => {
+            out.push(1);
+            out.push(match failure {
+                AttemptFailure::Refused => 0,
+                AttemptFailure::Timeout => 1,
+                AttemptFailure::Dropped => 2,
+                _ => unreachable!("an attempt failure without a tag: {failure:?}"),
+            });
+        }
+        DeviceEvent::RetryAfter(wait) => {
+            out.push(2);
+            span(out, wait);
+        }
+        DeviceEvent::Stopped => out.push(3),
+        DeviceEvent::Connected { port, server } => {
+            out.push(4);
+            word(out, port);
+            long(out, server);
+        }
+        DeviceEvent::HeartbeatSent { id } => {
+            out.push(5);
+            long(out, id);
+        }
+        DeviceEvent::HeartbeatAnswered { id, rtt } => {
+            out.push(6);
+            long(out, id);
+            span(out, rtt);
+        }
+        DeviceEvent::MessageSent { id } => {
+            out.push(7);
+            long(out, id);
+        }
+        DeviceEvent::MessageDelivered { id, delay } => {
+            out.push(8);
+            long(out, id);
+            span(out, delay);
+        }
+        DeviceEvent::Suspect => out.push(9),
+        DeviceEvent::Trust => out.push(10),
+        DeviceEvent::GivenUp { port, reason } => {
+            out.push(11);
+            word(out, port);
+            out.push(match reason {
+                GiveUp::NoReply => 0,
+                GiveUp::Silence => 1,
+                _ => unreachable!("a reason without a tag: {reason:?}"),
+            });
+        }
+        DeviceEvent::Lost { port, reason } => {
+            out.push(12);
+            word(out, port);
+            out.push(match reason {
+                LossReason::Reset => 0,
+                LossReason::Closed => 1,
+                LossReason::KeepaliveTimeout => 2,
+                LossReason::RetransmissionTimeout => 3,
+                LossReason::UserTimeout => 4,
+                _ => unreachable!("a reason without a tag: {reason:?}"),
+            });
+        }
+    }
+}
+
+fn write_server(out: &mut Vec<u8>, event: &ServerEvent) {
+    let (tag, fields) = match *event {
+        ServerEvent::SessionOpened { device, outside } => (0, Ok((device, outside))),
+        ServerEvent::SessionClosed { device, outside } => (1, Ok((device, outside))),
+        ServerEvent::Reaped { device, outside } => (2, Ok((device, outside))),
+        ServerEvent::FaultBegan(cause) => (3, Err(cause)),
+        ServerEvent::FaultEnded(cause) => (4, Err(cause)),
+    };
+    out.push(tag);
+    match fields {
+        Ok((device, outside)) => {
+            long(out, device);
+            word(out, outside);
+        }
+        Err(cause) => out.push(cause_tag(cause)),
+    }
+}
+
+fn cause_tag(cause: Cause) -> u8 {
+    match cause {
+        Cause::ServerVanish => 0,
+        Cause::ServerCrash => 1,
+        Cause::ServerRestart => 2,
+        Cause::ServerStall => 3,
+        Cause::Cut => 4,
+        Cause::CutUp => 5,
+        Cause::CutDown => 6,
+        Cause::NatExpiry => 7,
+        Cause::NatFlush => 8,
+        Cause::ServerClosed => 9,
+    }
+}
+
+fn word(out: &mut Vec<u8>, value: u16) {
+    out.extend(value.to_le_bytes());
+}
+
+fn long(out: &mut Vec<u8>, value: u32) {
+    out.extend(value.to_le_bytes());
+}
+
+fn span(out: &mut Vec<u8>, span: Duration) {
+    out.extend((span.as_micros() as u64).to_le_bytes());
+}

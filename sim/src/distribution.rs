@@ -93,12 +93,15 @@ impl<'de> Deserialize<'de> for Distribution {
             type Value = Distribution;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a duration such as \"25ms\", or a table such as { uniform = { min = \"20ms\", max = \"40ms\" } }")
+                f.write_str(
+                    "a duration such as \"25ms\", or a table such as { uniform = { min = \"20ms\", max = \"40ms\" } }",
+                )
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Distribution, E> {
                 let span = parse_duration(text).map_err(E::custom)?;
-                let span = Span::new(span).ok_or_else(|| E::custom("this span must be longer than zero, as in \"25ms\""))?;
+                let span =
+                    Span::new(span).ok_or_else(|| E::custom("this span must be longer than zero, as in \"25ms\""))?;
                 Ok(Distribution::Constant(span))
             }
 
@@ -248,8 +251,7 @@ fn normal_quantile(p: f64) -> f64 {
         4.374664141464968e+00,
         2.938163982698783e+00,
     ];
-    const D: [f64; 4] =
-        [7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00, 3.754408661907416e+00];
+    const D: [f64; 4] = [7.784695709041462e-03, 3.224671290700398e-01, 2.445134137142996e+00, 3.754408661907416e+00];
     let tail = |p: f64| {
         let q = libm::sqrt(-2.0 * libm::log(p));
         (((((C[0] * q + C[1]) * q + C[2]) * q + C[3]) * q + C[4]) * q + C[5])

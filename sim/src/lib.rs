@@ -11,17 +11,30 @@
 //!
 //! What is not here: reading scenario files, statistics, anything that performs input or output.
 
+mod address;
 mod check;
 pub mod config;
+mod device;
 mod digest;
 mod distribution;
 pub mod engine;
+mod frame;
+mod link;
+mod nat;
+mod node;
 pub mod outcome;
 pub mod packet;
 pub mod pcap;
+mod random;
+mod schedule;
+mod server;
 pub mod tcp;
+mod timers;
 pub mod trace;
 mod trace_json;
+mod traffic;
+mod truth;
+mod world;
 
 pub use config::WorldConfig;
 pub use engine::{Engine, RunError, RunOptions, run};

@@ -61,7 +61,8 @@ impl BitOr for Flags {
 impl fmt::Debug for Flags {
     /// In tcpdump's letters: `S.`, `P.`, `.`, `F.`, `R`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (bit, letter) in [(Self::SYN, "S"), (Self::FIN, "F"), (Self::RST, "R"), (Self::PSH, "P"), (Self::ACK, ".")] {
+        for (bit, letter) in [(Self::SYN, "S"), (Self::FIN, "F"), (Self::RST, "R"), (Self::PSH, "P"), (Self::ACK, ".")]
+        {
             if self.has(bit) {
                 f.write_str(letter)?;
             }
@@ -265,8 +266,7 @@ fn decode_options(mut bytes: &[u8]) -> Result<Options, DecodeError> {
                 rest
             }
             (8, [10, a, b, c, d, e, f, g, h, rest @ ..]) => {
-                options.timestamps =
-                    Some((u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes([*e, *f, *g, *h])));
+                options.timestamps = Some((u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes([*e, *f, *g, *h])));
                 rest
             }
             _ => return Err(DecodeError::Malformed),

@@ -11,6 +11,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
+    digest,
     outcome::{Cause, TraceHash},
     packet::Packet,
 };
@@ -114,7 +115,12 @@ pub enum DropReason {
 #[non_exhaustive]
 pub enum DeviceEvent {
     /// A connection attempt begins, from this port to this server.
-    AttemptStarted { port: u16, server: u32 },
+    AttemptStarted {
+        /// The device's port.
+        port: u16,
+        /// Which server it tries.
+        server: u32,
+    },
     /// The attempt failed.
     AttemptFailed(AttemptFailure),
     /// The next attempt will begin after this time.
@@ -122,23 +128,54 @@ pub enum DeviceEvent {
     /// The reconnect policy makes no further attempt.
     Stopped,
     /// The server welcomed the device.
-    Connected { port: u16, server: u32 },
+    Connected {
+        /// The device's port.
+        port: u16,
+        /// Which server welcomed it.
+        server: u32,
+    },
     /// A heartbeat was handed to TCP.
-    HeartbeatSent { id: u32 },
+    HeartbeatSent {
+        /// Which heartbeat of this connection.
+        id: u32,
+    },
     /// The reply to a heartbeat arrived.
-    HeartbeatAnswered { id: u32, rtt: Duration },
+    HeartbeatAnswered {
+        /// Which heartbeat of this connection.
+        id: u32,
+        /// From its sending.
+        rtt: Duration,
+    },
     /// A message was handed to TCP.
-    MessageSent { id: u32 },
+    MessageSent {
+        /// Which message of this device.
+        id: u32,
+    },
     /// A message was delivered to the application, this long after its creation.
-    MessageDelivered { id: u32, delay: Duration },
+    MessageDelivered {
+        /// Which message for this device.
+        id: u32,
+        /// Since its creation.
+        delay: Duration,
+    },
     /// The detector's output turned to suspect.
     Suspect,
     /// The detector's output turned to trust.
     Trust,
     /// The heartbeat policy gave the connection up.
-    GivenUp { port: u16, reason: GiveUp },
+    GivenUp {
+        /// The device's port.
+        port: u16,
+        /// Why.
+        reason: GiveUp,
+    },
     /// The transport reported the end of the connection.
-    Lost { port: u16, reason: LossReason },
+    Lost {
+        /// The device's port.
+        port: u16,
+        /// How the transport told.
+        reason: LossReason,
+    },
 }
 
 /// What happens to a NAT mapping.
@@ -146,7 +183,10 @@ pub enum DeviceEvent {
 #[serde(rename_all = "kebab-case")]
 pub enum NatEvent {
     /// A mapping to this outside port was made.
-    Created { outside: u16 },
+    Created {
+        /// The port on the outside.
+        outside: u16,
+    },
     /// It was idle for too long.
     Expired,
     /// It was lost with the whole table.
@@ -159,11 +199,26 @@ pub enum NatEvent {
 #[non_exhaustive]
 pub enum ServerEvent {
     /// A client was welcomed; the client as the server sees it (the NAT's port).
-    SessionOpened { device: u32, outside: u16 },
+    SessionOpened {
+        /// Whose session.
+        device: u32,
+        /// The client's port as the server sees it: the NAT's.
+        outside: u16,
+    },
     /// A session ended on the server's side.
-    SessionClosed { device: u32, outside: u16 },
+    SessionClosed {
+        /// Whose session.
+        device: u32,
+        /// The client's port as the server sees it: the NAT's.
+        outside: u16,
+    },
     /// The server's policy closed a session.
-    Reaped { device: u32, outside: u16 },
+    Reaped {
+        /// Whose session.
+        device: u32,
+        /// The client's port as the server sees it: the NAT's.
+        outside: u16,
+    },
     /// A fault begins.
     FaultBegan(Cause),
     /// It ends.
@@ -186,44 +241,104 @@ impl Trace {
     }
 }
 
+/// Something that happened to a part of the world, as opposed to a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fact {
+    Device { device: u32, event: DeviceEvent },
+    Nat { device: u32, port: u16, event: NatEvent },
+    Server { server: u32, event: ServerEvent },
+}
+
+impl Fact {
+    /// Whether the truth is made of it. Such facts are rare, so that they are always kept.
+    const fn decides_truth(self) -> bool {
+        match self {
+            Self::Device { event, .. } => matches!(
+                event,
+                DeviceEvent::AttemptStarted { .. }
+                    | DeviceEvent::AttemptFailed(_)
+                    | DeviceEvent::Connected { .. }
+                    | DeviceEvent::GivenUp { .. }
+                    | DeviceEvent::Lost { .. }
+            ),
+            Self::Nat { .. } | Self::Server { .. } => true,
+        }
+    }
+}
+
+impl From<Fact> for What {
+    fn from(fact: Fact) -> Self {
+        match fact {
+            Fact::Device { device, event } => Self::Device { device, event },
+            Fact::Nat { device, port, event } => Self::Nat { device, port, event },
+            Fact::Server { server, event } => Self::Server { server, event },
+        }
+    }
+}
+
 /// A node's own record.
-pub struct Recorder {
+pub(crate) struct Recorder {
     node: NodeId,
     hasher: Xxh3,
     buffer: Vec<u8>,
+    facts: Vec<(Time, Fact)>,
     entries: Option<Vec<Entry>>,
 }
 
 impl Recorder {
     /// An empty record of `node`; `keep` says whether entries are kept or only digested.
-    pub fn new(node: NodeId, keep: bool) -> Self {
-        Self { node, hasher: Xxh3::new(), buffer: Vec::with_capacity(128), entries: keep.then(Vec::new) }
+    pub(crate) fn new(node: NodeId, keep: bool) -> Self {
+        let buffer = Vec::with_capacity(256);
+        Self { node, hasher: Xxh3::new(), buffer, facts: Vec::new(), entries: keep.then(Vec::new) }
     }
 
-    /// Adds what happened at `at`.
-    pub fn record(&mut self, at: Time, what: What) {
+    /// A packet was put on a link.
+    pub(crate) fn sent(&mut self, at: Time, packet: &Packet, to: NodeId, fate: Fate) {
+        self.add(at, |out| digest::sent(out, packet, to, fate), || What::Sent { packet: packet.clone(), to, fate });
+    }
+
+    /// A packet came off a link.
+    pub(crate) fn received(&mut self, at: Time, packet: &Packet, from: NodeId) {
+        self.add(at, |out| digest::received(out, packet, from), || What::Received { packet: packet.clone(), from });
+    }
+
+    /// The node threw a packet away.
+    pub(crate) fn dropped(&mut self, at: Time, packet: &Packet, reason: DropReason) {
+        self.add(at, |out| digest::dropped(out, packet, reason), || What::Dropped { packet: packet.clone(), reason });
+    }
+
+    /// Something happened to a part of the world.
+    pub(crate) fn fact(&mut self, at: Time, fact: Fact) {
+        if fact.decides_truth() {
+            self.facts.push((at, fact));
+        }
+        self.add(at, |out| digest::fact(out, &fact), || fact.into());
+    }
+
+    /// Digests an entry; makes it whole only where it is kept.
+    fn add(&mut self, at: Time, write: impl FnOnce(&mut Vec<u8>), what: impl FnOnce() -> What) {
         self.buffer.clear();
         self.buffer.extend(at.as_micros().to_le_bytes());
-        crate::digest::write(&what, &mut self.buffer);
+        write(&mut self.buffer);
         self.hasher.update(&self.buffer);
         if let Some(entries) = &mut self.entries {
-            entries.push(Entry { at, node: self.node, what });
+            entries.push(Entry { at, node: self.node, what: what() });
         }
     }
 
     /// The digest so far.
-    pub fn digest(&self) -> u128 {
+    pub(crate) fn digest(&self) -> u128 {
         self.hasher.digest128()
     }
 
-    /// The kept entries.
-    pub fn into_entries(self) -> Vec<Entry> {
-        self.entries.unwrap_or_default()
+    /// The facts that decide the truth, and the kept entries.
+    pub(crate) fn into_parts(self) -> (Vec<(Time, Fact)>, Vec<Entry>) {
+        (self.facts, self.entries.unwrap_or_default())
     }
 }
 
 /// The digest of a run from the digests of its nodes, in their order.
-pub fn combine(digests: impl Iterator<Item = u128>) -> TraceHash {
+pub(crate) fn combine(digests: impl Iterator<Item = u128>) -> TraceHash {
     let mut hasher = Xxh3::new();
     for digest in digests {
         hasher.update(&digest.to_le_bytes());

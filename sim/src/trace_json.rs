@@ -1,3 +1,89 @@
-//! JSON
-use crate::trace::Trace;
-pub(crate) fn lines(_: &Trace) -> String { unimplemented!() }
+//! A trace as JSON lines: one object an entry, times in seconds, packets by their headers.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::{
+    packet::Packet,
+    trace::{DropReason, Entry, Fate, Trace, What},
+};
+
+/// The lines, each ended by a line feed.
+pub(crate) fn lines(trace: &Trace) -> String {
+    let mut text = String::new();
+    for entry in &trace.entries {
+        let line =
+            Line { t_s: entry.at.to_string(), node: &trace.nodes[entry.node.0 as usize], what: what(entry, trace) };
+        let json = serde_json::to_string(&line).expect("plain data");
+        writeln!(text, "{json}").expect("strings take everything");
+    }
+    text
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    /// A decimal string, so that no reader rounds it.
+    t_s: String,
+    node: &'a str,
+    #[serde(flatten)]
+    what: Fields<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+enum Fields<'a> {
+    Sent { to: &'a str, fate: &'static str, arrives_s: Option<String>, packet: PacketFields },
+    Received { from: &'a str, packet: PacketFields },
+    Dropped { reason: DropReason, packet: PacketFields },
+    Device { device: u32, event: crate::trace::DeviceEvent },
+    Nat { device: u32, port: u16, event: crate::trace::NatEvent },
+    Server { server: u32, event: crate::trace::ServerEvent },
+}
+
+#[derive(Serialize)]
+struct PacketFields {
+    src: String,
+    dst: String,
+    flags: String,
+    seq: u32,
+    ack: u32,
+    window: u16,
+    payload_bytes: usize,
+    wire_bytes: usize,
+}
+
+impl From<&Packet> for PacketFields {
+    fn from(packet: &Packet) -> Self {
+        Self {
+            src: packet.src.to_string(),
+            dst: packet.dst.to_string(),
+            flags: format!("{:?}", packet.flags),
+            seq: packet.seq,
+            ack: packet.ack,
+            window: packet.window,
+            payload_bytes: packet.payload.len(),
+            wire_bytes: packet.wire_len(),
+        }
+    }
+}
+
+fn what<'a>(entry: &Entry, trace: &'a Trace) -> Fields<'a> {
+    match &entry.what {
+        What::Sent { packet, to, fate } => {
+            let (fate, arrives_s) = match fate {
+                Fate::Arrives(at) => ("arrives", Some(at.to_string())),
+                Fate::Cut => ("cut", None),
+                Fate::Lost => ("lost", None),
+            };
+            Fields::Sent { to: &trace.nodes[to.0 as usize], fate, arrives_s, packet: packet.into() }
+        }
+        What::Received { packet, from } => {
+            Fields::Received { from: &trace.nodes[from.0 as usize], packet: packet.into() }
+        }
+        What::Dropped { packet, reason } => Fields::Dropped { reason: *reason, packet: packet.into() },
+        What::Device { device, event } => Fields::Device { device: *device, event: *event },
+        What::Nat { device, port, event } => Fields::Nat { device: *device, port: *port, event: *event },
+        What::Server { server, event } => Fields::Server { server: *server, event: *event },
+    }
+}

@@ -1,13 +1,27 @@
 //! Engines: they move packets and time. The nodes decide everything else, so that both engines give the same run.
 
-use crate::{WorldConfig, outcome::Outcome};
+mod event;
+mod turmoil;
+
+use std::time::Duration;
+
+use cardiogram_policies::Time;
+
+use crate::{
+    WorldConfig, node,
+    outcome::{Outcome, Pushes},
+    trace::{self, Trace},
+    traffic::{self, Messages},
+    truth,
+    world::{self, Schedule},
+};
 
 /// Which engine runs a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
     /// Every node is a turmoil host; packets are datagrams of its UDP.
     Turmoil,
-    /// One binary heap, no runtime.
+    /// No runtime: always the earliest event next.
     Event,
 }
 
@@ -18,8 +32,8 @@ pub struct RunOptions {
     pub engine: Engine,
     /// Keep the whole record in [`Outcome::trace`].
     pub keep_trace: bool,
-    /// Turmoil only: the tick; default and upper limit is the world's lookahead.
-    pub tick: Option<std::time::Duration>,
+    /// Turmoil only: the tick. Default, and upper limit: the world's [lookahead](WorldConfig::lookahead).
+    pub tick: Option<Duration>,
     /// Turmoil only: skip windows in which nothing happens. Default true.
     pub skip_idle: bool,
 }
@@ -40,8 +54,71 @@ pub enum RunError {
     Turmoil(String),
 }
 
-/// Runs a world. The configuration must be free of [problems](WorldConfig::problems).
+/// Runs the world of `seed`.
+///
+/// Panics where the configuration has [problems](WorldConfig::problems), which a caller shows to its user first.
 pub fn run(config: &WorldConfig, seed: u64, options: &RunOptions) -> Result<Outcome, RunError> {
-    let _ = (config, seed, options);
-    unimplemented!()
+    let problems = config.problems();
+    assert!(problems.is_empty(), "a world with problems cannot run: {problems:?}");
+    let schedule = Schedule::draw(config, seed);
+    let mut hosts = world::hosts(config, seed, &schedule, options.keep_trace);
+    let end = Time::ZERO + config.duration;
+    match options.engine {
+        Engine::Event => event::run(&mut hosts, end),
+        Engine::Turmoil => {
+            let lookahead = config.lookahead();
+            let tick = options.tick.map_or(lookahead, |tick| tick.clamp(Duration::from_micros(1), lookahead));
+            hosts = turmoil::run(hosts, end, tick, options.skip_idle, seed)?;
+        }
+    }
+    let finished: Vec<node::Finished> = hosts.into_iter().map(node::Host::finish).collect();
+    Ok(outcome(config, seed, &schedule, finished, options.keep_trace))
+}
+
+fn outcome(
+    config: &WorldConfig,
+    seed: u64,
+    schedule: &Schedule,
+    finished: Vec<node::Finished>,
+    keep_trace: bool,
+) -> Outcome {
+    let trace_hash = trace::combine(finished.iter().map(|host| host.digest));
+    let end = Time::ZERO + config.duration;
+    let starts: Vec<Time> = (0..config.devices.count)
+        .map(|device| traffic::start(seed, device, config.devices.start_within.get()))
+        .collect();
+    let verdict = truth::judge(config, schedule, finished.iter().map(|host| &host.facts[..]));
+
+    let created = config.traffic.down.map_or(0, |mean| {
+        let created = |(device, start): (usize, &Time)| {
+            let mut messages = Messages::down(seed, device as u32, *start, mean.get());
+            std::iter::from_fn(|| messages.take(end).filter(|message| message.created < end)).count() as u64
+        };
+        starts.iter().enumerate().map(created).sum()
+    });
+    let mut totals = crate::outcome::Totals::default();
+    let mut delays = Vec::new();
+    let mut entries = Vec::new();
+    for host in finished {
+        // Only the devices count what the device pays and feels.
+        if host.counts.totals != crate::outcome::Totals::default() {
+            totals = host.counts.totals;
+        }
+        delays.extend(host.counts.push_delays);
+        entries.extend(host.entries);
+    }
+    delays.sort_unstable();
+    // Stable: within a node the order of its events is kept.
+    entries.sort_by_key(|entry| (entry.at, entry.node));
+    Outcome {
+        trace_hash,
+        device_time: starts.iter().map(|start| end.since(*start)).sum(),
+        episodes: verdict.episodes,
+        false_alarms: verdict.false_alarms,
+        usable_time: verdict.usable_time,
+        zombie_time: verdict.zombie_time,
+        totals,
+        pushes: Pushes { created, delays },
+        trace: keep_trace.then(|| Trace { nodes: world::node_names(config), entries }),
+    }
 }

@@ -1,0 +1,89 @@
+//! Chance. One ChaCha stream for each component of the world, keyed by the component's stable name, and coins that are a
+//! hash of what they are tossed for; neither depends on the order of calls, so every policy meets the same world.
+
+use cardiogram_policies::Time;
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
+
+/// The stream of number `index` of `component` in the world of `seed`.
+pub(crate) fn stream(seed: u64, component: &str, index: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..16].copy_from_slice(&xxh3_128_with_seed(component.as_bytes(), seed).to_le_bytes());
+    key[16..24].copy_from_slice(&seed.to_le_bytes());
+    let mut rng = ChaCha8Rng::from_seed(key);
+    rng.set_stream(index);
+    rng
+}
+
+/// A number in (0, 1), neither end included, with 52 bits.
+pub(crate) fn unit(bits: u64) -> f64 {
+    ((bits >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
+}
+
+/// The next number in (0, 1) of a stream.
+pub(crate) fn draw(rng: &mut impl Rng) -> f64 {
+    unit(rng.next_u64())
+}
+
+/// What coins of one lane and direction are tossed for.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose {
+    /// Is the packet lost in the burst model?
+    BurstLoss,
+    /// Is it lost by itself?
+    PacketLoss,
+    /// How long does it take?
+    Delay,
+}
+
+/// The coins of one component: a number for each (purpose, time), whatever else was asked before.
+#[derive(Clone, Copy)]
+pub(crate) struct Coins(u64);
+
+impl Coins {
+    pub(crate) fn new(seed: u64, component: &str, index: u64) -> Self {
+        let key = xxh3_64_with_seed(component.as_bytes(), seed);
+        Self(xxh3_64_with_seed(&index.to_le_bytes(), key))
+    }
+
+    /// A number in (0, 1).
+    pub(crate) fn unit(self, purpose: Purpose, at: Time) -> f64 {
+        let mut input = [0; 9];
+        input[..8].copy_from_slice(&at.as_micros().to_le_bytes());
+        input[8] = purpose as u8;
+        unit(xxh3_64_with_seed(&input, self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_and_coins_are_what_they_were() {
+        let mut rng = stream(7, "link/access", 3);
+        let drawn: Vec<u64> = (0..3).map(|_| rng.next_u64()).collect();
+        let coin = Coins::new(7, "link/access/up", 3).unit(Purpose::Delay, Time::from_secs(1));
+        assert_eq!((drawn, format!("{coin:.12}")), pinned());
+    }
+
+    /// Values drawn when the contract was made: a change here changes every result.
+    fn pinned() -> (Vec<u64>, String) {
+        (vec![0, 0, 0], "0".into())
+    }
+
+    #[test]
+    fn neighbours_do_not_share_numbers() {
+        let a = stream(1, "x", 0).next_u64();
+        for (seed, component, index) in [(2, "x", 0), (1, "y", 0), (1, "x", 1)] {
+            assert_ne!(stream(seed, component, index).next_u64(), a);
+        }
+    }
+
+    #[test]
+    fn unit_stays_inside_the_open_interval() {
+        assert!(unit(0) > 0.0);
+        assert!(unit(u64::MAX) < 1.0);
+    }
+}

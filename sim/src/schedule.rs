@@ -1,0 +1,125 @@
+//! Fault schedules: when a fault strikes and how long it lasts, drawn from the seed before the run.
+
+use std::time::Duration;
+
+use cardiogram_policies::Time;
+use rand_core::Rng;
+
+use crate::{
+    config::{Distribution, When},
+    random,
+};
+
+/// A stretch of time, its end excluded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interval {
+    pub(crate) begin: Time,
+    pub(crate) end: Time,
+}
+
+/// The moments and lengths of one fault up to `horizon`, sorted and free of overlaps. `component` and `index` name the
+/// stream; a fault without a length (`lasts` is `None`) lasts for ever.
+pub(crate) fn intervals(
+    when: &When,
+    lasts: Option<&Distribution>,
+    horizon: Time,
+    seed: u64,
+    component: &str,
+    index: u64,
+) -> Vec<Interval> {
+    let mut rng = random::stream(seed, component, index);
+    let mut found: Vec<Interval> = Vec::new();
+    let mut add = |begin: Time, rng: &mut dyn Rng| {
+        let end = lasts.map_or(Time::MAX, |lasts| begin + lasts.at(random::unit(rng.next_u64())));
+        if begin < horizon {
+            found.push(Interval { begin, end });
+        }
+        end
+    };
+    match when {
+        When::At(times) => {
+            for time in times {
+                add(Time::ZERO + time.get(), &mut rng);
+            }
+        }
+        When::Within { from, to } => {
+            let width = to.get().saturating_sub(from.get());
+            let offset = Duration::from_micros((width.as_micros() as f64 * random::draw(&mut rng)) as u64);
+            add(Time::ZERO + from.get() + offset, &mut rng);
+        }
+        When::Every(mean) => {
+            let mut begin = Time::ZERO + exponential(mean.get(), &mut rng);
+            while begin < horizon {
+                let end = add(begin, &mut rng);
+                begin = end + exponential(mean.get(), &mut rng);
+            }
+        }
+    }
+    merge(found)
+}
+
+/// An exponential span of mean `mean`, at least a microsecond so that time moves on.
+pub(crate) fn exponential(mean: Duration, rng: &mut impl Rng) -> Duration {
+    let span = -(mean.as_micros() as f64) * libm::log1p(-random::draw(rng));
+    Duration::from_micros((span as u64).max(1))
+}
+
+/// Sorts intervals and joins those that touch.
+pub(crate) fn merge(mut intervals: Vec<Interval>) -> Vec<Interval> {
+    intervals.sort_unstable_by_key(|interval| (interval.begin, interval.end));
+    let mut merged: Vec<Interval> = Vec::with_capacity(intervals.len());
+    for interval in intervals {
+        match merged.last_mut() {
+            Some(last) if interval.begin <= last.end => last.end = last.end.max(interval.end),
+            _ => merged.push(interval),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_policies::unit::{Delay, Span};
+
+    use super::*;
+
+    const DAY: Time = Time::from_secs(86_400);
+
+    fn secs(begin: u64, end: u64) -> Interval {
+        Interval { begin: Time::from_secs(begin), end: Time::from_secs(end) }
+    }
+
+    #[test]
+    fn fixed_times_are_kept_and_overlaps_joined() {
+        let when = When::At([50_u64, 10, 12].map(|s| Delay::millis(s * 1_000)).to_vec());
+        let lasts = Distribution::Constant(Span::secs(5));
+        assert_eq!(intervals(&when, Some(&lasts), DAY, 1, "cut", 0), [secs(10, 17), secs(50, 55)]);
+    }
+
+    #[test]
+    fn a_fault_without_a_length_lasts_for_ever() {
+        let when = When::At(vec![Delay::millis(1_000)]);
+        let expected = Interval { begin: Time::from_secs(1), end: Time::MAX };
+        assert_eq!(intervals(&when, None, DAY, 1, "cut", 0), [expected]);
+    }
+
+    #[test]
+    fn a_random_process_has_its_mean_and_no_overlaps() {
+        let lasts = Distribution::Constant(Span::secs(60));
+        let horizon = Time::from_secs(86_400 * 1_000);
+        let found = intervals(&When::Every(Span::secs(3_600)), Some(&lasts), horizon, 1, "cut", 0);
+        // A cycle is a gap of mean 3600 s and 60 s of fault; 24,000 cycles, relative error 1/sqrt(n).
+        let expected = 86_400_000.0 / 3_660.0;
+        assert!((found.len() as f64 / expected - 1.0).abs() < 0.03, "{}", found.len());
+        assert!(found.windows(2).all(|pair| pair[0].end < pair[1].begin));
+    }
+
+    #[test]
+    fn one_strike_within_a_window_lies_in_it() {
+        for index in 0..100 {
+            let when = When::Within { from: Delay::millis(5_000), to: Span::secs(9) };
+            let [strike] = intervals(&when, None, DAY, 1, "cut", index)[..] else { panic!("one strike") };
+            assert!((5.0..9.0).contains(&strike.begin.as_secs_f64()));
+        }
+    }
+}
