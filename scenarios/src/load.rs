@@ -14,8 +14,7 @@ use cardiogram_policies::{Problem, StrategySpec, preset};
 pub use crate::document::nearest;
 use crate::{
     diagnostic::{Diagnostic, Invalid},
-    document,
-    library,
+    document, library,
     scenario::Scenario,
 };
 

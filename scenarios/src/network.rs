@@ -47,7 +47,9 @@ pub fn text(name: &str) -> Option<String> {
         format!("# {}\n# Source: {}\n{table}", network.about, network.source)
     }
     let Networks { link, nat } = networks();
-    link.get(name).map(|network| spelt("access", network)).or_else(|| nat.get(name).map(|network| spelt("nat", network)))
+    link.get(name)
+        .map(|network| spelt("access", network))
+        .or_else(|| nat.get(name).map(|network| spelt("nat", network)))
 }
 
 /// What a scenario file can name instead of spelling it out.

@@ -47,7 +47,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         What::Strategies => strategies()?,
         What::Networks => {
             let presets = networks();
-            presets.link.iter().map(|it| network("link", it)).chain(presets.nat.iter().map(|it| network("nat", it))).collect()
+            presets
+                .link
+                .iter()
+                .map(|it| network("link", it))
+                .chain(presets.nat.iter().map(|it| network("nat", it)))
+                .collect()
         }
     };
     if args.json {

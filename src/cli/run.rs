@@ -51,8 +51,13 @@ pub(super) struct Args {
 static STOP: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let plan =
-        Plan::new(contests(args)?, args.first_seed, args.seeds, args.engine.into(), args.shard.unwrap_or(Shard::WHOLE))?;
+    let plan = Plan::new(
+        contests(args)?,
+        args.first_seed,
+        args.seeds,
+        args.engine.into(),
+        args.shard.unwrap_or(Shard::WHOLE),
+    )?;
     stop_on_interrupt();
 
     let bar = if quiet || !io::stderr().is_terminal() { ProgressBar::hidden() } else { bar() };
@@ -60,7 +65,9 @@ pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), F
     let progress = |now: Progress| {
         let before = last.lock().expect("no progress panics").replace(now);
         if before.is_none() && now.finished > 0 && !quiet {
-            bar.suspend(|| print_line(&format!("going on: {} of {} runs are finished already", now.finished, now.cells)));
+            bar.suspend(|| {
+                print_line(&format!("going on: {} of {} runs are finished already", now.finished, now.cells))
+            });
         }
         bar.set_length(now.cells as u64);
         bar.set_position(now.finished as u64);

@@ -73,11 +73,15 @@ fn log(trace: &Trace, out: &mut dyn Write) -> Result<(), Failure> {
     let node = |id: cardiogram_sim::trace::NodeId| trace.nodes[id.0 as usize].as_str();
     for entry in &trace.entries {
         let what = match &entry.what {
-            What::Sent { packet, to, fate } => format!("> {:width$}  {}{}", node(*to), headers(packet), fate_words(*fate)),
+            What::Sent { packet, to, fate } => {
+                format!("> {:width$}  {}{}", node(*to), headers(packet), fate_words(*fate))
+            }
             What::Received { packet, from } => format!("< {:width$}  {}", node(*from), headers(packet)),
             What::Dropped { packet, reason } => format!("drops {} ({reason:?})", headers(packet)),
             What::Device { device, event } => format!("device {device} {}", device_words(event)),
-            What::Nat { device, port, event } => format!("mapping of device {device} port {port} {}", nat_words(*event)),
+            What::Nat { device, port, event } => {
+                format!("mapping of device {device} port {port} {}", nat_words(*event))
+            }
             What::Server { server, event } => format!("server {server} {}", server_words(event)),
             other => format!("{other:?}"),
         };
@@ -129,8 +133,12 @@ fn nat_words(event: NatEvent) -> String {
 
 fn server_words(event: &ServerEvent) -> String {
     match event {
-        ServerEvent::SessionOpened { device, outside } => format!("opens the session of device {device} (port {outside})"),
-        ServerEvent::SessionClosed { device, outside } => format!("ends the session of device {device} (port {outside})"),
+        ServerEvent::SessionOpened { device, outside } => {
+            format!("opens the session of device {device} (port {outside})")
+        }
+        ServerEvent::SessionClosed { device, outside } => {
+            format!("ends the session of device {device} (port {outside})")
+        }
         ServerEvent::Reaped { device, outside } => format!("reaps the session of device {device} (port {outside})"),
         ServerEvent::FaultBegan(cause) => format!("fault begins: {}", cause.name()),
         ServerEvent::FaultEnded(cause) => format!("fault ends: {}", cause.name()),
