@@ -271,8 +271,14 @@ fn bad_input_touches_nothing() {
        |
        = help: write it as "90s", "4m30s", "24h" or "40ms"
     "#);
-    assert_snapshot!(place.cardiogram("run silent-nta").failed(2), @"error: there is no scenario named `silent-nta`; did you mean `silent-nat`? `cardiogram list scenarios` shows those built in, a file's path ends in `.toml`");
-    assert_snapshot!(place.cardiogram("run small.toml --strategy wechat").failed(2), @"error: there is no strategy named `wechat`; did you mean `wechat-270`? `cardiogram list strategies` shows those built in, a file's path ends in `.toml`");
+    assert_snapshot!(place.cardiogram("run silent-nta").failed(2), @r"
+    error: there is no scenario named `silent-nta`
+      = help: did you mean `silent-nat`? `cardiogram list scenarios` shows those built in, a file's path ends in `.toml`
+    ");
+    assert_snapshot!(place.cardiogram("run small.toml --strategy wechat").failed(2), @r"
+    error: there is no strategy named `wechat`
+      = help: did you mean `wechat-270`? `cardiogram list strategies` shows those built in, a file's path ends in `.toml`
+    ");
     assert_snapshot!(place.cardiogram("run small.toml --seeds 0").failed(2), @"error: seeds are counted from --first-seed up: take at least one, and none above 18446744073709551615");
     assert_snapshot!(place.cardiogram("run small.toml --shard 3/2").failed(2), @r"
     error: invalid value '3/2' for '--shard <I/N>': `3/2` is not a shard; write I/N with I from 1 to N, as in 2/8

@@ -1,5 +1,5 @@
-//! Numbers with exactly six decimals: what result files hold. Integers inside, so that a number that was written, read and
-//! written again is the same bytes.
+//! Numbers with exactly six decimals: what result files hold. Integers inside, so that a number that was written, read
+//! and written again is the same bytes.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -29,11 +29,6 @@ impl Decimal {
     /// The number in millionths.
     pub const fn millionths(self) -> u64 {
         self.0
-    }
-
-    /// The number for statistics and plots.
-    pub fn as_f64(self) -> f64 {
-        self.0 as f64 / 1e6
     }
 }
 

@@ -1,5 +1,5 @@
-//! What is wrong with a file, shown the way compilers show it: file, line, column, the line itself, a caret, and what to
-//! write instead. Finding the problems is the business of `document`; this file only knows how they look.
+//! What is wrong with a file, shown the way compilers show it: file, line, column, the line itself, a caret, and what
+//! to write instead. Finding the problems is the business of `document`; this file only knows how they look.
 
 use std::{fmt, ops::Range};
 

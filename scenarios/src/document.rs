@@ -1,8 +1,8 @@
 //! From the text of a TOML file to a value, or to everything that is wrong with the text.
 //!
-//! serde stops at the first error. To find the others too, the part of the file that an error points at is taken out and
-//! the rest is read again, until it can be read or nothing is left to take out. Errors that come only from what was taken
-//! out are not reported.
+//! serde stops at the first error. To find the others too, the part of the file that an error points at is taken out
+//! and the rest is read again, until it can be read or nothing is left to take out. Errors that come only from what was
+//! taken out are not reported.
 //!
 //! Contradictions between values are found later, by the owner of the type; they name their key by a dotted path, which
 //! is turned into a place in the file here.

@@ -1,16 +1,18 @@
 //! What a run has finished so far, on disk, so that a killed run goes on where it stopped.
 //!
 //! JSON lines in the output directory: a header that names the plan, then one line a finished cell, each handed to the
-//! system in one piece as soon as the cell is done. A last line that was cut short by the kill is dropped. The journal of
-//! another plan is not read: its cells would be others. It is gone once the results are complete.
+//! system in one piece as soon as the cell is done. A last line that was cut short by the kill is dropped. The journal
+//! of another plan, or of a program that was built anew, is not read: its cells would be others. The journal is gone
+//! once the results are complete.
 
 use std::{
     fs::{File, OpenOptions, TryLockError, remove_file},
-    io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::rows::{EpisodeRow, RunRow};
 
@@ -38,11 +40,13 @@ pub(crate) struct Journal {
 struct Header {
     /// The plan's fingerprint.
     plan: String,
+    /// The running program's fingerprint.
+    program: String,
 }
 
 impl Journal {
-    /// Opens the journal in `dir` for the plan of that fingerprint, which has `cells` cells. Also returns what it already
-    /// knows of them.
+    /// Opens the journal in `dir` for the plan of that fingerprint, which has `cells` cells. Also returns what it
+    /// already knows of them.
     pub(crate) fn open(dir: &Path, plan: &str, cells: usize) -> io::Result<(Self, Vec<Option<Finished>>)> {
         let path = dir.join(FILE_NAME);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
@@ -55,7 +59,7 @@ impl Journal {
         }
         let mut journal = Self { path, file };
         let mut finished = vec![None; cells];
-        let header = Header { plan: plan.into() };
+        let header = Header { plan: plan.into(), program: program()? };
         let good = journal.read_back(&header, &mut finished)?;
         journal.file.set_len(good)?;
         journal.file.seek(SeekFrom::End(0))?;
@@ -100,6 +104,19 @@ impl Journal {
         let mut line = serde_json::to_vec(value)?;
         line.push(b'\n');
         self.file.write_all(&line)
+    }
+}
+
+/// Names the running program by its bytes: one that was changed and built anew may come to other results.
+fn program() -> io::Result<String> {
+    let mut file = File::open(std::env::current_exe()?)?;
+    let mut hasher = Xxh3::new();
+    let mut chunk = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(format!("{:032x}", hasher.digest128())),
+            length => hasher.update(&chunk[..length]),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scenarios and strategies by name or by path: from what a person wrote on the command line to values that can run.
 //!
-//! Input is limited: a file that is too long is not read to its end, and text that is not UTF-8 is refused with the place
-//! of its first bad byte.
+//! Input is limited: a file that is too long is not read to its end, and text that is not UTF-8 is refused with the
+//! place of its first bad byte.
 
 use std::{
     fs::File,
@@ -37,7 +37,7 @@ pub struct Loaded<T> {
 #[non_exhaustive]
 pub enum LoadError {
     /// The name is neither built in nor a path.
-    #[error("there is no {kind} named `{name}`{}", suggestion(.nearest.as_deref(), kind))]
+    #[error("there is no {kind} named `{name}`")]
     UnknownName {
         /// `scenario` or `strategy`.
         kind: &'static str,
@@ -75,10 +75,14 @@ pub enum LoadError {
     Invalid(#[from] Invalid),
 }
 
-fn suggestion(nearest: Option<&str>, kind: &str) -> String {
-    let plural = if kind == "strategy" { "strategies" } else { "scenarios" };
-    let list = format!("`cardiogram list {plural}` shows those built in, a file's path ends in `.toml`");
-    nearest.map_or_else(|| format!("; {list}"), |name| format!("; did you mean `{name}`? {list}"))
+impl LoadError {
+    /// What to write instead, where that is not in the message.
+    pub fn help(&self) -> Option<String> {
+        let Self::UnknownName { kind, nearest, .. } = self else { return None };
+        let plural = if *kind == "strategy" { "strategies" } else { "scenarios" };
+        let list = format!("`cardiogram list {plural}` shows those built in, a file's path ends in `.toml`");
+        Some(nearest.as_ref().map_or_else(|| list.clone(), |name| format!("did you mean `{name}`? {list}")))
+    }
 }
 
 /// The scenario that `name` names: one of the library, or a path.
@@ -111,7 +115,8 @@ pub fn strategies_of(scenario: &Loaded<Scenario>, origin: &str) -> Result<Vec<Lo
         strategy(name, scenario.folder.as_deref()).map_err(|error| match error {
             // The scenario's file is to blame: show the place in it.
             LoadError::UnknownName { .. } | LoadError::Read { .. } => {
-                let problem = Problem::new(format!("strategies[{index}]"), error.to_string(), "");
+                let help = error.help().unwrap_or_default();
+                let problem = Problem::new(format!("strategies[{index}]"), error.to_string(), help);
                 Invalid::new(origin, &scenario.text, vec![document::place(&scenario.text, problem)]).into()
             }
             other => other,

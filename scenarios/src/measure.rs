@@ -146,7 +146,8 @@ const fn outcome_name(outcome: EpisodeOutcome) -> &'static str {
     }
 }
 
-/// Detection latency as far as it was seen: to the detection, else to the end of the episode, else to the end of the run.
+/// Detection latency as far as it was seen: to the detection, else to the end of the episode, else to the end of the
+/// run.
 fn latency(episode: &Episode, duration: Duration) -> Observation {
     let until = match (episode.detection, episode.end) {
         (Some(detection), _) => detection.at,

@@ -1,5 +1,5 @@
-//! What is to be run: which strategies in which scenarios with which seeds, and in which order. Decided completely before
-//! anything runs; running is the business of `runner`.
+//! What is to be run: which strategies in which scenarios with which seeds, and in which order. Decided completely
+//! before anything runs; running is the business of `runner`.
 
 use std::{fmt, str::FromStr};
 
@@ -140,8 +140,8 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// A plan for all contests, each with `seeds` seeds from `first_seed` up. The same scenario twice counts once, and so
-    /// does the same strategy.
+    /// A plan for all contests, each with `seeds` seeds from `first_seed` up. The same scenario twice counts once, and
+    /// so does the same strategy.
     pub fn new(
         contests: Vec<Contest>,
         first_seed: u64,

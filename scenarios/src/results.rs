@@ -1,5 +1,5 @@
-//! The result files: `runs.csv`, `episodes.csv` and `manifest.json`. They are written beside their places first and moved
-//! there when all of them are complete and on disk, so that a failure leaves earlier results as they were.
+//! The result files: `runs.csv`, `episodes.csv` and `manifest.json`. They are written beside their places first and
+//! moved there when all of them are complete and on disk, so that a failure leaves earlier results as they were.
 
 use std::{
     fs::{self, File},

@@ -1,7 +1,7 @@
 //! The rows of the result files, as types: field order is column order.
 //!
-//! The columns of `runs.csv` up to `trace_hash`, and those of `episodes.csv`, are stable: whatever joins them comes after.
-//! How the values come about is the business of `measure`.
+//! The columns of `runs.csv` up to `trace_hash`, and those of `episodes.csv`, are stable: whatever joins them comes
+//! after. How the values come about is the business of `measure`.
 
 use serde::{Deserialize, Serialize};
 

@@ -50,7 +50,8 @@ pub enum Ending {
     Interrupted,
 }
 
-/// Why a plan was not carried out to its end. Finished cells are kept all the same, and earlier results are as they were.
+/// Why a plan was not carried out to its end. Finished cells are kept all the same, and earlier results are as they
+/// were.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunnerError {
@@ -80,7 +81,8 @@ pub enum RunnerError {
     },
     /// The engines came to different results for the same run: a bug of the simulator.
     #[error(
-        "{name}: the engines disagree (event {event}, turmoil {turmoil}); this is a bug of cardiogram, please report it with the scenario and the strategy"
+        "{name}: the engines disagree (event {event}, turmoil {turmoil}); \
+        this is a bug of cardiogram, please report it with the scenario and the strategy"
     )]
     EnginesDisagree {
         /// In which run.

@@ -1,7 +1,7 @@
 //! The scenario file as a type: what happens in a world, and which strategies are compared there.
 //!
-//! The keys of the world are those of [`WorldConfig`]; what is added here is for people (what it is, where it comes from,
-//! what to expect) and the list of strategies. Reading files is the business of `load`.
+//! The keys of the world are those of [`WorldConfig`]; what is added here is for people (what it is, where it comes
+//! from, what to expect) and the list of strategies. Reading files is the business of `load`.
 
 use cardiogram_policies::{HeartbeatSpec, Problem, ReconnectSpec, ServerSpec, StrategySpec, unit::Span};
 use cardiogram_sim::{

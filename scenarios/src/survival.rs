@@ -1,7 +1,7 @@
 //! The Kaplan-Meier estimate of a survival function: how long something takes, when not everything was seen to its end.
 //!
-//! Here it is detection latency: an episode that was ridden out, or that outlived the run, says only that detection would
-//! have taken longer. Leaving such episodes out would make a strategy look the faster the more it misses.
+//! Here it is detection latency: an episode that was ridden out, or that outlived the run, says only that detection
+//! would have taken longer. Leaving such episodes out would make a strategy look the faster the more it misses.
 //!
 //! E. L. Kaplan, P. Meier: Nonparametric estimation from incomplete observations. J. Amer. Statist. Assoc. 53 (1958).
 
@@ -10,7 +10,8 @@
 pub struct Observation {
     /// From the begin to the event, or to the moment after which nobody watched; in microseconds.
     pub micros: u64,
-    /// The event was not seen. Ordered after `false`: where an event and a censoring fall together, the event comes first.
+    /// The event was not seen. Ordered after `false`: where an event and a censoring fall together, the event comes
+    /// first.
     pub censored: bool,
 }
 
@@ -59,8 +60,8 @@ impl Survival {
         &self.steps
     }
 
-    /// The time by which the share `p` has had its event: the smallest time at which survival is at most `1 - p`. `None`
-    /// where the estimate does not get that far.
+    /// The time by which the share `p` has had its event: the smallest time at which survival is at most `1 - p`.
+    /// `None` where the estimate does not get that far.
     pub fn quantile_micros(&self, p: f64) -> Option<u64> {
         // Products of shares such as 2/3 * 1/2 miss their target by a few units in the last place.
         let target = 1.0 - p + 1e-12;
@@ -101,8 +102,8 @@ mod tests {
 
     #[test]
     fn a_worked_example_with_censoring() {
-        // Events at 6 (three of 21), 7, 10, 13; censored at 6, 9, 10, 11: the first steps of the drug group of Freireich
-        // et al. (1963), as every textbook has them: 0.857, 0.807, 0.753, 0.690.
+        // Events at 6 (three of 21), 7, 10, 13; censored at 6, 9, 10, 11: the first steps of the drug group of
+        // Freireich et al. (1963), as every textbook has them: 0.857, 0.807, 0.753, 0.690.
         let mut observations = vec![(6, false), (6, false), (6, false), (6, true), (7, false), (9, true)];
         observations.extend([(10, false), (10, true), (11, true), (13, false), (16, false), (17, true), (19, true)]);
         observations.extend([(20, true), (22, false), (23, false), (25, true), (32, true), (32, true), (34, true)]);

@@ -331,19 +331,22 @@ fn an_unknown_strategy_is_shown_in_the_scenario_that_names_it() {
     let text = scenario.text.replace("\"wechat-270\"", "\"wechat-27\"");
     let scenario = load::Loaded { value: load::parse_scenario("test.toml", &text).unwrap(), text, folder: None };
     assert_snapshot!(load::strategies_of(&scenario, "test.toml").unwrap_err(), @r#"
-    error: there is no strategy named `wechat-27`; did you mean `wechat-270`? `cardiogram list strategies` shows those built in, a file's path ends in `.toml`
+    error: there is no strategy named `wechat-27`
       --> test.toml:19:5
        |
     19 |     "wechat-27",
        |     ^^^^^^^^^^^
+       |
+       = help: did you mean `wechat-270`? `cardiogram list strategies` shows those built in, a file's path ends in `.toml`
     "#);
 }
 
 #[test]
 fn names_that_are_not_built_in_suggest_the_nearest() {
-    assert_snapshot!(load::scenario("silent-nta").unwrap_err(), @"there is no scenario named `silent-nta`; did you mean `silent-nat`? `cardiogram list scenarios` shows those built in, a file's path ends in `.toml`");
-    assert_snapshot!(load::strategy("netease", None).unwrap_err(), @"there is no strategy named `netease`; did you mean `netease-30-15`? `cardiogram list strategies` shows those built in, a file's path ends in `.toml`");
-    assert_snapshot!(load::strategy("qqqqqqqq", None).unwrap_err(), @"there is no strategy named `qqqqqqqq`; `cardiogram list strategies` shows those built in, a file's path ends in `.toml`");
+    let help = |error: load::LoadError| error.help().unwrap();
+    assert_snapshot!(load::scenario("silent-nta").map_err(help).unwrap_err(), @"did you mean `silent-nat`? `cardiogram list scenarios` shows those built in, a file's path ends in `.toml`");
+    assert_snapshot!(load::strategy("netease", None).map_err(help).unwrap_err(), @"did you mean `netease-30-15`? `cardiogram list strategies` shows those built in, a file's path ends in `.toml`");
+    assert_snapshot!(load::strategy("qqqqqqqq", None).map_err(help).unwrap_err(), @"`cardiogram list strategies` shows those built in, a file's path ends in `.toml`");
 }
 
 #[test]

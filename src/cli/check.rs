@@ -1,6 +1,9 @@
 //! `cardiogram check`: says whether files can be used, without running anything.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use cardiogram_scenarios::{
     load,
@@ -33,7 +36,7 @@ pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), F
 }
 
 /// What the file is, if it can be used.
-fn check(file: &PathBuf) -> Result<String, Failure> {
+fn check(file: &Path) -> Result<String, Failure> {
     if load::is_strategy(&load::read(file)?) {
         let strategy = load::strategy_file(file)?;
         return Ok(format!("strategy {}, good", strategy.value.name));

@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand. Each reads its arguments, calls the crate that does the work, and prints.
 //!
-//! Results go to the standard output, everything else to the standard error. Exit codes: 0 good, 1 a check failed, 2 bad
-//! input or usage, 130 interrupted.
+//! Results go to the standard output, everything else to the standard error. Exit codes: 0 good, 1 a check failed, 2
+//! bad input or usage, 130 interrupted.
 
 mod check;
 mod list;
@@ -33,7 +33,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Print results and errors only: no progress, no notes
+    /// No progress, no notes, no summary: only what was asked for, and errors
     #[arg(long, short, global = true)]
     quiet: bool,
 }
@@ -108,7 +108,12 @@ impl Failure {
         match self {
             Self::Input(message) | Self::Check(message) => print_error(message),
             Self::Load(LoadError::Invalid(invalid)) => print_line(&invalid.render(colours())),
-            Self::Load(error) => print_error(error),
+            Self::Load(error) => {
+                print_error(error);
+                if let Some(help) = error.help() {
+                    print_line(&format!("  = help: {help}"));
+                }
+            }
             Self::Interrupted(message) => print_line(message),
             Self::Printed | Self::BrokenPipe => {}
         }

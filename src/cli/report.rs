@@ -1,6 +1,9 @@
 //! `cardiogram report`: writes the report of results that are there already.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use super::Failure;
 
@@ -12,9 +15,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let index = cardiogram_reports::write(&args.dir)?;
+    publish(&args.dir, quiet, out)
+}
+
+/// Writes the report of the results in `dir` and prints its summary and its place.
+pub(super) fn publish(dir: &Path, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let index = cardiogram_reports::write(dir)?;
     if !quiet {
-        writeln!(out, "{}", cardiogram_reports::summary_table(&args.dir)?.trim_end())?;
+        writeln!(out, "{}", cardiogram_reports::summary_table(dir)?.trim_end())?;
         writeln!(out, "\nReport: {}", index.display())?;
     }
     Ok(())

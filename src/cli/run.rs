@@ -16,7 +16,7 @@ use cardiogram_scenarios::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{EngineArg, Failure, print_line};
+use super::{EngineArg, Failure, print_line, report};
 
 /// Compare strategies in scenarios; write runs.csv, episodes.csv, manifest.json and report/
 #[derive(clap::Args)]
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), F
         let before = last.lock().expect("no progress panics").replace(now);
         if before.is_none() && now.finished > 0 && !quiet {
             bar.suspend(|| {
-                print_line(&format!("going on: {} of {} runs are finished already", now.finished, now.cells))
+                print_line(&format!("going on: {} of {} runs are finished already", now.finished, now.cells));
             });
         }
         bar.set_length(now.cells as u64);
@@ -83,12 +83,7 @@ pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), F
         )));
     }
 
-    let index = cardiogram_reports::write(&args.out)?;
-    if !quiet {
-        writeln!(out, "{}", cardiogram_reports::summary_table(&args.out)?.trim_end())?;
-        writeln!(out, "\nReport: {}", index.display())?;
-    }
-    Ok(())
+    report::publish(&args.out, quiet, out)
 }
 
 /// The scenarios with their strategies, as the arguments name them.

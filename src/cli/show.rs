@@ -20,22 +20,17 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let name = args.name.as_str();
-    let text = library::text(name)
+    let text: Option<String> = library::text(name)
         .or_else(|| preset::find(name).map(|preset| preset.toml))
         .map(Into::into)
         .or_else(|| network::text(name));
-    match text {
-        Some(text) => {
-            out.write_all(text.as_bytes())?;
-            Ok(())
-        }
-        None => {
-            let networks = networks().link.keys().chain(networks().nat.keys()).map(String::as_str);
-            let known = library::names().chain(preset::all().iter().map(|preset| preset.name)).chain(networks);
-            let hint = nearest(name, known).map_or(String::new(), |name| format!("; did you mean `{name}`?"));
-            Err(Failure::Input(format!(
-                "nothing built in is named `{name}`{hint} (`cardiogram list scenarios|strategies|networks` shows what is)"
-            )))
-        }
+    if let Some(text) = text {
+        return Ok(out.write_all(text.as_bytes())?);
     }
+    let networks = networks().link.keys().chain(networks().nat.keys()).map(String::as_str);
+    let known = library::names().chain(preset::all().iter().map(|preset| preset.name)).chain(networks);
+    let hint = nearest(name, known).map_or(String::new(), |name| format!("; did you mean `{name}`?"));
+    Err(Failure::Input(format!(
+        "nothing built in is named `{name}`{hint} (`cardiogram list scenarios|strategies|networks` shows what is)"
+    )))
 }

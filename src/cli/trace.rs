@@ -1,4 +1,5 @@
-//! `cardiogram trace`: everything that happens in one run, as a log to read, as JSON lines, or as packets for Wireshark.
+//! `cardiogram trace`: everything that happens in one run, as a log to read, as JSON lines, or as packets for
+//! Wireshark.
 
 use std::{fs, io::Write, path::Path};
 
@@ -10,7 +11,7 @@ use cardiogram_sim::{
     Engine, RunOptions,
     packet::Packet,
     pcap, run as simulate,
-    trace::{DeviceEvent, Fate, NatEvent, ServerEvent, Trace, What},
+    trace::{DeviceEvent, Fate, NatEvent, NodeId, ServerEvent, Trace, What},
 };
 
 use super::Failure;
@@ -70,7 +71,7 @@ fn write(file: &str, content: &[u8], out: &mut dyn Write) -> Result<(), Failure>
 /// One line an entry: when, where, what.
 fn log(trace: &Trace, out: &mut dyn Write) -> Result<(), Failure> {
     let width = trace.nodes.iter().map(String::len).max().unwrap_or(0);
-    let node = |id: cardiogram_sim::trace::NodeId| trace.nodes[id.0 as usize].as_str();
+    let node = |id: NodeId| trace.nodes[id.0 as usize].as_str();
     for entry in &trace.entries {
         let what = match &entry.what {
             What::Sent { packet, to, fate } => {
@@ -82,7 +83,7 @@ fn log(trace: &Trace, out: &mut dyn Write) -> Result<(), Failure> {
             What::Nat { device, port, event } => {
                 format!("mapping of device {device} port {port} {}", nat_words(*event))
             }
-            What::Server { server, event } => format!("server {server} {}", server_words(event)),
+            What::Server { server, event } => format!("server {server} {}", server_words(*event)),
             other => format!("{other:?}"),
         };
         writeln!(out, "{:>14}  {:width$}  {what}", entry.at.to_string(), node(entry.node))?;
@@ -131,7 +132,7 @@ fn nat_words(event: NatEvent) -> String {
     }
 }
 
-fn server_words(event: &ServerEvent) -> String {
+fn server_words(event: ServerEvent) -> String {
     match event {
         ServerEvent::SessionOpened { device, outside } => {
             format!("opens the session of device {device} (port {outside})")
