@@ -28,6 +28,8 @@ const WIDTH: f64 = 920.0;
 const ROW_HEIGHT: f64 = 26.0;
 /// Height of the plotting area of a chart whose vertical axis has numbers.
 const FRAME_HEIGHT: f64 = 430.0;
+/// Height of a strip above or below the plotting area: two rows of names.
+const STRIP_HEIGHT: f64 = 56.0;
 /// Longest name beside the vertical axis; longer ones reach over the edge.
 const NAMES_WIDTH_MAX: f64 = 260.0;
 
@@ -35,6 +37,7 @@ const TITLE_SIZE: f64 = 17.0;
 const TEXT_SIZE: f64 = 13.0;
 const SMALL_SIZE: f64 = 12.0;
 const LINE_HEIGHT: f64 = 18.0;
+const SMALL_LINE_HEIGHT: f64 = 14.0;
 
 const WHITE: Color = Color(255, 255, 255);
 const INK: Color = Color(34, 34, 34);
@@ -60,6 +63,10 @@ pub(crate) struct Chart {
     pub(crate) title: String,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
+    /// Name of the strip above the plotting area, for points beyond the vertical axis; `None`: no strip.
+    pub(crate) above: Option<String>,
+    /// Name of the strip below it, for points that the vertical axis says nothing about.
+    pub(crate) below: Option<String>,
     /// In the order of drawing; names come last, above all.
     pub(crate) marks: Vec<Mark>,
     /// What each kind of line means.
@@ -95,13 +102,23 @@ pub(crate) enum Mark {
 #[derive(Debug)]
 pub(crate) struct Point {
     pub(crate) x: f64,
-    pub(crate) y: f64,
     pub(crate) x_interval: Option<Interval>,
-    pub(crate) y_interval: Option<Interval>,
-    /// `y` is only the least that it may be: an open marker with an arrow up.
-    pub(crate) y_at_least: bool,
+    pub(crate) y: Height,
     pub(crate) identity: Identity,
     pub(crate) name: String,
+}
+
+/// Where a point lies along the vertical axis.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Height {
+    /// At a value.
+    At { value: f64, interval: Option<Interval> },
+    /// At this value or higher: an open marker with an arrow up.
+    AtLeast(f64),
+    /// In the strip above.
+    Above,
+    /// In the strip below.
+    Below,
 }
 
 /// Which colour and shape something has: the same number looks the same in every chart, and 35 numbers look different.
@@ -133,6 +150,8 @@ struct Layout<'a> {
     chart: &'a Chart,
     /// The plotting area.
     frame: Rect,
+    /// The plotting area with the strips above and below it.
+    outer: Rect,
     /// For each point of the chart; `None` where there was no room.
     names: Vec<Option<Placement>>,
     /// Wrapped lines.
@@ -149,8 +168,11 @@ impl<'a> Layout<'a> {
             Scale::Log { .. } | Scale::Linear { .. } => (84.0, FRAME_HEIGHT),
         };
         let top = if chart.legend.is_empty() { 52.0 } else { 76.0 };
-        let frame = Rect { left, top, right: WIDTH - 24.0, bottom: top + height };
-        let mut layout = Self { chart, frame, names: Vec::new(), notes: Vec::new() };
+        let strip_height = |strip: &Option<String>| if strip.is_some() { STRIP_HEIGHT } else { 0.0 };
+        let frame_top = top + strip_height(&chart.above);
+        let frame = Rect { left, top: frame_top, right: WIDTH - 24.0, bottom: frame_top + height };
+        let outer = Rect { top, bottom: frame.bottom + strip_height(&chart.below), ..frame };
+        let mut layout = Self { chart, frame, outer, names: Vec::new(), notes: Vec::new() };
         layout.names = layout.place_names();
         let mut notes = chart.notes.clone();
         notes.extend(layout.unnamed());
@@ -163,21 +185,31 @@ impl<'a> Layout<'a> {
     }
 
     fn notes_top(&self) -> f64 {
-        self.frame.bottom + 58.0
+        self.outer.bottom + 58.0
     }
 
+    /// What lies beyond the axis, such as the end of an interval at 0 on a logarithmic one, lies at its end.
     fn x(&self, value: f64) -> f64 {
-        self.frame.left + self.chart.x.scale.place(value) * (self.frame.right - self.frame.left)
+        self.frame.left + self.chart.x.scale.place(value).clamp(0.0, 1.0) * (self.frame.right - self.frame.left)
     }
 
     fn y(&self, value: f64) -> f64 {
-        let place = self.chart.y.scale.place(value) * (self.frame.bottom - self.frame.top);
+        let place = self.chart.y.scale.place(value).clamp(0.0, 1.0) * (self.frame.bottom - self.frame.top);
         // Numbers go up, names go down.
         if matches!(self.chart.y.scale, Scale::Names(_)) { self.frame.top + place } else { self.frame.bottom - place }
     }
 
     fn spot(&self, (x, y): Values) -> Spot {
         (self.x(x), self.y(y))
+    }
+
+    fn center(&self, point: &Point) -> Spot {
+        let y = match point.y {
+            Height::At { value, .. } | Height::AtLeast(value) => self.y(value),
+            Height::Above => f64::midpoint(self.outer.top, self.frame.top),
+            Height::Below => f64::midpoint(self.frame.bottom, self.outer.bottom),
+        };
+        (self.x(point.x), y)
     }
 
     fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<B>) {
@@ -191,6 +223,7 @@ impl<'a> Layout<'a> {
             }
         }
         self.draw_axes(canvas);
+        self.draw_strips(canvas);
         for mark in &self.chart.marks {
             self.draw_mark(canvas, mark);
         }
@@ -211,7 +244,7 @@ impl<'a> Layout<'a> {
     }
 
     fn draw_axes<B: DrawingBackend>(&self, canvas: &mut Canvas<B>) {
-        let Rect { left, top, right, bottom } = self.frame;
+        let Rect { left, top, right, bottom } = self.outer;
         for tick in self.chart.x.scale.ticks() {
             let x = self.x(tick.value);
             if let Some(label) = tick.label {
@@ -238,7 +271,25 @@ impl<'a> Layout<'a> {
         }
         canvas.line(&[(left, top), (left, bottom), (right, bottom)], Stroke::solid(AXIS, 1.0));
         canvas.text(&self.chart.x.label, (f64::midpoint(left, right), bottom + 36.0), TEXT_SIZE, Align::Middle, INK);
-        canvas.turned_text(&self.chart.y.label, (20.0, f64::midpoint(top, bottom)), TEXT_SIZE, INK);
+        let middle = f64::midpoint(self.frame.top, self.frame.bottom);
+        canvas.turned_text(&self.chart.y.label, (20.0, middle), TEXT_SIZE, INK);
+    }
+
+    /// The names of the strips, and the lines between them and the plotting area.
+    fn draw_strips<B: DrawingBackend>(&self, canvas: &mut Canvas<B>) {
+        let Rect { left, right, top, bottom } = self.frame;
+        let strips = [(&self.chart.above, self.outer.top, top), (&self.chart.below, bottom, self.outer.bottom)];
+        for (strip, from, to) in strips {
+            let Some(name) = strip else { continue };
+            let edge = if to <= top { top } else { bottom };
+            canvas.line(&[(left, edge), (right, edge)], Stroke { color: AXIS, width: 1.0, dash: Some((2.0, 3.0)) });
+            let lines = text::wrap(name, SMALL_SIZE, left - 12.0);
+            let first = f64::midpoint(from, to) - (lines.len() - 1) as f64 * SMALL_LINE_HEIGHT / 2.0;
+            for (index, line) in lines.iter().enumerate() {
+                let y = first + index as f64 * SMALL_LINE_HEIGHT;
+                canvas.text(line, (left - 8.0, y), SMALL_SIZE, Align::End, FAINT_INK);
+            }
+        }
     }
 
     fn draw_mark<B: DrawingBackend>(&self, canvas: &mut Canvas<B>, mark: &Mark) {
@@ -265,7 +316,7 @@ impl<'a> Layout<'a> {
     }
 
     fn draw_point<B: DrawingBackend>(&self, canvas: &mut Canvas<B>, point: &Point) {
-        let (center, color) = (self.spot((point.x, point.y)), point.identity.color());
+        let (center, color) = (self.center(point), point.identity.color());
         let whisker = Stroke::solid(color, 1.0);
         for (from, to) in self.whiskers(point) {
             canvas.line(&[from, to], whisker);
@@ -276,23 +327,29 @@ impl<'a> Layout<'a> {
                 canvas.line(&ends, whisker);
             }
         }
-        if point.y_at_least {
+        let is_open = matches!(point.y, Height::AtLeast(_));
+        if is_open {
             let tip = (center.0, center.1 - 20.0);
             canvas.line(&[center, tip], Stroke::solid(color, 2.0));
             canvas.line(&[(tip.0 - 4.0, tip.1 + 5.0), tip, (tip.0 + 4.0, tip.1 + 5.0)], Stroke::solid(color, 2.0));
         }
         draw_marker(canvas, point.identity, center, 7.5, WHITE);
         draw_marker(canvas, point.identity, center, 6.0, color);
-        if point.y_at_least {
+        if is_open {
             draw_marker(canvas, point.identity, center, 3.5, WHITE);
         }
     }
 
     /// The intervals of a point as lines; those too short to be seen are left out.
     fn whiskers(&self, point: &Point) -> impl Iterator<Item = (Spot, Spot)> {
-        let line = |interval: Interval, end: &dyn Fn(f64) -> Spot| (end(interval.low), end(interval.high));
-        let across = point.x_interval.map(|interval| line(interval, &|x| self.spot((x, point.y))));
-        let along = point.y_interval.map(|interval| line(interval, &|y| self.spot((point.x, y))));
+        let (x, y) = self.center(point);
+        let across = point.x_interval.map(|interval| ((self.x(interval.low), y), (self.x(interval.high), y)));
+        let along = match point.y {
+            Height::At { interval, .. } => {
+                interval.map(|interval| ((x, self.y(interval.low)), (x, self.y(interval.high))))
+            }
+            Height::AtLeast(_) | Height::Above | Height::Below => None,
+        };
         let reaches_out = |(from, to): &(Spot, Spot)| (from.0 - to.0).abs().max((from.1 - to.1).abs()) > 2.0;
         [across, along].into_iter().flatten().filter(reaches_out)
     }
@@ -304,8 +361,10 @@ impl<'a> Layout<'a> {
                 canvas.line(&[*from, *to], Stroke::solid(AXIS, 1.0));
             }
             canvas.rectangle((name.left - 1.0, name.top), (name.right + 1.0, name.bottom), WHITE);
-            let middle = f64::midpoint(name.top, name.bottom);
-            canvas.text(&point.name, (name.left, middle), SMALL_SIZE, Align::Start, INK);
+            // On the side of the marker, so that a browser's narrower font leaves no gap there.
+            let (x, align) =
+                if name.right < self.x(point.x) { (name.right, Align::End) } else { (name.left, Align::Start) };
+            canvas.text(&point.name, (x, f64::midpoint(name.top, name.bottom)), SMALL_SIZE, align, INK);
         }
     }
 
@@ -316,7 +375,7 @@ impl<'a> Layout<'a> {
 
     fn place_names(&self) -> Vec<Option<Placement>> {
         let anchor = |point: &Point| Anchor {
-            at: self.spot((point.x, point.y)),
+            at: self.center(point),
             width: text::width(&point.name, SMALL_SIZE),
             height: SMALL_SIZE + 3.0,
         };
@@ -326,7 +385,7 @@ impl<'a> Layout<'a> {
                 lines.extend(points.windows(2).map(|pair| (self.spot(pair[0]), self.spot(pair[1]))));
             }
         }
-        labels::place(&self.points().map(anchor).collect::<Vec<_>>(), &self.frame, &lines)
+        labels::place(&self.points().map(anchor).collect::<Vec<_>>(), &self.outer, &lines)
     }
 
     /// A note on the points that found no room for their names.

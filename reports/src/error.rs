@@ -7,7 +7,7 @@ use std::{io, path::PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// A file of the results is missing or cannot be read. Likely the wrong directory.
-    #[error("cannot read {}: {source}; a report is made from a directory that `cardiogram run --out` wrote", path.display())]
+    #[error("cannot read {}: {source}; a report needs a directory that `cardiogram run --out` wrote", path.display())]
     Read {
         /// The file.
         path: PathBuf,

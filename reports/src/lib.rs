@@ -3,7 +3,7 @@
 //! Everything starts from the files of a results directory (`runs.csv`, `episodes.csv`, `manifest.json`), which are the
 //! stable interface between running and reporting:
 //!
-//! - [`write`] makes `report/`: a self-contained `index.html`, and every plot as SVG and PNG.
+//! - [`write()`] makes `report/`: a self-contained `index.html`, and every plot as SVG and PNG.
 //! - [`summary_table`] makes the few lines that a terminal shows.
 //!
 //! What this crate is not: it runs nothing, and it decides nothing about a run. The same files give the same report,
@@ -57,7 +57,7 @@ pub fn write(dir: &Path) -> Result<PathBuf, Error> {
 ///
 /// # Errors
 ///
-/// As [`write`], for reading.
+/// As [`write()`], for reading.
 pub fn summary_table(dir: &Path) -> Result<String, Error> {
     Ok(table::render(&stats::summarize(&data::read(dir)?)))
 }

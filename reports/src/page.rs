@@ -83,14 +83,22 @@ fn extent(summary: &Summary) -> String {
     )
 }
 
-const OVERVIEW_COLUMNS: [&str; 6] =
-    ["Scenario", "Fastest", "Cheapest with a known latency", "On the Pareto front", "No session broke", "False alarms"];
+const OVERVIEW_COLUMNS: [&str; 6] = [
+    "Scenario",
+    "No session broke",
+    "Fastest to notice",
+    "Cheapest with a known latency",
+    "Pareto front",
+    "False alarms",
+];
 
 fn overview<'a>(scenarios: impl Iterator<Item = (&'a ScenarioStats, &'a Figure)>) -> Markup {
     html! {
         div.scroll {
             table {
-                caption { "Who wins where. Latency is the mean time from a break to its detection; cost is packets per device-hour." }
+                caption {
+                    "Who wins where: mean time from a break to its detection, packets per device-hour; cheapest first."
+                }
                 thead {
                     tr {
                         @for column in OVERVIEW_COLUMNS { th.words scope="col" { (column) } }
@@ -109,42 +117,44 @@ fn overview<'a>(scenarios: impl Iterator<Item = (&'a ScenarioStats, &'a Figure)>
     }
 }
 
-/// Fastest, cheapest, the front, those without a break, those with false alarms.
+/// Those without a break, the fastest, the cheapest, the front, those with false alarms.
 fn verdict(scenario: &ScenarioStats) -> [String; 5] {
-    let none = || "–".to_owned();
     let known = || scenario.cells.iter().filter_map(|cell| Some((cell, cell.point()?.1)));
-    let of = |found: Option<(&CellStats, f64)>| {
-        found.map_or_else(none, |(cell, latency_s)| {
-            format!("{}: {} s, {} packets/h", cell.strategy, short(latency_s), short(cell.packets_per_device_hour))
-        })
+    let with_latency = |(cell, latency_s): (&CellStats, f64)| {
+        format!("{}: {} s, {} packets/h", cell.strategy, short(latency_s), short(cell.packets_per_device_hour))
     };
-    let names = |filter: &dyn Fn(&CellStats) -> bool| {
-        let names: Vec<&str> =
-            scenario.cells.iter().filter(|cell| filter(cell)).map(|cell| cell.strategy.as_str()).collect();
-        match names.len() {
-            0 => none(),
-            all if all == scenario.cells.len() && all > 1 => "all".to_owned(),
-            _ => list(&names),
-        }
-    };
-    let alarms: Vec<String> = scenario
-        .cells
-        .iter()
-        .filter(|cell| cell.false_alarms > 0)
-        .map(|cell| format!("{} ({} a device-day)", cell.strategy, short(cell.false_alarms_per_device_day)))
-        .collect();
-    [
-        of(known().min_by(|a, b| a.1.total_cmp(&b.1))),
+    let alarms = names(
+        scenario,
+        |cell| cell.false_alarms > 0,
+        |cell| format!("{} ({} a device-day)", cell.strategy, short(cell.false_alarms_per_device_day)),
+    );
+    let words = [
+        names(
+            scenario,
+            |cell| cell.episodes() == 0,
+            |cell| format!("{} ({}/h)", cell.strategy, short(cell.packets_per_device_hour)),
+        ),
+        known().min_by(|a, b| a.1.total_cmp(&b.1)).map(with_latency),
         // The strategies are sorted by cost.
-        of(known().next()),
-        names(&|cell| cell.on_front),
-        names(&|cell| cell.episodes() == 0),
-        if alarms.is_empty() {
-            "none".to_owned()
-        } else {
-            list(&alarms.iter().map(String::as_str).collect::<Vec<_>>())
-        },
-    ]
+        known().next().map(with_latency),
+        names(scenario, |cell| cell.on_front, |cell| cell.strategy.clone()),
+        alarms.or_else(|| Some("none".to_owned())),
+    ];
+    words.map(|words| words.unwrap_or_else(|| "–".to_owned()))
+}
+
+/// What `word` says of those that `concerns` picks, cheapest first; `None` where it picks none, `all` where it picks
+/// all.
+fn names(
+    scenario: &ScenarioStats,
+    concerns: impl Fn(&CellStats) -> bool,
+    word: impl Fn(&CellStats) -> String,
+) -> Option<String> {
+    if scenario.cells.len() > 1 && scenario.cells.iter().all(&concerns) {
+        return Some("all".to_owned());
+    }
+    let words: Vec<String> = scenario.cells.iter().filter(|cell| concerns(cell)).map(word).collect();
+    (!words.is_empty()).then(|| list(&words.iter().map(String::as_str).collect::<Vec<_>>()))
 }
 
 fn section(scenario: &ScenarioStats, figure: &Figure) -> Markup {
@@ -159,8 +169,8 @@ fn section(scenario: &ScenarioStats, figure: &Figure) -> Markup {
                 div.plot role="img" aria-label=(figure.description) { (PreEscaped(&figure.svg)) }
                 figcaption {
                     (figure.caption) " "
-                    a href=(svg) { "SVG" } ", " a href=(png) { "PNG" } ", data: " a href="../runs.csv" { "runs.csv" } ", "
-                    a href="../episodes.csv" { "episodes.csv" } "."
+                    a href=(svg) { "SVG" } ", " a href=(png) { "PNG" } ", data: "
+                    a href="../runs.csv" { "runs.csv" } ", " a href="../episodes.csv" { "episodes.csv" } "."
                 }
             }
             (table(scenario))
@@ -187,7 +197,9 @@ fn table(scenario: &ScenarioStats) -> Markup {
     html! {
         div.scroll {
             table {
-                caption { "By cost. In brackets: 95 % intervals over seeds. " span.front { "●" } " on the Pareto front." }
+                caption {
+                    "By cost; in brackets, 95 % intervals over seeds. " span.front { "●" } " on the Pareto front."
+                }
                 thead { tr { @for column in COLUMNS { th scope="col" { (column) } } } }
                 tbody { @for cell in &scenario.cells { (row(cell)) } }
             }

@@ -5,7 +5,7 @@
 
 use crate::{
     bound::{self, Bound},
-    chart::{Axis, Chart, Color, Identity, Mark, Point, Scale, Stroke, Values},
+    chart::{Axis, Chart, Color, Height, Identity, Mark, Point, Scale, Stroke, Values},
     number::{counted, percent, short},
     stats::{CellStats, ScenarioStats},
     survival::Estimated,
@@ -33,31 +33,36 @@ pub(crate) struct Figure {
 
 /// The headline plot of a scenario.
 pub(crate) fn headline(scenario: &ScenarioStats) -> Figure {
-    if scenario.cells.iter().any(|cell| place(cell).is_some()) { trade_off(scenario) } else { costs(scenario) }
+    if scenario.cells.iter().any(|cell| cell.detected > 0 && cell.packets_per_device_hour > 0.0) {
+        trade_off(scenario)
+    } else {
+        costs(scenario)
+    }
 }
 
-/// Where a strategy lies in the trade-off: packets per device-hour, mean latency in seconds. Those that never noticed a
-/// break, or never met one, lie nowhere; nor does one that sent no packet, on a logarithmic axis.
-fn place(cell: &CellStats) -> Option<Values> {
-    let latency_s = cell.detect_mean_s.filter(|_| cell.detected > 0)?.value();
-    (cell.packets_per_device_hour > 0.0).then_some((cell.packets_per_device_hour, latency_s.max(LATENCY_MIN_S)))
+/// Where a strategy lies along the axis of latencies.
+fn height(cell: &CellStats) -> Height {
+    match cell.detect_mean_s {
+        None => Height::Below,
+        Some(_) if cell.detected == 0 => Height::Above,
+        Some(Estimated::AtLeast(value)) => Height::AtLeast(value.max(LATENCY_MIN_S)),
+        Some(Estimated::Known(value)) => {
+            Height::At { value: value.max(LATENCY_MIN_S), interval: cell.detect_interval_s }
+        }
+    }
 }
 
 fn trade_off(scenario: &ScenarioStats) -> Figure {
-    let placed: Vec<(&CellStats, Values)> =
-        scenario.cells.iter().filter_map(|cell| Some((cell, place(cell)?))).collect();
-    let x_scale = Scale::log_around(placed.iter().map(|(_, (x, _))| *x));
-    // The bound below the strategies belongs in the picture, but not where it is more than a decade away.
-    let least_s = placed.iter().map(|(_, (_, y))| *y).fold(f64::INFINITY, f64::min);
-    let bound_s = |x: f64| match scenario.bound {
-        Bound::Holds { availability } => Some(bound::latency_min_s(x, availability).max(least_s / 10.0)),
-        _ => None,
-    };
-    let latencies = placed.iter().flat_map(|(cell, (x, y))| {
-        let interval = cell.detect_interval_s.map(|interval| [interval.low, interval.high]).into_iter().flatten();
-        interval.map(|end| end.max(LATENCY_MIN_S)).chain([*y]).chain(bound_s(*x))
-    });
-    let y_scale = Scale::log_around(latencies);
+    // A logarithmic axis has no place for a strategy without packets.
+    let cells: Vec<&CellStats> = scenario.cells.iter().filter(|cell| cell.packets_per_device_hour > 0.0).collect();
+    let heights: Vec<Height> = cells.iter().map(|cell| height(cell)).collect();
+    let placed: Vec<Values> = cells
+        .iter()
+        .zip(&heights)
+        .filter_map(|(cell, height)| Some((cell.packets_per_device_hour, value(height)?)))
+        .collect();
+    let x_scale = Scale::log_around(cells.iter().map(|cell| cell.packets_per_device_hour));
+    let y_scale = latency_scale(scenario.bound, &heights, &placed);
 
     let mut marks = Vec::new();
     let mut legend = Vec::new();
@@ -69,34 +74,59 @@ fn trade_off(scenario: &ScenarioStats) -> Figure {
             legend.push(("bound: no policy below this line".to_owned(), BOUND));
         }
     }
-    let front: Vec<Values> = placed.iter().filter(|(cell, _)| cell.on_front).map(|(_, point)| *point).collect();
+    let front: Vec<Values> = cells.iter().filter(|cell| cell.on_front).filter_map(|cell| cell.point()).collect();
     if !front.is_empty() {
         marks.push(Mark::Line(steps(&front, &x_scale, &y_scale), FRONT));
         legend.push(("Pareto front".to_owned(), FRONT));
     }
-    marks.extend(placed.iter().map(|(cell, (x, y))| {
+    marks.extend(cells.iter().zip(&heights).map(|(cell, height)| {
         Mark::Point(Point {
-            x: *x,
-            y: *y,
+            x: cell.packets_per_device_hour,
             x_interval: cell.packets_interval,
-            y_interval: cell.detect_interval_s,
-            y_at_least: matches!(cell.detect_mean_s, Some(Estimated::AtLeast(_))),
+            y: *height,
             identity: Identity(cell.strategy_index),
             name: cell.strategy.clone(),
         })
     }));
+    let strip = |name: &str, is_in: fn(&Height) -> bool| heights.iter().any(is_in).then(|| name.to_owned());
     Figure {
+        caption: trade_off_caption(scenario),
+        description: trade_off_description(scenario),
         chart: Chart {
             title: format!("{}: how soon a break is noticed, and what that costs", scenario.name),
             x: Axis { label: PACKETS_LABEL.to_owned(), scale: x_scale },
             y: Axis { label: "mean detection latency (s)".to_owned(), scale: y_scale },
+            above: strip("no break noticed", |height| matches!(height, Height::Above)),
+            below: strip("no session broke", |height| matches!(height, Height::Below)),
             marks,
             legend,
             notes: notes(scenario),
         },
-        caption: trade_off_caption(scenario),
-        description: trade_off_description(scenario, &placed),
     }
+}
+
+/// The latency of a strategy that has one, known or at least.
+const fn value(height: &Height) -> Option<f64> {
+    match height {
+        Height::At { value, .. } | Height::AtLeast(value) => Some(*value),
+        Height::Above | Height::Below => None,
+    }
+}
+
+/// An axis for all latencies with their intervals, and for the bound at each strategy's cost: that belongs in the
+/// picture, but not where it is more than a decade below the fastest.
+fn latency_scale(bound: Bound, heights: &[Height], placed: &[Values]) -> Scale {
+    let fastest_s = placed.iter().map(|(_, latency_s)| *latency_s).fold(f64::INFINITY, f64::min);
+    let bounds = placed.iter().filter_map(|(packets, _)| match bound {
+        Bound::Holds { availability } => Some(bound::latency_min_s(*packets, availability).max(fastest_s / 10.0)),
+        Bound::Announced | Bound::CausedBySilence | Bound::NothingNoticed => None,
+    });
+    let intervals = heights.iter().filter_map(|height| match height {
+        Height::At { interval, .. } => *interval,
+        Height::AtLeast(_) | Height::Above | Height::Below => None,
+    });
+    let ends = intervals.flat_map(|interval| [interval.low, interval.high]).map(|end| end.max(LATENCY_MIN_S));
+    Scale::log_around(placed.iter().map(|(_, latency_s)| *latency_s).chain(bounds).chain(ends))
 }
 
 /// The bound between the edges of the picture, and the area below it.
@@ -132,37 +162,26 @@ fn steps(points: &[Values], x: &Scale, y: &Scale) -> Vec<Values> {
 
 /// Who is not in the picture, and what is uncertain in it.
 fn notes(scenario: &ScenarioStats) -> Vec<String> {
-    let named = |filter: &dyn Fn(&CellStats) -> bool, text: &dyn Fn(&CellStats) -> String| {
-        scenario.cells.iter().filter(|cell| filter(cell)).map(text).collect::<Vec<_>>()
+    let note = |intro: &str, concerns: &dyn Fn(&CellStats) -> bool| {
+        let cells = scenario.cells.iter().filter(|cell| concerns(cell));
+        let names: Vec<&str> = cells.map(|cell| cell.strategy.as_str()).collect();
+        (!names.is_empty()).then(|| format!("{intro}: {}.", names.join(", ")))
     };
-    let cost = |cell: &CellStats| format!("{} ({}/h)", cell.strategy, short(cell.packets_per_device_hour));
-    let mut notes = Vec::new();
-    let mut note = |intro: &str, names: Vec<String>| {
-        if !names.is_empty() {
-            notes.push(format!("{intro}: {}.", names.join(", ")));
-        }
-    };
-    note("Not shown, no session ever broke", named(&|cell| cell.episodes() == 0, &cost));
-    note(
-        "Not shown, no break was noticed",
-        named(&|cell| cell.episodes() > 0 && cell.detected == 0, &|cell| {
-            format!("{} (none of {})", cell.strategy, cell.episodes())
-        }),
-    );
-    note(
-        "Open marker with arrow: the mean is at least this, the longest waits went unnoticed",
-        named(&|cell| place(cell).is_some() && cell.point().is_none(), &|cell| cell.strategy.clone()),
-    );
-    notes
+    let at_least =
+        note("Open marker with arrow, the mean is at least this, for the longest waits went unnoticed", &|cell| {
+            matches!(height(cell), Height::AtLeast(_))
+        });
+    let without_packets = note("Not shown, sent no packet", &|cell| cell.packets_per_device_hour <= 0.0);
+    at_least.into_iter().chain(without_packets).collect()
 }
 
 fn trade_off_caption(scenario: &ScenarioStats) -> String {
     let bound = match scenario.bound {
         Bound::Holds { availability } => format!(
-            "The dashed line is the bound: a policy that learns of a break from the silence after its own probes notices it \
-             after 1/(2\u{a0}ρ)\u{a0}s on average at best, ρ being its probes a second. A probe costs at least 2 packets, and \
-             the devices had a usable session for {} of the time or more, so that is 3600 · {} / x seconds at x packets \
-             per device-hour. Application traffic counts as probes.",
+            "The dashed line is the bound: a policy that learns of a break from the silence after its own probes \
+             notices it after 1/(2\u{a0}ρ)\u{a0}s on average at best, ρ being its probes a second. A probe costs at \
+             least 2 packets, and the devices had a usable session for {} of the time or more, so that is 3600 · {} / x \
+             seconds at x packets per device-hour. Application traffic counts as probes.",
             percent(availability),
             short(availability),
         ),
@@ -170,25 +189,31 @@ fn trade_off_caption(scenario: &ScenarioStats) -> String {
             "No bound is drawn: a FIN or RST told devices of the break, which needs no probe.".to_owned()
         }
         Bound::CausedBySilence => {
-            "No bound is drawn: the NAT forgets idle sessions, so the policy's own sending decides when \
-             they break, and the bound is for breaks at times of their own."
+            "No bound is drawn: the NAT forgets idle sessions, so the policy's own sending decides when they break; \
+             the bound is for breaks at times of their own."
                 .to_owned()
         }
         Bound::NothingNoticed => "No bound is drawn: nothing was noticed.".to_owned(),
     };
     format!(
-        "Left and below is better. Means are Kaplan-Meier estimates, with breaks that were ridden out or outlasted the run \
-         censored; whiskers are 95 % bootstrap intervals over seeds. The line through the strategies that no other beats \
-         in both is the Pareto front. {bound}"
+        "Left and below is better. Means are Kaplan-Meier estimates, with breaks that were ridden out or outlasted the \
+         run censored; whiskers are 95 % bootstrap intervals over seeds. The Pareto front joins the strategies that no \
+         other beats in both. {bound}"
     )
 }
 
-fn trade_off_description(scenario: &ScenarioStats, placed: &[(&CellStats, Values)]) -> String {
-    let points: Vec<String> = placed
-        .iter()
-        .map(|(cell, (x, y))| format!("{} at {} packets per device-hour and {} s", cell.strategy, short(*x), short(*y)))
-        .collect();
-    format!("{}: detection latency against packets. {}.", scenario.name, points.join("; "))
+fn trade_off_description(scenario: &ScenarioStats) -> String {
+    let sentence = |cell: &CellStats| {
+        let latency = match height(cell) {
+            Height::At { value, .. } => format!("{} s", short(value)),
+            Height::AtLeast(value) => format!("at least {} s", short(value)),
+            Height::Above => "no break noticed".to_owned(),
+            Height::Below => "no session broke".to_owned(),
+        };
+        format!("{} at {} packets per device-hour: {latency}", cell.strategy, short(cell.packets_per_device_hour))
+    };
+    let sentences: Vec<String> = scenario.cells.iter().map(sentence).collect();
+    format!("{}: detection latency against packets. {}.", scenario.name, sentences.join("; "))
 }
 
 /// Where there is no latency to compare: what each strategy costs, and whether it cried wolf.
@@ -218,6 +243,8 @@ fn costs(scenario: &ScenarioStats) -> Figure {
                 scale: Scale::linear_from_zero(cells.iter().map(|cell| cell.packets_per_device_hour)),
             },
             y: Axis { label: String::new(), scale: Scale::Names(names().collect()) },
+            above: None,
+            below: None,
             marks: (0..).zip(cells.iter().zip(&texts)).map(bar).collect(),
             legend: Vec::new(),
             notes: Vec::new(),

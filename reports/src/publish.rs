@@ -1,6 +1,10 @@
 //! Writing a directory whole or not at all: built beside its place, then swapped in.
 
-use std::{fs, io, path::Path, path::PathBuf};
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
 
 use crate::error::Error;
 
@@ -24,9 +28,16 @@ fn fill(new: &Path, files: &[(String, Vec<u8>)]) -> Result<(), (PathBuf, io::Err
         let path = new.join(name);
         let folder = path.parent().expect("a file within the report has a folder");
         fs::create_dir_all(folder).map_err(|source| (folder.to_owned(), source))?;
-        fs::write(&path, contents).map_err(|source| (path, source))?;
+        write_through(&path, contents).map_err(|source| (path, source))?;
     }
     Ok(())
+}
+
+/// Writes a file and waits until it is on disk: some systems tell only then that the disk is full.
+fn write_through(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(contents)?;
+    file.sync_all()
 }
 
 /// Puts `new` in the place of `report`. A directory cannot be replaced in one step on every system; the earlier one

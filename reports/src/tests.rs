@@ -86,14 +86,14 @@ fn every_scenario_has_an_svg_and_a_png_that_decodes() {
     let dir = results(3);
     write(dir.path()).unwrap();
     let plots = files(&dir.path().join("report/plots"));
-    for name in ["healthy", "elevator", "cable-cut", "deaf-server", "server-crash"] {
+    for name in ["healthy", "silent-nat", "elevator", "cable-cut", "deaf-server", "server-crash"] {
         let svg = String::from_utf8(plots[&format!("{name}.svg")].clone()).unwrap();
         assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>") && svg.contains("qq-fixed-45"));
         let reader = png::Decoder::new(std::io::Cursor::new(&plots[&format!("{name}.png")])).read_info().unwrap();
         assert_eq!(reader.info().width, 1_840);
         assert!(reader.info().height > 400);
     }
-    assert_eq!(plots.len(), 10);
+    assert_eq!(plots.len(), 12);
 }
 
 #[test]
@@ -108,11 +108,22 @@ fn the_bound_is_drawn_only_where_it_holds() {
 }
 
 #[test]
-fn a_strategy_without_a_place_in_the_plot_is_named_below_it() {
-    let dir = results(3);
+fn a_strategy_without_a_latency_is_in_the_plot_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    // s notices, t does not, u meets no break, v sends nothing.
+    let runs = [
+        "w,s,1,event,1,1,1,0,0,0,,,,,,1,40,20,1,1,1,1,00",
+        "w,t,1,event,1,1,0,0,1,0,,,,,,0.8,40,30,1,1,1,1,00",
+        "w,u,1,event,1,0,0,0,0,0,,,,,,1,4,1,1,1,1,1,00",
+        "w,v,1,event,1,0,0,0,0,0,,,,,,1,0,0,0,0,0,0,00",
+    ];
+    let episodes = ["w,s,1,0,cut,0,12,detected,heartbeat,10,12", "w,t,1,0,cut,0,,undetected,,,"];
+    fixture::write_rows(dir.path(), &["w"], &["s", "t", "u", "v"], 100.0, &runs, &episodes);
     write(dir.path()).unwrap();
-    let plot = fs::read_to_string(dir.path().join("report/plots/cable-cut.svg")).unwrap();
-    assert!(plot.contains("Not shown, no break was noticed: none (none of 6)."), "{plot}");
+    let plot = fs::read_to_string(dir.path().join("report/plots/w.svg")).unwrap();
+    for text in ["s", "t", "u", "no break", "noticed", "no session", "broke", "Not shown, sent no packet: v."] {
+        assert!(plot.contains(&format!(">\n{text}\n<")), "{text}: {plot}");
+    }
 }
 
 #[test]

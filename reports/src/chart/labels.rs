@@ -1,7 +1,8 @@
 //! Where the names beside the points of a plot go, so that none lies over another or over a marker.
 //!
-//! One name after the other takes the first free place: beside its point, in eight directions, then ever further away
-//! with a leader line. Simple, deterministic, and good for the few dozen points that a plot can name at all.
+//! One name after the other takes the best place that is still free: beside its point in one of eight directions, else
+//! further away with a leader line. Simple, deterministic, and good for the few dozen points that a plot can name at
+//! all.
 
 use super::canvas::Spot;
 
@@ -37,9 +38,11 @@ pub(crate) const MARKER_REACH: f64 = 7.0;
 /// Gap between a marker and the name beside it.
 const GAP: f64 = 3.0;
 
-/// Right and left first, where a name reads best, then above and below.
-const DIRECTIONS: [Spot; 8] =
-    [(1.0, 0.0), (-1.0, 0.0), (1.0, -1.0), (1.0, 1.0), (-1.0, -1.0), (-1.0, 1.0), (0.0, -1.0), (0.0, 1.0)];
+/// What a line through a name, or a marker near it, costs in pixels of leader.
+const CLUTTER_COST: f64 = 30.0;
+
+/// What it costs to have a leader at all.
+const LEADER_COST: f64 = 25.0;
 
 /// How far out a name may go: steps of one line's height.
 const RINGS: u32 = 30;
@@ -89,29 +92,32 @@ impl Rect {
     }
 }
 
-/// Places a name for each anchor inside `frame`, off all markers, names and leaders; of the places beside the point it
-/// takes the one that is near the fewest other markers and meets the fewest of `lines`. `None` for a name that finds no
-/// room.
+/// Places a name for each anchor inside `frame`, off all markers, names and leaders; of the free places it takes the
+/// one with the least clutter and the shortest leader, clutter being `lines` through the name and markers near it.
+/// `None` for a name that finds no room.
 pub(crate) fn place(anchors: &[Anchor], frame: &Rect, lines: &[(Spot, Spot)]) -> Vec<Option<Placement>> {
     let markers: Vec<Rect> = anchors.iter().map(|anchor| Rect::around(anchor.at, MARKER_REACH)).collect();
     let mut placed: Vec<Option<Placement>> = Vec::new();
-    for (index, anchor) in anchors.iter().enumerate() {
+    for (anchor, own) in anchors.iter().zip(&markers) {
+        // Markers that lie over this one's cannot be evaded by a line that starts here.
+        let crosses_marker = |leader| markers.iter().any(|marker| !marker.overlaps(own) && marker.meets(leader));
         let is_free = |placement: &Placement| {
-            let others = markers.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, marker)| marker);
             frame.contains(&placement.name)
                 && !markers.iter().any(|marker| marker.overlaps(&placement.name))
-                && !placement.leader.is_some_and(|leader| others.clone().any(|marker| marker.meets(leader)))
+                && !placement.leader.is_some_and(crosses_marker)
                 && !placed.iter().flatten().any(|earlier| collide(earlier, placement))
         };
-        let beside = (0..RINGS).map(|ring| {
-            let candidates = DIRECTIONS.iter().map(|direction| candidate(anchor, *direction, ring));
-            let clutter = |placement: &Placement| {
-                let near = markers.iter().filter(|marker| marker.grown(MARKER_REACH).overlaps(&placement.name)).count();
-                near + lines.iter().filter(|line| placement.name.meets(**line)).count()
-            };
-            candidates.filter(|placement| is_free(placement)).min_by_key(clutter)
-        });
-        let found = beside.flatten().next();
+        let cost = |placement: &Placement| {
+            let near = markers.iter().filter(|marker| marker.grown(MARKER_REACH).overlaps(&placement.name)).count();
+            let crossed = lines.iter().filter(|line| placement.name.meets(**line)).count();
+            let leader =
+                placement.leader.map_or(0.0, |(from, to)| LEADER_COST + libm::hypot(to.0 - from.0, to.1 - from.1));
+            CLUTTER_COST * (near + crossed) as f64 + leader
+        };
+        let shares_its_place = markers.iter().filter(|marker| marker.overlaps(own)).count() > 1;
+        let everywhere = (0..RINGS).flat_map(|ring| candidates(anchor, ring, shares_its_place));
+        // The first of the cheapest: candidates come with the best first.
+        let found = everywhere.filter(is_free).min_by(|a, b| cost(a).total_cmp(&cost(b)));
         placed.push(found);
     }
     placed
@@ -121,23 +127,41 @@ fn collide(a: &Placement, b: &Placement) -> bool {
     a.name.overlaps(&b.name)
         || a.leader.is_some_and(|leader| b.name.meets(leader))
         || b.leader.is_some_and(|leader| a.name.meets(leader))
+        || a.leader.zip(b.leader).is_some_and(|(a, b)| cross(a, b))
 }
 
-/// The name of `anchor` in `direction`, `ring` steps out.
-fn candidate(anchor: &Anchor, direction: Spot, ring: u32) -> Placement {
-    let distance = MARKER_REACH + GAP + f64::from(ring) * anchor.height;
-    // The middle of the name, so that its nearest side is `distance` away.
-    let middle = |at: f64, direction: f64, extent: f64| at + direction * (distance + extent / 2.0);
-    let (x, y) = (middle(anchor.at.0, direction.0, anchor.width), middle(anchor.at.1, direction.1, anchor.height));
-    // A name beside a corner of the marker may sit closer than one that stands off both ways.
-    let y = if direction.0 != 0.0 && ring == 0 { anchor.at.1 + direction.1 * anchor.height * 0.75 } else { y };
+/// Whether two lines cross, each with its ends on different sides of the other.
+fn cross(a: (Spot, Spot), b: (Spot, Spot)) -> bool {
+    let side =
+        |(from, to): (Spot, Spot), at: Spot| (to.0 - from.0) * (at.1 - from.1) - (to.1 - from.1) * (at.0 - from.0);
+    side(a, b.0) * side(a, b.1) < 0.0 && side(b, a.0) * side(b, a.1) < 0.0
+}
+
+/// Where the name of `anchor` may go, `ring` steps out, the best place first. Above and below a place that several
+/// points share, it would be in the way of the others' leaders.
+fn candidates(anchor: &Anchor, ring: u32, shares_its_place: bool) -> Vec<Placement> {
+    let reach = MARKER_REACH + GAP + f64::from(ring) * anchor.height;
+    let (beside, above) = (reach + anchor.width / 2.0, reach + anchor.height / 2.0);
+    // Right and left, where a name reads best, level with the marker, then in rows above and below it.
+    let (row_height, last_row) = if ring == 0 { (0.75 * anchor.height, 1) } else { (anchor.height, ring + 8) };
+    let rows = (0..=last_row).flat_map(|row| {
+        let y = f64::from(row) * row_height;
+        [(beside, -y), (-beside, -y), (beside, y), (-beside, y)]
+    });
+    let columns = [(0.0, -above), (0.0, above)].into_iter().filter(|_| !shares_its_place);
+    rows.chain(columns).map(|offset| placement(anchor, offset, ring > 0)).collect()
+}
+
+/// The name of `anchor` with its middle at `offset` from the point.
+fn placement(anchor: &Anchor, offset: Spot, with_leader: bool) -> Placement {
+    let (x, y) = (anchor.at.0 + offset.0, anchor.at.1 + offset.1);
     let name = Rect {
         left: x - anchor.width / 2.0,
         right: x + anchor.width / 2.0,
         top: y - anchor.height / 2.0,
         bottom: y + anchor.height / 2.0,
     };
-    let leader = (ring > 0).then(|| {
+    let leader = with_leader.then(|| {
         let end = name.nearest(anchor.at);
         (Rect::around(anchor.at, MARKER_REACH - 1.0).nearest(end), end)
     });
@@ -167,8 +191,8 @@ mod tests {
     }
 
     #[test]
-    fn a_dozen_points_at_one_place_all_get_a_name() {
-        let anchors = [Anchor { at: (400.0, 200.0), width: 90.0, height: 14.0 }; 12];
+    fn twenty_points_at_one_place_all_get_a_name() {
+        let anchors = [Anchor { at: (400.0, 200.0), width: 90.0, height: 14.0 }; 20];
         assert!(place(&anchors, &FRAME, &[]).iter().all(Option::is_some));
     }
 
@@ -183,10 +207,11 @@ mod tests {
             for (index, one) in placed.iter().enumerate() {
                 let Some(one) = one else { continue };
                 prop_assert!(FRAME.contains(&one.name));
-                for (other, anchor) in anchors.iter().enumerate() {
+                let own = Rect::around(anchors[index].at, MARKER_REACH);
+                for anchor in &anchors {
                     let marker = Rect::around(anchor.at, MARKER_REACH);
                     prop_assert!(!marker.overlaps(&one.name));
-                    prop_assert!(other == index || one.leader.is_none_or(|leader| !marker.meets(leader)));
+                    prop_assert!(marker.overlaps(&own) || one.leader.is_none_or(|leader| !marker.meets(leader)));
                 }
                 for other in placed[index + 1..].iter().flatten() {
                     prop_assert!(!collide(one, other), "{:?} {:?}", one, other);
