@@ -87,7 +87,7 @@ pub struct Options {
 impl Options {
     /// Length on the wire, padding included: 20 on Linux's SYN, 12 with timestamps alone, 0 without any.
     pub const fn len(&self) -> usize {
-        let mut len = 0;
+        let mut len: usize = 0;
         if self.mss.is_some() {
             len += 4;
         }
