@@ -18,8 +18,13 @@ use cardiogram_sim::{
         ServerConfig, ServerFault, TrafficConfig, When,
     },
     run,
-    trace::{DeviceEvent, Entry, NatEvent, What},
+    trace::{DeviceEvent, Entry, NatEvent, NodeId, What},
 };
+
+/// The nodes of a world with one server, in the order of the record.
+pub const DEVICES: NodeId = NodeId(0);
+pub const NAT: NodeId = NodeId(1);
+pub const SERVER: NodeId = NodeId(2);
 
 /// One-way delay between device and NAT.
 pub const ACCESS: Duration = Duration::from_millis(20);
