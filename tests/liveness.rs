@@ -12,10 +12,10 @@ use cardiogram_policies::{
     unit::Span,
 };
 use cardiogram_sim::{
-    Outcome, WorldConfig,
+    WorldConfig,
     config::{Distribution, FaultConfig, LogNormal, TrafficConfig},
     outcome::{Cause, EpisodeOutcome},
-    trace::{DeviceEvent, What},
+    trace::What,
 };
 use common::*;
 
@@ -140,7 +140,8 @@ fn data_sent_into_a_short_cut_arrives_at_the_next_retransmission() {
             world.nat.established = span(world.duration);
             // The message's time is the world's: it is the same with and without the cut. The one chosen has the line for
             // itself: no other message near it.
-            let messages = message_times(&go_traced(&world, 7));
+            let healthy = go_traced(&world, 7);
+            let messages = if down { created_pushes(&healthy) } else { sent_messages(&healthy) };
             let alone =
                 |around: &&[Time]| around[1].since(around[0]) > secs(900) && around[2].since(around[1]) > secs(900);
             let message = messages.windows(3).find(alone).expect("a quiet stretch in a day")[1];
@@ -166,15 +167,4 @@ fn data_sent_into_a_short_cut_arrives_at_the_next_retransmission() {
             assert_eq!((outcome.totals.sessions, &outcome.false_alarms[..]), (1, &[][..]));
         }
     }
-}
-
-/// When messages are created, either way.
-fn message_times(outcome: &Outcome) -> Vec<Time> {
-    device_events(outcome)
-        .filter_map(|(at, _, event)| match event {
-            DeviceEvent::MessageSent { .. } => Some(at),
-            DeviceEvent::MessageDelivered { delay, .. } => Some(at - delay),
-            _ => None,
-        })
-        .collect()
 }

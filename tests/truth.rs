@@ -197,7 +197,7 @@ fn pushes_of_an_outage_are_delivered_when_the_device_is_back() {
     let mut world = usual_world();
     world.traffic.down = Some(Span::secs(5));
     let healthy = go_traced(&world, 8);
-    let created = created(&healthy);
+    let created = created_pushes(&healthy);
     assert_eq!(healthy.pushes.delays, vec![RTT / 2; created.len()]);
     assert!(created.len() > 80, "enough to tell: {}", created.len());
 
@@ -221,16 +221,6 @@ fn pushes_of_an_outage_are_delivered_when_the_device_is_back() {
     let delivered = created.iter().filter(|created| **created + RTT / 2 < begin).count();
     assert_eq!(outcome.pushes.delays, vec![RTT / 2; delivered]);
     assert_eq!(outcome.pushes.undelivered(), healthy.pushes.created - delivered as u64);
-}
-
-/// When the messages that were delivered were created.
-fn created(outcome: &Outcome) -> Vec<Time> {
-    device_events(outcome)
-        .filter_map(|(at, _, event)| match event {
-            DeviceEvent::MessageDelivered { delay, .. } => Some(at - delay),
-            _ => None,
-        })
-        .collect()
 }
 
 /// Time is neither lost nor counted twice, whatever happens: a device connects for the first time, has a usable session,

@@ -156,6 +156,22 @@ pub fn nat_events(outcome: &Outcome) -> impl Iterator<Item = (Time, NatEvent)> +
     })
 }
 
+/// When the messages that devices sent were handed to TCP: at their creation, where there was a session.
+pub fn sent_messages(outcome: &Outcome) -> Vec<Time> {
+    let sent = device_events(outcome).filter(|(.., event)| matches!(event, DeviceEvent::MessageSent { .. }));
+    sent.map(|(at, ..)| at).collect()
+}
+
+/// When the messages that were delivered to devices had been created.
+pub fn created_pushes(outcome: &Outcome) -> Vec<Time> {
+    device_events(outcome)
+        .filter_map(|(at, _, event)| match event {
+            DeviceEvent::MessageDelivered { delay, .. } => Some(at - delay),
+            _ => None,
+        })
+        .collect()
+}
+
 /// A mean and its standard error.
 #[derive(Clone, Copy, Debug)]
 pub struct Estimate {
