@@ -99,7 +99,8 @@ impl BurstChain {
     fn is_bad(&mut self, now: Time) -> bool {
         while self.until <= now {
             self.bad = !self.bad;
-            self.until = self.until + self.holding();
+            let holding = self.holding();
+            self.until += holding;
         }
         self.bad
     }

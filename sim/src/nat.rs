@@ -84,7 +84,7 @@ impl Nat {
         }
     }
 
-    fn from_inside(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
+    fn on_inside(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
         let device = address::device_at(*packet.src.ip()).filter(|device| *device < self.devices);
         let server = address::server_at(*packet.dst.ip()).filter(|server| *server < self.servers);
         let (Some(device), Some(server)) = (device, server) else {
@@ -116,7 +116,7 @@ impl Nat {
         io.send(TO_SERVERS + server as usize, 0, packet);
     }
 
-    fn from_outside(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
+    fn on_outside(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
         match self.by_outside.get(&(packet.dst.port(), packet.src)).copied() {
             Some(slot) => {
                 self.refresh(now, slot, &packet, false);
@@ -216,9 +216,9 @@ impl Node for Nat {
         // Timers that are due go first: a packet that comes exactly at the timeout comes too late.
         self.on_wake(now, io);
         if *packet.dst.ip() == address::NAT {
-            self.from_outside(now, packet, io);
+            self.on_outside(now, packet, io);
         } else {
-            self.from_inside(now, packet, io);
+            self.on_inside(now, packet, io);
         }
     }
 
