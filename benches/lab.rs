@@ -77,11 +77,19 @@ fn device_day() {
     let turmoil = best(5, &day, RunOptions::new(Engine::Turmoil));
     let event = best(20, &day, RunOptions::new(Engine::Event));
     println!("one device for a day, a heartbeat every 270 s, measures included");
-    println!("  (a) turmoil, every 10 ms tick stepped    {:>10.3} s   (30 min measured, times {SHARE})", plain.as_secs_f64());
-    for (name, measured) in [("(b) turmoil engine                    ", &turmoil), ("(c) event engine                      ", &event)] {
+    println!(
+        "  (a) turmoil, every 10 ms tick stepped    {:>10.3} s   (30 min measured, times {SHARE})",
+        plain.as_secs_f64()
+    );
+    for (name, measured) in
+        [("(b) turmoil engine                    ", &turmoil), ("(c) event engine                      ", &event)]
+    {
         let each = measured.took.as_secs_f64() * 1e6 / measured.exchanges as f64;
         let ratio = plain.as_secs_f64() / measured.took.as_secs_f64();
-        println!("  {name}    {:>10.6} s   {ratio:>8.0} times faster than (a), {each:.2} us a heartbeat exchange", measured.took.as_secs_f64());
+        println!(
+            "  {name}    {:>10.6} s   {ratio:>8.0} times faster than (a), {each:.2} us a heartbeat exchange",
+            measured.took.as_secs_f64()
+        );
     }
 }
 
@@ -94,7 +102,10 @@ fn devices() {
     let one = of(1);
     for devices in [1, 100, 10_000] {
         let each = of(devices);
-        println!("  {devices:>6} devices    {each:>8.2} us a heartbeat exchange   {:>5.2} times that of one device", each / one);
+        println!(
+            "  {devices:>6} devices    {each:>8.2} us a heartbeat exchange   {:>5.2} times that of one device",
+            each / one
+        );
     }
 }
 
