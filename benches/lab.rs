@@ -94,9 +94,9 @@ fn device_day() {
 }
 
 fn devices() {
-    println!("cost against the number of devices, two hours, event engine");
+    println!("cost against the number of devices, six hours, event engine");
     let of = |devices| {
-        let measured = best(3, &world(devices, Duration::from_secs(7_200)), RunOptions::new(Engine::Event));
+        let measured = best(2, &world(devices, Duration::from_secs(21_600)), RunOptions::new(Engine::Event));
         measured.took.as_secs_f64() * 1e6 / measured.exchanges as f64
     };
     let one = of(1);
