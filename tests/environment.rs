@@ -185,6 +185,20 @@ fn remap_same_port_delivers_a_pending_push_after_the_next_beat() {
     assert_eq!(outcome.episodes, []);
 }
 
+/// The same router: the reply to that beat waits behind the lost push. A policy that has no patience for TCP's repair gives
+/// up a session that is well, so none may promise not to.
+#[test]
+fn remap_same_port_holds_replies_back_behind_a_lost_push() {
+    let mut world = forgotten(NatClass::RemapSamePort);
+    world.strategy.heartbeat = fixed(secs(100), millis(150), 1);
+    let no_false_alarm = |world: &WorldConfig| world.strategy.promises(&world.bounds()).no_false_alarm;
+    assert!(no_false_alarm(&world) && go(&world, 1).false_alarms.is_empty());
+
+    world.traffic.down = Some(Span::secs(150));
+    assert!(!no_false_alarm(&world));
+    assert!((0..20).any(|seed| !go(&world, seed).false_alarms.is_empty()));
+}
+
 /// A NAT with random ports (measured, variant B): the server does not know the new port and answers RST, the client knows
 /// after one round trip, and the server's old socket stays.
 #[test]

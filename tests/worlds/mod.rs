@@ -20,7 +20,7 @@ use proptest::prelude::*;
 const DURATION: u64 = 1_800;
 
 /// A random world. It never has problems.
-pub fn world() -> impl Strategy<Value = WorldConfig> {
+pub(crate) fn world() -> impl Strategy<Value = WorldConfig> {
     (devices(), link(), nat(), link(), server(), traffic(), prop::collection::vec(fault(), 0..4), strategy()).prop_map(
         |(devices, access, nat, core, server, traffic, faults, strategy)| WorldConfig {
             duration: Duration::from_secs(DURATION),
