@@ -69,8 +69,8 @@ fn deserialize<T: DeserializeOwned>(tree: &Spanned<DeTable<'_>>) -> Result<T, Ve
             found.push(explain(&error));
         }
         match take_out(rest.get_mut(), &span) {
-            Some(TakenFrom::Root) => robbed.push(tree.span()),
-            Some(TakenFrom::Below(table)) => robbed.push(table),
+            Some(Taken::Here) => robbed.push(tree.span()),
+            Some(Taken::Below(table)) => robbed.push(table),
             None => return Err(found),
         }
         if found.len() >= PROBLEMS_MAX {
@@ -80,20 +80,22 @@ fn deserialize<T: DeserializeOwned>(tree: &Spanned<DeTable<'_>>) -> Result<T, Ve
 }
 
 /// Where a part was taken out.
-enum TakenFrom {
-    Root,
+enum Taken {
+    /// Of the table or array that was searched.
+    Here,
+    /// Of the one below it that has this span.
     Below(Range<usize>),
 }
 
 /// Removes the innermost key or value that lies at `span`.
-fn take_out(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<TakenFrom> {
+fn take_out(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<Taken> {
     let mut hit = None;
     for (key, value) in table.iter_mut() {
         let place = value.span();
         if let Some(from) = take_out_below(value.get_mut(), span) {
             return Some(match from {
-                TakenFrom::Root => TakenFrom::Below(place),
-                below @ TakenFrom::Below(_) => below,
+                Taken::Here => Taken::Below(place),
+                below @ Taken::Below(_) => below,
             });
         }
         if key.span() == *span || place == *span {
@@ -102,10 +104,10 @@ fn take_out(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<TakenFrom> {
         }
     }
     table.remove(&hit?);
-    Some(TakenFrom::Root)
+    Some(Taken::Here)
 }
 
-fn take_out_below(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<TakenFrom> {
+fn take_out_below(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<Taken> {
     match value {
         DeValue::Table(table) => take_out(table, span),
         DeValue::Array(array) => {
@@ -113,7 +115,7 @@ fn take_out_below(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<TakenF
             for (index, element) in array.iter_mut().enumerate() {
                 let place = element.span();
                 match take_out_below(element.get_mut(), span) {
-                    Some(TakenFrom::Root) => return Some(TakenFrom::Below(place)),
+                    Some(Taken::Here) => return Some(Taken::Below(place)),
                     Some(below) => return Some(below),
                     None if place == *span => hit = Some(index),
                     None => {}
@@ -122,7 +124,7 @@ fn take_out_below(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<TakenF
             let hit = hit?;
             let rest = array.iter().enumerate().filter(|(index, _)| *index != hit);
             *array = rest.map(|(_, element)| element.clone()).collect();
-            Some(TakenFrom::Root)
+            Some(Taken::Here)
         }
         _ => None,
     }

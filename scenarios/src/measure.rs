@@ -69,6 +69,7 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
         trace_hash: outcome.trace_hash.to_string(),
         recover_p95_s: quantile(&recoveries, 95),
         zombie_s: Decimal::seconds(outcome.zombie_time),
+        server_cpu_s: Decimal::seconds(outcome.server_busy),
         heartbeats_answered: totals.heartbeats_answered,
         sessions: totals.sessions,
         pushes_created: outcome.pushes.created,
@@ -215,6 +216,7 @@ mod tests {
             }],
             usable_time: Duration::from_mins(15),
             zombie_time: Duration::from_millis(2_500),
+            server_busy: Duration::from_millis(1_250),
             totals: Totals { heartbeats_sent: 7, ..Totals::default() },
             pushes: Pushes { created: 3, delays: vec![Duration::from_millis(100), Duration::from_millis(300)] },
             trace: None,
@@ -246,6 +248,7 @@ mod tests {
         assert_eq!((row.recover_mean_s, row.recover_p95_s), (Some(number("23.333333")), Some(number("35.000000"))));
         assert_eq!((row.push_delay_mean_s, row.push_delay_p95_s), (Some(number("0.200000")), Some(number("0.300000"))));
         assert_eq!((row.pushes_created, row.pushes_delivered), (3, 2));
+        assert_eq!(row.server_cpu_s.to_string(), "1.250000");
         assert_eq!((row.zombie_s.to_string(), row.trace_hash.len()), ("2.500000".into(), 32));
     }
 

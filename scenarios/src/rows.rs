@@ -60,6 +60,8 @@ pub struct RunRow {
     pub recover_p95_s: Option<Decimal>,
     /// Time during which the server held a session that its device had left, summed.
     pub zombie_s: Decimal,
+    /// Time the servers' processes spent on work, in seconds.
+    pub server_cpu_s: Decimal,
     /// Replies to heartbeats that arrived.
     pub heartbeats_answered: u64,
     /// Attempts that ended in a session.

@@ -221,6 +221,7 @@ mod tests {
             false_alarms: Vec::new(),
             usable_time: Duration::from_hours(5),
             zombie_time: Duration::ZERO,
+            server_busy: Duration::ZERO,
             totals: Totals { heartbeats_sent: seed, ..Totals::default() },
             pushes: Pushes::default(),
             trace: None,

@@ -24,7 +24,8 @@ struct Lane {
     cuts: Rc<[Interval]>,
     /// Cuts before this one are over.
     cut: usize,
-    burst: Option<BurstChain>,
+    /// Boxed: most links have none, and there are two lanes a device.
+    burst: Option<Box<BurstChain>>,
     last_arrival: Time,
 }
 
@@ -44,9 +45,9 @@ impl Link {
         let lanes = lanes
             .map(|lane| Lane {
                 coins: Coins::new(seed, lane.direction, lane.index),
+                burst: burst(config, seed, &lane),
                 cuts: lane.cuts,
                 cut: 0,
-                burst: config.burst_loss.as_ref().map(|spec| BurstChain::new(spec, seed, lane.component, lane.index)),
                 last_arrival: Time::ZERO,
             })
             .collect();
@@ -75,6 +76,11 @@ impl Link {
         lane.last_arrival = arrival;
         Fate::Arrives(arrival)
     }
+}
+
+fn burst(config: &LinkConfig, seed: u64, lane: &LaneConfig) -> Option<Box<BurstChain>> {
+    let spec = config.burst_loss.as_ref()?;
+    Some(Box::new(BurstChain::new(spec, seed, lane.component, lane.index)))
 }
 
 /// The two-state chain of Gilbert and Elliott in continuous time, started from its stationary law.

@@ -25,9 +25,9 @@ pub(crate) const TO_DEVICES: usize = 0;
 pub(crate) const TO_SERVERS: usize = 1;
 
 /// A connection as seen from the inside: device, its port, the server.
-type Inside = (u32, u16, SocketAddrV4);
+type Inside = (u32, u16, u32);
 /// A connection as seen from the outside: the NAT's port, the server.
-type Outside = (u16, SocketAddrV4);
+type Outside = (u16, u32);
 
 pub(crate) struct Nat {
     config: NatConfig,
@@ -91,7 +91,7 @@ impl Nat {
             io.dropped(&packet, DropReason::NoRoute);
             return;
         };
-        let inside = (device, packet.src.port(), packet.dst);
+        let inside = (device, packet.src.port(), server);
         let opens = packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK);
         let slot = match self.by_inside.get(&inside).copied() {
             Some(slot) => slot,
@@ -117,7 +117,8 @@ impl Nat {
     }
 
     fn on_outside(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
-        match self.by_outside.get(&(packet.dst.port(), packet.src)).copied() {
+        let server = address::server_at(*packet.src.ip()).expect("only servers send from outside");
+        match self.by_outside.get(&(packet.dst.port(), server)).copied() {
             Some(slot) => {
                 self.refresh(now, slot, &packet, false);
                 let (device, port, _) = self.mappings[slot as usize].inside;

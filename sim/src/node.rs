@@ -36,6 +36,7 @@ pub(crate) trait Node {
 pub(crate) struct Counts {
     pub(crate) totals: crate::outcome::Totals,
     pub(crate) push_delays: Vec<std::time::Duration>,
+    pub(crate) server_busy: std::time::Duration,
 }
 
 /// A node's way to the outside while it handles an event.
