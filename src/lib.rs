@@ -1,1 +1,26 @@
-//! stub
+//! A deterministic laboratory for heartbeat and reconnect policies of long-lived connections.
+//!
+//! This crate is the house's front door: it gathers the parts under one name and holds the command line.
+//!
+//! - [`policies`]: the policies themselves, sans-IO, ready to be shipped in a product.
+//! - [`sim`]: the simulated world they are measured in.
+//! - [`scenarios`]: scenario files, the built-in ones, the runner and its measures.
+//! - [`reports`]: tables, plots and pages from the results.
+//! - [`cli`]: the command `cardiogram`.
+
+pub use cardiogram_policies as policies;
+pub use cardiogram_reports as reports;
+pub use cardiogram_scenarios as scenarios;
+pub use cardiogram_sim as sim;
+
+pub mod cli;
+
+/// What most programs around the lab need.
+pub mod prelude {
+    pub use cardiogram_policies::{
+        Action, Bounds, Event, Heartbeat, HeartbeatSpec, Promises, Reconnect, ReconnectSpec, ServerPolicy, ServerSpec,
+        StrategySpec, Time,
+    };
+    pub use cardiogram_scenarios::{Scenario, load};
+    pub use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig, run};
+}

@@ -1,1 +1,7 @@
-fn main() {}
+//! The command `cardiogram`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cardiogram::cli::main()
+}

@@ -7,8 +7,8 @@ use cardiogram_policies::{Bounds, Problem, unit::format_duration};
 
 use crate::{
     config::{
-        Cut, DEVICES_MAX, DURATION_MAX, Distribution, FAULTS_MAX, FaultConfig, LinkConfig, NatFlush, SERVERS_MAX,
-        ServerFault, When, WorldConfig,
+        Cut, DEVICES_MAX, DURATION_MAX, Distribution, FAULTS_MAX, FaultConfig, LinkConfig, NatClass, NatFlush,
+        SERVERS_MAX, ServerFault, When, WorldConfig,
     },
     frame::Frame,
 };
@@ -41,13 +41,16 @@ pub(crate) fn bounds(world: &WorldConfig) -> Bounds {
     let one_way = world.access.delay.practical_max() + world.core.delay.practical_max();
     let work = world.server.heartbeat_cost.get().max(world.server.message_cost.get());
     let rtt = 2 * one_way + work;
-    let loss_free =
+    let lossless_links =
         [&world.access, &world.core].iter().all(|link| link.packet_loss.get() <= 0.0 && link.burst_loss.is_none());
     // Lost packets are sent again after about RTT + 200 ms, then twice that, and so on: four losses in a row.
-    let retransmissions = if loss_free { Duration::ZERO } else { 15 * (rtt + Duration::from_millis(200)) };
+    let retransmissions = if lossless_links { Duration::ZERO } else { 15 * (rtt + Duration::from_millis(200)) };
+    // A push that finds the mapping forgotten is lost without a break where the mapping comes back on the same port; what
+    // the server sends after it, replies included, waits for its retransmission.
+    let nat_loses_pushes = world.nat.after_expiry == NatClass::RemapSamePort && world.traffic.down.is_some();
     Bounds {
         rtt_max: rtt + retransmissions,
-        loss_free,
+        loss_free: lossless_links && !nat_loses_pushes,
         nat_timeout: Some(world.nat.established.get()),
         handshake_max: 2 * (rtt + retransmissions) + world.server.accept_cost.get(),
         servers: world.server.count,

@@ -10,7 +10,7 @@ use cardiogram_policies::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use crate::distribution::Distribution;
+pub use crate::distribution::{Distribution, Exponential, LogNormal, Normal, Uniform};
 
 /// Everything that decides a run, but the seed.
 #[derive(Clone, Debug, PartialEq)]

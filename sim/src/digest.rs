@@ -69,7 +69,7 @@ pub(crate) fn fact(out: &mut Vec<u8>, fact: &Fact) {
         Fact::Server { server, event } => {
             out.push(6);
             long(out, *server);
-            write_server(out, event);
+            write_server(out, *event);
         }
     }
 }
@@ -162,8 +162,8 @@ fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
     }
 }
 
-fn write_server(out: &mut Vec<u8>, event: &ServerEvent) {
-    let (tag, fields) = match *event {
+fn write_server(out: &mut Vec<u8>, event: ServerEvent) {
+    let (tag, fields) = match event {
         ServerEvent::SessionOpened { device, outside } => (0, Ok((device, outside))),
         ServerEvent::SessionClosed { device, outside } => (1, Ok((device, outside))),
         ServerEvent::Reaped { device, outside } => (2, Ok((device, outside))),

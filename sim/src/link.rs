@@ -24,7 +24,8 @@ struct Lane {
     cuts: Rc<[Interval]>,
     /// Cuts before this one are over.
     cut: usize,
-    burst: Option<BurstChain>,
+    /// Boxed: most links have none, and there are two lanes a device.
+    burst: Option<Box<BurstChain>>,
     last_arrival: Time,
 }
 
@@ -44,9 +45,9 @@ impl Link {
         let lanes = lanes
             .map(|lane| Lane {
                 coins: Coins::new(seed, lane.direction, lane.index),
+                burst: burst(config, seed, &lane),
                 cuts: lane.cuts,
                 cut: 0,
-                burst: config.burst_loss.as_ref().map(|spec| BurstChain::new(spec, seed, lane.component, lane.index)),
                 last_arrival: Time::ZERO,
             })
             .collect();
@@ -77,6 +78,11 @@ impl Link {
     }
 }
 
+fn burst(config: &LinkConfig, seed: u64, lane: &LaneConfig) -> Option<Box<BurstChain>> {
+    let spec = config.burst_loss.as_ref()?;
+    Some(Box::new(BurstChain::new(spec, seed, lane.component, lane.index)))
+}
+
 /// The two-state chain of Gilbert and Elliott in continuous time, started from its stationary law.
 struct BurstChain {
     spec: BurstLoss,
@@ -99,7 +105,8 @@ impl BurstChain {
     fn is_bad(&mut self, now: Time) -> bool {
         while self.until <= now {
             self.bad = !self.bad;
-            self.until = self.until + self.holding();
+            let holding = self.holding();
+            self.until += holding;
         }
         self.bad
     }

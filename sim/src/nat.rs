@@ -28,9 +28,9 @@ pub(crate) const TO_DEVICES: usize = 0;
 pub(crate) const TO_SERVERS: usize = 1;
 
 /// A connection as seen from the inside: device, its port, the server.
-type Inside = (u32, u16, SocketAddrV4);
+type Inside = (u32, u16, u32);
 /// A connection as seen from the outside: the NAT's port, the server.
-type Outside = (u16, SocketAddrV4);
+type Outside = (u16, u32);
 
 pub(crate) struct Nat {
     config: NatConfig,
@@ -87,14 +87,14 @@ impl Nat {
         }
     }
 
-    fn from_inside(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
+    fn on_inside(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
         let device = address::device_at(*packet.src.ip()).filter(|device| *device < self.devices);
         let server = address::server_at(*packet.dst.ip()).filter(|server| *server < self.servers);
         let (Some(device), Some(server)) = (device, server) else {
             io.dropped(&packet, DropReason::NoRoute);
             return;
         };
-        let inside = (device, packet.src.port(), packet.dst);
+        let inside = (device, packet.src.port(), server);
         let opens = packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK);
         let slot = match self.by_inside.get(&inside).copied() {
             Some(slot) => slot,
@@ -119,8 +119,9 @@ impl Nat {
         io.send(TO_SERVERS + server as usize, 0, packet);
     }
 
-    fn from_outside(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
-        match self.by_outside.get(&(packet.dst.port(), packet.src)).copied() {
+    fn on_outside(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
+        let server = address::server_at(*packet.src.ip()).expect("only servers send from outside");
+        match self.by_outside.get(&(packet.dst.port(), server)).copied() {
             Some(slot) => {
                 self.refresh(now, slot, &packet, false);
                 let (device, port, _) = self.mappings[slot as usize].inside;
@@ -219,9 +220,9 @@ impl Node for Nat {
         // Timers that are due go first: a packet that comes exactly at the timeout comes too late.
         self.on_wake(now, io);
         if *packet.dst.ip() == address::NAT {
-            self.from_outside(now, packet, io);
+            self.on_outside(now, packet, io);
         } else {
-            self.from_inside(now, packet, io);
+            self.on_inside(now, packet, io);
         }
     }
 

@@ -36,6 +36,7 @@ pub(crate) trait Node {
 pub(crate) struct Counts {
     pub(crate) totals: crate::outcome::Totals,
     pub(crate) push_delays: Vec<std::time::Duration>,
+    pub(crate) server_busy: std::time::Duration,
 }
 
 /// A node's way to the outside while it handles an event.
@@ -100,16 +101,27 @@ pub(crate) struct Host {
     inbox: BinaryHeap<Reverse<Inbound>>,
     next_number: u64,
     recorder: Recorder,
+    /// Everything before this time has been handled.
+    ran_until: Time,
 }
 
 impl Host {
     /// A host for `node`, whose links are numbered in the order given, each with the node at its far end.
     pub(crate) fn new(id: NodeId, node: Box<dyn Node>, links: Vec<(NodeId, Link)>, keep_trace: bool) -> Self {
-        Self { id, node, links, inbox: BinaryHeap::new(), next_number: 0, recorder: Recorder::new(id, keep_trace) }
+        Self {
+            id,
+            node,
+            links,
+            inbox: BinaryHeap::new(),
+            next_number: 0,
+            recorder: Recorder::new(id, keep_trace),
+            ran_until: Time::ZERO,
+        }
     }
 
     /// Takes a packet that will arrive later.
     pub(crate) fn deliver(&mut self, flight: Flight) {
+        assert!(flight.arrival >= self.ran_until, "an engine delivered a packet into the past: {flight:?}");
         self.inbox.push(Reverse(Inbound(flight)));
     }
 
@@ -127,10 +139,12 @@ impl Host {
         while let Some(now) = self.next_event().filter(|now| *now < until) {
             self.run_next(now, sent);
         }
+        self.ran_until = until;
     }
 
     /// Handles the first event, which is due at `now`.
     pub(crate) fn run_next(&mut self, now: Time, sent: &mut Vec<Flight>) {
+        self.ran_until = now;
         let mut io = Io {
             now,
             links: &mut self.links,

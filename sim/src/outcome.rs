@@ -22,6 +22,8 @@ pub struct Outcome {
     pub usable_time: Duration,
     /// Time during which the server held a session that its device had already left, summed.
     pub zombie_time: Duration,
+    /// Time the servers' processes spent on work: accepting, heartbeats, messages, at the scenario's costs.
+    pub server_busy: Duration,
     /// Packets and actions, summed over devices.
     pub totals: Totals,
     /// What the user of the application felt.

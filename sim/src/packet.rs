@@ -87,7 +87,7 @@ pub struct Options {
 impl Options {
     /// Length on the wire, padding included: 20 on Linux's SYN, 12 with timestamps alone, 0 without any.
     pub const fn len(&self) -> usize {
-        let mut len = 0;
+        let mut len: usize = 0;
         if self.mss.is_some() {
             len += 4;
         }
@@ -100,7 +100,7 @@ impl Options {
         if self.window_scale.is_some() {
             len += 3;
         }
-        (len + 3) / 4 * 4
+        len.div_ceil(4) * 4
     }
 
     /// Whether there are none.
@@ -146,9 +146,9 @@ impl Packet {
     pub fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         let total = self.wire_len();
-        assert!(total <= usize::from(u16::MAX), "a packet of {total} bytes does not fit IPv4");
+        let len = u16::try_from(total).unwrap_or_else(|_| panic!("a packet of {total} bytes does not fit IPv4"));
         out.extend([0x45, 0]);
-        out.extend((total as u16).to_be_bytes());
+        out.extend(len.to_be_bytes());
         // Identification 0, don't fragment, TTL 64, TCP, checksum to come: what Linux sends.
         out.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
         out.extend(self.src.ip().octets());
@@ -265,8 +265,11 @@ fn decode_options(mut bytes: &[u8]) -> Result<Options, DecodeError> {
                 options.sack_permitted = true;
                 rest
             }
-            (8, [10, a, b, c, d, e, f, g, h, rest @ ..]) => {
-                options.timestamps = Some((u32::from_be_bytes([*a, *b, *c, *d]), u32::from_be_bytes([*e, *f, *g, *h])));
+            (8, [10, body @ ..]) if body.len() >= 8 => {
+                let (numbers, rest) = body.split_at(8);
+                let long =
+                    |at: usize| u32::from_be_bytes([numbers[at], numbers[at + 1], numbers[at + 2], numbers[at + 3]]);
+                options.timestamps = Some((long(0), long(4)));
                 rest
             }
             _ => return Err(DecodeError::Malformed),

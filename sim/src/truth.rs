@@ -51,7 +51,8 @@ pub(crate) fn judge<'a>(
         changes.extend(cut_changes(&schedule.access[device]));
         // Stable: facts of one moment stay in the order of their nodes.
         changes.sort_by_key(|(at, _)| *at);
-        Judge::new(device as u32, config).judge(&changes, Time::ZERO + config.duration, &mut verdict);
+        let same_port = config.nat.after_expiry == NatClass::RemapSamePort;
+        Judge::new(device as u32, same_port).judge(&changes, Time::ZERO + config.duration, &mut verdict);
     }
     verdict
 }
@@ -144,10 +145,10 @@ struct Mapping {
 }
 
 impl Judge {
-    fn new(device: u32, config: &WorldConfig) -> Self {
+    fn new(device: u32, same_port: bool) -> Self {
         Self {
             device,
-            same_port: config.nat.after_expiry == NatClass::RemapSamePort,
+            same_port,
             cuts_up: 0,
             cuts_down: 0,
             faults: BTreeMap::new(),
@@ -259,7 +260,11 @@ impl Judge {
     fn apply_device(&mut self, event: DeviceEvent) -> Option<DetectedBy> {
         match event {
             DeviceEvent::AttemptStarted { port, server } => {
-                self.mappings.remove(&port);
+                // A port that is used again may find its old mapping alive, which then is the one that the server sees.
+                match self.mappings.get_mut(&port) {
+                    Some(Mapping { first, now: Ok(outside), .. }) => *first = *outside,
+                    _ => drop(self.mappings.remove(&port)),
+                }
                 self.socket = Some(Socket { port, server, connected: false });
             }
             DeviceEvent::Connected { .. } => {
@@ -293,5 +298,39 @@ impl Judge {
                 self.mappings.entry(port).and_modify(ended(Cause::NatFlush));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device that has made tens of thousands of attempts comes back to a port whose mapping never closed.
+    #[test]
+    fn a_port_used_again_over_its_old_mapping_is_judged_like_any_other() {
+        let (port, outside, server) = (40_000, 50_000, 0);
+        let attempt = Change::Device(DeviceEvent::AttemptStarted { port, server });
+        let connected = Change::Device(DeviceEvent::Connected { port, server });
+        let given_up = DeviceEvent::GivenUp { port, reason: cardiogram_policies::GiveUp::NoReply };
+        let changes = [
+            (10, attempt),
+            (10, Change::Nat { port, event: NatEvent::Created { outside } }),
+            (11, Change::SessionOpened { server, outside }),
+            (11, connected),
+            (20, Change::Device(given_up)),
+            (21, Change::SessionClosed { server, outside }),
+            (30, attempt),
+            (31, Change::SessionOpened { server, outside }),
+            (31, connected),
+            (40, Change::Nat { port, event: NatEvent::Expired }),
+        ];
+        let changes = changes.map(|(secs, change)| (Time::from_secs(secs), change));
+        let mut verdict = Verdict::default();
+        Judge::new(0, false).judge(&changes, Time::from_secs(50), &mut verdict);
+        assert_eq!(verdict.usable_time, Duration::from_secs(9 + 9));
+        assert_eq!(verdict.zombie_time, Duration::from_secs(1));
+        assert_eq!(verdict.false_alarms.len(), 1);
+        let [episode] = verdict.episodes[..] else { panic!("the expiry is an episode: {:?}", verdict.episodes) };
+        assert_eq!((episode.cause, episode.begin), (Cause::NatExpiry, Time::from_secs(40)));
     }
 }

@@ -38,7 +38,8 @@ pub(super) struct Device {
     reconnect: Box<dyn Reconnect>,
     /// Heartbeats sent on this connection and not answered, with the time of sending.
     outstanding: VecDeque<(u32, Time)>,
-    messages: Option<Messages>,
+    /// Boxed: most devices have nothing to say.
+    messages: Option<Box<Messages>>,
     /// Messages that the server has not acknowledged.
     unacknowledged: VecDeque<Message>,
     /// The next message expected from the server.
@@ -88,7 +89,7 @@ impl Device {
             heartbeat: strategy.heartbeat.build(bounds, Box::new(random::stream(seed, "policy/heartbeat", number))),
             reconnect: strategy.reconnect.build(Box::new(random::stream(seed, "policy/reconnect", number))),
             outstanding: VecDeque::new(),
-            messages: traffic.up.map(|mean| Messages::up(seed, index, start, mean.get())),
+            messages: traffic.up.map(|mean| Box::new(Messages::up(seed, index, start, mean.get()))),
             unacknowledged: VecDeque::new(),
             expects: 0,
         }

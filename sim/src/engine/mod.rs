@@ -9,7 +9,7 @@ use cardiogram_policies::Time;
 
 use crate::{
     WorldConfig, node,
-    outcome::{Outcome, Pushes},
+    outcome::{Outcome, Pushes, Totals},
     trace::{self, Trace},
     traffic::{self, Messages},
     truth,
@@ -96,14 +96,16 @@ fn outcome(
         };
         starts.iter().enumerate().map(created).sum()
     });
-    let mut totals = crate::outcome::Totals::default();
+    let mut totals = Totals::default();
+    let mut server_busy = Duration::ZERO;
     let mut delays = Vec::new();
     let mut entries = Vec::new();
-    for host in finished {
-        // Only the devices count what the device pays and feels.
-        if host.counts.totals != crate::outcome::Totals::default() {
+    for (node, host) in finished.into_iter().enumerate() {
+        // The devices count what they pay and feel; no other node has totals.
+        if node == world::DEVICES.0 as usize {
             totals = host.counts.totals;
         }
+        server_busy += host.counts.server_busy;
         delays.extend(host.counts.push_delays);
         entries.extend(host.entries);
     }
@@ -117,6 +119,7 @@ fn outcome(
         false_alarms: verdict.false_alarms,
         usable_time: verdict.usable_time,
         zombie_time: verdict.zombie_time,
+        server_busy,
         totals,
         pushes: Pushes { created, delays },
         trace: keep_trace.then(|| Trace { nodes: world::node_names(config), entries }),

@@ -39,10 +39,8 @@ const DATAGRAM_MAX: usize = 20 + 65_535;
 struct Shared {
     /// End of the window being run.
     until: Cell<Time>,
-    /// Datagrams sent to each host in this window: turmoil delivers them in the next step.
-    sent: Vec<Cell<u64>>,
-    /// Datagrams that wait at each host in this step.
-    waiting: Vec<Cell<u64>>,
+    /// Datagrams sent to each host and not received yet.
+    in_flight: Vec<Cell<u64>>,
     /// The earliest arrival among those sent in this window.
     earliest_sent: Cell<Time>,
     bound: Cell<usize>,
@@ -68,8 +66,7 @@ pub(super) fn run(
 
     let shared = Rc::new(Shared {
         until: Cell::new(Time::ZERO),
-        sent: hosts.iter().map(|_| Cell::new(0)).collect(),
-        waiting: hosts.iter().map(|_| Cell::new(0)).collect(),
+        in_flight: hosts.iter().map(|_| Cell::new(0)).collect(),
         earliest_sent: Cell::new(Time::MAX),
         bound: Cell::new(0),
     });
@@ -98,9 +95,7 @@ pub(super) fn run(
         shared.earliest_sent.set(Time::MAX);
         for station in &hosts {
             let has_event = station.host.borrow().next_event().is_some_and(|event| event < until);
-            let waiting = shared.sent[station.index].take();
-            shared.waiting[station.index].set(waiting);
-            if has_event || waiting > 0 {
+            if has_event || shared.in_flight[station.index].get() > 0 {
                 station.wake.notify_one();
             }
         }
@@ -131,7 +126,7 @@ fn name(index: usize) -> String {
 /// The software of a turmoil host: one window of its lab host each time it is woken.
 async fn live(station: Rc<Station>, shared: Rc<Shared>) -> turmoil::Result {
     let socket = UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, PORT)).await?;
-    let peers: Vec<_> = (0..shared.sent.len()).map(|index| (turmoil::lookup(name(index)), PORT)).collect();
+    let peers: Vec<_> = (0..shared.in_flight.len()).map(|index| (turmoil::lookup(name(index)), PORT)).collect();
     shared.bound.set(shared.bound.get() + 1);
 
     let mut buffer = vec![0; DATAGRAM_MAX];
@@ -139,8 +134,11 @@ async fn live(station: Rc<Station>, shared: Rc<Shared>) -> turmoil::Result {
     loop {
         station.wake.notified().await;
         let mut host = station.host.borrow_mut();
-        for _ in 0..shared.waiting[station.index].get() {
-            let (len, _) = socket.try_recv_from(&mut buffer).expect("turmoil delivers every datagram in the next step");
+        // Turmoil delivers a datagram in the next step at the latest, to a host that is stepped later in this one at
+        // once, and in no order between senders: so everything there is is taken, and the stamps put it in order.
+        let in_flight = &shared.in_flight[station.index];
+        while let Ok((len, _)) = socket.try_recv_from(&mut buffer) {
+            in_flight.set(in_flight.get() - 1);
             host.deliver(decode(&buffer[..len], NodeId(station.index as u32)));
         }
         host.run_before(shared.until.get(), &mut sent);
@@ -148,7 +146,7 @@ async fn live(station: Rc<Station>, shared: Rc<Shared>) -> turmoil::Result {
             let to = flight.to.0 as usize;
             shared.earliest_sent.set(shared.earliest_sent.get().min(flight.arrival));
             socket.try_send_to(&encode(&flight), peers[to])?;
-            shared.sent[to].set(shared.sent[to].get() + 1);
+            shared.in_flight[to].set(shared.in_flight[to].get() + 1);
         }
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct App {
     /// Slots of the devices that have a session.
     online: BTreeMap<u32, u32>,
     next_session: u32,
+    /// Time spent on work, the one under way included.
+    busy: Duration,
     /// Messages for devices that have had a session here.
     pushes: BTreeMap<u32, Pushes>,
     /// When the next message for a device with a session is created.
@@ -103,6 +105,7 @@ impl App {
             sessions: BTreeMap::new(),
             online: BTreeMap::new(),
             next_session: 0,
+            busy: Duration::ZERO,
             pushes: BTreeMap::new(),
             push_timers: Timers::default(),
         }
@@ -192,6 +195,11 @@ impl App {
         }
     }
 
+    /// Time spent on work, the one under way included.
+    pub(super) const fn busy(&self) -> Duration {
+        self.busy
+    }
+
     pub(super) fn next_wake(&self) -> Option<Time> {
         if self.stalled {
             return None;
@@ -238,6 +246,7 @@ impl App {
             Frame::Heartbeat { .. } => self.config.heartbeat_cost,
             _ => self.config.message_cost,
         };
+        self.busy += cost.get();
         let job = Job { slot, frame, done: now + cost.get(), left: None };
         if job.done <= now {
             self.finish(&job, now, kernel, io);

@@ -12,7 +12,7 @@ use cardiogram_policies::{ServerSpec, Time};
 use self::{app::App, kernel::Kernel};
 use crate::{
     config::{FrameSizes, ServerConfig, TrafficConfig},
-    node::{Io, Node},
+    node::{Counts, Io, Node},
     outcome::Cause,
     packet::Packet,
     schedule::Interval,
@@ -155,5 +155,9 @@ impl Node for Server {
         let fault = self.edges.last().map(|edge| edge.at);
         let app = if self.process_runs() { self.app.next_wake() } else { None };
         [fault, self.kernel.next_timer(), app].into_iter().flatten().min()
+    }
+
+    fn into_counts(self: Box<Self>) -> Counts {
+        Counts { server_busy: self.app.busy(), ..Counts::default() }
     }
 }

@@ -1,0 +1,135 @@
+//! What the lab costs: `cargo bench --bench lab`. Prints ratios within one run, since absolute times depend on the machine
+//! and its neighbours; `docs/benchmarks.md` says what the lines mean. Nothing here is asserted.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use cardiogram::{policies::preset, prelude::*};
+use cardiogram_policies::unit::{Delay, Fraction, Span};
+use cardiogram_sim::config::{
+    DevicesConfig, Distribution, LinkConfig, NatConfig, ServerConfig, TrafficConfig, WorldConfig,
+};
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// The child process's order to run a world of this many devices and print its peak memory.
+const MEMORY_OF: &str = "--memory-of";
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    if let Some(order) = args.iter().position(|arg| arg == MEMORY_OF) {
+        let devices = args[order + 1].parse().expect("a number of devices");
+        measure(&world(devices, Duration::from_secs(1_800)), RunOptions::new(Engine::Event));
+        println!("{}", peak_memory_bytes().map_or("unknown".into(), |bytes| bytes.to_string()));
+        return;
+    }
+    device_day();
+    devices();
+    memory();
+}
+
+/// Devices with a heartbeat every 270 s on healthy links whose delay is no shorter than a tick of 10 ms.
+fn world(devices: u32, duration: Duration) -> WorldConfig {
+    let link = |ms| LinkConfig {
+        delay: Distribution::Constant(Span::millis(ms)),
+        burst_loss: None,
+        packet_loss: Fraction::default(),
+    };
+    WorldConfig {
+        duration,
+        devices: DevicesConfig { count: devices, start_within: Delay::millis(270_000), ..DevicesConfig::default() },
+        access: link(25),
+        nat: NatConfig::default(),
+        core: link(10),
+        server: ServerConfig::default(),
+        traffic: TrafficConfig::default(),
+        faults: Vec::new(),
+        strategy: preset::find("wechat-270").expect("a built-in preset").spec(),
+    }
+}
+
+struct Measured {
+    took: Duration,
+    exchanges: u64,
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
+fn measure(world: &WorldConfig, options: RunOptions) -> Measured {
+    let start = Instant::now();
+    let outcome = run(world, 1, &options).expect("the world runs");
+    Measured { took: start.elapsed(), exchanges: outcome.totals.heartbeats_answered }
+}
+
+/// The fastest of several: the one least disturbed.
+fn best(times: u32, world: &WorldConfig, options: RunOptions) -> Measured {
+    let all = (0..times).map(|_| measure(world, options));
+    all.min_by_key(|measured| measured.took).expect("at least one")
+}
+
+fn device_day() {
+    const TICK: Duration = Duration::from_millis(10);
+    const SHARE: u32 = 48;
+    let plain = RunOptions { tick: Some(TICK), skip_idle: false, ..RunOptions::new(Engine::Turmoil) };
+    let short = best(2, &world(1, DAY / SHARE), plain);
+    let plain = short.took * SHARE;
+    let day = world(1, DAY);
+    let turmoil = best(5, &day, RunOptions::new(Engine::Turmoil));
+    let event = best(20, &day, RunOptions::new(Engine::Event));
+    println!("one device for a day, a heartbeat every 270 s, measures included");
+    println!(
+        "  (a) turmoil, every 10 ms tick stepped    {:>10.3} s   (30 min measured, times {SHARE})",
+        plain.as_secs_f64()
+    );
+    for (name, measured) in
+        [("(b) turmoil engine                    ", &turmoil), ("(c) event engine                      ", &event)]
+    {
+        let each = measured.took.as_secs_f64() * 1e6 / measured.exchanges as f64;
+        let ratio = plain.as_secs_f64() / measured.took.as_secs_f64();
+        println!(
+            "  {name}    {:>10.6} s   {ratio:>8.0} times faster than (a), {each:.2} us a heartbeat exchange",
+            measured.took.as_secs_f64()
+        );
+    }
+}
+
+fn devices() {
+    println!("cost against the number of devices, six hours, event engine");
+    let of = |devices| {
+        let measured = best(2, &world(devices, Duration::from_secs(21_600)), RunOptions::new(Engine::Event));
+        measured.took.as_secs_f64() * 1e6 / measured.exchanges as f64
+    };
+    let one = of(1);
+    for devices in [1, 100, 10_000] {
+        let each = of(devices);
+        println!(
+            "  {devices:>6} devices    {each:>8.2} us a heartbeat exchange   {:>5.2} times that of one device",
+            each / one
+        );
+    }
+}
+
+/// Runs two numbers of devices in processes of their own and compares their peaks.
+fn memory() {
+    let (few, many) = (1_000_u32, 21_000_u32);
+    let of = |devices: u32| -> Option<u64> {
+        let me = std::env::current_exe().ok()?;
+        let output = Command::new(me).args([MEMORY_OF, &devices.to_string()]).output().ok()?;
+        String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+    };
+    match (of(few), of(many)) {
+        (Some(less), Some(more)) => {
+            let each = more.saturating_sub(less) / u64::from(many - few);
+            println!("memory: {each} bytes a connection: both ends' TCP, device, session, mapping, timers and record");
+        }
+        _ => println!("memory: not measured (needs /proc/self/status)"),
+    }
+}
+
+/// The most memory this process has had.
+fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1_024)
+}

@@ -1,0 +1,74 @@
+//! The latency that no policy can beat at a given cost, where such a bound holds.
+//!
+//! A policy that learns of a break only from the silence after its own probes, at rho probes a second and breaks that
+//! come at times it cannot know, notices on average no sooner than 1/(2 rho) after the break (residual life: the mean
+//! wait for the next probe is shortest when probes are evenly spaced). On TCP a probe costs at least two packets on
+//! the access link, itself and its answer, so with x packets an hour the latency is at least 3600/x seconds.
+//!
+//! Packets are counted over all the device's time, but a device without a session sends few. Probes per hour of usable
+//! session are therefore at most x divided by the availability A, and what holds for certain is 3600 A / x.
+
+use crate::data::Label;
+
+/// Whether the bound holds in a scenario.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Bound {
+    /// The mean latency is at least `3600 * availability / packets_per_device_hour`.
+    Holds {
+        /// The smallest of the strategies that noticed breaks, so that the bound holds for each of them.
+        availability: f64,
+    },
+    /// A FIN or RST told a device of the break before any probe had to.
+    Announced,
+    /// The NAT forgot sessions that had been idle: when it breaks depends on when the policy last sent.
+    CausedBySilence,
+    /// No strategy noticed anything.
+    NothingNoticed,
+}
+
+impl Bound {
+    /// Decides from what broke sessions, what noticed it, and the availabilities of the strategies that did notice.
+    pub(crate) fn decide(causes: &[Label], detected_by: &[Label], availabilities: &[f64]) -> Self {
+        if detected_by.iter().any(|by| matches!(by.as_str(), "fin" | "reset")) {
+            Self::Announced
+        } else if causes.iter().any(|cause| cause.as_str() == "nat-expiry") {
+            Self::CausedBySilence
+        } else {
+            let smallest = availabilities.iter().copied().min_by(f64::total_cmp);
+            smallest.map_or(Self::NothingNoticed, |availability| Self::Holds { availability })
+        }
+    }
+}
+
+/// The least mean latency in seconds of a policy that costs so much and leaves its device so often without a session.
+pub(crate) fn latency_min_s(packets_per_device_hour: f64, availability: f64) -> f64 {
+    3_600.0 * availability / packets_per_device_hour
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(words: &[&str]) -> Vec<Label> {
+        words.iter().map(|word| Label::new(word).unwrap()).collect()
+    }
+
+    #[test]
+    fn an_evenly_probing_policy_of_two_packets_a_probe_meets_the_bound() {
+        // A probe a minute: the mean wait is 30 s, the cost 120 packets an hour.
+        assert!((latency_min_s(120.0, 1.0) - 30.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn it_holds_for_silent_breaks_at_times_of_their_own() {
+        let bound = Bound::decide(&labels(&["cut", "server-stall"]), &labels(&["heartbeat"]), &[0.9, 0.5]);
+        assert_eq!(bound, Bound::Holds { availability: 0.5 });
+    }
+
+    #[test]
+    fn a_break_that_announces_itself_or_is_caused_by_silence_has_no_bound() {
+        assert_eq!(Bound::decide(&labels(&["cut"]), &labels(&["heartbeat", "reset"]), &[1.0]), Bound::Announced);
+        assert_eq!(Bound::decide(&labels(&["nat-expiry"]), &labels(&["heartbeat"]), &[1.0]), Bound::CausedBySilence);
+        assert_eq!(Bound::decide(&labels(&["cut"]), &[], &[]), Bound::NothingNoticed);
+    }
+}

@@ -1,0 +1,238 @@
+//! A surface to draw on: SVG or PNG, through plotters' backends, in pixels of the chart.
+
+use plotters_backend::{BackendColor, BackendCoord, BackendStyle, DrawingBackend};
+use plotters_bitmap::BitMapBackend;
+use plotters_svg::SVGBackend;
+
+use super::text::{Align, TextStyle};
+
+/// A place on the chart in pixels, from its upper left corner.
+pub(crate) type Spot = (f64, f64);
+
+/// PNG pixels per chart pixel: sharp on dense screens and in print.
+const PNG_SCALE: u32 = 2;
+
+/// The bitmap is drawn so much larger than the PNG and averaged: plotters does not smooth the edges of polygons.
+const SMOOTHING: u32 = 3;
+
+/// An opaque colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Color(pub(crate) u8, pub(crate) u8, pub(crate) u8);
+
+impl From<Color> for BackendColor {
+    fn from(Color(red, green, blue): Color) -> Self {
+        Self { alpha: 1.0, rgb: (red, green, blue) }
+    }
+}
+
+/// How a line is drawn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stroke {
+    pub(crate) color: Color,
+    /// In pixels.
+    pub(crate) width: f64,
+    /// Lengths of dash and gap in pixels; `None`: solid.
+    pub(crate) dash: Option<(f64, f64)>,
+}
+
+impl Stroke {
+    pub(crate) const fn solid(color: Color, width: f64) -> Self {
+        Self { color, width, dash: None }
+    }
+}
+
+/// What plotters wants to know of a line.
+struct Pen {
+    color: BackendColor,
+    width: u32,
+}
+
+impl BackendStyle for Pen {
+    fn color(&self) -> BackendColor {
+        self.color
+    }
+
+    fn stroke_width(&self) -> u32 {
+        self.width
+    }
+}
+
+/// A surface that takes chart pixels. Drawing goes to memory and cannot fail.
+pub(crate) struct Canvas<B> {
+    backend: B,
+    scale: f64,
+}
+
+/// Draws a picture of `size` as SVG.
+pub(crate) fn svg(size: (u32, u32), draw: impl FnOnce(&mut Canvas<SVGBackend<'_>>)) -> String {
+    let mut text = String::new();
+    let mut canvas = Canvas { backend: SVGBackend::with_string(&mut text, size), scale: 1.0 };
+    draw(&mut canvas);
+    drawn(canvas.backend.present());
+    drop(canvas);
+    text
+}
+
+/// Draws a picture of `size` as PNG, of [`PNG_SCALE`] times as many pixels each way.
+pub(crate) fn png(size: (u32, u32), draw: impl FnOnce(&mut Canvas<BitMapBackend<'_>>)) -> Vec<u8> {
+    let (width, height) = (size.0 * PNG_SCALE, size.1 * PNG_SCALE);
+    let large = (width * SMOOTHING, height * SMOOTHING);
+    let mut pixels = vec![u8::MAX; large.0 as usize * large.1 as usize * 3];
+    let backend = BitMapBackend::with_buffer(&mut pixels, large);
+    draw(&mut Canvas { backend, scale: f64::from(PNG_SCALE * SMOOTHING) });
+
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header().expect("writing to memory does not fail");
+    writer.write_image_data(&averaged(&pixels, large)).expect("the picture has the size that was announced");
+    writer.finish().expect("writing to memory does not fail");
+    file
+}
+
+/// The picture with each square of [`SMOOTHING`] by [`SMOOTHING`] pixels made one.
+fn averaged(pixels: &[u8], (width, height): (u32, u32)) -> Vec<u8> {
+    let (width, side) = (width as usize, SMOOTHING as usize);
+    let mut small = Vec::with_capacity(pixels.len() / (side * side));
+    for row in (0..height as usize).step_by(side) {
+        for column in (0..width).step_by(side) {
+            for channel in 0..3 {
+                let square = (0..side * side).map(|i| (row + i / side) * width + column + i % side);
+                let sum: usize = square.map(|pixel| usize::from(pixels[pixel * 3 + channel])).sum();
+                small.push(((sum + side * side / 2) / (side * side)) as u8);
+            }
+        }
+    }
+    small
+}
+
+fn drawn<E: std::fmt::Debug>(result: Result<(), E>) {
+    result.expect("drawing to memory does not fail");
+}
+
+impl<B: DrawingBackend> Canvas<B> {
+    fn at(&self, (x, y): Spot) -> BackendCoord {
+        ((x * self.scale).round() as i32, (y * self.scale).round() as i32)
+    }
+
+    fn pen(&self, stroke: Stroke) -> Pen {
+        Pen { color: stroke.color.into(), width: (stroke.width * self.scale).round().max(1.0) as u32 }
+    }
+
+    /// A line through `points`.
+    pub(crate) fn line(&mut self, points: &[Spot], stroke: Stroke) {
+        match stroke.dash {
+            None => self.solid_line(points, stroke),
+            Some((dash, gap)) => {
+                for piece in dashes(points, dash, gap) {
+                    self.solid_line(&piece, stroke);
+                }
+            }
+        }
+    }
+
+    fn solid_line(&mut self, points: &[Spot], stroke: Stroke) {
+        let mut path: Vec<_> = points.iter().map(|&point| self.at(point)).collect();
+        path.dedup();
+        // plotters has no line of one point.
+        if path.len() > 1 {
+            let pen = self.pen(stroke);
+            drawn(self.backend.draw_path(path, &pen));
+        }
+    }
+
+    /// A filled polygon.
+    pub(crate) fn polygon(&mut self, points: &[Spot], color: Color) {
+        let path: Vec<_> = points.iter().map(|&point| self.at(point)).collect();
+        drawn(self.backend.fill_polygon(path, &BackendColor::from(color)));
+    }
+
+    /// A filled rectangle between two opposite corners, the upper left one first.
+    pub(crate) fn rectangle(&mut self, from: Spot, to: Spot, color: Color) {
+        let (from, to) = (self.at(from), self.at(to));
+        drawn(self.backend.draw_rect(from, to, &BackendColor::from(color), true));
+    }
+
+    /// A filled circle.
+    pub(crate) fn disc(&mut self, center: Spot, radius: f64, color: Color) {
+        let (center, radius) = (self.at(center), (radius * self.scale).round() as u32);
+        drawn(self.backend.draw_circle(center, radius, &BackendColor::from(color), true));
+    }
+
+    /// `text` beside or around `at`, which is at half its height.
+    pub(crate) fn text(&mut self, text: &str, at: Spot, size: f64, align: Align, color: Color) {
+        self.styled_text(text, at, TextStyle { size, color: color.into(), align, turned: false });
+    }
+
+    /// `text` read from bottom to top, around `at`.
+    pub(crate) fn turned_text(&mut self, text: &str, at: Spot, size: f64, color: Color) {
+        self.styled_text(text, at, TextStyle { size, color: color.into(), align: Align::Middle, turned: true });
+    }
+
+    fn styled_text(&mut self, text: &str, at: Spot, style: TextStyle) {
+        let (at, style) = (self.at(at), TextStyle { size: style.size * self.scale, ..style });
+        drawn(self.backend.draw_text(text, &style, at));
+    }
+}
+
+/// The dashes of a line through `points`: plotters has no dashed lines.
+fn dashes(points: &[Spot], dash: f64, gap: f64) -> Vec<Vec<Spot>> {
+    let mut pieces = Vec::new();
+    let (mut drawing, mut left) = (true, dash);
+    let mut piece: Vec<Spot> = points.first().copied().into_iter().collect();
+    for pair in points.windows(2) {
+        let (mut from, to) = (pair[0], pair[1]);
+        let mut length = libm::hypot(to.0 - from.0, to.1 - from.1);
+        while length > left {
+            let share = left / length;
+            from = (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));
+            length -= left;
+            if drawing {
+                piece.push(from);
+                pieces.push(std::mem::take(&mut piece));
+            } else {
+                piece = vec![from];
+            }
+            drawing = !drawing;
+            left = if drawing { dash } else { gap };
+        }
+        left -= length;
+        if drawing {
+            piece.push(to);
+        }
+    }
+    if drawing {
+        pieces.push(piece);
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dashes_go_round_corners_and_keep_their_length() {
+        let pieces = dashes(&[(0.0, 0.0), (6.0, 0.0), (6.0, 6.0)], 4.0, 1.0);
+        let expected: Vec<Vec<Spot>> =
+            vec![vec![(0.0, 0.0), (4.0, 0.0)], vec![(5.0, 0.0), (6.0, 0.0), (6.0, 3.0)], vec![(6.0, 4.0), (6.0, 6.0)]];
+        assert_eq!(pieces, expected);
+    }
+
+    #[test]
+    fn a_png_has_the_colour_that_was_drawn() {
+        let file = png((4, 3), |canvas| canvas.rectangle((0.0, 0.0), (4.0, 3.0), Color(10, 20, 30)));
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let frame = reader.next_frame(&mut pixels).unwrap();
+        assert_eq!((frame.width, frame.height), (4 * PNG_SCALE, 3 * PNG_SCALE));
+        assert_eq!(pixels[..3], [10, 20, 30]);
+    }
+
+    #[test]
+    fn text_in_an_svg_is_escaped() {
+        let text = svg((10, 10), |canvas| canvas.text("<&>", (0.0, 0.0), 10.0, Align::Start, Color(0, 0, 0)));
+        assert!(text.contains("&lt;&amp;&gt;"), "{text}");
+    }
+}

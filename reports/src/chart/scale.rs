@@ -1,0 +1,126 @@
+//! From values to places along an axis, and which values get a tick.
+
+/// How values lie along an axis.
+#[derive(Debug, Clone)]
+pub(crate) enum Scale {
+    /// Equal ratios are equal lengths.
+    Log { min: f64, max: f64 },
+    /// Equal differences are equal lengths.
+    Linear { min: f64, max: f64 },
+    /// Names, evenly spaced; the value is the index.
+    Names(Vec<String>),
+}
+
+/// A mark on an axis.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Tick {
+    pub(crate) value: f64,
+    /// `None`: a minor tick.
+    pub(crate) label: Option<String>,
+}
+
+impl Scale {
+    /// A logarithmic scale with room around `values`, which are above zero; at least a decade.
+    pub(crate) fn log_around(values: impl IntoIterator<Item = f64>) -> Self {
+        const ROOM: f64 = 1.6;
+        let (mut min, mut max) = range(values).unwrap_or((1.0, 1.0));
+        (min, max) = (min / ROOM, max * ROOM);
+        let missing = 10.0 * min / max;
+        if missing > 1.0 {
+            (min, max) = (min / missing.sqrt(), max * missing.sqrt());
+        }
+        Self::Log { min, max }
+    }
+
+    /// A linear scale from 0 with room above the largest of `values`, which are not below zero.
+    pub(crate) fn linear_from_zero(values: impl IntoIterator<Item = f64>) -> Self {
+        let max = range(values).map_or(0.0, |(_, max)| max);
+        Self::Linear { min: 0.0, max: if max > 0.0 { max * 1.05 } else { 1.0 } }
+    }
+
+    /// Where `value` lies: 0 at one end of the axis, 1 at the other.
+    pub(crate) fn place(&self, value: f64) -> f64 {
+        match self {
+            Self::Log { min, max } => libm::log10(value / min) / libm::log10(max / min),
+            Self::Linear { min, max } => (value - min) / (max - min),
+            Self::Names(names) => (value + 0.5) / names.len() as f64,
+        }
+    }
+
+    /// The marks along the axis, ascending.
+    pub(crate) fn ticks(&self) -> Vec<Tick> {
+        match self {
+            Self::Log { min, max } => log_ticks(*min, *max),
+            Self::Linear { min, max } => linear_ticks(*min, *max),
+            Self::Names(names) => {
+                let tick = |(value, name): (u32, &String)| Tick { value: value.into(), label: Some(name.clone()) };
+                (0..).zip(names).map(tick).collect()
+            }
+        }
+    }
+}
+
+fn range(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
+    values.into_iter().map(|value| (value, value)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+}
+
+/// Whole multiples of powers of ten; those with 1, 2 and 5 named over few decades, else the powers alone.
+fn log_ticks(min: f64, max: f64) -> Vec<Tick> {
+    let named: &[u32] = if libm::log10(max / min) <= 3.0 { &[1, 2, 5] } else { &[1] };
+    let (first, last) = (libm::floor(libm::log10(min)) as i32, libm::ceil(libm::log10(max)) as i32);
+    let mut ticks = Vec::new();
+    for exponent in first..=last {
+        for multiple in 1..10_u32 {
+            let value = f64::from(multiple) * libm::pow(10.0, exponent.into());
+            if (min..=max).contains(&value) {
+                let decimals = usize::try_from(-exponent).unwrap_or(0);
+                let label = named.contains(&multiple).then(|| format!("{value:.decimals$}"));
+                ticks.push(Tick { value, label });
+            }
+        }
+    }
+    ticks
+}
+
+/// Multiples of 1, 2 or 5 times a power of ten: four to nine of them.
+fn linear_ticks(min: f64, max: f64) -> Vec<Tick> {
+    let magnitude = libm::floor(libm::log10((max - min) / 4.0));
+    let power = libm::pow(10.0, magnitude);
+    let step = [5.0, 2.0, 1.0].map(|multiple| multiple * power).into_iter().find(|step| (max - min) / step >= 4.0);
+    let step = step.expect("a power of ten fits at least four times");
+    let decimals = (-magnitude).max(0.0) as usize;
+    (0..20)
+        .map(|index| libm::ceil(min / step) * step + f64::from(index) * step)
+        .take_while(|value| *value <= max)
+        .map(|value| Tick { value, label: Some(format!("{value:.decimals$}")) })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(scale: &Scale) -> Vec<String> {
+        scale.ticks().into_iter().filter_map(|tick| tick.label).collect()
+    }
+
+    #[test]
+    fn few_decades_name_1_2_and_5_and_many_name_the_powers() {
+        assert_eq!(labels(&Scale::Log { min: 0.04, max: 3.0 }), ["0.05", "0.1", "0.2", "0.5", "1", "2"]);
+        assert_eq!(labels(&Scale::Log { min: 0.5, max: 20_000.0 }), ["1", "10", "100", "1000", "10000"]);
+    }
+
+    #[test]
+    fn linear_ticks_are_round() {
+        assert_eq!(labels(&Scale::Linear { min: 0.0, max: 105.0 }), ["0", "20", "40", "60", "80", "100"]);
+        assert_eq!(labels(&Scale::Linear { min: 0.0, max: 0.5 }), ["0.0", "0.1", "0.2", "0.3", "0.4", "0.5"]);
+    }
+
+    #[test]
+    fn values_lie_inside_and_a_single_one_in_the_middle() {
+        assert!((Scale::log_around([7.0]).place(7.0) - 0.5).abs() < 1e-12);
+        let scale = Scale::log_around([0.02, 5_000.0]);
+        assert!(scale.place(0.02) > 0.02 && scale.place(5_000.0) < 0.98);
+        assert!((Scale::Names(vec!["a".into(), "b".into()]).place(1.0) - 0.75).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,178 @@
+//! A results directory as `cardiogram run` writes it, for tests: a few scenarios with strategies that beat at fixed
+//! intervals, computed instead of simulated.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
+use rand_core::Rng as _;
+
+pub(crate) const RUNS_HEADER: &str = "scenario,strategy,seed,engine,device_hours,episodes,detected,ridden_out,\
+    undetected,false_alarms,detect_mean_s,detect_p50_s,detect_p95_s,detect_max_s,recover_mean_s,availability,\
+    packets_up,packets_down,bytes_up,bytes_down,heartbeats_sent,connect_attempts,trace_hash";
+
+pub(crate) const EPISODES_HEADER: &str =
+    "scenario,strategy,seed,device,cause,begin_s,end_s,outcome,detected_by,detect_latency_s,recovery_s";
+
+const DURATION_S: f64 = 86_400.0;
+
+/// Beats so often, waits so long for the reply, gives up after so many misses.
+struct Beat {
+    name: &'static str,
+    interval_s: f64,
+    timeout_s: f64,
+    misses: u32,
+}
+
+const BEATS: [Beat; 9] = [
+    Beat { name: "none", interval_s: f64::INFINITY, timeout_s: 0.0, misses: 1 },
+    Beat { name: "linux-keepalive", interval_s: 7_200.0, timeout_s: 75.0, misses: 9 },
+    Beat { name: "whatsapp-tcp-10s", interval_s: 10.0, timeout_s: 10.0, misses: 2 },
+    Beat { name: "netease-30-15", interval_s: 30.0, timeout_s: 15.0, misses: 2 },
+    Beat { name: "qq-fixed-45", interval_s: 45.0, timeout_s: 10.0, misses: 1 },
+    Beat { name: "idle-45-either", interval_s: 45.0, timeout_s: 12.0, misses: 1 },
+    Beat { name: "weibo-120", interval_s: 120.0, timeout_s: 30.0, misses: 1 },
+    Beat { name: "wechat-270", interval_s: 270.0, timeout_s: 30.0, misses: 2 },
+    Beat { name: "oracle", interval_s: 60.0, timeout_s: 0.1, misses: 1 },
+];
+
+/// A scenario: its cause of breaks, how many a run, how long they last, what notices them at once, and how often one
+/// must beat to be spared.
+struct World {
+    name: &'static str,
+    cause: &'static str,
+    breaks: u32,
+    lasts_s: f64,
+    at_once: Option<&'static str>,
+    spared_below_s: f64,
+}
+
+const HEALTHY: World =
+    World { name: "healthy", cause: "cut", breaks: 0, lasts_s: 0.0, at_once: None, spared_below_s: 0.0 };
+
+const WORLDS: [World; 6] = [
+    HEALTHY,
+    World { name: "silent-nat", cause: "nat-expiry", breaks: 3, lasts_s: 9_000.0, spared_below_s: 300.0, ..HEALTHY },
+    World { name: "elevator", breaks: 6, lasts_s: 90.0, ..HEALTHY },
+    World { name: "cable-cut", breaks: 2, lasts_s: 20_000.0, ..HEALTHY },
+    World { name: "deaf-server", cause: "server-stall", breaks: 3, lasts_s: 9_000.0, ..HEALTHY },
+    World { name: "server-crash", cause: "server-crash", breaks: 4, lasts_s: 600.0, at_once: Some("fin"), ..HEALTHY },
+];
+
+/// Writes results of `seeds` seeds into `dir`.
+pub(crate) fn write(dir: &Path, seeds: u64) {
+    let (mut runs, mut episodes) = (format!("{RUNS_HEADER}\n"), format!("{EPISODES_HEADER}\n"));
+    for world in &WORLDS {
+        for beat in &BEATS {
+            for seed in 1..=seeds {
+                write_run(&mut runs, &mut episodes, world, beat, seed);
+            }
+        }
+    }
+    fs::write(dir.join("runs.csv"), runs).unwrap();
+    fs::write(dir.join("episodes.csv"), episodes).unwrap();
+    fs::write(dir.join("manifest.json"), manifest(seeds)).unwrap();
+}
+
+/// The names of all scenarios and strategies of [`write`].
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    WORLDS.iter().map(|world| world.name).chain(BEATS.iter().map(|beat| beat.name))
+}
+
+/// Writes results of just these rows into `dir`; every scenario lasts `duration_s`.
+pub(crate) fn write_rows(
+    dir: &Path,
+    scenarios: &[&str],
+    strategies: &[&str],
+    duration_s: f64,
+    runs: &[&str],
+    episodes: &[&str],
+) {
+    let file = |header: &str, rows: &[&str]| [&[header], rows].concat().join("\n");
+    let scenario =
+        |name: &&str| serde_json::json!({ "name": name, "text": "", "hash": "00", "duration_s": duration_s });
+    let manifest = serde_json::json!({
+        "version": "0.1.0",
+        "engine": "event",
+        "seeds": [1, 2],
+        "scenarios": scenarios.iter().map(scenario).collect::<Vec<_>>(),
+        "strategies": strategies.iter().map(|name| serde_json::json!({ "name": name })).collect::<Vec<_>>(),
+    });
+    fs::write(dir.join("runs.csv"), file(RUNS_HEADER, runs)).unwrap();
+    fs::write(dir.join("episodes.csv"), file(EPISODES_HEADER, episodes)).unwrap();
+    fs::write(dir.join("manifest.json"), manifest.to_string()).unwrap();
+}
+
+fn manifest(seeds: u64) -> String {
+    let scenario = |world: &World| {
+        let text = format!(
+            "name = {:?}\nabout = \"A world of {} breaks <a day>.\"\nexpect = \"Frequent beats & short timeouts.\"\n",
+            world.name, world.breaks
+        );
+        serde_json::json!({ "name": world.name, "text": text, "hash": "00", "duration_s": DURATION_S })
+    };
+    let strategy = |beat: &Beat| serde_json::json!({ "name": beat.name, "text": "", "hash": "00" });
+    let manifest = serde_json::json!({
+        "version": "0.1.0",
+        "engine": "auto",
+        "seeds": (1..=seeds).collect::<Vec<_>>(),
+        "scenarios": WORLDS.iter().map(scenario).collect::<Vec<_>>(),
+        "strategies": BEATS.iter().map(strategy).collect::<Vec<_>>(),
+    });
+    serde_json::to_string_pretty(&manifest).unwrap()
+}
+
+fn write_run(runs: &mut String, episodes: &mut String, world: &World, beat: &Beat, seed: u64) {
+    // Keyed by the world and the seed alone: every strategy meets the same breaks.
+    let mut rng = ChaCha8Rng::seed_from_u64(seed * 1_000 + u64::from(world.breaks));
+    let mut uniform = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+    let prefix = format!("{},{},{seed}", world.name, beat.name);
+    let (mut detected, mut ridden_out, mut undetected, mut unusable_s) = (0, 0, 0, 0.0);
+    let breaks = if beat.interval_s < world.spared_below_s { 0 } else { world.breaks };
+    for index in 0..breaks {
+        let begin_s = DURATION_S * (f64::from(index) + uniform()) / f64::from(breaks);
+        let lasts_s = (world.lasts_s * (0.5 + uniform())).min(DURATION_S - begin_s);
+        let until_beat_s = beat.interval_s - begin_s % beat.interval_s;
+        let noticed_s = if world.at_once.is_some() {
+            0.025 + 0.05 * uniform()
+        } else {
+            until_beat_s + beat.timeout_s * f64::from(beat.misses)
+        };
+        let by = world.at_once.unwrap_or("heartbeat");
+        let cause = world.cause;
+        write!(episodes, "{prefix},0,{cause},{begin_s:.6},").unwrap();
+        if noticed_s < lasts_s {
+            detected += 1;
+            let ended = begin_s + lasts_s < DURATION_S;
+            let end = if ended { format!("{:.6}", begin_s + lasts_s) } else { String::new() };
+            let recovery = if ended { format!("{lasts_s:.6}") } else { String::new() };
+            writeln!(episodes, "{end},detected,{by},{noticed_s:.6},{recovery}").unwrap();
+        } else if begin_s + lasts_s < DURATION_S {
+            ridden_out += 1;
+            writeln!(episodes, "{:.6},ridden-out,,,{lasts_s:.6}", begin_s + lasts_s).unwrap();
+        } else {
+            undetected += 1;
+            writeln!(episodes, ",undetected,,,").unwrap();
+        }
+        unusable_s += lasts_s;
+    }
+    let false_alarms = u32::from(beat.name == "oracle" && uniform() < 0.3);
+    if false_alarms > 0 {
+        writeln!(episodes, "{prefix},0,,{:.6},,false-alarm,heartbeat,,", 1_000.0).unwrap();
+    }
+    let heartbeats = (DURATION_S - unusable_s) / beat.interval_s;
+    let (up, down) = (2.0 * heartbeats + 3.0 + uniform() * 9.0, heartbeats + 2.0);
+    writeln!(
+        runs,
+        "{prefix},event,24,{},{detected},{ridden_out},{undetected},{false_alarms},,,,,,\
+         {:.6},{:.0},{:.0},{:.0},{:.0},{:.0},1,{:032x}",
+        breaks,
+        1.0 - unusable_s / DURATION_S,
+        up,
+        down,
+        up * 45.0,
+        down * 45.0,
+        heartbeats,
+        seed,
+    )
+    .unwrap();
+}

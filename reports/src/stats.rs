@@ -1,0 +1,345 @@
+//! What the results say: one [`CellStats`] for each strategy in each scenario, and what follows for the scenario.
+//!
+//! Rates are sums over sums (all packets by all hours), never means of per-run rates. Latencies are pooled over seeds
+//! and estimated with censoring ([`crate::survival`]); intervals draw seeds again ([`crate::bootstrap`]).
+
+use std::collections::BTreeSet;
+
+use crate::{
+    bootstrap::{Interval, Resamples},
+    bound::Bound,
+    data::{Cell, Episode, Label, Outcome, Results, Run, ScenarioResults},
+    pareto,
+    survival::{Curve, Estimated, Sample, Spell},
+};
+
+/// Fewer seeds than this make intervals that are too narrow to be believed.
+const SEEDS_FEW: usize = 5;
+
+/// A share of censored episodes above this makes means and high quantiles depend on what was not seen.
+const CENSORED_SHARE_MAX: f64 = 0.2;
+
+/// All of a report's numbers.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    /// Version that wrote the results.
+    pub(crate) version: String,
+    /// Engine of the runs.
+    pub(crate) engine: String,
+    /// In the manifest's order.
+    pub(crate) scenarios: Vec<ScenarioStats>,
+}
+
+/// One scenario.
+#[derive(Debug)]
+pub(crate) struct ScenarioStats {
+    pub(crate) name: String,
+    /// What happens in it, from the scenario file; may be empty.
+    pub(crate) about: String,
+    /// What a good strategy shows in it, from the scenario file; may be empty.
+    pub(crate) expect: String,
+    /// Length of a run in seconds.
+    pub(crate) duration_s: f64,
+    /// By packets per device-hour, fewest first.
+    pub(crate) cells: Vec<CellStats>,
+    /// What no policy can beat.
+    pub(crate) bound: Bound,
+}
+
+/// One strategy in one scenario.
+#[derive(Debug)]
+pub(crate) struct CellStats {
+    pub(crate) strategy: String,
+    /// Its place in the manifest: its colour and marker in every plot.
+    pub(crate) strategy_index: usize,
+    pub(crate) seeds: usize,
+    pub(crate) device_hours: f64,
+    pub(crate) detected: u64,
+    pub(crate) ridden_out: u64,
+    pub(crate) undetected: u64,
+    pub(crate) false_alarms: u64,
+    /// Both directions.
+    pub(crate) packets_per_device_hour: f64,
+    pub(crate) packets_interval: Option<Interval>,
+    pub(crate) heartbeats_per_device_hour: f64,
+    /// Both directions, headers included.
+    pub(crate) bytes_per_device_day: f64,
+    pub(crate) false_alarms_per_device_day: f64,
+    /// Share of the device time with a usable session.
+    pub(crate) availability: f64,
+    /// From a break to its detection; `None` without breaks.
+    pub(crate) detect_mean_s: Option<Estimated>,
+    /// Of the mean, where that is known.
+    pub(crate) detect_interval_s: Option<Interval>,
+    pub(crate) detect_p95_s: Option<Estimated>,
+    /// From a break to a usable session; `None` without breaks.
+    pub(crate) recover_mean_s: Option<Estimated>,
+    /// Whether no other strategy of the scenario is at least as good in packets and mean latency and better in one.
+    /// Only strategies whose mean latency is known are compared.
+    pub(crate) on_front: bool,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// What to know before believing a number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Warning {
+    /// No interval (1 seed), or one that is too narrow.
+    TooFewSeeds { seeds: usize },
+    /// Much of what would make the mean and the quantiles was not seen.
+    HeavyCensoring {
+        /// Share of the episodes that were not detected.
+        share: f64,
+    },
+    /// No usable session ever broke, so there is no latency.
+    NoEpisodes,
+    /// Every break went unnoticed.
+    NothingDetected,
+}
+
+impl CellStats {
+    /// Breaks of usable sessions.
+    pub(crate) const fn episodes(&self) -> u64 {
+        self.detected + self.ridden_out + self.undetected
+    }
+
+    /// Where it stands in the trade-off, if both numbers are known: packets per device-hour, mean latency in seconds.
+    pub(crate) fn point(&self) -> Option<(f64, f64)> {
+        Some((self.packets_per_device_hour, self.detect_mean_s?.known()?))
+    }
+}
+
+/// Computes everything a report shows.
+pub(crate) fn summarize(results: &Results) -> Summary {
+    Summary {
+        version: results.manifest.version.clone(),
+        engine: results.manifest.engine.clone(),
+        scenarios: results.scenarios.iter().map(|scenario| scenario_stats(results, scenario)).collect(),
+    }
+}
+
+fn scenario_stats(results: &Results, scenario: &ScenarioResults) -> ScenarioStats {
+    let entry = &results.manifest.scenarios[scenario.scenario];
+    let mut cells: Vec<CellStats> =
+        scenario.cells.iter().map(|cell| cell_stats(cell, &results.manifest.strategies[cell.strategy].name)).collect();
+    // Stable: strategies of equal cost stay in the manifest's order.
+    cells.sort_by(|a, b| a.packets_per_device_hour.total_cmp(&b.packets_per_device_hour));
+    mark_front(&mut cells);
+
+    let words = |word: fn(&Episode) -> Label| {
+        let all: BTreeSet<Label> = scenario.cells.iter().flat_map(episodes).map(word).collect();
+        all.into_iter().collect::<Vec<_>>()
+    };
+    let noticing: Vec<f64> = cells.iter().filter(|cell| cell.detected > 0).map(|cell| cell.availability).collect();
+    let text: toml::Table = entry.text.parse().unwrap_or_default();
+    let string = |key| text.get(key).and_then(toml::Value::as_str).unwrap_or_default().trim().to_owned();
+    ScenarioStats {
+        name: entry.name.clone(),
+        about: string("about"),
+        expect: string("expect"),
+        duration_s: entry.duration_s,
+        bound: Bound::decide(&words(|episode| episode.cause), &words(|episode| episode.detected_by), &noticing),
+        cells,
+    }
+}
+
+fn mark_front(cells: &mut [CellStats]) {
+    let known: Vec<(usize, (f64, f64))> =
+        cells.iter().enumerate().filter_map(|(index, cell)| Some((index, cell.point()?))).collect();
+    let points: Vec<_> = known.iter().map(|(_, point)| *point).collect();
+    for ((index, _), on_front) in known.iter().zip(pareto::front(&points)) {
+        cells[*index].on_front = on_front;
+    }
+}
+
+fn episodes(cell: &Cell) -> impl Iterator<Item = &Episode> {
+    cell.runs.iter().flat_map(|run| &run.episodes)
+}
+
+fn cell_stats(cell: &Cell, strategy: &str) -> CellStats {
+    let count = |outcome| episodes(cell).filter(|episode| episode.outcome == outcome).count() as u64;
+    let sum = |of: fn(&Run) -> f64| cell.runs.iter().map(of).sum::<f64>();
+    let device_hours = sum(|run| run.device_hours);
+    let false_alarms = sum(|run| run.false_alarms as f64);
+    let resamples = Resamples::new(cell.runs.len());
+    let once = vec![1; cell.runs.len()];
+
+    let detection = sample(cell, |episode| (episode.latency_s, episode.outcome == Outcome::Detected));
+    let detection_curve = detection.curve(&once);
+    let detect_mean_s = detection_curve.as_ref().map(Curve::mean_s);
+    // A mean that is only bounded below has no upper end that an interval could state.
+    let detect_interval_s = detect_mean_s
+        .and_then(Estimated::known)
+        .and_then(|_| resamples.interval(|weights| Some(detection.curve(weights)?.mean_s().value())));
+    let recovery = sample(cell, |episode| (episode.recovery_s, episode.recovered));
+
+    let mut stats = CellStats {
+        strategy: strategy.to_owned(),
+        strategy_index: cell.strategy,
+        seeds: cell.runs.len(),
+        device_hours,
+        detected: count(Outcome::Detected),
+        ridden_out: count(Outcome::RiddenOut),
+        undetected: count(Outcome::Undetected),
+        false_alarms: false_alarms as u64,
+        packets_per_device_hour: sum(|run| run.packets as f64) / device_hours,
+        packets_interval: resamples.interval(|weights| Some(packets_per_device_hour(&cell.runs, weights))),
+        heartbeats_per_device_hour: sum(|run| run.heartbeats_sent as f64) / device_hours,
+        bytes_per_device_day: 24.0 * sum(|run| run.bytes as f64) / device_hours,
+        false_alarms_per_device_day: 24.0 * false_alarms / device_hours,
+        availability: sum(|run| run.availability * run.device_hours) / device_hours,
+        detect_mean_s,
+        detect_interval_s,
+        detect_p95_s: detection_curve.map(|curve| curve.quantile_s(0.95)),
+        recover_mean_s: recovery.curve(&once).map(|curve| curve.mean_s()),
+        on_front: false,
+        warnings: Vec::new(),
+    };
+    stats.warnings = warnings(&stats);
+    stats
+}
+
+/// The episodes of a cell as observations of `spell`: a time, and whether what was waited for happened.
+fn sample(cell: &Cell, spell: impl Fn(&Episode) -> (f64, bool)) -> Sample {
+    let mut spells = Vec::new();
+    for (replicate, run) in (0..).zip(&cell.runs) {
+        spells.extend(run.episodes.iter().map(|episode| {
+            let (time_s, happened) = spell(episode);
+            Spell { time_s, happened, replicate }
+        }));
+    }
+    Sample::new(spells)
+}
+
+fn packets_per_device_hour(runs: &[Run], weights: &[u32]) -> f64 {
+    let sum =
+        |of: fn(&Run) -> f64| runs.iter().zip(weights).map(|(run, &weight)| of(run) * f64::from(weight)).sum::<f64>();
+    sum(|run| run.packets as f64) / sum(|run| run.device_hours)
+}
+
+fn warnings(stats: &CellStats) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if stats.seeds < SEEDS_FEW {
+        warnings.push(Warning::TooFewSeeds { seeds: stats.seeds });
+    }
+    let share = (stats.ridden_out + stats.undetected) as f64 / stats.episodes() as f64;
+    if stats.episodes() == 0 {
+        warnings.push(Warning::NoEpisodes);
+    } else if stats.detected == 0 {
+        warnings.push(Warning::NothingDetected);
+    } else if share > CENSORED_SHARE_MAX {
+        warnings.push(Warning::HeavyCensoring { share });
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{data, fixture};
+
+    /// One strategy `s` in one scenario `w` of 100 s; two seeds of 1 and 3 device-hours.
+    ///
+    /// Detected after 10, 20 and 60 s; ridden out after 30 s; undetected for the last 40 s of a run.
+    const RUNS: [&str; 2] = [
+        "w,s,1,event,1,3,2,1,0,0,,,,,,0.5,40,20,1000,500,7,1,00",
+        "w,s,2,event,3,2,1,0,1,2,,,,,,0.9,100,80,2000,1500,13,1,00",
+    ];
+    const EPISODES: [&str; 7] = [
+        "w,s,1,0,cut,0,12,detected,heartbeat,10,12",
+        "w,s,1,0,cut,20,50,ridden-out,,,30",
+        "w,s,1,0,cut,50,78,detected,heartbeat,20,28",
+        "w,s,2,0,cut,0,61,detected,silence,60,61",
+        "w,s,2,0,cut,60,,undetected,,,",
+        "w,s,2,0,,5,,false-alarm,heartbeat,,",
+        "w,s,2,0,,6,,false-alarm,heartbeat,,",
+    ];
+
+    fn summary(runs: &[&str], episodes: &[&str]) -> Summary {
+        let dir = tempfile::tempdir().unwrap();
+        fixture::write_rows(dir.path(), &["w"], &["s", "t", "u"], 100.0, runs, episodes);
+        summarize(&data::read(dir.path()).unwrap())
+    }
+
+    #[track_caller]
+    fn assert_close(value: f64, expected: f64) {
+        assert!((value - expected).abs() < 1e-9 * expected.abs().max(1.0), "{value} instead of {expected}");
+    }
+
+    #[test]
+    fn rates_are_sums_over_sums() {
+        let summary = summary(&RUNS, &EPISODES);
+        let cell = &summary.scenarios[0].cells[0];
+        assert_close(cell.packets_per_device_hour, 240.0 / 4.0);
+        assert_close(cell.heartbeats_per_device_hour, 20.0 / 4.0);
+        assert_close(cell.bytes_per_device_day, 24.0 * 5_000.0 / 4.0);
+        assert_close(cell.false_alarms_per_device_day, 24.0 * 2.0 / 4.0);
+        assert_close(cell.availability, (0.5 + 3.0 * 0.9) / 4.0);
+        assert_eq!((cell.detected, cell.ridden_out, cell.undetected, cell.false_alarms), (3, 1, 1, 2));
+    }
+
+    #[test]
+    fn unnoticed_breaks_are_censored_and_not_left_out() {
+        let summary = summary(&RUNS, &EPISODES);
+        let cell = &summary.scenarios[0].cells[0];
+        // By hand: 10 (4/5), 20 (3/5), 30 and 40 censored, 60 (0): 10 + 10 * 4/5 + 40 * 3/5.
+        assert_close(cell.detect_mean_s.unwrap().known().unwrap(), 42.0);
+        assert_eq!(cell.detect_p95_s, Some(Estimated::Known(60.0)));
+        // Recovered after 12, 28, 30 and 61 s, once not within 40 s: 12 + 16 * 4/5 + 2 * 3/5 + 31 * 2/5.
+        assert_close(cell.recover_mean_s.unwrap().known().unwrap(), 12.0 + 12.8 + 1.2 + 12.4);
+        assert_eq!(cell.warnings, [Warning::TooFewSeeds { seeds: 2 }, Warning::HeavyCensoring { share: 0.4 }]);
+    }
+
+    #[test]
+    fn two_seeds_span_the_interval_between_them() {
+        let summary = summary(&RUNS, &EPISODES);
+        let cell = &summary.scenarios[0].cells[0];
+        // Twice seed 1, or twice seed 2; each is a quarter of the resamples.
+        assert_eq!(cell.packets_interval, Some(Interval { low: 60.0, high: 60.0 }));
+        // Seed 1: 10 (2/3), 20 (1/3), 30 censored: 10 + 20/3 + 10/3. Seed 2: 40 censored, 60 (0).
+        let interval = cell.detect_interval_s.unwrap();
+        assert_close(interval.low, 20.0);
+        assert_close(interval.high, 60.0);
+    }
+
+    #[test]
+    fn one_seed_has_no_interval_and_says_so() {
+        let summary = summary(&RUNS[..1], &EPISODES[..3]);
+        let cell = &summary.scenarios[0].cells[0];
+        assert_eq!((cell.packets_interval, cell.detect_interval_s), (None, None));
+        assert!(cell.warnings.contains(&Warning::TooFewSeeds { seeds: 1 }));
+        // The longest wait was ridden out: the mean is a bound.
+        assert!(matches!(cell.detect_mean_s, Some(Estimated::AtLeast(mean)) if (mean - 20.0).abs() < 1e-9));
+    }
+
+    #[test]
+    fn without_breaks_there_is_no_latency() {
+        let summary = summary(&["w,s,1,event,1,0,0,0,0,0,,,,,,1,3,2,100,80,0,1,00"], &[]);
+        let cell = &summary.scenarios[0].cells[0];
+        assert_eq!((cell.detect_mean_s, cell.detect_p95_s, cell.recover_mean_s), (None, None, None));
+        assert!(cell.warnings.contains(&Warning::NoEpisodes));
+        assert_eq!(summary.scenarios[0].bound, Bound::NothingNoticed);
+    }
+
+    #[test]
+    fn the_front_holds_those_with_a_known_mean_that_nothing_beats() {
+        // s: 60 packets, 10 s. t: 70 packets, 12 s, beaten. u: 5 packets, nothing noticed: no mean to compare.
+        let summary = summary(
+            &[
+                "w,s,1,event,1,1,1,0,0,0,,,,,,1,40,20,1,1,1,1,00",
+                "w,t,1,event,1,1,1,0,0,0,,,,,,0.8,40,30,1,1,1,1,00",
+                "w,u,1,event,1,1,0,0,1,0,,,,,,0.1,4,1,1,1,1,1,00",
+            ],
+            &[
+                "w,s,1,0,cut,0,12,detected,heartbeat,10,12",
+                "w,t,1,0,cut,0,14,detected,heartbeat,12,14",
+                "w,u,1,0,cut,0,,undetected,,,",
+            ],
+        );
+        let cells: Vec<(&str, bool)> =
+            summary.scenarios[0].cells.iter().map(|cell| (cell.strategy.as_str(), cell.on_front)).collect();
+        assert_eq!(cells, [("u", false), ("s", true), ("t", false)]);
+        assert_eq!(summary.scenarios[0].cells[0].warnings[1], Warning::NothingDetected);
+        // The smallest availability among those that noticed.
+        assert_eq!(summary.scenarios[0].bound, Bound::Holds { availability: 0.8 });
+    }
+}

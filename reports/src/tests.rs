@@ -1,0 +1,217 @@
+//! The crate as its user sees it: a results directory in, a report or an error out.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use crate::{Error, fixture, summary_table, write};
+
+fn results(seeds: u64) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fixture::write(dir.path(), seeds);
+    dir
+}
+
+/// Every file below `dir` with its contents.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
+        if path.is_dir() {
+            all.extend(files(&path).into_iter().map(|(below, contents)| (format!("{name}/{below}"), contents)));
+        } else {
+            all.insert(name, fs::read(path).unwrap());
+        }
+    }
+    all
+}
+
+/// Replaces `from` by `to` in a file of the results, which must have it.
+fn edit(dir: &Path, file: &str, from: &str, to: &str) {
+    let text = fs::read_to_string(dir.join(file)).unwrap();
+    assert!(text.contains(from), "{file} has no {from}");
+    fs::write(dir.join(file), text.replacen(from, to, 1)).unwrap();
+}
+
+#[test]
+fn the_same_results_give_the_same_bytes() {
+    let (one, other) = (results(3), results(3));
+    write(one.path()).unwrap();
+    write(other.path()).unwrap();
+    let report = files(&one.path().join("report"));
+    assert_eq!(report, files(&other.path().join("report")));
+    // Once more over an earlier report.
+    write(one.path()).unwrap();
+    assert_eq!(report, files(&one.path().join("report")));
+}
+
+#[test]
+fn the_page_names_everyone_and_needs_no_network() {
+    let dir = results(3);
+    let index = write(dir.path()).unwrap();
+    assert_eq!(index, dir.path().join("report/index.html"));
+    let page = fs::read_to_string(index).unwrap();
+    for name in fixture::names() {
+        assert!(page.contains(name), "{name}");
+    }
+    // A namespace is a name and is fetched from nowhere.
+    let page = page.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+    for reference in ["http://", "https://", "//cdn", "<script", "<link", "@import", "url("] {
+        assert!(!page.contains(reference), "{reference}");
+    }
+    assert!(page.len() < 5 << 20);
+}
+
+#[test]
+fn text_from_the_manifest_is_escaped() {
+    let dir = results(1);
+    let page = fs::read_to_string(write(dir.path()).unwrap()).unwrap();
+    assert!(page.contains("&lt;a day&gt;") && !page.contains("<a day>"));
+}
+
+#[test]
+fn every_link_of_the_page_leads_to_a_file() {
+    let dir = results(1);
+    let page = fs::read_to_string(write(dir.path()).unwrap()).unwrap();
+    let links: Vec<&str> = page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(links.len() > 10);
+    for link in links {
+        match link.strip_prefix('#') {
+            Some(place) => assert!(page.contains(&format!("id=\"{place}\"")), "{link}"),
+            None => assert!(dir.path().join("report").join(link).is_file(), "{link}"),
+        }
+    }
+}
+
+#[test]
+fn every_scenario_has_an_svg_and_a_png_that_decodes() {
+    let dir = results(3);
+    write(dir.path()).unwrap();
+    let plots = files(&dir.path().join("report/plots"));
+    for name in ["healthy", "silent-nat", "elevator", "cable-cut", "deaf-server", "server-crash"] {
+        let svg = String::from_utf8(plots[&format!("{name}.svg")].clone()).unwrap();
+        assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>") && svg.contains("qq-fixed-45"));
+        let reader = png::Decoder::new(std::io::Cursor::new(&plots[&format!("{name}.png")])).read_info().unwrap();
+        assert_eq!(reader.info().width, 1_840);
+        assert!(reader.info().height > 400);
+    }
+    assert_eq!(plots.len(), 12);
+}
+
+#[test]
+fn the_bound_is_drawn_only_where_it_holds() {
+    let dir = results(3);
+    write(dir.path()).unwrap();
+    let plot = |name: &str| fs::read_to_string(dir.path().join(format!("report/plots/{name}.svg"))).unwrap();
+    assert!(plot("cable-cut").contains("bound"));
+    // A FIN announces the crash.
+    assert!(!plot("server-crash").contains("bound"));
+    assert!(fs::read_to_string(dir.path().join("report/index.html")).unwrap().contains("a FIN or RST told devices"));
+}
+
+#[test]
+fn a_strategy_without_a_latency_is_in_the_plot_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    // s notices, t does not, u meets no break, v sends nothing.
+    let runs = [
+        "w,s,1,event,1,1,1,0,0,0,,,,,,1,40,20,1,1,1,1,00",
+        "w,t,1,event,1,1,0,0,1,0,,,,,,0.8,40,30,1,1,1,1,00",
+        "w,u,1,event,1,0,0,0,0,0,,,,,,1,4,1,1,1,1,1,00",
+        "w,v,1,event,1,0,0,0,0,0,,,,,,1,0,0,0,0,0,0,00",
+    ];
+    let episodes = ["w,s,1,0,cut,0,12,detected,heartbeat,10,12", "w,t,1,0,cut,0,,undetected,,,"];
+    fixture::write_rows(dir.path(), &["w"], &["s", "t", "u", "v"], 100.0, &runs, &episodes);
+    write(dir.path()).unwrap();
+    let plot = fs::read_to_string(dir.path().join("report/plots/w.svg")).unwrap();
+    for text in ["s", "t", "u", "no break", "noticed", "no session", "broke", "Not shown, sent no packet: v."] {
+        assert!(plot.contains(&format!(">\n{text}\n<")), "{text}: {plot}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_an_error_that_says_where_results_come_from() {
+    let dir = results(1);
+    fs::remove_file(dir.path().join("episodes.csv")).unwrap();
+    let error = write(dir.path()).unwrap_err();
+    assert!(matches!(error, Error::Read { .. }), "{error}");
+    assert!(error.to_string().contains("episodes.csv") && error.to_string().contains("cardiogram run"), "{error}");
+    assert!(!dir.path().join("report").exists());
+}
+
+#[test]
+fn a_missing_column_is_named() {
+    let dir = results(1);
+    edit(dir.path(), "runs.csv", "availability", "uptime");
+    let error = summary_table(dir.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("runs.csv: line 1: there is no column `availability`") && error.contains("uptime"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_further_column_changes_nothing() {
+    let dir = results(1);
+    let before = summary_table(dir.path()).unwrap();
+    let runs = fs::read_to_string(dir.path().join("runs.csv")).unwrap();
+    let wider: Vec<String> = runs.lines().map(|line| format!("energy_j,{line}")).collect();
+    fs::write(dir.path().join("runs.csv"), wider.join("\n")).unwrap();
+    assert_eq!(summary_table(dir.path()).unwrap(), before);
+}
+
+#[test]
+fn a_wrong_value_is_an_error_with_its_line() {
+    let cases = [
+        ("healthy,none,1,event,24,", "healthy,none,1,event,-24,", "line 2: `device_hours` is `-24`"),
+        ("healthy,none,1,event,24,", "healthy,none,one,event,24,", "line 2: `seed` is `one`"),
+        ("healthy,none,1,", "healthy,nobody,1,", "line 2: `strategy` is `nobody`"),
+        ("healthy,none,1,event,24,0,", "healthy,none,1,event,24,", "line 2: 22 fields instead of 23"),
+    ];
+    for (from, to, expected) in cases {
+        let dir = results(1);
+        edit(dir.path(), "runs.csv", from, to);
+        let error = write(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let dir = results(1);
+    edit(dir.path(), "episodes.csv", ",detected,", ",noticed,");
+    let error = write(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("`outcome` is `noticed`") && error.contains("episodes.csv: line "), "{error}");
+}
+
+#[test]
+fn a_file_that_was_cut_short_is_noticed() {
+    let dir = results(1);
+    let episodes = fs::read_to_string(dir.path().join("episodes.csv")).unwrap();
+    let shorter: Vec<&str> = episodes.lines().take(20).collect();
+    fs::write(dir.path().join("episodes.csv"), shorter.join("\n")).unwrap();
+    let error = write(dir.path()).unwrap_err();
+    assert!(matches!(error, Error::Disagree { .. }), "{error}");
+    assert!(error.to_string().contains("runs.csv counts"), "{error}");
+}
+
+#[test]
+fn a_run_that_was_there_before_is_an_error() {
+    let dir = results(1);
+    let runs = fs::read_to_string(dir.path().join("runs.csv")).unwrap();
+    let twice = format!("{runs}{}\n", runs.lines().nth(1).unwrap());
+    fs::write(dir.path().join("runs.csv"), twice).unwrap();
+    let error = write(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("was there before"), "{error}");
+}
+
+#[test]
+fn a_damaged_manifest_is_an_error_with_its_place() {
+    let dir = results(1);
+    edit(dir.path(), "manifest.json", "\"duration_s\"", "\"duration\"");
+    let error = write(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("manifest.json") && error.contains("duration_s") && error.contains("line"), "{error}");
+}
+
+#[test]
+fn an_earlier_report_survives_results_that_cannot_be_read() {
+    let dir = results(1);
+    write(dir.path()).unwrap();
+    let before = files(&dir.path().join("report"));
+    edit(dir.path(), "runs.csv", "availability", "uptime");
+    write(dir.path()).unwrap_err();
+    assert_eq!(files(&dir.path().join("report")), before);
+}

@@ -1,0 +1,68 @@
+//! What is wrong with a file, shown the way compilers show it: file, line, column, the line itself, a caret, and what
+//! to write instead. Finding the problems is the business of `document`; this file only knows how they look.
+
+use std::{fmt, ops::Range};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+/// One thing that is wrong with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What is wrong, in a sentence without a full stop.
+    pub message: String,
+    /// Which bytes of the file the caret points at; `None` where no part of the file is to blame.
+    pub span: Option<Range<usize>>,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+/// A file that cannot be used, with everything that was found wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    name: String,
+    text: String,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Invalid {
+    /// The problems of the file `name`, whose content is `text`, in the order of their places in the file.
+    pub fn new(name: impl Into<String>, text: impl Into<String>, mut diagnostics: Vec<Diagnostic>) -> Self {
+        assert!(!diagnostics.is_empty(), "a file without problems is not invalid");
+        diagnostics.sort_by_key(|diagnostic| diagnostic.span.as_ref().map(|span| span.start));
+        Self { name: name.into(), text: text.into(), diagnostics }
+    }
+
+    /// Everything that was found, in the order of the file.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// The message for a terminal, with colours or without; several lines, no line break at the end.
+    pub fn render(&self, colours: bool) -> String {
+        let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
+        let shown: Vec<String> = self.diagnostics.iter().map(|it| renderer.render(&[self.group(it)])).collect();
+        shown.join("\n\n")
+    }
+
+    fn group<'a>(&'a self, diagnostic: &'a Diagnostic) -> Group<'a> {
+        let title = Level::ERROR.primary_title(&diagnostic.message);
+        let snippet = Snippet::source(&self.text).path(&self.name);
+        let group = match &diagnostic.span {
+            Some(span) => title.element(snippet.annotation(AnnotationKind::Primary.span(span.clone()))),
+            None => title.element(annotate_snippets::Origin::path(&self.name)),
+        };
+        match &diagnostic.help {
+            Some(help) => group.element(Level::HELP.message(help)),
+            None => group,
+        }
+    }
+}
+
+impl fmt::Display for Invalid {
+    /// [`Invalid::render`] without colours.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Invalid {}

@@ -1,0 +1,43 @@
+//! The built-in scenarios: files of `library/`, compiled in. They are read like anybody's files.
+
+/// Every built-in scenario with its text, in the order in which they are run and listed.
+const SCENARIOS: [(&str, &str); 10] = [
+    ("healthy", include_str!("../library/healthy.toml")),
+    ("silent-nat", include_str!("../library/silent-nat.toml")),
+    ("nat-reboot", include_str!("../library/nat-reboot.toml")),
+    ("rebinding-nat", include_str!("../library/rebinding-nat.toml")),
+    ("elevator", include_str!("../library/elevator.toml")),
+    ("cable-cut", include_str!("../library/cable-cut.toml")),
+    ("one-way-cut", include_str!("../library/one-way-cut.toml")),
+    ("deaf-server", include_str!("../library/deaf-server.toml")),
+    ("server-crash", include_str!("../library/server-crash.toml")),
+    ("vanished-server", include_str!("../library/vanished-server.toml")),
+];
+
+/// Their names.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SCENARIOS.iter().map(|(name, _)| *name)
+}
+
+/// The text of one of them.
+pub fn text(name: &str) -> Option<&'static str> {
+    SCENARIOS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load;
+
+    #[test]
+    fn every_scenario_is_valid_named_as_its_file_and_explained() {
+        for name in names() {
+            let scenario = load::scenario(name).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(scenario.value.name, name);
+            load::strategies_of(&scenario, name).unwrap_or_else(|error| panic!("{error}"));
+            for text in [&scenario.value.about, &scenario.value.source, &scenario.value.expect] {
+                assert!(!text.is_empty(), "{name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Scenarios and strategies by name or by path: from what a person wrote on the command line to values that can run.
+//!
+//! Input is limited: a file that is too long is not read to its end, and text that is not UTF-8 is refused with the
+//! place of its first bad byte.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use cardiogram_policies::{Problem, StrategySpec, preset};
+
+pub use crate::document::nearest;
+use crate::{
+    diagnostic::{Diagnostic, Invalid},
+    document, library,
+    scenario::Scenario,
+};
+
+/// The longest file that is read, in bytes.
+pub const FILE_MAX: u64 = 1 << 20;
+
+/// A scenario or a strategy together with the text it was read from, which results keep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded<T> {
+    /// What the text says.
+    pub value: T,
+    /// The whole file.
+    pub text: String,
+    /// Where paths in the file start from; `None` for what is built in.
+    pub folder: Option<PathBuf>,
+}
+
+/// Why there is no scenario or strategy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The name is neither built in nor a path.
+    #[error("there is no {kind} named `{name}`")]
+    UnknownName {
+        /// `scenario` or `strategy`.
+        kind: &'static str,
+        /// What was asked for.
+        name: String,
+        /// The most similar name there is.
+        nearest: Option<String>,
+    },
+    /// The file cannot be read: it does not exist, is a directory, or may not be opened.
+    #[error("cannot read {}: {source}", .path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is longer than [`FILE_MAX`].
+    #[error("{} is longer than 1 MiB, the longest file that is read here", .path.display())]
+    TooLong {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The file is not UTF-8.
+    #[error("{}:{line}: byte {offset} of the file is not valid UTF-8; save the file as UTF-8", .path.display())]
+    NotUtf8 {
+        /// Which file.
+        path: PathBuf,
+        /// The line of the first bad byte, counted from 1.
+        line: usize,
+        /// The place of the first bad byte in the file, counted from 0.
+        offset: usize,
+    },
+    /// The file says something that cannot be.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+}
+
+impl LoadError {
+    /// What to write instead, where that is not in the message.
+    pub fn help(&self) -> Option<String> {
+        let Self::UnknownName { kind, nearest, .. } = self else { return None };
+        let plural = if *kind == "strategy" { "strategies" } else { "scenarios" };
+        let list = format!("`cardiogram list {plural}` shows those built in, a file's path ends in `.toml`");
+        Some(nearest.as_ref().map_or_else(|| list.clone(), |name| format!("did you mean `{name}`? {list}")))
+    }
+}
+
+/// The scenario that `name` names: one of the library, or a path.
+pub fn scenario(name: &str) -> Result<Loaded<Scenario>, LoadError> {
+    match library::text(name) {
+        Some(text) => Ok(Loaded { value: parse_scenario(name, text)?, text: text.into(), folder: None }),
+        None if is_path(name) => scenario_file(Path::new(name)),
+        None => Err(unknown("scenario", name, library::names())),
+    }
+}
+
+/// The strategy that `name` names: a preset, or a path that starts from `folder`.
+pub fn strategy(name: &str, folder: Option<&Path>) -> Result<Loaded<StrategySpec>, LoadError> {
+    match preset::find(name) {
+        Some(preset) => {
+            Ok(Loaded { value: parse_strategy(name, preset.toml)?, text: preset.toml.into(), folder: None })
+        }
+        None if is_path(name) => match folder {
+            Some(folder) => strategy_file(&folder.join(name)),
+            None => strategy_file(Path::new(name)),
+        },
+        None => Err(unknown("strategy", name, preset::all().iter().map(|preset| preset.name))),
+    }
+}
+
+/// The strategies that a scenario compares unless it is told otherwise, in its own order.
+pub fn strategies_of(scenario: &Loaded<Scenario>, origin: &str) -> Result<Vec<Loaded<StrategySpec>>, LoadError> {
+    let names = &scenario.value.strategies;
+    let loaded = names.iter().enumerate().map(|(index, name)| {
+        strategy(name, scenario.folder.as_deref()).map_err(|error| match error {
+            // The scenario's file is to blame: show the place in it.
+            LoadError::UnknownName { .. } | LoadError::Read { .. } => {
+                let help = error.help().unwrap_or_default();
+                let problem = Problem::new(format!("strategies[{index}]"), error.to_string(), help);
+                Invalid::new(origin, &scenario.text, vec![document::place(&scenario.text, problem)]).into()
+            }
+            other => other,
+        })
+    });
+    loaded.collect()
+}
+
+/// Reads a scenario file.
+pub fn scenario_file(path: &Path) -> Result<Loaded<Scenario>, LoadError> {
+    let text = read(path)?;
+    let value = parse_scenario(&path.display().to_string(), &text)?;
+    Ok(Loaded { value, text, folder: path.parent().map(Path::to_path_buf) })
+}
+
+/// Reads a strategy file.
+pub fn strategy_file(path: &Path) -> Result<Loaded<StrategySpec>, LoadError> {
+    let text = read(path)?;
+    let value = parse_strategy(&path.display().to_string(), &text)?;
+    Ok(Loaded { value, text, folder: path.parent().map(Path::to_path_buf) })
+}
+
+/// Reads the text of a scenario; `name` is what messages call it.
+pub fn parse_scenario(name: &str, text: &str) -> Result<Scenario, Invalid> {
+    let hint = "`cardiogram show healthy` prints a scenario to start from";
+    document::read(text, Scenario::problems).map_err(|found| Invalid::new(name, text, or_hint(found, hint)))
+}
+
+/// Reads the text of a strategy; `name` is what messages call it.
+pub fn parse_strategy(name: &str, text: &str) -> Result<StrategySpec, Invalid> {
+    let hint = "`cardiogram show wechat-270` prints a strategy to start from";
+    document::read(text, StrategySpec::problems).map_err(|found| Invalid::new(name, text, or_hint(found, hint)))
+}
+
+/// Whether `text` looks like a strategy rather than a scenario.
+pub fn is_strategy(text: &str) -> bool {
+    document::has_key(text, "heartbeat")
+}
+
+/// The content of the file at `path`, if it is not too long and is UTF-8.
+pub fn read(path: &Path) -> Result<String, LoadError> {
+    let fail = |source| LoadError::Read { path: path.into(), source };
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a file that is too long from one that just fits.
+    File::open(path).and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut bytes)).map_err(fail)?;
+    if bytes.len() as u64 > FILE_MAX {
+        return Err(LoadError::TooLong { path: path.into() });
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..offset].split(|byte| *byte == b'\n').count();
+        LoadError::NotUtf8 { path: path.into(), line, offset }
+    })
+}
+
+/// A file without any key is shown what to start from.
+fn or_hint(mut found: Vec<Diagnostic>, hint: &str) -> Vec<Diagnostic> {
+    if let [Diagnostic { span: None, help: help @ None, .. }] = found.as_mut_slice() {
+        *help = Some(hint.into());
+    }
+    found
+}
+
+fn is_path(name: &str) -> bool {
+    name.contains(['/', '\\', '.'])
+}
+
+fn unknown(kind: &'static str, name: &str, known: impl Iterator<Item = &'static str>) -> LoadError {
+    LoadError::UnknownName { kind, name: name.into(), nearest: nearest(name, known).map(Into::into) }
+}

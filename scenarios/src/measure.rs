@@ -1,0 +1,275 @@
+//! What a run came to: from its outcome to rows of the result files.
+
+use std::{fmt, time::Duration};
+
+use cardiogram_policies::Time;
+use cardiogram_sim::{
+    Engine, Outcome,
+    outcome::{Episode, EpisodeOutcome, PacketCounts},
+};
+
+use crate::{
+    decimal::Decimal,
+    rows::{EpisodeRow, RunRow},
+    survival::{Observation, Survival},
+};
+
+/// Which run a row belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunName {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The strategy's name.
+    pub strategy: String,
+    /// The seed.
+    pub seed: u64,
+}
+
+impl fmt::Display for RunName {
+    /// For messages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "scenario {}, strategy {}, seed {}", self.scenario, self.strategy, self.seed)
+    }
+}
+
+/// What the run `name` of `duration` on `engine` came to.
+pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Outcome) -> RunRow {
+    let count = |kind| outcome.episodes.iter().filter(|episode| episode.outcome() == kind).count() as u64;
+    let observed = outcome.episodes.iter().map(|episode| latency(episode, duration)).collect::<Vec<_>>();
+    let longest = observed.iter().filter(|it| !it.censored).map(|it| it.micros).max();
+    let survival = Survival::estimate(observed);
+    let detect = |p| survival.as_ref()?.quantile_micros(p).map(Decimal::from_millionths);
+    let mut recoveries: Vec<Duration> = outcome.episodes.iter().filter_map(recovery).collect();
+    recoveries.sort_unstable();
+    let (delays, totals) = (&outcome.pushes.delays, &outcome.totals);
+    let (up, down): (&PacketCounts, &PacketCounts) = (&totals.up, &totals.down);
+    RunRow {
+        scenario: name.scenario.clone(),
+        strategy: name.strategy.clone(),
+        seed: name.seed,
+        engine: engine_name(engine).into(),
+        device_hours: Decimal::from_millionths(Decimal::seconds(outcome.device_time).millionths() / 3_600),
+        episodes: outcome.episodes.len() as u64,
+        detected: count(EpisodeOutcome::Detected),
+        ridden_out: count(EpisodeOutcome::RiddenOut),
+        undetected: count(EpisodeOutcome::Undetected),
+        false_alarms: outcome.false_alarms.len() as u64,
+        detect_mean_s: survival.as_ref().map(|it| Decimal::from_millionths(it.restricted_mean_micros().round() as u64)),
+        detect_p50_s: detect(0.5),
+        detect_p95_s: detect(0.95),
+        detect_max_s: longest.map(Decimal::from_millionths),
+        recover_mean_s: mean(&recoveries),
+        availability: Decimal::ratio(outcome.usable_time.as_micros(), outcome.device_time.as_micros()),
+        packets_up: up.packets,
+        packets_down: down.packets,
+        bytes_up: up.bytes,
+        bytes_down: down.bytes,
+        heartbeats_sent: totals.heartbeats_sent,
+        connect_attempts: totals.connect_attempts,
+        trace_hash: outcome.trace_hash.to_string(),
+        recover_p95_s: quantile(&recoveries, 95),
+        zombie_s: Decimal::seconds(outcome.zombie_time),
+        server_cpu_s: Decimal::seconds(outcome.server_busy),
+        heartbeats_answered: totals.heartbeats_answered,
+        sessions: totals.sessions,
+        pushes_created: outcome.pushes.created,
+        pushes_delivered: delays.len() as u64,
+        push_delay_mean_s: mean(delays),
+        push_delay_p95_s: quantile(delays, 95),
+        data_up: up.data,
+        pure_ack_up: up.pure_ack,
+        syn_up: up.syn,
+        fin_up: up.fin,
+        rst_up: up.rst,
+        retransmission_up: up.retransmission,
+        probe_up: up.probe,
+        data_down: down.data,
+        pure_ack_down: down.pure_ack,
+        syn_down: down.syn,
+        fin_down: down.fin,
+        rst_down: down.rst,
+        retransmission_down: down.retransmission,
+        probe_down: down.probe,
+    }
+}
+
+/// The episodes of the run `name`, then its false alarms, each by device, then by time.
+pub fn episode_rows(name: &RunName, outcome: &Outcome) -> Vec<EpisodeRow> {
+    let blank = EpisodeRow {
+        scenario: name.scenario.clone(),
+        strategy: name.strategy.clone(),
+        seed: name.seed,
+        device: 0,
+        cause: "none".into(),
+        begin_s: Decimal::default(),
+        end_s: None,
+        outcome: "false-alarm".into(),
+        detected_by: None,
+        detect_latency_s: None,
+        recovery_s: None,
+    };
+    let seconds = |time: Time| Decimal::from_millionths(time.as_micros());
+    let episodes = outcome.episodes.iter().map(|it| EpisodeRow {
+        device: it.device,
+        cause: it.cause.name().into(),
+        begin_s: seconds(it.begin),
+        end_s: it.end.map(seconds),
+        outcome: outcome_name(it.outcome()).into(),
+        detected_by: it.detection.map(|detection| detection.by.to_string()),
+        detect_latency_s: it.detection.map(|detection| Decimal::seconds(detection.at.since(it.begin))),
+        recovery_s: recovery(it).map(Decimal::seconds),
+        ..blank.clone()
+    });
+    let false_alarms = outcome.false_alarms.iter().map(|it| EpisodeRow {
+        device: it.device,
+        begin_s: seconds(it.at),
+        end_s: it.end.map(seconds),
+        detected_by: Some(it.by.to_string()),
+        recovery_s: it.end.map(|end| Decimal::seconds(end.since(it.at))),
+        ..blank.clone()
+    });
+    episodes.chain(false_alarms).collect()
+}
+
+/// The engine's name in files and on the command line.
+pub const fn engine_name(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Turmoil => "turmoil",
+        Engine::Event => "event",
+    }
+}
+
+const fn outcome_name(outcome: EpisodeOutcome) -> &'static str {
+    match outcome {
+        EpisodeOutcome::Detected => "detected",
+        EpisodeOutcome::RiddenOut => "ridden-out",
+        EpisodeOutcome::Undetected => "undetected",
+    }
+}
+
+/// Detection latency as far as it was seen: to the detection, else to the end of the episode, else to the end of the
+/// run.
+fn latency(episode: &Episode, duration: Duration) -> Observation {
+    let until = match (episode.detection, episode.end) {
+        (Some(detection), _) => detection.at,
+        (None, Some(end)) => end,
+        (None, None) => Time::ZERO + duration,
+    };
+    Observation { micros: until.since(episode.begin).as_micros() as u64, censored: episode.detection.is_none() }
+}
+
+fn recovery(episode: &Episode) -> Option<Duration> {
+    episode.end.map(|end| end.since(episode.begin))
+}
+
+/// The mean, rounded down to a microsecond; `None` of nothing.
+fn mean(spans: &[Duration]) -> Option<Decimal> {
+    let sum: u128 = spans.iter().map(Duration::as_micros).sum();
+    let micros = sum.checked_div(spans.len() as u128)?;
+    Some(Decimal::from_millionths(u64::try_from(micros).expect("a mean is no longer than the longest")))
+}
+
+/// The smallest value that at least `percent` of `sorted` do not exceed; `None` of nothing.
+fn quantile(sorted: &[Duration], percent: usize) -> Option<Decimal> {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.checked_sub(1)?).copied().map(Decimal::seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_policies::{GiveUp, LossReason};
+    use cardiogram_sim::outcome::{Cause, DetectedBy, Detection, FalseAlarm, Pushes, Totals, TraceHash};
+
+    use super::*;
+
+    fn secs(secs: u64) -> Time {
+        Time::from_secs(secs)
+    }
+
+    fn name() -> RunName {
+        RunName { scenario: "s".into(), strategy: "t".into(), seed: 3 }
+    }
+
+    /// Two devices, 1000 s: detected after 10 s and 30 s, ridden out after 20 s, not noticed for the last 50 s.
+    fn outcome() -> Outcome {
+        let episode = |begin, end: Option<u64>, detected: Option<u64>| Episode {
+            device: 0,
+            cause: Cause::Cut,
+            begin: secs(begin),
+            end: end.map(secs),
+            detection: detected.map(|at| Detection { at: secs(at), by: DetectedBy::Heartbeat(GiveUp::NoReply) }),
+        };
+        Outcome {
+            trace_hash: TraceHash(0xabc),
+            device_time: Duration::from_mins(30),
+            episodes: vec![
+                episode(100, Some(115), Some(110)),
+                episode(200, Some(220), None),
+                episode(300, Some(335), Some(330)),
+                episode(950, None, None),
+            ],
+            false_alarms: vec![FalseAlarm {
+                device: 1,
+                at: secs(500),
+                by: DetectedBy::Transport(LossReason::Reset),
+                end: Some(secs(501)),
+            }],
+            usable_time: Duration::from_mins(15),
+            zombie_time: Duration::from_millis(2_500),
+            server_busy: Duration::from_millis(1_250),
+            totals: Totals { heartbeats_sent: 7, ..Totals::default() },
+            pushes: Pushes { created: 3, delays: vec![Duration::from_millis(100), Duration::from_millis(300)] },
+            trace: None,
+        }
+    }
+
+    fn number(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn detection_counts_what_was_not_detected_as_longer() {
+        let row = run_row(&name(), Engine::Event, Duration::from_secs(1_000), &outcome());
+        assert_eq!((row.episodes, row.detected, row.ridden_out, row.undetected, row.false_alarms), (4, 2, 1, 1, 1));
+        // Watched 10 (event), 20, 30 (event), 50: S = 3/4 from 10 s, 3/4 * 1/2 = 3/8 from 30 s.
+        assert_eq!(row.detect_p50_s, Some(number("30.000000")));
+        assert_eq!(row.detect_p95_s, None);
+        assert_eq!(row.detect_max_s, Some(number("30.000000")));
+        // 10 * 1 + 20 * 3/4 + 20 * 3/8.
+        assert_eq!(row.detect_mean_s, Some(number("32.500000")));
+    }
+
+    #[test]
+    fn shares_and_means_are_of_what_there_was() {
+        let row = run_row(&name(), Engine::Event, Duration::from_secs(1_000), &outcome());
+        assert_eq!(row.device_hours.to_string(), "0.500000");
+        assert_eq!(row.availability, Some(number("0.500000")));
+        // 15, 20 and 35 s.
+        assert_eq!((row.recover_mean_s, row.recover_p95_s), (Some(number("23.333333")), Some(number("35.000000"))));
+        assert_eq!((row.push_delay_mean_s, row.push_delay_p95_s), (Some(number("0.200000")), Some(number("0.300000"))));
+        assert_eq!((row.pushes_created, row.pushes_delivered), (3, 2));
+        assert_eq!(row.server_cpu_s.to_string(), "1.250000");
+        assert_eq!((row.zombie_s.to_string(), row.trace_hash.len()), ("2.500000".into(), 32));
+    }
+
+    #[test]
+    fn measures_of_nothing_are_absent() {
+        let quiet = Outcome { episodes: Vec::new(), pushes: Pushes::default(), ..outcome() };
+        let row = run_row(&name(), Engine::Turmoil, Duration::from_secs(1_000), &quiet);
+        let absent = [row.detect_mean_s, row.detect_p50_s, row.detect_p95_s, row.detect_max_s, row.recover_mean_s];
+        assert_eq!(absent, [None; 5]);
+        assert_eq!([row.recover_p95_s, row.push_delay_mean_s, row.push_delay_p95_s], [None; 3]);
+    }
+
+    #[test]
+    fn false_alarms_are_rows_without_cause_and_latency() {
+        let rows = episode_rows(&name(), &outcome());
+        let outcomes: Vec<&str> = rows.iter().map(|row| row.outcome.as_str()).collect();
+        assert_eq!(outcomes, ["detected", "ridden-out", "detected", "undetected", "false-alarm"]);
+        assert_eq!(rows[0].detect_latency_s, Some(number("10.000000")));
+        assert_eq!(rows[0].detected_by.as_deref(), Some("heartbeat"));
+        assert_eq!((rows[3].end_s, rows[3].recovery_s), (None, None));
+        assert_eq!((rows[4].device, rows[4].cause.as_str(), rows[4].detect_latency_s), (1, "none", None));
+        assert_eq!((rows[4].detected_by.as_deref(), rows[4].recovery_s), (Some("reset"), Some(number("1.000000"))));
+    }
+}

@@ -1,0 +1,391 @@
+//! What is to be run: which strategies in which scenarios with which seeds, and in which order. Decided completely
+//! before anything runs; running is the business of `runner`.
+
+use std::{fmt, str::FromStr};
+
+use cardiogram_policies::StrategySpec;
+use cardiogram_sim::{Engine, WorldConfig};
+use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::{
+    diagnostic::Invalid,
+    document,
+    load::Loaded,
+    measure::{RunName, engine_name},
+    scenario::Scenario,
+};
+
+/// The most runs of one plan.
+pub const CELLS_MAX: u64 = 1_000_000;
+
+/// Which engine runs the cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// The event engine; the first seed of every strategy in every scenario also runs on turmoil, and must agree.
+    #[default]
+    Auto,
+    /// One engine for all.
+    Only(Engine),
+}
+
+impl EngineChoice {
+    /// The engine whose outcome counts.
+    pub const fn engine(self) -> Engine {
+        match self {
+            Self::Auto => Engine::Event,
+            Self::Only(engine) => engine,
+        }
+    }
+}
+
+impl fmt::Display for EngineChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Only(engine) => engine_name(*engine),
+        })
+    }
+}
+
+/// A part of a plan: every `of`-th cell, beginning with the `index`-th, counted from 1. Written `2/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    index: u64,
+    of: u64,
+}
+
+impl Shard {
+    /// Everything.
+    pub const WHOLE: Self = Self { index: 1, of: 1 };
+
+    /// Whether the cell at this place of the whole plan, counted from 0, belongs to the part.
+    const fn has(self, place: u64) -> bool {
+        place % self.of == self.index - 1
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.split_once('/')
+            .and_then(|(index, of)| Some(Self { index: index.parse().ok()?, of: of.parse().ok()? }))
+            .filter(|shard| (1..=shard.of).contains(&shard.index))
+            .ok_or_else(|| format!("`{text}` is not a shard; write I/N with I from 1 to N, as in 2/8"))
+    }
+}
+
+/// A scenario and the strategies to be compared in it.
+#[derive(Clone, Debug)]
+pub struct Contest {
+    /// What messages call the scenario: its path, or its name where it is built in.
+    pub origin: String,
+    /// The scenario.
+    pub scenario: Loaded<Scenario>,
+    /// The strategies.
+    pub strategies: Vec<Loaded<StrategySpec>>,
+}
+
+/// Everything that decides the results of a `run`.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    contests: Vec<Contest>,
+    first_seed: u64,
+    seeds: u64,
+    engine: EngineChoice,
+    shard: Shard,
+}
+
+/// One run to be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cell {
+    contest: usize,
+    strategy: usize,
+    seed: u64,
+    /// It also runs on the other engine, and both must agree.
+    pub(crate) cross_check: bool,
+}
+
+/// Why a plan cannot be carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// Two different files say that they are the same.
+    #[error("two different {kind} are named `{name}`; results could not tell them apart, rename one")]
+    SameName {
+        /// `scenarios` or `strategies`.
+        kind: &'static str,
+        /// The name that both have.
+        name: String,
+    },
+    /// There is no seed, or none after the last.
+    #[error("seeds are counted from --first-seed up: take at least one, and none above 18446744073709551615")]
+    Seeds,
+    /// More runs than [`CELLS_MAX`].
+    #[error("{cells} runs are more than the {CELLS_MAX} of one plan; take fewer seeds, or split the scenarios")]
+    TooMany {
+        /// How many it would be.
+        cells: u64,
+    },
+    /// A scenario contradicts a strategy.
+    #[error("{0}")]
+    Invalid(#[from] Invalid),
+}
+
+impl Plan {
+    /// A plan for all contests, each with `seeds` seeds from `first_seed` up. The same scenario twice counts once, and
+    /// so does the same strategy.
+    pub fn new(
+        contests: Vec<Contest>,
+        first_seed: u64,
+        seeds: u64,
+        engine: EngineChoice,
+        shard: Shard,
+    ) -> Result<Self, PlanError> {
+        if seeds == 0 || first_seed.checked_add(seeds - 1).is_none() {
+            return Err(PlanError::Seeds);
+        }
+        let mut kept: Vec<Contest> = Vec::new();
+        let mut known: Vec<Loaded<StrategySpec>> = Vec::new();
+        for mut contest in contests {
+            match kept.iter().find(|other| other.scenario.value.name == contest.scenario.value.name) {
+                Some(other) if other.scenario.text == contest.scenario.text => continue,
+                Some(_) => {
+                    return Err(PlanError::SameName { kind: "scenarios", name: contest.scenario.value.name });
+                }
+                None => {}
+            }
+            let mut strategies: Vec<Loaded<StrategySpec>> = Vec::new();
+            for strategy in contest.strategies {
+                match known.iter().find(|other| other.value.name == strategy.value.name) {
+                    Some(other) if other.text != strategy.text => {
+                        return Err(PlanError::SameName { kind: "strategies", name: strategy.value.name });
+                    }
+                    Some(_) => {}
+                    None => known.push(strategy.clone()),
+                }
+                if strategies.iter().all(|other| other.value.name != strategy.value.name) {
+                    strategies.push(strategy);
+                }
+            }
+            contest.strategies = strategies;
+            contest.check()?;
+            kept.push(contest);
+        }
+        let pairs: u64 = kept.iter().map(|contest| contest.strategies.len() as u64).sum();
+        let cells = pairs.saturating_mul(seeds);
+        if cells > CELLS_MAX {
+            return Err(PlanError::TooMany { cells });
+        }
+        Ok(Self { contests: kept, first_seed, seeds, engine, shard })
+    }
+
+    /// The engine that was asked for.
+    pub const fn engine(&self) -> EngineChoice {
+        self.engine
+    }
+
+    /// The runs of this plan's shard in their order: by scenario, then strategy, then seed.
+    pub(crate) fn cells(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        let mut place = 0;
+        for (contest, it) in self.contests.iter().enumerate() {
+            for strategy in 0..it.strategies.len() {
+                for seed in self.first_seed..=self.first_seed + (self.seeds - 1) {
+                    if self.shard.has(place) {
+                        let cross_check = self.engine == EngineChoice::Auto && seed == self.first_seed;
+                        cells.push(Cell { contest, strategy, seed, cross_check });
+                    }
+                    place += 1;
+                }
+            }
+        }
+        cells
+    }
+
+    /// What tables call the run `cell`.
+    pub(crate) fn name(&self, cell: Cell) -> RunName {
+        let contest = &self.contests[cell.contest];
+        RunName {
+            scenario: contest.scenario.value.name.clone(),
+            strategy: contest.strategies[cell.strategy].value.name.clone(),
+            seed: cell.seed,
+        }
+    }
+
+    /// The world of the run `cell`.
+    pub(crate) fn world(&self, cell: Cell) -> WorldConfig {
+        let contest = &self.contests[cell.contest];
+        contest.scenario.value.world(&contest.strategies[cell.strategy].value)
+    }
+
+    /// What the results say about where they come from.
+    pub fn manifest(&self) -> Manifest<'_> {
+        let mut strategies: Vec<ManifestStrategy<'_>> = Vec::new();
+        for strategy in self.contests.iter().flat_map(|contest| &contest.strategies) {
+            if strategies.iter().all(|other| other.name != strategy.value.name) {
+                strategies.push(ManifestStrategy {
+                    name: &strategy.value.name,
+                    hash: hash(&strategy.text),
+                    text: &strategy.text,
+                });
+            }
+        }
+        let scenarios = self.contests.iter().map(|contest| ManifestScenario {
+            name: &contest.scenario.value.name,
+            duration_s: contest.scenario.value.duration.get().as_secs_f64(),
+            strategies: contest.strategies.iter().map(|strategy| strategy.value.name.as_str()).collect(),
+            hash: hash(&contest.scenario.text),
+            text: &contest.scenario.text,
+        });
+        Manifest {
+            version: env!("CARGO_PKG_VERSION"),
+            engine: self.engine.to_string(),
+            first_seed: self.first_seed,
+            seeds: self.seeds,
+            shard: self.shard.to_string(),
+            scenarios: scenarios.collect(),
+            strategies,
+        }
+    }
+
+    /// Names the plan: equal plans of equal versions have equal results.
+    pub(crate) fn fingerprint(&self) -> String {
+        hash(&serde_json::to_string(&self.manifest()).expect("a manifest is plain data"))
+    }
+}
+
+impl Contest {
+    /// Contradictions between the scenario and one of its strategies.
+    fn check(&self) -> Result<(), Invalid> {
+        for strategy in &self.strategies {
+            let problems = self.scenario.value.world(&strategy.value).problems();
+            if !problems.is_empty() {
+                let text = &self.scenario.text;
+                let found = problems.into_iter().map(|problem| document::place(text, problem)).collect();
+                return Err(Invalid::new(&self.origin, text, found));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `manifest.json`. Nothing in it depends on when, where or how fast the plan was carried out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Manifest<'a> {
+    /// Version of cardiogram.
+    pub version: &'static str,
+    /// The engine that was asked for.
+    pub engine: String,
+    /// The first seed.
+    pub first_seed: u64,
+    /// How many seeds each strategy met in each scenario.
+    pub seeds: u64,
+    /// Which part of the plan this is.
+    pub shard: String,
+    /// The scenarios in the order they were named.
+    pub scenarios: Vec<ManifestScenario<'a>>,
+    /// The strategies in the order in which the scenarios named them.
+    pub strategies: Vec<ManifestStrategy<'a>>,
+}
+
+/// A scenario of a [`Manifest`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ManifestScenario<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Length of a run in seconds.
+    pub duration_s: f64,
+    /// The names of the strategies that met it.
+    pub strategies: Vec<&'a str>,
+    /// XXH3-128 of the text, in hexadecimal.
+    pub hash: String,
+    /// The whole file.
+    pub text: &'a str,
+}
+
+/// A strategy of a [`Manifest`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ManifestStrategy<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// XXH3-128 of the text, in hexadecimal.
+    pub hash: String,
+    /// The whole file.
+    pub text: &'a str,
+}
+
+fn hash(text: &str) -> String {
+    format!("{:032x}", xxh3_128(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load;
+
+    fn plan(shard: Shard) -> Plan {
+        let contests = ["healthy", "elevator"].map(|name| Contest {
+            origin: name.into(),
+            scenario: load::scenario(name).unwrap(),
+            strategies: ["none", "wechat-270"].map(|name| load::strategy(name, None).unwrap()).to_vec(),
+        });
+        Plan::new(contests.to_vec(), 5, 3, EngineChoice::Auto, shard).unwrap()
+    }
+
+    fn names(plan: &Plan) -> Vec<RunName> {
+        plan.cells().into_iter().map(|cell| plan.name(cell)).collect()
+    }
+
+    #[test]
+    fn shards_share_the_plan_out_without_gap_or_overlap() {
+        let whole = names(&plan(Shard::WHOLE));
+        assert_eq!(whole.len(), 12);
+        let mut parts: Vec<RunName> =
+            (1..=5).flat_map(|index| names(&plan(format!("{index}/5").parse().unwrap()))).collect();
+        parts.sort_by_key(|name| whole.iter().position(|other| other == name));
+        assert_eq!(parts, whole);
+    }
+
+    #[test]
+    fn shards_that_do_not_exist_are_refused() {
+        for text in ["0/2", "3/2", "1/0", "1", "a/b", "-1/2", ""] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_seed_of_every_pair_is_run_on_both_engines() {
+        let cells = plan(Shard::WHOLE).cells();
+        let checked: Vec<u64> = cells.iter().filter(|cell| cell.cross_check).map(|cell| cell.seed).collect();
+        assert_eq!(checked, [5; 4]);
+    }
+
+    #[test]
+    fn a_plan_is_named_by_everything_that_decides_its_results() {
+        let base = plan(Shard::WHOLE);
+        assert_eq!(base.fingerprint(), plan(Shard::WHOLE).fingerprint());
+        let other = Plan { first_seed: 6, ..base.clone() };
+        assert_ne!(base.fingerprint(), other.fingerprint());
+        let other = Plan { engine: EngineChoice::Only(Engine::Event), ..base.clone() };
+        assert_ne!(base.fingerprint(), other.fingerprint());
+        let mut other = base.clone();
+        other.contests[0].scenario.text += "# changed\n";
+        assert_ne!(base.fingerprint(), other.fingerprint());
+    }
+
+    #[test]
+    fn different_files_of_one_name_are_refused() {
+        let mut contests = plan(Shard::WHOLE).contests;
+        contests[1].strategies[0].text += "# changed\n";
+        let error = Plan::new(contests, 1, 1, EngineChoice::Auto, Shard::WHOLE).unwrap_err();
+        assert!(matches!(error, PlanError::SameName { kind: "strategies", .. }), "{error}");
+    }
+}

@@ -1,0 +1,132 @@
+//! The rows of the result files, as types: field order is column order.
+//!
+//! The columns of `runs.csv` up to `trace_hash`, and those of `episodes.csv`, are stable: whatever joins them comes
+//! after. How the values come about is the business of `measure`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::decimal::Decimal;
+
+/// One line of `runs.csv`. Columns named `_s` are seconds; a measure that the run says nothing about is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The strategy's name.
+    pub strategy: String,
+    /// The seed.
+    pub seed: u64,
+    /// The engine whose outcome this is: `event` or `turmoil`.
+    pub engine: String,
+    /// Time from each device's start to the end of the run, summed, in hours.
+    pub device_hours: Decimal,
+    /// Breaks of usable sessions.
+    pub episodes: u64,
+    /// Of these: the device gave the connection up.
+    pub detected: u64,
+    /// Of these: usable again before anyone noticed.
+    pub ridden_out: u64,
+    /// Of these: the run ended first.
+    pub undetected: u64,
+    /// Usable sessions that were given up.
+    pub false_alarms: u64,
+    /// Detection latency: mean, restricted to the longest time that an episode was watched (Kaplan-Meier).
+    pub detect_mean_s: Option<Decimal>,
+    /// Detection latency: median (Kaplan-Meier); absent where fewer than half would have been detected.
+    pub detect_p50_s: Option<Decimal>,
+    /// Detection latency: 95th percentile (Kaplan-Meier); absent where the estimate does not get that far.
+    pub detect_p95_s: Option<Decimal>,
+    /// Detection latency: the longest that ended in detection.
+    pub detect_max_s: Option<Decimal>,
+    /// From the begin of an episode to a usable session: mean of those that came to one.
+    pub recover_mean_s: Option<Decimal>,
+    /// Share of device time with a usable session.
+    pub availability: Option<Decimal>,
+    /// Packets that devices sent on their access links.
+    pub packets_up: u64,
+    /// Packets that devices received on their access links.
+    pub packets_down: u64,
+    /// Bytes that devices sent, IPv4 and TCP headers included.
+    pub bytes_up: u64,
+    /// Bytes that devices received, headers included.
+    pub bytes_down: u64,
+    /// Heartbeats handed to TCP.
+    pub heartbeats_sent: u64,
+    /// Connection attempts begun.
+    pub connect_attempts: u64,
+    /// Digest of everything that happened: 32 hexadecimal digits.
+    pub trace_hash: String,
+    /// From the begin of an episode to a usable session: 95th percentile of those that came to one.
+    pub recover_p95_s: Option<Decimal>,
+    /// Time during which the server held a session that its device had left, summed.
+    pub zombie_s: Decimal,
+    /// Time the servers' processes spent on work, in seconds.
+    pub server_cpu_s: Decimal,
+    /// Replies to heartbeats that arrived.
+    pub heartbeats_answered: u64,
+    /// Attempts that ended in a session.
+    pub sessions: u64,
+    /// Messages created for devices that had started.
+    pub pushes_created: u64,
+    /// Of these: delivered to the device's application before the end of the run.
+    pub pushes_delivered: u64,
+    /// From creation to delivery: mean of those delivered.
+    pub push_delay_mean_s: Option<Decimal>,
+    /// From creation to delivery: 95th percentile of those delivered.
+    pub push_delay_p95_s: Option<Decimal>,
+    /// Packets sent by devices: data for the first time.
+    pub data_up: u64,
+    /// Acknowledgements without data.
+    pub pure_ack_up: u64,
+    /// SYN.
+    pub syn_up: u64,
+    /// FIN.
+    pub fin_up: u64,
+    /// RST.
+    pub rst_up: u64,
+    /// Data that was sent before.
+    pub retransmission_up: u64,
+    /// Keepalive and zero-window probes.
+    pub probe_up: u64,
+    /// Packets received by devices: data for the first time.
+    pub data_down: u64,
+    /// Acknowledgements without data.
+    pub pure_ack_down: u64,
+    /// SYN-ACK.
+    pub syn_down: u64,
+    /// FIN.
+    pub fin_down: u64,
+    /// RST.
+    pub rst_down: u64,
+    /// Data that was sent before.
+    pub retransmission_down: u64,
+    /// Keepalive and zero-window probes.
+    pub probe_down: u64,
+}
+
+/// One line of `episodes.csv`: a break of a usable session, or a false alarm.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpisodeRow {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The strategy's name.
+    pub strategy: String,
+    /// The seed.
+    pub seed: u64,
+    /// The device, counted from 0.
+    pub device: u32,
+    /// What broke first; `none` for a false alarm.
+    pub cause: String,
+    /// When the session stopped being usable, or was given up for no reason.
+    pub begin_s: Decimal,
+    /// When the device had a usable session again; absent: not in this run.
+    pub end_s: Option<Decimal>,
+    /// `detected`, `ridden-out`, `undetected` or `false-alarm`.
+    pub outcome: String,
+    /// Which mechanism made the device leave the connection.
+    pub detected_by: Option<String>,
+    /// From `begin_s` to the moment the device left it.
+    pub detect_latency_s: Option<Decimal>,
+    /// From `begin_s` to `end_s`.
+    pub recovery_s: Option<Decimal>,
+}

@@ -1,0 +1,124 @@
+//! The scenario file as a type: what happens in a world, and which strategies are compared there.
+//!
+//! The keys of the world are those of [`WorldConfig`]; what is added here is for people (what it is, where it comes
+//! from, what to expect) and the list of strategies. Reading files is the business of `load`.
+
+use cardiogram_policies::{HeartbeatSpec, Problem, ReconnectSpec, ServerSpec, StrategySpec, unit::Span};
+use cardiogram_sim::{
+    WorldConfig,
+    config::{DevicesConfig, FaultConfig, LinkConfig, NatConfig, ServerConfig, TrafficConfig},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::network::{named, named_schema};
+
+/// A scenario, as its file spells it out.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// The name it goes by in tables and on the command line: 1 to 64 lower-case letters, digits, `-`.
+    pub name: String,
+    /// What happens in it, in a sentence or two.
+    #[serde(default)]
+    pub about: String,
+    /// Where its numbers come from.
+    #[serde(default)]
+    pub source: String,
+    /// What a good strategy shows here, and what a bad one.
+    #[serde(default)]
+    pub expect: String,
+    /// Numbers that no source gives and that were chosen here.
+    #[serde(default)]
+    pub assumptions: Vec<String>,
+    /// The strategies that are compared unless the command line names others: presets, or paths of strategy files
+    /// (relative to the scenario's file).
+    pub strategies: Vec<String>,
+    /// How long a run lasts, at most 366 days.
+    pub duration: Span,
+    /// The devices.
+    #[serde(default)]
+    pub devices: DevicesConfig,
+    /// The link between each device and the NAT: a preset's name or a table.
+    #[serde(deserialize_with = "named")]
+    #[schemars(schema_with = "named_schema::<LinkConfig>")]
+    pub access: LinkConfig,
+    /// The NAT that all devices sit behind: a preset's name or a table. Default: the table's defaults.
+    #[serde(default, deserialize_with = "named")]
+    #[schemars(schema_with = "named_schema::<NatConfig>")]
+    pub nat: NatConfig,
+    /// The link between the NAT and the servers: a preset's name or a table.
+    #[serde(deserialize_with = "named")]
+    #[schemars(schema_with = "named_schema::<LinkConfig>")]
+    pub core: LinkConfig,
+    /// The servers.
+    #[serde(default)]
+    pub server: ServerConfig,
+    /// What the application has to say.
+    #[serde(default)]
+    pub traffic: TrafficConfig,
+    /// What goes wrong.
+    #[serde(default)]
+    pub faults: Vec<FaultConfig>,
+}
+
+/// The most strategies that one scenario may name.
+const STRATEGIES_MAX: usize = 1_000;
+
+impl Scenario {
+    /// The world of this scenario, inhabited by `strategy`.
+    pub fn world(&self, strategy: &StrategySpec) -> WorldConfig {
+        WorldConfig {
+            duration: self.duration.get(),
+            devices: self.devices.clone(),
+            access: self.access.clone(),
+            nat: self.nat.clone(),
+            core: self.core.clone(),
+            server: self.server.clone(),
+            traffic: self.traffic.clone(),
+            faults: self.faults.clone(),
+            strategy: strategy.clone(),
+        }
+    }
+
+    /// Every contradiction in the scenario; empty when it can run with any strategy that can run at all.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if !is_name(&self.name) {
+            problems.push(Problem::new(
+                "name",
+                format!("`{}` is not a scenario's name", self.name),
+                "use 1 to 64 lower-case letters, digits and `-`, as in \"silent-nat\"",
+            ));
+        }
+        if self.strategies.is_empty() || self.strategies.len() > STRATEGIES_MAX {
+            problems.push(Problem::new(
+                "strategies",
+                format!("a scenario compares 1 to {STRATEGIES_MAX} strategies, not {}", self.strategies.len()),
+                "name some, as in [\"none\", \"wechat-270\"]",
+            ));
+        }
+        problems.extend(self.world(&bystander()).problems());
+        problems
+    }
+}
+
+/// Names that tables, files and command lines take without quoting.
+pub(crate) fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// A strategy without effect: a world is checked before it is known who will live in it.
+fn bystander() -> StrategySpec {
+    StrategySpec {
+        name: "none".into(),
+        about: String::new(),
+        source: String::new(),
+        assumptions: Vec::new(),
+        connect_timeout: Span::secs(10),
+        heartbeat: HeartbeatSpec::None,
+        reconnect: ReconnectSpec::Immediate,
+        server: ServerSpec::None,
+    }
+}

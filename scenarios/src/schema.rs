@@ -1,0 +1,16 @@
+//! The JSON Schema of the files that people write, for editors and for other programs.
+
+use cardiogram_policies::StrategySpec;
+use schemars::{Schema, schema_for};
+
+use crate::scenario::Scenario;
+
+/// The schema of a scenario file.
+pub fn scenario() -> Schema {
+    schema_for!(Scenario)
+}
+
+/// The schema of a strategy file.
+pub fn strategy() -> Schema {
+    schema_for!(StrategySpec)
+}

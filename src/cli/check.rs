@@ -1,0 +1,50 @@
+//! `cardiogram check`: says whether files can be used, without running anything.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use cardiogram_scenarios::{
+    load,
+    plan::{Contest, EngineChoice, Plan, Shard},
+};
+
+use super::Failure;
+
+/// Check scenario and strategy files; exit code 2 if one cannot be used
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Paths of scenario or strategy files
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut all_good = true;
+    for file in &args.files {
+        match check(file) {
+            Ok(what) if quiet => drop(what),
+            Ok(what) => writeln!(out, "{}: {what}", file.display())?,
+            Err(failure) => {
+                failure.print();
+                all_good = false;
+            }
+        }
+    }
+    if all_good { Ok(()) } else { Err(Failure::Printed) }
+}
+
+/// What the file is, if it can be used.
+fn check(file: &Path) -> Result<String, Failure> {
+    if load::is_strategy(&load::read(file)?) {
+        let strategy = load::strategy_file(file)?;
+        return Ok(format!("strategy {}, good", strategy.value.name));
+    }
+    let scenario = load::scenario_file(file)?;
+    let what = format!("scenario {}, good", scenario.value.name);
+    let origin = file.display().to_string();
+    let strategies = load::strategies_of(&scenario, &origin)?;
+    Plan::new(vec![Contest { origin, scenario, strategies }], 1, 1, EngineChoice::Auto, Shard::WHOLE)?;
+    Ok(what)
+}

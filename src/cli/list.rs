@@ -1,0 +1,103 @@
+//! `cardiogram list`: what is built in.
+
+use std::io::Write;
+
+use cardiogram_policies::preset;
+use cardiogram_scenarios::{
+    library, load,
+    network::{Network, networks},
+};
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use super::Failure;
+
+/// List what is built in
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// What to list
+    #[arg(value_enum)]
+    what: What,
+    /// As JSON, with sources
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum What {
+    /// Scenarios, for `run`, `trace` and `show`
+    Scenarios,
+    /// Strategies, for `--strategy` and `show`
+    Strategies,
+    /// Links and NATs that a scenario file can name
+    Networks,
+}
+
+/// One line of a list.
+struct Item {
+    kind: &'static str,
+    name: String,
+    about: String,
+    source: String,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    let items = match args.what {
+        What::Scenarios => scenarios()?,
+        What::Strategies => strategies()?,
+        What::Networks => {
+            let presets = networks();
+            presets
+                .link
+                .iter()
+                .map(|it| network("link", it))
+                .chain(presets.nat.iter().map(|it| network("nat", it)))
+                .collect()
+        }
+    };
+    if args.json {
+        let items: Vec<Value> = items.iter().map(Item::json).collect();
+        writeln!(out, "{:#}", Value::Array(items))?;
+        return Ok(());
+    }
+    let width = items.iter().map(|item| item.name.len()).max().unwrap_or(0);
+    let mut kind = None;
+    for item in &items {
+        if matches!(args.what, What::Networks) && kind.replace(item.kind) != Some(item.kind) {
+            writeln!(out, "{}:", item.kind)?;
+        }
+        writeln!(out, "{:width$}  {}", item.name, item.about)?;
+    }
+    Ok(())
+}
+
+impl Item {
+    fn json(&self) -> Value {
+        json!({ "kind": self.kind, "name": self.name, "about": self.about, "source": self.source })
+    }
+}
+
+fn scenarios() -> Result<Vec<Item>, Failure> {
+    let items = library::names().map(|name| {
+        let it = load::scenario(name)?.value;
+        Ok(Item { kind: "scenario", name: it.name, about: one_line(&it.about), source: one_line(&it.source) })
+    });
+    items.collect()
+}
+
+fn strategies() -> Result<Vec<Item>, Failure> {
+    let items = preset::all().iter().map(|preset| {
+        let it = load::strategy(preset.name, None)?.value;
+        Ok(Item { kind: "strategy", name: it.name, about: one_line(&it.about), source: one_line(&it.source) })
+    });
+    items.collect()
+}
+
+fn network<T>(kind: &'static str, (name, network): (&String, &Network<T>)) -> Item {
+    Item { kind, name: name.clone(), about: network.about.clone(), source: network.source.clone() }
+}
+
+/// Text that its file breaks into lines, on one.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

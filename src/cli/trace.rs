@@ -1,0 +1,148 @@
+//! `cardiogram trace`: everything that happens in one run, as a log to read, as JSON lines, or as packets for
+//! Wireshark.
+
+use std::{fs, io::Write, path::Path};
+
+use cardiogram_scenarios::{
+    load,
+    plan::{Contest, EngineChoice, Plan, Shard},
+};
+use cardiogram_sim::{
+    Engine, RunOptions,
+    packet::Packet,
+    pcap, run as simulate,
+    trace::{DeviceEvent, Fate, NatEvent, NodeId, ServerEvent, Trace, What},
+};
+
+use super::Failure;
+
+/// Show everything that happens in one run; a log to read unless a file is asked for
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A built-in scenario or the path of a scenario file
+    scenario: String,
+    /// A preset or the path of a strategy file
+    #[arg(long, value_name = "S")]
+    strategy: String,
+    /// The seed
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Write JSON lines to this file; `-`: to the standard output
+    #[arg(long, value_name = "F")]
+    json: Option<String>,
+    /// Write the packets as pcapng to this file; `-`: to the standard output
+    #[arg(long, value_name = "F")]
+    pcap: Option<String>,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    if args.json.as_deref() == Some("-") && args.pcap.as_deref() == Some("-") {
+        return Err(Failure::Input("--json - and --pcap - would be mixed up; write one of them to a file".into()));
+    }
+    let scenario = load::scenario(&args.scenario)?;
+    let strategy = load::strategy(&args.strategy, None)?;
+    let world = scenario.value.world(&strategy.value);
+    // Finds what contradicts itself, with the same messages as `run`.
+    let contest = Contest { origin: args.scenario.clone(), scenario, strategies: vec![strategy] };
+    Plan::new(vec![contest], args.seed, 1, EngineChoice::Auto, Shard::WHOLE)?;
+
+    let options = RunOptions { keep_trace: true, ..RunOptions::new(Engine::Event) };
+    let outcome = simulate(&world, args.seed, &options).map_err(|error| Failure::Check(error.to_string()))?;
+    let trace = outcome.trace.expect("it was asked for");
+    if let Some(file) = &args.json {
+        write(file, trace.json_lines().as_bytes(), out)?;
+    }
+    if let Some(file) = &args.pcap {
+        write(file, &pcap::write(&trace), out)?;
+    }
+    if args.json.is_none() && args.pcap.is_none() {
+        log(&trace, out)?;
+    }
+    Ok(())
+}
+
+fn write(file: &str, content: &[u8], out: &mut dyn Write) -> Result<(), Failure> {
+    if file == "-" {
+        return Ok(out.write_all(content)?);
+    }
+    fs::write(Path::new(file), content).map_err(|error| Failure::Input(format!("cannot write {file}: {error}")))
+}
+
+/// One line an entry: when, where, what.
+fn log(trace: &Trace, out: &mut dyn Write) -> Result<(), Failure> {
+    let width = trace.nodes.iter().map(String::len).max().unwrap_or(0);
+    let node = |id: NodeId| trace.nodes[id.0 as usize].as_str();
+    for entry in &trace.entries {
+        let what = match &entry.what {
+            What::Sent { packet, to, fate } => {
+                format!("> {:width$}  {}{}", node(*to), headers(packet), fate_words(*fate))
+            }
+            What::Received { packet, from } => format!("< {:width$}  {}", node(*from), headers(packet)),
+            What::Dropped { packet, reason } => format!("drops {} ({reason:?})", headers(packet)),
+            What::Device { device, event } => format!("device {device} {}", device_words(event)),
+            What::Nat { device, port, event } => {
+                format!("mapping of device {device} port {port} {}", nat_words(*event))
+            }
+            What::Server { server, event } => format!("server {server} {}", server_words(*event)),
+            other => format!("{other:?}"),
+        };
+        writeln!(out, "{:>14}  {:width$}  {what}", entry.at.to_string(), node(entry.node))?;
+    }
+    Ok(())
+}
+
+/// A packet in tcpdump's manner.
+fn headers(packet: &Packet) -> String {
+    let Packet { src, dst, flags, seq, ack, .. } = packet;
+    format!("{src} > {dst} [{flags:?}] seq {seq} ack {ack} length {}", packet.payload.len())
+}
+
+fn fate_words(fate: Fate) -> String {
+    match fate {
+        Fate::Arrives(at) => format!(", arrives {at}"),
+        Fate::Cut => ", lost: the link is cut".into(),
+        Fate::Lost => ", lost by chance".into(),
+    }
+}
+
+fn device_words(event: &DeviceEvent) -> String {
+    match event {
+        DeviceEvent::AttemptStarted { port, server } => format!("connects from port {port} to server {server}"),
+        DeviceEvent::AttemptFailed(why) => format!("fails to connect ({why:?})"),
+        DeviceEvent::RetryAfter(wait) => format!("tries again after {wait:?}"),
+        DeviceEvent::Stopped => "tries no more".into(),
+        DeviceEvent::Connected { port, server } => format!("is welcomed by server {server} on port {port}"),
+        DeviceEvent::HeartbeatSent { id } => format!("sends heartbeat {id}"),
+        DeviceEvent::HeartbeatAnswered { id, rtt } => format!("gets the reply to heartbeat {id} after {rtt:?}"),
+        DeviceEvent::MessageSent { id } => format!("sends message {id}"),
+        DeviceEvent::MessageDelivered { id, delay } => format!("gets message {id}, {delay:?} old"),
+        DeviceEvent::Suspect => "suspects the connection".into(),
+        DeviceEvent::Trust => "trusts the connection again".into(),
+        DeviceEvent::GivenUp { port, reason } => format!("gives up the connection of port {port} ({reason:?})"),
+        DeviceEvent::Lost { port, reason } => format!("loses the connection of port {port} ({reason:?})"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn nat_words(event: NatEvent) -> String {
+    match event {
+        NatEvent::Created { outside } => format!("is made, outside port {outside}"),
+        NatEvent::Expired => "expires".into(),
+        NatEvent::Flushed => "is lost with the whole table".into(),
+    }
+}
+
+fn server_words(event: ServerEvent) -> String {
+    match event {
+        ServerEvent::SessionOpened { device, outside } => {
+            format!("opens the session of device {device} (port {outside})")
+        }
+        ServerEvent::SessionClosed { device, outside } => {
+            format!("ends the session of device {device} (port {outside})")
+        }
+        ServerEvent::Reaped { device, outside } => format!("reaps the session of device {device} (port {outside})"),
+        ServerEvent::FaultBegan(cause) => format!("fault begins: {}", cause.name()),
+        ServerEvent::FaultEnded(cause) => format!("fault ends: {}", cause.name()),
+        other => format!("{other:?}"),
+    }
+}

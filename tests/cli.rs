@@ -1,0 +1,480 @@
+//! The command line end to end: exit codes, files and messages of the built binary.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use insta::assert_snapshot;
+
+/// A scenario that runs in a moment and in which every strategy has something to notice.
+const SCENARIO: &str = r#"
+name = "small"
+strategies = ["qq-fixed-45", "netease-30-15"]
+duration = "30m"
+access = "lte-near"
+core = "backbone"
+devices.count = 2
+
+[[faults]]
+cut = { when.every = "10m", lasts = "90s" }
+"#;
+
+/// A place of its own for a test, gone afterwards, with the scenario above in `small.toml`.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        place.write("small.toml", SCENARIO);
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cardiogram"));
+        command.args(arguments.split_whitespace()).current_dir(self.0.path());
+        command
+    }
+
+    fn cardiogram(&self, arguments: &str) -> Done {
+        Done::from(self.command(arguments).output().unwrap())
+    }
+
+    /// The names of all files and folders here.
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(self.0.path()).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Every file below a folder, by its path.
+    fn files(&self, folder: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![self.path(folder)];
+        while let Some(at) = folders.pop() {
+            for entry in fs::read_dir(at).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(self.path(folder)).unwrap().to_path_buf();
+                    files.insert(name, fs::read(&path).unwrap());
+                }
+            }
+        }
+        files
+    }
+
+    /// The rows of `runs.csv` and `episodes.csv` in a folder, each with its file.
+    fn rows(&self, folder: &str) -> Vec<String> {
+        let rows = ["runs.csv", "episodes.csv"].map(|name| {
+            let text = fs::read_to_string(self.path(folder).join(name)).unwrap();
+            text.lines().skip(1).map(|row| format!("{name}: {row}")).collect::<Vec<_>>()
+        });
+        rows.concat()
+    }
+}
+
+/// What a process left behind.
+struct Done {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Done {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Done {
+    /// Asserts success and returns what was printed.
+    #[track_caller]
+    fn good(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""));
+        self.out
+    }
+
+    /// Asserts failure with this code, nothing on the standard output, and returns the message.
+    #[track_caller]
+    fn failed(self, code: i32) -> String {
+        assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{}", self.err);
+        self.err
+    }
+}
+
+#[test]
+fn a_run_writes_its_results_and_says_where() {
+    let place = Place::new();
+    let out = place.cardiogram("run small.toml --seeds 3").good();
+    assert!(out.contains("netease-30-15"), "{out}");
+    assert!(out.ends_with("\nReport: cardiogram-out/report/index.html\n"), "{out}");
+    let files = place.files("cardiogram-out");
+    for name in ["runs.csv", "episodes.csv", "manifest.json", "report/index.html"] {
+        assert!(files.contains_key(Path::new(name)), "{name} is missing");
+    }
+    assert!(!files.contains_key(Path::new(".cardiogram-journal")), "a complete run needs no journal");
+    let runs = String::from_utf8_lossy(&files[Path::new("runs.csv")]);
+    assert_eq!(runs.lines().count(), 1 + 2 * 3);
+}
+
+#[test]
+fn a_built_in_scenario_runs_by_name_and_quietly() {
+    let place = Place::new();
+    let out = place.cardiogram("run server-crash --strategy wechat-270 --seeds 1 --out here --quiet").good();
+    assert_eq!(out, "");
+    assert_eq!(place.names(), ["here", "small.toml"]);
+}
+
+#[test]
+fn threads_and_processes_do_not_show_in_the_results() {
+    let place = Place::new();
+    place.cardiogram("run small.toml elevator --strategy weibo-120 --seeds 4 --jobs 1 --out one -q").good();
+    place.cardiogram("run small.toml elevator --strategy weibo-120 --seeds 4 --jobs 4 --out four -q").good();
+    assert!(place.files("one") == place.files("four"));
+}
+
+#[test]
+fn engines_come_to_the_same_results() {
+    let place = Place::new();
+    place.cardiogram("run small.toml --seeds 2 --engine event --out event -q").good();
+    place.cardiogram("run small.toml --seeds 2 --engine turmoil --out turmoil -q").good();
+    let turmoil: Vec<String> = place.rows("turmoil").iter().map(|row| row.replace(",turmoil,", ",event,")).collect();
+    assert_eq!(place.rows("event"), turmoil);
+}
+
+#[test]
+fn another_strategy_changes_no_row_of_the_others() {
+    let place = Place::new();
+    place.cardiogram("run small.toml --seeds 3 --strategy weibo-120 --out few -q").good();
+    place.cardiogram("run small.toml --seeds 3 --strategy none --strategy weibo-120 --out more -q").good();
+    let kept: Vec<String> = place.rows("more").into_iter().filter(|row| !row.contains(",none,")).collect();
+    assert_eq!(place.rows("few"), kept);
+}
+
+#[test]
+fn a_strategy_compared_with_itself_does_not_differ() {
+    let place = Place::new();
+    let text = place.cardiogram("show qq-fixed-45").good();
+    place.write("twin.toml", text.replace("name = \"qq-fixed-45\"", "name = \"twin\""));
+    place.cardiogram("run small.toml --seeds 3 --strategy qq-fixed-45 --strategy twin.toml -q").good();
+    let of = |name: &str| -> Vec<String> {
+        let name = format!(",{name},");
+        let rows = place.rows("cardiogram-out").into_iter().filter(|row| row.contains(&name));
+        rows.map(|row| row.replace(&name, ",*,")).collect()
+    };
+    assert!(!of("twin").is_empty());
+    assert_eq!(of("qq-fixed-45"), of("twin"));
+}
+
+#[test]
+fn shards_together_are_the_whole() {
+    let place = Place::new();
+    place.cardiogram("run small.toml --seeds 3 --out whole -q").good();
+    let mut parts = Vec::new();
+    for shard in ["1/2", "2/2"] {
+        place.cardiogram(&format!("run small.toml --seeds 3 --out part -q --shard {shard}")).good();
+        parts.extend(place.rows("part"));
+    }
+    let mut whole = place.rows("whole");
+    whole.sort();
+    parts.sort();
+    assert_eq!(whole, parts);
+}
+
+/// Starts a run and waits until some of its cells are finished; it takes a while longer.
+#[cfg(unix)]
+fn begun(place: &Place) -> std::process::Child {
+    let mut child = place
+        .command("run healthy elevator --strategy netease-30-15 --seeds 30 --engine event --jobs 1")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let journal = place.path("cardiogram-out/.cardiogram-journal");
+    while fs::read_to_string(&journal).unwrap_or_default().lines().count() < 5 {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it was interrupted");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child
+}
+
+/// Lets the run that `begun` began come to its end, and compares it with one that was never interrupted.
+#[cfg(unix)]
+fn goes_on(place: &Place) {
+    let done = place.cardiogram("run healthy elevator --strategy netease-30-15 --seeds 30 --engine event --jobs 2");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert!(done.err.starts_with("going on: "), "{}", done.err);
+    place
+        .cardiogram("run healthy elevator --strategy netease-30-15 --seeds 30 --engine event --out straight -q")
+        .good();
+    assert!(place.files("cardiogram-out") == place.files("straight"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_run_goes_on_where_it_stopped() {
+    let place = Place::new();
+    let mut child = begun(&place);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!place.path("cardiogram-out/runs.csv").exists(), "half a result is none");
+    goes_on(&place);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_keeps_what_is_finished() {
+    let place = Place::new();
+    let child = begun(&place);
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let done = Done::from(child.wait_with_output().unwrap());
+    assert!(done.err.contains("are kept in cardiogram-out; the same command goes on there"), "{}", done.err);
+    done.failed(130);
+    goes_on(&place);
+}
+
+#[test]
+fn bad_input_touches_nothing() {
+    let place = Place::new();
+    place.write("bad.toml", SCENARIO.replace("90s", "90 parsecs").replace("devices.count", "devices.cuont"));
+    let before = place.names();
+    assert_snapshot!(place.cardiogram("run bad.toml").failed(2), @r#"
+    error: unknown key `cuont`
+     --> bad.toml:7:9
+      |
+    7 | devices.cuont = 2
+      |         ^^^^^
+      |
+      = help: did you mean `count`? the keys here are: `count`, `start_within`, `tcp`, `frames`
+
+    error: `90 parsecs` is not a duration (unknown time unit "parsecs", supported units: ns, us/µs, ms, sec, min, hours, days, weeks, months, years (and few variations))
+      --> bad.toml:10:37
+       |
+    10 | cut = { when.every = "10m", lasts = "90 parsecs" }
+       |                                     ^^^^^^^^^^^^
+       |
+       = help: write it as "90s", "4m30s", "24h" or "40ms"
+    "#);
+    assert_snapshot!(place.cardiogram("run silent-nta").failed(2), @r"
+    error: there is no scenario named `silent-nta`
+      = help: did you mean `silent-nat`? `cardiogram list scenarios` shows those built in, a file's path ends in `.toml`
+    ");
+    assert_snapshot!(place.cardiogram("run small.toml --strategy wechat").failed(2), @r"
+    error: there is no strategy named `wechat`
+      = help: did you mean `wechat-270`? `cardiogram list strategies` shows those built in, a file's path ends in `.toml`
+    ");
+    assert_snapshot!(place.cardiogram("run small.toml --seeds 0").failed(2), @"error: seeds are counted from --first-seed up: take at least one, and none above 18446744073709551615");
+    assert_snapshot!(place.cardiogram("run small.toml --shard 3/2").failed(2), @r"
+    error: invalid value '3/2' for '--shard <I/N>': `3/2` is not a shard; write I/N with I from 1 to N, as in 2/8
+
+    For more information, try '--help'.
+    ");
+    assert_eq!(place.names(), before);
+}
+
+#[test]
+fn a_fault_after_the_end_is_refused() {
+    let place = Place::new();
+    place.write("late.toml", SCENARIO.replace("when.every = \"10m\"", "when.at = [\"10m\", \"31m\"]"));
+    assert_snapshot!(place.cardiogram("check late.toml").failed(2), @r#"
+    error: this fault would begin at 31m, after the end of the run at 30m
+      --> late.toml:10:27
+       |
+    10 | cut = { when.at = ["10m", "31m"], lasts = "90s" }
+       |                           ^^^^^
+       |
+       = help: let it begin before 30m, or make `duration` longer
+    "#);
+}
+
+#[test]
+fn a_delay_below_the_minimum_is_refused() {
+    let place = Place::new();
+    place.write("fast.toml", SCENARIO.replace("core = \"backbone\"", "core.delay = \"5us\""));
+    assert_snapshot!(place.cardiogram("check fast.toml").failed(2), @r#"
+    error: a delay of this link can be as short as 5us; the shortest there is here is 100us
+     --> fast.toml:6:14
+      |
+    6 | core.delay = "5us"
+      |              ^^^^^
+      |
+      = help: write at least "100us"
+    "#);
+}
+
+#[test]
+fn an_output_directory_that_cannot_be_written_leaves_earlier_results_alone() {
+    let place = Place::new();
+    assert_snapshot!(place.cardiogram("run small.toml --seeds 1 --out small.toml/below").failed(2), @"error: cannot write to small.toml/below: Not a directory (os error 20)");
+    place.cardiogram("run small.toml --seeds 1 -q").good();
+    let earlier = place.files("cardiogram-out");
+    fs::create_dir(place.path("cardiogram-out/.cardiogram-journal")).unwrap();
+    assert_snapshot!(place.cardiogram("run small.toml --seeds 2").failed(2), @"error: cannot write to cardiogram-out: Is a directory (os error 21)");
+    assert!(place.files("cardiogram-out") == earlier);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_an_error_that_keeps_earlier_results_and_what_is_finished() {
+    let place = Place::new();
+    place.cardiogram("run small.toml --seeds 1 -q").good();
+    let earlier = place.files("cardiogram-out");
+    // Files may grow to 16 blocks and no further, as if the disk were full then.
+    let command =
+        format!("trap '' XFSZ; ulimit -f 16; exec {} run small.toml --seeds 40", env!("CARGO_BIN_EXE_cardiogram"));
+    let mut shell = Command::new("sh");
+    let error = Done::from(shell.args(["-c", &command]).current_dir(place.path("")).output().unwrap()).failed(2);
+    assert!(error.starts_with("error: cannot write to cardiogram-out: "), "{error}");
+    let mut between = place.files("cardiogram-out");
+    between.remove(Path::new(".cardiogram-journal")).expect("what is finished is kept");
+    assert!(between == earlier);
+    assert!(place.cardiogram("run small.toml --seeds 40").err.starts_with("going on: "));
+}
+
+#[test]
+fn what_is_built_in_is_listed() {
+    let place = Place::new();
+    let scenarios = place.cardiogram("list scenarios").good();
+    assert_eq!(scenarios.lines().count(), 10);
+    let strategies = place.cardiogram("list strategies").good();
+    assert!(strategies.lines().any(|line| line.starts_with("wechat-270 ")), "{strategies}");
+    let networks = place.cardiogram("list networks").good();
+    assert!(networks.starts_with("link:\n") && networks.contains("\nnat:\n"), "{networks}");
+    for what in ["scenarios", "strategies", "networks"] {
+        let items: serde_json::Value =
+            serde_json::from_str(&place.cardiogram(&format!("list {what} --json")).good()).unwrap();
+        for item in items.as_array().unwrap() {
+            for key in ["kind", "name", "about", "source"] {
+                assert!(item[key].as_str().is_some_and(|text| !text.is_empty()), "{key} of {item}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_shown_is_a_file_to_start_from() {
+    let place = Place::new();
+    place.write("scenario.toml", place.cardiogram("show elevator").good());
+    place.write("strategy.toml", place.cardiogram("show weibo-120").good());
+    assert_snapshot!(place.cardiogram("check scenario.toml strategy.toml small.toml").good(), @r"
+    scenario.toml: scenario elevator, good
+    strategy.toml: strategy weibo-120, good
+    small.toml: scenario small, good
+    ");
+    assert_snapshot!(place.cardiogram("show cn-mobile-2g3g").good(), @r#"
+    # China Mobile and China Unicom 2G and 3G: 5 min, silent.
+    # Source: WeChat's carrier measurements of 2013 (V2); what follows expiry A.
+    [nat]
+    established = "5m"
+    transitory = "4m"
+    refresh = "both"
+    after_expiry = "drop-silent"
+    "#);
+    assert_snapshot!(place.cardiogram("show elevatr").failed(2), @"error: nothing built in is named `elevatr`; did you mean `elevator`? (`cardiogram list scenarios|strategies|networks` shows what is)");
+}
+
+#[test]
+fn every_file_that_is_wrong_is_told_of() {
+    let place = Place::new();
+    place.write("empty.toml", "");
+    place.write("latin.toml", b"name = \"caf\xe9\"\n");
+    let done = place.cardiogram("check empty.toml small.toml latin.toml missing.toml");
+    assert_eq!((done.code, done.out.as_str()), (Some(2), "small.toml: scenario small, good\n"));
+    assert_snapshot!(done.err, @r"
+    error: the file is empty
+    --> empty.toml
+     = help: `cardiogram show healthy` prints a scenario to start from
+    error: latin.toml:1: byte 11 of the file is not valid UTF-8; save the file as UTF-8
+    error: cannot read missing.toml: No such file or directory (os error 2)
+    ");
+}
+
+#[test]
+fn the_committed_schemas_are_those_that_are_printed() {
+    let place = Place::new();
+    for what in ["scenario", "strategy"] {
+        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/schema/{what}.json"));
+        let printed = place.cardiogram(&format!("schema {what}")).good();
+        let stale = format!("stale; run `cargo run -- schema {what} > scenarios/schema/{what}.json`");
+        assert!(fs::read_to_string(committed).unwrap_or_default() == printed, "{stale}");
+    }
+}
+
+#[test]
+fn a_trace_is_a_log_to_read() {
+    let place = Place::new();
+    let log = place.cardiogram("trace small.toml --strategy qq-fixed-45 --seed 3").good();
+    for words in ["is welcomed by server 0", "sends heartbeat 0", "lost: the link is cut", "gives up the connection"] {
+        assert!(log.contains(words), "{words}");
+    }
+    assert_eq!(log, place.cardiogram("trace small.toml --strategy qq-fixed-45 --seed 3").good());
+}
+
+#[test]
+fn a_trace_is_files_for_other_programs() {
+    let place = Place::new();
+    let out = place.cardiogram("trace small.toml --strategy qq-fixed-45 --json t.json --pcap t.pcapng").good();
+    assert_eq!(out, "");
+    for line in fs::read_to_string(place.path("t.json")).unwrap().lines() {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(entry["t_s"].is_string() && entry["node"].is_string(), "{line}");
+    }
+    // The block type of a pcapng section header.
+    assert!(fs::read(place.path("t.pcapng")).unwrap().starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]));
+    assert_snapshot!(place.cardiogram("trace small.toml --strategy none --json - --pcap -").failed(2), @"error: --json - and --pcap - would be mixed up; write one of them to a file");
+    assert_snapshot!(place.cardiogram("trace small.toml --strategy none --json no/t.json").failed(2), @"error: cannot write no/t.json: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let place = Place::new();
+    let mut child = place
+        .command("trace healthy --strategy netease-30-15")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let done = Done::from(child.wait_with_output().unwrap());
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_report_is_written_anew_and_only_of_results() {
+    let place = Place::new();
+    place.cardiogram("run small.toml --seeds 2 -q").good();
+    let first = place.files("cardiogram-out");
+    fs::remove_dir_all(place.path("cardiogram-out/report")).unwrap();
+    place.cardiogram("report cardiogram-out").good();
+    assert!(place.files("cardiogram-out") == first);
+    assert!(place.cardiogram("report nowhere").failed(2).contains("nowhere"));
+}
+
+#[test]
+fn usage_that_makes_no_sense_is_refused() {
+    let place = Place::new();
+    for arguments in ["", "rnu", "run --seed", "list", "trace healthy", "check"] {
+        let done = place.cardiogram(arguments);
+        assert_eq!(done.code, Some(2), "{arguments}");
+        assert!(done.err.contains("Usage: cardiogram"), "{arguments}: {}", done.err);
+    }
+    assert!(place.cardiogram("run --engine warp").failed(2).contains("[possible values: auto, turmoil, event]"));
+    assert!(place.cardiogram("--version").good().starts_with("cardiogram 0."));
+    assert!(place.cardiogram("run --help").good().contains("--shard"));
+}

@@ -1,0 +1,35 @@
+//! The trace hashes of every built-in scenario under three strategies, as committed: any change of behaviour shows here,
+//! whatever the machine, the build profile or the process. A change that is meant is explained in the changelog, and the
+//! file written anew with `CARDIOGRAM_GOLDEN=write cargo test --test golden`.
+
+use std::{fmt::Write, path::Path};
+
+use cardiogram::{
+    prelude::*,
+    scenarios::{library, load},
+};
+
+/// One strategy for each way of keeping a connection alive: a grid, idleness, the kernel.
+const STRATEGIES: [&str; 3] = ["netease-30-15", "idle-45-either", "whatsapp-tcp-10s"];
+const SEED: u64 = 1;
+
+#[test]
+fn every_built_in_scenario_runs_as_it_did() {
+    let mut hashes = String::from("# scenario strategy trace-hash, seed 1\n");
+    for name in library::names() {
+        let scenario = load::scenario(name).expect("a built-in scenario").value;
+        for strategy in STRATEGIES {
+            let strategy = load::strategy(strategy, None).expect("a built-in strategy").value;
+            let outcome = run(&scenario.world(&strategy), SEED, &RunOptions::new(Engine::Event));
+            let hash = outcome.expect("the event engine always finishes").trace_hash;
+            writeln!(hashes, "{name} {} {hash}", strategy.name).expect("strings take everything");
+        }
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/hashes.txt");
+    if std::env::var_os("CARDIOGRAM_GOLDEN").is_some_and(|value| value == "write") {
+        std::fs::write(&file, &hashes).expect("the golden file can be written");
+    }
+    let golden = std::fs::read_to_string(&file).expect("the golden file is committed");
+    let changed: Vec<_> = golden.lines().zip(hashes.lines()).filter(|(golden, now)| golden != now).collect();
+    assert!(golden == hashes, "these runs changed (committed, now): {changed:#?}");
+}

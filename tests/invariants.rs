@@ -1,0 +1,215 @@
+//! What holds in every world, however hostile: the books balance, nothing is delivered twice or out of order, and the
+//! policies keep their promises.
+
+mod common;
+mod worlds;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use cardiogram_policies::{AttemptLimit, ServerSpec, Time, unit::Fraction};
+use cardiogram_sim::{
+    Outcome, WorldConfig,
+    config::{FaultConfig, LinkConfig, ServerConfig},
+    outcome::{Episode, PacketCounts},
+    trace::{DeviceEvent, What},
+};
+use common::*;
+use proptest::{prelude::*, sample::Index};
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 128,
+        // Not every policy promises everything.
+        max_global_rejects: 65_536,
+        ..ProptestConfig::default()
+    })]
+
+    /// Every moment of a device is spent in one way: it has not had a usable session yet, has one, is in an episode, or
+    /// between a false alarm and its next usable session.
+    #[test]
+    fn every_moment_of_a_device_is_accounted_for_once(world in worlds::world(), seed: u64) {
+        let outcome = go_traced(&world, seed);
+        let end = Time::ZERO + world.duration;
+        let mut spans: BTreeMap<u32, Vec<(Time, Time)>> = BTreeMap::new();
+        for Episode { device, begin, end: over, detection, .. } in &outcome.episodes {
+            let over = over.unwrap_or(end);
+            prop_assert!(detection.is_none_or(|detection| *begin <= detection.at && detection.at <= over));
+            spans.entry(*device).or_default().push((*begin, over));
+        }
+        for alarm in &outcome.false_alarms {
+            spans.entry(alarm.device).or_default().push((alarm.at, alarm.end.unwrap_or(end)));
+        }
+        let mut without = Duration::ZERO;
+        for spans in spans.values_mut() {
+            spans.sort_unstable();
+            prop_assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{spans:?} overlap");
+            without += spans.iter().map(|(begin, over)| over.since(*begin)).sum::<Duration>();
+        }
+        // What is left is the time before the first usable session.
+        prop_assert!(outcome.usable_time + without <= outcome.device_time);
+        let never_usable = outcome.device_time.saturating_sub(outcome.usable_time + without);
+        let connecting: Duration = (0..world.devices.count).map(|device| first_connection(&outcome, device, end)).sum();
+        prop_assert!(never_usable >= connecting, "{never_usable:?} without a session, {connecting:?} connecting");
+    }
+
+    /// The application gets each message once, in order, none left out, whatever server it comes from.
+    #[test]
+    fn pushes_arrive_once_and_in_order(world in worlds::world(), seed: u64) {
+        let outcome = go_traced(&world, seed);
+        let mut expected: BTreeMap<u32, u32> = BTreeMap::new();
+        for (_, device, event) in device_events(&outcome) {
+            if let DeviceEvent::MessageDelivered { id, .. } = event {
+                let next = expected.entry(device).or_default();
+                prop_assert_eq!(id, *next);
+                *next += 1;
+            }
+        }
+        let delivered: u32 = expected.values().sum();
+        prop_assert_eq!(delivered as usize, outcome.pushes.delays.len());
+        prop_assert!(outcome.pushes.delays.len() as u64 <= outcome.pushes.created);
+    }
+
+    /// The counters say what the record says.
+    #[test]
+    fn packets_are_counted_once_each(world in worlds::world(), seed: u64) {
+        let outcome = go_traced(&world, seed);
+        let (mut up, mut down, mut up_bytes, mut down_bytes) = (0, 0, 0, 0);
+        for entry in entries(&outcome).iter().filter(|entry| entry.node == DEVICES) {
+            match &entry.what {
+                What::Sent { packet, .. } => (up, up_bytes) = (up + 1, up_bytes + packet.wire_len() as u64),
+                What::Received { packet, .. } => (down, down_bytes) = (down + 1, down_bytes + packet.wire_len() as u64),
+                _ => {}
+            }
+        }
+        let totals = outcome.totals;
+        prop_assert_eq!((totals.up.packets, totals.up.bytes), (up, up_bytes));
+        prop_assert_eq!((totals.down.packets, totals.down.bytes), (down, down_bytes));
+        for PacketCounts { packets, rst, syn, fin, probe, retransmission, data, pure_ack, .. } in [totals.up, totals.down] {
+            prop_assert_eq!(packets, rst + syn + fin + probe + retransmission + data + pure_ack);
+        }
+        prop_assert!(totals.heartbeats_answered <= totals.heartbeats_sent);
+        prop_assert!(totals.sessions <= totals.connect_attempts);
+    }
+
+    /// Promise: a connection on a healthy path is never given up.
+    #[test]
+    fn policies_that_promise_no_false_alarm_raise_none(world in worlds::world(), seed: u64) {
+        let world = calm(WorldConfig { faults: Vec::new(), ..world });
+        prop_assume!(world.strategy.promises(&world.bounds()).no_false_alarm);
+        let alarms = go(&world, seed).false_alarms;
+        prop_assert!(alarms.is_empty(), "{:?}", alarms);
+    }
+
+    /// Promise: a permanent break is noticed within a time.
+    #[test]
+    fn policies_notice_permanent_breaks_as_soon_as_they_promise(
+        world in worlds::world(),
+        seed: u64,
+        kind: Index,
+        at in 60_000_000_u64..600_000_000,
+    ) {
+        let begin = Time::from_micros(at);
+        let breaks = [
+            cut(begin, None),
+            FaultConfig::Stall(server_fault(begin, None)),
+            FaultConfig::Vanish(server_fault(begin, None)),
+            FaultConfig::Crash(server_fault(begin, None)),
+            flush(begin),
+        ];
+        let mut world = calm(WorldConfig { faults: vec![kind.get(&breaks).clone()], ..world });
+        world.duration = Duration::from_hours(4);
+        let promised = world.strategy.promises(&world.bounds()).detects_within;
+        prop_assume!(promised.is_some());
+        let outcome = go(&world, seed);
+        for episode in outcome.episodes.iter().filter(|episode| episode.begin <= begin) {
+            let over = episode.detection.map(|detection| detection.at).or(episode.end);
+            let noticed = over.map(|over| over.since(episode.begin));
+            prop_assert!(noticed <= promised && noticed.is_some(), "{:?}, promised {:?}", episode, promised);
+        }
+    }
+
+    /// Promise: so many heartbeats an hour, so many connection attempts in a window.
+    #[test]
+    fn policies_spend_no_more_than_they_promise(world in worlds::world(), seed: u64) {
+        let world = WorldConfig { duration: Duration::from_hours(2), ..world };
+        let outcome = go_traced(&world, seed);
+        let promises = world.strategy.promises(&world.bounds());
+        for device in 0..world.devices.count {
+            let times = |wanted: fn(&DeviceEvent) -> bool| -> Vec<Time> {
+                device_events(&outcome)
+                    .filter(|(_, of, event)| *of == device && wanted(event))
+                    .map(|(at, ..)| at)
+                    .collect()
+            };
+            if let Some(AttemptLimit { count, window }) = promises.attempts {
+                let attempts = times(|event| matches!(event, DeviceEvent::AttemptStarted { .. }));
+                let most = count as usize;
+                let crowded = attempts.windows(most + 1).find(|times| times[most].since(times[0]) < window);
+                prop_assert!(crowded.is_none(), "{most} attempts in {window:?}, but {crowded:?}");
+            }
+            if let Some(most) = promises.heartbeats_per_hour {
+                // Within one connection: a new one begins its own grid.
+                let mut beats = Vec::new();
+                for (at, _, event) in device_events(&outcome).filter(|(_, of, _)| *of == device) {
+                    match event {
+                        DeviceEvent::Connected { .. } => beats.clear(),
+                        DeviceEvent::HeartbeatSent { .. } => beats.push(at),
+                        _ => {}
+                    }
+                    let in_the_last_hour = beats.iter().filter(|beat| at.since(**beat) < Duration::from_hours(1)).count();
+                    prop_assert!(in_the_last_hour <= most as usize);
+                }
+            }
+        }
+    }
+
+    /// Promise: once everything is well for good, there is a session within a time.
+    #[test]
+    fn policies_are_back_as_soon_as_they_promise(world in worlds::world(), seed: u64) {
+        let healed = Time::from_secs(1_000);
+        let mut world = calm(world);
+        // Every fault strikes at once, and all are over by then.
+        for fault in &mut world.faults {
+            let lasts = Some(constant(secs(300)));
+            let when = at(Time::from_secs(700));
+            match fault {
+                FaultConfig::Cut(cut) => (cut.when, cut.lasts) = (when, lasts),
+                FaultConfig::NatFlush(flush) => flush.when = when,
+                FaultConfig::Stall(fault)
+                | FaultConfig::Crash(fault)
+                | FaultConfig::Vanish(fault)
+                | FaultConfig::Restart(fault) => (fault.when, fault.lasts) = (when, lasts),
+                _ => unreachable!("a fault that the generator does not make"),
+            }
+        }
+        world.duration = Duration::from_hours(6);
+        // A NAT that forgets nothing and a server that reaps nobody: nothing breaks afterwards.
+        world.nat.established = span(world.duration);
+        world.strategy.server = ServerSpec::None;
+        let promises = world.strategy.promises(&world.bounds());
+        prop_assume!(promises.no_false_alarm && promises.reconnects_within.is_some());
+        let within = promises.reconnects_within.expect("assumed");
+        let outcome = go(&world, seed);
+        for episode in outcome.episodes.iter().filter(|episode| episode.begin <= healed) {
+            let back = episode.end.map(|end| end.since(healed));
+            prop_assert!(back.is_some_and(|back| back <= within), "{:?}, promised {:?}", episode, within);
+        }
+    }
+}
+
+/// The same world without chance losses and with one device whose server works at no cost: what promises are made for.
+fn calm(world: WorldConfig) -> WorldConfig {
+    let lossless = |link: LinkConfig| LinkConfig { burst_loss: None, packet_loss: Fraction::default(), ..link };
+    let mut world = WorldConfig { access: lossless(world.access), core: lossless(world.core), ..world };
+    world.devices.count = 1;
+    world.server = ServerConfig { count: world.server.count, tcp: world.server.tcp, ..ServerConfig::default() };
+    world
+}
+
+/// From a device's start to its first session, or to the end of the run.
+fn first_connection(outcome: &Outcome, device: u32, end: Time) -> Duration {
+    let mut events = device_events(outcome).filter(|(_, of, _)| *of == device);
+    let Some((start, ..)) = events.next() else { return Duration::ZERO };
+    let connected = events.find(|(.., event)| matches!(event, DeviceEvent::Connected { .. }));
+    connected.map_or(end, |(at, ..)| at).since(start)
+}
