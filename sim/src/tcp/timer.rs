@@ -1,5 +1,6 @@
 //! The timers of a connection and what they do: retransmission (`tcp_retransmit_timer`), probes (`tcp_probe_timer`),
-//! keepalive (`tcp_keepalive_timer`), delayed acknowledgement, and the ends of TIME_WAIT and FIN_WAIT_2.
+//! keepalive (`tcp_keepalive_timer`), delayed acknowledgement, and the ends of `TIME_WAIT` and
+//! `FIN_WAIT_2`.
 
 use std::time::Duration;
 
