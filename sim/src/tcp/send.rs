@@ -37,7 +37,9 @@ pub(super) struct Sender {
     rtt: RttEstimator,
     /// The timeout in force: the estimator's, backed off.
     pub(super) rto: Duration,
-    /// Timeouts since the last progress.
+    /// When something was acknowledged last.
+    last_progress: Time,
+    /// Timeouts since then.
     pub(super) timeouts: u32,
     /// When the first of them sent something again (`retrans_stamp`).
     pub(super) first_retransmission: Option<Time>,
@@ -111,6 +113,7 @@ impl Sender {
             fin: Fin::None,
             rtt: RttEstimator::default(),
             rto: config.rto_initial,
+            last_progress: Time::ZERO,
             timeouts: 0,
             first_retransmission: None,
             recovery: None,
@@ -161,9 +164,10 @@ impl Sender {
         self.rtt.srtt()
     }
 
-    /// When the oldest unacknowledged segment was sent first.
-    pub(super) fn oldest_sent(&self) -> Option<Time> {
-        self.flight.front().map(|segment| segment.first_sent)
+    /// Since when the oldest unacknowledged segment has held things up: its first transmission, or the last progress
+    /// where that came later.
+    pub(super) fn waiting_since(&self) -> Option<Time> {
+        self.flight.front().map(|segment| segment.first_sent.max(self.last_progress))
     }
 
     pub(super) fn set_window(&mut self, ack: u32, window: u16) {
@@ -364,6 +368,7 @@ impl Connection {
         if rtt.is_some() || send.rtt.srtt().is_none() {
             send.rto = send.rtt.rto().unwrap_or(self.config.rto_initial).min(self.config.rto_max);
         }
+        send.last_progress = now;
         send.timeouts = 0;
         send.first_retransmission = None;
         send.probe_end = send.probe_end.filter(|end| before(ack, *end));
