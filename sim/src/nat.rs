@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
 #[cfg(test)]
-mod replay;
+mod captures;
 
 use crate::{
     address,

@@ -200,7 +200,7 @@ impl<'a> Lab<'a> {
             }),
             Step::Close => {
                 self.closed = true;
-                self.each(Place::Client, |tcp, now, out| tcp.close(now, out));
+                self.each(Place::Client, Connection::close);
             }
             Step::Listen => self.hosts[1].listens = true,
             Step::Cut => self.cut = true,
@@ -213,7 +213,7 @@ impl<'a> Lab<'a> {
             Step::Kill => {
                 self.hosts[1].listens = false;
                 self.hosts[1].stopped = true;
-                self.each(Place::Server, |tcp, now, out| tcp.close(now, out));
+                self.each(Place::Server, Connection::close);
             }
         }
     }
