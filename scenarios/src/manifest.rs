@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The file's name in a results directory.
-pub const FILE_NAME: &str = "manifest.json";
+pub(crate) const FILE_NAME: &str = "manifest.json";
 
 /// Version of this cardiogram.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
