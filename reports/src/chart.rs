@@ -8,7 +8,7 @@ mod labels;
 mod scale;
 mod text;
 
-use plotters_backend::DrawingBackend;
+use plotters::backend::DrawingBackend;
 
 use crate::bootstrap::Interval;
 

@@ -108,6 +108,16 @@ fn the_bound_is_drawn_only_where_it_holds() {
 }
 
 #[test]
+fn what_keeps_a_mapping_alive_is_drawn_only_where_expiry_broke_sessions() {
+    let dir = results(3);
+    let page = fs::read_to_string(write(dir.path()).unwrap()).unwrap();
+    let plot = |name: &str| fs::read_to_string(dir.path().join(format!("report/plots/{name}.svg"))).unwrap();
+    assert!(plot("silent-nat").contains("fewest packets that keep"));
+    assert!(!plot("cable-cut").contains("fewest packets that keep"));
+    assert!(page.contains("2 · 3600 / 300 = 24.0 packets per device-hour"));
+}
+
+#[test]
 fn a_strategy_without_a_latency_is_in_the_plot_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
     // s notices, t does not, u meets no break, v sends nothing.

@@ -1,8 +1,7 @@
 //! A surface to draw on: SVG or PNG, through plotters' backends, in pixels of the chart.
 
-use plotters_backend::{BackendColor, BackendCoord, BackendStyle, DrawingBackend};
-use plotters_bitmap::BitMapBackend;
-use plotters_svg::SVGBackend;
+use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
+use plotters_backend::{BackendColor, BackendCoord, BackendStyle};
 
 use super::text::{Align, TextStyle};
 
