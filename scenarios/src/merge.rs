@@ -250,7 +250,7 @@ impl Part {
     /// The next run, which must be the one of that name.
     fn finished(&mut self, name: &RunName) -> Result<Finished, MergeError> {
         let Some(run) = self.runs.next_of(name)? else {
-            return Err(self.runs.damaged(format!("here should be {name}")));
+            return Err(self.runs.damaged(&format!("here should be {name}")));
         };
         let mut episodes = Vec::new();
         while let Some(episode) = self.episodes.next_of(name)? {
@@ -258,18 +258,18 @@ impl Part {
         }
         let (found, counted) = (episodes.len() as u64, run.episodes.saturating_add(run.false_alarms));
         if found != counted {
-            return Err(self.episodes.damaged(format!("{found} rows of {name} instead of {counted} end before here")));
+            return Err(self.episodes.damaged(&format!("{found} rows of {name} instead of {counted} end before here")));
         }
         Ok(Finished { run, episodes })
     }
 
     /// An error where rows are left over.
     fn check_end(&self) -> Result<(), MergeError> {
-        let left_over = || "this row belongs to no run of the shard, or to one that is there before".into();
+        let left_over = "this row belongs to no run of the shard, or to one that is there before";
         match (&self.runs.ahead, &self.episodes.ahead) {
             (None, None) => Ok(()),
-            (Some(_), _) => Err(self.runs.damaged(left_over())),
-            (None, Some(_)) => Err(self.episodes.damaged(left_over())),
+            (Some(_), _) => Err(self.runs.damaged(left_over)),
+            (None, Some(_)) => Err(self.episodes.damaged(left_over)),
         }
     }
 }
@@ -292,7 +292,7 @@ impl<R: Row> Table<R> {
         let mut table = Self { path, rows: reader.into_deserialize(), ahead: None, line: 1 };
         match header {
             Ok(header) if header == results::columns::<R>() => {}
-            Ok(_) => return Err(table.damaged("the columns are not those of this version".into())),
+            Ok(_) => return Err(table.damaged("the columns are not those of this version")),
             Err(error) => return Err(table.unreadable(error)),
         }
         table.advance()?;
@@ -323,16 +323,16 @@ impl<R: Row> Table<R> {
     fn unreadable(&self, error: csv::Error) -> MergeError {
         match error.into_kind() {
             csv::ErrorKind::Io(source) => MergeError::Read { path: self.path.clone(), source },
-            csv::ErrorKind::Utf8 { .. } => self.damaged("this is not UTF-8 text".into()),
+            csv::ErrorKind::Utf8 { .. } => self.damaged("this is not UTF-8 text"),
             csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                self.damaged(format!("{len} fields instead of {expected_len}"))
+                self.damaged(&format!("{len} fields instead of {expected_len}"))
             }
-            csv::ErrorKind::Deserialize { err, .. } => self.damaged(err.kind().to_string()),
-            kind => self.damaged(format!("{kind:?}")),
+            csv::ErrorKind::Deserialize { err, .. } => self.damaged(&err.kind().to_string()),
+            kind => self.damaged(&format!("{kind:?}")),
         }
     }
 
-    fn damaged(&self, problem: String) -> MergeError {
+    fn damaged(&self, problem: &str) -> MergeError {
         MergeError::Damaged { path: self.path.clone(), problem: format!("line {}: {problem}", self.line) }
     }
 }
