@@ -76,9 +76,7 @@ fn trade_off(scenario: &ScenarioStats) -> Figure {
             legend.push(("bound: no policy below this line".to_owned(), BOUND));
         }
     }
-    if let (Some(keep_alive), &Scale::Log { min: bottom, max: top }) = (scenario.keep_alive, &y_scale) {
-        mark_keep_alive(keep_alive, (bottom, top), &mut marks, &mut legend);
-    }
+    mark_keep_alive(scenario, &mut marks, &mut legend);
     let front: Vec<Values> = cells.iter().filter(|cell| cell.on_front).filter_map(|cell| cell.point()).collect();
     if !front.is_empty() {
         marks.push(Mark::Line(steps(&front, &x_scale, &y_scale), FRONT));
@@ -116,11 +114,12 @@ fn packets(scenario: &ScenarioStats) -> impl Iterator<Item = f64> {
     scenario.cells.iter().map(|cell| cell.packets_per_device_hour).chain(needed)
 }
 
-/// The vertical line left of which no strategy keeps the mapping alive, between two values of the other axis.
-fn mark_keep_alive(it: KeepAlive, ends: (f64, f64), marks: &mut Vec<Mark>, legend: &mut Vec<(String, Stroke)>) {
-    let packets = it.packets_per_device_hour_min();
-    marks.push(Mark::Line(vec![(packets, ends.0), (packets, ends.1)], KEEP_ALIVE));
-    legend.push(("fewest packets that keep the NAT's mapping alive".to_owned(), KEEP_ALIVE));
+/// The vertical line left of which no strategy keeps the mapping alive.
+fn mark_keep_alive(scenario: &ScenarioStats, marks: &mut Vec<Mark>, legend: &mut Vec<(String, Stroke)>) {
+    if let Some(keep_alive) = scenario.keep_alive {
+        marks.push(Mark::Rule(keep_alive.packets_per_device_hour_min(), KEEP_ALIVE));
+        legend.push(("fewest packets that keep the NAT's mapping alive".to_owned(), KEEP_ALIVE));
+    }
 }
 
 /// How to read that line; empty where there is none.
@@ -265,10 +264,7 @@ fn costs(scenario: &ScenarioStats) -> Figure {
         if cells.iter().any(|cell| cell.episodes() > 0) { "No break was noticed" } else { "No session broke" };
     let mut marks: Vec<Mark> = (0..).zip(cells.iter().zip(&texts)).map(bar).collect();
     let mut legend = Vec::new();
-    if let Some(keep_alive) = scenario.keep_alive {
-        // From the upper edge of the first row to the lower edge of the last.
-        mark_keep_alive(keep_alive, (-0.5, cells.len() as f64 - 0.5), &mut marks, &mut legend);
-    }
+    mark_keep_alive(scenario, &mut marks, &mut legend);
     Figure {
         caption: format!(
             "{nothing} here, so there is no latency to compare. Shorter is cheaper; a false alarm is a usable session \
