@@ -7,7 +7,7 @@ use std::{
 };
 
 use cardiogram::{policies::preset, prelude::*};
-use cardiogram_policies::unit::{Delay, Fraction, Span};
+use cardiogram_policies::unit::{Delay, Span};
 use cardiogram_sim::config::{
     DevicesConfig, Distribution, LinkConfig, NatConfig, ServerConfig, TrafficConfig, WorldConfig,
 };
@@ -31,11 +31,7 @@ fn main() {
 
 /// Devices with a heartbeat every 270 s on healthy links whose delay is no shorter than a tick of 10 ms.
 fn world(devices: u32, duration: Duration) -> WorldConfig {
-    let link = |ms| LinkConfig {
-        delay: Distribution::Constant(Span::millis(ms)),
-        burst_loss: None,
-        packet_loss: Fraction::default(),
-    };
+    let link = |ms| LinkConfig::of_delay(Distribution::Constant(Span::millis(ms)));
     WorldConfig {
         duration,
         devices: DevicesConfig { count: devices, start_within: Delay::millis(270_000), ..DevicesConfig::default() },

@@ -168,12 +168,21 @@ proptest! {
     fn policies_are_back_as_soon_as_they_promise(world in worlds::world(), seed: u64) {
         let healed = Time::from_secs(1_000);
         let mut world = calm(world);
+        let (early, brief) = (|| at(Time::from_secs(700)), || Some(constant(secs(200))));
         // Every fault strikes at once, and all are over by then.
         for fault in &mut world.faults {
             let lasts = Some(constant(secs(300)));
             let when = at(Time::from_secs(700));
             match fault {
                 FaultConfig::Cut(cut) => (cut.when, cut.lasts) = (when, lasts),
+                FaultConfig::LossBurst(fault) => (fault.when, fault.lasts) = (when, lasts),
+                FaultConfig::Flapping(fault) => (fault.when, fault.lasts, fault.cycles) = (when, lasts, None),
+                // What is late because of them arrives later still, but by then, too.
+                FaultConfig::DelaySpike(fault) => (fault.when, fault.lasts) = (early(), brief()),
+                FaultConfig::Duplication(fault) => (fault.when, fault.lasts) = (early(), brief()),
+                FaultConfig::Reordering(fault) => (fault.when, fault.lasts) = (early(), brief()),
+                FaultConfig::RateLimit(fault) => (fault.when, fault.lasts) = (early(), brief()),
+                FaultConfig::Handover(fault) => fault.when = early(),
                 FaultConfig::NatFlush(flush) => flush.when = when,
                 FaultConfig::Stall(fault)
                 | FaultConfig::Crash(fault)

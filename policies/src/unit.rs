@@ -73,6 +73,11 @@ impl Delay {
 }
 
 impl Fraction {
+    /// Nothing.
+    pub const ZERO: Self = Self(0.0);
+    /// The whole.
+    pub const ONE: Self = Self(1.0);
+
     /// `value`, if it lies within 0 to 1.
     pub fn new(value: f64) -> Option<Self> {
         (0.0..=1.0).contains(&value).then_some(Self(value))

@@ -124,6 +124,49 @@ mod tests {
         }
     }
 
+    /// Round trips through the link and `backbone`, over devices and packets: the median and the 95th percentile.
+    fn round_trip_ms(link: &LinkConfig) -> (f64, f64) {
+        // Evenly spread points in three dimensions (M. Roberts's sequence) instead of random ones: base, up, down.
+        let steps = [0.819_172_513_4, 0.671_043_606_7, 0.549_700_477_9];
+        let base = link.base_delay.as_ref().expect("these links have one");
+        let mut trips: Vec<f64> = (1..=20_000)
+            .map(|k| {
+                let [own, up, down] = steps.map(|step| (f64::from(k) * step).fract().max(1e-9));
+                2.0 * base.at(own).as_secs_f64() + link.delay.at(up).as_secs_f64() + link.delay.at(down).as_secs_f64()
+            })
+            .collect();
+        trips.sort_by(f64::total_cmp);
+        let backbone_ms = 10.0;
+        (trips[10_000] * 1e3 + backbone_ms, trips[19_000] * 1e3 + backbone_ms)
+    }
+
+    #[test]
+    fn links_to_devices_have_the_published_round_trips() {
+        let published = [
+            ("lte-near", 70.0, 127.0),
+            ("lte-far", 70.0, 467.0),
+            ("lte-walk", 70.0, 127.0),
+            ("lte-drive", 70.0, 127.0),
+            ("lte-train", 70.0, 127.0),
+            ("cell-congested", 250.0, 932.0),
+            ("nr-nsa", 35.0, 73.0),
+            ("nr-sa", 28.0, 54.0),
+            ("nr-mmwave", 35.0, 73.0),
+            ("umts", 180.0, 753.0),
+            ("edge", 650.0, 1_744.0),
+            ("wifi", 18.0, 67.0),
+            ("wifi-2011", 60.0, 338.0),
+            ("wifi-edge", 18.0, 67.0),
+            ("wifi-congested", 18.0, 67.0),
+        ];
+        for (name, p50, p95) in published {
+            let (median, high) = round_trip_ms(&networks().link[name].config);
+            assert!((median / p50 - 1.0).abs() < 0.03, "{name}: median {median} ms");
+            assert!((high / p95 - 1.0).abs() < 0.04, "{name}: 95th percentile {high} ms");
+        }
+        assert_eq!(networks().link.len(), published.len() + 1, "all but `backbone`");
+    }
+
     #[test]
     fn a_preset_spelt_out_reads_back_as_itself() {
         #[derive(Deserialize)]

@@ -1,20 +1,20 @@
 //! Contradictions between the parts of a world, and what the world guarantees. What is wrong with a single value is found
 //! when it is read; here are the rules that need two.
 
+mod link;
+
 use std::time::Duration;
 
 use cardiogram_policies::{Bounds, Problem, unit::format_duration};
 
 use crate::{
     config::{
-        Cut, DEVICES_MAX, DURATION_MAX, Distribution, FAULTS_MAX, FaultConfig, LinkConfig, NatClass, NatFlush,
-        SERVERS_MAX, ServerFault, When, WorldConfig,
+        DEVICES_MAX, DURATION_MAX, Distribution, FAULTS_MAX, FaultConfig, NatClass, NatFlush, SERVERS_MAX, ServerFault,
+        When, WorldConfig,
     },
     frame::Frame,
 };
 
-/// The shortest delay of a link: the turmoil engine's windows are as long, and shorter ones would not end.
-const DELAY_MIN: Duration = Duration::from_micros(100);
 /// The most frequent messages: more is load, not a long-lived connection.
 const MESSAGE_GAP_MIN: Duration = Duration::from_millis(100);
 /// The most faults that a random process may be expected to make in a run, for one device or server.
@@ -36,11 +36,10 @@ pub(crate) fn problems(world: &WorldConfig) -> Vec<Problem> {
 
 /// What the world guarantees on a healthy path.
 pub(crate) fn bounds(world: &WorldConfig) -> Bounds {
-    let one_way = world.access.delay.practical_max() + world.core.delay.practical_max();
+    let one_way = link::delay_max(&world.access) + link::delay_max(&world.core);
     let work = world.server.heartbeat_cost.get().max(world.server.message_cost.get());
     let rtt = 2 * one_way + work;
-    let lossless_links =
-        [&world.access, &world.core].iter().all(|link| link.packet_loss.get() <= 0.0 && link.burst_loss.is_none());
+    let lossless_links = link::is_lossless(&world.access) && link::is_lossless(&world.core);
     // Lost packets are sent again after about RTT + 200 ms, then twice that, and so on: four losses in a row.
     let retransmissions = if lossless_links { Duration::ZERO } else { 15 * (rtt + Duration::from_millis(200)) };
     // A push that finds the mapping forgotten is lost without a break where the mapping comes back on the same port; what
@@ -75,19 +74,6 @@ impl Found {
                 "devices.start_within",
                 format!("devices may start as late as {}, when the run is over", world.devices.start_within),
                 format!("use less than the duration, {}", format_duration(world.duration)),
-            );
-        }
-    }
-
-    fn link(&mut self, name: &str, link: &LinkConfig) {
-        self.distribution(&format!("{name}.delay"), &link.delay);
-        if link.delay.min() < DELAY_MIN {
-            let (is, least) = (format_duration(link.delay.min()), format_duration(DELAY_MIN));
-            let key = if matches!(link.delay, Distribution::Constant(_)) { "" } else { ", as its `min`" };
-            self.add(
-                format!("{name}.delay"),
-                format!("a delay of this link can be as short as {is}; the shortest there is here is {least}"),
-                format!("write at least \"{least}\"{key}"),
             );
         }
     }
@@ -147,7 +133,14 @@ impl Found {
 
     fn fault(&mut self, place: usize, fault: &FaultConfig, world: &WorldConfig) {
         let (kind, when, lasts) = match fault {
-            FaultConfig::Cut(Cut { when, lasts, .. }) => ("cut", when, lasts.as_ref()),
+            FaultConfig::Cut(fault) => ("cut", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::LossBurst(fault) => ("loss-burst", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::DelaySpike(fault) => ("delay-spike", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Flapping(fault) => ("flapping", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Handover(fault) => ("handover", &fault.when, Some(&fault.lasts)),
+            FaultConfig::Duplication(fault) => ("duplication", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Reordering(fault) => ("reordering", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::RateLimit(fault) => ("rate-limit", &fault.when, fault.lasts.as_ref()),
             FaultConfig::NatFlush(NatFlush { when }) => ("nat-flush", when, None),
             FaultConfig::Stall(fault) => ("stall", &fault.when, fault.lasts.as_ref()),
             FaultConfig::Crash(fault) => ("crash", &fault.when, fault.lasts.as_ref()),
@@ -166,6 +159,7 @@ impl Found {
         {
             self.server(&path, fault, world.server.count);
         }
+        self.link_fault(&path, fault, world);
     }
 
     fn server(&mut self, path: &str, fault: &ServerFault, servers: u32) {

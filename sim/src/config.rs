@@ -10,6 +10,12 @@ use cardiogram_policies::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod link_fault;
+
+pub(crate) use self::link_fault::OnLink;
+pub use self::link_fault::{
+    DelaySpike, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit, Reordering,
+};
 pub use crate::distribution::{Distribution, Exponential, LogNormal, Normal, Uniform};
 
 /// Everything that decides a run, but the seed.
@@ -90,18 +96,61 @@ impl Default for FrameSizes {
     }
 }
 
-/// A link, the same in both directions. Packets of one lane and direction arrive in the order they were sent.
+/// A link, the same in both directions. Packets of one lane and direction arrive in the order they were sent, unless a
+/// fault says otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkConfig {
-    /// One-way delay of a packet; must have a positive minimum.
+    /// The part of the one-way delay that a lane keeps for the whole run, drawn once and the same in both directions: how
+    /// far away the other end is. A lane belongs to a device on the access link, to a server on the core link. Default none.
+    #[serde(default)]
+    pub base_delay: Option<Distribution>,
+    /// One-way delay of a packet, drawn for each and added to `base_delay`; must have a positive minimum.
     pub delay: Distribution,
+    /// How much a lane carries, each way. Default: without limit.
+    #[serde(default)]
+    pub rate: Option<Rate>,
     /// Loss that comes in bursts. Default none.
     #[serde(default)]
     pub burst_loss: Option<BurstLoss>,
     /// Loss of single packets, independent of each other. Default 0.
     #[serde(default)]
     pub packet_loss: Fraction,
+}
+
+impl LinkConfig {
+    /// A link of that delay that loses nothing and has no limit.
+    pub const fn of_delay(delay: Distribution) -> Self {
+        Self { base_delay: None, delay, rate: None, burst_loss: None, packet_loss: Fraction::ZERO }
+    }
+
+    /// The shortest delay that a packet can have.
+    pub fn delay_min(&self) -> Duration {
+        self.base_delay.as_ref().map_or(Duration::ZERO, Distribution::min) + self.delay.min()
+    }
+}
+
+/// How much a lane carries: packets leave one after the other, each after the time that its bits take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// How many bits a second leave, IPv4 and TCP headers included. 1,000 to 10,000,000,000.
+    pub bits_per_second: u64,
+    /// The queue, as time: a packet that would wait longer before its first bit leaves is lost. Default 1 s (A).
+    #[serde(default = "Rate::queue_default")]
+    pub queue: Delay,
+}
+
+impl Rate {
+    /// The usual queue.
+    const fn queue_default() -> Delay {
+        Delay::millis(1_000)
+    }
+
+    /// How long so many bytes take to leave, rounded up to a microsecond.
+    pub(crate) fn time_for(self, bytes: usize) -> Duration {
+        Duration::from_micros((bytes as u64 * 8 * 1_000_000).div_ceil(self.bits_per_second))
+    }
 }
 
 /// Gilbert-Elliott loss driven by time: the state changes by itself, whether or not packets flow, and both directions
@@ -230,6 +279,20 @@ pub enum FaultConfig {
     /// The server's process is restarted, as in a deployment: it closes its sessions, and listens again after `lasts`,
     /// by default 2 s. On the wire it looks like a crash; it is told apart in the record.
     Restart(ServerFault),
+    /// A link loses packets by chance.
+    LossBurst(LossBurst),
+    /// A link takes longer.
+    DelaySpike(DelaySpike),
+    /// A link goes down and up again and again.
+    Flapping(Flapping),
+    /// For a moment nothing passes a link.
+    Handover(Handover),
+    /// Packets of a link arrive twice.
+    Duplication(Duplication),
+    /// Packets of a link overtake others.
+    Reordering(Reordering),
+    /// A link carries only so much.
+    RateLimit(RateLimit),
 }
 
 /// A cut of a link.
@@ -335,6 +398,6 @@ impl WorldConfig {
 
     /// The smallest delay of any link: the lookahead of the conservative engine.
     pub fn lookahead(&self) -> Duration {
-        self.access.delay.min().min(self.core.delay.min())
+        self.access.delay_min().min(self.core.delay_min())
     }
 }

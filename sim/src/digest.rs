@@ -22,6 +22,12 @@ pub(crate) fn sent(out: &mut Vec<u8>, packet: &Packet, to: NodeId, fate: Fate) {
         }
         Fate::Cut => out.push(1),
         Fate::Lost => out.push(2),
+        Fate::ArrivesTwice { first, copy } => {
+            out.push(3);
+            out.extend(first.as_micros().to_le_bytes());
+            out.extend(copy.as_micros().to_le_bytes());
+        }
+        Fate::QueueFull => out.push(4),
     }
     write_packet(out, packet);
 }

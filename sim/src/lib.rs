@@ -20,6 +20,7 @@ mod distribution;
 pub mod engine;
 mod frame;
 mod link;
+mod link_faults;
 mod nat;
 mod node;
 pub mod outcome;

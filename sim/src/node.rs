@@ -64,12 +64,21 @@ impl Io<'_> {
     /// Puts a packet on lane `lane` of the node's link number `link`.
     pub(crate) fn send(&mut self, link: usize, lane: u32, packet: Packet) {
         let (to, wire) = &mut self.links[link];
-        let fate = wire.transmit(self.now, lane);
+        let fate = wire.transmit(self.now, lane, packet.wire_len());
         self.recorder.sent(self.now, &packet, *to, fate);
-        if let Fate::Arrives(arrival) = fate {
+        let (arrival, copy) = match fate {
+            Fate::Arrives(at) => (at, None),
+            Fate::ArrivesTwice { first, copy } => (first, Some(copy)),
+            Fate::Cut | Fate::Lost | Fate::QueueFull => return,
+        };
+        let mut fly = |arrival, packet| {
             self.sent.push(Flight { arrival, from: self.from, number: *self.next_number, to: *to, packet });
             *self.next_number += 1;
+        };
+        if let Some(copy) = copy {
+            fly(copy, packet.clone());
         }
+        fly(arrival, packet);
     }
 
     /// Notes that the node throws a packet away.

@@ -35,6 +35,12 @@ pub(crate) enum Purpose {
     PacketLoss,
     /// How long does it take?
     Delay,
+    /// How long does every packet of the lane take at least?
+    BaseDelay,
+    /// Does a fault of the link strike it?
+    Fault,
+    /// By how much does the fault delay it?
+    FaultDelay,
 }
 
 /// The coins of one component: a number for each (purpose, time), whatever else was asked before.

@@ -6,7 +6,7 @@ use cardiogram_policies::Time;
 use rand_core::Rng;
 
 use crate::{
-    config::{Distribution, When},
+    config::{Distribution, Flapping, When},
     random,
 };
 
@@ -27,35 +27,67 @@ pub(crate) fn intervals(
     component: &str,
     index: u64,
 ) -> Vec<Interval> {
-    let mut rng = random::stream(seed, component, index);
-    let mut found: Vec<Interval> = Vec::new();
-    let mut add = |begin: Time, rng: &mut dyn Rng| {
-        let end = lasts.map_or(Time::MAX, |lasts| begin + lasts.at(random::unit(rng.next_u64())));
-        if begin < horizon {
-            found.push(Interval { begin, end });
-        }
+    let mut found = Vec::new();
+    strike(when, horizon, &mut random::stream(seed, component, index), |begin, rng| {
+        let end = end(begin, lasts, rng);
+        found.push(Interval { begin, end });
         end
-    };
+    });
+    merge(found)
+}
+
+/// When a flapping link is down.
+pub(crate) fn flapping(spec: &Flapping, horizon: Time, seed: u64, component: &str, index: u64) -> Vec<Interval> {
+    let mut found = Vec::new();
+    strike(&spec.when, horizon, &mut random::stream(seed, component, index), |begin, rng| {
+        let end = if spec.lasts.is_some() { end(begin, spec.lasts.as_ref(), rng) } else { Time::MAX };
+        let again = spec.cycles.map_or(1.0, |mean| 1.0 - 1.0 / f64::from(mean));
+        let mut down = begin;
+        loop {
+            let up = (down + exponential(spec.down.get(), rng)).min(end);
+            found.push(Interval { begin: down, end: up });
+            down = up + exponential(spec.up.get(), rng);
+            let is_last = spec.cycles.is_some() && random::draw(rng) >= again;
+            if is_last || down >= end || down >= horizon {
+                return up;
+            }
+        }
+    });
+    merge(found)
+}
+
+/// Lets a fault strike at each of its moments before `horizon`. `lasts` draws what happens from then on, and returns when
+/// that is over.
+fn strike<R: Rng>(when: &When, horizon: Time, rng: &mut R, mut lasts: impl FnMut(Time, &mut R) -> Time) {
     match when {
         When::At(times) => {
             for time in times {
-                add(Time::ZERO + time.get(), &mut rng);
+                let begin = Time::ZERO + time.get();
+                if begin < horizon {
+                    lasts(begin, rng);
+                }
             }
         }
         When::Within { from, to } => {
             let width = to.get().saturating_sub(from.get());
-            let offset = Duration::from_micros((width.as_micros() as f64 * random::draw(&mut rng)) as u64);
-            add(Time::ZERO + from.get() + offset, &mut rng);
+            let offset = Duration::from_micros((width.as_micros() as f64 * random::draw(rng)) as u64);
+            let begin = Time::ZERO + from.get() + offset;
+            if begin < horizon {
+                lasts(begin, rng);
+            }
         }
         When::Every(mean) => {
-            let mut begin = Time::ZERO + exponential(mean.get(), &mut rng);
+            let mut begin = Time::ZERO + exponential(mean.get(), rng);
             while begin < horizon {
-                let end = add(begin, &mut rng);
-                begin = end + exponential(mean.get(), &mut rng);
+                let end = lasts(begin, rng);
+                begin = end + exponential(mean.get(), rng);
             }
         }
     }
-    merge(found)
+}
+
+fn end(begin: Time, lasts: Option<&Distribution>, rng: &mut impl Rng) -> Time {
+    lasts.map_or(Time::MAX, |lasts| begin + lasts.at(random::unit(rng.next_u64())))
 }
 
 /// An exponential span of mean `mean`, at least a microsecond so that time moves on.
@@ -82,6 +114,7 @@ mod tests {
     use cardiogram_policies::unit::{Delay, Span};
 
     use super::*;
+    use crate::config::{Direction, LinkName};
 
     const DAY: Time = Time::from_secs(86_400);
 
@@ -112,6 +145,37 @@ mod tests {
         let expected = 86_400_000.0 / 3_660.0;
         assert!((found.len() as f64 / expected - 1.0).abs() < 0.03, "{}", found.len());
         assert!(found.windows(2).all(|pair| pair[0].end < pair[1].begin));
+    }
+
+    #[test]
+    fn flapping_goes_down_as_often_and_as_long_as_it_says() {
+        let mut spec = Flapping {
+            link: LinkName::Access,
+            direction: Direction::Both,
+            when: When::At(vec![Delay::millis(1_000)]),
+            lasts: None,
+            cycles: Some(6),
+            down: Span::secs(8),
+            up: Span::secs(20),
+        };
+        let runs: Vec<Vec<Interval>> = (0..4_000).map(|index| flapping(&spec, DAY, 1, "flap", index)).collect();
+        assert!(runs.iter().all(|run| run[0].begin == Time::from_secs(1)));
+        // Geometric with mean 6 has a standard deviation of 5.5; the exponentials are those of 24,000 cycles.
+        let cycles = runs.iter().map(Vec::len).sum::<usize>() as f64;
+        assert!((cycles / 4_000.0 - 6.0).abs() < 0.3, "{cycles}");
+        let secs = |spans: &mut dyn Iterator<Item = Duration>| spans.map(|span| span.as_secs_f64()).sum::<f64>();
+        let down = secs(&mut runs.iter().flatten().map(|down| down.end.since(down.begin)));
+        let up = secs(&mut runs.iter().flat_map(|run| run.windows(2).map(|pair| pair[1].begin.since(pair[0].end))));
+        assert!((down / cycles - 8.0).abs() < 0.2, "{down}");
+        assert!((up / (cycles - 4_000.0) - 20.0).abs() < 0.5, "{up}");
+
+        spec.lasts = Some(Distribution::Constant(Span::secs(300)));
+        spec.cycles = None;
+        for index in 0..100 {
+            let run = flapping(&spec, DAY, 1, "flap", index);
+            assert!(run.iter().all(|down| down.end <= Time::from_secs(301)));
+            assert!(run.len() > 2, "about eleven");
+        }
     }
 
     #[test]

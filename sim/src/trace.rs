@@ -93,6 +93,15 @@ pub enum Fate {
     Cut,
     /// It is lost by chance.
     Lost,
+    /// It arrives, and a copy of it later.
+    ArrivesTwice {
+        /// When the packet arrives.
+        first: Time,
+        /// When its copy does.
+        copy: Time,
+    },
+    /// It is lost: the queue before the link is full.
+    QueueFull,
 }
 
 /// Why a node threw a packet away.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use cardiogram_policies::Time;
 use serde::Serialize;
 
 use crate::{
@@ -33,12 +34,36 @@ struct Line<'a> {
 #[derive(Serialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 enum Fields<'a> {
-    Sent { to: &'a str, fate: &'static str, arrives_s: Option<String>, packet: PacketFields },
-    Received { from: &'a str, packet: PacketFields },
-    Dropped { reason: DropReason, packet: PacketFields },
-    Device { device: u32, event: crate::trace::DeviceEvent },
-    Nat { device: u32, port: u16, event: crate::trace::NatEvent },
-    Server { server: u32, event: crate::trace::ServerEvent },
+    Sent {
+        to: &'a str,
+        fate: &'static str,
+        arrives_s: Option<String>,
+        /// Only where there is a copy.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        copy_arrives_s: Option<String>,
+        packet: PacketFields,
+    },
+    Received {
+        from: &'a str,
+        packet: PacketFields,
+    },
+    Dropped {
+        reason: DropReason,
+        packet: PacketFields,
+    },
+    Device {
+        device: u32,
+        event: crate::trace::DeviceEvent,
+    },
+    Nat {
+        device: u32,
+        port: u16,
+        event: crate::trace::NatEvent,
+    },
+    Server {
+        server: u32,
+        event: crate::trace::ServerEvent,
+    },
 }
 
 #[derive(Serialize)]
@@ -71,12 +96,15 @@ impl From<&Packet> for PacketFields {
 fn what<'a>(entry: &Entry, trace: &'a Trace) -> Fields<'a> {
     match &entry.what {
         What::Sent { packet, to, fate } => {
-            let (fate, arrives_s) = match fate {
-                Fate::Arrives(at) => ("arrives", Some(at.to_string())),
-                Fate::Cut => ("cut", None),
-                Fate::Lost => ("lost", None),
+            let (fate, arrives, copy) = match fate {
+                Fate::Arrives(at) => ("arrives", Some(at), None),
+                Fate::ArrivesTwice { first, copy } => ("arrives-twice", Some(first), Some(copy)),
+                Fate::Cut => ("cut", None, None),
+                Fate::Lost => ("lost", None, None),
+                Fate::QueueFull => ("queue-full", None, None),
             };
-            Fields::Sent { to: &trace.nodes[to.0 as usize], fate, arrives_s, packet: packet.into() }
+            let [arrives_s, copy_arrives_s] = [arrives, copy].map(|at| at.map(Time::to_string));
+            Fields::Sent { to: &trace.nodes[to.0 as usize], fate, arrives_s, copy_arrives_s, packet: packet.into() }
         }
         What::Received { packet, from } => {
             Fields::Received { from: &trace.nodes[from.0 as usize], packet: packet.into() }

@@ -17,10 +17,11 @@ use cardiogram_policies::Time;
 
 use crate::{
     config::{NatClass, WorldConfig},
+    link_faults::Cuts,
     outcome::{Cause, DetectedBy, Detection, Episode, FalseAlarm},
     schedule::Interval,
     trace::{DeviceEvent, Fact, NatEvent, ServerEvent},
-    world::{Cuts, Schedule},
+    world::Schedule,
 };
 
 /// What the truth has to say about a run.

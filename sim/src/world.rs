@@ -1,18 +1,18 @@
 //! Puts a world together: nodes, links, fault schedules, and the names and numbers that tie them. What the nodes do is
 //! their own business.
 
-use std::rc::Rc;
-
 use cardiogram_policies::{Time, unit::Span};
 
 use crate::{
-    config::{Cut, Direction, Distribution, FaultConfig, LinkName, NatFlush, ServerFault, WorldConfig},
+    config::{Direction, Distribution, FaultConfig, LinkName, NatFlush, ServerFault, WorldConfig},
     device::DeviceGroup,
     link::{LaneConfig, Link},
+    link_faults::{self, Cuts},
     nat::Nat,
     node::Host,
     outcome::Cause,
-    schedule::{self, Interval},
+    random::Coins,
+    schedule,
     server::{Clients, Server, ServerFaults},
     trace::NodeId,
 };
@@ -43,33 +43,9 @@ pub(crate) struct Schedule {
     pub(crate) servers: Vec<Vec<ServerFaults>>,
 }
 
-/// Cuts of one link or lane by direction.
-#[derive(Clone)]
-pub(crate) struct Cuts {
-    pub(crate) up: Rc<[Interval]>,
-    pub(crate) down: Rc<[Interval]>,
-}
-
 impl Schedule {
     pub(crate) fn draw(config: &WorldConfig, seed: u64) -> Self {
         let horizon = Time::ZERO + config.duration;
-        let cuts = |link: LinkName, index: u64| {
-            let mut cuts = (Vec::new(), Vec::new());
-            for (fault, config) in numbered(config) {
-                if let FaultConfig::Cut(Cut { link: of, direction, when, lasts }) = config
-                    && *of == link
-                {
-                    let drawn = schedule::intervals(when, lasts.as_ref(), horizon, seed, &fault, index);
-                    if *direction != Direction::Down {
-                        cuts.0.extend(&drawn);
-                    }
-                    if *direction != Direction::Up {
-                        cuts.1.extend(&drawn);
-                    }
-                }
-            }
-            Cuts { up: schedule::merge(cuts.0).into(), down: schedule::merge(cuts.1).into() }
-        };
         let mut flushes = Vec::new();
         for (fault, config) in numbered(config) {
             if let FaultConfig::NatFlush(NatFlush { when }) = config {
@@ -81,8 +57,10 @@ impl Schedule {
         }
         flushes.sort_unstable();
         Self {
-            access: (0..config.devices.count).map(|device| cuts(LinkName::Access, u64::from(device))).collect(),
-            core: cuts(LinkName::Core, 0),
+            access: (0..config.devices.count)
+                .map(|device| link_faults::cuts(config, LinkName::Access, u64::from(device), seed))
+                .collect(),
+            core: link_faults::cuts(config, LinkName::Core, 0, seed),
             flushes,
             servers: (0..config.server.count).map(|server| server_faults(config, server, horizon, seed)).collect(),
         }
@@ -100,7 +78,7 @@ fn server_faults(config: &WorldConfig, server: u32, horizon: Time, seed: u64) ->
             FaultConfig::Crash(fault) => (Cause::ServerCrash, fault),
             FaultConfig::Vanish(fault) => (Cause::ServerVanish, fault),
             FaultConfig::Restart(fault) => (Cause::ServerRestart, fault),
-            FaultConfig::Cut(_) | FaultConfig::NatFlush(_) => continue,
+            _ => continue,
         };
         let ServerFault { server: of, when, lasts } = fault;
         // A process that is restarted comes back; one that dies need not.
@@ -115,36 +93,48 @@ fn server_faults(config: &WorldConfig, server: u32, horizon: Time, seed: u64) ->
 }
 
 /// The faults, each with the name of its stream: its place in the file.
-fn numbered(config: &WorldConfig) -> impl Iterator<Item = (String, &FaultConfig)> {
+pub(crate) fn numbered(config: &WorldConfig) -> impl Iterator<Item = (String, &FaultConfig)> {
     config.faults.iter().enumerate().map(|(place, fault)| (format!("fault/{place}"), fault))
 }
 
 /// The hosts of a world in the order of their [`NodeId`]s.
 pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_trace: bool) -> Vec<Host> {
     let servers = config.server.count;
-    let access_lanes = |direction: &'static str, up: bool| {
-        schedule.access.iter().enumerate().map(move |(device, cuts)| LaneConfig {
-            component: "link/access",
+    let lane = |link: LinkName, up: bool, index: u64, cuts: &Cuts| {
+        let (component, direction) = match (link, up) {
+            (LinkName::Access, true) => ("link/access", "link/access/up"),
+            (LinkName::Access, false) => ("link/access", "link/access/down"),
+            (LinkName::Core, true) => ("link/core", "link/core/up"),
+            (LinkName::Core, false) => ("link/core", "link/core/down"),
+        };
+        // Devices have faults of their own; servers share those of the core link, each with its own luck.
+        let fault_index = if link == LinkName::Access { index } else { 0 };
+        let coins = |fault: &str| Coins::new(seed, &format!("{direction}/{fault}"), index);
+        let not_in = if up { Direction::Down } else { Direction::Up };
+        LaneConfig {
+            component,
             direction,
-            index: device as u64,
+            index,
             cuts: if up { cuts.up.clone() } else { cuts.down.clone() },
-        })
+            effects: link_faults::effects(config, link, not_in, fault_index, seed, coins),
+        }
     };
-    let core = |direction: &'static str, server: u32| {
-        let cuts = if direction == "link/core/up" { &schedule.core.up } else { &schedule.core.down };
-        let lane = LaneConfig { component: "link/core", direction, index: u64::from(server), cuts: cuts.clone() };
+    let access = |up: bool| {
+        let lanes = schedule.access.iter().enumerate();
+        Link::new(&config.access, seed, lanes.map(|(device, cuts)| lane(LinkName::Access, up, device as u64, cuts)))
+    };
+    let core = |up: bool, server: u32| {
+        let lane = lane(LinkName::Core, up, u64::from(server), &schedule.core);
         Link::new(&config.core, seed, std::iter::once(lane))
     };
 
     let devices = DeviceGroup::new(&config.devices, &config.traffic, &config.strategy, &config.bounds(), servers, seed);
-    let access_up = Link::new(&config.access, seed, access_lanes("link/access/up", true));
-    let access_down = Link::new(&config.access, seed, access_lanes("link/access/down", false));
     let nat = Nat::new(config.nat.clone(), config.devices.count, servers, schedule.flushes.clone(), seed);
-    let nat_links = std::iter::once((DEVICES, access_down))
-        .chain((0..servers).map(|server| (server_node(server), core("link/core/up", server))));
+    let nat_links = std::iter::once((DEVICES, access(false)))
+        .chain((0..servers).map(|server| (server_node(server), core(true, server))));
 
     let mut hosts = vec![
-        Host::new(DEVICES, Box::new(devices), vec![(NAT, access_up)], keep_trace),
+        Host::new(DEVICES, Box::new(devices), vec![(NAT, access(true))], keep_trace),
         Host::new(NAT, Box::new(nat), nat_links.collect(), keep_trace),
     ];
     for server in 0..servers {
@@ -155,7 +145,7 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
         };
         let faults = &schedule.servers[server as usize];
         let node = Server::new(server, &config.server, config.strategy.server.clone(), clients, faults, seed);
-        let link = (NAT, core("link/core/down", server));
+        let link = (NAT, core(false, server));
         hosts.push(Host::new(server_node(server), Box::new(node), vec![link], keep_trace));
     }
     hosts

@@ -102,6 +102,8 @@ fn fate_words(fate: Fate) -> String {
         Fate::Arrives(at) => format!(", arrives {at}"),
         Fate::Cut => ", lost: the link is cut".into(),
         Fate::Lost => ", lost by chance".into(),
+        Fate::ArrivesTwice { first, copy } => format!(", arrives {first}, and a copy of it {copy}"),
+        Fate::QueueFull => ", lost: the queue is full".into(),
     }
 }
 

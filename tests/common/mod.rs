@@ -9,7 +9,7 @@ use std::time::Duration;
 use cardiogram_policies::{
     HeartbeatSpec, ReconnectSpec, ServerSpec, StrategySpec, Time,
     heartbeat::{FirstBeat, Fixed, LateReply},
-    unit::{Delay, Fraction, Span},
+    unit::{Delay, Span},
 };
 use cardiogram_sim::{
     Engine, Outcome, RunOptions, WorldConfig,
@@ -52,7 +52,7 @@ pub fn world(heartbeat: HeartbeatSpec) -> WorldConfig {
 
 /// A link of constant delay and without loss.
 pub fn link(delay: Duration) -> LinkConfig {
-    LinkConfig { delay: constant(delay), burst_loss: None, packet_loss: Fraction::default() }
+    LinkConfig::of_delay(constant(delay))
 }
 
 /// Reconnects at once; the server keeps every session.

@@ -11,8 +11,10 @@ use cardiogram_policies::{
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
-    BurstLoss, Cut, DevicesConfig, Direction, Distribution, FaultConfig, FrameSizes, LinkConfig, LinkName, NatClass,
-    NatConfig, NatFlush, NatRefresh, ServerConfig, ServerFault, TcpPreset, TrafficConfig, When, WorldConfig,
+    BurstLoss, Cut, DelaySpike, DevicesConfig, Direction, Distribution, Duplication, Exponential as ExponentialDelay,
+    FaultConfig, Flapping, FrameSizes, Handover, HandoverMode, LinkConfig, LinkName, LossBurst, NatClass, NatConfig,
+    NatFlush, NatRefresh, Rate, RateLimit, Reordering, ServerConfig, ServerFault, TcpPreset, TrafficConfig, When,
+    WorldConfig,
 };
 use proptest::prelude::*;
 
@@ -76,8 +78,23 @@ fn link() -> impl Strategy<Value = LinkConfig> {
     let delay = prop_oneof![millis(1..100).prop_map(Distribution::Constant), uniform, log_normal];
     let burst = (span(5..300), millis(100..20_000), fraction(0.05), fraction(1.0))
         .prop_map(|(good, bad, loss_good, loss_bad)| BurstLoss { good, bad, loss_good, loss_bad });
-    (delay, prop::option::of(burst), prop_oneof![Just(Fraction::default()), fraction(0.1)])
-        .prop_map(|(delay, burst_loss, packet_loss)| LinkConfig { delay, burst_loss, packet_loss })
+    let base_delay = millis(1..200)
+        .prop_map(|mean| Distribution::Exponential(ExponentialDelay { mean, min: Some(Span::millis(1)) }));
+    let base_delay = prop::option::weighted(0.3, base_delay);
+    let packet_loss = prop_oneof![Just(Fraction::default()), fraction(0.1)];
+    (base_delay, delay, prop::option::weighted(0.2, rate()), prop::option::of(burst), packet_loss).prop_map(
+        |(base_delay, delay, rate, burst_loss, packet_loss)| LinkConfig {
+            base_delay,
+            delay,
+            rate,
+            burst_loss,
+            packet_loss,
+        },
+    )
+}
+
+fn rate() -> impl Strategy<Value = Rate> {
+    (5_000_u64..1_000_000, delay(0..3_000)).prop_map(|(bits_per_second, queue)| Rate { bits_per_second, queue })
 }
 
 fn nat() -> impl Strategy<Value = NatConfig> {
@@ -117,19 +134,51 @@ fn fault() -> impl Strategy<Value = FaultConfig> {
         span(100..1_000).prop_map(When::Every),
     ];
     let lasts = prop::option::weighted(0.9, millis(1..300_000).prop_map(Distribution::Constant));
+    prop_oneof![
+        (0..5, when.clone(), lasts.clone()).prop_map(|(kind, when, lasts)| {
+            let server = || ServerFault { server: None, when: when.clone(), lasts: lasts.clone() };
+            match kind {
+                0 => FaultConfig::NatFlush(NatFlush { when }),
+                1 => FaultConfig::Stall(server()),
+                2 => FaultConfig::Crash(server()),
+                3 => FaultConfig::Vanish(server()),
+                _ => FaultConfig::Restart(server()),
+            }
+        }),
+        link_fault(when, lasts),
+    ]
+}
+
+fn link_fault(
+    when: impl Strategy<Value = When>,
+    lasts: impl Strategy<Value = Option<Distribution>>,
+) -> impl Strategy<Value = FaultConfig> {
     let link = prop_oneof![Just(LinkName::Access), Just(LinkName::Core)];
     let direction = prop_oneof![Just(Direction::Both), Just(Direction::Up), Just(Direction::Down)];
-    (0..6, when, lasts, link, direction).prop_map(|(kind, when, lasts, link, direction)| {
-        let server = || ServerFault { server: None, when: when.clone(), lasts: lasts.clone() };
-        match kind {
-            0 => FaultConfig::NatFlush(NatFlush { when }),
-            1 => FaultConfig::Stall(server()),
-            2 => FaultConfig::Crash(server()),
-            3 => FaultConfig::Vanish(server()),
-            4 => FaultConfig::Restart(server()),
+    let delay = prop_oneof![
+        millis(1..20_000).prop_map(Distribution::Constant),
+        millis(1..2_000).prop_map(|mean| Distribution::Exponential(ExponentialDelay { mean, min: None })),
+    ];
+    let of_kind = (0..9, fraction(0.9), delay, rate(), (1_u32..20, span(1..60), span(1..60)));
+    (when, lasts, link, direction, of_kind).prop_map(
+        |(when, lasts, link, direction, (kind, probability, delay, rate, (cycles, down, up)))| match kind {
+            0 => FaultConfig::LossBurst(LossBurst { link, direction, when, lasts, loss: probability }),
+            1 => FaultConfig::DelaySpike(DelaySpike { link, direction, when, lasts, delay }),
+            2 => {
+                let cycles = lasts.is_none().then_some(cycles);
+                FaultConfig::Flapping(Flapping { link, direction, when, lasts, cycles, down, up })
+            }
+            3 => FaultConfig::Handover(Handover { link, when, lasts: delay, mode: HandoverMode::Buffered }),
+            4 => FaultConfig::Handover(Handover { link, when, lasts: delay, mode: HandoverMode::Lossy }),
+            5 => FaultConfig::Duplication(Duplication { link, direction, when, lasts, probability, delay }),
+            6 => FaultConfig::Reordering(Reordering { link, direction, when, lasts, probability, delay }),
+            7 => {
+                let Rate { bits_per_second, queue } = rate;
+                FaultConfig::RateLimit(RateLimit { link, direction, when, lasts, bits_per_second, queue })
+            }
             _ => FaultConfig::Cut(Cut { link, direction, when, lasts }),
-        }
-    })
+        },
+    )
 }
 
 fn strategy() -> impl Strategy<Value = StrategySpec> {

@@ -1,0 +1,87 @@
+//! The faults of links, drawn: when a lane is cut, and what else happens to its packets and when. A function of seed, fault
+//! and lane; what a link makes of it is in `link.rs`.
+
+use std::rc::Rc;
+
+use cardiogram_policies::Time;
+
+use crate::{
+    config::{Direction, FaultConfig, Handover, HandoverMode, LinkName, OnLink, WorldConfig},
+    link::{Effect, What},
+    random::Coins,
+    schedule::{self, Interval},
+    world::numbered,
+};
+
+/// Cuts of one link or lane by direction.
+#[derive(Clone)]
+pub(crate) struct Cuts {
+    pub(crate) up: Rc<[Interval]>,
+    pub(crate) down: Rc<[Interval]>,
+}
+
+/// The faults of `link`, with their names.
+fn of_link(config: &WorldConfig, link: LinkName) -> impl Iterator<Item = (String, &FaultConfig, OnLink<'_>)> {
+    let on_link = move |(name, fault): (String, _)| FaultConfig::on_link(fault).map(|on| (name, fault, on));
+    numbered(config).filter_map(on_link).filter(move |(.., on)| on.link == link)
+}
+
+fn horizon(config: &WorldConfig) -> Time {
+    Time::ZERO + config.duration
+}
+
+/// When `link` is cut. `index` is the device for the access link, where each has its own cuts, and 0 for the core link.
+pub(crate) fn cuts(config: &WorldConfig, link: LinkName, index: u64, seed: u64) -> Cuts {
+    let (mut up, mut down) = (Vec::new(), Vec::new());
+    for (name, fault, on) in of_link(config, link) {
+        let drawn = match fault {
+            FaultConfig::Flapping(spec) => schedule::flapping(spec, horizon(config), seed, &name, index),
+            FaultConfig::Cut(_) | FaultConfig::Handover(Handover { mode: HandoverMode::Lossy, .. }) => {
+                schedule::intervals(on.when, on.lasts, horizon(config), seed, &name, index)
+            }
+            _ => continue,
+        };
+        if on.direction != Direction::Down {
+            up.extend(&drawn);
+        }
+        if on.direction != Direction::Up {
+            down.extend(&drawn);
+        }
+    }
+    Cuts { up: schedule::merge(up).into(), down: schedule::merge(down).into() }
+}
+
+/// What else happens to the packets of one lane of `link` in one direction. `index` is as for [`cuts`]; `coins` gives the
+/// lane's coins for a fault's name.
+pub(crate) fn effects(
+    config: &WorldConfig,
+    link: LinkName,
+    not_in: Direction,
+    index: u64,
+    seed: u64,
+    coins: impl Fn(&str) -> Coins,
+) -> Vec<Effect> {
+    let mut pauses = Vec::new();
+    let mut effects = Vec::new();
+    for (name, fault, on) in of_link(config, link).filter(|(.., on)| on.direction != not_in) {
+        let draw = || schedule::intervals(on.when, on.lasts, horizon(config), seed, &name, index);
+        let what = match fault {
+            FaultConfig::Handover(Handover { mode: HandoverMode::Buffered, .. }) => {
+                pauses.extend(draw());
+                continue;
+            }
+            FaultConfig::RateLimit(spec) => What::Limit(spec.rate()),
+            FaultConfig::LossBurst(spec) => What::Lose(spec.loss),
+            FaultConfig::DelaySpike(spec) => What::Delay(spec.delay.clone()),
+            FaultConfig::Reordering(spec) => What::HoldBack(spec.probability, spec.delay.clone()),
+            FaultConfig::Duplication(spec) => What::Copy(spec.probability, spec.delay.clone()),
+            _ => continue,
+        };
+        effects.push(Effect::new(what, coins(&name), draw()));
+    }
+    if !pauses.is_empty() {
+        // One effect for all, since the end of one pause may lie within another.
+        effects.push(Effect::new(What::Pause, coins("handover"), schedule::merge(pauses)));
+    }
+    effects
+}
