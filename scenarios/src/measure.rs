@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use cardiogram_policies::Time;
 use cardiogram_sim::{
     Engine, Outcome,
-    outcome::{Episode, EpisodeOutcome, PacketCounts},
+    outcome::{Episode, EpisodeOutcome, Mistake, PacketCounts},
 };
 
 use crate::{
@@ -13,6 +13,9 @@ use crate::{
     rows::{EpisodeRow, RunRow},
     survival::{Observation, Survival},
 };
+
+const MICROS: u128 = 1_000_000;
+const MICROS_PER_HOUR: u128 = 3_600 * MICROS;
 
 /// Which run a row belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,12 +38,15 @@ impl fmt::Display for RunName {
 /// What the run `name` of `duration` on `engine` came to.
 pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Outcome) -> RunRow {
     let count = |kind| outcome.episodes.iter().filter(|episode| episode.outcome() == kind).count() as u64;
-    let observed = outcome.episodes.iter().map(|episode| latency(episode, duration)).collect::<Vec<_>>();
+    let detection = |episode: &Episode| episode.detection.map(|detection| detection.at);
+    let observed = latencies(outcome, duration, detection);
     let longest = observed.iter().filter(|it| !it.censored).map(|it| it.micros).max();
     let survival = Survival::estimate(observed);
     let detect = |p| survival.as_ref()?.quantile_micros(p).map(Decimal::from_millionths);
     let mut recoveries: Vec<Duration> = outcome.episodes.iter().filter_map(recovery).collect();
     recoveries.sort_unstable();
+    let suspected = Survival::estimate(latencies(outcome, duration, |episode| episode.suspected));
+    let (accuracy, mistakes) = (&outcome.accuracy, outcome.accuracy.mistakes.len() as u64);
     let (delays, totals) = (&outcome.pushes.delays, &outcome.totals);
     let (up, down): (&PacketCounts, &PacketCounts) = (&totals.up, &totals.down);
     RunRow {
@@ -54,7 +60,7 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
         ridden_out: count(EpisodeOutcome::RiddenOut),
         undetected: count(EpisodeOutcome::Undetected),
         false_alarms: outcome.false_alarms.len() as u64,
-        detect_mean_s: survival.as_ref().map(|it| Decimal::from_millionths(it.restricted_mean_micros().round() as u64)),
+        detect_mean_s: survival.as_ref().map(restricted_mean),
         detect_p50_s: detect(0.5),
         detect_p95_s: detect(0.95),
         detect_max_s: longest.map(Decimal::from_millionths),
@@ -90,6 +96,20 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
         rst_down: down.rst,
         retransmission_down: down.retransmission,
         probe_down: down.probe,
+        energy_j: outcome.radio.map(|radio| joules(radio.energy_nj)),
+        radio_wakeups: outcome.radio.map(|radio| radio.wakeups),
+        radio_on_s: outcome.radio.map(|radio| Decimal::seconds(radio.on)),
+        suspicions: accuracy.suspicions,
+        mistakes,
+        mistake_rate_per_h: Decimal::ratio(u128::from(mistakes) * MICROS_PER_HOUR, accuracy.observed.as_micros()),
+        mistake_duration_mean_s: Survival::estimate(accuracy.mistakes.iter().map(duration_of).collect())
+            .as_ref()
+            .map(restricted_mean),
+        mistake_recurrence_mean_s: Decimal::ratio(accuracy.observed.as_micros(), u128::from(mistakes) * MICROS),
+        query_accuracy: Decimal::ratio(accuracy.trusted.as_micros(), accuracy.observed.as_micros()),
+        suspect_mean_s: suspected.as_ref().map(restricted_mean),
+        attempts_peak_per_s: outcome.peaks.attempts_per_s,
+        sessions_peak: outcome.peaks.sessions,
     }
 }
 
@@ -147,15 +167,27 @@ const fn outcome_name(outcome: EpisodeOutcome) -> &'static str {
     }
 }
 
-/// Detection latency as far as it was seen: to the detection, else to the end of the episode, else to the end of the
-/// run.
-fn latency(episode: &Episode, duration: Duration) -> Observation {
-    let until = match (episode.detection, episode.end) {
-        (Some(detection), _) => detection.at,
-        (None, Some(end)) => end,
-        (None, None) => Time::ZERO + duration,
+/// What episodes took until `noticed`, as far as it was seen: else to the end of the episode, else to the end of the run.
+fn latencies(outcome: &Outcome, run: Duration, noticed: impl Fn(&Episode) -> Option<Time>) -> Vec<Observation> {
+    let latency = |episode: &Episode| {
+        let noticed = noticed(episode);
+        let until = noticed.or(episode.end).unwrap_or(Time::ZERO + run);
+        Observation { micros: until.since(episode.begin).as_micros() as u64, censored: noticed.is_none() }
     };
-    Observation { micros: until.since(episode.begin).as_micros() as u64, censored: episode.detection.is_none() }
+    outcome.episodes.iter().map(latency).collect()
+}
+
+fn duration_of(mistake: &Mistake) -> Observation {
+    Observation { micros: mistake.end.since(mistake.begin).as_micros() as u64, censored: !mistake.corrected }
+}
+
+fn restricted_mean(survival: &Survival) -> Decimal {
+    Decimal::from_millionths(survival.restricted_mean_micros().round() as u64)
+}
+
+/// Rounded down to a microjoule.
+fn joules(nano: u128) -> Decimal {
+    Decimal::from_millionths(u64::try_from(nano / 1_000).expect("a run takes less than the energy of a small town"))
 }
 
 fn recovery(episode: &Episode) -> Option<Duration> {
@@ -178,7 +210,9 @@ fn quantile(sorted: &[Duration], percent: usize) -> Option<Decimal> {
 #[cfg(test)]
 mod tests {
     use cardiogram_policies::{GiveUp, LossReason};
-    use cardiogram_sim::outcome::{Cause, DetectedBy, Detection, FalseAlarm, Pushes, Totals, TraceHash};
+    use cardiogram_sim::outcome::{
+        Accuracy, Cause, DetectedBy, Detection, FalseAlarm, Peaks, Pushes, RadioUse, Totals, TraceHash,
+    };
 
     use super::*;
 
@@ -198,6 +232,7 @@ mod tests {
             begin: secs(begin),
             end: end.map(secs),
             detection: detected.map(|at| Detection { at: secs(at), by: DetectedBy::Heartbeat(GiveUp::NoReply) }),
+            suspected: detected.map(|at| secs(at - 2)),
         };
         Outcome {
             trace_hash: TraceHash(0xabc),
@@ -214,9 +249,20 @@ mod tests {
                 by: DetectedBy::Transport(LossReason::Reset),
                 end: Some(secs(501)),
             }],
+            accuracy: Accuracy {
+                suspicions: 5,
+                observed: Duration::from_secs(900),
+                trusted: Duration::from_secs(885),
+                mistakes: vec![
+                    Mistake { device: 0, begin: secs(400), end: secs(405), corrected: true },
+                    Mistake { device: 1, begin: secs(990), end: secs(1_000), corrected: false },
+                ],
+            },
             usable_time: Duration::from_mins(15),
             zombie_time: Duration::from_millis(2_500),
             server_busy: Duration::from_millis(1_250),
+            peaks: Peaks { attempts_per_s: 11, sessions: 2 },
+            radio: Some(RadioUse { energy_nj: 12_661_999_999, wakeups: 3, on: Duration::from_millis(1_500) }),
             totals: Totals { heartbeats_sent: 7, ..Totals::default() },
             pushes: Pushes { created: 3, delays: vec![Duration::from_millis(100), Duration::from_millis(300)] },
             trace: None,
@@ -250,6 +296,36 @@ mod tests {
         assert_eq!((row.pushes_created, row.pushes_delivered), (3, 2));
         assert_eq!(row.server_cpu_s.to_string(), "1.250000");
         assert_eq!((row.zombie_s.to_string(), row.trace_hash.len()), ("2.500000".into(), 32));
+    }
+
+    #[test]
+    fn accuracy_is_by_the_time_in_which_nothing_was_broken() {
+        let row = run_row(&name(), Engine::Event, Duration::from_secs(1_000), &outcome());
+        assert_eq!((row.suspicions, row.mistakes), (5, 2));
+        assert_eq!(row.mistake_rate_per_h, Some(number("8.000000")));
+        assert_eq!(row.mistake_recurrence_mean_s, Some(number("450.000000")));
+        assert_eq!(row.query_accuracy, Some(number("0.983333")));
+        // 5 s, and one that was not over after 10 s: 5 * 1 + 5 * 1/2.
+        assert_eq!(row.mistake_duration_mean_s, Some(number("7.500000")));
+        // 8 (event), 20, 28 (event), 50: 8 * 1 + 20 * 3/4 + 22 * 3/8.
+        assert_eq!(row.suspect_mean_s, Some(number("31.250000")));
+    }
+
+    #[test]
+    fn radio_and_peaks_are_what_the_run_says() {
+        let row = run_row(&name(), Engine::Event, Duration::from_secs(1_000), &outcome());
+        assert_eq!((row.attempts_peak_per_s, row.sessions_peak), (11, 2));
+        assert_eq!((row.energy_j, row.radio_wakeups), (Some(number("12.661999")), Some(3)));
+        assert_eq!(row.radio_on_s, Some(number("1.500000")));
+        let without = run_row(
+            &name(),
+            Engine::Event,
+            Duration::from_secs(1_000),
+            &Outcome { radio: None, accuracy: Accuracy::default(), ..outcome() },
+        );
+        assert_eq!((without.energy_j, without.radio_wakeups, without.radio_on_s), (None, None, None));
+        assert_eq!([without.mistake_rate_per_h, without.mistake_recurrence_mean_s, without.query_accuracy], [None; 3]);
+        assert_eq!(without.mistake_duration_mean_s, None);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(crate) enum Purpose {
     PacketLoss,
     /// How long does it take?
     Delay,
+    /// When does a sleeping radio hear of it?
+    Paging,
 }
 
 /// The coins of one component: a number for each (purpose, time), whatever else was asked before.

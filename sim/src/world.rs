@@ -130,7 +130,7 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
         Link::new(&config.core, seed, std::iter::once(lane))
     };
 
-    let devices = DeviceGroup::new(&config.devices, &config.traffic, &config.strategy, &config.bounds(), servers, seed);
+    let devices = DeviceGroup::new(config, seed);
     let access_up = Link::new(&config.access, seed, access_lanes("link/access/up", true));
     let access_down = Link::new(&config.access, seed, access_lanes("link/access/down", false));
     let nat = Nat::new(config.nat.clone(), config.devices.count, servers, schedule.flushes.clone(), seed);
