@@ -186,11 +186,10 @@ impl Judge {
                 self.output.end_stretch(now, &mut verdict.accuracy);
             }
             match (left_by, &mut self.episode) {
-                (Some(by), Some(episode)) => {
-                    if episode.detection.is_none() {
-                        episode.suspected = self.output.suspects_since(episode.begin);
-                        episode.detection = Some(Detection { at: now, by });
-                    }
+                // Only the first leaving counts.
+                (Some(by), Some(episode)) if episode.detection.is_none() => {
+                    episode.suspected = self.output.suspects_since(episode.begin);
+                    episode.detection = Some(Detection { at: now, by });
                 }
                 (Some(by), None) if usable => {
                     self.false_alarm = Some(FalseAlarm { device: self.device, at: now, by, end: None });
