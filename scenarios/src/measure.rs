@@ -11,7 +11,7 @@ use cardiogram_sim::{
 use crate::{
     decimal::Decimal,
     rows::{EpisodeRow, RunRow},
-    survival::{Observation, Survival},
+    survival::{Curve, Observation, Sample},
 };
 
 const MICROS: u128 = 1_000_000;
@@ -39,13 +39,12 @@ impl fmt::Display for RunName {
 pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Outcome) -> RunRow {
     let count = |kind| outcome.episodes.iter().filter(|episode| episode.outcome() == kind).count() as u64;
     let detection = |episode: &Episode| episode.detection.map(|detection| detection.at);
-    let observed = latencies(outcome, duration, detection);
-    let longest = observed.iter().filter(|it| !it.censored).map(|it| it.micros).max();
-    let survival = Survival::estimate(observed);
-    let detect = |p| survival.as_ref()?.quantile_micros(p).map(Decimal::from_millionths);
+    let curve = episode_curve(outcome, duration, detection);
+    let detect = |q| curve.as_ref()?.quantile(q).known().map(micros);
+    let longest = outcome.episodes.iter().filter_map(|it| Some(it.detection?.at.since(it.begin))).max();
     let mut recoveries: Vec<Duration> = outcome.episodes.iter().filter_map(recovery).collect();
     recoveries.sort_unstable();
-    let suspected = Survival::estimate(latencies(outcome, duration, |episode| episode.suspected));
+    let suspected = episode_curve(outcome, duration, |episode| episode.suspected);
     let (accuracy, mistakes) = (&outcome.accuracy, outcome.accuracy.mistakes.len() as u64);
     let (delays, totals) = (&outcome.pushes.delays, &outcome.totals);
     let (up, down): (&PacketCounts, &PacketCounts) = (&totals.up, &totals.down);
@@ -60,10 +59,10 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
         ridden_out: count(EpisodeOutcome::RiddenOut),
         undetected: count(EpisodeOutcome::Undetected),
         false_alarms: outcome.false_alarms.len() as u64,
-        detect_mean_s: survival.as_ref().map(restricted_mean),
+        detect_mean_s: curve.as_ref().map(mean_of_curve),
         detect_p50_s: detect(0.5),
         detect_p95_s: detect(0.95),
-        detect_max_s: longest.map(Decimal::from_millionths),
+        detect_max_s: longest.map(Decimal::seconds),
         recover_mean_s: mean(&recoveries),
         availability: Decimal::ratio(outcome.usable_time.as_micros(), outcome.device_time.as_micros()),
         packets_up: up.packets,
@@ -102,12 +101,10 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
         suspicions: accuracy.suspicions,
         mistakes,
         mistake_rate_per_h: Decimal::ratio(u128::from(mistakes) * MICROS_PER_HOUR, accuracy.observed.as_micros()),
-        mistake_duration_mean_s: Survival::estimate(accuracy.mistakes.iter().map(duration_of).collect())
-            .as_ref()
-            .map(restricted_mean),
+        mistake_duration_mean_s: mistake_curve(&accuracy.mistakes).as_ref().map(mean_of_curve),
         mistake_recurrence_mean_s: Decimal::ratio(accuracy.observed.as_micros(), u128::from(mistakes) * MICROS),
         query_accuracy: Decimal::ratio(accuracy.trusted.as_micros(), accuracy.observed.as_micros()),
-        suspect_mean_s: suspected.as_ref().map(restricted_mean),
+        suspect_mean_s: suspected.as_ref().map(mean_of_curve),
         attempts_peak_per_s: outcome.peaks.attempts_per_s,
         sessions_peak: outcome.peaks.sessions,
     }
@@ -168,21 +165,35 @@ const fn outcome_name(outcome: EpisodeOutcome) -> &'static str {
 }
 
 /// What episodes took until `noticed`, as far as it was seen: else to the end of the episode, else to the end of the run.
-fn latencies(outcome: &Outcome, run: Duration, noticed: impl Fn(&Episode) -> Option<Time>) -> Vec<Observation> {
-    let latency = |episode: &Episode| {
+fn episode_curve(outcome: &Outcome, run: Duration, noticed: impl Fn(&Episode) -> Option<Time>) -> Option<Curve> {
+    let observe = |episode: &Episode| {
         let noticed = noticed(episode);
         let until = noticed.or(episode.end).unwrap_or(Time::ZERO + run);
-        Observation { micros: until.since(episode.begin).as_micros() as u64, censored: noticed.is_none() }
+        observation(until.since(episode.begin), noticed.is_some())
     };
-    outcome.episodes.iter().map(latency).collect()
+    Sample::new(outcome.episodes.iter().map(observe).collect()).curve()
 }
 
-fn duration_of(mistake: &Mistake) -> Observation {
-    Observation { micros: mistake.end.since(mistake.begin).as_micros() as u64, censored: !mistake.corrected }
+/// How long mistakes lasted, as far as it was seen.
+fn mistake_curve(mistakes: &[Mistake]) -> Option<Curve> {
+    let observe = |mistake: &Mistake| observation(mistake.end.since(mistake.begin), mistake.corrected);
+    Sample::new(mistakes.iter().map(observe).collect()).curve()
 }
 
-fn restricted_mean(survival: &Survival) -> Decimal {
-    Decimal::from_millionths(survival.restricted_mean_micros().round() as u64)
+/// In microseconds.
+fn observation(watched: Duration, happened: bool) -> Observation {
+    // Exact: a run is shorter than 2^53 us, 285 years.
+    Observation { time: watched.as_micros() as f64, happened, replicate: 0 }
+}
+
+/// The restricted mean of a curve in microseconds.
+fn mean_of_curve(curve: &Curve) -> Decimal {
+    micros(curve.mean().value())
+}
+
+/// An estimate in microseconds.
+fn micros(estimate: f64) -> Decimal {
+    Decimal::from_millionths(estimate.round() as u64)
 }
 
 /// Rounded down to a microjoule.

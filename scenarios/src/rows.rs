@@ -112,15 +112,15 @@ pub struct RunRow {
     pub suspicions: u64,
     /// Of these: while the session was usable.
     pub mistakes: u64,
-    /// Mistakes by the hour in which nothing was broken (lambda_M).
+    /// Mistakes by the hour in which nothing was broken (`lambda_M`).
     pub mistake_rate_per_h: Option<Decimal>,
-    /// From a mistake to trust again (T_M): restricted mean, those that were not corrected counting as longer.
+    /// From a mistake to trust again (`T_M`): restricted mean, those that were not corrected counting as longer.
     pub mistake_duration_mean_s: Option<Decimal>,
-    /// From a mistake to the next (T_MR): time in which nothing was broken, by the number of mistakes.
+    /// From a mistake to the next (`T_MR`): time in which nothing was broken, by the number of mistakes.
     pub mistake_recurrence_mean_s: Option<Decimal>,
-    /// Share of the time in which nothing was broken that the output was trust (P_A).
+    /// Share of the time in which nothing was broken that the output was trust (`P_A`).
     pub query_accuracy: Option<Decimal>,
-    /// From the begin of an episode to the last turn to suspect (T_D): restricted mean, episodes in which the output ended
+    /// From the begin of an episode to the last turn to suspect (`T_D`): restricted mean, episodes in which the output ended
     /// as trust counting as longer.
     pub suspect_mean_s: Option<Decimal>,
     /// The most connection attempts that devices began in one second.

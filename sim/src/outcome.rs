@@ -63,7 +63,7 @@ pub struct Episode {
     /// When and how the device gave the connection up; `None`: it did not.
     pub detection: Option<Detection>,
     /// When the detector's output turned to suspect for the last time before the device left or the episode was over
-    /// (the detection time T_D runs to it); the begin, if it was suspect then; `None`: it trusted.
+    /// (the detection time `T_D` runs to it); the begin, if it was suspect then; `None`: it trusted.
     pub suspected: Option<Time>,
 }
 

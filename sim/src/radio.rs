@@ -1,8 +1,8 @@
 //! The radio of one device: which packets have to wait for it, and what it costs. Sans-IO: it is told when packets want
 //! to pass and when they pass; it holds none of them.
 //!
-//! After the power models of Huang et al. (MobiSys 2012): asleep, promotion, active while a packet is carried, then the
-//! stages of the tail, each restarted by packets. Powers are in mW and times in us, so energy is in whole nJ: nothing is
+//! After the power models of Huang et al. (2012): asleep, promotion, active while a packet is carried, then the stages of
+//! the tail, each restarted by packets. Powers are in mW and times in us, so energy is in whole nJ: nothing is
 //! rounded. (Per Mbit/s and bit the unit is the same.)
 
 use std::{sync::Arc, time::Duration};

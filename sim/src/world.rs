@@ -89,6 +89,9 @@ impl Schedule {
     }
 }
 
+/// How long a restart takes where the scenario does not say: assumption.
+const RESTART: Distribution = Distribution::Constant(Span::secs(2));
+
 fn server_faults(config: &WorldConfig, server: u32, horizon: Time, seed: u64) -> Vec<ServerFaults> {
     let mut faults = Vec::new();
     for (name, fault) in numbered(config) {
@@ -100,8 +103,11 @@ fn server_faults(config: &WorldConfig, server: u32, horizon: Time, seed: u64) ->
             FaultConfig::Cut(_) | FaultConfig::NatFlush(_) => continue,
         };
         let ServerFault { server: of, when, lasts } = fault;
+        // A process that is restarted comes back; one that dies need not.
+        let restarts = (cause == Cause::ServerRestart).then_some(&RESTART);
+        let lasts = lasts.as_ref().or(restarts);
         if of.is_none_or(|of| of == server) {
-            let intervals = schedule::intervals(when, lasts.as_ref(), horizon, seed, &name, u64::from(server));
+            let intervals = schedule::intervals(when, lasts, horizon, seed, &name, u64::from(server));
             faults.push(ServerFaults { cause, intervals });
         }
     }

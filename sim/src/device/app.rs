@@ -117,10 +117,8 @@ impl Device {
         } else if let Some(at) = self.orphans.iter().position(|socket| socket.is_of(packet)) {
             self.orphans[at].on_packet(self.index, packet, context);
             self.bury();
-        } else {
-            if let Some(reset) = tcp::reset_for(packet) {
-                context.send(self.index, &mut Tap::default(), reset);
-            }
+        } else if let Some(reset) = tcp::reset_for(packet) {
+            context.send(self.index, &mut Tap::default(), reset);
         }
     }
 

@@ -132,7 +132,7 @@ impl AckPolicy {
         self.now = true;
     }
 
-    /// TIME_WAIT has no acknowledgements that wait.
+    /// `TIME_WAIT` has no acknowledgements that wait.
     pub(super) fn stop(&mut self) {
         self.timer = None;
     }

@@ -44,7 +44,7 @@ pub struct Connection {
     ack: AckPolicy,
     keepalive: KeepaliveTimer,
     user_timeout: Option<Duration>,
-    /// When TIME_WAIT, or the wait for the peer's FIN, ends.
+    /// When `TIME_WAIT`, or the wait for the peer's FIN, ends.
     expires: Option<Time>,
 }
 

@@ -37,7 +37,9 @@ pub(super) struct Sender {
     rtt: RttEstimator,
     /// The timeout in force: the estimator's, backed off.
     pub(super) rto: Duration,
-    /// Timeouts since the last progress.
+    /// When something was acknowledged last.
+    last_progress: Time,
+    /// Timeouts since then.
     pub(super) timeouts: u32,
     /// When the first of them sent something again (`retrans_stamp`).
     pub(super) first_retransmission: Option<Time>,
@@ -67,9 +69,8 @@ pub(super) enum SendTimer {
 struct Segment {
     seq: u32,
     len: u16,
-    syn: bool,
-    fin: bool,
-    push: bool,
+    /// SYN, FIN and PSH.
+    flags: Flags,
     first_sent: Time,
     last_sent: Time,
     retransmitted: bool,
@@ -78,7 +79,8 @@ struct Segment {
 
 impl Segment {
     fn end(&self) -> u32 {
-        self.seq.wrapping_add(u32::from(self.len) + u32::from(self.syn) + u32::from(self.fin))
+        let control = u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN));
+        self.seq.wrapping_add(u32::from(self.len) + control)
     }
 }
 
@@ -111,6 +113,7 @@ impl Sender {
             fin: Fin::None,
             rtt: RttEstimator::default(),
             rto: config.rto_initial,
+            last_progress: Time::ZERO,
             timeouts: 0,
             first_retransmission: None,
             recovery: None,
@@ -161,9 +164,10 @@ impl Sender {
         self.rtt.srtt()
     }
 
-    /// When the oldest unacknowledged segment was sent first.
-    pub(super) fn oldest_sent(&self) -> Option<Time> {
-        self.flight.front().map(|segment| segment.first_sent)
+    /// Since when the oldest unacknowledged segment has held things up: its first transmission, or the last progress
+    /// where that came later.
+    pub(super) fn waiting_since(&self) -> Option<Time> {
+        self.flight.front().map(|segment| segment.first_sent.max(self.last_progress))
     }
 
     pub(super) fn set_window(&mut self, ack: u32, window: u16) {
@@ -207,14 +211,14 @@ impl Sender {
 
     /// Joins small segments to the one at `index` that is about to be sent again (`tcp_retrans_try_collapse`).
     fn merge(&mut self, index: usize) {
-        while let (false, Some(next)) = (self.flight[index].syn, self.flight.get(index + 1))
+        while let Some(next) = self.flight.get(index + 1)
+            && !self.flight[index].flags.has(Flags::SYN)
             && u32::from(self.flight[index].len) + u32::from(next.len) <= u32::from(self.mss)
         {
             let next = self.flight.remove(index + 1).expect("looked");
             let segment = &mut self.flight[index];
             segment.len += next.len;
-            segment.fin |= next.fin;
-            segment.push |= next.push;
+            segment.flags = segment.flags | next.flags;
         }
     }
 
@@ -232,9 +236,7 @@ impl Connection {
         let fresh = Segment {
             seq,
             len: 0,
-            syn: true,
-            fin: false,
-            push: false,
+            flags: Flags::SYN,
             first_sent: now,
             last_sent: now,
             retransmitted: false,
@@ -279,12 +281,12 @@ impl Connection {
         if fin {
             send.fin = Fin::Sent;
         }
+        let fin_flag = if fin { Flags::FIN } else { Flags::default() };
+        let push = if len == unsent && len > 0 { Flags::PSH } else { Flags::default() };
         send.flight.push_back(Segment {
             seq: send.nxt,
             len: len as u16,
-            syn: false,
-            fin,
-            push: len == unsent && len > 0,
+            flags: push | fin_flag,
             first_sent: now,
             last_sent: now,
             retransmitted: false,
@@ -310,14 +312,10 @@ impl Connection {
             self.ack.data_sent(now);
         }
         let offset = self.send.flight.iter().take(index).map(|segment| usize::from(segment.len)).sum::<usize>();
-        let Segment { seq, len, syn, fin, push, .. } = self.send.flight[index];
+        let Segment { seq, len, flags, .. } = self.send.flight[index];
         let payload = self.send.bytes.range(offset..offset + usize::from(len)).copied().collect();
-        let mut flags = if self.state == State::SynSent { Flags::default() } else { Flags::ACK };
-        for (set, flag) in [(syn, Flags::SYN), (fin, Flags::FIN), (push, Flags::PSH)] {
-            if set {
-                flags = flags | flag;
-            }
-        }
+        let syn = flags.has(Flags::SYN);
+        let flags = if self.state == State::SynSent { flags } else { flags | Flags::ACK };
         let mut packet = self.packet(now, seq, flags, payload);
         if syn {
             packet.options.mss = Some(self.config.mss);
@@ -370,6 +368,7 @@ impl Connection {
         if rtt.is_some() || send.rtt.srtt().is_none() {
             send.rto = send.rtt.rto().unwrap_or(self.config.rto_initial).min(self.config.rto_max);
         }
+        send.last_progress = now;
         send.timeouts = 0;
         send.first_retransmission = None;
         send.probe_end = send.probe_end.filter(|end| before(ack, *end));

@@ -1,5 +1,6 @@
 //! The timers of a connection and what they do: retransmission (`tcp_retransmit_timer`), probes (`tcp_probe_timer`),
-//! keepalive (`tcp_keepalive_timer`), delayed acknowledgement, and the ends of TIME_WAIT and FIN_WAIT_2.
+//! keepalive (`tcp_keepalive_timer`), delayed acknowledgement, and the ends of `TIME_WAIT` and
+//! `FIN_WAIT_2`.
 
 use std::time::Duration;
 
@@ -100,7 +101,7 @@ impl Connection {
         match self.state {
             State::SynSent => {
                 let retries = self.config.syn_retries + self.config.syn_linear_timeouts;
-                let user = timeouts > 0 && self.user_timeout_passed(now, self.send.oldest_sent());
+                let user = timeouts > 0 && self.user_timeout_passed(now, self.send.waiting_since());
                 (timeouts >= retries || user).then_some(Failure::ConnectTimeout)
             }
             State::SynReceived => (timeouts >= self.config.synack_retries).then_some(Failure::RetransmissionTimeout),
@@ -112,7 +113,7 @@ impl Connection {
                 // The kernel counts from its first retransmission, with timers up to 7 % late. Ideal timers, counted
                 // from the first transmission, give the kernel's number of transmissions; counted like the kernel's
                 // they would miss its bound by one timeout and try once more.
-                let since = now.since(self.send.oldest_sent()?);
+                let since = now.since(self.send.waiting_since()?);
                 let retries = if self.orphan { self.config.orphan_retries } else { self.config.retries };
                 (since >= self.config.retransmission_bound(retries)).then_some(Failure::RetransmissionTimeout)
             }
@@ -126,7 +127,7 @@ impl Connection {
     /// `tcp_clamp_rto_to_user_timeout`: the last wait ends when the user timeout does.
     fn clamp_to_user_timeout(&self, now: Time, rto: Duration) -> Duration {
         let since = match self.state {
-            State::SynSent => self.send.oldest_sent(),
+            State::SynSent => self.send.waiting_since(),
             _ => self.send.first_retransmission,
         };
         match (self.user_timeout, since) {

@@ -85,7 +85,7 @@ fn a_fin_is_acknowledged_late_or_on_the_back_of_the_own_fin() {
     exchange(&mut lab, 0.0);
     lab.sent.clear();
     let start = lab.now;
-    lab.act(SERVER, |tcp, now, out| tcp.close(now, out));
+    lab.act(SERVER, Connection::close);
     lab.run_for(1.0);
     assert_eq!(lab.summary(), ["s F. 0", "c . 0"]);
     assert_times(&lab.times(CLIENT, start), &[0.040]);
@@ -93,9 +93,9 @@ fn a_fin_is_acknowledged_late_or_on_the_back_of_the_own_fin() {
     let mut lab = Lab::established(NEAR);
     exchange(&mut lab, 0.0);
     lab.sent.clear();
-    lab.act(SERVER, |tcp, now, out| tcp.close(now, out));
+    lab.act(SERVER, Connection::close);
     lab.run_for(0.001);
-    lab.act(CLIENT, |tcp, now, out| tcp.close(now, out));
+    lab.act(CLIENT, Connection::close);
     lab.run_for(1.0);
     assert_eq!(lab.summary(), ["s F. 0", "c F. 0", "s . 0"]);
 }

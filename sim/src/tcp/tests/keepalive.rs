@@ -83,7 +83,7 @@ fn the_user_timeout_ends_a_connection_that_nobody_owns_any_more() {
     let (mut lab, _) = cut_after_exchange(None, Some(10));
     let start = lab.now;
     lab.write(CLIENT, b"hello");
-    lab.act(CLIENT, |tcp, now, out| tcp.close(now, out));
+    lab.act(CLIENT, Connection::close);
     // Data and FIN are two segments in flight: the tail-loss probe leaves at once, the first timeout is at 0.2 s.
     assert_times(&[fails_after(&mut lab, CLIENT, start)], &[10.2]);
 }

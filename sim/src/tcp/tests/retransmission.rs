@@ -200,3 +200,18 @@ fn without_timestamps_a_retransmission_leaves_the_timeout_doubled() {
     // Transmissions before were at 0, .2, .4, .8 and 1.6 s: the timeout in force is 1.6 s.
     assert_times(&lab.times(CLIENT, start), &[0., 0.2, 1.8]);
 }
+
+#[test]
+fn progress_restarts_the_bound() {
+    let mut lab = Lab::established(NEAR);
+    lab.cut_both();
+    let start = lab.now;
+    lab.write(CLIENT, &[1; 1_448 * 3]);
+    lab.run_for(800.0);
+    // One segment gets through, and nothing after it.
+    let passed = std::cell::Cell::new(false);
+    lab.cut = Box::new(move |_, from| from == CLIENT && passed.replace(true));
+    lab.run_for(20.0);
+    assert_eq!(lab.end(CLIENT).unacknowledged(), 1_448 * 2);
+    assert!(fails_after(&mut lab, CLIENT, start) > 804.0 + 924.6);
+}

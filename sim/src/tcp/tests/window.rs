@@ -6,7 +6,7 @@ use crate::tcp::Failure;
 /// A server that does not read, and a client that has filled its window and has more.
 fn full() -> Lab {
     let mut lab = Lab::established(NEAR);
-    lab.write(CLIENT, &[1; 70_000]);
+    lab.write(CLIENT, &vec![1; 70_000]);
     lab.run_for(0.1);
     assert_eq!(lab.end(SERVER).readable(), 65_535);
     assert_eq!(lab.end(CLIENT).unacknowledged(), 70_000 - 65_535);
@@ -17,7 +17,7 @@ fn full() -> Lab {
 #[test]
 fn the_window_never_shrinks_and_nothing_is_sent_beyond_it() {
     let mut lab = Lab::established(Duration::from_millis(1));
-    lab.write(CLIENT, &[1; 200_000]);
+    lab.write(CLIENT, &vec![1; 200_000]);
     for _ in 0..300 {
         lab.run_for(0.05);
         lab.read(SERVER);
@@ -89,7 +89,7 @@ fn the_user_timeout_ends_a_shut_window_even_while_the_peer_answers() {
 #[test]
 fn a_fin_waits_for_the_window() {
     let mut lab = full();
-    lab.act(CLIENT, |tcp, now, out| tcp.close(now, out));
+    lab.act(CLIENT, Connection::close);
     lab.run_for(1.0);
     assert!(lab.sent.iter().all(|sent| !sent.packet.flags.has(Flags::FIN)));
     lab.read(SERVER);
