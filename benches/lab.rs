@@ -36,6 +36,7 @@ fn world(devices: u32, duration: Duration) -> WorldConfig {
         duration,
         devices: DevicesConfig { count: devices, start_within: Delay::millis(270_000), ..DevicesConfig::default() },
         access: link(25),
+        radio: None,
         nat: NatConfig::default(),
         core: link(10),
         server: ServerConfig::default(),

@@ -31,7 +31,9 @@ fn agree(world: &WorldConfig, seed: u64, options: RunOptions) -> Result<(), Test
     );
     prop_assert_eq!(event.episodes, other.episodes);
     prop_assert_eq!(event.false_alarms, other.false_alarms);
+    prop_assert_eq!(event.accuracy, other.accuracy);
     prop_assert_eq!(event.totals, other.totals);
+    prop_assert_eq!((event.radio, event.peaks), (other.radio, other.peaks));
     prop_assert_eq!(event.pushes, other.pushes);
     prop_assert_eq!((event.usable_time, event.zombie_time), (other.usable_time, other.zombie_time));
     Ok(())

@@ -43,10 +43,11 @@ fn length(episode: &Episode) -> Duration {
     episode.end.unwrap_or(Time::from_secs(600)).since(episode.begin)
 }
 
-/// Times in milliseconds.
+/// Times in milliseconds. The usual detector suspects at the moment at which it gives up.
 fn episode(cause: Cause, begin: u64, detection: Option<(u64, DetectedBy)>, end: Option<u64>) -> Episode {
     let detection = detection.map(|(at, by)| Detection { at: Time::from_millis(at), by });
-    Episode { device: 0, cause, begin: Time::from_millis(begin), end: end.map(Time::from_millis), detection }
+    let suspected = detection.map(|detection| detection.at);
+    Episode { device: 0, cause, begin: Time::from_millis(begin), end: end.map(Time::from_millis), detection, suspected }
 }
 
 const BEGIN: Time = Time::from_secs(100);

@@ -5,14 +5,17 @@ use std::{fmt, time::Duration};
 use cardiogram_policies::Time;
 use cardiogram_sim::{
     Engine, Outcome,
-    outcome::{Episode, EpisodeOutcome, PacketCounts},
+    outcome::{Episode, EpisodeOutcome, Mistake, PacketCounts},
 };
 
 use crate::{
     decimal::Decimal,
     rows::{EpisodeRow, RunRow},
-    survival::{Curve, Estimated, Observation, Sample},
+    survival::{Curve, Observation, Sample},
 };
+
+const MICROS: u128 = 1_000_000;
+const MICROS_PER_HOUR: u128 = 3_600 * MICROS;
 
 /// Which run a row belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +38,14 @@ impl fmt::Display for RunName {
 /// What the run `name` of `duration` on `engine` came to.
 pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Outcome) -> RunRow {
     let count = |kind| outcome.episodes.iter().filter(|episode| episode.outcome() == kind).count() as u64;
-    let curve = Sample::new(outcome.episodes.iter().map(|episode| latency(episode, duration)).collect()).curve();
+    let detection = |episode: &Episode| episode.detection.map(|detection| detection.at);
+    let curve = episode_curve(outcome, duration, detection);
     let detect = |q| curve.as_ref()?.quantile(q).known().map(micros);
     let longest = outcome.episodes.iter().filter_map(|it| Some(it.detection?.at.since(it.begin))).max();
     let mut recoveries: Vec<Duration> = outcome.episodes.iter().filter_map(recovery).collect();
     recoveries.sort_unstable();
+    let suspected = episode_curve(outcome, duration, |episode| episode.suspected);
+    let (accuracy, mistakes) = (&outcome.accuracy, outcome.accuracy.mistakes.len() as u64);
     let (delays, totals) = (&outcome.pushes.delays, &outcome.totals);
     let (up, down): (&PacketCounts, &PacketCounts) = (&totals.up, &totals.down);
     RunRow {
@@ -53,7 +59,7 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
         ridden_out: count(EpisodeOutcome::RiddenOut),
         undetected: count(EpisodeOutcome::Undetected),
         false_alarms: outcome.false_alarms.len() as u64,
-        detect_mean_s: curve.as_ref().map(Curve::mean).map(Estimated::value).map(micros),
+        detect_mean_s: curve.as_ref().map(mean_of_curve),
         detect_p50_s: detect(0.5),
         detect_p95_s: detect(0.95),
         detect_max_s: longest.map(Decimal::seconds),
@@ -89,6 +95,18 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
         rst_down: down.rst,
         retransmission_down: down.retransmission,
         probe_down: down.probe,
+        energy_j: outcome.radio.map(|radio| joules(radio.energy_nj)),
+        radio_wakeups: outcome.radio.map(|radio| radio.wakeups),
+        radio_on_s: outcome.radio.map(|radio| Decimal::seconds(radio.on)),
+        suspicions: accuracy.suspicions,
+        mistakes,
+        mistake_rate_per_h: Decimal::ratio(u128::from(mistakes) * MICROS_PER_HOUR, accuracy.observed.as_micros()),
+        mistake_duration_mean_s: mistake_curve(&accuracy.mistakes).as_ref().map(mean_of_curve),
+        mistake_recurrence_mean_s: Decimal::ratio(accuracy.observed.as_micros(), u128::from(mistakes) * MICROS),
+        query_accuracy: Decimal::ratio(accuracy.trusted.as_micros(), accuracy.observed.as_micros()),
+        suspect_mean_s: suspected.as_ref().map(mean_of_curve),
+        attempts_peak_per_s: outcome.peaks.attempts_per_s,
+        sessions_peak: outcome.peaks.sessions,
     }
 }
 
@@ -146,22 +164,41 @@ const fn outcome_name(outcome: EpisodeOutcome) -> &'static str {
     }
 }
 
-/// Detection latency in microseconds, as far as it was seen: to the detection, else to the end of the episode, else to
-/// the end of the run.
-fn latency(episode: &Episode, duration: Duration) -> Observation {
-    let until = match (episode.detection, episode.end) {
-        (Some(detection), _) => detection.at,
-        (None, Some(end)) => end,
-        (None, None) => Time::ZERO + duration,
+/// What episodes took until `noticed`, as far as it was seen: else to the end of the episode, else to the end of the run.
+fn episode_curve(outcome: &Outcome, run: Duration, noticed: impl Fn(&Episode) -> Option<Time>) -> Option<Curve> {
+    let observe = |episode: &Episode| {
+        let noticed = noticed(episode);
+        let until = noticed.or(episode.end).unwrap_or(Time::ZERO + run);
+        observation(until.since(episode.begin), noticed.is_some())
     };
+    Sample::new(outcome.episodes.iter().map(observe).collect()).curve()
+}
+
+/// How long mistakes lasted, as far as it was seen.
+fn mistake_curve(mistakes: &[Mistake]) -> Option<Curve> {
+    let observe = |mistake: &Mistake| observation(mistake.end.since(mistake.begin), mistake.corrected);
+    Sample::new(mistakes.iter().map(observe).collect()).curve()
+}
+
+/// In microseconds.
+fn observation(watched: Duration, happened: bool) -> Observation {
     // Exact: a run is shorter than 2^53 us, 285 years.
-    let time = until.since(episode.begin).as_micros() as f64;
-    Observation { time, happened: episode.detection.is_some(), replicate: 0 }
+    Observation { time: watched.as_micros() as f64, happened, replicate: 0 }
+}
+
+/// The restricted mean of a curve in microseconds.
+fn mean_of_curve(curve: &Curve) -> Decimal {
+    micros(curve.mean().value())
 }
 
 /// An estimate in microseconds.
 fn micros(estimate: f64) -> Decimal {
     Decimal::from_millionths(estimate.round() as u64)
+}
+
+/// Rounded down to a microjoule.
+fn joules(nano: u128) -> Decimal {
+    Decimal::from_millionths(u64::try_from(nano / 1_000).expect("a run takes less than the energy of a small town"))
 }
 
 fn recovery(episode: &Episode) -> Option<Duration> {
@@ -184,7 +221,9 @@ fn quantile(sorted: &[Duration], percent: usize) -> Option<Decimal> {
 #[cfg(test)]
 mod tests {
     use cardiogram_policies::{GiveUp, LossReason};
-    use cardiogram_sim::outcome::{Cause, DetectedBy, Detection, FalseAlarm, Pushes, Totals, TraceHash};
+    use cardiogram_sim::outcome::{
+        Accuracy, Cause, DetectedBy, Detection, FalseAlarm, Peaks, Pushes, RadioUse, Totals, TraceHash,
+    };
 
     use super::*;
 
@@ -204,6 +243,7 @@ mod tests {
             begin: secs(begin),
             end: end.map(secs),
             detection: detected.map(|at| Detection { at: secs(at), by: DetectedBy::Heartbeat(GiveUp::NoReply) }),
+            suspected: detected.map(|at| secs(at - 2)),
         };
         Outcome {
             trace_hash: TraceHash(0xabc),
@@ -220,9 +260,20 @@ mod tests {
                 by: DetectedBy::Transport(LossReason::Reset),
                 end: Some(secs(501)),
             }],
+            accuracy: Accuracy {
+                suspicions: 5,
+                observed: Duration::from_secs(900),
+                trusted: Duration::from_secs(885),
+                mistakes: vec![
+                    Mistake { device: 0, begin: secs(400), end: secs(405), corrected: true },
+                    Mistake { device: 1, begin: secs(990), end: secs(1_000), corrected: false },
+                ],
+            },
             usable_time: Duration::from_mins(15),
             zombie_time: Duration::from_millis(2_500),
             server_busy: Duration::from_millis(1_250),
+            peaks: Peaks { attempts_per_s: 11, sessions: 2 },
+            radio: Some(RadioUse { energy_nj: 12_661_999_999, wakeups: 3, on: Duration::from_millis(1_500) }),
             totals: Totals { heartbeats_sent: 7, ..Totals::default() },
             pushes: Pushes { created: 3, delays: vec![Duration::from_millis(100), Duration::from_millis(300)] },
             trace: None,
@@ -256,6 +307,36 @@ mod tests {
         assert_eq!((row.pushes_created, row.pushes_delivered), (3, 2));
         assert_eq!(row.server_cpu_s.to_string(), "1.250000");
         assert_eq!((row.zombie_s.to_string(), row.trace_hash.len()), ("2.500000".into(), 32));
+    }
+
+    #[test]
+    fn accuracy_is_by_the_time_in_which_nothing_was_broken() {
+        let row = run_row(&name(), Engine::Event, Duration::from_secs(1_000), &outcome());
+        assert_eq!((row.suspicions, row.mistakes), (5, 2));
+        assert_eq!(row.mistake_rate_per_h, Some(number("8.000000")));
+        assert_eq!(row.mistake_recurrence_mean_s, Some(number("450.000000")));
+        assert_eq!(row.query_accuracy, Some(number("0.983333")));
+        // 5 s, and one that was not over after 10 s: 5 * 1 + 5 * 1/2.
+        assert_eq!(row.mistake_duration_mean_s, Some(number("7.500000")));
+        // 8 (event), 20, 28 (event), 50: 8 * 1 + 20 * 3/4 + 22 * 3/8.
+        assert_eq!(row.suspect_mean_s, Some(number("31.250000")));
+    }
+
+    #[test]
+    fn radio_and_peaks_are_what_the_run_says() {
+        let row = run_row(&name(), Engine::Event, Duration::from_secs(1_000), &outcome());
+        assert_eq!((row.attempts_peak_per_s, row.sessions_peak), (11, 2));
+        assert_eq!((row.energy_j, row.radio_wakeups), (Some(number("12.661999")), Some(3)));
+        assert_eq!(row.radio_on_s, Some(number("1.500000")));
+        let without = run_row(
+            &name(),
+            Engine::Event,
+            Duration::from_secs(1_000),
+            &Outcome { radio: None, accuracy: Accuracy::default(), ..outcome() },
+        );
+        assert_eq!((without.energy_j, without.radio_wakeups, without.radio_on_s), (None, None, None));
+        assert_eq!([without.mistake_rate_per_h, without.mistake_recurrence_mean_s, without.query_accuracy], [None; 3]);
+        assert_eq!(without.mistake_duration_mean_s, None);
     }
 
     #[test]

@@ -1,17 +1,17 @@
-//! Links and NATs by name. A scenario file names one (`access = "lte-near"`) or spells its parameters out.
+//! Links, radios and NATs by name. A scenario file names one (`access = "lte-near"`) or spells its parameters out.
 //!
 //! The presets are data, in `networks.toml`, each with its source.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::LazyLock};
 
-use cardiogram_sim::config::{LinkConfig, NatConfig};
+use cardiogram_sim::config::{LinkConfig, NatConfig, RadioConfig};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-/// A link or a NAT that goes by a name.
+/// A link, a radio or a NAT that goes by a name.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network<T> {
@@ -23,12 +23,14 @@ pub struct Network<T> {
     pub config: T,
 }
 
-/// Every link and NAT that has a name.
+/// Every link, radio and NAT that has a name.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Networks {
     /// Links, by name.
     pub link: BTreeMap<String, Network<LinkConfig>>,
+    /// Radios, by name.
+    pub radio: BTreeMap<String, Network<RadioConfig>>,
     /// NATs and stateful firewalls, by name.
     pub nat: BTreeMap<String, Network<NatConfig>>,
 }
@@ -40,15 +42,16 @@ pub fn networks() -> &'static Networks {
     &NETWORKS
 }
 
-/// The link or NAT of that name, spelt out as a table of a scenario file.
+/// The link, radio or NAT of that name, spelt out as a table of a scenario file.
 pub fn text(name: &str) -> Option<String> {
     fn spelt<T: Serialize>(key: &str, network: &Network<T>) -> String {
         let table = toml::to_string(&BTreeMap::from([(key, &network.config)])).expect("a preset is plain data");
         format!("# {}\n# Source: {}\n{table}", network.about, network.source)
     }
-    let Networks { link, nat } = networks();
+    let Networks { link, radio, nat } = networks();
     link.get(name)
         .map(|network| spelt("access", network))
+        .or_else(|| radio.get(name).map(|network| spelt("radio", network)))
         .or_else(|| nat.get(name).map(|network| spelt("nat", network)))
 }
 
@@ -66,6 +69,14 @@ impl Named for LinkConfig {
 
     fn presets() -> &'static BTreeMap<String, Network<Self>> {
         &networks().link
+    }
+}
+
+impl Named for RadioConfig {
+    const KIND: &'static str = "a radio";
+
+    fn presets() -> &'static BTreeMap<String, Network<Self>> {
+        &networks().radio
     }
 }
 
@@ -102,6 +113,11 @@ pub(crate) fn named<'de, T: Named, D: Deserializer<'de>>(input: D) -> Result<T, 
     input.deserialize_any(Either(PhantomData))
 }
 
+/// The same for a key that may be left out.
+pub(crate) fn named_option<'de, T: Named, D: Deserializer<'de>>(input: D) -> Result<Option<T>, D::Error> {
+    named(input).map(Some)
+}
+
 /// The schema of what [`named`] reads.
 pub(crate) fn named_schema<T: Named>(generator: &mut SchemaGenerator) -> Schema {
     let names: Vec<&String> = T::presets().keys().collect();
@@ -118,6 +134,10 @@ mod tests {
         for (name, network) in &networks().link {
             assert!(!network.about.is_empty() && !network.source.is_empty(), "{name}");
             assert_eq!(network.config.delay.problem(), None, "{name}");
+        }
+        for (name, network) in &networks().radio {
+            assert!(!network.about.is_empty() && !network.source.is_empty(), "{name}");
+            assert_eq!(network.config.problems(), [], "{name}");
         }
         for (name, network) in &networks().nat {
             assert!(!network.about.is_empty() && !network.source.is_empty(), "{name}");
@@ -172,11 +192,16 @@ mod tests {
         #[derive(Deserialize)]
         struct Spelt {
             access: Option<LinkConfig>,
+            radio: Option<RadioConfig>,
             nat: Option<NatConfig>,
         }
         for (name, network) in &networks().link {
             let spelt: Spelt = toml::from_str(&text(name).unwrap()).unwrap();
             assert_eq!(spelt.access.as_ref(), Some(&network.config), "{name}");
+        }
+        for (name, network) in &networks().radio {
+            let spelt: Spelt = toml::from_str(&text(name).unwrap()).unwrap();
+            assert_eq!(spelt.radio.as_ref(), Some(&network.config), "{name}");
         }
         for (name, network) in &networks().nat {
             let spelt: Spelt = toml::from_str(&text(name).unwrap()).unwrap();

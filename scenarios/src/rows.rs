@@ -102,6 +102,31 @@ pub struct RunRow {
     pub retransmission_down: u64,
     /// Keepalive and zero-window probes.
     pub probe_down: u64,
+    /// Energy of the devices' radios in joules, from each device's start on, sleep included; absent without radios.
+    pub energy_j: Option<Decimal>,
+    /// Promotions of their radios.
+    pub radio_wakeups: Option<u64>,
+    /// Time in which a radio was not asleep, summed.
+    pub radio_on_s: Option<Decimal>,
+    /// Turns of a detector's output from trust to suspect.
+    pub suspicions: u64,
+    /// Of these: while the session was usable.
+    pub mistakes: u64,
+    /// Mistakes by the hour in which nothing was broken (`lambda_M`).
+    pub mistake_rate_per_h: Option<Decimal>,
+    /// From a mistake to trust again (`T_M`): restricted mean, those that were not corrected counting as longer.
+    pub mistake_duration_mean_s: Option<Decimal>,
+    /// From a mistake to the next (`T_MR`): time in which nothing was broken, by the number of mistakes.
+    pub mistake_recurrence_mean_s: Option<Decimal>,
+    /// Share of the time in which nothing was broken that the output was trust (`P_A`).
+    pub query_accuracy: Option<Decimal>,
+    /// From the begin of an episode to the last turn to suspect (`T_D`): restricted mean, episodes in which the output ended
+    /// as trust counting as longer.
+    pub suspect_mean_s: Option<Decimal>,
+    /// The most connection attempts that devices began in one second.
+    pub attempts_peak_per_s: u64,
+    /// The most sessions that the servers held at once.
+    pub sessions_peak: u64,
 }
 
 /// One line of `episodes.csv`: a break of a usable session, or a false alarm.

@@ -194,7 +194,7 @@ impl Drop for NameInPanic {
 mod tests {
     use std::{collections::BTreeMap, sync::atomic::AtomicUsize, time::Duration};
 
-    use cardiogram_sim::outcome::{Pushes, Totals};
+    use cardiogram_sim::outcome::{Accuracy, Peaks, Pushes, Totals};
 
     use super::*;
     use crate::{
@@ -219,9 +219,12 @@ mod tests {
             device_time: Duration::from_hours(6),
             episodes: Vec::new(),
             false_alarms: Vec::new(),
+            accuracy: Accuracy::default(),
             usable_time: Duration::from_hours(5),
             zombie_time: Duration::ZERO,
             server_busy: Duration::ZERO,
+            peaks: Peaks::default(),
+            radio: None,
             totals: Totals { heartbeats_sent: seed, ..Totals::default() },
             pushes: Pushes::default(),
             trace: None,

@@ -6,12 +6,12 @@
 use cardiogram_policies::{HeartbeatSpec, Problem, ReconnectSpec, ServerSpec, StrategySpec, unit::Span};
 use cardiogram_sim::{
     WorldConfig,
-    config::{DevicesConfig, FaultConfig, LinkConfig, NatConfig, ServerConfig, TrafficConfig},
+    config::{DevicesConfig, FaultConfig, LinkConfig, NatConfig, RadioConfig, ServerConfig, TrafficConfig},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::network::{named, named_schema};
+use crate::network::{named, named_option, named_schema};
 
 /// A scenario, as its file spells it out.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -43,6 +43,11 @@ pub struct Scenario {
     #[serde(deserialize_with = "named")]
     #[schemars(schema_with = "named_schema::<LinkConfig>")]
     pub access: LinkConfig,
+    /// The radio of every device: a preset's name or a table. Default: none, so that sending costs neither time nor
+    /// energy.
+    #[serde(default, deserialize_with = "named_option")]
+    #[schemars(schema_with = "named_schema::<RadioConfig>")]
+    pub radio: Option<RadioConfig>,
     /// The NAT that all devices sit behind: a preset's name or a table. Default: the table's defaults.
     #[serde(default, deserialize_with = "named")]
     #[schemars(schema_with = "named_schema::<NatConfig>")]
@@ -72,6 +77,7 @@ impl Scenario {
             duration: self.duration.get(),
             devices: self.devices.clone(),
             access: self.access.clone(),
+            radio: self.radio.clone(),
             nat: self.nat.clone(),
             core: self.core.clone(),
             server: self.server.clone(),

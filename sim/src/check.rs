@@ -9,8 +9,8 @@ use cardiogram_policies::{Bounds, Problem, unit::format_duration};
 
 use crate::{
     config::{
-        DEVICES_MAX, DURATION_MAX, Distribution, FAULTS_MAX, FaultConfig, NatClass, NatFlush, SERVERS_MAX, ServerFault,
-        When, WorldConfig,
+        DEVICES_MAX, DURATION_MAX, Distribution, FAULTS_MAX, FaultConfig, NatClass, NatFlush, RadioConfig, SERVERS_MAX,
+        ServerFault, When, WorldConfig,
     },
     frame::Frame,
 };
@@ -27,6 +27,7 @@ pub(crate) fn problems(world: &WorldConfig) -> Vec<Problem> {
     found.link("core", &world.core);
     found.counts(world);
     found.frames(world);
+    found.0.extend(world.radio.iter().flat_map(RadioConfig::problems));
     found.traffic(world);
     for (place, fault) in world.faults.iter().enumerate() {
         found.fault(place, fault, world);
@@ -39,6 +40,7 @@ pub(crate) fn bounds(world: &WorldConfig) -> Bounds {
     let one_way = link::delay_max(&world.access) + link::delay_max(&world.core);
     let work = world.server.heartbeat_cost.get().max(world.server.message_cost.get());
     let rtt = 2 * one_way + work;
+    let rtt = rtt + world.radio.as_ref().map_or(Duration::ZERO, |radio| radio_wait(radio, rtt));
     let lossless_links = link::is_lossless(&world.access) && link::is_lossless(&world.core);
     // Lost packets are sent again after about RTT + 200 ms, then twice that, and so on: four losses in a row.
     let retransmissions = if lossless_links { Duration::ZERO } else { 15 * (rtt + Duration::from_millis(200)) };
@@ -53,6 +55,14 @@ pub(crate) fn bounds(world: &WorldConfig) -> Bounds {
         servers: world.server.count,
         silent_app: world.traffic.up.is_none() && world.traffic.down.is_none(),
     }
+}
+
+/// What a radio adds to an exchange: the promotion, and where it falls asleep before the answer is there, the page and
+/// another promotion.
+fn radio_wait(radio: &RadioConfig, rtt: Duration) -> Duration {
+    let tail: Duration = radio.tail.iter().map(|stage| stage.lasts.get()).sum();
+    let promotion = radio.promotion.get();
+    if tail > rtt { promotion } else { promotion * 2 + radio.paging_cycle.get() }
 }
 
 struct Found(Vec<Problem>);

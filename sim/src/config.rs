@@ -1,6 +1,8 @@
 //! What a world is made of, as data: the part of a scenario that decides what happens. Reading files, presets by name
 //! and the comparison of strategies belong to the scenarios crate.
 
+mod radio;
+
 use std::time::Duration;
 
 use cardiogram_policies::{
@@ -16,6 +18,7 @@ pub(crate) use self::link_fault::OnLink;
 pub use self::link_fault::{
     DelaySpike, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit, Reordering,
 };
+pub use self::radio::{RadioConfig, TailStage};
 pub use crate::distribution::{Distribution, Exponential, LogNormal, Normal, Uniform};
 
 /// Everything that decides a run, but the seed.
@@ -27,6 +30,8 @@ pub struct WorldConfig {
     pub devices: DevicesConfig,
     /// The link between each device and the NAT: a lane of its own for every device.
     pub access: LinkConfig,
+    /// The radio of every device; `None`: sending costs neither time nor energy.
+    pub radio: Option<RadioConfig>,
     /// The NAT that all devices sit behind.
     pub nat: NatConfig,
     /// The link between the NAT and the servers.

@@ -165,6 +165,10 @@ fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
                 _ => unreachable!("a reason without a tag: {reason:?}"),
             });
         }
+        DeviceEvent::RadioUp { waited } => {
+            out.push(13);
+            span(out, waited);
+        }
     }
 }
 

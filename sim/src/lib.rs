@@ -11,6 +11,7 @@
 //!
 //! What is not here: reading scenario files, statistics, anything that performs input or output.
 
+mod accuracy;
 mod address;
 mod check;
 pub mod config;
@@ -26,6 +27,8 @@ mod node;
 pub mod outcome;
 pub mod packet;
 pub mod pcap;
+mod peak;
+mod radio;
 mod random;
 mod schedule;
 mod server;

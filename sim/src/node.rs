@@ -37,6 +37,8 @@ pub(crate) struct Counts {
     pub(crate) totals: crate::outcome::Totals,
     pub(crate) push_delays: Vec<std::time::Duration>,
     pub(crate) server_busy: std::time::Duration,
+    pub(crate) radio: Option<crate::outcome::RadioUse>,
+    pub(crate) attempts: crate::peak::PerSecond,
 }
 
 /// A node's way to the outside while it handles an event.

@@ -1,6 +1,6 @@
 //! What came out of a run: the truth beside what the policy made of it, and what it cost.
 
-use std::{fmt, time::Duration};
+use std::{fmt, ops::AddAssign, time::Duration};
 
 use cardiogram_policies::{GiveUp, LossReason, Time};
 use serde::{Deserialize, Serialize};
@@ -18,14 +18,20 @@ pub struct Outcome {
     pub episodes: Vec<Episode>,
     /// Usable sessions that were given up, by device, then by time.
     pub false_alarms: Vec<FalseAlarm>,
+    /// What the detectors' outputs were worth while nothing was broken.
+    pub accuracy: Accuracy,
     /// Time during which a device had a usable session, summed over devices.
     pub usable_time: Duration,
     /// Time during which the server held a session that its device had already left, summed.
     pub zombie_time: Duration,
     /// Time the servers' processes spent on work: accepting, heartbeats, messages, at the scenario's costs.
     pub server_busy: Duration,
+    /// The servers' worst moments.
+    pub peaks: Peaks,
     /// Packets and actions, summed over devices.
     pub totals: Totals,
+    /// What the devices' radios did and cost, summed; `None` where the world has no radios.
+    pub radio: Option<RadioUse>,
     /// What the user of the application felt.
     pub pushes: Pushes,
     /// Everything that happened, where it was asked for.
@@ -56,6 +62,9 @@ pub struct Episode {
     pub end: Option<Time>,
     /// When and how the device gave the connection up; `None`: it did not.
     pub detection: Option<Detection>,
+    /// When the detector's output turned to suspect for the last time before the device left or the episode was over
+    /// (the detection time `T_D` runs to it); the begin, if it was suspect then; `None`: it trusted.
+    pub suspected: Option<Time>,
 }
 
 /// How an episode went.
@@ -175,6 +184,41 @@ pub struct FalseAlarm {
     pub end: Option<Time>,
 }
 
+/// What the detectors' outputs were worth while nothing was broken. Defined in `accuracy`'s head comment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accuracy {
+    /// Turns of an output from trust to suspect, at any time, summed over devices.
+    pub suspicions: u64,
+    /// Time in which nothing was broken and the output was trust, or suspect by mistake, summed over devices.
+    pub observed: Duration,
+    /// Of it: time in which the output was trust.
+    pub trusted: Duration,
+    /// Turns to suspect while the session was usable, by device, then by time.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// A time in which a detector suspected without a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mistake {
+    /// Whose.
+    pub device: u32,
+    /// When the output turned to suspect.
+    pub begin: Time,
+    /// When it turned to trust again, or as far as it was seen.
+    pub end: Time,
+    /// It turned to trust; else something broke, or the run ended, before it did.
+    pub corrected: bool,
+}
+
+/// The most of something that there was at one time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peaks {
+    /// Connection attempts that devices began in one whole second of the run.
+    pub attempts_per_s: u64,
+    /// Sessions that the servers held at once, zombies included.
+    pub sessions: u64,
+}
+
 /// Counts over all devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
@@ -213,6 +257,39 @@ pub struct PacketCounts {
     pub data: u64,
     /// Acknowledgements without data.
     pub pure_ack: u64,
+}
+
+impl AddAssign for PacketCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.rst += other.rst;
+        self.syn += other.syn;
+        self.fin += other.fin;
+        self.probe += other.probe;
+        self.retransmission += other.retransmission;
+        self.data += other.data;
+        self.pure_ack += other.pure_ack;
+    }
+}
+
+/// What radios did and cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RadioUse {
+    /// Energy in nJ, from each device's start to the end of the run, sleep included.
+    pub energy_nj: u128,
+    /// Promotions completed.
+    pub wakeups: u64,
+    /// Time in promotion, carrying packets, or in the tail.
+    pub on: Duration,
+}
+
+impl AddAssign for RadioUse {
+    fn add_assign(&mut self, other: Self) {
+        self.energy_nj += other.energy_nj;
+        self.wakeups += other.wakeups;
+        self.on += other.on;
+    }
 }
 
 /// Messages from the server to devices.

@@ -41,6 +41,8 @@ pub(crate) enum Purpose {
     Fault,
     /// By how much does the fault delay it?
     FaultDelay,
+    /// When does a sleeping radio hear of it?
+    Paging,
 }
 
 /// The coins of one component: a number for each (purpose, time), whatever else was asked before.

@@ -185,6 +185,12 @@ pub enum DeviceEvent {
         /// How the transport told.
         reason: LossReason,
     },
+    /// The radio is up, this long after a packet first asked for it. When it falls asleep nothing happens that would be
+    /// recorded.
+    RadioUp {
+        /// Paging and promotion.
+        waited: Duration,
+    },
 }
 
 /// What happens to a NAT mapping.
@@ -267,6 +273,8 @@ impl Fact {
                 DeviceEvent::AttemptStarted { .. }
                     | DeviceEvent::AttemptFailed(_)
                     | DeviceEvent::Connected { .. }
+                    | DeviceEvent::Suspect
+                    | DeviceEvent::Trust
                     | DeviceEvent::GivenUp { .. }
                     | DeviceEvent::Lost { .. }
             ),

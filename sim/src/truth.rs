@@ -16,9 +16,10 @@ use std::{
 use cardiogram_policies::Time;
 
 use crate::{
+    accuracy::Output,
     config::{NatClass, WorldConfig},
     link_faults::Cuts,
-    outcome::{Cause, DetectedBy, Detection, Episode, FalseAlarm},
+    outcome::{Accuracy, Cause, DetectedBy, Detection, Episode, FalseAlarm},
     schedule::Interval,
     trace::{DeviceEvent, Fact, NatEvent, ServerEvent},
     world::Schedule,
@@ -29,6 +30,7 @@ use crate::{
 pub(crate) struct Verdict {
     pub(crate) episodes: Vec<Episode>,
     pub(crate) false_alarms: Vec<FalseAlarm>,
+    pub(crate) accuracy: Accuracy,
     pub(crate) usable_time: Duration,
     pub(crate) zombie_time: Duration,
 }
@@ -127,6 +129,8 @@ struct Judge {
     held: BTreeSet<(u32, u16)>,
     episode: Option<Episode>,
     false_alarm: Option<FalseAlarm>,
+    /// What the device's detector says.
+    output: Output,
 }
 
 #[derive(Clone, Copy)]
@@ -158,6 +162,7 @@ impl Judge {
             held: BTreeSet::new(),
             episode: None,
             false_alarm: None,
+            output: Output::new(device),
         }
     }
 
@@ -175,31 +180,39 @@ impl Judge {
             let mut left_by = None;
             for (_, change) in moment {
                 left_by = self.apply(*change).or(left_by);
+                self.hear(now, *change, usable, &mut verdict.accuracy);
             }
             let state = self.state();
+            if self.is_broken(state) {
+                self.output.end_stretch(now, &mut verdict.accuracy);
+            }
             match (left_by, &mut self.episode) {
-                (Some(by), Some(episode)) => {
-                    episode.detection.get_or_insert(Detection { at: now, by });
+                // Only the first leaving counts.
+                (Some(by), Some(episode)) if episode.detection.is_none() => {
+                    episode.suspected = self.output.suspects_since(episode.begin);
+                    episode.detection = Some(Detection { at: now, by });
                 }
                 (Some(by), None) if usable => {
                     self.false_alarm = Some(FalseAlarm { device: self.device, at: now, by, end: None });
                 }
                 (None, None) if usable && let Err(Some(cause)) = state => {
                     let device = self.device;
-                    self.episode = Some(Episode { device, cause, begin: now, end: None, detection: None });
+                    self.episode =
+                        Some(Episode { device, cause, begin: now, end: None, detection: None, suspected: None });
                 }
                 _ => {}
             }
             usable = state.is_ok();
             if usable {
-                verdict.episodes.extend(self.episode.take().map(|episode| Episode { end: Some(now), ..episode }));
+                verdict.episodes.extend(self.close_episode().map(|episode| Episode { end: Some(now), ..episode }));
                 verdict
                     .false_alarms
                     .extend(self.false_alarm.take().map(|alarm| FalseAlarm { end: Some(now), ..alarm }));
             }
         }
         self.pass(end.since(then), usable, verdict);
-        verdict.episodes.extend(self.episode);
+        self.output.end_stretch(end, &mut verdict.accuracy);
+        verdict.episodes.extend(self.close_episode());
         verdict.false_alarms.extend(self.false_alarm);
     }
 
@@ -208,9 +221,40 @@ impl Judge {
         if usable {
             verdict.usable_time += span;
         }
+        self.output.pass(span, usable, &mut verdict.accuracy);
         let own = self.socket.and_then(|socket| Some((socket.server, self.mappings.get(&socket.port)?.first)));
         let zombies = self.held.iter().filter(|session| Some(**session) != own).count();
         verdict.zombie_time += span * zombies as u32;
+    }
+
+    /// Takes the episode under way; its output is the last one if nobody noticed.
+    fn close_episode(&mut self) -> Option<Episode> {
+        let mut episode = self.episode.take()?;
+        if episode.detection.is_none() {
+            episode.suspected = self.output.suspects_since(episode.begin);
+        }
+        Some(episode)
+    }
+
+    /// Follows the detector's output; `usable` is what the session was until now.
+    fn hear(&mut self, now: Time, change: Change, usable: bool, accuracy: &mut Accuracy) {
+        let Change::Device(event) = change else { return };
+        match event {
+            DeviceEvent::Connected { .. } | DeviceEvent::Trust => self.output.trust(now, accuracy),
+            DeviceEvent::Suspect | DeviceEvent::GivenUp { .. } | DeviceEvent::Lost { .. } => {
+                self.output.suspect(now, usable, accuracy);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether something real keeps the device from an exchange. Without a session it is anything that might.
+    fn is_broken(&self, state: Result<(), Option<Cause>>) -> bool {
+        match state {
+            Ok(()) => false,
+            Err(Some(_)) => true,
+            Err(None) => self.cuts_up + self.cuts_down > 0 || self.faults.values().any(|count| *count > 0),
+        }
     }
 
     /// Whether the device has a usable session; if it has one that is not, why.

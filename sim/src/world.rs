@@ -128,7 +128,7 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
         Link::new(&config.core, seed, std::iter::once(lane))
     };
 
-    let devices = DeviceGroup::new(&config.devices, &config.traffic, &config.strategy, &config.bounds(), servers, seed);
+    let devices = DeviceGroup::new(config, seed);
     let nat = Nat::new(config.nat.clone(), config.devices.count, servers, schedule.flushes.clone(), seed);
     let nat_links = std::iter::once((DEVICES, access(false)))
         .chain((0..servers).map(|server| (server_node(server), core(true, server))));

@@ -29,7 +29,7 @@ enum What {
     Scenarios,
     /// Strategies, for `--strategy` and `show`
     Strategies,
-    /// Links and NATs that a scenario file can name
+    /// Links, radios and NATs that a scenario file can name
     Networks,
 }
 
@@ -51,6 +51,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
                 .link
                 .iter()
                 .map(|it| network("link", it))
+                .chain(presets.radio.iter().map(|it| network("radio", it)))
                 .chain(presets.nat.iter().map(|it| network("nat", it)))
                 .collect()
         }

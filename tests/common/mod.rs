@@ -41,6 +41,7 @@ pub fn world(heartbeat: HeartbeatSpec) -> WorldConfig {
         duration: Duration::from_hours(1),
         devices: DevicesConfig { start_within: Delay::ZERO, ..DevicesConfig::default() },
         access: link(ACCESS),
+        radio: None,
         nat: NatConfig::default(),
         core: link(CORE),
         server: ServerConfig::default(),

@@ -13,8 +13,8 @@ use cardiogram_policies::{
 use cardiogram_sim::config::{
     BurstLoss, Cut, DelaySpike, DevicesConfig, Direction, Distribution, Duplication, Exponential as ExponentialDelay,
     FaultConfig, Flapping, FrameSizes, Handover, HandoverMode, LinkConfig, LinkName, LossBurst, NatClass, NatConfig,
-    NatFlush, NatRefresh, Rate, RateLimit, Reordering, ServerConfig, ServerFault, TcpPreset, TrafficConfig, When,
-    WorldConfig,
+    NatFlush, NatRefresh, RadioConfig, Rate, RateLimit, Reordering, ServerConfig, ServerFault, TailStage, TcpPreset,
+    TrafficConfig, When, WorldConfig,
 };
 use proptest::prelude::*;
 
@@ -23,11 +23,13 @@ const DURATION: u64 = 1_800;
 
 /// A random world. It never has problems.
 pub(crate) fn world() -> impl Strategy<Value = WorldConfig> {
-    (devices(), link(), nat(), link(), server(), traffic(), prop::collection::vec(fault(), 0..4), strategy()).prop_map(
-        |(devices, access, nat, core, server, traffic, faults, strategy)| WorldConfig {
+    let access = (link(), prop::option::of(radio()));
+    (devices(), access, nat(), link(), server(), traffic(), prop::collection::vec(fault(), 0..4), strategy()).prop_map(
+        |(devices, (access, radio), nat, core, server, traffic, faults, strategy)| WorldConfig {
             duration: Duration::from_secs(DURATION),
             devices,
             access,
+            radio,
             nat,
             core,
             server,
@@ -95,6 +97,30 @@ fn link() -> impl Strategy<Value = LinkConfig> {
 
 fn rate() -> impl Strategy<Value = Rate> {
     (5_000_u64..1_000_000, delay(0..3_000)).prop_map(|(bits_per_second, queue)| Rate { bits_per_second, queue })
+}
+
+/// Radios whose tails are sometimes shorter than a round trip, and whose promotions are sometimes longer than TCP's first
+/// retransmission timeout.
+fn radio() -> impl Strategy<Value = RadioConfig> {
+    let stage = |carries_below| {
+        (millis(20..20_000), 20_u32..2_000).prop_map(move |(lasts, mw)| TailStage { lasts, mw, carries_below })
+    };
+    let tail = (stage(0), prop::option::of((0_u16..200).prop_flat_map(stage)))
+        .prop_map(|(first, second)| [first].into_iter().chain(second).collect());
+    (delay(0..2_500), delay(0..2_560), 1_u32..10_000, tail).prop_map(|(promotion, paging_cycle, kbps, tail)| {
+        RadioConfig {
+            promotion,
+            promotion_mw: 1_000,
+            paging_cycle,
+            active_mw: 1_300,
+            up_mw_per_mbps: 400,
+            down_mw_per_mbps: 50,
+            up_kbps: kbps,
+            down_kbps: 2 * kbps,
+            tail,
+            idle_mw: 20,
+        }
+    })
 }
 
 fn nat() -> impl Strategy<Value = NatConfig> {

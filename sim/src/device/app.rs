@@ -8,11 +8,12 @@ use cardiogram_policies::{
 };
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::{Context, Shared, TO_NAT, tap::Tap};
+use super::{Context, Shared, tap::Tap};
 use crate::{
     address,
     config::TrafficConfig,
     frame::Frame,
+    outcome::PacketCounts,
     packet::Packet,
     random,
     tcp::{self, Connection, Failure, State},
@@ -110,19 +111,24 @@ impl Device {
     }
 
     pub(super) fn on_packet(&mut self, packet: &Packet, context: &mut Context) {
-        let of_packet = |socket: &Socket| socket.tcp.local() == packet.dst && socket.tcp.remote() == packet.src;
-        if let Some(socket) = self.socket.as_deref_mut().filter(|socket| of_packet(socket)) {
+        if let Some(socket) = self.socket.as_deref_mut().filter(|socket| socket.is_of(packet)) {
             socket.on_packet(self.index, packet, context);
             self.drive(context);
-        } else if let Some(at) = self.orphans.iter().position(of_packet) {
+        } else if let Some(at) = self.orphans.iter().position(|socket| socket.is_of(packet)) {
             self.orphans[at].on_packet(self.index, packet, context);
             self.bury();
-        } else {
-            Tap::default().count(packet, &mut context.counts.totals.down);
-            if let Some(reset) = tcp::reset_for(packet) {
-                Tap::default().count(&reset, &mut context.counts.totals.up);
-                context.io.send(TO_NAT, self.index, reset);
-            }
+        } else if let Some(reset) = tcp::reset_for(packet) {
+            context.send(self.index, &mut Tap::default(), reset);
+        }
+    }
+
+    /// Counts a packet that comes off the link, whether or not the radio lets it through at once.
+    pub(super) fn count_arrival(&mut self, packet: &Packet, counts: &mut PacketCounts) {
+        let of_packet = |socket: &&mut Socket| socket.is_of(packet);
+        let orphans = self.orphans.iter_mut();
+        match self.socket.as_deref_mut().into_iter().chain(orphans).find(of_packet) {
+            Some(socket) => socket.down.count(packet, counts),
+            None => Tap::default().count(packet, counts),
         }
     }
 
@@ -293,6 +299,7 @@ impl Device {
         let port = self.take_port();
         let deadline = now + context.shared.connect_timeout;
         context.counts.totals.connect_attempts += 1;
+        context.counts.attempts.count(now);
         context.io.device(self.index, DeviceEvent::AttemptStarted { port, server });
         self.reconnect.on_event(now, &ReconnectEvent::AttemptStarted { server });
         self.phase = Phase::Connecting { deadline, introduced: false };
@@ -399,8 +406,12 @@ impl Device {
 }
 
 impl Socket {
+    /// Whether a packet that arrives is of this connection.
+    fn is_of(&self, packet: &Packet) -> bool {
+        self.tcp.local() == packet.dst && self.tcp.remote() == packet.src
+    }
+
     fn on_packet(&mut self, device: u32, packet: &Packet, context: &mut Context) {
-        self.down.count(packet, &mut context.counts.totals.down);
         self.with_tcp(device, context, |socket, now, out| socket.tcp.on_packet(now, packet, out));
     }
 
@@ -417,9 +428,11 @@ impl Socket {
     }
 
     fn transmit(&mut self, device: u32, context: &mut Context) {
-        for packet in context.packets.drain(..) {
-            self.up.count(&packet, &mut context.counts.totals.up);
-            context.io.send(TO_NAT, device, packet);
+        let mut packets = std::mem::take(context.packets);
+        for packet in packets.drain(..) {
+            context.send(device, &mut self.up, packet);
         }
+        // Empty again, but with the room it has.
+        *context.packets = packets;
     }
 }

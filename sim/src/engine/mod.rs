@@ -9,7 +9,8 @@ use cardiogram_policies::Time;
 
 use crate::{
     WorldConfig, node,
-    outcome::{Outcome, Pushes, Totals},
+    outcome::{Outcome, Peaks, Pushes, Totals},
+    peak,
     trace::{self, Trace},
     traffic::{self, Messages},
     truth,
@@ -87,7 +88,9 @@ fn outcome(
     let starts: Vec<Time> = (0..config.devices.count)
         .map(|device| traffic::start(seed, device, config.devices.start_within.get()))
         .collect();
-    let verdict = truth::judge(config, schedule, finished.iter().map(|host| &host.facts[..]));
+    let facts = || finished.iter().map(|host| &host.facts[..]);
+    let verdict = truth::judge(config, schedule, facts());
+    let mut peaks = Peaks { sessions: peak::sessions(facts()), ..Peaks::default() };
 
     let created = config.traffic.down.map_or(0, |mean| {
         let created = |(device, start): (usize, &Time)| {
@@ -97,6 +100,7 @@ fn outcome(
         starts.iter().enumerate().map(created).sum()
     });
     let mut totals = Totals::default();
+    let mut radio = None;
     let mut server_busy = Duration::ZERO;
     let mut delays = Vec::new();
     let mut entries = Vec::new();
@@ -104,6 +108,8 @@ fn outcome(
         // The devices count what they pay and feel; no other node has totals.
         if node == world::DEVICES.0 as usize {
             totals = host.counts.totals;
+            radio = host.counts.radio;
+            peaks.attempts_per_s = host.counts.attempts.most();
         }
         server_busy += host.counts.server_busy;
         delays.extend(host.counts.push_delays);
@@ -117,10 +123,13 @@ fn outcome(
         device_time: starts.iter().map(|start| end.since(*start)).sum(),
         episodes: verdict.episodes,
         false_alarms: verdict.false_alarms,
+        accuracy: verdict.accuracy,
         usable_time: verdict.usable_time,
         zombie_time: verdict.zombie_time,
         server_busy,
+        peaks,
         totals,
+        radio,
         pushes: Pushes { created, delays },
         trace: keep_trace.then(|| Trace { nodes: world::node_names(config), entries }),
     }

@@ -42,9 +42,10 @@ impl Router {
     fn new(config: NatConfig, flushes: Vec<Time>) -> Self {
         let nat = Nat::new(config, 1, 1, flushes, 7);
         let delay = Distribution::Constant(Span::at_least(Duration::from_micros(1)));
-        let link = LinkConfig { delay, burst_loss: None, packet_loss: Fraction::default() };
+        let link =
+            LinkConfig { base_delay: None, delay, rate: None, burst_loss: None, packet_loss: Fraction::default() };
         let wire = |direction| {
-            let lane = LaneConfig { component: "wire", direction, index: 0, cuts: [].into() };
+            let lane = LaneConfig { component: "wire", direction, index: 0, cuts: [].into(), effects: Vec::new() };
             Link::new(&link, 7, [lane].into_iter())
         };
         // In the order of `TO_DEVICES` and `TO_SERVERS`.
