@@ -1,12 +1,15 @@
 //! The built-in scenarios: files of `library/`, compiled in. They are read like anybody's files.
 
 /// Every built-in scenario with its text, in the order in which they are run and listed.
-const SCENARIOS: [(&str, &str); 10] = [
+const SCENARIOS: [(&str, &str); 13] = [
     ("healthy", include_str!("../library/healthy.toml")),
     ("silent-nat", include_str!("../library/silent-nat.toml")),
     ("nat-reboot", include_str!("../library/nat-reboot.toml")),
     ("rebinding-nat", include_str!("../library/rebinding-nat.toml")),
     ("elevator", include_str!("../library/elevator.toml")),
+    ("flapping", include_str!("../library/flapping.toml")),
+    ("lossy-subway", include_str!("../library/lossy-subway.toml")),
+    ("high-speed-train", include_str!("../library/high-speed-train.toml")),
     ("cable-cut", include_str!("../library/cable-cut.toml")),
     ("one-way-cut", include_str!("../library/one-way-cut.toml")),
     ("deaf-server", include_str!("../library/deaf-server.toml")),

@@ -428,3 +428,96 @@ interval = "3s"
       = help: write its name alone, in quotes
     ");
 }
+
+#[test]
+fn a_loss_of_everything_is_a_cut() {
+    assert_snapshot!(scenario("[[faults]]\nloss-burst = { when.every = \"1h\", lasts = \"5s\", loss = 1.0 }"), @r#"
+    error: a link that loses every packet is not lossy, it is cut
+     --> test.toml:7:56
+      |
+    7 | loss-burst = { when.every = "1h", lasts = "5s", loss = 1.0 }
+      |                                                        ^^^
+      |
+      = help: use the fault `cut`, which counts as a break, or a loss below 1
+    "#);
+}
+
+#[test]
+fn a_rate_below_a_modem_is_refused_on_links_and_in_faults() {
+    assert_snapshot!(scenario(r#"[[faults]]
+rate-limit = { when.every = "1h", bits_per_second = 5 }"#), @r#"
+    error: a rate of 5 bits a second
+     --> test.toml:7:53
+      |
+    7 | rate-limit = { when.every = "1h", bits_per_second = 5 }
+      |                                                     ^
+      |
+      = help: use 1000 to 10000000000
+    "#);
+    assert_snapshot!(scenario(r#"core = { delay = "5ms", rate = { bits_per_second = 0 } }"#), @r#"
+    error: a rate of 0 bits a second
+     --> test.toml:5:52
+      |
+    5 | core = { delay = "5ms", rate = { bits_per_second = 0 } }
+      |                                                    ^
+      |
+      = help: use 1000 to 10000000000
+    "#);
+}
+
+#[test]
+fn flapping_ends_in_one_way() {
+    assert_snapshot!(scenario(r#"[[faults]]
+flapping = { when.every = "1h", lasts = "5m", cycles = 6 }"#), @r#"
+    error: both `lasts` and `cycles` say when the flapping ends
+     --> test.toml:7:56
+      |
+    7 | flapping = { when.every = "1h", lasts = "5m", cycles = 6 }
+      |                                                        ^
+      |
+      = help: leave one of them out
+    "#);
+    assert_snapshot!(scenario(r#"[[faults]]
+flapping = { when.every = "1h", cycles = 0 }"#), @r#"
+    error: 0 cycles
+     --> test.toml:7:42
+      |
+    7 | flapping = { when.every = "1h", cycles = 0 }
+      |                                          ^
+      |
+      = help: use 1 to 10000
+    "#);
+}
+
+#[test]
+fn the_distributions_of_link_faults_are_checked() {
+    assert_snapshot!(scenario(r#"[[faults]]
+delay-spike = { when.every = "1h", delay.uniform = { min = "2s", max = "1s" } }
+[[faults]]
+handover = { when.every = "1h", lasts.uniform = { min = "2s", max = "1s" } }"#), @r#"
+    error: max (1s) is shorter than min (2s)
+     --> test.toml:7:72
+      |
+    7 | delay-spike = { when.every = "1h", delay.uniform = { min = "2s", max = "1s" } }
+      |                                                                        ^^^^
+      |
+      = help: swap them
+
+    error: max (1s) is shorter than min (2s)
+     --> test.toml:9:69
+      |
+    9 | handover = { when.every = "1h", lasts.uniform = { min = "2s", max = "1s" } }
+      |                                                                     ^^^^
+      |
+      = help: swap them
+    "#);
+    assert_snapshot!(scenario(r#"core = { delay = "5ms", base_delay.uniform = { min = "2s", max = "1s" } }"#), @r#"
+    error: max (1s) is shorter than min (2s)
+     --> test.toml:5:66
+      |
+    5 | core = { delay = "5ms", base_delay.uniform = { min = "2s", max = "1s" } }
+      |                                                                  ^^^^
+      |
+      = help: swap them
+    "#);
+}
