@@ -430,59 +430,94 @@ interval = "3s"
 }
 
 #[test]
-fn a_radio_that_does_not_exist_is_named_with_those_that_do() {
-    assert_snapshot!(scenario(r#"radio = "lte-2102""#), @r#"
-    error: unknown name `lte-2102`
-     --> test.toml:6:9
+fn a_loss_of_everything_is_a_cut() {
+    assert_snapshot!(scenario("[[faults]]\nloss-burst = { when.every = \"1h\", lasts = \"5s\", loss = 1.0 }"), @r#"
+    error: a link that loses every packet is not lossy, it is cut
+     --> test.toml:7:56
       |
-    6 | radio = "lte-2102"
-      |         ^^^^^^^^^^
+    7 | loss-burst = { when.every = "1h", lasts = "5s", loss = 1.0 }
+      |                                                        ^^^
       |
-      = help: did you mean `lte-2012`? possible here are: `gprs`, `lte-2012`, `lte-modern`, `lte-op10`, `lte-short-tail`, `nr-nsa`, `nr-sa-inactive`, `umts-att`, `umts-huang`, `umts-no-fd`, `wifi-psm`
+      = help: use the fault `cut`, which counts as a break, or a loss below 1
     "#);
 }
 
 #[test]
-fn a_radio_that_contradicts_itself_is_told_where() {
-    let table = r#"[radio]
-promotion = "2m"
-promotion_mw = 1211
-active_mw = 1288
-up_kbps = 0
-down_kbps = 10000
-tail = [{ lasts = "10s", mw = 10, carries_below = 512 }]
-idle_mw = 20"#;
-    assert_snapshot!(scenario(table), @r#"
-    error: 2m is longer than any radio takes
-     --> test.toml:7:13
+fn a_rate_below_a_modem_is_refused_on_links_and_in_faults() {
+    assert_snapshot!(scenario(r#"[[faults]]
+rate-limit = { when.every = "1h", bits_per_second = 5 }"#), @r#"
+    error: a rate of 5 bits a second
+     --> test.toml:7:53
       |
-    7 | promotion = "2m"
-      |             ^^^^
+    7 | rate-limit = { when.every = "1h", bits_per_second = 5 }
+      |                                                     ^
       |
-      = help: use at most "1m"
+      = help: use 1000 to 10000000000
+    "#);
+    assert_snapshot!(scenario(r#"core = { delay = "5ms", rate = { bits_per_second = 0 } }"#), @r#"
+    error: a rate of 0 bits a second
+     --> test.toml:5:52
+      |
+    5 | core = { delay = "5ms", rate = { bits_per_second = 0 } }
+      |                                                    ^
+      |
+      = help: use 1000 to 10000000000
+    "#);
+}
 
-    error: a radio without a rate carries nothing
-      --> test.toml:10:11
-       |
-    10 | up_kbps = 0
-       |           ^
-       |
-       = help: use at least 1
+#[test]
+fn flapping_ends_in_one_way() {
+    assert_snapshot!(scenario(r#"[[faults]]
+flapping = { when.every = "1h", lasts = "5m", cycles = 6 }"#), @r#"
+    error: both `lasts` and `cycles` say when the flapping ends
+     --> test.toml:7:56
+      |
+    7 | flapping = { when.every = "1h", lasts = "5m", cycles = 6 }
+      |                                                        ^
+      |
+      = help: leave one of them out
+    "#);
+    assert_snapshot!(scenario(r#"[[faults]]
+flapping = { when.every = "1h", cycles = 0 }"#), @r#"
+    error: 0 cycles
+     --> test.toml:7:42
+      |
+    7 | flapping = { when.every = "1h", cycles = 0 }
+      |                                          ^
+      |
+      = help: use 1 to 10000
+    "#);
+}
 
-    error: this stage takes 10 mW, less than sleeping: idle_mw is 20
-      --> test.toml:12:31
-       |
-    12 | tail = [{ lasts = "10s", mw = 10, carries_below = 512 }]
-       |                               ^^
-       |
-       = help: let the tail take at least as much as sleeping
+#[test]
+fn the_distributions_of_link_faults_are_checked() {
+    assert_snapshot!(scenario(r#"[[faults]]
+delay-spike = { when.every = "1h", delay.uniform = { min = "2s", max = "1s" } }
+[[faults]]
+handover = { when.every = "1h", lasts.uniform = { min = "2s", max = "1s" } }"#), @r#"
+    error: max (1s) is shorter than min (2s)
+     --> test.toml:7:72
+      |
+    7 | delay-spike = { when.every = "1h", delay.uniform = { min = "2s", max = "1s" } }
+      |                                                                        ^^^^
+      |
+      = help: swap them
 
-    error: the first stage carries all packets
-      --> test.toml:12:51
-       |
-    12 | tail = [{ lasts = "10s", mw = 10, carries_below = 512 }]
-       |                                                   ^^^
-       |
-       = help: leave it out here; it belongs to later stages
+    error: max (1s) is shorter than min (2s)
+     --> test.toml:9:69
+      |
+    9 | handover = { when.every = "1h", lasts.uniform = { min = "2s", max = "1s" } }
+      |                                                                     ^^^^
+      |
+      = help: swap them
+    "#);
+    assert_snapshot!(scenario(r#"core = { delay = "5ms", base_delay.uniform = { min = "2s", max = "1s" } }"#), @r#"
+    error: max (1s) is shorter than min (2s)
+     --> test.toml:5:66
+      |
+    5 | core = { delay = "5ms", base_delay.uniform = { min = "2s", max = "1s" } }
+      |                                                                  ^^^^
+      |
+      = help: swap them
     "#);
 }
