@@ -54,7 +54,7 @@ fn mistakes_of_an_impatient_detector_come_as_f3_says() {
 /// With n = 2 the first of two misses is the turn to suspect. After it the next beat is answered, with 1 - q, and the
 /// mistake lasted T - tau + RTT; or it is missed too, the session is given up at its deadline, and the mistake lasts
 /// T + R. A turn comes with every 1/q-th beat of those that find trust:
-/// E[T_MR] = T/q + T + q (tau + R), E[T_M] = (1-q)(T - tau + RTT) + q (T + R), P_A = 1 - E[T_M] / E[T_MR].
+/// `E[T_MR] = T/q + T + q (tau + R)`, `E[T_M] = (1-q)(T - tau + RTT) + q (T + R)`, `P_A = 1 - E[T_M] / E[T_MR]`.
 #[test]
 fn mistakes_of_a_patient_detector_are_mostly_corrected() {
     let (outcome, q) = lossy(2);

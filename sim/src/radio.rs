@@ -384,6 +384,6 @@ mod tests {
         let one = train(&lte(), &[packet], 60_000);
         let three = train(&lte(), &[packet, packet, packet], 60_000);
         assert_eq!(three.energy_nj - one.energy_nj, 2 * (1_000 * 1_288 + 456 * 438));
-        assert_eq!(three.on - one.on, Duration::from_millis(2));
+        assert_eq!(three.on, one.on + Duration::from_millis(2));
     }
 }
