@@ -1,7 +1,7 @@
 //! The built-in scenarios: files of `library/`, compiled in. They are read like anybody's files.
 
 /// Every built-in scenario with its text, in the order in which they are run and listed.
-const SCENARIOS: [(&str, &str); 13] = [
+const SCENARIOS: [(&str, &str); 16] = [
     ("healthy", include_str!("../library/healthy.toml")),
     ("silent-nat", include_str!("../library/silent-nat.toml")),
     ("nat-reboot", include_str!("../library/nat-reboot.toml")),

@@ -521,3 +521,61 @@ handover = { when.every = "1h", lasts.uniform = { min = "2s", max = "1s" } }"#),
       = help: swap them
     "#);
 }
+
+#[test]
+fn a_radio_that_does_not_exist_is_named_with_those_that_do() {
+    assert_snapshot!(scenario(r#"radio = "lte-2102""#), @r#"
+    error: unknown name `lte-2102`
+     --> test.toml:6:9
+      |
+    6 | radio = "lte-2102"
+      |         ^^^^^^^^^^
+      |
+      = help: did you mean `lte-2012`? possible here are: `gprs`, `lte-2012`, `lte-modern`, `lte-op10`, `lte-short-tail`, `nr-nsa`, `nr-sa-inactive`, `umts-att`, `umts-huang`, `umts-no-fd`, `wifi-psm`
+    "#);
+}
+
+#[test]
+fn a_radio_that_contradicts_itself_is_told_where() {
+    let table = r#"[radio]
+promotion = "2m"
+promotion_mw = 1211
+active_mw = 1288
+up_kbps = 0
+down_kbps = 10000
+tail = [{ lasts = "10s", mw = 10, carries_below = 512 }]
+idle_mw = 20"#;
+    assert_snapshot!(scenario(table), @r#"
+    error: 2m is longer than any radio takes
+     --> test.toml:7:13
+      |
+    7 | promotion = "2m"
+      |             ^^^^
+      |
+      = help: use at most "1m"
+
+    error: a radio without a rate carries nothing
+      --> test.toml:10:11
+       |
+    10 | up_kbps = 0
+       |           ^
+       |
+       = help: use at least 1
+
+    error: this stage takes 10 mW, less than sleeping: idle_mw is 20
+      --> test.toml:12:31
+       |
+    12 | tail = [{ lasts = "10s", mw = 10, carries_below = 512 }]
+       |                               ^^
+       |
+       = help: let the tail take at least as much as sleeping
+
+    error: the first stage carries all packets
+      --> test.toml:12:51
+       |
+    12 | tail = [{ lasts = "10s", mw = 10, carries_below = 512 }]
+       |                                                   ^^^
+       |
+       = help: leave it out here; it belongs to later stages
+    "#);
+}
