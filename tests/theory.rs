@@ -287,7 +287,10 @@ fn f2_misses_before_a_cut_speed_up_its_detection() {
             assert_eq!(detection.by, DetectedBy::Heartbeat(GiveUp::NoReply));
             detection.at.since(episode.begin).as_secs_f64()
         };
-        let times: Vec<f64> = outcome.episodes.iter().map(detected).collect();
+        // Once in thousands, the introduction of an attempt that the device has abandoned is sent again and overtakes its
+        // successor's: the server then closes the newer session. That is a break too, but not this one.
+        let cuts = outcome.episodes.iter().filter(|episode| episode.cause == Cause::Cut);
+        let times: Vec<f64> = cuts.map(detected).collect();
         // The others were between two sessions when it struck.
         assert!(times.len() as f64 > 0.98 * f64::from(devices), "{} of {devices}", times.len());
         let what = format!("F2, n {misses}, p {loss}");

@@ -30,7 +30,8 @@ use crate::{
 
 /// Every host listens here.
 const PORT: u16 = 9_000;
-/// Datagrams that may wait at one host within a window. Turmoil drops what exceeds it, which is noticed and a hard error.
+/// Datagrams that may wait at one host within a window: far more than any world sends. Turmoil would drop what exceeds it,
+/// which shows only where the run is compared with the event engine's, as `auto` does.
 const UDP_CAPACITY: usize = 1 << 20;
 /// The longest datagram: arrival, number, sender, packet.
 const DATAGRAM_MAX: usize = 20 + 65_535;
