@@ -1,7 +1,7 @@
 //! The built-in scenarios: files of `library/`, compiled in. They are read like anybody's files.
 
 /// Every built-in scenario with its text, in the order in which they are run and listed.
-const SCENARIOS: [(&str, &str); 10] = [
+const SCENARIOS: [(&str, &str); 14] = [
     ("healthy", include_str!("../library/healthy.toml")),
     ("silent-nat", include_str!("../library/silent-nat.toml")),
     ("nat-reboot", include_str!("../library/nat-reboot.toml")),
@@ -12,6 +12,10 @@ const SCENARIOS: [(&str, &str); 10] = [
     ("deaf-server", include_str!("../library/deaf-server.toml")),
     ("server-crash", include_str!("../library/server-crash.toml")),
     ("vanished-server", include_str!("../library/vanished-server.toml")),
+    ("overloaded-server", include_str!("../library/overloaded-server.toml")),
+    ("gc-pauses", include_str!("../library/gc-pauses.toml")),
+    ("rolling-restart", include_str!("../library/rolling-restart.toml")),
+    ("reconnect-storm", include_str!("../library/reconnect-storm.toml")),
 ];
 
 /// Their names.

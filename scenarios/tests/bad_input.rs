@@ -147,7 +147,7 @@ ctu.when.every = "1h""#), @r#"
     7 | ctu.when.every = "1h"
       | ^^^
       |
-      = help: did you mean `cut`? possible here are: `cut`, `nat-flush`, `stall`, `crash`, `vanish`, `restart`
+      = help: did you mean `cut`? possible here are: `cut`, `nat-flush`, `stall`, `crash`, `vanish`, `restart`, `overload`, `pause`, `drain`
     "#);
 }
 

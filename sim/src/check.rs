@@ -3,15 +3,20 @@
 
 use std::time::Duration;
 
-use cardiogram_policies::{Bounds, Problem, unit::format_duration};
+use cardiogram_policies::{
+    Bounds, Problem,
+    unit::{Span, format_duration},
+};
 
 use crate::{
     config::{
-        Cut, DEVICES_MAX, DURATION_MAX, Distribution, FAULTS_MAX, FaultConfig, LinkConfig, NatClass, NatFlush,
-        SERVERS_MAX, ServerFault, When, WorldConfig,
+        Cut, DEVICES_MAX, DURATION_MAX, Distribution, Drain, FAULTS_MAX, FaultConfig, LinkConfig, NatClass, NatFlush,
+        Overload, When, WorldConfig,
     },
     frame::Frame,
 };
+
+mod server;
 
 /// The shortest delay of a link: the turmoil engine's windows are as long, and shorter ones would not end.
 const DELAY_MIN: Duration = Duration::from_micros(100);
@@ -28,6 +33,7 @@ pub(crate) fn problems(world: &WorldConfig) -> Vec<Problem> {
     found.link("access", &world.access);
     found.link("core", &world.core);
     found.counts(world);
+    found.servers(world);
     found.frames(world);
     found.traffic(world);
     for (place, fault) in world.faults.iter().enumerate() {
@@ -39,7 +45,7 @@ pub(crate) fn problems(world: &WorldConfig) -> Vec<Problem> {
 /// What the world guarantees on a healthy path.
 pub(crate) fn bounds(world: &WorldConfig) -> Bounds {
     let one_way = world.access.delay.practical_max() + world.core.delay.practical_max();
-    let work = world.server.heartbeat_cost.get().max(world.server.message_cost.get());
+    let work = world.server.heartbeat_cost.practical_max().max(world.server.message_cost.practical_max());
     let rtt = 2 * one_way + work;
     let lossless_links =
         [&world.access, &world.core].iter().all(|link| link.packet_loss.get() <= 0.0 && link.burst_loss.is_none());
@@ -52,7 +58,7 @@ pub(crate) fn bounds(world: &WorldConfig) -> Bounds {
         rtt_max: rtt + retransmissions,
         loss_free: lossless_links && !nat_loses_pushes,
         nat_timeout: Some(world.nat.established.get()),
-        handshake_max: 2 * (rtt + retransmissions) + world.server.accept_cost.get(),
+        handshake_max: (2 + server::login_round_trips(world)) * (rtt + retransmissions) + server::login_work(world),
         servers: world.server.count,
         silent_app: world.traffic.up.is_none() && world.traffic.down.is_none(),
     }
@@ -111,21 +117,12 @@ impl Found {
                 format!("use at most {DEVICES_PER_NAT}"),
             );
         }
-        let servers = world.server.count;
-        if servers == 0 || servers > SERVERS_MAX {
-            self.add("server.count", format!("{servers} servers"), format!("use 1 to {SERVERS_MAX}"));
-        }
-        if world.server.backlog == 0 || world.server.backlog > 65_535 {
-            self.add("server.backlog", format!("a backlog of {}", world.server.backlog), "use 1 to 65535");
-        }
         if world.faults.len() > FAULTS_MAX {
             self.add("faults", format!("{} faults", world.faults.len()), format!("use at most {FAULTS_MAX}"));
         }
     }
 
     fn frames(&mut self, world: &WorldConfig) {
-        /// Above it, a frame is a file.
-        const FRAME_MAX: u16 = 16_384;
         let (sizes, least) = (world.devices.frames, Frame::MIN);
         let all = [
             ("hello", sizes.hello, least.hello),
@@ -136,9 +133,9 @@ impl Found {
             ("ack", sizes.ack, least.ack),
         ];
         for (name, size, least) in all {
-            if !(least..=FRAME_MAX).contains(&size) {
+            if !(least..=Frame::MAX).contains(&size) {
                 let message = format!("a frame `{name}` cannot have {size} bytes");
-                self.add(format!("devices.frames.{name}"), message, format!("use {least} to {FRAME_MAX}"));
+                self.add(format!("devices.frames.{name}"), message, format!("use {least} to {}", Frame::MAX));
             }
         }
     }
@@ -161,29 +158,16 @@ impl Found {
             FaultConfig::Crash(fault) => ("crash", &fault.when, fault.lasts.as_ref()),
             FaultConfig::Vanish(fault) => ("vanish", &fault.when, fault.lasts.as_ref()),
             FaultConfig::Restart(fault) => ("restart", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Pause(fault) => ("pause", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Overload(Overload { when, lasts, .. }) => ("overload", when, lasts.as_ref()),
+            FaultConfig::Drain(Drain { when, .. }) => ("drain", when, None),
         };
         let path = format!("faults[{place}].{kind}");
         self.when(&path, when, world);
         if let Some(lasts) = lasts {
             self.distribution(&format!("{path}.lasts"), lasts);
         }
-        if let FaultConfig::Stall(fault)
-        | FaultConfig::Crash(fault)
-        | FaultConfig::Vanish(fault)
-        | FaultConfig::Restart(fault) = fault
-        {
-            self.server(&path, fault, world.server.count);
-        }
-    }
-
-    fn server(&mut self, path: &str, fault: &ServerFault, servers: u32) {
-        if let Some(server) = fault.server.filter(|server| *server >= servers) {
-            self.add(
-                format!("{path}.server"),
-                format!("there is no server {server}: server.count is {servers}"),
-                format!("use 0 to {}, or leave `server` out for all", servers.saturating_sub(1)),
-            );
-        }
+        self.server_fault(&path, fault, world);
     }
 
     fn when(&mut self, path: &str, when: &When, world: &WorldConfig) {
@@ -217,16 +201,16 @@ impl Found {
                     );
                 }
             }
-            When::Every(mean) => {
-                if world.duration.as_micros() / mean.get().as_micros() > STRIKES_MAX {
-                    let message = format!("a fault every {mean} strikes too often in {end}");
-                    self.add(
-                        format!("{path}.when.every"),
-                        message,
-                        format!("at most {STRIKES_MAX} are expected of one"),
-                    );
-                }
-            }
+            When::Every(mean) => self.strikes(&format!("{path}.when.every"), *mean, world),
+        }
+    }
+
+    /// A random process that strikes once in `mean`.
+    fn strikes(&mut self, path: &str, mean: Span, world: &WorldConfig) {
+        if world.duration.as_micros() / mean.get().as_micros() > STRIKES_MAX {
+            let end = format_duration(world.duration);
+            let message = format!("a fault every {mean} strikes too often in {end}");
+            self.add(path, message, format!("at most {STRIKES_MAX} are expected of one"));
         }
     }
 }

@@ -6,12 +6,11 @@ use std::rc::Rc;
 use cardiogram_policies::{Time, unit::Span};
 
 use crate::{
-    config::{Cut, Direction, Distribution, FaultConfig, LinkName, NatFlush, ServerFault, WorldConfig},
+    config::{Cut, Direction, Distribution, FaultConfig, LinkName, NatFlush, WorldConfig},
     device::DeviceGroup,
     link::{LaneConfig, Link},
     nat::Nat,
     node::Host,
-    outcome::Cause,
     schedule::{self, Interval},
     server::{Clients, Server, ServerFaults},
     trace::NodeId,
@@ -84,32 +83,13 @@ impl Schedule {
             access: (0..config.devices.count).map(|device| cuts(LinkName::Access, u64::from(device))).collect(),
             core: cuts(LinkName::Core, 0),
             flushes,
-            servers: (0..config.server.count).map(|server| server_faults(config, server, horizon, seed)).collect(),
+            servers: (0..config.server.count).map(|server| ServerFaults::draw(config, server, seed)).collect(),
         }
     }
-}
-
-fn server_faults(config: &WorldConfig, server: u32, horizon: Time, seed: u64) -> Vec<ServerFaults> {
-    let mut faults = Vec::new();
-    for (name, fault) in numbered(config) {
-        let (cause, fault) = match fault {
-            FaultConfig::Stall(fault) => (Cause::ServerStall, fault),
-            FaultConfig::Crash(fault) => (Cause::ServerCrash, fault),
-            FaultConfig::Vanish(fault) => (Cause::ServerVanish, fault),
-            FaultConfig::Restart(fault) => (Cause::ServerRestart, fault),
-            FaultConfig::Cut(_) | FaultConfig::NatFlush(_) => continue,
-        };
-        let ServerFault { server: of, when, lasts } = fault;
-        if of.is_none_or(|of| of == server) {
-            let intervals = schedule::intervals(when, lasts.as_ref(), horizon, seed, &name, u64::from(server));
-            faults.push(ServerFaults { cause, intervals });
-        }
-    }
-    faults
 }
 
 /// The faults, each with the name of its stream: its place in the file.
-fn numbered(config: &WorldConfig) -> impl Iterator<Item = (String, &FaultConfig)> {
+pub(crate) fn numbered(config: &WorldConfig) -> impl Iterator<Item = (String, &FaultConfig)> {
     config.faults.iter().enumerate().map(|(place, fault)| (format!("fault/{place}"), fault))
 }
 

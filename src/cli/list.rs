@@ -5,7 +5,7 @@ use std::io::Write;
 use cardiogram_policies::preset;
 use cardiogram_scenarios::{
     library, load,
-    network::{Network, networks},
+    network::{Network, networks, servers},
 };
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ enum What {
     Scenarios,
     /// Strategies, for `--strategy` and `show`
     Strategies,
-    /// Links and NATs that a scenario file can name
+    /// Links, NATs and servers that a scenario file can name
     Networks,
 }
 
@@ -52,6 +52,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
                 .iter()
                 .map(|it| network("link", it))
                 .chain(presets.nat.iter().map(|it| network("nat", it)))
+                .chain(servers().iter().map(|it| network("server", it)))
                 .collect()
         }
     };

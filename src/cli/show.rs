@@ -6,12 +6,12 @@ use cardiogram_policies::preset;
 use cardiogram_scenarios::{
     library,
     load::nearest,
-    network::{self, networks},
+    network::{self, networks, servers},
 };
 
 use super::Failure;
 
-/// Print the file of a built-in scenario, strategy, link or NAT
+/// Print the file of a built-in scenario, strategy, link, NAT or server
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Its name, as `cardiogram list` shows it
@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     if let Some(text) = text {
         return Ok(out.write_all(text.as_bytes())?);
     }
-    let networks = networks().link.keys().chain(networks().nat.keys()).map(String::as_str);
+    let networks = networks().link.keys().chain(networks().nat.keys()).chain(servers().keys()).map(String::as_str);
     let known = library::names().chain(preset::all().iter().map(|preset| preset.name)).chain(networks);
     let hint = nearest(name, known).map_or(String::new(), |name| format!("; did you mean `{name}`?"));
     Err(Failure::Input(format!(
