@@ -21,7 +21,7 @@ fn main() {
     if let Some(order) = args.iter().position(|arg| arg == MEMORY_OF) {
         let devices = args[order + 1].parse().expect("a number of devices");
         measure(&world(devices, Duration::from_secs(1_800)), RunOptions::new(Engine::Event));
-        println!("{}", peak_memory_bytes().map_or("unknown".into(), |bytes| bytes.to_string()));
+        println!("{}", peak_memory_bytes().map_or_else(|| "unknown".into(), |bytes| bytes.to_string()));
         return;
     }
     device_day();

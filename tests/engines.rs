@@ -19,7 +19,7 @@ fn first_difference(world: &WorldConfig, seed: u64, options: &RunOptions) -> Str
     };
     let (event, other) = (kept(RunOptions::new(Engine::Event)), kept(*options));
     let differing = event.lines().zip(other.lines()).find(|(a, b)| a != b);
-    differing.map_or("one run is longer".into(), |(a, b)| format!("event engine: {a}\nother run:    {b}"))
+    differing.map_or_else(|| "one run is longer".into(), |(a, b)| format!("event engine: {a}\nother run:    {b}"))
 }
 
 fn agree(world: &WorldConfig, seed: u64, options: RunOptions) -> Result<(), TestCaseError> {

@@ -1,4 +1,5 @@
-//! The latency that no policy can beat at a given cost, where such a bound holds.
+//! What no policy can beat, where such a bound holds: the latency at a given cost, and the cost of keeping a NAT's
+//! mapping alive.
 //!
 //! A policy that learns of a break only from the silence after its own probes, at rho probes a second and breaks that
 //! come at times it cannot know, notices on average no sooner than 1/(2 rho) after the break (residual life: the mean
@@ -7,6 +8,12 @@
 //!
 //! Packets are counted over all the device's time, but a device without a session sends few. Probes per hour of usable
 //! session are therefore at most x divided by the availability A, and what holds for certain is 3600 A / x.
+//!
+//! A mapping that the NAT forgets after N seconds without a packet, of a connection that nothing else is sent on, lasts
+//! only if an exchange follows the one before within N: at least 3600/N an hour, of two packets each. (With other
+//! traffic a policy needs fewer: the packets of that traffic count.)
+
+use cardiogram_scenarios::Scenario;
 
 use crate::data::Label;
 
@@ -40,6 +47,28 @@ impl Bound {
     }
 }
 
+/// What it takes to keep a NAT's mapping alive where nothing but the policy sends.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct KeepAlive {
+    /// Idle time after which the NAT forgets an established connection.
+    pub(crate) timeout_s: f64,
+}
+
+impl KeepAlive {
+    /// Decides from what the scenario is and what broke sessions in it: `None` where expiry broke none, or where the
+    /// application sends too.
+    pub(crate) fn decide(scenario: &Scenario, causes: &[Label]) -> Option<Self> {
+        let is_silent = scenario.traffic.up.is_none() && scenario.traffic.down.is_none();
+        let has_expired = causes.iter().any(|cause| cause.as_str() == "nat-expiry");
+        (is_silent && has_expired).then(|| Self { timeout_s: scenario.nat.established.get().as_secs_f64() })
+    }
+
+    /// The fewest packets, both directions.
+    pub(crate) fn packets_per_device_hour_min(self) -> f64 {
+        2.0 * 3_600.0 / self.timeout_s
+    }
+}
+
 /// The least mean latency in seconds of a policy that costs so much and leaves its device so often without a session.
 pub(crate) fn latency_min_s(packets_per_device_hour: f64, availability: f64) -> f64 {
     3_600.0 * availability / packets_per_device_hour
@@ -57,6 +86,18 @@ mod tests {
     fn an_evenly_probing_policy_of_two_packets_a_probe_meets_the_bound() {
         // A probe a minute: the mean wait is 30 s, the cost 120 packets an hour.
         assert!((latency_min_s(120.0, 1.0) - 30.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_silent_application_behind_a_nat_that_forgets_needs_an_exchange_a_timeout() {
+        let scenario = |name: &str| cardiogram_scenarios::load::scenario(name).unwrap().value;
+        let expiry = labels(&["nat-expiry"]);
+        let needed = KeepAlive::decide(&scenario("silent-nat"), &expiry).unwrap();
+        // An exchange of 2 packets every 300 s.
+        assert!((needed.packets_per_device_hour_min() - 24.0).abs() < 1e-12);
+        assert_eq!(KeepAlive::decide(&scenario("silent-nat"), &labels(&["cut"])), None);
+        // There the application is pushed to every 15 min.
+        assert_eq!(KeepAlive::decide(&scenario("nat-reboot"), &expiry), None);
     }
 
     #[test]

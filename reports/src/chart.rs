@@ -8,7 +8,7 @@ mod labels;
 mod scale;
 mod text;
 
-use plotters_backend::DrawingBackend;
+use plotters::backend::DrawingBackend;
 
 use crate::bootstrap::Interval;
 
@@ -90,6 +90,8 @@ pub(crate) type Values = (f64, f64);
 pub(crate) enum Mark {
     /// A line through points.
     Line(Vec<Values>, Stroke),
+    /// A vertical line at a value, through the strips too.
+    Rule(f64, Stroke),
     /// A filled polygon.
     Area(Vec<Values>, Color),
     /// A marker with its name.
@@ -203,6 +205,11 @@ impl<'a> Layout<'a> {
         (self.x(x), self.y(y))
     }
 
+    /// The ends of a vertical line.
+    fn rule(&self, x: f64) -> (Spot, Spot) {
+        ((self.x(x), self.outer.top), (self.x(x), self.outer.bottom))
+    }
+
     fn center(&self, point: &Point) -> Spot {
         let y = match point.y {
             Height::At { value, .. } | Height::AtLeast(value) => self.y(value),
@@ -299,6 +306,10 @@ impl<'a> Layout<'a> {
             Mark::Line(points, stroke) => {
                 canvas.line(&points.iter().map(|&point| self.spot(point)).collect::<Vec<_>>(), *stroke);
             }
+            Mark::Rule(x, stroke) => {
+                let (from, to) = self.rule(*x);
+                canvas.line(&[from, to], *stroke);
+            }
             Mark::Point(point) => self.draw_point(canvas, point),
             Mark::Bar { row, value, identity, text } => {
                 let (end, middle) = self.spot((*value, *row));
@@ -381,8 +392,12 @@ impl<'a> Layout<'a> {
         };
         let mut lines: Vec<(Spot, Spot)> = self.points().flat_map(|point| self.whiskers(point)).collect();
         for mark in &self.chart.marks {
-            if let Mark::Line(points, _) = mark {
-                lines.extend(points.windows(2).map(|pair| (self.spot(pair[0]), self.spot(pair[1]))));
+            match mark {
+                Mark::Line(points, _) => {
+                    lines.extend(points.windows(2).map(|pair| (self.spot(pair[0]), self.spot(pair[1]))));
+                }
+                Mark::Rule(x, _) => lines.push(self.rule(*x)),
+                Mark::Area(..) | Mark::Point(_) | Mark::Bar { .. } => {}
             }
         }
         labels::place(&self.points().map(anchor).collect::<Vec<_>>(), &self.outer, &lines)

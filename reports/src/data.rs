@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use cardiogram_scenarios::manifest::Manifest;
 
 use crate::error::Error;
 
@@ -73,37 +73,6 @@ pub(crate) struct Results {
     pub(crate) manifest: Manifest,
     /// Scenarios that have runs, in the manifest's order.
     pub(crate) scenarios: Vec<ScenarioResults>,
-}
-
-/// `manifest.json`, as far as a report needs it.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Manifest {
-    /// Version of cardiogram that wrote the results.
-    pub(crate) version: String,
-    /// Engine that was asked for.
-    pub(crate) engine: String,
-    /// Scenarios in the order they were named.
-    pub(crate) scenarios: Vec<ScenarioEntry>,
-    /// Strategies in the order they were named.
-    pub(crate) strategies: Vec<StrategyEntry>,
-}
-
-/// A scenario in the manifest.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct ScenarioEntry {
-    /// As in the column `scenario`.
-    pub(crate) name: String,
-    /// The scenario file.
-    pub(crate) text: String,
-    /// Length of a run in seconds.
-    pub(crate) duration_s: f64,
-}
-
-/// A strategy in the manifest.
-#[derive(Debug, Deserialize)]
-pub(crate) struct StrategyEntry {
-    /// As in the column `strategy`.
-    pub(crate) name: String,
 }
 
 /// What was measured in one scenario.

@@ -6,6 +6,8 @@ use std::{fmt::Write as _, fs, path::Path};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
 use rand_core::Rng as _;
 
+use cardiogram_scenarios::manifest::{Manifest, ManifestScenario, ManifestStrategy};
+
 pub(crate) const RUNS_HEADER: &str = "scenario,strategy,seed,engine,device_hours,episodes,detected,ridden_out,\
     undetected,false_alarms,detect_mean_s,detect_p50_s,detect_p95_s,detect_max_s,recover_mean_s,availability,\
     packets_up,packets_down,bytes_up,bytes_down,heartbeats_sent,connect_attempts,trace_hash";
@@ -70,7 +72,9 @@ pub(crate) fn write(dir: &Path, seeds: u64) {
     }
     fs::write(dir.join("runs.csv"), runs).unwrap();
     fs::write(dir.join("episodes.csv"), episodes).unwrap();
-    fs::write(dir.join("manifest.json"), manifest(seeds)).unwrap();
+    let scenarios = WORLDS.iter().map(|world| (world.name, text(world), DURATION_S));
+    let manifest = manifest(seeds, scenarios, BEATS.iter().map(|beat| beat.name));
+    fs::write(dir.join("manifest.json"), manifest).unwrap();
 }
 
 /// The names of all scenarios and strategies of [`write`].
@@ -88,37 +92,56 @@ pub(crate) fn write_rows(
     episodes: &[&str],
 ) {
     let file = |header: &str, rows: &[&str]| [&[header], rows].concat().join("\n");
-    let scenario =
-        |name: &&str| serde_json::json!({ "name": name, "text": "", "hash": "00", "duration_s": duration_s });
-    let manifest = serde_json::json!({
-        "version": "0.1.0",
-        "engine": "event",
-        "seeds": [1, 2],
-        "scenarios": scenarios.iter().map(scenario).collect::<Vec<_>>(),
-        "strategies": strategies.iter().map(|name| serde_json::json!({ "name": name })).collect::<Vec<_>>(),
-    });
+    let scenarios = scenarios.iter().map(|&name| (name, String::new(), duration_s));
+    let manifest = manifest(2, scenarios, strategies.iter().copied());
     fs::write(dir.join("runs.csv"), file(RUNS_HEADER, runs)).unwrap();
     fs::write(dir.join("episodes.csv"), file(EPISODES_HEADER, episodes)).unwrap();
-    fs::write(dir.join("manifest.json"), manifest.to_string()).unwrap();
+    fs::write(dir.join("manifest.json"), manifest).unwrap();
 }
 
-fn manifest(seeds: u64) -> String {
-    let scenario = |world: &World| {
-        let text = format!(
-            "name = {:?}\nabout = \"A world of {} breaks <a day>.\"\nexpect = \"Frequent beats & short timeouts.\"\n",
-            world.name, world.breaks
-        );
-        serde_json::json!({ "name": world.name, "text": text, "hash": "00", "duration_s": DURATION_S })
+/// A manifest of scenarios (name, file, seconds) and strategies.
+fn manifest<'a>(
+    seeds: u64,
+    scenarios: impl Iterator<Item = (&'a str, String, f64)>,
+    strategies: impl Iterator<Item = &'a str>,
+) -> String {
+    let strategies: Vec<ManifestStrategy> = strategies
+        .map(|name| ManifestStrategy { name: name.to_owned(), hash: "00".to_owned(), text: String::new() })
+        .collect();
+    let scenario = |(name, text, duration_s): (&str, String, f64)| ManifestScenario {
+        name: name.to_owned(),
+        duration_s,
+        strategies: strategies.iter().map(|strategy| strategy.name.clone()).collect(),
+        hash: "00".to_owned(),
+        text,
     };
-    let strategy = |beat: &Beat| serde_json::json!({ "name": beat.name, "text": "", "hash": "00" });
-    let manifest = serde_json::json!({
-        "version": "0.1.0",
-        "engine": "auto",
-        "seeds": (1..=seeds).collect::<Vec<_>>(),
-        "scenarios": WORLDS.iter().map(scenario).collect::<Vec<_>>(),
-        "strategies": BEATS.iter().map(strategy).collect::<Vec<_>>(),
-    });
+    let manifest = Manifest {
+        version: "0.1.0".to_owned(),
+        engine: "auto".to_owned(),
+        first_seed: 1,
+        seeds,
+        shard: "1/1".to_owned(),
+        scenarios: scenarios.map(scenario).collect(),
+        strategies,
+    };
     serde_json::to_string_pretty(&manifest).unwrap()
+}
+
+/// The file of a world.
+fn text(world: &World) -> String {
+    format!(
+        r#"
+name = {:?}
+about = "A world of {} breaks <a day>."
+expect = "Frequent beats & short timeouts."
+strategies = ["none"]
+duration = "24h"
+access = "lte-near"
+core = "backbone"
+nat = "cn-mobile-2g3g"
+"#,
+        world.name, world.breaks
+    )
 }
 
 fn write_run(runs: &mut String, episodes: &mut String, world: &World, beat: &Beat, seed: u64) {

@@ -22,7 +22,6 @@ mod pareto;
 mod plots;
 mod publish;
 mod stats;
-mod survival;
 mod table;
 #[cfg(test)]
 mod tests;

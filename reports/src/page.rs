@@ -4,13 +4,13 @@
 
 use std::collections::BTreeSet;
 
+use cardiogram_scenarios::survival::Estimated;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{
     bootstrap::Interval,
     number::{counted, list, percent, short},
     stats::{CellStats, ScenarioStats, Summary, Warning},
-    survival::Estimated,
 };
 
 /// A plot as the page shows it.

@@ -3,16 +3,18 @@
 //! Where sessions broke it is the trade-off (detection latency against packets); where none did, what the strategies
 //! cost.
 
+use cardiogram_scenarios::survival::Estimated;
+
 use crate::{
-    bound::{self, Bound},
+    bound::{self, Bound, KeepAlive},
     chart::{Axis, Chart, Color, Height, Identity, Mark, Point, Scale, Stroke, Values},
     number::{counted, percent, short},
     stats::{CellStats, ScenarioStats},
-    survival::Estimated,
 };
 
 const FRONT: Stroke = Stroke { color: Color(70, 70, 70), width: 2.0, dash: None };
 const BOUND: Stroke = Stroke { color: Color(150, 40, 40), width: 1.5, dash: Some((7.0, 5.0)) };
+const KEEP_ALIVE: Stroke = Stroke { color: Color(40, 80, 140), width: 1.5, dash: Some((3.0, 4.0)) };
 /// Where the bound lets no strategy be.
 const OUT_OF_REACH: Color = Color(246, 240, 240);
 
@@ -61,7 +63,7 @@ fn trade_off(scenario: &ScenarioStats) -> Figure {
         .zip(&heights)
         .filter_map(|(cell, height)| Some((cell.packets_per_device_hour, value(height)?)))
         .collect();
-    let x_scale = Scale::log_around(cells.iter().map(|cell| cell.packets_per_device_hour));
+    let x_scale = Scale::log_around(packets(scenario).filter(|packets| *packets > 0.0));
     let y_scale = latency_scale(scenario.bound, &heights, &placed);
 
     let mut marks = Vec::new();
@@ -74,6 +76,7 @@ fn trade_off(scenario: &ScenarioStats) -> Figure {
             legend.push(("bound: no policy below this line".to_owned(), BOUND));
         }
     }
+    mark_keep_alive(scenario, &mut marks, &mut legend);
     let front: Vec<Values> = cells.iter().filter(|cell| cell.on_front).filter_map(|cell| cell.point()).collect();
     if !front.is_empty() {
         marks.push(Mark::Line(steps(&front, &x_scale, &y_scale), FRONT));
@@ -103,6 +106,34 @@ fn trade_off(scenario: &ScenarioStats) -> Figure {
             notes: notes(scenario),
         },
     }
+}
+
+/// What belongs along the axis of packets.
+fn packets(scenario: &ScenarioStats) -> impl Iterator<Item = f64> {
+    let needed = scenario.keep_alive.map(KeepAlive::packets_per_device_hour_min);
+    scenario.cells.iter().map(|cell| cell.packets_per_device_hour).chain(needed)
+}
+
+/// The vertical line left of which no strategy keeps the mapping alive.
+fn mark_keep_alive(scenario: &ScenarioStats, marks: &mut Vec<Mark>, legend: &mut Vec<(String, Stroke)>) {
+    if let Some(keep_alive) = scenario.keep_alive {
+        marks.push(Mark::Rule(keep_alive.packets_per_device_hour_min(), KEEP_ALIVE));
+        legend.push(("fewest packets that keep the NAT's mapping alive".to_owned(), KEEP_ALIVE));
+    }
+}
+
+/// How to read that line; empty where there is none.
+fn keep_alive_caption(scenario: &ScenarioStats) -> String {
+    scenario.keep_alive.map_or_else(String::new, |it| {
+        format!(
+            " The vertical line is what it takes to keep the mapping alive: the NAT forgets a session after {timeout}\
+             \u{a0}s without a packet, and nothing but the strategy sends, so it takes an exchange of at least 2 \
+             packets every {timeout}\u{a0}s: 2 · 3600 / {timeout} = {packets} packets per device-hour. It applies \
+             where the application itself is silent.",
+            timeout = short(it.timeout_s),
+            packets = short(it.packets_per_device_hour_min()),
+        )
+    })
 }
 
 /// The latency of a strategy that has one, known or at least.
@@ -198,7 +229,8 @@ fn trade_off_caption(scenario: &ScenarioStats) -> String {
     format!(
         "Left and below is better. Means are Kaplan-Meier estimates, with breaks that were ridden out or outlasted the \
          run censored; whiskers are 95 % bootstrap intervals over seeds. The Pareto front joins the strategies that no \
-         other beats in both. {bound}"
+         other beats in both. {bound}{}",
+        keep_alive_caption(scenario)
     )
 }
 
@@ -230,23 +262,24 @@ fn costs(scenario: &ScenarioStats) -> Figure {
     };
     let nothing =
         if cells.iter().any(|cell| cell.episodes() > 0) { "No break was noticed" } else { "No session broke" };
+    let mut marks: Vec<Mark> = (0..).zip(cells.iter().zip(&texts)).map(bar).collect();
+    let mut legend = Vec::new();
+    mark_keep_alive(scenario, &mut marks, &mut legend);
     Figure {
         caption: format!(
             "{nothing} here, so there is no latency to compare. Shorter is cheaper; a false alarm is a usable session \
-             given up."
+             given up.{}",
+            keep_alive_caption(scenario)
         ),
         description: format!("{}: packets per device-hour. {}.", scenario.name, described.join("; ")),
         chart: Chart {
             title: format!("{}: what each strategy costs", scenario.name),
-            x: Axis {
-                label: PACKETS_LABEL.to_owned(),
-                scale: Scale::linear_from_zero(cells.iter().map(|cell| cell.packets_per_device_hour)),
-            },
+            x: Axis { label: PACKETS_LABEL.to_owned(), scale: Scale::linear_from_zero(packets(scenario)) },
             y: Axis { label: String::new(), scale: Scale::Names(names().collect()) },
             above: None,
             below: None,
-            marks: (0..).zip(cells.iter().zip(&texts)).map(bar).collect(),
-            legend: Vec::new(),
+            marks,
+            legend,
             notes: Vec::new(),
         },
     }

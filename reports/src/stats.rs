@@ -1,16 +1,20 @@
 //! What the results say: one [`CellStats`] for each strategy in each scenario, and what follows for the scenario.
 //!
 //! Rates are sums over sums (all packets by all hours), never means of per-run rates. Latencies are pooled over seeds
-//! and estimated with censoring ([`crate::survival`]); intervals draw seeds again ([`crate::bootstrap`]).
+//! and estimated with censoring ([`cardiogram_scenarios::survival`]); intervals draw seeds again ([`crate::bootstrap`]).
 
 use std::collections::BTreeSet;
 
+use cardiogram_scenarios::{
+    Scenario, load,
+    survival::{Curve, Estimated, Observation, Sample},
+};
+
 use crate::{
     bootstrap::{Interval, Resamples},
-    bound::Bound,
+    bound::{Bound, KeepAlive},
     data::{Cell, Episode, Label, Outcome, Results, Run, ScenarioResults},
     pareto,
-    survival::{Curve, Estimated, Sample, Spell},
 };
 
 /// Fewer seeds than this make intervals that are too narrow to be believed.
@@ -44,6 +48,8 @@ pub(crate) struct ScenarioStats {
     pub(crate) cells: Vec<CellStats>,
     /// What no policy can beat.
     pub(crate) bound: Bound,
+    /// What it takes to keep the NAT's mapping alive, where sessions broke because it was forgotten.
+    pub(crate) keep_alive: Option<KeepAlive>,
 }
 
 /// One strategy in one scenario.
@@ -130,14 +136,17 @@ fn scenario_stats(results: &Results, scenario: &ScenarioResults) -> ScenarioStat
         all.into_iter().collect::<Vec<_>>()
     };
     let noticing: Vec<f64> = cells.iter().filter(|cell| cell.detected > 0).map(|cell| cell.availability).collect();
-    let text: toml::Table = entry.text.parse().unwrap_or_default();
-    let string = |key| text.get(key).and_then(toml::Value::as_str).unwrap_or_default().trim().to_owned();
+    let causes = words(|episode| episode.cause);
+    // A file of another version may not be readable here; its numbers are all the same.
+    let file = load::parse_scenario(&entry.name, &entry.text).ok();
+    let prose = |of: fn(&Scenario) -> &str| file.as_ref().map_or_else(String::new, |file| of(file).trim().to_owned());
     ScenarioStats {
         name: entry.name.clone(),
-        about: string("about"),
-        expect: string("expect"),
+        about: prose(|file| &file.about),
+        expect: prose(|file| &file.expect),
         duration_s: entry.duration_s,
-        bound: Bound::decide(&words(|episode| episode.cause), &words(|episode| episode.detected_by), &noticing),
+        bound: Bound::decide(&causes, &words(|episode| episode.detected_by), &noticing),
+        keep_alive: file.as_ref().and_then(|file| KeepAlive::decide(file, &causes)),
         cells,
     }
 }
@@ -161,15 +170,14 @@ fn cell_stats(cell: &Cell, strategy: &str) -> CellStats {
     let device_hours = sum(|run| run.device_hours);
     let false_alarms = sum(|run| run.false_alarms as f64);
     let resamples = Resamples::new(cell.runs.len());
-    let once = vec![1; cell.runs.len()];
 
     let detection = sample(cell, |episode| (episode.latency_s, episode.outcome == Outcome::Detected));
-    let detection_curve = detection.curve(&once);
-    let detect_mean_s = detection_curve.as_ref().map(Curve::mean_s);
+    let detection_curve = detection.curve();
+    let detect_mean_s = detection_curve.as_ref().map(Curve::mean);
     // A mean that is only bounded below has no upper end that an interval could state.
     let detect_interval_s = detect_mean_s
         .and_then(Estimated::known)
-        .and_then(|_| resamples.interval(|weights| Some(detection.curve(weights)?.mean_s().value())));
+        .and_then(|_| resamples.interval(|weights| Some(detection.weighted_curve(weights)?.mean().value())));
     let recovery = sample(cell, |episode| (episode.recovery_s, episode.recovered));
 
     let mut stats = CellStats {
@@ -189,8 +197,8 @@ fn cell_stats(cell: &Cell, strategy: &str) -> CellStats {
         availability: sum(|run| run.availability * run.device_hours) / device_hours,
         detect_mean_s,
         detect_interval_s,
-        detect_p95_s: detection_curve.map(|curve| curve.quantile_s(0.95)),
-        recover_mean_s: recovery.curve(&once).map(|curve| curve.mean_s()),
+        detect_p95_s: detection_curve.map(|curve| curve.quantile(0.95)),
+        recover_mean_s: recovery.curve().map(|curve| curve.mean()),
         on_front: false,
         warnings: Vec::new(),
     };
@@ -198,16 +206,16 @@ fn cell_stats(cell: &Cell, strategy: &str) -> CellStats {
     stats
 }
 
-/// The episodes of a cell as observations of `spell`: a time, and whether what was waited for happened.
-fn sample(cell: &Cell, spell: impl Fn(&Episode) -> (f64, bool)) -> Sample {
-    let mut spells = Vec::new();
+/// The episodes of a cell as observations of `what`: a time in seconds, and whether what was waited for happened.
+fn sample(cell: &Cell, what: impl Fn(&Episode) -> (f64, bool)) -> Sample {
+    let mut observations = Vec::new();
     for (replicate, run) in (0..).zip(&cell.runs) {
-        spells.extend(run.episodes.iter().map(|episode| {
-            let (time_s, happened) = spell(episode);
-            Spell { time_s, happened, replicate }
+        observations.extend(run.episodes.iter().map(|episode| {
+            let (time, happened) = what(episode);
+            Observation { time, happened, replicate }
         }));
     }
-    Sample::new(spells)
+    Sample::new(observations)
 }
 
 fn packets_per_device_hour(runs: &[Run], weights: &[u32]) -> f64 {

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use cardiogram_scenarios::survival::Estimated;
+
 use crate::{
     number::{percent, short},
     stats::{CellStats, ScenarioStats, Summary},
-    survival::Estimated,
 };
 
 /// Longest name of a strategy; what is longer is cut.

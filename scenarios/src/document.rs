@@ -214,7 +214,13 @@ fn words(message: &str) -> (String, Option<String>) {
         |prefix| message.strip_prefix(prefix).and_then(|rest: &str| rest.split_once(", expected "));
     if let Some((found, expected)) = found_and_expected("invalid type: ") {
         return match found {
-            "unit variant" => ("this needs parameters".into(), Some("write a table, as in { name = { ... } }".into())),
+            "unit variant" => (
+                "this needs parameters".into(),
+                Some(
+                    "write a table, as in { name = { ... } }, or { name = {} } where every parameter has a default"
+                        .into(),
+                ),
+            ),
             "map" => ("a table does not belong here".into(), Some(format!("write {}", plain(expected)))),
             "sequence" => ("an array does not belong here".into(), Some(format!("write {}", plain(expected)))),
             _ => (format!("{found} does not belong here"), Some(format!("write {}", plain(expected)))),

@@ -44,6 +44,11 @@ struct Header {
     program: String,
 }
 
+/// Whether a run in `dir` has begun and not come to its end.
+pub(crate) fn is_in(dir: &Path) -> bool {
+    dir.join(FILE_NAME).exists()
+}
+
 impl Journal {
     /// Opens the journal in `dir` for the plan of that fingerprint, which has `cells` cells. Also returns what it
     /// already knows of them.

@@ -11,7 +11,7 @@ use cardiogram_sim::{
 use crate::{
     decimal::Decimal,
     rows::{EpisodeRow, RunRow},
-    survival::{Observation, Survival},
+    survival::{Curve, Estimated, Observation, Sample},
 };
 
 /// Which run a row belongs to.
@@ -35,10 +35,9 @@ impl fmt::Display for RunName {
 /// What the run `name` of `duration` on `engine` came to.
 pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Outcome) -> RunRow {
     let count = |kind| outcome.episodes.iter().filter(|episode| episode.outcome() == kind).count() as u64;
-    let observed = outcome.episodes.iter().map(|episode| latency(episode, duration)).collect::<Vec<_>>();
-    let longest = observed.iter().filter(|it| !it.censored).map(|it| it.micros).max();
-    let survival = Survival::estimate(observed);
-    let detect = |p| survival.as_ref()?.quantile_micros(p).map(Decimal::from_millionths);
+    let curve = Sample::new(outcome.episodes.iter().map(|episode| latency(episode, duration)).collect()).curve();
+    let detect = |q| curve.as_ref()?.quantile(q).known().map(micros);
+    let longest = outcome.episodes.iter().filter_map(|it| Some(it.detection?.at.since(it.begin))).max();
     let mut recoveries: Vec<Duration> = outcome.episodes.iter().filter_map(recovery).collect();
     recoveries.sort_unstable();
     let (delays, totals) = (&outcome.pushes.delays, &outcome.totals);
@@ -54,10 +53,10 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
         ridden_out: count(EpisodeOutcome::RiddenOut),
         undetected: count(EpisodeOutcome::Undetected),
         false_alarms: outcome.false_alarms.len() as u64,
-        detect_mean_s: survival.as_ref().map(|it| Decimal::from_millionths(it.restricted_mean_micros().round() as u64)),
+        detect_mean_s: curve.as_ref().map(Curve::mean).map(Estimated::value).map(micros),
         detect_p50_s: detect(0.5),
         detect_p95_s: detect(0.95),
-        detect_max_s: longest.map(Decimal::from_millionths),
+        detect_max_s: longest.map(Decimal::seconds),
         recover_mean_s: mean(&recoveries),
         availability: Decimal::ratio(outcome.usable_time.as_micros(), outcome.device_time.as_micros()),
         packets_up: up.packets,
@@ -147,15 +146,22 @@ const fn outcome_name(outcome: EpisodeOutcome) -> &'static str {
     }
 }
 
-/// Detection latency as far as it was seen: to the detection, else to the end of the episode, else to the end of the
-/// run.
+/// Detection latency in microseconds, as far as it was seen: to the detection, else to the end of the episode, else to
+/// the end of the run.
 fn latency(episode: &Episode, duration: Duration) -> Observation {
     let until = match (episode.detection, episode.end) {
         (Some(detection), _) => detection.at,
         (None, Some(end)) => end,
         (None, None) => Time::ZERO + duration,
     };
-    Observation { micros: until.since(episode.begin).as_micros() as u64, censored: episode.detection.is_none() }
+    // Exact: a run is shorter than 2^53 us, 285 years.
+    let time = until.since(episode.begin).as_micros() as f64;
+    Observation { time, happened: episode.detection.is_some(), replicate: 0 }
+}
+
+/// An estimate in microseconds.
+fn micros(estimate: f64) -> Decimal {
+    Decimal::from_millionths(estimate.round() as u64)
 }
 
 fn recovery(episode: &Episode) -> Option<Duration> {

@@ -5,13 +5,12 @@ use std::{fmt, str::FromStr};
 
 use cardiogram_policies::StrategySpec;
 use cardiogram_sim::{Engine, WorldConfig};
-use serde::Serialize;
-use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
     diagnostic::Invalid,
     document,
     load::Loaded,
+    manifest::{Manifest, ManifestScenario, ManifestStrategy, VERSION, hash},
     measure::{RunName, engine_name},
     scenario::Scenario,
 };
@@ -58,6 +57,16 @@ pub struct Shard {
 impl Shard {
     /// Everything.
     pub const WHOLE: Self = Self { index: 1, of: 1 };
+
+    /// Which part it is, counted from 1.
+    pub(crate) const fn index(self) -> u64 {
+        self.index
+    }
+
+    /// How many parts there are.
+    pub(crate) const fn of(self) -> u64 {
+        self.of
+    }
 
     /// Whether the cell at this place of the whole plan, counted from 0, belongs to the part.
     const fn has(self, place: u64) -> bool {
@@ -192,6 +201,16 @@ impl Plan {
         self.engine
     }
 
+    /// Which part of it is to be carried out.
+    pub const fn shard(&self) -> Shard {
+        self.shard
+    }
+
+    /// The same plan with all its parts.
+    pub(crate) fn whole(&self) -> Self {
+        Self { shard: Shard::WHOLE, ..self.clone() }
+    }
+
     /// The runs of this plan's shard in their order: by scenario, then strategy, then seed.
     pub(crate) fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
@@ -227,26 +246,26 @@ impl Plan {
     }
 
     /// What the results say about where they come from.
-    pub fn manifest(&self) -> Manifest<'_> {
-        let mut strategies: Vec<ManifestStrategy<'_>> = Vec::new();
+    pub fn manifest(&self) -> Manifest {
+        let mut strategies: Vec<ManifestStrategy> = Vec::new();
         for strategy in self.contests.iter().flat_map(|contest| &contest.strategies) {
             if strategies.iter().all(|other| other.name != strategy.value.name) {
                 strategies.push(ManifestStrategy {
-                    name: &strategy.value.name,
+                    name: strategy.value.name.clone(),
                     hash: hash(&strategy.text),
-                    text: &strategy.text,
+                    text: strategy.text.clone(),
                 });
             }
         }
         let scenarios = self.contests.iter().map(|contest| ManifestScenario {
-            name: &contest.scenario.value.name,
+            name: contest.scenario.value.name.clone(),
             duration_s: contest.scenario.value.duration.get().as_secs_f64(),
-            strategies: contest.strategies.iter().map(|strategy| strategy.value.name.as_str()).collect(),
+            strategies: contest.strategies.iter().map(|strategy| strategy.value.name.clone()).collect(),
             hash: hash(&contest.scenario.text),
-            text: &contest.scenario.text,
+            text: contest.scenario.text.clone(),
         });
         Manifest {
-            version: env!("CARGO_PKG_VERSION"),
+            version: VERSION.into(),
             engine: self.engine.to_string(),
             first_seed: self.first_seed,
             seeds: self.seeds,
@@ -258,7 +277,7 @@ impl Plan {
 
     /// Names the plan: equal plans of equal versions have equal results.
     pub(crate) fn fingerprint(&self) -> String {
-        hash(&serde_json::to_string(&self.manifest()).expect("a manifest is plain data"))
+        hash(&self.manifest().to_json())
     }
 }
 
@@ -275,55 +294,6 @@ impl Contest {
         }
         Ok(())
     }
-}
-
-/// `manifest.json`. Nothing in it depends on when, where or how fast the plan was carried out.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Manifest<'a> {
-    /// Version of cardiogram.
-    pub version: &'static str,
-    /// The engine that was asked for.
-    pub engine: String,
-    /// The first seed.
-    pub first_seed: u64,
-    /// How many seeds each strategy met in each scenario.
-    pub seeds: u64,
-    /// Which part of the plan this is.
-    pub shard: String,
-    /// The scenarios in the order they were named.
-    pub scenarios: Vec<ManifestScenario<'a>>,
-    /// The strategies in the order in which the scenarios named them.
-    pub strategies: Vec<ManifestStrategy<'a>>,
-}
-
-/// A scenario of a [`Manifest`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ManifestScenario<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Length of a run in seconds.
-    pub duration_s: f64,
-    /// The names of the strategies that met it.
-    pub strategies: Vec<&'a str>,
-    /// XXH3-128 of the text, in hexadecimal.
-    pub hash: String,
-    /// The whole file.
-    pub text: &'a str,
-}
-
-/// A strategy of a [`Manifest`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ManifestStrategy<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// XXH3-128 of the text, in hexadecimal.
-    pub hash: String,
-    /// The whole file.
-    pub text: &'a str,
-}
-
-fn hash(text: &str) -> String {
-    format!("{:032x}", xxh3_128(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -11,37 +11,43 @@ use serde::Serialize;
 
 use crate::{
     journal::Finished,
-    plan::Manifest,
+    manifest::{self, Manifest},
     rows::{EpisodeRow, RunRow},
 };
 
+/// One row a run.
+pub(crate) const RUNS: &str = "runs.csv";
+/// One row an episode.
+pub(crate) const EPISODES: &str = "episodes.csv";
+
 /// Writes the results of a complete plan to `dir`. The error names the file.
-pub(crate) fn write(dir: &Path, manifest: &Manifest<'_>, cells: &[Finished]) -> Result<(), (PathBuf, io::Error)> {
+pub(crate) fn write(dir: &Path, manifest: &Manifest, cells: &[Finished]) -> Result<(), (PathBuf, io::Error)> {
     let runs = cells.iter().map(|cell| &cell.run);
     let episodes = cells.iter().flat_map(|cell| &cell.episodes);
     let written = [
-        Whole::write(dir, "runs.csv", |out| table::<RunRow>(out, runs))?,
-        Whole::write(dir, "episodes.csv", |out| table::<EpisodeRow>(out, episodes))?,
-        Whole::write(dir, "manifest.json", |out| {
-            serde_json::to_writer_pretty(&mut *out, manifest)?;
-            out.write_all(b"\n")
-        })?,
+        Whole::write(dir, RUNS, |out| table::<RunRow>(out, runs))?,
+        Whole::write(dir, EPISODES, |out| table::<EpisodeRow>(out, episodes))?,
+        Whole::write(dir, manifest::FILE_NAME, |out| out.write_all(manifest.to_json().as_bytes()))?,
     ];
     written.into_iter().try_for_each(Whole::publish)
 }
 
 /// The rows below a line with the names of the columns, which is there even if no row is.
 fn table<'a, R: Serialize + Default + 'a>(out: &mut dyn Write, rows: impl Iterator<Item = &'a R>) -> io::Result<()> {
-    let mut head = csv::Writer::from_writer(Vec::new());
-    head.serialize(R::default())?;
-    let head = head.into_inner().expect("a Vec takes everything");
-    let names = head.split_inclusive(|byte| *byte == b'\n').next().expect("a row has columns");
-    out.write_all(names)?;
+    out.write_all(columns::<R>().as_bytes())?;
     let mut out = csv::WriterBuilder::new().has_headers(false).from_writer(out);
     for row in rows {
         out.serialize(row)?;
     }
     out.flush()
+}
+
+/// The line with the names of the columns.
+pub(crate) fn columns<R: Serialize + Default>() -> String {
+    let mut out = csv::Writer::from_writer(Vec::new());
+    out.serialize(R::default()).expect("a row is plain data");
+    let text = String::from_utf8(out.into_inner().expect("a Vec takes everything")).expect("names are text");
+    text.split_inclusive('\n').next().expect("a row has columns").into()
 }
 
 /// A file that is complete, on disk, and not yet at its place. Dropped before that, it is removed.

@@ -1,135 +1,222 @@
-//! The Kaplan-Meier estimate of a survival function: how long something takes, when not everything was seen to its end.
+//! Time until something happens, where it did not always happen: the Kaplan-Meier estimator.
 //!
-//! Here it is detection latency: an episode that was ridden out, or that outlived the run, says only that detection
-//! would have taken longer. Leaving such episodes out would make a strategy look the faster the more it misses.
+//! A break that was ridden out, or that the run's end cut off, says only that noticing it takes longer than it was
+//! watched (right censoring). Averaging the noticed ones alone would make a strategy look the faster the more it
+//! misses.
 //!
-//! E. L. Kaplan, P. Meier: Nonparametric estimation from incomplete observations. J. Amer. Statist. Assoc. 53 (1958).
+//! Kaplan and Meier, "Nonparametric estimation from incomplete observations", JASA 53 (1958): S(t) is the product of
+//! 1 - d/n over the event times up to t, with d events among the n still watched. At equal times events come first.
+//!
+//! Times are in a unit of the caller's choice, the same for all; results are in that unit.
 
-/// One observation: how long it was watched, and whether the event came at that moment or was still to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Observation {
-    /// From the begin to the event, or to the moment after which nobody watched; in microseconds.
-    pub micros: u64,
-    /// The event was not seen. Ordered after `false`: where an event and a censoring fall together, the event comes
-    /// first.
-    pub censored: bool,
-}
+use std::cmp::Ordering;
 
-/// The estimate: a step function that starts at 1 and falls where events were seen.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Survival {
-    steps: Vec<Step>,
-    longest_micros: u64,
-}
-
-/// A fall of the step function.
+/// One observation: a time, and whether the event happened then or watching stopped then.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
-    /// When events were seen, in microseconds.
-    pub micros: u64,
-    /// How many were seen then.
-    pub events: u64,
-    /// How many were still under watch just before.
-    pub at_risk: u64,
-    /// The estimated share that lasts longer.
-    pub survival: f64,
+pub struct Observation {
+    /// Zero or more.
+    pub time: f64,
+    /// `false`: censored.
+    pub happened: bool,
+    /// The replicate it belongs to: what [`Sample::weighted_curve`] weighs.
+    pub replicate: u32,
 }
 
-impl Survival {
-    /// The estimate from `observations`, in any order; `None` where there are none.
-    pub fn estimate(mut observations: Vec<Observation>) -> Option<Self> {
-        observations.sort_unstable();
-        let longest_micros = observations.last()?.micros;
-        let mut steps: Vec<Step> = Vec::new();
-        let mut survival = 1.0;
-        let mut rest = observations.as_slice();
-        while let Some(first) = rest.first() {
-            let at_risk = rest.len() as u64;
-            let equal = rest.iter().take_while(|it| *it == first).count();
-            if !first.censored {
-                survival *= (at_risk - equal as u64) as f64 / at_risk as f64;
-                steps.push(Step { micros: first.micros, events: equal as u64, at_risk, survival });
-            }
-            rest = &rest[equal..];
+/// Observations in the order the estimator needs.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    observations: Vec<Observation>,
+}
+
+/// An estimated survival curve: a step function from 1 down to at least 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// Where it steps down and the value from there on; times ascending.
+    steps: Vec<(f64, f64)>,
+    /// The longest time watched: beyond it the curve is unknown, unless it has reached 0.
+    horizon: f64,
+}
+
+/// A number, or what it at least is where censoring hides the rest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Estimated {
+    /// The number.
+    Known(f64),
+    /// Not less than this.
+    AtLeast(f64),
+}
+
+impl Estimated {
+    /// The number, or its lower bound.
+    pub const fn value(self) -> f64 {
+        match self {
+            Self::Known(value) | Self::AtLeast(value) => value,
         }
-        Some(Self { steps, longest_micros })
     }
 
-    /// Where it falls, in the order of time.
-    pub fn steps(&self) -> &[Step] {
+    /// The number, where it is known.
+    pub const fn known(self) -> Option<f64> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::AtLeast(_) => None,
+        }
+    }
+}
+
+/// By time, events before censorings.
+fn order(a: &Observation, b: &Observation) -> Ordering {
+    a.time.total_cmp(&b.time).then(b.happened.cmp(&a.happened))
+}
+
+impl Sample {
+    /// Any order will do.
+    pub fn new(mut observations: Vec<Observation>) -> Self {
+        observations.sort_by(order);
+        Self { observations }
+    }
+
+    /// The curve where each observation counts once; `None` if there is none.
+    pub fn curve(&self) -> Option<Curve> {
+        self.estimate(|_| 1)
+    }
+
+    /// The curve where each observation counts as often as `weights` says of its replicate; `None` if that leaves no
+    /// observation. Linear in the number of observations.
+    pub fn weighted_curve(&self, weights: &[u32]) -> Option<Curve> {
+        self.estimate(|observation| u64::from(weights[observation.replicate as usize]))
+    }
+
+    fn estimate(&self, weight: impl Fn(&Observation) -> u64) -> Option<Curve> {
+        let mut watched: u64 = self.observations.iter().map(&weight).sum();
+        if watched == 0 {
+            return None;
+        }
+        let mut curve = Curve { steps: Vec::new(), horizon: 0.0 };
+        let mut survival = 1.0;
+        for group in self.observations.chunk_by(|a, b| order(a, b).is_eq()) {
+            let count: u64 = group.iter().map(&weight).sum();
+            if count == 0 {
+                continue;
+            }
+            curve.horizon = group[0].time;
+            if group[0].happened {
+                // The last event of all must bring the curve to 0 exactly; the quotient does so by itself.
+                survival *= (watched - count) as f64 / watched as f64;
+                curve.steps.push((group[0].time, survival));
+            }
+            watched -= count;
+        }
+        Some(curve)
+    }
+}
+
+impl Curve {
+    /// Where the curve steps down and the value from there on; times ascending.
+    pub fn steps(&self) -> &[(f64, f64)] {
         &self.steps
     }
 
-    /// The time by which the share `p` has had its event: the smallest time at which survival is at most `1 - p`.
-    /// `None` where the estimate does not get that far.
-    pub fn quantile_micros(&self, p: f64) -> Option<u64> {
-        // Products of shares such as 2/3 * 1/2 miss their target by a few units in the last place.
-        let target = 1.0 - p + 1e-12;
-        self.steps.iter().find(|step| step.survival <= target).map(|step| step.micros)
+    /// The mean: the area under the curve up to the longest time watched. At least that, where the curve does not
+    /// reach 0.
+    pub fn mean(&self) -> Estimated {
+        let (mut area, mut from, mut survival) = (0.0, 0.0, 1.0);
+        for &(time, next) in &self.steps {
+            area += (time - from) * survival;
+            (from, survival) = (time, next);
+        }
+        area += (self.horizon - from) * survival;
+        if survival > 0.0 { Estimated::AtLeast(area) } else { Estimated::Known(area) }
     }
 
-    /// The mean restricted to the time that was watched: the area under the function up to the longest observation, in
-    /// microseconds. Without censoring it is the plain mean.
-    pub fn restricted_mean_micros(&self) -> f64 {
-        let mut area = 0.0;
-        let (mut from, mut survival) = (0, 1.0);
-        for step in &self.steps {
-            area += survival * (step.micros - from) as f64;
-            (from, survival) = (step.micros, step.survival);
-        }
-        area + survival * (self.longest_micros - from) as f64
+    /// The time by which a share `q` (0 to 1) has happened: the first at which the curve is no more than 1 - q. At
+    /// least the longest time watched, where the curve stays above that.
+    pub fn quantile(&self, q: f64) -> Estimated {
+        // The curve is a product of rounded quotients: without the allowance, 19 of 20 may miss 95 % by the last bit.
+        let step = self.steps.iter().find(|(_, survival)| *survival <= 1.0 - q + 1e-12);
+        step.map_or(Estimated::AtLeast(self.horizon), |(time, _)| Estimated::Known(*time))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn estimate(observations: &[(u64, bool)]) -> Survival {
-        let observations = observations.iter().map(|&(micros, censored)| Observation { micros, censored }).collect();
-        Survival::estimate(observations).unwrap()
+    fn sample(observations: &[(f64, bool)]) -> Sample {
+        let observation = |&(time, happened): &(f64, bool)| Observation { time, happened, replicate: 0 };
+        Sample::new(observations.iter().map(observation).collect())
     }
 
     #[test]
-    fn without_censoring_it_is_the_empirical_distribution() {
-        let it = estimate(&[(4, false), (1, false), (3, false), (2, false)]);
-        let steps: Vec<(u64, f64)> = it.steps().iter().map(|step| (step.micros, step.survival)).collect();
-        assert_eq!(steps, [(1, 0.75), (2, 0.5), (3, 0.25), (4, 0.0)]);
-        assert!((it.restricted_mean_micros() - 2.5).abs() < 1e-9);
-        assert_eq!(it.quantile_micros(0.5), Some(2));
-        assert_eq!(it.quantile_micros(0.95), Some(4));
+    fn the_curve_is_the_product_of_the_shares_that_went_on() {
+        // By hand: of 6 watched one happens at 1 (5/6); one is censored at 2; of 4 two happen at 3 (5/12); one is
+        // censored at 4; the last happens at 6 (0).
+        let curve =
+            sample(&[(3.0, true), (1.0, true), (6.0, true), (2.0, false), (3.0, true), (4.0, false)]).curve().unwrap();
+        let expected = [(1.0, 5.0 / 6.0), (3.0, 5.0 / 12.0), (6.0, 0.0)];
+        assert_eq!(curve.steps.len(), expected.len());
+        for (step, expected) in curve.steps.iter().zip(expected) {
+            assert!((step.0 - expected.0).abs() < 1e-12 && (step.1 - expected.1).abs() < 1e-12, "{step:?}");
+        }
+        // 1 * 1 + 2 * 5/6 + 3 * 5/12
+        assert!((curve.mean().known().unwrap() - (1.0 + 10.0 / 6.0 + 15.0 / 12.0)).abs() < 1e-12);
+        assert_eq!(curve.quantile(0.5), Estimated::Known(3.0));
+        assert_eq!(curve.quantile(0.95), Estimated::Known(6.0));
     }
 
     #[test]
-    fn a_worked_example_with_censoring() {
-        // Events at 6 (three of 21), 7, 10, 13; censored at 6, 9, 10, 11: the first steps of the drug group of
-        // Freireich et al. (1963), as every textbook has them: 0.857, 0.807, 0.753, 0.690.
-        let mut observations = vec![(6, false), (6, false), (6, false), (6, true), (7, false), (9, true)];
-        observations.extend([(10, false), (10, true), (11, true), (13, false), (16, false), (17, true), (19, true)]);
-        observations.extend([(20, true), (22, false), (23, false), (25, true), (32, true), (32, true), (34, true)]);
-        observations.push((35, true));
-        let it = estimate(&observations);
-        let steps: Vec<(u64, String)> =
-            it.steps().iter().map(|step| (step.micros, format!("{:.3}", step.survival))).collect();
-        let expected =
-            [(6, "0.857"), (7, "0.807"), (10, "0.753"), (13, "0.690"), (16, "0.627"), (22, "0.538"), (23, "0.448")];
-        assert_eq!(steps, expected.map(|(micros, survival)| (micros, survival.to_owned())));
-        assert_eq!(it.quantile_micros(0.5), Some(23));
-        assert_eq!(it.quantile_micros(0.95), None);
+    fn a_published_example_with_censoring() {
+        // The drug group of Freireich et al. (1963) with the estimates that every textbook has.
+        let events = [6.0, 6.0, 6.0, 7.0, 10.0, 13.0, 16.0, 22.0, 23.0];
+        let censored = [6.0, 9.0, 10.0, 11.0, 17.0, 19.0, 20.0, 25.0, 32.0, 32.0, 34.0, 35.0];
+        let observations = events.map(|time| (time, true)).into_iter().chain(censored.map(|time| (time, false)));
+        let curve = sample(&observations.collect::<Vec<_>>()).curve().unwrap();
+        let steps: Vec<String> = curve.steps().iter().map(|(time, value)| format!("{time}: {value:.3}")).collect();
+        assert_eq!(steps, ["6: 0.857", "7: 0.807", "10: 0.753", "13: 0.690", "16: 0.627", "22: 0.538", "23: 0.448"]);
+        assert_eq!(curve.quantile(0.5), Estimated::Known(23.0));
+        assert_eq!(curve.quantile(0.95), Estimated::AtLeast(35.0));
     }
 
     #[test]
-    fn an_event_comes_before_a_censoring_at_the_same_time() {
-        let it = estimate(&[(5, true), (5, false)]);
-        assert_eq!(it.steps(), [Step { micros: 5, events: 1, at_risk: 2, survival: 0.5 }]);
+    fn at_equal_times_the_event_comes_before_the_censoring() {
+        let curve = sample(&[(5.0, false), (5.0, true)]).curve().unwrap();
+        assert_eq!(curve.steps(), [(5.0, 0.5)]);
+        assert_eq!(curve.mean(), Estimated::AtLeast(5.0));
     }
 
     #[test]
-    fn nothing_seen_is_watched_to_the_end() {
-        let it = estimate(&[(10, true), (30, true)]);
-        assert_eq!(it.steps(), []);
-        assert_eq!(it.quantile_micros(0.5), None);
-        assert!((it.restricted_mean_micros() - 30.0).abs() < 1e-9);
-        assert_eq!(Survival::estimate(Vec::new()), None);
+    fn what_was_never_seen_to_happen_is_only_bounded_below() {
+        let curve = sample(&[(10.0, false), (30.0, false)]).curve().unwrap();
+        assert_eq!(curve.mean(), Estimated::AtLeast(30.0));
+        assert_eq!(curve.quantile(0.5), Estimated::AtLeast(30.0));
+        assert_eq!(sample(&[]).curve(), None);
+    }
+
+    #[test]
+    fn the_95th_percentile_of_20_is_the_19th() {
+        let observations: Vec<_> = (1..=20).map(|time| (f64::from(time), true)).collect();
+        assert_eq!(sample(&observations).curve().unwrap().quantile(0.95), Estimated::Known(19.0));
+    }
+
+    proptest! {
+        #[test]
+        fn without_censoring_the_mean_is_the_mean(times in prop::collection::vec(0.0..1e5_f64, 1..50)) {
+            let observations: Vec<_> = times.iter().map(|&time| (time, true)).collect();
+            let mean = times.iter().sum::<f64>() / times.len() as f64;
+            let estimated = sample(&observations).curve().unwrap().mean().known().unwrap();
+            prop_assert!((estimated - mean).abs() <= 1e-9 * mean.max(1.0));
+        }
+
+        #[test]
+        fn a_weight_is_the_same_as_so_many_copies(
+            observations in prop::collection::vec((0.0..100.0_f64, any::<bool>(), 0..3_u32), 1..30),
+            weights in prop::collection::vec(0..4_u32, 3),
+        ) {
+            let one = |&(time, happened, replicate): &(f64, bool, u32)| Observation { time, happened, replicate };
+            let copies = observations.iter().flat_map(|it| vec![one(it); weights[it.2 as usize] as usize]);
+            let copied = Sample::new(copies.collect()).curve();
+            prop_assert_eq!(Sample::new(observations.iter().map(one).collect()).weighted_curve(&weights), copied);
+        }
     }
 }

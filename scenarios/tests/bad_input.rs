@@ -203,7 +203,7 @@ error: this needs parameters
 7 | cut.when = "every"
   |            ^^^^^^^
   |
-  = help: write a table, as in { name = { ... } }
+  = help: write a table, as in { name = { ... } }, or { name = {} } where every parameter has a default
 "#);
 }
 

@@ -20,8 +20,6 @@ mod server;
 
 /// The shortest delay of a link: the turmoil engine's windows are as long, and shorter ones would not end.
 const DELAY_MIN: Duration = Duration::from_micros(100);
-/// More devices than this would run out of the NAT's ports.
-const DEVICES_PER_NAT: u32 = 50_000;
 /// The most frequent messages: more is load, not a long-lived connection.
 const MESSAGE_GAP_MIN: Duration = Duration::from_millis(100);
 /// The most faults that a random process may be expected to make in a run, for one device or server.
@@ -110,12 +108,6 @@ impl Found {
         let devices = world.devices.count;
         if devices == 0 || devices > DEVICES_MAX {
             self.add("devices.count", format!("{devices} devices"), format!("use 1 to {DEVICES_MAX}"));
-        } else if devices > DEVICES_PER_NAT {
-            self.add(
-                "devices.count",
-                format!("{devices} devices do not fit the ports of one NAT"),
-                format!("use at most {DEVICES_PER_NAT}"),
-            );
         }
         if world.faults.len() > FAULTS_MAX {
             self.add("faults", format!("{} faults", world.faults.len()), format!("use at most {FAULTS_MAX}"));

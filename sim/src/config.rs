@@ -42,7 +42,7 @@ pub struct WorldConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DevicesConfig {
-    /// How many. Default 1, at most 1,000,000.
+    /// How many. Default 1, at most 50,000: what fits the ports of one NAT.
     pub count: u32,
     /// Each device starts at a random moment within this time. Default 1 min.
     pub start_within: Delay,
@@ -199,7 +199,8 @@ pub enum FaultConfig {
     Crash(ServerFault),
     /// The server's host goes silent and loses all state; afterwards it is back with a fresh process.
     Vanish(ServerFault),
-    /// The server's process is restarted: it closes its sessions, and listens again after `lasts`.
+    /// The server's process is restarted, as in a deployment: it closes its sessions, and listens again after `lasts`,
+    /// by default 2 s. On the wire it looks like a crash; it is told apart in the record.
     Restart(ServerFault),
     /// The server's work takes longer: other work wants the same machine.
     Overload(Overload),
@@ -275,8 +276,8 @@ pub enum When {
     Every(Span),
 }
 
-/// The most devices of a world.
-pub const DEVICES_MAX: u32 = 1_000_000;
+/// The most devices of a world: what fits the ports of one NAT.
+pub const DEVICES_MAX: u32 = 50_000;
 /// The most servers of a world.
 pub const SERVERS_MAX: u32 = 16;
 /// The most faults a file may name.

@@ -1,6 +1,6 @@
 //! The world of cardiogram: devices behind a NAT, links that fail, servers that hang, and the truth about all of it.
 //!
-//! [`run`] takes a [`WorldConfig`](config::WorldConfig) and a seed and returns an [`Outcome`](outcome::Outcome). Equal
+//! [`run`] takes a [`WorldConfig`] and a seed and returns an [`Outcome`]. Equal
 //! input gives equal bytes on every machine and on both engines.
 //!
 //! - [`packet`]: IPv4/TCP packets, to the byte.

@@ -9,6 +9,9 @@ use cardiogram_policies::Time;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
+#[cfg(test)]
+mod captures;
+
 use crate::{
     address,
     config::{NatClass, NatConfig, NatRefresh},

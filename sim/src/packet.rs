@@ -171,23 +171,18 @@ impl Packet {
         out[tcp + 16..tcp + 18].copy_from_slice(&tcp_sum.to_be_bytes());
     }
 
+    /// In Linux's order, padded where Linux pads (`tcp_options_write`), so that the timestamps are aligned.
     fn encode_options(&self, out: &mut Vec<u8>) {
-        let end = out.len() + self.options.len();
+        const NOP: u8 = 1;
         if let Some(mss) = self.options.mss {
             out.extend([2, 4]);
             out.extend(mss.to_be_bytes());
         }
-        // Padding goes in front, where Linux puts it, so that the timestamps are aligned.
-        let after: usize = [
-            (self.options.sack_permitted, 2),
-            (self.options.timestamps.is_some(), 10),
-            (self.options.window_scale.is_some(), 3),
-        ]
-        .iter()
-        .map(|(present, len)| if *present { *len } else { 0 })
-        .sum();
-        out.resize(end - after, 1);
-        if self.options.sack_permitted {
+        let sack = self.options.sack_permitted;
+        if sack != self.options.timestamps.is_some() {
+            out.extend([NOP, NOP]);
+        }
+        if sack {
             out.extend([4, 2]);
         }
         if let Some((value, echo)) = self.options.timestamps {
@@ -196,7 +191,7 @@ impl Packet {
             out.extend(echo.to_be_bytes());
         }
         if let Some(shift) = self.options.window_scale {
-            out.extend([3, 3, shift]);
+            out.extend([NOP, 3, 3, shift]);
         }
     }
 
@@ -291,4 +286,39 @@ fn checksum(mut sum: u32, bytes: &[u8]) -> u16 {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     !(sum as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_stand_where_linux_puts_them() {
+        let timestamps = Some((0x0102_0304, 0));
+        let syn = Options { mss: Some(1_460), window_scale: Some(7), sack_permitted: true, timestamps };
+        let data = Options { timestamps, ..Options::default() };
+        let old = Options { mss: Some(1_460), sack_permitted: true, ..Options::default() };
+        let stamp = [8, 10, 1, 2, 3, 4, 0, 0, 0, 0];
+        let expected: [(Options, &[&[u8]]); 3] = [
+            (syn, &[&[2, 4, 5, 180], &[4, 2], &stamp, &[1, 3, 3, 7]]),
+            (data, &[&[1, 1], &stamp]),
+            (old, &[&[2, 4, 5, 180], &[1, 1, 4, 2]]),
+        ];
+        for (options, bytes) in expected {
+            let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1);
+            let packet = Packet {
+                src: address,
+                dst: address,
+                seq: 0,
+                ack: 0,
+                flags: Flags::SYN,
+                window: 0,
+                options,
+                payload: Vec::new(),
+            };
+            let mut wire = Vec::new();
+            packet.encode(&mut wire);
+            assert_eq!(wire[IP_HEADER + TCP_HEADER..], bytes.concat());
+        }
+    }
 }

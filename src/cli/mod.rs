@@ -5,6 +5,7 @@
 
 mod check;
 mod list;
+mod merge;
 mod report;
 mod run;
 mod schema;
@@ -19,6 +20,7 @@ use std::{
 
 use cardiogram_scenarios::{
     load::LoadError,
+    merge::MergeError,
     plan::{EngineChoice, PlanError},
     runner::RunnerError,
 };
@@ -47,6 +49,7 @@ enum Command {
     Schema(schema::Args),
     Trace(trace::Args),
     Report(report::Args),
+    Merge(merge::Args),
 }
 
 /// The command `cardiogram`: reads the process's arguments, does what they say, and returns its exit code.
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Trace(args) => trace::run(&args, &mut out),
         Command::Report(args) => report::run(&args, cli.quiet, &mut out),
+        Command::Merge(args) => merge::run(&args, cli.quiet, &mut out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -141,6 +145,12 @@ impl From<RunnerError> for Failure {
             RunnerError::Output { .. } | RunnerError::Threads { .. } => Self::Input(error.to_string()),
             _ => Self::Check(error.to_string()),
         }
+    }
+}
+
+impl From<MergeError> for Failure {
+    fn from(error: MergeError) -> Self {
+        Self::Input(error.to_string())
     }
 }
 

@@ -1,8 +1,7 @@
 //! A surface to draw on: SVG or PNG, through plotters' backends, in pixels of the chart.
 
-use plotters_backend::{BackendColor, BackendCoord, BackendStyle, DrawingBackend};
-use plotters_bitmap::BitMapBackend;
-use plotters_svg::SVGBackend;
+use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
+use plotters_backend::{BackendColor, BackendCoord, BackendStyle};
 
 use super::text::{Align, TextStyle};
 
@@ -86,23 +85,28 @@ pub(crate) fn png(size: (u32, u32), draw: impl FnOnce(&mut Canvas<BitMapBackend<
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header().expect("writing to memory does not fail");
-    writer.write_image_data(&averaged(&pixels, large)).expect("the picture has the size that was announced");
+    writer.write_image_data(&averaged(&pixels, large.0)).expect("the picture has the size that was announced");
     writer.finish().expect("writing to memory does not fail");
     file
 }
 
 /// The picture with each square of [`SMOOTHING`] by [`SMOOTHING`] pixels made one.
-fn averaged(pixels: &[u8], (width, height): (u32, u32)) -> Vec<u8> {
+fn averaged(pixels: &[u8], width: u32) -> Vec<u8> {
     let (width, side) = (width as usize, SMOOTHING as usize);
-    let mut small = Vec::with_capacity(pixels.len() / (side * side));
-    for row in (0..height as usize).step_by(side) {
-        for column in (0..width).step_by(side) {
-            for channel in 0..3 {
-                let square = (0..side * side).map(|i| (row + i / side) * width + column + i % side);
-                let sum: usize = square.map(|pixel| usize::from(pixels[pixel * 3 + channel])).sum();
-                small.push(((sum + side * side / 2) / (side * side)) as u8);
+    let area = SMOOTHING as u16 * SMOOTHING as u16;
+    let mut small = Vec::with_capacity(pixels.len() / usize::from(area));
+    for rows in pixels.chunks_exact(width * 3 * side) {
+        let mut sums = vec![0_u16; width / side * 3];
+        for row in rows.chunks_exact(width * 3) {
+            for (sum, pixels) in sums.chunks_exact_mut(3).zip(row.chunks_exact(3 * side)) {
+                for pixel in pixels.chunks_exact(3) {
+                    for channel in 0..3 {
+                        sum[channel] += u16::from(pixel[channel]);
+                    }
+                }
             }
         }
+        small.extend(sums.into_iter().map(|sum| ((sum + area / 2) / area) as u8));
     }
     small
 }

@@ -125,7 +125,7 @@ pub struct ServerFault {
     pub server: Option<u32>,
     /// When it begins.
     pub when: When,
-    /// How long it lasts. Default: to the end of the run.
+    /// How long it lasts. Default: to the end of the run, but a restart takes 2 s.
     #[serde(default)]
     pub lasts: Option<Distribution>,
 }

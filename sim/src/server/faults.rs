@@ -53,6 +53,9 @@ pub(super) enum Turn {
     Begins,
 }
 
+/// How long a restart takes where the scenario does not say: assumption.
+const RESTART: Distribution = Distribution::Constant(Span::secs(2));
+
 impl ServerFaults {
     /// All faults of a server.
     pub(crate) fn draw(config: &WorldConfig, server: u32, seed: u64) -> Vec<Self> {
@@ -66,7 +69,11 @@ impl ServerFaults {
                 FaultConfig::Stall(fault) => simple(Cause::ServerStall, Effect::Stops, fault),
                 FaultConfig::Pause(fault) => simple(Cause::ServerPause, Effect::Stops, fault),
                 FaultConfig::Crash(fault) => simple(Cause::ServerCrash, Effect::Dies, fault),
-                FaultConfig::Restart(fault) => simple(Cause::ServerRestart, Effect::Dies, fault),
+                FaultConfig::Restart(fault) => {
+                    let (cause, effect, of, when, lasts) = simple(Cause::ServerRestart, Effect::Dies, fault);
+                    // A process that is restarted comes back; one that dies need not.
+                    (cause, effect, of, when, Some(lasts.unwrap_or(RESTART)))
+                }
                 FaultConfig::Vanish(fault) => simple(Cause::ServerVanish, Effect::Silences, fault),
                 FaultConfig::Overload(Overload { server, when, lasts, capacity, ramp }) => {
                     let effect = Effect::Slows { to: capacity.get(), ramp: ramp.map_or(Duration::ZERO, Span::get) };

@@ -1,5 +1,6 @@
 //! When to acknowledge: at once while a conversation starts or stalls, later and on the back of the reply while it flows.
-//! Follows `tcp_event_data_recv`, `tcp_event_data_sent`, `__tcp_ack_snd_check` and `tcp_delack_timer_handler` of Linux.
+//! Follows `tcp_event_data_recv`, `tcp_event_data_sent`, `__tcp_ack_snd_check`, `tcp_cleanup_rbuf` and
+//! `tcp_delack_timer_handler` of Linux.
 
 use std::time::Duration;
 
@@ -25,10 +26,12 @@ pub(super) struct AckPolicy {
     delay_max: Duration,
     /// When data arrived last.
     last_data: Time,
-    /// The last acknowledgement number sent.
-    acknowledged: u32,
+    /// Bytes that arrived since the last acknowledgement.
+    unacknowledged: u32,
     /// Largest segment seen.
     segment_max: u16,
+    /// An acknowledgement is due and does not wait.
+    now: bool,
     /// When the delayed acknowledgement is due.
     pub(super) timer: Option<Time>,
     last_challenge: Option<Time>,
@@ -43,18 +46,39 @@ impl AckPolicy {
             delay_min: config.ack_delay_min,
             delay_max: config.ack_delay_max,
             last_data: Time::ZERO,
-            acknowledged: 0,
+            unacknowledged: 0,
             segment_max: SEGMENT_MIN,
+            now: false,
             timer: None,
             last_challenge: None,
         }
     }
 
-    /// An acknowledgement of everything before `next` leaves.
-    pub(super) fn sent(&mut self, next: u32) {
-        self.quick = self.quick.saturating_sub(1);
-        self.acknowledged = next;
+    /// An acknowledgement of everything that arrived leaves.
+    pub(super) fn sent(&mut self) {
+        if self.is_due() && self.quick > 0 {
+            self.quick -= 1;
+            if self.quick == 0 {
+                self.delay = self.delay_min;
+            }
+        }
+        self.unacknowledged = 0;
+        self.now = false;
         self.timer = None;
+    }
+
+    fn is_due(&self) -> bool {
+        self.now || self.timer.is_some()
+    }
+
+    /// Whether an acknowledgement must leave now, unless it rides on data.
+    pub(super) fn is_due_now(&self) -> bool {
+        self.now
+    }
+
+    /// Whether one should leave because the process has read everything: it is due, and no answer is expected.
+    pub(super) fn is_due_on_read(&self) -> bool {
+        self.is_due() && (!self.ping_pong || self.unacknowledged > u32::from(self.segment_max))
     }
 
     /// The process sends data: soon after it received some, that is an answer.
@@ -64,16 +88,10 @@ impl AckPolicy {
         }
     }
 
-    /// Data arrived in order, up to `next`. Whether to acknowledge at once; otherwise the timer is set.
-    pub(super) fn data_received(
-        &mut self,
-        now: Time,
-        len: usize,
-        next: u32,
-        rto: Duration,
-        srtt: Option<Duration>,
-    ) -> bool {
-        self.segment_max = self.segment_max.max(len.min(usize::from(u16::MAX)) as u16);
+    /// `len` bytes arrived in order: an acknowledgement is due now or later.
+    pub(super) fn data_received(&mut self, now: Time, len: u32, rto: Duration, srtt: Option<Duration>) {
+        self.unacknowledged = self.unacknowledged.saturating_add(len);
+        self.segment_max = self.segment_max.max(len.min(u32::from(u16::MAX)) as u16);
         let gap = now.since(self.last_data);
         self.last_data = now;
         if self.delay.is_zero() {
@@ -86,14 +104,37 @@ impl AckPolicy {
         } else if gap > rto {
             self.quick = QUICK_MAX;
         }
-        let much = next.wrapping_sub(self.acknowledged) > u32::from(self.segment_max);
-        if much || (self.quick > 0 && !self.ping_pong) {
-            return true;
-        }
+        self.schedule(now, srtt);
+    }
+
+    /// The peer's FIN arrived: the process is expected to answer it with its own (`tcp_fin`).
+    pub(super) fn fin_received(&mut self, now: Time, srtt: Option<Duration>) {
+        self.ping_pong = true;
+        self.schedule(now, srtt);
+    }
+
+    /// `__tcp_ack_snd_check` and `tcp_send_delayed_ack`.
+    fn schedule(&mut self, now: Time, srtt: Option<Duration>) {
+        let much = self.unacknowledged > u32::from(self.segment_max);
         let longest = srtt.map_or(self.delay_max, |srtt| srtt.clamp(self.delay_min, self.delay_max));
-        let due = now + self.delay.min(longest);
-        self.timer = Some(self.timer.map_or(due, |timer| timer.min(due)));
-        false
+        let delay = self.delay.min(longest);
+        let about_to_expire = self.timer.is_some_and(|timer| timer <= now + delay / 4);
+        if much || (self.quick > 0 && !self.ping_pong) || about_to_expire || delay.is_zero() {
+            self.now = true;
+        } else {
+            let due = now + delay;
+            self.timer = Some(self.timer.map_or(due, |timer| timer.min(due)));
+        }
+    }
+
+    /// An acknowledgement is due at once, whatever the policy.
+    pub(super) fn set_due_now(&mut self) {
+        self.now = true;
+    }
+
+    /// `TIME_WAIT` has no acknowledgements that wait.
+    pub(super) fn stop(&mut self) {
+        self.timer = None;
     }
 
     /// Something is out of order: the next acknowledgements are sent at once (`tcp_enter_quickack_mode`).
@@ -103,7 +144,7 @@ impl AckPolicy {
         self.delay = self.delay_min;
     }
 
-    /// The delayed acknowledgement is due: the process did not answer in time.
+    /// The delayed acknowledgement is due and leaves: the process did not answer in time.
     pub(super) fn timer_fired(&mut self, rto: Duration) {
         if self.ping_pong {
             self.ping_pong = false;
@@ -111,7 +152,6 @@ impl AckPolicy {
         } else {
             self.delay = (self.delay * 2).min(rto);
         }
-        self.timer = None;
     }
 
     /// Whether a segment out of the window may be answered now.

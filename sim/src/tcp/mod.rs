@@ -44,7 +44,7 @@ pub struct Connection {
     ack: AckPolicy,
     keepalive: KeepaliveTimer,
     user_timeout: Option<Duration>,
-    /// When TIME_WAIT, or the wait for the peer's FIN, ends.
+    /// When `TIME_WAIT`, or the wait for the peer's FIN, ends.
     expires: Option<Time>,
 }
 
@@ -71,7 +71,7 @@ pub enum Failure {
     Refused,
     /// SYN retries, or the user timeout while connecting, ran out: `ETIMEDOUT`.
     ConnectTimeout,
-    /// RST: `ECONNRESET`.
+    /// RST: `ECONNRESET`, or `EPIPE` where the peer had closed its side before.
     Reset,
     /// Keepalive probes went unanswered: `ETIMEDOUT`.
     KeepaliveTimeout,
@@ -147,14 +147,19 @@ impl Connection {
         self.receive.readable()
     }
 
-    /// Moves all readable bytes to the end of `into`; tells the peer where that opens a window that was nearly shut.
+    /// Moves all readable bytes to the end of `into`; acknowledges them where no answer is expected, and tells the peer
+    /// where that opens a window that was nearly shut.
     pub fn read(&mut self, now: Time, into: &mut Vec<u8>, out: &mut Vec<Packet>) {
-        let before = self.receive.window(&self.config);
+        let before = u32::from(self.receive.window(&self.config));
+        let unread = self.receive.readable();
         self.receive.read(into);
-        // `__tcp_select_window` and `tcp_cleanup_rbuf`: an update is worth a packet when the window at least doubles.
-        let opened = self.receive.window(&self.config);
-        let was_small = u32::from(before) < 2 * u32::from(self.send.mss());
-        if was_small && opened >= before.saturating_mul(2).max(self.send.mss()) && self.is_synchronised() {
+        if unread == 0 || !self.is_synchronised() {
+            return;
+        }
+        // `tcp_cleanup_rbuf`: an update is worth a packet when the window at least doubles, and what was read is
+        // acknowledged unless the process is expected to answer.
+        let opened = u32::from(self.receive.window(&self.config)) >= (2 * before).max(1);
+        if (opened && !self.receive.finished()) || self.ack.is_due_on_read() {
             self.send_ack(now, out);
         }
     }
@@ -233,6 +238,12 @@ impl Connection {
         self.send.queued()
     }
 
+    /// Bytes on the heap.
+    #[cfg(test)]
+    fn heap_bytes(&self) -> usize {
+        self.send.heap_bytes() + self.receive.heap_bytes()
+    }
+
     fn is_synchronised(&self) -> bool {
         !matches!(self.state, State::SynSent | State::Closed)
     }
@@ -249,7 +260,8 @@ impl Connection {
         let timestamps = (!flags.has(Flags::RST) && self.send.timestamps())
             .then(|| (timestamp(now), self.receive.timestamp_to_echo()));
         if flags.has(Flags::ACK) {
-            self.ack.sent(self.receive.next());
+            self.ack.sent();
+            self.receive.sent_acknowledgement();
         }
         let options = Options { timestamps, ..Options::default() };
         Packet { src: self.local, dst: self.remote, seq, ack, flags, window, options, payload }

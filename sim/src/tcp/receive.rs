@@ -17,6 +17,8 @@ pub(super) struct Receiver {
     /// Where the peer's FIN is, once it was seen.
     fin: Option<u32>,
     finished: bool,
+    /// The last acknowledgement number sent.
+    acknowledged: u32,
     /// The peer's timestamp to echo.
     timestamp: u32,
     last_segment: Time,
@@ -39,7 +41,12 @@ impl Receiver {
         self.timestamp
     }
 
-    /// When a segment arrived last.
+    /// An acknowledgement of everything before [`next`](Self::next) leaves.
+    pub(super) fn sent_acknowledgement(&mut self) {
+        self.acknowledged = self.next;
+    }
+
+    /// When a segment arrived last that was part of the conversation: no probe, no stray.
     pub(super) fn last_segment(&self) -> Time {
         self.last_segment
     }
@@ -54,12 +61,20 @@ impl Receiver {
         self.unread = Vec::new();
     }
 
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.unread.capacity() + self.early.capacity() * size_of::<(u32, Vec<u8>)>()
+    }
+
     /// Takes data that begins at or before `next`, and whatever early data it joins up with.
     fn take(&mut self, seq: u32, data: &[u8]) {
         self.append(seq, data);
         while let Some(index) = self.early.iter().position(|(seq, _)| !before(self.next, *seq)) {
             let (seq, data) = self.early.swap_remove(index);
             self.append(seq, &data);
+        }
+        if self.early.is_empty() {
+            self.early = Vec::new();
         }
         if self.fin == Some(self.next) {
             self.next = self.next.wrapping_add(1);
@@ -96,11 +111,9 @@ impl Connection {
     pub(super) fn take_syn(&mut self, now: Time, packet: &Packet) {
         self.receive.next = packet.seq.wrapping_add(1);
         self.receive.timestamp = packet.options.timestamps.map_or(0, |(value, _)| value);
+        self.receive.acknowledged = self.receive.next;
         self.receive.last_segment = now;
-        self.ack.sent(self.receive.next);
-        self.send.negotiate(&packet.options);
-        // The window of a SYN is never scaled.
-        self.send.set_window(self.send.oldest(), packet.window);
+        self.send.negotiate(&packet.options, packet.window);
     }
 
     fn on_packet_while_connecting(&mut self, now: Time, packet: &Packet, out: &mut Vec<Packet>) {
@@ -118,11 +131,10 @@ impl Connection {
         if packet.flags.has(Flags::SYN) && acknowledges {
             self.take_syn(now, packet);
             self.state = State::Established;
-            self.acknowledged(packet.ack, None, now, out);
-            self.send.set_window(packet.ack, packet.window);
+            self.acknowledged(packet.ack, packet.options.timestamps.map(|(_, echo)| echo), now);
             self.keepalive.start(now, now);
-            self.send_ack(now, out);
-            self.output(now, out);
+            self.ack.set_due_now();
+            self.output_and_acknowledge(now, out);
         }
     }
 
@@ -130,9 +142,13 @@ impl Connection {
         let next = self.receive.next;
         let window = u32::from(self.receive.window(&self.config));
         let end = packet.seq.wrapping_add(packet.seq_len());
-        // The handshake's last packet was lost, or the SYN-ACK was: the peer's SYN is answered once more.
+        // The SYN-ACK was lost: the peer's SYN is answered once more, and its timer starts anew (`tcp_check_req`).
         if packet.flags.has(Flags::SYN) && self.state == State::SynReceived && end == next {
-            self.transmit_again(0, now, out);
+            if self.ack.may_challenge(now) {
+                self.receive.timestamp = packet.options.timestamps.map_or(0, |(value, _)| value);
+                self.transmit_again(0, now, out);
+                self.send.timer = Some((now + self.send.rto, SendTimer::Retransmit));
+            }
             return;
         }
         let in_window = !before(end, next) && !before(next.wrapping_add(window), packet.seq);
@@ -146,29 +162,38 @@ impl Connection {
             return;
         }
         if packet.flags.has(Flags::SYN) || !in_window {
-            // Keepalive and window probes end here: they are answered with what is expected instead.
-            if packet.flags.has(Flags::SYN) || packet.payload.is_empty() {
-                self.receive.last_segment = now;
-                if !packet.flags.has(Flags::FIN) && !self.ack.may_challenge(now) {
-                    return;
-                }
-            } else {
+            // Keepalive and window probes end here: they are answered with what is expected instead, and are no sign of
+            // life (`tcp_validate_incoming`).
+            let known = packet.seq_len() > 0 && !packet.flags.has(Flags::SYN);
+            if known && before(packet.seq, next) {
                 self.ack.hurry();
             }
-            self.send_ack(now, out);
+            if known || self.ack.may_challenge(now) {
+                self.send_ack(now, out);
+            }
             return;
         }
         if !packet.flags.has(Flags::ACK) {
             return;
         }
         self.receive.last_segment = now;
+        // RFC 7323, 4.3: the timestamp of the segment that the next acknowledgement will cover first.
         if let Some((value, _)) = packet.options.timestamps
-            && !before(next, packet.seq)
+            && !before(self.receive.acknowledged, packet.seq)
+            && !before(value, self.receive.timestamp)
         {
             self.receive.timestamp = value;
         }
-        if self.take_ack(now, packet, out) {
-            self.take_data(now, packet, out);
+        if self.take_ack(now, packet, out) && self.take_data(now, packet, out) {
+            self.output_and_acknowledge(now, out);
+        }
+    }
+
+    /// Sends what may be sent now; an acknowledgement that is due at once goes alone only where nothing else went.
+    fn output_and_acknowledge(&mut self, now: Time, out: &mut Vec<Packet>) {
+        self.output(now, out);
+        if self.ack.is_due_now() {
+            self.send_ack(now, out);
         }
     }
 
@@ -197,10 +222,11 @@ impl Connection {
         }
         self.send.set_window(ack, packet.window);
         if before(self.send.oldest(), ack) {
-            self.acknowledged(ack, packet.options.timestamps.map(|(_, echo)| echo), now, out);
-        } else {
-            self.window_probe_answered();
-            self.output(now, out);
+            self.acknowledged(ack, packet.options.timestamps.map(|(_, echo)| echo), now);
+        } else if matches!(self.send.timer, Some((_, SendTimer::ProbeWindow))) {
+            // A peer whose window stays shut but who answers is alive (`tcp_ack_probe`).
+            self.send.window_probes = 0;
+            self.schedule_window_probe(now);
         }
         if self.send.fin_is_acknowledged() {
             match self.state {
@@ -219,54 +245,73 @@ impl Connection {
         true
     }
 
-    /// The data and the FIN in a segment.
-    fn take_data(&mut self, now: Time, packet: &Packet, out: &mut Vec<Packet>) {
-        let carries_fin = packet.flags.has(Flags::FIN);
-        if packet.payload.is_empty() && !carries_fin {
-            return;
+    /// The data and the FIN in a segment. Whether the connection still stands.
+    fn take_data(&mut self, now: Time, packet: &Packet, out: &mut Vec<Packet>) -> bool {
+        let first = self.receive.next;
+        // What lies beyond the window was sent by a peer that does not respect it.
+        let window_end = first.wrapping_add(u32::from(self.receive.window(&self.config)));
+        let room = window_end.wrapping_sub(packet.seq) as usize;
+        let data = &packet.payload[..packet.payload.len().min(room)];
+        let carries_fin = packet.flags.has(Flags::FIN) && data.len() == packet.payload.len();
+        let nothing = data.is_empty() && !carries_fin && packet.payload.is_empty();
+        // After the peer's FIN there is no data.
+        if nothing || (self.receive.finished && !before(packet.seq, first)) {
+            return true;
         }
-        let before_next = self.receive.next;
-        let data_end = packet.seq.wrapping_add(packet.payload.len() as u32);
+        let data_end = packet.seq.wrapping_add(data.len() as u32);
         // Nobody will ever read it: Linux answers new data of an abandoned connection with RST.
-        if self.orphan && before(before_next, data_end) {
+        if self.orphan && before(first, data_end) {
             out.extend(reset_for(packet));
             self.fail(Failure::Reset);
-            return;
+            return false;
         }
         if carries_fin {
             self.receive.fin = Some(data_end);
         }
-        if before(before_next, packet.seq) {
-            self.receive.keep_early(packet.seq, &packet.payload);
+        let had_gap = !self.receive.early.is_empty();
+        if before(first, packet.seq) {
+            self.receive.keep_early(packet.seq, data);
         } else {
-            self.receive.take(packet.seq, &packet.payload);
+            self.receive.take(packet.seq, data);
         }
 
-        let progress = self.receive.next != before_next;
-        if self.receive.finished && progress {
-            self.on_fin(now);
-            self.send_ack(now, out);
-        } else if !progress {
-            // Early, or known already: the peer should learn at once. A FIN again restarts TIME_WAIT.
+        let progress = self.receive.next.wrapping_sub(first);
+        if progress == 0 {
+            // Early, or known already: the peer should learn at once. A FIN again restarts the last wait.
             if self.state == State::TimeWait {
                 self.enter_time_wait(now);
             }
             self.ack.hurry();
-            self.send_ack(now, out);
-        } else {
-            let (rto, srtt) = (self.send.rto, self.send.srtt());
-            let at_once = self.ack.data_received(now, packet.payload.len(), self.receive.next, rto, srtt);
-            if at_once || !self.receive.early.is_empty() {
-                self.send_ack(now, out);
-            }
+            self.ack.set_due_now();
+            return true;
         }
+        let (rto, srtt) = (self.send.rto, self.send.srtt());
+        if !data.is_empty() {
+            self.ack.data_received(now, progress, rto, srtt);
+        }
+        if had_gap {
+            self.ack.set_due_now();
+        }
+        if self.receive.finished {
+            self.on_fin(now);
+        }
+        true
     }
 
     fn on_fin(&mut self, now: Time) {
         match self.state {
-            State::Established => self.state = State::CloseWait,
-            State::FinWait1 => self.state = State::Closing,
-            State::FinWait2 => self.enter_time_wait(now),
+            State::Established => {
+                self.state = State::CloseWait;
+                self.ack.fin_received(now, self.send.srtt());
+            }
+            State::FinWait1 => {
+                self.state = State::Closing;
+                self.ack.set_due_now();
+            }
+            State::FinWait2 => {
+                self.enter_time_wait(now);
+                self.ack.set_due_now();
+            }
             _ => {}
         }
     }
@@ -274,15 +319,7 @@ impl Connection {
     fn enter_time_wait(&mut self, now: Time) {
         self.state = State::TimeWait;
         self.send.timer = None;
-        self.ack.timer = None;
+        self.ack.stop();
         self.expires = Some(now + self.config.time_wait);
-    }
-
-    /// A peer whose window stays shut but who answers is alive: the probes go on without a bound.
-    fn window_probe_answered(&mut self) {
-        if matches!(self.send.timer, Some((_, SendTimer::ProbeWindow))) {
-            self.send.window_probes = 0;
-            self.send.first_window_probe = None;
-        }
     }
 }

@@ -12,6 +12,10 @@ use crate::packet::{Flags, Options, Packet};
 
 /// Bytes that the timestamps option takes from every segment.
 const TIMESTAMPS_LEN: u16 = 12;
+/// Shortest wait for a window probe: two ticks of a 250 Hz kernel (`TCP_TIMEOUT_MIN`).
+pub(super) const TIMER_MIN: Duration = Duration::from_millis(8);
+/// What a tail-loss probe waits beyond two round trips (`TCP_TIMEOUT_MIN_US`).
+const PROBE_SLACK: Duration = Duration::from_millis(2);
 
 pub(super) struct Sender {
     /// Oldest sequence number not acknowledged.
@@ -23,6 +27,9 @@ pub(super) struct Sender {
     window_shift: u8,
     mss: u16,
     timestamps: bool,
+    /// Whether the peer offered these options: only then they are in the answer to its SYN.
+    peer_scales: bool,
+    peer_sacks: bool,
     /// Bytes from `una` on, sent or not; SYN and FIN are not among them.
     bytes: VecDeque<u8>,
     flight: VecDeque<Segment>,
@@ -30,15 +37,20 @@ pub(super) struct Sender {
     rtt: RttEstimator,
     /// The timeout in force: the estimator's, backed off.
     pub(super) rto: Duration,
-    /// Timeouts since the last progress.
+    /// When something was acknowledged last.
+    last_progress: Time,
+    /// Timeouts since then.
     pub(super) timeouts: u32,
     /// When the first of them sent something again (`retrans_stamp`).
     pub(super) first_retransmission: Option<Time>,
     recovery: Option<Recovery>,
     /// A tail-loss probe is out, up to this sequence number.
     probe_end: Option<u32>,
-    /// Window probes that went unanswered, and when the first was sent.
+    /// Window probes that went unanswered.
     pub(super) window_probes: u32,
+    /// Doublings of the wait for the next one.
+    pub(super) window_backoff: u32,
+    /// When the first was due since the window shut.
     pub(super) first_window_probe: Option<Time>,
     pub(super) timer: Option<(Time, SendTimer)>,
 }
@@ -57,9 +69,8 @@ pub(super) enum SendTimer {
 struct Segment {
     seq: u32,
     len: u16,
-    syn: bool,
-    fin: bool,
-    push: bool,
+    /// SYN, FIN and PSH.
+    flags: Flags,
     first_sent: Time,
     last_sent: Time,
     retransmitted: bool,
@@ -68,7 +79,8 @@ struct Segment {
 
 impl Segment {
     fn end(&self) -> u32 {
-        self.seq.wrapping_add(u32::from(self.len) + u32::from(self.syn) + u32::from(self.fin))
+        let control = u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN));
+        self.seq.wrapping_add(u32::from(self.len) + control)
     }
 }
 
@@ -94,16 +106,20 @@ impl Sender {
             window_shift: 0,
             mss: config.mss - TIMESTAMPS_LEN,
             timestamps: true,
+            peer_scales: true,
+            peer_sacks: true,
             bytes: VecDeque::new(),
             flight: VecDeque::new(),
             fin: Fin::None,
             rtt: RttEstimator::default(),
             rto: config.rto_initial,
+            last_progress: Time::ZERO,
             timeouts: 0,
             first_retransmission: None,
             recovery: None,
             probe_end: None,
             window_probes: 0,
+            window_backoff: 0,
             first_window_probe: None,
             timer: None,
         }
@@ -115,10 +131,6 @@ impl Sender {
 
     pub(super) fn oldest(&self) -> u32 {
         self.una
-    }
-
-    pub(super) fn mss(&self) -> u16 {
-        self.mss
     }
 
     pub(super) fn timestamps(&self) -> bool {
@@ -152,21 +164,22 @@ impl Sender {
         self.rtt.srtt()
     }
 
-    /// When the oldest unacknowledged segment was sent first.
-    pub(super) fn oldest_sent(&self) -> Option<Time> {
-        self.flight.front().map(|segment| segment.first_sent)
+    /// Since when the oldest unacknowledged segment has held things up: its first transmission, or the last progress
+    /// where that came later.
+    pub(super) fn waiting_since(&self) -> Option<Time> {
+        self.flight.front().map(|segment| segment.first_sent.max(self.last_progress))
     }
 
     pub(super) fn set_window(&mut self, ack: u32, window: u16) {
         self.window_end = ack.wrapping_add(u32::from(window) << self.window_shift);
-        if before(self.una, self.window_end) {
-            self.window_probes = 0;
-            self.first_window_probe = None;
-        }
     }
 
-    pub(super) fn negotiate(&mut self, options: &Options) {
+    /// Takes the options and the window of the peer's SYN; that window is never scaled.
+    pub(super) fn negotiate(&mut self, options: &Options, window: u16) {
+        self.window_end = self.nxt.wrapping_add(u32::from(window));
         self.timestamps = options.timestamps.is_some();
+        self.peer_scales = options.window_scale.is_some();
+        self.peer_sacks = options.sack_permitted;
         self.window_shift = options.window_scale.unwrap_or(0).min(14);
         let overhead = if self.timestamps { TIMESTAMPS_LEN } else { 0 };
         self.mss = (self.mss + TIMESTAMPS_LEN).min(options.mss.unwrap_or(536)).max(88) - overhead;
@@ -179,6 +192,34 @@ impl Sender {
 
     fn unsent(&self) -> usize {
         self.bytes.len() - self.sent_bytes()
+    }
+
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.bytes.capacity() + self.flight.capacity() * size_of::<Segment>()
+    }
+
+    /// At rest a connection holds no buffers: a world has tens of thousands of them.
+    fn shrink(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = VecDeque::new();
+        }
+        if self.flight.is_empty() {
+            self.flight = VecDeque::new();
+        }
+    }
+
+    /// Joins small segments to the one at `index` that is about to be sent again (`tcp_retrans_try_collapse`).
+    fn merge(&mut self, index: usize) {
+        while let Some(next) = self.flight.get(index + 1)
+            && !self.flight[index].flags.has(Flags::SYN)
+            && u32::from(self.flight[index].len) + u32::from(next.len) <= u32::from(self.mss)
+        {
+            let next = self.flight.remove(index + 1).expect("looked");
+            let segment = &mut self.flight[index];
+            segment.len += next.len;
+            segment.flags = segment.flags | next.flags;
+        }
     }
 
     fn may_send(&self) -> bool {
@@ -195,9 +236,7 @@ impl Connection {
         let fresh = Segment {
             seq,
             len: 0,
-            syn: true,
-            fin: false,
-            push: false,
+            flags: Flags::SYN,
             first_sent: now,
             last_sent: now,
             retransmitted: false,
@@ -225,7 +264,7 @@ impl Connection {
         if sent_new {
             self.schedule_after_sending(now);
         }
-        self.schedule_window_probe(now);
+        self.watch_window(now);
     }
 
     /// Sends one new segment, if there is something to send and room for it.
@@ -234,7 +273,7 @@ impl Connection {
         let unsent = send.unsent();
         let room = if before(send.nxt, send.window_end) { send.window_end.wrapping_sub(send.nxt) as usize } else { 0 };
         let len = unsent.min(usize::from(send.mss)).min(room);
-        let fin = send.fin == Fin::Queued && len == unsent;
+        let fin = send.fin == Fin::Queued && len == unsent && room > len;
         if len == 0 && !fin {
             return false;
         }
@@ -242,12 +281,12 @@ impl Connection {
         if fin {
             send.fin = Fin::Sent;
         }
+        let fin_flag = if fin { Flags::FIN } else { Flags::default() };
+        let push = if len == unsent && len > 0 { Flags::PSH } else { Flags::default() };
         send.flight.push_back(Segment {
             seq: send.nxt,
             len: len as u16,
-            syn: false,
-            fin,
-            push: len == unsent && len > 0,
+            flags: push | fin_flag,
             first_sent: now,
             last_sent: now,
             retransmitted: false,
@@ -255,14 +294,12 @@ impl Connection {
         });
         send.nxt = send.nxt.wrapping_add(len as u32 + u32::from(fin));
         let last = send.flight.len() - 1;
-        if len > 0 {
-            self.ack.data_sent(now);
-        }
         self.transmit(last, now, out);
         true
     }
 
     pub(super) fn transmit_again(&mut self, index: usize, now: Time, out: &mut Vec<Packet>) {
+        self.send.merge(index);
         let segment = &mut self.send.flight[index];
         segment.retransmitted = true;
         segment.lost = false;
@@ -271,29 +308,25 @@ impl Connection {
     }
 
     fn transmit(&mut self, index: usize, now: Time, out: &mut Vec<Packet>) {
-        let offset = self.send.flight.iter().take(index).map(|segment| usize::from(segment.len)).sum::<usize>();
-        let Segment { seq, len, syn, fin, push, .. } = self.send.flight[index];
-        let payload = self.send.bytes.range(offset..offset + usize::from(len)).copied().collect();
-        let mut flags = if self.state == State::SynSent { Flags::default() } else { Flags::ACK };
-        for (set, flag) in [(syn, Flags::SYN), (fin, Flags::FIN), (push, Flags::PSH)] {
-            if set {
-                flags = flags | flag;
-            }
+        if self.send.flight[index].len > 0 {
+            self.ack.data_sent(now);
         }
+        let offset = self.send.flight.iter().take(index).map(|segment| usize::from(segment.len)).sum::<usize>();
+        let Segment { seq, len, flags, .. } = self.send.flight[index];
+        let payload = self.send.bytes.range(offset..offset + usize::from(len)).copied().collect();
+        let syn = flags.has(Flags::SYN);
+        let flags = if self.state == State::SynSent { flags } else { flags | Flags::ACK };
         let mut packet = self.packet(now, seq, flags, payload);
         if syn {
-            packet.options = Options {
-                mss: Some(self.config.mss),
-                window_scale: Some(0),
-                sack_permitted: true,
-                timestamps: Some((timestamp(now), self.receive.timestamp_to_echo())),
-            };
+            packet.options.mss = Some(self.config.mss);
+            packet.options.window_scale = self.send.peer_scales.then_some(0);
+            packet.options.sack_permitted = self.send.peer_sacks;
         }
         out.push(packet);
     }
 
     /// Takes an acknowledgement of something new: drops what is acknowledged, measures, restarts the timers.
-    pub(super) fn acknowledged(&mut self, ack: u32, echo: Option<u32>, now: Time, out: &mut Vec<Packet>) {
+    pub(super) fn acknowledged(&mut self, ack: u32, echo: Option<u32>, now: Time) {
         let send = &mut self.send;
         let mut count = 0;
         let mut oldest_fresh: Option<Time> = None;
@@ -331,7 +364,11 @@ impl Connection {
         if let Some(rtt) = rtt {
             send.rtt.sample(rtt, send.una, send.nxt, self.config.rto_min);
         }
-        send.rto = send.rtt.rto().unwrap_or(self.config.rto_initial).min(self.config.rto_max);
+        // Karn's other half: without a measurement the timeout stays backed off.
+        if rtt.is_some() || send.rtt.srtt().is_none() {
+            send.rto = send.rtt.rto().unwrap_or(self.config.rto_initial).min(self.config.rto_max);
+        }
+        send.last_progress = now;
         send.timeouts = 0;
         send.first_retransmission = None;
         send.probe_end = send.probe_end.filter(|end| before(ack, *end));
@@ -341,8 +378,8 @@ impl Connection {
                 send.recovery = None;
             }
         }
+        send.shrink();
         self.schedule_after_progress(now);
-        self.output(now, out);
     }
 
     /// `tcp_rearm_rto` and `tcp_schedule_loss_probe` after an acknowledgement: from now.
@@ -373,7 +410,7 @@ impl Connection {
             // `tcp_schedule_loss_probe`: two round trips, and the peer's longest acknowledgement delay where a single
             // segment waits for it.
             let base = self.send.rtt.srtt().map_or(self.config.rto_initial, |srtt| {
-                let slack = if self.send.flight.len() == 1 { self.config.rto_min } else { TIMER_MIN };
+                let slack = if self.send.flight.len() == 1 { self.config.rto_min } else { PROBE_SLACK };
                 2 * srtt + slack
             });
             Some((now + base.min(rto_left), SendTimer::ProbeTail))
@@ -403,19 +440,21 @@ impl Connection {
         self.transmit_again(0, now, out);
     }
 
-    /// Keeps asking while the peer's window is shut and there is something to say.
-    fn schedule_window_probe(&mut self, now: Time) {
+    /// Begins to ask when the peer's window is shut and there is something to say, and ends when it has opened.
+    fn watch_window(&mut self, now: Time) {
         let send = &mut self.send;
         let shut = !before(send.nxt, send.window_end);
-        let waits = send.flight.is_empty() && (send.unsent() > 0) && shut;
+        let waits = send.flight.is_empty() && !send.is_idle() && shut;
         let probing = matches!(send.timer, Some((_, SendTimer::ProbeWindow)));
         if waits && !probing {
-            send.timer = Some((now + send.rto, SendTimer::ProbeWindow));
+            self.schedule_window_probe(now);
         } else if !waits && probing {
             send.timer = None;
         }
+        if !waits {
+            self.send.window_probes = 0;
+            self.send.window_backoff = 0;
+            self.send.first_window_probe = None;
+        }
     }
 }
-
-/// Two ticks of a 250 Hz kernel (`TCP_TIMEOUT_MIN`).
-const TIMER_MIN: Duration = Duration::from_millis(8);

@@ -1,11 +1,15 @@
 //! The timers of a connection and what they do: retransmission (`tcp_retransmit_timer`), probes (`tcp_probe_timer`),
-//! keepalive (`tcp_keepalive_timer`), delayed acknowledgement, and the ends of TIME_WAIT and FIN_WAIT_2.
+//! keepalive (`tcp_keepalive_timer`), delayed acknowledgement, and the ends of `TIME_WAIT` and
+//! `FIN_WAIT_2`.
 
 use std::time::Duration;
 
 use cardiogram_policies::{Time, heartbeat::Keepalive};
 
-use super::{Connection, Failure, State, send::SendTimer};
+use super::{
+    Connection, Failure, State,
+    send::{SendTimer, TIMER_MIN},
+};
 use crate::packet::{Flags, Packet};
 
 /// One tick of a 250 Hz kernel: the shortest timer it sets.
@@ -51,6 +55,9 @@ impl Connection {
 
     /// Does what the timers that are due say.
     pub fn on_timer(&mut self, now: Time, out: &mut Vec<Packet>) {
+        if self.state == State::Closed {
+            return;
+        }
         if self.expires.is_some_and(|due| due <= now) {
             self.state = State::Closed;
             return;
@@ -94,19 +101,19 @@ impl Connection {
         match self.state {
             State::SynSent => {
                 let retries = self.config.syn_retries + self.config.syn_linear_timeouts;
-                let user = self.user_timeout_passed(now, self.send.oldest_sent());
+                let user = timeouts > 0 && self.user_timeout_passed(now, self.send.waiting_since());
                 (timeouts >= retries || user).then_some(Failure::ConnectTimeout)
             }
             State::SynReceived => (timeouts >= self.config.synack_retries).then_some(Failure::RetransmissionTimeout),
             _ if timeouts == 0 => None,
-            _ if self.user_timeout.is_some() && !self.orphan => {
+            _ if self.user_timeout.is_some() => {
                 self.user_timeout_passed(now, self.send.first_retransmission).then_some(Failure::UserTimeout)
             }
             _ => {
                 // The kernel counts from its first retransmission, with timers up to 7 % late. Ideal timers, counted
                 // from the first transmission, give the kernel's number of transmissions; counted like the kernel's
                 // they would miss its bound by one timeout and try once more.
-                let since = now.since(self.send.oldest_sent()?);
+                let since = now.since(self.send.waiting_since()?);
                 let retries = if self.orphan { self.config.orphan_retries } else { self.config.retries };
                 (since >= self.config.retransmission_bound(retries)).then_some(Failure::RetransmissionTimeout)
             }
@@ -120,7 +127,7 @@ impl Connection {
     /// `tcp_clamp_rto_to_user_timeout`: the last wait ends when the user timeout does.
     fn clamp_to_user_timeout(&self, now: Time, rto: Duration) -> Duration {
         let since = match self.state {
-            State::SynSent => self.send.oldest_sent(),
+            State::SynSent => self.send.waiting_since(),
             _ => self.send.first_retransmission,
         };
         match (self.user_timeout, since) {
@@ -133,6 +140,7 @@ impl Connection {
     }
 
     fn on_window_probe_timer(&mut self, now: Time, out: &mut Vec<Packet>) {
+        // Answers do not restart the user timeout, only an open window does.
         let first = *self.send.first_window_probe.get_or_insert(now);
         if self.user_timeout_passed(now, Some(first)) {
             self.fail(Failure::UserTimeout);
@@ -145,8 +153,18 @@ impl Connection {
         }
         self.probe(now, out);
         self.send.window_probes += 1;
-        self.send.rto = self.config.backed_off(self.send.rto, 1);
-        self.send.timer = Some((now + self.send.rto, SendTimer::ProbeWindow));
+        self.send.window_backoff = (self.send.window_backoff + 1).min(self.config.retries);
+        self.schedule_window_probe(now);
+    }
+
+    /// Sets the timer of the next window probe (`tcp_probe0_when`, `tcp_clamp_probe0_to_user_timeout`).
+    pub(super) fn schedule_window_probe(&mut self, now: Time) {
+        let wait = self.config.backed_off(self.send.rto, self.send.window_backoff);
+        let wait = match (self.user_timeout, self.send.first_window_probe) {
+            (Some(timeout), Some(first)) => wait.min((first + timeout).since(now)).max(TIMER_MIN),
+            _ => wait,
+        };
+        self.send.timer = Some((now + wait, SendTimer::ProbeWindow));
     }
 
     fn on_keepalive_timer(&mut self, now: Time, out: &mut Vec<Packet>) {

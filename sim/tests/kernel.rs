@@ -1,0 +1,112 @@
+//! Captures of a real kernel replayed with our TCP: the same packets in the same order at the same times, the same errors
+//! at the application. `docs/kernel-replay.md` says what is compared and how exactly. The captures with a NAT that forgets
+//! are replayed beside it, in `sim/src/nat/captures.rs`.
+
+use std::time::Duration;
+
+use cardiogram_policies::{Time, heartbeat::Keepalive};
+use cardiogram_sim::{
+    config::TcpPreset,
+    packet::{Flags, Packet},
+    tcp::{Connection, Failure, State, TcpConfig, reset_for},
+};
+
+#[path = "kernel/replay.rs"]
+mod replay;
+#[path = "kernel/timeline.rs"]
+mod timeline;
+
+use replay::{Path, Setup, replay};
+use timeline::Place;
+
+/// One way in the captures with a round trip of 100 ms, `tc netem delay 50ms` on both sides, as measured.
+const DELAY_50_MS: Duration = Duration::from_micros(50_200);
+/// What the first packet of `E2a_default_rtt100` waited for address resolution beyond the wire: it makes the first
+/// round trip 201 ms, and so the timeout 604 ms.
+const ADDRESS_RESOLUTION: Duration = Duration::from_micros(100_600);
+/// By how much the first round trip of `E7a_cut10_rtt100` was longer than the others.
+const SLOW_HANDSHAKE: Duration = Duration::from_micros(2_500);
+/// In `E7a_cut10_rtt100` the seventh transmission leaves the kernel 0.32 s after the path is back. Ours leaves on ideal
+/// timers, which over this series are 0.45 s ahead of the kernel's wheel, and would just miss the path. So the path
+/// comes back as much earlier.
+const IDEAL_TIMERS_ARE_AHEAD_S: f64 = 0.45;
+
+/// A path that changes nothing. These captures were taken through a NAT whose mapping held.
+struct Direct;
+
+impl Path for Direct {
+    fn pass(&mut self, _: Time, from: Place, packet: Packet) -> Vec<(Place, Packet)> {
+        vec![(from.other(), packet)]
+    }
+}
+
+fn direct(setup: &Setup) {
+    replay(setup, |_| Box::new(Direct));
+}
+
+#[test]
+fn e1_keepalive_gives_up_after_its_count() {
+    direct(&Setup { keepalive: Some((10, 5, 3)), ..Setup::new("E1_10_5_3_drop") });
+}
+
+#[test]
+fn e1_the_user_timeout_replaces_the_count() {
+    let user_timeout = Some(Duration::from_secs(30));
+    direct(&Setup { keepalive: Some((10, 5, 3)), user_timeout, ..Setup::new("E1_10_5_3_drop_ut30000") });
+}
+
+#[test]
+fn e2_unacknowledged_data() {
+    direct(&Setup::new("E2a_default"));
+}
+
+#[test]
+fn e2_unacknowledged_data_with_100_ms() {
+    direct(&Setup { delay: DELAY_50_MS, first_delay: ADDRESS_RESOLUTION, ..Setup::new("E2a_default_rtt100") });
+}
+
+#[test]
+fn e3_syn_into_the_void() {
+    direct(&Setup::new("E3b_default6"));
+}
+
+#[test]
+fn e5_a_stopped_process_answers_keepalive() {
+    direct(&Setup { keepalive: Some((5, 2, 3)), ..Setup::new("E5a_stop_keepalive_only") });
+}
+
+#[test]
+fn e5_a_stopped_process_acknowledges_heartbeats() {
+    direct(&Setup::new("E5b_stop_hb5_app15"));
+}
+
+#[test]
+fn e6_a_killed_process() {
+    direct(&Setup::new("E6a_kill9_idle"));
+}
+
+#[test]
+fn e7_a_short_cut() {
+    direct(&Setup::new("E7a_cut10"));
+}
+
+#[test]
+fn e7_a_short_cut_with_100_ms() {
+    let heals_earlier = IDEAL_TIMERS_ARE_AHEAD_S;
+    direct(&Setup { delay: DELAY_50_MS, first_delay: SLOW_HANDSHAKE, heals_earlier, ..Setup::new("E7a_cut10_rtt100") });
+}
+
+#[test]
+fn e7_a_cut_that_keepalive_survives() {
+    direct(&Setup { keepalive: Some((10, 5, 3)), ..Setup::new("E7f_ka10_5_3_cut16_idle") });
+}
+
+#[test]
+fn e8_heartbeats() {
+    direct(&Setup::new("E8_iv5_think0"));
+}
+
+#[test]
+fn e8_heartbeats_with_100_ms() {
+    direct(&Setup { delay: DELAY_50_MS, ..Setup::new("E8_iv30_think0_rtt100") });
+}

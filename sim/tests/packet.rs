@@ -1,0 +1,154 @@
+//! Packets and captures as bytes, judged by independent crates: etherparse reads packets, pcap-file reads captures.
+
+use std::net::SocketAddrV4;
+
+use cardiogram_policies::Time;
+use cardiogram_sim::{
+    packet::{Flags, Options, Packet},
+    pcap,
+    trace::{Entry, Fate, NodeId, Trace, What},
+};
+use etherparse::{NetHeaders, PacketHeaders, PayloadSlice, TcpOptionElement, TransportHeader};
+use pcap_file::pcapng::{Block, PcapNgReader, blocks::enhanced_packet::EnhancedPacketOption};
+use proptest::prelude::*;
+
+fn address() -> impl Strategy<Value = SocketAddrV4> {
+    (any::<u32>(), any::<u16>()).prop_map(|(ip, port)| SocketAddrV4::new(ip.into(), port))
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    (any::<Option<u16>>(), prop::option::of(0_u8..15), any::<bool>(), any::<Option<(u32, u32)>>()).prop_map(
+        |(mss, window_scale, sack_permitted, timestamps)| Options { mss, window_scale, sack_permitted, timestamps },
+    )
+}
+
+fn packet() -> impl Strategy<Value = Packet> {
+    let numbers = (any::<u32>(), any::<u32>(), any::<u8>(), any::<u16>());
+    (address(), address(), numbers, options(), prop::collection::vec(any::<u8>(), 0..1_500)).prop_map(
+        |(src, dst, (seq, ack, flags, window), options, payload)| Packet {
+            src,
+            dst,
+            seq,
+            ack,
+            flags: Flags(flags),
+            window,
+            options,
+            payload,
+        },
+    )
+}
+
+fn encoded(packet: &Packet) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    packet.encode(&mut bytes);
+    bytes
+}
+
+proptest! {
+    #[test]
+    fn a_packet_decodes_to_the_value_it_came_from(packet in packet()) {
+        let bytes = encoded(&packet);
+        prop_assert_eq!(bytes.len(), packet.wire_len());
+        prop_assert_eq!(Packet::decode(&bytes), Ok(packet));
+    }
+
+    #[test]
+    fn encoding_appends(packet in packet(), before in prop::collection::vec(any::<u8>(), 0..40)) {
+        let mut bytes = before.clone();
+        packet.encode(&mut bytes);
+        prop_assert_eq!(&bytes[..before.len()], &before[..]);
+        prop_assert_eq!(Packet::decode(&bytes[before.len()..]), Ok(packet));
+    }
+
+    #[test]
+    fn a_changed_byte_is_an_error(packet in packet(), at in any::<prop::sample::Index>(), change in 1_u8..) {
+        let mut bytes = encoded(&packet);
+        let at = at.index(bytes.len());
+        bytes[at] ^= change;
+        prop_assert!(Packet::decode(&bytes).is_err(), "byte {} changed by {:#x}", at, change);
+    }
+
+    #[test]
+    fn a_packet_cut_short_is_an_error(packet in packet(), len in any::<prop::sample::Index>()) {
+        let bytes = encoded(&packet);
+        prop_assert!(Packet::decode(&bytes[..len.index(bytes.len())]).is_err());
+    }
+
+    #[test]
+    fn any_bytes_are_decoded_without_a_panic(
+        mut bytes in prop::collection::vec(any::<u8>(), 0..120),
+        looks_right in any::<bool>(),
+    ) {
+        if looks_right && bytes.len() >= 40 {
+            let len = bytes.len() as u8;
+            bytes[..12].copy_from_slice(&[0x45, 0, 0, len, 0, 0, 0x40, 0, 64, 6, 0, 0]);
+        }
+        if let Ok(packet) = Packet::decode(&bytes) {
+            prop_assert_eq!(Packet::decode(&encoded(&packet)), Ok(packet));
+        }
+    }
+
+    #[test]
+    fn etherparse_reads_the_same_packet_with_correct_checksums(packet in packet()) {
+        let bytes = encoded(&packet);
+        let headers = PacketHeaders::from_ip_slice(&bytes).expect("etherparse reads it");
+        let Some(NetHeaders::Ipv4(ip, _)) = headers.net else { panic!("no IPv4 header") };
+        let Some(TransportHeader::Tcp(tcp)) = headers.transport else { panic!("no TCP header") };
+        let PayloadSlice::Tcp(payload) = headers.payload else { panic!("no TCP payload") };
+        prop_assert_eq!(ip.header_checksum, ip.calc_header_checksum());
+        prop_assert_eq!(Ok(tcp.checksum), tcp.calc_checksum_ipv4(&ip, payload));
+        prop_assert_eq!((ip.source, tcp.source_port), (packet.src.ip().octets(), packet.src.port()));
+        prop_assert_eq!((ip.destination, tcp.destination_port), (packet.dst.ip().octets(), packet.dst.port()));
+        prop_assert_eq!((tcp.sequence_number, tcp.acknowledgment_number), (packet.seq, packet.ack));
+        prop_assert_eq!((tcp.window_size, payload), (packet.window, &packet.payload[..]));
+        let flags = [(tcp.fin, Flags::FIN), (tcp.syn, Flags::SYN), (tcp.rst, Flags::RST), (tcp.psh, Flags::PSH)];
+        for (set, flag) in flags.into_iter().chain([(tcp.ack, Flags::ACK)]) {
+            prop_assert_eq!(set, packet.flags.has(flag));
+        }
+        let mut options = Options::default();
+        for element in tcp.options_iterator() {
+            match element.expect("etherparse reads the options") {
+                TcpOptionElement::Noop => {}
+                TcpOptionElement::MaximumSegmentSize(mss) => options.mss = Some(mss),
+                TcpOptionElement::WindowScale(shift) => options.window_scale = Some(shift),
+                TcpOptionElement::SelectiveAcknowledgementPermitted => options.sack_permitted = true,
+                TcpOptionElement::Timestamp(value, echo) => options.timestamps = Some((value, echo)),
+                TcpOptionElement::SelectiveAcknowledgement(..) => panic!("no SACK blocks exist here"),
+            }
+        }
+        prop_assert_eq!(options, packet.options);
+    }
+
+    #[test]
+    fn a_capture_holds_the_packets_of_the_trace_with_their_times_places_and_directions(
+        entries in prop::collection::vec((0_u64..u64::MAX / 2_000_000, 0_u32..3, any::<bool>(), packet()), 0..20)
+    ) {
+        let entry = |(micros, node, sent, packet): &(u64, u32, bool, Packet)| {
+            let (at, packet) = (Time::from_micros(*micros), packet.clone());
+            let what = if *sent {
+                What::Sent { packet, to: NodeId(1), fate: Fate::Lost }
+            } else {
+                What::Received { packet, from: NodeId(1) }
+            };
+            Entry { at, node: NodeId(*node), what }
+        };
+        let nodes = vec!["devices".to_owned(), "nat".to_owned(), "server-0".to_owned()];
+        let trace = Trace { nodes: nodes.clone(), entries: entries.iter().map(entry).collect() };
+
+        let file = pcap::write(&trace);
+        let mut reader = PcapNgReader::new(&file[..]).expect("a section header");
+        let mut expected = entries.iter();
+        while let Some(block) = reader.next_block() {
+            let Block::EnhancedPacket(block) = block.expect("a block") else { continue };
+            let (micros, node, sent, packet) = expected.next().expect("no more packets than in the trace");
+            prop_assert_eq!(Packet::decode(&block.data), Ok(packet.clone()));
+            // The crate takes the number for nanoseconds; the file's unit is the default, microseconds.
+            prop_assert_eq!(block.timestamp.as_nanos(), u128::from(*micros));
+            prop_assert_eq!(block.interface_id, *node);
+            let direction = if *sent { 2 } else { 1 };
+            prop_assert_eq!(block.options, vec![EnhancedPacketOption::Flags(direction)]);
+        }
+        prop_assert!(expected.next().is_none(), "a packet is missing");
+        prop_assert_eq!(reader.interfaces().len(), nodes.len());
+    }
+}

@@ -1,0 +1,331 @@
+//! Our TCP against an independent one, smoltcp, as exact bytes over a path that loses, delays, reorders and duplicates:
+//! data arrives intact both ways and both ends close, whichever connects and whichever closes first.
+
+use std::{collections::BTreeMap, net::SocketAddrV4, sync::Arc, time::Duration};
+
+use cardiogram_policies::Time;
+use cardiogram_sim::{
+    config::TcpPreset,
+    packet::{Flags, Packet},
+    tcp::{Connection, State, TcpConfig},
+};
+use proptest::prelude::*;
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use smoltcp::{
+    iface::{Config, Interface, SocketHandle, SocketSet},
+    phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken},
+    socket::tcp,
+    time::Instant,
+    wire::{HardwareAddress, IpAddress, IpCidr, IpEndpoint},
+};
+
+const OURS: SocketAddrV4 = SocketAddrV4::new(std::net::Ipv4Addr::new(10, 0, 0, 1), 40_000);
+const THEIRS: SocketAddrV4 = SocketAddrV4::new(std::net::Ipv4Addr::new(10, 0, 0, 2), 7_000);
+/// A conversation that takes longer hangs.
+const LIMIT: Duration = Duration::from_hours(1);
+
+#[derive(Clone, Debug)]
+struct Case {
+    seed: u64,
+    we_connect: bool,
+    we_close_first: bool,
+    loss: f64,
+    duplication: f64,
+    delay_ms: (u64, u64),
+    up: Data,
+    down: Data,
+    /// Their receive buffer; above 65,535 the window is scaled.
+    buffer: usize,
+    iss: u32,
+}
+
+/// Bytes that repeat only after 251.
+#[derive(Clone, Copy, Debug)]
+struct Data {
+    len: usize,
+    salt: u8,
+}
+
+impl Data {
+    fn bytes(self) -> Vec<u8> {
+        (0..self.len).map(|at| (at % 251) as u8 ^ self.salt).collect()
+    }
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    // Made from a number, so that a case that fails prints in a few lines.
+    let data = || (0_usize..30_000, any::<u8>()).prop_map(|(len, salt)| Data { len, salt });
+    let flags = (any::<bool>(), any::<bool>());
+    let path = (0.0..0.2, 0.0..0.2, 1_u64..40, 0_u64..80);
+    (any::<u64>(), flags, path, data(), data(), 2_000_usize..200_000, any::<u32>()).prop_map(
+        |(seed, (we_connect, we_close_first), (loss, duplication, least, spread), up, down, buffer, iss)| Case {
+            seed,
+            we_connect,
+            we_close_first,
+            loss,
+            duplication,
+            delay_ms: (least, least + spread),
+            up,
+            down,
+            buffer,
+            iss,
+        },
+    )
+}
+
+/// smoltcp's network card: packets in, packets out.
+#[derive(Default)]
+struct Card {
+    received: Vec<Vec<u8>>,
+    sent: Vec<Vec<u8>>,
+}
+
+struct Rx(Vec<u8>);
+struct Tx<'a>(&'a mut Vec<Vec<u8>>);
+
+impl RxToken for Rx {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, work: F) -> R {
+        work(&self.0)
+    }
+}
+
+impl TxToken for Tx<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, work: F) -> R {
+        let mut bytes = vec![0; len];
+        let result = work(&mut bytes);
+        self.0.push(bytes);
+        result
+    }
+}
+
+impl Device for Card {
+    type RxToken<'a> = Rx;
+    type TxToken<'a> = Tx<'a>;
+
+    fn receive(&mut self, _: Instant) -> Option<(Rx, Tx<'_>)> {
+        let packet = self.received.pop()?;
+        Some((Rx(packet), Tx(&mut self.sent)))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Tx<'_>> {
+        Some(Tx(&mut self.sent))
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = 1_500;
+        capabilities
+    }
+}
+
+/// smoltcp with one socket.
+struct Smol {
+    card: Card,
+    interface: Interface,
+    sockets: SocketSet<'static>,
+    socket: SocketHandle,
+    /// Bytes of its data that the socket has taken.
+    written: usize,
+    read: Vec<u8>,
+}
+
+impl Smol {
+    fn new(case: &Case) -> Self {
+        let mut card = Card::default();
+        let mut config = Config::new(HardwareAddress::Ip);
+        config.random_seed = case.seed;
+        let mut interface = Interface::new(config, &mut card, Instant::ZERO);
+        let address = IpAddress::from(*THEIRS.ip());
+        interface.update_ip_addrs(|addresses| addresses.push(IpCidr::new(address, 24)).expect("room for one"));
+        let buffer = || tcp::SocketBuffer::new(vec![0; case.buffer]);
+        let mut socket = tcp::Socket::new(buffer(), buffer());
+        if case.we_connect {
+            socket.listen(THEIRS.port()).expect("a fresh socket");
+        } else {
+            let ours = IpEndpoint::new(IpAddress::from(*OURS.ip()), OURS.port());
+            socket.connect(interface.context(), ours, THEIRS.port()).expect("a fresh socket");
+        }
+        let mut sockets = SocketSet::new(Vec::new());
+        let socket = sockets.add(socket);
+        Self { card, interface, sockets, socket, written: 0, read: Vec::new() }
+    }
+
+    fn socket(&mut self) -> &mut tcp::Socket<'static> {
+        self.sockets.get_mut(self.socket)
+    }
+
+    /// Lets the socket and its application work.
+    fn work(&mut self, now: Instant, case: &Case) {
+        self.interface.poll(now, &mut self.card, &mut self.sockets);
+        let written = self.written;
+        let socket = self.socket();
+        let mut read = vec![0; case.buffer];
+        let count = if socket.can_recv() { socket.recv_slice(&mut read).expect("readable") } else { 0 };
+        let taken =
+            if socket.can_send() { socket.send_slice(&case.down.bytes()[written..]).expect("writable") } else { 0 };
+        // Their FIN may only follow ours where we close first.
+        let connected = matches!(socket.state(), tcp::State::Established | tcp::State::CloseWait);
+        let their_turn = !case.we_close_first || socket.state() == tcp::State::CloseWait;
+        if connected && written + taken == case.down.len && their_turn {
+            socket.close();
+        }
+        self.written += taken;
+        self.read.extend(&read[..count]);
+        self.interface.poll(now, &mut self.card, &mut self.sockets);
+    }
+
+    fn next_work(&mut self, now: Instant) -> Option<Instant> {
+        self.interface.poll_at(now, &self.sockets).map(|at| at.max(now))
+    }
+}
+
+/// The two ends and what lies between.
+struct Conversation<'a> {
+    case: &'a Case,
+    now: Time,
+    rng: ChaCha8Rng,
+    ours: Option<Connection>,
+    written: usize,
+    read: Vec<u8>,
+    theirs: Smol,
+    /// Packets by arrival and number; whether they go to smoltcp.
+    wire: BTreeMap<(Time, u64), (bool, Vec<u8>)>,
+    number: u64,
+}
+
+impl<'a> Conversation<'a> {
+    fn new(case: &'a Case) -> Self {
+        let mut conversation = Self {
+            case,
+            now: Time::ZERO,
+            rng: ChaCha8Rng::seed_from_u64(case.seed),
+            ours: None,
+            written: 0,
+            read: Vec::new(),
+            theirs: Smol::new(case),
+            wire: BTreeMap::new(),
+            number: 0,
+        };
+        if case.we_connect {
+            let mut out = Vec::new();
+            let config = Arc::new(TcpConfig::preset(TcpPreset::LinuxNew));
+            conversation.ours = Some(Connection::connect(config, Time::ZERO, OURS, THEIRS, case.iss, &mut out));
+            conversation.send_ours(out);
+        }
+        conversation
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::from_micros(self.now.as_micros() as i64)
+    }
+
+    fn chance(&mut self, share: f64) -> bool {
+        f64::from(self.rng.next_u32()) < share * f64::from(u32::MAX)
+    }
+
+    fn put(&mut self, to_smoltcp: bool, bytes: &[u8]) {
+        if self.chance(self.case.loss) {
+            return;
+        }
+        let copies = if self.chance(self.case.duplication) { 2 } else { 1 };
+        for _ in 0..copies {
+            let (least, most) = self.case.delay_ms;
+            let delay = least * 1_000 + u64::from(self.rng.next_u32()) % ((most - least) * 1_000 + 1);
+            self.wire.insert((self.now + Duration::from_micros(delay), self.number), (to_smoltcp, bytes.to_vec()));
+            self.number += 1;
+        }
+    }
+
+    fn send_ours(&mut self, packets: Vec<Packet>) {
+        for mut packet in packets {
+            // Our SYN permits SACK, as Linux's does, but blocks of it do not exist here: the path takes the option away,
+            // as some firewalls do.
+            packet.options.sack_permitted = false;
+            let mut bytes = Vec::new();
+            packet.encode(&mut bytes);
+            self.put(true, &bytes);
+        }
+    }
+
+    fn arrive(&mut self, to_smoltcp: bool, bytes: Vec<u8>) {
+        if to_smoltcp {
+            self.theirs.card.received.push(bytes);
+            return;
+        }
+        let packet = Packet::decode(&bytes).expect("smoltcp sends packets that we can read");
+        let mut out = Vec::new();
+        if let Some(tcp) = &mut self.ours {
+            tcp.on_packet(self.now, &packet, &mut out);
+        } else if packet.flags == Flags::SYN {
+            let config = Arc::new(TcpConfig::preset(TcpPreset::LinuxNew));
+            self.ours =
+                Some(Connection::accept(config, self.now, packet.dst, packet.src, self.case.iss, &packet, &mut out));
+        }
+        self.send_ours(out);
+    }
+
+    /// Lets both ends and their applications work; says whether both ends are closed.
+    fn work(&mut self) -> bool {
+        let now = self.instant();
+        self.theirs.work(now, self.case);
+        for bytes in std::mem::take(&mut self.theirs.card.sent) {
+            self.put(false, &bytes);
+        }
+        let mut out = Vec::new();
+        let mut over = false;
+        if let Some(tcp) = &mut self.ours {
+            if tcp.next_timer().is_some_and(|due| due <= self.now) {
+                tcp.on_timer(self.now, &mut out);
+            }
+            tcp.read(self.now, &mut self.read, &mut out);
+            self.written += tcp.write(self.now, &self.case.up.bytes()[self.written..], &mut out);
+            // Closing sooner would leave the data to the kernel, which tries for 102 s only.
+            let delivered = self.written == self.case.up.len && tcp.unacknowledged() == 0;
+            let done = delivered && self.read.len() == self.case.down.len;
+            let our_turn = self.case.we_close_first || tcp.peer_closed();
+            if done && our_turn && matches!(tcp.state(), State::Established | State::CloseWait) {
+                tcp.close(self.now, &mut out);
+            }
+            let theirs = self.theirs.socket().state();
+            // smoltcp forgets a closed connection after 10 s: our FIN, sent again after that, draws RST or nothing.
+            let forgotten = done && theirs == tcp::State::Closed;
+            assert!(tcp.failure().is_none() || forgotten, "{:?} in {:?}", tcp.failure(), self.case);
+            over = matches!(tcp.state(), State::Closed | State::TimeWait)
+                && matches!(theirs, tcp::State::Closed | tcp::State::TimeWait);
+        }
+        self.send_ours(out);
+        over
+    }
+
+    fn run(mut self) {
+        while !self.work() {
+            let arrival = self.wire.keys().next().map(|(arrival, _)| *arrival);
+            let timer = self.ours.as_ref().and_then(Connection::next_timer);
+            let now = self.instant();
+            let theirs = self.theirs.next_work(now).map(|at| Time::from_micros(at.total_micros() as u64));
+            let next = [arrival, timer, theirs].into_iter().flatten().min().expect("somebody has something to do");
+            // smoltcp may ask for the present again where it has just worked.
+            self.now = if next > self.now { next } else { self.now + Duration::from_micros(10) };
+            assert!(self.now < Time::ZERO + LIMIT, "the conversation hangs");
+            while let Some(entry) = self.wire.first_entry().filter(|entry| entry.key().0 <= self.now) {
+                let (to_smoltcp, bytes) = entry.remove();
+                self.arrive(to_smoltcp, bytes);
+            }
+        }
+        assert!(self.read == self.case.down.bytes(), "we read other bytes than they wrote");
+        assert!(self.theirs.read == self.case.up.bytes(), "they read other bytes than we wrote");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn data_arrives_intact_both_ways_and_both_ends_close(case in case()) {
+        Conversation::new(&case).run();
+    }
+}
