@@ -112,6 +112,35 @@ fn two_cores_wait_as_m_m_2_says() {
     waiting(2, work, millis(12)).expect("wait", 0.45 / (2.0 / 0.012 - 100.0), 0.05);
 }
 
+/// What a server cannot be is named by its key.
+#[test]
+fn impossible_servers_are_refused_with_the_key_to_blame() {
+    let mut world = world(HeartbeatSpec::None);
+    world.server.cores = 0;
+    world.server.logins_per_s = Some(0);
+    world.server.login = Some(Login { bytes_up: 3, bytes_down: 40_000, ..Login::default() });
+    world.server.pauses = Some(Pauses { every: Span::millis(1), lasts: constant(secs(1)) });
+    let (when, capacity) = (at(Time::from_secs(1)), Fraction::default());
+    let (over, restart) = (Span::secs(50), Span::secs(10));
+    world.faults = vec![
+        FaultConfig::Pause(server_fault(Time::from_secs(1), None)),
+        FaultConfig::Overload(Overload { server: None, when: when.clone(), lasts: None, capacity, ramp: None }),
+        FaultConfig::Drain(Drain { server: Some(1), when, over, restart }),
+    ];
+    let paths: Vec<String> = world.problems().into_iter().map(|problem| problem.path).collect();
+    let expected = [
+        "server.cores",
+        "server.logins_per_s",
+        "server.login.bytes_up",
+        "server.login.bytes_down",
+        "server.pauses.every",
+        "faults[0].pause",
+        "faults[1].overload.capacity",
+        "faults[2].drain.server",
+    ];
+    assert_eq!(paths, expected);
+}
+
 /// Who finds the accept queue full is not told when there is room again: it gets in with its next SYN.
 #[test]
 fn a_client_at_a_full_accept_queue_gets_in_with_its_next_syn() {
