@@ -2,7 +2,8 @@
 //!
 //! A preset says in its file where its numbers come from, and which of them are assumptions. All presets share one
 //! reconnect policy, [`ReconnectSpec`](crate::ReconnectSpec)'s default, unless their source names another: comparing
-//! them compares heartbeats. What this is not: a registry of user's own strategies.
+//! them compares heartbeats. Those named `reconnect-...` share one heartbeat instead, that of `wechat-270`, which has the
+//! default reconnect policy: comparing them with it compares reconnect policies. What this is not: a registry of user's own strategies.
 
 use crate::StrategySpec;
 
@@ -51,6 +52,8 @@ const PRESETS: &[Preset] = presets![
     "idle-45-either",
     "idle-45-004",
     "oracle",
+    "reconnect-no-jitter",
+    "reconnect-fixed-5s",
 ];
 
 #[cfg(test)]
@@ -80,10 +83,17 @@ mod tests {
         }
     }
 
+    /// But for those that compare reconnect policies: they share the heartbeat of `wechat-270`.
     #[test]
     fn presets_differ_in_their_heartbeats_alone() {
         let mut heartbeats: Vec<HeartbeatSpec> = Vec::new();
+        let of_wechat = find("wechat-270").unwrap().spec().heartbeat;
         for spec in all().iter().map(Preset::spec) {
+            if spec.name.starts_with("reconnect-") {
+                assert_eq!(spec.heartbeat, of_wechat, "{}", spec.name);
+                assert_ne!(spec.reconnect, ReconnectSpec::default(), "{}", spec.name);
+                continue;
+            }
             assert_eq!(spec.reconnect, ReconnectSpec::default(), "{}", spec.name);
             assert!(!heartbeats.contains(&spec.heartbeat), "{} repeats another preset", spec.name);
             heartbeats.push(spec.heartbeat);

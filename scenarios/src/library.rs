@@ -1,7 +1,7 @@
 //! The built-in scenarios: files of `library/`, compiled in. They are read like anybody's files.
 
 /// Every built-in scenario with its text, in the order in which they are run and listed.
-const SCENARIOS: [(&str, &str); 16] = [
+static SCENARIOS: &[(&str, &str)] = &[
     ("healthy", include_str!("../library/healthy.toml")),
     ("silent-nat", include_str!("../library/silent-nat.toml")),
     ("nat-reboot", include_str!("../library/nat-reboot.toml")),
@@ -18,6 +18,10 @@ const SCENARIOS: [(&str, &str); 16] = [
     ("quiet-night", include_str!("../library/quiet-night.toml")),
     ("busy-chat", include_str!("../library/busy-chat.toml")),
     ("push-heavy", include_str!("../library/push-heavy.toml")),
+    ("overloaded-server", include_str!("../library/overloaded-server.toml")),
+    ("gc-pauses", include_str!("../library/gc-pauses.toml")),
+    ("rolling-restart", include_str!("../library/rolling-restart.toml")),
+    ("reconnect-storm", include_str!("../library/reconnect-storm.toml")),
 ];
 
 /// Their names.

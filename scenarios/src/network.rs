@@ -1,17 +1,17 @@
-//! Links, radios and NATs by name. A scenario file names one (`access = "lte-near"`) or spells its parameters out.
+//! Links, radios, NATs and servers by name. A scenario file names one (`access = "lte-near"`) or spells its parameters out.
 //!
-//! The presets are data, in `networks.toml`, each with its source.
+//! The presets are data, in `networks.toml` and `servers.toml`, each with its source.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::LazyLock};
 
-use cardiogram_sim::config::{LinkConfig, NatConfig, RadioConfig};
+use cardiogram_sim::config::{LinkConfig, NatConfig, RadioConfig, ServerConfig};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-/// A link, a radio or a NAT that goes by a name.
+/// A link, a radio, a NAT or a server that goes by a name.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network<T> {
@@ -42,7 +42,19 @@ pub fn networks() -> &'static Networks {
     &NETWORKS
 }
 
-/// The link, radio or NAT of that name, spelt out as a table of a scenario file.
+/// The built-in servers, by name.
+pub fn servers() -> &'static BTreeMap<String, Network<ServerConfig>> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        server: BTreeMap<String, Network<ServerConfig>>,
+    }
+    static SERVERS: LazyLock<File> =
+        LazyLock::new(|| toml::from_str(include_str!("servers.toml")).expect("the built-in servers are valid"));
+    &SERVERS.server
+}
+
+/// The link, radio, NAT or server of that name, spelt out as a table of a scenario file.
 pub fn text(name: &str) -> Option<String> {
     fn spelt<T: Serialize>(key: &str, network: &Network<T>) -> String {
         let table = toml::to_string(&BTreeMap::from([(key, &network.config)])).expect("a preset is plain data");
@@ -53,6 +65,7 @@ pub fn text(name: &str) -> Option<String> {
         .map(|network| spelt("access", network))
         .or_else(|| radio.get(name).map(|network| spelt("radio", network)))
         .or_else(|| nat.get(name).map(|network| spelt("nat", network)))
+        .or_else(|| servers().get(name).map(|network| spelt("server", network)))
 }
 
 /// What a scenario file can name instead of spelling it out.
@@ -85,6 +98,14 @@ impl Named for NatConfig {
 
     fn presets() -> &'static BTreeMap<String, Network<Self>> {
         &networks().nat
+    }
+}
+
+impl Named for ServerConfig {
+    const KIND: &'static str = "a server";
+
+    fn presets() -> &'static BTreeMap<String, Network<Self>> {
+        servers()
     }
 }
 
@@ -188,12 +209,23 @@ mod tests {
     }
 
     #[test]
+    fn every_server_can_run_and_says_where_it_comes_from() {
+        let healthy = crate::load::scenario("healthy").unwrap().value;
+        for (name, server) in servers() {
+            assert!(!server.about.is_empty() && !server.source.is_empty(), "{name}");
+            let scenario = crate::Scenario { server: server.config.clone(), ..healthy.clone() };
+            assert_eq!(scenario.problems(), Vec::new(), "{name}");
+        }
+    }
+
+    #[test]
     fn a_preset_spelt_out_reads_back_as_itself() {
         #[derive(Deserialize)]
         struct Spelt {
             access: Option<LinkConfig>,
             radio: Option<RadioConfig>,
             nat: Option<NatConfig>,
+            server: Option<ServerConfig>,
         }
         for (name, network) in &networks().link {
             let spelt: Spelt = toml::from_str(&text(name).unwrap()).unwrap();
@@ -206,6 +238,10 @@ mod tests {
         for (name, network) in &networks().nat {
             let spelt: Spelt = toml::from_str(&text(name).unwrap()).unwrap();
             assert_eq!(spelt.nat.as_ref(), Some(&network.config), "{name}");
+        }
+        for (name, server) in servers() {
+            let spelt: Spelt = toml::from_str(&text(name).unwrap()).unwrap();
+            assert_eq!(spelt.server.as_ref(), Some(&server.config), "{name}");
         }
         assert_eq!(text("no-such-network"), None);
     }

@@ -56,8 +56,9 @@ pub struct Scenario {
     #[serde(deserialize_with = "named")]
     #[schemars(schema_with = "named_schema::<LinkConfig>")]
     pub core: LinkConfig,
-    /// The servers.
-    #[serde(default)]
+    /// The servers: a preset's name or a table. Default: the table's defaults.
+    #[serde(default, deserialize_with = "named")]
+    #[schemars(schema_with = "named_schema::<ServerConfig>")]
     pub server: ServerConfig,
     /// What the application has to say.
     #[serde(default)]

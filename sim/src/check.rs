@@ -2,15 +2,19 @@
 //! when it is read; here are the rules that need two.
 
 mod link;
+mod server;
 
 use std::time::Duration;
 
-use cardiogram_policies::{Bounds, Problem, unit::format_duration};
+use cardiogram_policies::{
+    Bounds, Problem,
+    unit::{Span, format_duration},
+};
 
 use crate::{
     config::{
-        DEVICES_MAX, DURATION_MAX, Distribution, FAULTS_MAX, FaultConfig, NatClass, NatFlush, RadioConfig, SERVERS_MAX,
-        ServerFault, When, WorldConfig,
+        DEVICES_MAX, DURATION_MAX, Distribution, Drain, FAULTS_MAX, FaultConfig, NatClass, NatFlush, Overload,
+        RadioConfig, When, WorldConfig,
     },
     frame::Frame,
 };
@@ -26,6 +30,7 @@ pub(crate) fn problems(world: &WorldConfig) -> Vec<Problem> {
     found.link("access", &world.access);
     found.link("core", &world.core);
     found.counts(world);
+    found.servers(world);
     found.frames(world);
     found.0.extend(world.radio.iter().flat_map(RadioConfig::problems));
     found.traffic(world);
@@ -38,7 +43,7 @@ pub(crate) fn problems(world: &WorldConfig) -> Vec<Problem> {
 /// What the world guarantees on a healthy path.
 pub(crate) fn bounds(world: &WorldConfig) -> Bounds {
     let one_way = link::delay_max(&world.access) + link::delay_max(&world.core);
-    let work = world.server.heartbeat_cost.get().max(world.server.message_cost.get());
+    let work = world.server.heartbeat_cost.practical_max().max(world.server.message_cost.practical_max());
     let rtt = 2 * one_way + work;
     let rtt = rtt + world.radio.as_ref().map_or(Duration::ZERO, |radio| radio_wait(radio, rtt));
     let lossless_links = link::is_lossless(&world.access) && link::is_lossless(&world.core);
@@ -51,7 +56,7 @@ pub(crate) fn bounds(world: &WorldConfig) -> Bounds {
         rtt_max: rtt + retransmissions,
         loss_free: lossless_links && !nat_loses_pushes,
         nat_timeout: Some(world.nat.established.get()),
-        handshake_max: 2 * (rtt + retransmissions) + world.server.accept_cost.get(),
+        handshake_max: (2 + server::login_round_trips(world)) * (rtt + retransmissions) + server::login_work(world),
         servers: world.server.count,
         silent_app: world.traffic.up.is_none() && world.traffic.down.is_none(),
     }
@@ -99,21 +104,12 @@ impl Found {
         if devices == 0 || devices > DEVICES_MAX {
             self.add("devices.count", format!("{devices} devices"), format!("use 1 to {DEVICES_MAX}"));
         }
-        let servers = world.server.count;
-        if servers == 0 || servers > SERVERS_MAX {
-            self.add("server.count", format!("{servers} servers"), format!("use 1 to {SERVERS_MAX}"));
-        }
-        if world.server.backlog == 0 || world.server.backlog > 65_535 {
-            self.add("server.backlog", format!("a backlog of {}", world.server.backlog), "use 1 to 65535");
-        }
         if world.faults.len() > FAULTS_MAX {
             self.add("faults", format!("{} faults", world.faults.len()), format!("use at most {FAULTS_MAX}"));
         }
     }
 
     fn frames(&mut self, world: &WorldConfig) {
-        /// Above it, a frame is a file.
-        const FRAME_MAX: u16 = 16_384;
         let (sizes, least) = (world.devices.frames, Frame::MIN);
         let all = [
             ("hello", sizes.hello, least.hello),
@@ -124,9 +120,9 @@ impl Found {
             ("ack", sizes.ack, least.ack),
         ];
         for (name, size, least) in all {
-            if !(least..=FRAME_MAX).contains(&size) {
+            if !(least..=Frame::MAX).contains(&size) {
                 let message = format!("a frame `{name}` cannot have {size} bytes");
-                self.add(format!("devices.frames.{name}"), message, format!("use {least} to {FRAME_MAX}"));
+                self.add(format!("devices.frames.{name}"), message, format!("use {least} to {}", Frame::MAX));
             }
         }
     }
@@ -156,30 +152,17 @@ impl Found {
             FaultConfig::Crash(fault) => ("crash", &fault.when, fault.lasts.as_ref()),
             FaultConfig::Vanish(fault) => ("vanish", &fault.when, fault.lasts.as_ref()),
             FaultConfig::Restart(fault) => ("restart", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Pause(fault) => ("pause", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Overload(Overload { when, lasts, .. }) => ("overload", when, lasts.as_ref()),
+            FaultConfig::Drain(Drain { when, .. }) => ("drain", when, None),
         };
         let path = format!("faults[{place}].{kind}");
         self.when(&path, when, world);
         if let Some(lasts) = lasts {
             self.distribution(&format!("{path}.lasts"), lasts);
         }
-        if let FaultConfig::Stall(fault)
-        | FaultConfig::Crash(fault)
-        | FaultConfig::Vanish(fault)
-        | FaultConfig::Restart(fault) = fault
-        {
-            self.server(&path, fault, world.server.count);
-        }
+        self.server_fault(&path, fault, world);
         self.link_fault(&path, fault, world);
-    }
-
-    fn server(&mut self, path: &str, fault: &ServerFault, servers: u32) {
-        if let Some(server) = fault.server.filter(|server| *server >= servers) {
-            self.add(
-                format!("{path}.server"),
-                format!("there is no server {server}: server.count is {servers}"),
-                format!("use 0 to {}, or leave `server` out for all", servers.saturating_sub(1)),
-            );
-        }
     }
 
     fn when(&mut self, path: &str, when: &When, world: &WorldConfig) {
@@ -213,16 +196,16 @@ impl Found {
                     );
                 }
             }
-            When::Every(mean) => {
-                if world.duration.as_micros() / mean.get().as_micros() > STRIKES_MAX {
-                    let message = format!("a fault every {mean} strikes too often in {end}");
-                    self.add(
-                        format!("{path}.when.every"),
-                        message,
-                        format!("at most {STRIKES_MAX} are expected of one"),
-                    );
-                }
-            }
+            When::Every(mean) => self.strikes(&format!("{path}.when.every"), *mean, world),
+        }
+    }
+
+    /// A random process that strikes once in `mean`.
+    fn strikes(&mut self, path: &str, mean: Span, world: &WorldConfig) {
+        if world.duration.as_micros() / mean.get().as_micros() > STRIKES_MAX {
+            let end = format_duration(world.duration);
+            let message = format!("a fault every {mean} strikes too often in {end}");
+            self.add(path, message, format!("at most {STRIKES_MAX} are expected of one"));
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What a world is made of, as data: the part of a scenario that decides what happens. Reading files, presets by name
 //! and the comparison of strategies belong to the scenarios crate.
 
+mod link_fault;
 mod radio;
+mod server;
 
 use std::time::Duration;
 
@@ -12,13 +14,12 @@ use cardiogram_policies::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-mod link_fault;
-
 pub(crate) use self::link_fault::OnLink;
 pub use self::link_fault::{
     DelaySpike, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit, Reordering,
 };
 pub use self::radio::{RadioConfig, TailStage};
+pub use self::server::{Cost, Drain, Login, Overload, Pauses, ServerConfig, ServerFault, Undelivered};
 pub use crate::distribution::{Distribution, Exponential, LogNormal, Normal, Uniform};
 
 /// Everything that decides a run, but the seed.
@@ -225,37 +226,6 @@ pub enum NatClass {
     RemapNewPort,
 }
 
-/// The servers, all equal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ServerConfig {
-    /// How many. Default 1, at most 16.
-    pub count: u32,
-    /// The TCP of their kernel. Default `linux-new`.
-    pub tcp: TcpPreset,
-    /// The listen backlog: one more connection than this waits to be accepted; later SYNs are dropped. Default 4096.
-    pub backlog: u32,
-    /// The application's work for a new connection, up to the welcome. Default 0.
-    pub accept_cost: Delay,
-    /// Its work for a heartbeat. Default 0.
-    pub heartbeat_cost: Delay,
-    /// Its work for any other frame. Default 0.
-    pub message_cost: Delay,
-}
-
-impl Default for ServerConfig {
-    fn default() -> Self {
-        Self {
-            count: 1,
-            tcp: TcpPreset::default(),
-            backlog: 4_096,
-            accept_cost: Delay::ZERO,
-            heartbeat_cost: Delay::ZERO,
-            message_cost: Delay::ZERO,
-        }
-    }
-}
-
 /// What the application has to say. The moments are a function of seed and device, the same for every strategy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -298,6 +268,12 @@ pub enum FaultConfig {
     Reordering(Reordering),
     /// A link carries only so much.
     RateLimit(RateLimit),
+    /// The server's work takes longer: other work wants the same machine.
+    Overload(Overload),
+    /// The server's application stops for a moment (garbage collection, a blocked event loop); its kernel goes on.
+    Pause(ServerFault),
+    /// The server closes its sessions one after the other and refuses new ones; then its process is restarted.
+    Drain(Drain),
 }
 
 /// A cut of a link.
@@ -323,20 +299,6 @@ pub struct Cut {
 pub struct NatFlush {
     /// When.
     pub when: When,
-}
-
-/// A fault of a server.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ServerFault {
-    /// Which server, counted from 0. Default: all, each with its own draws.
-    #[serde(default)]
-    pub server: Option<u32>,
-    /// When it begins.
-    pub when: When,
-    /// How long it lasts. Default: to the end of the run.
-    #[serde(default)]
-    pub lasts: Option<Distribution>,
 }
 
 /// The links of the world.

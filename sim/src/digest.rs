@@ -202,6 +202,9 @@ fn cause_tag(cause: Cause) -> u8 {
         Cause::NatExpiry => 7,
         Cause::NatFlush => 8,
         Cause::ServerClosed => 9,
+        Cause::ServerPause => 10,
+        Cause::ServerDrain => 11,
+        Cause::ServerOverload => 12,
     }
 }
 

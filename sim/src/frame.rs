@@ -22,6 +22,10 @@ pub(crate) enum Frame {
     Message { id: u32, created: Time },
     /// The message arrived at the application.
     Ack { id: u32 },
+    /// The server's part of a round trip of the login: a frame of `size` bytes that wants an answer of `answer` bytes.
+    Challenge { step: u8, size: u16, answer: u16 },
+    /// The client's part of it, a frame of `size` bytes.
+    Response { step: u8, size: u16 },
 }
 
 /// Kind (1 byte) and length of the whole frame (2 bytes, big endian).
@@ -31,6 +35,11 @@ impl Frame {
     /// The smallest size of each frame, in the order of [`FrameSizes`].
     pub(crate) const MIN: FrameSizes =
         FrameSizes { hello: 11, welcome: 7, heartbeat: 5, reply: 5, message: 15, ack: 7 };
+    /// The smallest size of a login's frames.
+    pub(crate) const CHALLENGE_MIN: u16 = 6;
+    pub(crate) const RESPONSE_MIN: u16 = 4;
+    /// The largest size of a frame: above it, a frame is a file.
+    pub(crate) const MAX: u16 = 16_384;
 
     /// Appends the frame's bytes, padded to its size.
     pub(crate) fn encode(&self, sizes: &FrameSizes, out: &mut Vec<u8>) {
@@ -41,6 +50,8 @@ impl Frame {
             Self::Reply { .. } => (4, sizes.reply),
             Self::Message { .. } => (5, sizes.message),
             Self::Ack { .. } => (6, sizes.ack),
+            Self::Challenge { size, .. } => (7, *size),
+            Self::Response { size, .. } => (8, *size),
         };
         let end = out.len() + usize::from(size);
         out.push(kind);
@@ -60,6 +71,11 @@ impl Frame {
                 out.extend(created.as_micros().to_be_bytes());
             }
             Self::Ack { id } => out.extend(id.to_be_bytes()),
+            Self::Challenge { step, answer, .. } => {
+                out.push(step);
+                out.extend(answer.to_be_bytes());
+            }
+            Self::Response { step, .. } => out.push(step),
         }
         assert!(out.len() <= end, "{self:?} does not fit {size} bytes");
         out.resize(end, 0);
@@ -70,8 +86,8 @@ impl Frame {
     /// Panics on bytes that no frame encodes to: only this module writes streams.
     pub(crate) fn take(stream: &mut Vec<u8>) -> Option<Self> {
         let [kind, high, low, body @ ..] = &stream[..] else { return None };
-        let size = usize::from(u16::from_be_bytes([*high, *low]));
-        if stream.len() < size {
+        let size = u16::from_be_bytes([*high, *low]);
+        if stream.len() < usize::from(size) {
             return None;
         }
         let long = |at: usize| u32::from_be_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
@@ -85,10 +101,12 @@ impl Frame {
                 Self::Message { id: long(0), created: Time::from_micros(u64::from(long(4)) << 32 | u64::from(long(8))) }
             }
             6 => Self::Ack { id: long(0) },
+            7 => Self::Challenge { step: body[0], size, answer: u16::from_be_bytes([body[1], body[2]]) },
+            8 => Self::Response { step: body[0], size },
             _ => panic!("frame kind {kind} in a stream: the transport delivered bytes that were not sent"),
         };
-        assert!(size > HEADER, "frame of {size} bytes");
-        stream.drain(..size);
+        assert!(usize::from(size) > HEADER, "frame of {size} bytes");
+        stream.drain(..usize::from(size));
         Some(frame)
     }
 }
@@ -108,6 +126,9 @@ mod tests {
             (Frame::Reply { id: 3 }, sizes.reply),
             (Frame::Message { id: 9, created: Time::from_micros(u64::MAX - 5) }, sizes.message),
             (Frame::Ack { id: 9 }, sizes.ack),
+            (Frame::Challenge { step: 1, size: 3_000, answer: 300 }, 3_000),
+            (Frame::Challenge { step: 0, size: Frame::CHALLENGE_MIN, answer: 4 }, Frame::CHALLENGE_MIN),
+            (Frame::Response { step: 7, size: Frame::RESPONSE_MIN }, Frame::RESPONSE_MIN),
         ];
         for sizes in [sizes, Frame::MIN] {
             let mut stream = Vec::new();

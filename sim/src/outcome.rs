@@ -137,8 +137,15 @@ pub enum Cause {
     ServerCrash,
     /// The server's process was restarted.
     ServerRestart,
+    /// The server was drained for a restart.
+    ServerDrain,
     /// The server's application stopped.
     ServerStall,
+    /// The server's application paused.
+    ServerPause,
+    /// The server had less capacity. No session breaks of that, so no episode has this cause; it names the fault in the
+    /// trace.
+    ServerOverload,
     /// The link carries nothing.
     Cut,
     /// The link carries nothing from the device to the server.
@@ -160,7 +167,10 @@ impl Cause {
             Self::ServerVanish => "server-vanish",
             Self::ServerCrash => "server-crash",
             Self::ServerRestart => "server-restart",
+            Self::ServerDrain => "server-drain",
             Self::ServerStall => "server-stall",
+            Self::ServerPause => "server-pause",
+            Self::ServerOverload => "server-overload",
             Self::Cut => "cut",
             Self::CutUp => "cut-up",
             Self::CutDown => "cut-down",

@@ -26,7 +26,7 @@ pub(crate) fn draw(rng: &mut impl Rng) -> f64 {
     unit(rng.next_u64())
 }
 
-/// What coins of one lane and direction are tossed for.
+/// What coins of one lane and direction, or of one client of a server, are tossed for.
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     /// Is the packet lost in the burst model?
@@ -43,6 +43,8 @@ pub(crate) enum Purpose {
     FaultDelay,
     /// When does a sleeping radio hear of it?
     Paging,
+    /// How much work is it?
+    Work,
 }
 
 /// The coins of one component: a number for each (purpose, time), whatever else was asked before.

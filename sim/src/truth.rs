@@ -68,6 +68,7 @@ enum Change {
     SessionOpened { server: u32, outside: u16 },
     SessionClosed { server: u32, outside: u16 },
     Fault { server: u32, cause: Cause, begins: bool },
+    Drain { server: u32, begins: bool },
     Cut { up: bool, begins: bool },
 }
 
@@ -95,7 +96,8 @@ fn common_changes(schedule: &Schedule) -> Vec<(Time, Change)> {
     for (server, faults) in schedule.servers.iter().enumerate() {
         for fault in faults {
             let (server, cause) = (server as u32, fault.cause);
-            changes.extend(edges(&fault.intervals, move |begins| Change::Fault { server, cause, begins }));
+            changes.extend(edges(&fault.unusable(), move |begins| Change::Fault { server, cause, begins }));
+            changes.extend(edges(&fault.draining(), move |begins| Change::Drain { server, begins }));
         }
     }
     changes
@@ -121,6 +123,8 @@ struct Judge {
     cuts_down: u32,
     /// Faults under way, by (server, cause), with their number.
     faults: BTreeMap<(u32, Cause), u32>,
+    /// Drains under way, by server, with their number: sessions live on until their turn has come.
+    drains: BTreeMap<u32, u32>,
     /// The socket of the attempt or session under way.
     socket: Option<Socket>,
     /// Mappings by the device's port.
@@ -157,6 +161,7 @@ impl Judge {
             cuts_up: 0,
             cuts_down: 0,
             faults: BTreeMap::new(),
+            drains: BTreeMap::new(),
             socket: None,
             mappings: BTreeMap::new(),
             held: BTreeSet::new(),
@@ -276,7 +281,12 @@ impl Judge {
             Err(cause) if !self.same_port => return Err(Some(cause)),
             _ => {}
         }
-        if self.held.contains(&(socket.server, mapping.first)) { Ok(()) } else { Err(Some(Cause::ServerClosed)) }
+        let drains = self.drains.get(&socket.server).is_some_and(|count| *count > 0);
+        match self.held.contains(&(socket.server, mapping.first)) {
+            true => Ok(()),
+            false if drains => Err(Some(Cause::ServerDrain)),
+            false => Err(Some(Cause::ServerClosed)),
+        }
     }
 
     /// Applies a change; returns by which mechanism the device left its session, if it did.
@@ -292,6 +302,10 @@ impl Judge {
             }
             Change::Fault { server, cause, begins } => {
                 let count = self.faults.entry((server, cause)).or_default();
+                *count = if begins { *count + 1 } else { *count - 1 };
+            }
+            Change::Drain { server, begins } => {
+                let count = self.drains.entry(server).or_default();
                 *count = if begins { *count + 1 } else { *count - 1 };
             }
             Change::Cut { up, begins } => {

@@ -4,13 +4,12 @@
 use cardiogram_policies::{Time, unit::Span};
 
 use crate::{
-    config::{Direction, Distribution, FaultConfig, LinkName, NatFlush, ServerFault, WorldConfig},
+    config::{Direction, Distribution, FaultConfig, LinkName, NatFlush, WorldConfig},
     device::DeviceGroup,
     link::{LaneConfig, Link},
     link_faults::{self, Cuts},
     nat::Nat,
     node::Host,
-    outcome::Cause,
     random::Coins,
     schedule,
     server::{Clients, Server, ServerFaults},
@@ -62,34 +61,9 @@ impl Schedule {
                 .collect(),
             core: link_faults::cuts(config, LinkName::Core, 0, seed),
             flushes,
-            servers: (0..config.server.count).map(|server| server_faults(config, server, horizon, seed)).collect(),
+            servers: (0..config.server.count).map(|server| ServerFaults::draw(config, server, seed)).collect(),
         }
     }
-}
-
-/// How long a restart takes where the scenario does not say: assumption.
-const RESTART: Distribution = Distribution::Constant(Span::secs(2));
-
-fn server_faults(config: &WorldConfig, server: u32, horizon: Time, seed: u64) -> Vec<ServerFaults> {
-    let mut faults = Vec::new();
-    for (name, fault) in numbered(config) {
-        let (cause, fault) = match fault {
-            FaultConfig::Stall(fault) => (Cause::ServerStall, fault),
-            FaultConfig::Crash(fault) => (Cause::ServerCrash, fault),
-            FaultConfig::Vanish(fault) => (Cause::ServerVanish, fault),
-            FaultConfig::Restart(fault) => (Cause::ServerRestart, fault),
-            _ => continue,
-        };
-        let ServerFault { server: of, when, lasts } = fault;
-        // A process that is restarted comes back; one that dies need not.
-        let restarts = (cause == Cause::ServerRestart).then_some(&RESTART);
-        let lasts = lasts.as_ref().or(restarts);
-        if of.is_none_or(|of| of == server) {
-            let intervals = schedule::intervals(when, lasts, horizon, seed, &name, u64::from(server));
-            faults.push(ServerFaults { cause, intervals });
-        }
-    }
-    faults
 }
 
 /// The faults, each with the name of its stream: its place in the file.

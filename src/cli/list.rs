@@ -5,7 +5,7 @@ use std::io::Write;
 use cardiogram_policies::preset;
 use cardiogram_scenarios::{
     library, load,
-    network::{Network, networks},
+    network::{Network, networks, servers},
 };
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ enum What {
     Scenarios,
     /// Strategies, for `--strategy` and `show`
     Strategies,
-    /// Links, radios and NATs that a scenario file can name
+    /// Links, radios, NATs and servers that a scenario file can name
     Networks,
 }
 
@@ -53,6 +53,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
                 .map(|it| network("link", it))
                 .chain(presets.radio.iter().map(|it| network("radio", it)))
                 .chain(presets.nat.iter().map(|it| network("nat", it)))
+                .chain(servers().iter().map(|it| network("server", it)))
                 .collect()
         }
     };

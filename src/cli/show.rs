@@ -6,12 +6,12 @@ use cardiogram_policies::preset;
 use cardiogram_scenarios::{
     library,
     load::nearest,
-    network::{self, networks},
+    network::{self, networks, servers},
 };
 
 use super::Failure;
 
-/// Print the file of a built-in scenario, strategy, link, radio or NAT
+/// Print the file of a built-in scenario, strategy, link, radio, NAT or server
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Its name, as `cardiogram list` shows it
@@ -27,8 +27,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     if let Some(text) = text {
         return Ok(out.write_all(text.as_bytes())?);
     }
-    let networks = networks();
-    let networks = networks.link.keys().chain(networks.radio.keys()).chain(networks.nat.keys()).map(String::as_str);
+    let presets = networks();
+    let networks = presets.link.keys().chain(presets.radio.keys()).chain(presets.nat.keys()).chain(servers().keys());
+    let networks = networks.map(String::as_str);
     let known = library::names().chain(preset::all().iter().map(|preset| preset.name)).chain(networks);
     let hint = nearest(name, known).map_or(String::new(), |name| format!("; did you mean `{name}`?"));
     Err(Failure::Input(format!(

@@ -11,10 +11,10 @@ use cardiogram_policies::{
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
-    BurstLoss, Cut, DelaySpike, DevicesConfig, Direction, Distribution, Duplication, Exponential as ExponentialDelay,
-    FaultConfig, Flapping, FrameSizes, Handover, HandoverMode, LinkConfig, LinkName, LossBurst, NatClass, NatConfig,
-    NatFlush, NatRefresh, RadioConfig, Rate, RateLimit, Reordering, ServerConfig, ServerFault, TailStage, TcpPreset,
-    TrafficConfig, When, WorldConfig,
+    BurstLoss, Cost, Cut, DelaySpike, DevicesConfig, Direction, Distribution, Drain, Duplication,
+    Exponential as ExponentialDelay, FaultConfig, Flapping, FrameSizes, Handover, HandoverMode, LinkConfig, LinkName,
+    Login, LossBurst, NatClass, NatConfig, NatFlush, NatRefresh, Overload, Pauses, RadioConfig, Rate, RateLimit,
+    Reordering, ServerConfig, ServerFault, TailStage, TcpPreset, TrafficConfig, Undelivered, When, WorldConfig,
 };
 use proptest::prelude::*;
 
@@ -137,16 +137,46 @@ fn nat() -> impl Strategy<Value = NatConfig> {
 }
 
 fn server() -> impl Strategy<Value = ServerConfig> {
-    (1_u32..4, tcp(), 1_u32..5, delay(0..50), delay(0..20), delay(0..20)).prop_map(
-        |(count, tcp, backlog, accept_cost, heartbeat_cost, message_cost)| ServerConfig {
-            count,
-            tcp,
-            backlog,
-            accept_cost,
-            heartbeat_cost,
-            message_cost,
+    let work = (cost(50), cost(20), cost(20), prop::option::weighted(0.3, login()));
+    let limits = (1_u32..4, prop::option::weighted(0.3, 1_u32..50), any::<bool>());
+    let undelivered = prop_oneof![Just(Undelivered::Retry), Just(Undelivered::Lost)];
+    let pauses = (span(60..600), millis(1..10_000))
+        .prop_map(|(every, lasts)| Pauses { every, lasts: Distribution::Constant(lasts) });
+    (1_u32..4, tcp(), 1_u32..5, work, limits, undelivered, prop::option::weighted(0.2, pauses)).prop_map(
+        |(count, tcp, backlog, work, limits, undelivered, pauses)| {
+            let (accept_cost, heartbeat_cost, message_cost, login) = work;
+            let (cores, logins_per_s, drop_dead_work) = limits;
+            ServerConfig {
+                count,
+                cores,
+                tcp,
+                backlog,
+                login,
+                logins_per_s,
+                accept_cost,
+                heartbeat_cost,
+                message_cost,
+                drop_dead_work,
+                undelivered,
+                pauses,
+            }
         },
     )
+}
+
+fn cost(most_ms: u64) -> impl Strategy<Value = Cost> {
+    let exponential = millis(1..most_ms)
+        .prop_map(|mean| Distribution::Exponential(cardiogram_sim::config::Exponential { mean, min: None }).into());
+    prop_oneof![delay(0..most_ms).prop_map(Cost::from), exponential]
+}
+
+fn login() -> impl Strategy<Value = Login> {
+    (1_u8..4, 12_u32..2_000, 18_u32..8_000, cost(50)).prop_map(|(round_trips, bytes_up, bytes_down, cpu)| Login {
+        round_trips,
+        bytes_up,
+        bytes_down,
+        cpu,
+    })
 }
 
 fn traffic() -> impl Strategy<Value = TrafficConfig> {
@@ -160,19 +190,36 @@ fn fault() -> impl Strategy<Value = FaultConfig> {
         span(100..1_000).prop_map(When::Every),
     ];
     let lasts = prop::option::weighted(0.9, millis(1..300_000).prop_map(Distribution::Constant));
-    prop_oneof![
-        (0..5, when.clone(), lasts.clone()).prop_map(|(kind, when, lasts)| {
-            let server = || ServerFault { server: None, when: when.clone(), lasts: lasts.clone() };
-            match kind {
-                0 => FaultConfig::NatFlush(NatFlush { when }),
-                1 => FaultConfig::Stall(server()),
-                2 => FaultConfig::Crash(server()),
-                3 => FaultConfig::Vanish(server()),
-                _ => FaultConfig::Restart(server()),
+    prop_oneof![server_fault(when.clone(), lasts.clone()), link_fault(when, lasts)]
+}
+
+fn server_fault(
+    when: impl Strategy<Value = When>,
+    lasts: impl Strategy<Value = Option<Distribution>>,
+) -> impl Strategy<Value = FaultConfig> {
+    let slow = (fraction(0.9), prop::option::of(span(1..100)));
+    (0..8, when, lasts, slow).prop_map(|(kind, when, lasts, (capacity, ramp))| {
+        let server = || ServerFault { server: None, when: when.clone(), lasts: lasts.clone() };
+        match kind {
+            0 => FaultConfig::NatFlush(NatFlush { when }),
+            1 => FaultConfig::Stall(server()),
+            2 => FaultConfig::Crash(server()),
+            3 => FaultConfig::Vanish(server()),
+            4 => FaultConfig::Restart(server()),
+            5 => FaultConfig::Pause(ServerFault {
+                lasts: lasts.clone().or(Some(Distribution::Constant(Span::millis(500)))),
+                ..server()
+            }),
+            6 => {
+                let capacity = Fraction::new(capacity.get() + 0.001).expect("within 0 to 1");
+                FaultConfig::Overload(Overload { server: None, when, lasts, capacity, ramp })
             }
-        }),
-        link_fault(when, lasts),
-    ]
+            _ => {
+                let over = lasts.map_or(Span::secs(60), |lasts| Span::at_least(lasts.min()));
+                FaultConfig::Drain(Drain { server: None, when, over, restart: Span::secs(5) })
+            }
+        }
+    })
 }
 
 fn link_fault(

@@ -218,7 +218,7 @@ impl FaultConfig {
             Self::Duplication(fault) => place!(fault),
             Self::Reordering(fault) => place!(fault),
             Self::RateLimit(fault) => place!(fault),
-            Self::NatFlush(_) | Self::Stall(_) | Self::Crash(_) | Self::Vanish(_) | Self::Restart(_) => return None,
+            _ => return None,
         };
         Some(OnLink { link, direction, when, lasts })
     }

@@ -216,7 +216,10 @@ impl Device {
                     self.unacknowledged.pop_front();
                 }
             }
-            Frame::Hello { .. } | Frame::Heartbeat { .. } => unreachable!("a server does not send {frame:?}"),
+            Frame::Challenge { step, answer, .. } => self.write(Frame::Response { step, size: answer }, context),
+            Frame::Hello { .. } | Frame::Heartbeat { .. } | Frame::Response { .. } => {
+                unreachable!("a server does not send {frame:?}")
+            }
         }
     }
 

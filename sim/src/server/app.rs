@@ -1,5 +1,5 @@
-//! The server's process: it accepts, welcomes, answers and pushes, one piece of work after the other, each at its cost.
-//! While it is stalled, work piles up in front of it; the kernel does not mind.
+//! The server's process: it accepts, logs in, welcomes, answers and pushes, each piece of work at its cost. While it is
+//! stalled, work piles up in front of it; the kernel does not mind.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -8,11 +8,18 @@ use std::{
 
 use cardiogram_policies::{ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId, Time};
 
-use super::{Clients, kernel::Kernel};
+use super::{
+    Clients,
+    faults::Capacity,
+    gate::Gate,
+    kernel::Kernel,
+    work::{Ticket, Work, Workers},
+};
 use crate::{
-    config::ServerConfig,
+    config::{Cost, Login, ServerConfig, Undelivered},
     frame::Frame,
     node::Io,
+    random::{Coins, Purpose},
     tcp::State,
     timers::Timers,
     trace::ServerEvent,
@@ -27,19 +34,24 @@ pub(super) struct App {
     seed: u64,
     policy: Box<dyn ServerPolicy>,
     stalled: bool,
-    /// What waits for the process, in order of arrival.
-    queue: VecDeque<Work>,
+    capacity: Capacity,
+    workers: Workers,
     /// Whether accepting waits in the queue already.
     accept_queued: bool,
-    job: Option<Job>,
+    /// Those who wait to be welcomed, where logins are limited.
+    gate: Option<Gate>,
     /// Accepted connections, by the kernel's slot.
     connections: BTreeMap<u32, Accepted>,
+    /// How many have been accepted.
+    accepted: u32,
     /// Slots by session.
     sessions: BTreeMap<SessionId, u32>,
     /// Slots of the devices that have a session.
     online: BTreeMap<u32, u32>,
     next_session: u32,
-    /// Time spent on work, the one under way included.
+    /// Sessions that a drain will close, and when, the next one first.
+    leaving: VecDeque<(Time, SessionId)>,
+    /// Time spent on work, the one under way included, at whole capacity.
     busy: Duration,
     /// Messages for devices that have had a session here.
     pushes: BTreeMap<u32, Pushes>,
@@ -47,28 +59,21 @@ pub(super) struct App {
     push_timers: Timers,
 }
 
-enum Work {
-    Accept,
-    Read(u32),
-}
-
-/// A frame being worked on.
-struct Job {
-    slot: u32,
-    frame: Frame,
-    /// When it is done; while the process is stalled, as if the stall had begun just now.
-    done: Time,
-    /// What is left, while the process is stalled.
-    left: Option<Duration>,
-}
-
 /// An accepted connection.
-#[derive(Default)]
 struct Accepted {
+    number: u32,
     stream: Vec<u8>,
     /// Whether it waits in the queue already.
     queued: bool,
+    /// What the client said at first, until it is welcomed.
+    hello: Option<Hello>,
     session: Option<Session>,
+}
+
+#[derive(Clone, Copy)]
+struct Hello {
+    device: u32,
+    expects: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -87,24 +92,48 @@ struct Pushes {
     next: u32,
 }
 
+impl Pushes {
+    /// Forgets every message created so far.
+    fn forget(&mut self, now: Time) {
+        self.waiting.clear();
+        while self.messages.take(now).is_some() {}
+        self.next = self.messages.peek().id;
+    }
+}
+
+/// What the server sends in a round trip of the login, and asks for.
+fn challenge(login: &Login, step: u8) -> Frame {
+    Frame::Challenge { step, size: login.share(login.bytes_down, step), answer: login.share(login.bytes_up, step) }
+}
+
 impl App {
-    pub(super) fn new(server: u32, config: ServerConfig, spec: ServerSpec, clients: Clients, seed: u64) -> Self {
+    pub(super) fn new(
+        server: u32,
+        config: ServerConfig,
+        spec: ServerSpec,
+        clients: Clients,
+        capacity: Capacity,
+        seed: u64,
+    ) -> Self {
         let policy = spec.build();
         Self {
             server,
+            capacity,
+            workers: Workers::new(config.cores),
+            gate: config.logins_per_s.map(Gate::new),
             config,
             spec,
             clients,
             seed,
             policy,
             stalled: false,
-            queue: VecDeque::new(),
             accept_queued: false,
-            job: None,
             connections: BTreeMap::new(),
+            accepted: 0,
             sessions: BTreeMap::new(),
             online: BTreeMap::new(),
             next_session: 0,
+            leaving: VecDeque::new(),
             busy: Duration::ZERO,
             pushes: BTreeMap::new(),
             push_timers: Timers::default(),
@@ -124,9 +153,10 @@ impl App {
                 io.server(self.server, ServerEvent::SessionClosed { device, outside });
             }
         }
-        self.queue.clear();
+        self.workers.clear();
+        self.gate.iter_mut().for_each(Gate::clear);
+        self.leaving.clear();
         self.accept_queued = false;
-        self.job = None;
         self.sessions.clear();
         self.online.clear();
     }
@@ -137,12 +167,7 @@ impl App {
             return;
         }
         self.stalled = stalled;
-        if let Some(job) = &mut self.job {
-            match job.left.take() {
-                Some(left) if !stalled => job.done = now + left,
-                _ => job.left = Some(job.done.since(now)),
-            }
-        }
+        self.workers.set_stalled(stalled, now);
         if !stalled {
             let devices: Vec<u32> = self.online.keys().copied().collect();
             for device in devices {
@@ -166,7 +191,7 @@ impl App {
         }
         if kernel.can_accept() && !self.accept_queued {
             self.accept_queued = true;
-            self.queue.push_back(Work::Accept);
+            self.workers.enqueue(Work::Accept);
         }
     }
 
@@ -175,17 +200,26 @@ impl App {
         if self.stalled {
             return;
         }
-        if let Some(job) = self.job.take_if(|job| job.done <= now) {
-            self.finish(&job, now, kernel, io);
+        while let Some(job) = self.workers.pop_done(now) {
+            self.finish(job.client, job.frame, now, kernel, io);
         }
-        while self.job.is_none()
-            && let Some(work) = self.queue.pop_front()
-        {
+        while let Some(work) = self.workers.next_work() {
             match work {
                 Work::Accept => self.accept(kernel),
                 Work::Read(slot) => self.read(slot, now, kernel, io),
             }
             self.on_kernel(now, kernel, io);
+        }
+        while let Some(client) = self.next_login(now, kernel) {
+            self.welcome(client, now, kernel, io);
+        }
+        while self.leaving.front().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, session)) = self.leaving.pop_front()
+        {
+            if let Some(slot) = self.sessions.get(&session).copied() {
+                self.forget(slot, now, io);
+                kernel.close(slot, now, io);
+            }
         }
         while let Some(action) = self.policy.poll(now) {
             self.act(action, now, kernel, io);
@@ -195,7 +229,14 @@ impl App {
         }
     }
 
-    /// Time spent on work, the one under way included.
+    /// Closes the sessions there are over a span that begins now, evenly, the oldest first.
+    pub(super) fn drain(&mut self, now: Time, over: Duration) {
+        let count = self.sessions.len() as u32;
+        let close = |(place, session): (u32, &SessionId)| (now + over * place / count, *session);
+        self.leaving = (0..).zip(self.sessions.keys()).map(close).collect();
+    }
+
+    /// Time spent on work, the one under way included, at whole capacity.
     pub(super) const fn busy(&self) -> Duration {
         self.busy
     }
@@ -204,14 +245,19 @@ impl App {
         if self.stalled {
             return None;
         }
-        let job = self.job.as_ref().map(|job| job.done);
-        [job, self.policy.deadline(), self.push_timers.next()].into_iter().flatten().min()
+        let login = self.gate.as_ref().and_then(Gate::next);
+        let leaves = self.leaving.front().map(|(at, _)| *at);
+        let own = [self.workers.next_done(), login, leaves, self.policy.deadline(), self.push_timers.next()];
+        own.into_iter().flatten().min()
     }
 
     fn accept(&mut self, kernel: &mut Kernel) {
         self.accept_queued = false;
         while let Some(slot) = kernel.accept() {
-            self.connections.insert(slot, Accepted::default());
+            let number = self.accepted;
+            self.accepted += 1;
+            let fresh = Accepted { number, stream: Vec::new(), queued: false, hello: None, session: None };
+            self.connections.insert(slot, fresh);
             let tcp = kernel.tcp(slot);
             if tcp.readable() > 0 || tcp.peer_closed() {
                 self.enqueue(slot);
@@ -223,7 +269,7 @@ impl App {
         let accepted = self.connections.get_mut(&slot).expect("an accepted connection");
         if !accepted.queued {
             accepted.queued = true;
-            self.queue.push_back(Work::Read(slot));
+            self.workers.enqueue(Work::Read(slot));
         }
     }
 
@@ -234,40 +280,62 @@ impl App {
         if kernel.tcp(slot).readable() > 0 {
             kernel.read(slot, now, &mut accepted.stream, io);
         }
-        let Some(frame) = Frame::take(&mut accepted.stream) else {
-            if kernel.tcp(slot).peer_closed() {
+        let client_is_gone = kernel.tcp(slot).peer_closed();
+        let frame = if client_is_gone && self.config.drop_dead_work { None } else { Frame::take(&mut accepted.stream) };
+        let Some(frame) = frame else {
+            if client_is_gone {
                 self.forget(slot, now, io);
                 kernel.close(slot, now, io);
             }
             return;
         };
-        let cost = match frame {
-            Frame::Hello { .. } => self.config.accept_cost,
-            Frame::Heartbeat { .. } => self.config.heartbeat_cost,
-            _ => self.config.message_cost,
-        };
-        self.busy += cost.get();
-        let job = Job { slot, frame, done: now + cost.get(), left: None };
-        if job.done <= now {
-            self.finish(&job, now, kernel, io);
+        let client = Ticket { slot, number: accepted.number };
+        let work = self.cost(frame).at(self.coins(slot, kernel).unit(Purpose::Work, now));
+        self.busy += work;
+        let done = now + self.capacity.time_for(work, now);
+        if done <= now {
+            self.finish(client, frame, now, kernel, io);
         } else {
-            self.job = Some(job);
+            self.workers.begin(client, frame, done);
         }
     }
 
-    fn finish(&mut self, job: &Job, now: Time, kernel: &mut Kernel, io: &mut Io) {
+    fn cost(&self, frame: Frame) -> &Cost {
+        match (frame, &self.config.login) {
+            (Frame::Hello { .. }, Some(login)) => &login.cpu,
+            (Frame::Hello { .. }, None) => &self.config.accept_cost,
+            (Frame::Response { step, .. }, Some(login)) if step + 1 == login.round_trips => &self.config.accept_cost,
+            (Frame::Response { .. }, _) => &Cost::ZERO,
+            (Frame::Heartbeat { .. }, _) => &self.config.heartbeat_cost,
+            _ => &self.config.message_cost,
+        }
+    }
+
+    /// What decides the cost of a client's work: a number for each moment at which work for it begins.
+    fn coins(&self, slot: u32, kernel: &Kernel) -> Coins {
+        let remote = kernel.tcp(slot).remote();
+        let client = u64::from(remote.ip().to_bits()) << 16 | u64::from(remote.port());
+        Coins::new(self.seed, "server/work", u64::from(self.server) << 48 | client)
+    }
+
+    fn finish(&mut self, client: Ticket, frame: Frame, now: Time, kernel: &mut Kernel, io: &mut Io) {
         // The client may be gone by now: the work was in vain.
-        let Some(accepted) = self.connections.get(&job.slot) else { return };
+        let slot = client.slot;
+        let Some(accepted) = self.connections.get_mut(&slot).filter(|it| it.number == client.number) else { return };
         let session = accepted.session;
-        match (job.frame, session) {
-            (Frame::Hello { device, expects }, None) => self.welcome(job.slot, device, expects, now, kernel, io),
+        match (frame, session) {
+            (Frame::Hello { device, expects }, None) => {
+                accepted.hello = Some(Hello { device, expects });
+                self.log_in(client, 0, now, kernel, io);
+            }
+            (Frame::Response { step, .. }, None) => self.log_in(client, step + 1, now, kernel, io),
             (Frame::Heartbeat { id }, Some(session)) => {
                 self.policy.on_event(now, session.id, &SessionEvent::HeartbeatReceived);
-                self.write(job.slot, Frame::Reply { id }, now, kernel, io);
+                self.write(slot, Frame::Reply { id }, now, kernel, io);
             }
             (Frame::Message { id, .. }, Some(session)) => {
                 self.policy.on_event(now, session.id, &SessionEvent::FrameReceived);
-                self.write(job.slot, Frame::Ack { id }, now, kernel, io);
+                self.write(slot, Frame::Ack { id }, now, kernel, io);
             }
             (Frame::Ack { id }, Some(session)) => {
                 self.policy.on_event(now, session.id, &SessionEvent::FrameReceived);
@@ -280,13 +348,37 @@ impl App {
             (frame, None) => unreachable!("a client does not send {frame:?} before its session"),
             (frame, Some(_)) => unreachable!("a client does not send {frame:?} in a session"),
         }
-        let left_over = self.connections.get(&job.slot).is_some_and(|accepted| !accepted.stream.is_empty());
-        if left_over || kernel.tcp(job.slot).readable() > 0 || kernel.tcp(job.slot).peer_closed() {
-            self.enqueue(job.slot);
+        let left_over = self.connections.get(&slot).is_some_and(|accepted| !accepted.stream.is_empty());
+        if left_over || kernel.tcp(slot).readable() > 0 || kernel.tcp(slot).peer_closed() {
+            self.enqueue(slot);
         }
     }
 
-    fn welcome(&mut self, slot: u32, device: u32, expects: u32, now: Time, kernel: &mut Kernel, io: &mut Io) {
+    /// Goes on with a client's login after `step` round trips of it.
+    fn log_in(&mut self, client: Ticket, step: u8, now: Time, kernel: &mut Kernel, io: &mut Io) {
+        match (&self.config.login, &mut self.gate) {
+            (Some(login), _) if step < login.round_trips => {
+                let challenge = challenge(login, step);
+                self.write(client.slot, challenge, now, kernel, io);
+            }
+            (_, Some(gate)) => gate.enter(client),
+            (_, None) => self.welcome(client, now, kernel, io),
+        }
+    }
+
+    /// The next client whose login passes the limit now.
+    fn next_login(&mut self, now: Time, kernel: &Kernel) -> Option<Ticket> {
+        let (connections, drops) = (&self.connections, self.config.drop_dead_work);
+        self.gate.as_mut()?.pass(now, |client| {
+            let is_gone = connections.get(&client.slot).is_none_or(|it| it.number != client.number);
+            drops && (is_gone || kernel.tcp(client.slot).peer_closed())
+        })
+    }
+
+    fn welcome(&mut self, client: Ticket, now: Time, kernel: &mut Kernel, io: &mut Io) {
+        let slot = client.slot;
+        let Some(accepted) = self.connections.get_mut(&slot).filter(|it| it.number == client.number) else { return };
+        let Hello { device, expects } = accepted.hello.take().expect("a client begins with its hello");
         // A device has one session: an older one is a zombie, and goes.
         if let Some(older) = self.online.get(&device).copied() {
             self.forget(older, now, io);
@@ -308,6 +400,9 @@ impl App {
                 Pushes { messages: Messages::down(seed, device, start, mean.get()), waiting: VecDeque::new(), next: 0 }
             });
             pushes.next = expects;
+            if self.config.undelivered == Undelivered::Lost {
+                pushes.forget(now);
+            }
             self.push(device, now, kernel, io);
         }
     }

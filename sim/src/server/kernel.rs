@@ -177,19 +177,26 @@ impl Kernel {
         self.settle(slot);
     }
 
+    /// Nobody listens any more: new connections are refused, and those not accepted yet are reset.
+    pub(super) fn stop_listening(&mut self, now: Time, io: &mut Io) {
+        self.listening = false;
+        self.accept_queue.clear();
+        for slot in 0..self.connections.len() as u32 {
+            if self.owner(slot) == Some(Owner::Listener) {
+                self.reset(slot, now, io);
+            }
+        }
+    }
+
     /// The process is gone: its connections are closed (RST where it had unread data), those it had not accepted are
     /// reset, and nobody listens.
     pub(super) fn process_died(&mut self, now: Time, io: &mut Io) {
         self.listening = false;
         self.accept_queue.clear();
         for slot in 0..self.connections.len() as u32 {
-            match self.connections[slot as usize].as_ref().map(|entry| entry.owner) {
+            match self.owner(slot) {
                 Some(Owner::Process) => self.close(slot, now, io),
-                Some(Owner::Listener) => {
-                    self.entry(slot).owner = Owner::Nobody;
-                    self.with(slot, now, io, |tcp, out| tcp.abort(now, out));
-                    self.settle(slot);
-                }
+                Some(Owner::Listener) => self.reset(slot, now, io),
                 Some(Owner::Nobody) | None => {}
             }
         }
@@ -213,6 +220,16 @@ impl Kernel {
 
     fn state(&self, slot: u32) -> State {
         self.tcp(slot).state()
+    }
+
+    fn owner(&self, slot: u32) -> Option<Owner> {
+        self.connections[slot as usize].as_ref().map(|entry| entry.owner)
+    }
+
+    fn reset(&mut self, slot: u32, now: Time, io: &mut Io) {
+        self.entry(slot).owner = Owner::Nobody;
+        self.with(slot, now, io, |tcp, out| tcp.abort(now, out));
+        self.settle(slot);
     }
 
     fn entry(&mut self, slot: u32) -> &mut Entry {

@@ -3,19 +3,25 @@
 //! This file knows the faults and the order of things within the node; `kernel` is the host's TCP, `app` the process.
 
 mod app;
+mod faults;
+mod gate;
 mod kernel;
+mod work;
 
 use std::sync::Arc;
 
 use cardiogram_policies::{ServerSpec, Time};
 
-use self::{app::App, kernel::Kernel};
+pub(crate) use self::faults::ServerFaults;
+use self::{
+    app::App,
+    faults::{Capacity, Edge, Effect, Turn},
+    kernel::Kernel,
+};
 use crate::{
     config::{FrameSizes, ServerConfig, TrafficConfig},
     node::{Counts, Io, Node},
-    outcome::Cause,
     packet::Packet,
-    schedule::Interval,
     tcp::TcpConfig,
     trace::{DropReason, ServerEvent},
 };
@@ -26,8 +32,9 @@ pub(crate) struct Server {
     app: App,
     /// Begins and ends of faults, the next one last.
     edges: Vec<Edge>,
-    /// Faults under way that stop the process, that leave none running, that silence the host.
+    /// Faults under way that stop the process, that drain it, that leave none running, that silence the host.
     stalls: u32,
+    drains: u32,
     deaths: u32,
     silences: u32,
 }
@@ -37,18 +44,6 @@ pub(crate) struct Clients {
     pub(crate) start_within: std::time::Duration,
     pub(crate) traffic: TrafficConfig,
     pub(crate) frames: FrameSizes,
-}
-
-/// A fault of this server and when it acts.
-pub(crate) struct ServerFaults {
-    pub(crate) cause: Cause,
-    pub(crate) intervals: Vec<Interval>,
-}
-
-struct Edge {
-    at: Time,
-    begins: bool,
-    cause: Cause,
 }
 
 impl Server {
@@ -64,9 +59,10 @@ impl Server {
         Self {
             index,
             kernel: Kernel::new(index, tcp, config.backlog, seed),
-            app: App::new(index, config.clone(), policy, clients, seed),
-            edges: edges(faults),
+            app: App::new(index, config.clone(), policy, clients, Capacity::new(faults), seed),
+            edges: faults::edges(faults),
             stalls: 0,
+            drains: 0,
             deaths: 0,
             silences: 0,
         }
@@ -78,20 +74,28 @@ impl Server {
 
     fn apply(&mut self, edge: &Edge, now: Time, io: &mut Io) {
         let ran = self.process_runs();
-        let count = match edge.cause {
-            Cause::ServerStall => &mut self.stalls,
-            Cause::ServerCrash | Cause::ServerRestart => &mut self.deaths,
-            _ => &mut self.silences,
-        };
-        if edge.begins {
-            *count += 1;
-            io.server(self.index, ServerEvent::FaultBegan(edge.cause));
-        } else {
-            *count -= 1;
-            io.server(self.index, ServerEvent::FaultEnded(edge.cause));
+        match edge.turn {
+            Turn::Begins => io.server(self.index, ServerEvent::FaultBegan(edge.cause)),
+            Turn::Ends => io.server(self.index, ServerEvent::FaultEnded(edge.cause)),
+            Turn::Drained => {}
         }
-        let vanishes = edge.begins && edge.cause == Cause::ServerVanish;
-        if vanishes {
+        let begins = edge.turn == Turn::Begins;
+        match edge.effect {
+            Effect::Stops => count(&mut self.stalls, begins),
+            Effect::Dies => count(&mut self.deaths, begins),
+            Effect::Silences => count(&mut self.silences, begins),
+            Effect::Slows { .. } => {}
+            Effect::Drains { over } => match edge.turn {
+                Turn::Begins => {
+                    self.drains += 1;
+                    self.kernel.stop_listening(now, io);
+                    self.app.drain(now, over);
+                }
+                Turn::Drained => (self.drains, self.deaths) = (self.drains - 1, self.deaths + 1),
+                Turn::Ends => self.deaths -= 1,
+            },
+        }
+        if begins && edge.effect == Effect::Silences {
             self.app.die(io);
             self.kernel.power_off();
         } else if ran && !self.process_runs() {
@@ -99,7 +103,9 @@ impl Server {
             self.kernel.process_died(now, io);
         }
         if !ran && self.process_runs() {
-            self.kernel.listen();
+            if self.drains == 0 {
+                self.kernel.listen();
+            }
             self.app.start();
         }
         self.app.set_stalled(self.stalls > 0, now, &mut self.kernel, io);
@@ -113,18 +119,9 @@ impl Server {
     }
 }
 
-/// All begins and ends, in order of time; at equal times an end comes before a begin. The next one is last.
-fn edges(faults: &[ServerFaults]) -> Vec<Edge> {
-    let mut edges: Vec<Edge> = faults
-        .iter()
-        .flat_map(|fault| fault.intervals.iter().map(move |interval| (fault.cause, *interval)))
-        .flat_map(|(cause, interval)| {
-            [Edge { at: interval.begin, begins: true, cause }, Edge { at: interval.end, begins: false, cause }]
-        })
-        .filter(|edge| edge.at < Time::MAX)
-        .collect();
-    edges.sort_by_key(|edge| std::cmp::Reverse((edge.at, edge.begins, edge.cause)));
-    edges
+/// Counts a fault that begins or ends.
+const fn count(under_way: &mut u32, begins: bool) {
+    *under_way = if begins { *under_way + 1 } else { *under_way - 1 };
 }
 
 impl Node for Server {
