@@ -40,7 +40,7 @@ fn world(devices: u32, duration: Duration) -> WorldConfig {
         duration,
         devices: DevicesConfig { count: devices, start_within: Delay::millis(270_000), ..DevicesConfig::default() },
         access: link(25),
-        nat: NatConfig::default(),
+        nat: vec![NatConfig::default()],
         core: link(10),
         server: ServerConfig::default(),
         traffic: TrafficConfig::default(),

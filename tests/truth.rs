@@ -120,7 +120,7 @@ fn the_first_cause_names_an_episode_that_two_faults_prolong() {
 fn an_eviction_counts_from_the_moment_the_mapping_expires() {
     let mut world = usual_world();
     world.strategy.heartbeat = fixed(secs(100), secs(10), 1);
-    world.nat.established = Span::secs(60);
+    world.nat[0].established = Span::secs(60).into();
     world.duration = secs(150);
     let outcome = go(&world, 1);
     // The last packet through the NAT acknowledges the welcome of 0.2 s. The beat of 100.2 s finds no mapping.
@@ -234,9 +234,10 @@ fn every_moment_of_a_device_is_accounted_for_once() {
     for seed in 0..12 {
         for heartbeat in &heartbeats {
             let mut world = stormy_world(heartbeat.clone());
-            world.nat.after_expiry =
+            world.nat[0].after_expiry =
                 [NatClass::DropSilent, NatClass::RstInsideOnSend, NatClass::RemapSamePort, NatClass::RemapNewPort]
-                    [seed as usize % 4];
+                    [seed as usize % 4]
+                    .into();
             let outcome = go_traced(&world, seed);
             let end = Time::ZERO + world.duration;
             let broken: Duration = outcome.episodes.iter().map(|e| e.end.unwrap_or(end).since(e.begin)).sum();
@@ -276,7 +277,7 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
     world.duration = Duration::from_hours(12);
     world.devices.count = 4;
     world.devices.start_within = cardiogram_policies::unit::Delay::millis(60_000);
-    world.nat.established = Span::secs(300);
+    world.nat[0].established = Span::secs(300).into();
     world.access.burst_loss = Some(BurstLoss {
         good: Span::secs(300),
         bad: Span::secs(20),
@@ -290,7 +291,7 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
         cut(LinkName::Access, Direction::Both, 1_800, 60),
         cut(LinkName::Access, Direction::Up, 3_600, 30),
         cut(LinkName::Core, Direction::Down, 3_600, 90),
-        FaultConfig::NatFlush(NatFlush { when: every(3_600) }),
+        FaultConfig::NatFlush(NatFlush { nat: None, when: every(3_600) }),
         FaultConfig::Stall(fault(3_600, 40)),
         FaultConfig::Crash(fault(7_200, 20)),
         FaultConfig::Vanish(fault(7_200, 100)),

@@ -8,7 +8,10 @@ use cardiogram_sim::config::{LinkConfig, NatConfig};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{
+        DeserializeOwned, MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, StrDeserializer},
+    },
 };
 
 /// A link or a NAT that goes by a name.
@@ -102,6 +105,49 @@ pub(crate) fn named<'de, T: Named, D: Deserializer<'de>>(input: D) -> Result<T, 
     input.deserialize_any(Either(PhantomData))
 }
 
+/// Reads what [`named`] does, or an array of it.
+pub(crate) fn named_row<'de, T: Named, D: Deserializer<'de>>(input: D) -> Result<Vec<T>, D::Error> {
+    /// An element.
+    struct One<T>(T);
+    impl<'de, T: Named> Deserialize<'de> for One<T> {
+        fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+            named(input).map(One)
+        }
+    }
+    struct Either<T>(PhantomData<T>);
+    impl<'de, T: Named> Visitor<'de> for Either<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let kind = T::KIND;
+            write!(f, "the name of {kind} (`cardiogram list networks` shows them), a table, or an array of these")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Vec<T>, E> {
+            named(StrDeserializer::new(name)).map(|one| vec![one])
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Vec<T>, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(|one| vec![one])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut row: A) -> Result<Vec<T>, A::Error> {
+            let mut found = Vec::new();
+            while let Some(One(one)) = row.next_element()? {
+                found.push(one);
+            }
+            Ok(found)
+        }
+    }
+    input.deserialize_any(Either(PhantomData))
+}
+
+/// The schema of what [`named_row`] reads.
+pub(crate) fn named_row_schema<T: Named>(generator: &mut SchemaGenerator) -> Schema {
+    let one = named_schema::<T>(generator);
+    json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+}
+
 /// The schema of what [`named`] reads.
 pub(crate) fn named_schema<T: Named>(generator: &mut SchemaGenerator) -> Schema {
     let names: Vec<&String> = T::presets().keys().collect();
@@ -121,6 +167,7 @@ mod tests {
         }
         for (name, network) in &networks().nat {
             assert!(!network.about.is_empty() && !network.source.is_empty(), "{name}");
+            assert_eq!(network.config.established.problem(), None, "{name}");
         }
     }
 

@@ -11,7 +11,7 @@ use cardiogram_sim::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::network::{named, named_schema};
+use crate::network::{named, named_row, named_row_schema, named_schema};
 
 /// A scenario, as its file spells it out.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -43,11 +43,12 @@ pub struct Scenario {
     #[serde(deserialize_with = "named")]
     #[schemars(schema_with = "named_schema::<LinkConfig>")]
     pub access: LinkConfig,
-    /// The NAT that all devices sit behind: a preset's name or a table. Default: the table's defaults.
-    #[serde(default, deserialize_with = "named")]
-    #[schemars(schema_with = "named_schema::<NatConfig>")]
-    pub nat: NatConfig,
-    /// The link between the NAT and the servers: a preset's name or a table.
+    /// The NAT that all devices sit behind: a preset's name or a table; or an array of those, from the device to the
+    /// server (home router, carrier, load balancer), joined by 1 ms each way. Default: one with the table's defaults.
+    #[serde(default = "one_nat", deserialize_with = "named_row")]
+    #[schemars(schema_with = "named_row_schema::<NatConfig>")]
+    pub nat: Vec<NatConfig>,
+    /// The link between the last NAT and the servers: a preset's name or a table.
     #[serde(deserialize_with = "named")]
     #[schemars(schema_with = "named_schema::<LinkConfig>")]
     pub core: LinkConfig,
@@ -101,6 +102,11 @@ impl Scenario {
         problems.extend(self.world(&bystander()).problems());
         problems
     }
+}
+
+/// The NAT of a scenario that names none.
+fn one_nat() -> Vec<NatConfig> {
+    vec![NatConfig::default()]
 }
 
 /// Names that tables, files and command lines take without quoting.

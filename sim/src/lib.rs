@@ -24,6 +24,7 @@ mod nat;
 mod node;
 pub mod outcome;
 pub mod packet;
+mod path;
 pub mod pcap;
 mod random;
 mod schedule;

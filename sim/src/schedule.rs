@@ -1,6 +1,6 @@
 //! Fault schedules: when a fault strikes and how long it lasts, drawn from the seed before the run.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::Time;
 use rand_core::Rng;
@@ -58,6 +58,32 @@ pub(crate) fn intervals(
     merge(found)
 }
 
+/// The lowest value among those whose interval is under way, as the moments at which it changes; sorted.
+pub(crate) fn lowest<T: Ord + Copy>(valued: &[(Interval, T)]) -> Vec<(Time, Option<T>)> {
+    let mut edges: Vec<(Time, bool, T)> = Vec::new();
+    for (interval, value) in valued {
+        edges.extend([(interval.begin, true, *value), (interval.end, false, *value)]);
+    }
+    edges.sort_unstable();
+    let mut under_way: BTreeMap<T, u32> = BTreeMap::new();
+    let mut changes: Vec<(Time, Option<T>)> = Vec::new();
+    for moment in edges.chunk_by(|a, b| a.0 == b.0) {
+        for (_, begins, value) in moment {
+            let count = under_way.entry(*value).or_default();
+            *count = if *begins { *count + 1 } else { *count - 1 };
+            if *count == 0 {
+                under_way.remove(value);
+            }
+        }
+        let lowest = under_way.first_key_value().map(|(value, _)| *value);
+        let before = changes.last().and_then(|(_, value)| *value);
+        if before != lowest {
+            changes.push((moment[0].0, lowest));
+        }
+    }
+    changes
+}
+
 /// An exponential span of mean `mean`, at least a microsecond so that time moves on.
 pub(crate) fn exponential(mean: Duration, rng: &mut impl Rng) -> Duration {
     let span = -(mean.as_micros() as f64) * libm::log1p(-random::draw(rng));
@@ -112,6 +138,15 @@ mod tests {
         let expected = 86_400_000.0 / 3_660.0;
         assert!((found.len() as f64 / expected - 1.0).abs() < 0.03, "{}", found.len());
         assert!(found.windows(2).all(|pair| pair[0].end < pair[1].begin));
+    }
+
+    #[test]
+    fn where_intervals_overlap_the_lowest_value_counts() {
+        let at = Time::from_secs;
+        let valued = [(secs(10, 20), 5), (secs(15, 30), 3), (secs(20, 25), 5), (secs(40, 50), 7), (secs(50, 60), 7)];
+        let expected = [(at(10), Some(5)), (at(15), Some(3)), (at(30), None), (at(40), Some(7)), (at(60), None)];
+        assert_eq!(lowest(&valued), expected);
+        assert_eq!(lowest::<u32>(&[]), []);
     }
 
     #[test]

@@ -11,8 +11,9 @@ use cardiogram_policies::{
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
-    BurstLoss, Cut, DevicesConfig, Direction, Distribution, FaultConfig, FrameSizes, LinkConfig, LinkName, NatClass,
-    NatConfig, NatFlush, NatRefresh, ServerConfig, ServerFault, TcpPreset, TrafficConfig, When, WorldConfig,
+    AfterExpiry, Background, BurstLoss, ClassShare, Cut, DevicesConfig, Direction, Distribution, FaultConfig,
+    FrameSizes, LinkConfig, LinkName, NatClass, NatConfig, NatFlush, NatRefresh, NatTimeout, Part, ServerConfig,
+    ServerFault, TcpPreset, TrafficConfig, When, WorldConfig,
 };
 use proptest::prelude::*;
 
@@ -21,8 +22,17 @@ const DURATION: u64 = 1_800;
 
 /// A random world. It never has problems.
 pub fn world() -> impl Strategy<Value = WorldConfig> {
-    (devices(), link(), nat(), link(), server(), traffic(), prop::collection::vec(fault(), 0..4), strategy()).prop_map(
-        |(devices, access, nat, core, server, traffic, faults, strategy)| WorldConfig {
+    (
+        devices(),
+        link(),
+        prop::collection::vec(nat(), 1..4),
+        link(),
+        server(),
+        traffic(),
+        prop::collection::vec(fault(), 0..4),
+        strategy(),
+    )
+        .prop_map(|(devices, access, nat, core, server, traffic, faults, strategy)| WorldConfig {
             duration: Duration::from_secs(DURATION),
             devices,
             access,
@@ -32,8 +42,7 @@ pub fn world() -> impl Strategy<Value = WorldConfig> {
             traffic,
             faults,
             strategy,
-        },
-    )
+        })
 }
 
 fn span(secs: std::ops::Range<u64>) -> impl Strategy<Value = Span> + Clone {
@@ -81,16 +90,53 @@ fn link() -> impl Strategy<Value = LinkConfig> {
 }
 
 fn nat() -> impl Strategy<Value = NatConfig> {
-    let refresh = prop_oneof![Just(NatRefresh::Both), Just(NatRefresh::Outbound)];
+    let refresh = prop_oneof![Just(NatRefresh::Both), Just(NatRefresh::Outbound), Just(NatRefresh::DataOnly)];
+    let established = prop_oneof![
+        3 => span(10..400).prop_map(Distribution::Constant),
+        1 => (span(10..60), span(60..400)).prop_map(|(short, long)| {
+            let part = |of| Part { weight: 1.0, of: Distribution::Constant(of) };
+            Distribution::Mixture(vec![part(short), part(long)])
+        }),
+    ];
+    let timers = (established, span(5..240), prop::option::of(span(5..240)), prop::option::of(span(5..100)));
+    // Few enough places and ports to run out of them.
+    let background = prop::option::of((0.01..2.0).prop_map(|flows_per_s| Background { flows_per_s }));
+    let table = prop::option::of((1_u32..200, background));
+    let ports = (prop::option::of(span(1..120)), prop::option::of(1_u32..20));
+    (timers, refresh, after_expiry(), table, ports).prop_map(
+        |((established, transitory, closing, unacknowledged), refresh, after_expiry, table, (hold_down, ports))| {
+            let (table, background) = table.unzip();
+            let background = background.flatten();
+            NatConfig {
+                established,
+                transitory,
+                closing,
+                unacknowledged,
+                refresh,
+                after_expiry,
+                table,
+                background,
+                hold_down,
+                ports,
+            }
+        },
+    )
+}
+
+fn after_expiry() -> impl Strategy<Value = AfterExpiry> {
     let class = prop_oneof![
         Just(NatClass::DropSilent),
         Just(NatClass::RstInsideOnSend),
+        Just(NatClass::RstBothOnExpiry),
+        Just(NatClass::RstEitherOnSend),
         Just(NatClass::RemapSamePort),
+        Just(NatClass::RemapSamePortRstOutside),
         Just(NatClass::RemapNewPort),
+        Just(NatClass::FinInside),
     ];
-    (span(10..400), span(5..240), refresh, class).prop_map(|(established, transitory, refresh, after_expiry)| {
-        NatConfig { established, transitory, refresh, after_expiry }
-    })
+    let share = (0.1..1.0, class.clone()).prop_map(|(weight, class)| ClassShare { weight, class });
+    let mix = prop::collection::vec(share, 1..4).prop_map(|mix| AfterExpiry::Mix { mix });
+    prop_oneof![3 => class.prop_map(AfterExpiry::Always), 1 => mix]
 }
 
 fn server() -> impl Strategy<Value = ServerConfig> {
@@ -119,14 +165,15 @@ fn fault() -> impl Strategy<Value = FaultConfig> {
     let lasts = prop::option::weighted(0.9, millis(1..300_000).prop_map(Distribution::Constant));
     let link = prop_oneof![Just(LinkName::Access), Just(LinkName::Core)];
     let direction = prop_oneof![Just(Direction::Both), Just(Direction::Up), Just(Direction::Down)];
-    (0..6, when, lasts, link, direction).prop_map(|(kind, when, lasts, link, direction)| {
+    (0..7, when, lasts, link, direction, span(5..200)).prop_map(|(kind, when, lasts, link, direction, established)| {
         let server = || ServerFault { server: None, when: when.clone(), lasts: lasts.clone() };
         match kind {
-            0 => FaultConfig::NatFlush(NatFlush { when }),
+            0 => FaultConfig::NatFlush(NatFlush { nat: None, when }),
             1 => FaultConfig::Stall(server()),
             2 => FaultConfig::Crash(server()),
             3 => FaultConfig::Vanish(server()),
             4 => FaultConfig::Restart(server()),
+            5 => FaultConfig::NatTimeout(NatTimeout { nat: Some(0), when, lasts, established }),
             _ => FaultConfig::Cut(Cut { link, direction, when, lasts }),
         }
     })

@@ -87,7 +87,7 @@ fn outcome(
     let starts: Vec<Time> = (0..config.devices.count)
         .map(|device| traffic::start(seed, device, config.devices.start_within.get()))
         .collect();
-    let verdict = truth::judge(config, schedule, finished.iter().map(|host| &host.facts[..]));
+    let verdict = truth::judge(config, seed, schedule, finished.iter().map(|host| &host.facts[..]));
 
     let created = config.traffic.down.map_or(0, |mean| {
         let created = |(device, start): (usize, &Time)| {
