@@ -351,7 +351,7 @@ fn a_full_disk_is_an_error_that_keeps_earlier_results_and_what_is_finished() {
 fn what_is_built_in_is_listed() {
     let place = Place::new();
     let scenarios = place.cardiogram("list scenarios").good();
-    assert_eq!(scenarios.lines().count(), 10);
+    assert_eq!(scenarios.lines().count(), 15);
     let strategies = place.cardiogram("list strategies").good();
     assert!(strategies.lines().any(|line| line.starts_with("wechat-270 ")), "{strategies}");
     let networks = place.cardiogram("list networks").good();

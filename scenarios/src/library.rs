@@ -1,9 +1,14 @@
 //! The built-in scenarios: files of `library/`, compiled in. They are read like anybody's files.
 
 /// Every built-in scenario with its text, in the order in which they are run and listed.
-const SCENARIOS: [(&str, &str); 10] = [
+const SCENARIOS: [(&str, &str); 15] = [
     ("healthy", include_str!("../library/healthy.toml")),
     ("silent-nat", include_str!("../library/silent-nat.toml")),
+    ("long-nat", include_str!("../library/long-nat.toml")),
+    ("reset-nat", include_str!("../library/reset-nat.toml")),
+    ("shifting-nat", include_str!("../library/shifting-nat.toml")),
+    ("crowded-nat", include_str!("../library/crowded-nat.toml")),
+    ("carrier-mix", include_str!("../library/carrier-mix.toml")),
     ("nat-reboot", include_str!("../library/nat-reboot.toml")),
     ("rebinding-nat", include_str!("../library/rebinding-nat.toml")),
     ("elevator", include_str!("../library/elevator.toml")),
