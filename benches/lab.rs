@@ -37,7 +37,7 @@ fn world(devices: u32, duration: Duration) -> WorldConfig {
         devices: DevicesConfig { count: devices, start_within: Delay::millis(270_000), ..DevicesConfig::default() },
         access: link(25),
         radio: None,
-        nat: NatConfig::default(),
+        nat: vec![NatConfig::default()],
         core: link(10),
         server: ServerConfig::default(),
         traffic: TrafficConfig::default(),

@@ -57,7 +57,7 @@ proptest! {
 
 proptest! {
     // Without skipping every window is a step, so worlds are cut short here.
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
     fn skipping_idle_windows_does_not_show(world in worlds::world(), seed: u64) {

@@ -34,8 +34,8 @@ fn one_session(heartbeat: HeartbeatSpec) -> WorldConfig {
 /// A session whose mapping is gone when the first beat comes, at 100.2 s; its last packet passed the NAT at 0.22 s.
 fn forgotten(class: NatClass) -> WorldConfig {
     let mut world = one_session(fixed(secs(100), secs(10), 1));
-    world.nat.established = Span::secs(60);
-    world.nat.after_expiry = class;
+    world.nat[0].established = Span::secs(60).into();
+    world.nat[0].after_expiry = class.into();
     world
 }
 
@@ -94,11 +94,11 @@ fn by_transport(at: Time, reason: LossReason) -> Detection {
 #[test]
 fn drop_silent_loses_a_push_and_tells_nobody() {
     let mut world = one_session(HeartbeatSpec::None);
-    world.nat.established = Span::secs(300);
+    world.nat[0].established = Span::secs(300).into();
     world.traffic.down = Some(Span::secs(3_000));
     // A seed whose first push comes after the expiry (and no second one in its way).
     let first_push_alone = |seed: &u64| {
-        let patient = NatConfig { established: span(world.duration), ..NatConfig::default() };
+        let patient = vec![NatConfig { established: span(world.duration).into(), ..NatConfig::default() }];
         let pushes = created_pushes(&go_traced(&WorldConfig { nat: patient, ..world.clone() }, *seed));
         matches!(pushes[..], [first, second, ..] if first > Time::from_secs(301) && second.since(first) > secs(1_000))
     };
@@ -125,7 +125,7 @@ fn drop_silent_loses_a_push_and_tells_nobody() {
 fn rst_inside_tells_the_client_at_its_next_packet() {
     let mut world = forgotten(NatClass::RstInsideOnSend);
     world.strategy.heartbeat = fixed(secs(400), secs(10), 1);
-    world.nat.established = Span::secs(350);
+    world.nat[0].established = Span::secs(350).into();
     let outcome = go_traced(&world, 1);
     let beat = Time::from_millis(400_200);
     let told = beat + 2 * ACCESS;

@@ -189,6 +189,8 @@ proptest! {
                 FaultConfig::RateLimit(fault) => (fault.when, fault.lasts) = (early(), brief()),
                 FaultConfig::Handover(fault) => fault.when = early(),
                 FaultConfig::NatFlush(flush) => flush.when = when,
+                // What it shortens ends later still.
+                FaultConfig::NatTimeout(fault) => (fault.when, fault.lasts) = (early(), brief()),
                 FaultConfig::Stall(fault)
                 | FaultConfig::Crash(fault)
                 | FaultConfig::Vanish(fault)
@@ -201,7 +203,10 @@ proptest! {
         }
         world.duration = Duration::from_hours(6);
         // A NAT that forgets nothing and a server that reaps nobody: nothing breaks afterwards.
-        world.nat.established = span(world.duration);
+        for nat in &mut world.nat {
+            nat.established = Distribution::Constant(span(world.duration));
+            (nat.table, nat.background, nat.ports) = (None, None, None);
+        }
         world.strategy.server = ServerSpec::None;
         let promises = world.strategy.promises(&world.bounds());
         prop_assume!(promises.no_false_alarm && promises.reconnects_within.is_some());

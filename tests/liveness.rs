@@ -169,7 +169,7 @@ fn data_sent_into_a_short_cut_arrives_at_the_next_retransmission() {
             world.traffic =
                 if down { TrafficConfig { up: None, down: mean } } else { TrafficConfig { up: mean, down: None } };
             world.duration = Duration::from_hours(24);
-            world.nat.established = span(world.duration);
+            world.nat[0].established = span(world.duration).into();
             // The message's time is the world's: it is the same with and without the cut. The one chosen has the line for
             // itself: no other message near it.
             let healthy = go_traced(&world, 7);

@@ -34,7 +34,7 @@ fn random_world(strategy: StrategySpec) -> WorldConfig {
     world.devices.count = 4;
     world.devices.start_within = Delay::millis(60_000);
     world.server.count = 2;
-    world.nat.established = Span::secs(300);
+    world.nat[0].established = Span::secs(300).into();
     world.access.delay =
         Distribution::LogNormal(LogNormal { median: Span::millis(35), sigma: 0.4, min: Span::millis(15), max: None });
     world.access.burst_loss = Some(BurstLoss {
@@ -52,7 +52,7 @@ fn random_world(strategy: StrategySpec) -> WorldConfig {
             lasts: lasts(60),
         }),
         FaultConfig::Cut(Cut { link: LinkName::Core, direction: Direction::Up, when: every(7_200), lasts: lasts(60) }),
-        FaultConfig::NatFlush(NatFlush { when: every(7_200) }),
+        FaultConfig::NatFlush(NatFlush { nat: None, when: every(7_200) }),
         FaultConfig::Stall(fault(7_200, 60)),
         FaultConfig::Crash(fault(7_200, 20)),
         FaultConfig::Vanish(fault(7_200, 60)),
@@ -182,7 +182,7 @@ fn messages_are_created_at_the_same_moments_whatever_the_strategy() {
         let mut world = random_world(preset.spec());
         world.faults = Vec::new();
         world.access.burst_loss = None;
-        world.nat.established = Span::secs(86_400);
+        world.nat[0].established = Span::secs(86_400).into();
         let events = go_traced(&world, 5);
         device_events(&events).filter(|(.., event)| matches!(event, DeviceEvent::MessageSent { .. })).collect()
     };

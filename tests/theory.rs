@@ -338,7 +338,7 @@ fn talking_world(heartbeat: HeartbeatSpec, timeout: Duration, mean: Duration, de
     world.devices.count = devices;
     world.access = link(Duration::from_micros(500));
     world.core = link(Duration::from_micros(500));
-    world.nat = NatConfig { established: span(timeout), ..NatConfig::default() };
+    world.nat = vec![NatConfig { established: span(timeout).into(), ..NatConfig::default() }];
     world.traffic = TrafficConfig { up: Some(span(mean)), down: None };
     world
 }
@@ -386,7 +386,7 @@ fn a_mapping_expires_exactly_its_timeout_after_the_last_refreshing_packet() {
         let mut world = talking_world(HeartbeatSpec::None, timeout, secs(40), 1);
         // What comes from outside now and then without being asked for: pushes.
         world.traffic.down = Some(span(secs(80)));
-        world.nat.refresh = refresh;
+        world.nat[0].refresh = refresh;
         world.duration = Duration::from_hours(24);
         let outcome = go_traced(&world, seed);
         let (expired, _) =
@@ -418,7 +418,7 @@ fn f7_an_idle_heartbeat_keeps_the_mapping_with_the_fewest_packets() {
         let spec = Idle { threshold: span(threshold), anchor: Anchor::Tx, timeout: None, misses: 1 };
         let mut world = talking_world(HeartbeatSpec::Idle(spec), timeout, mean, devices);
         // The strictest NAT: only what the device sends counts.
-        world.nat.refresh = NatRefresh::Outbound;
+        world.nat[0].refresh = NatRefresh::Outbound;
         world.duration = Duration::from_hours(12);
         let outcome = go_traced(&world, 5);
         assert_eq!((&outcome.episodes[..], &outcome.false_alarms[..]), (&[][..], &[][..]), "the mapping is kept");

@@ -16,7 +16,10 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::{
     Outcome, WorldConfig,
-    config::{BurstLoss, Cut, Direction, FaultConfig, LinkName, NatClass, NatFlush, ServerFault, TrafficConfig, When},
+    config::{
+        Background, BurstLoss, Cut, Direction, FaultConfig, LinkName, NatClass, NatConfig, NatFlush, ServerFault,
+        TrafficConfig, When,
+    },
     outcome::{Cause, DetectedBy, Detection, Episode, EpisodeOutcome, FalseAlarm},
     trace::DeviceEvent,
 };
@@ -121,7 +124,7 @@ fn the_first_cause_names_an_episode_that_two_faults_prolong() {
 fn an_eviction_counts_from_the_moment_the_mapping_expires() {
     let mut world = usual_world();
     world.strategy.heartbeat = fixed(secs(100), secs(10), 1);
-    world.nat.established = Span::secs(60);
+    world.nat[0].established = Span::secs(60).into();
     world.duration = secs(150);
     let outcome = go(&world, 1);
     // The last packet through the NAT acknowledges the welcome of 0.2 s. The beat of 100.2 s finds no mapping.
@@ -229,15 +232,28 @@ fn pushes_of_an_outage_are_delivered_when_the_device_is_back() {
 /// is in an episode, or between a false alarm and its next usable session.
 #[test]
 fn every_moment_of_a_device_is_accounted_for_once() {
+    const CLASSES: [NatClass; 8] = [
+        NatClass::DropSilent,
+        NatClass::RstInsideOnSend,
+        NatClass::RstBothOnExpiry,
+        NatClass::RstEitherOnSend,
+        NatClass::RemapSamePort,
+        NatClass::RemapSamePortRstOutside,
+        NatClass::RemapNewPort,
+        NatClass::FinInside,
+    ];
     let idle = Idle { threshold: Span::secs(45), anchor: Anchor::Rx, timeout: Some(Span::secs(1)), misses: 1 };
     let heartbeats = [HeartbeatSpec::None, fixed(secs(30), secs(5), 1), HeartbeatSpec::Idle(idle)];
     let (mut causes, mut alarms) = (std::collections::BTreeSet::new(), 0);
-    for seed in 0..12 {
+    for seed in 0..16 {
         for heartbeat in &heartbeats {
             let mut world = stormy_world(heartbeat.clone());
-            world.nat.after_expiry =
-                [NatClass::DropSilent, NatClass::RstInsideOnSend, NatClass::RemapSamePort, NatClass::RemapNewPort]
-                    [seed as usize % 4];
+            world.nat[0].after_expiry = CLASSES[seed as usize % CLASSES.len()].into();
+            if seed as usize >= CLASSES.len() {
+                // A second, crowded box.
+                let background = Some(Background { flows_per_s: 1.0 });
+                world.nat.push(NatConfig { table: Some(250), background, ..NatConfig::default() });
+            }
             let outcome = go_traced(&world, seed);
             let end = Time::ZERO + world.duration;
             let broken: Duration = outcome.episodes.iter().map(|e| e.end.unwrap_or(end).since(e.begin)).sum();
@@ -253,7 +269,7 @@ fn every_moment_of_a_device_is_accounted_for_once() {
             alarms += outcome.false_alarms.len();
         }
     }
-    assert_eq!(causes.len(), 10, "every cause has happened: {causes:?}");
+    assert_eq!(causes.len(), 11, "every cause has happened: {causes:?}");
     assert!(alarms > 10, "and false alarms, {alarms}");
 }
 
@@ -277,7 +293,7 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
     world.duration = Duration::from_hours(12);
     world.devices.count = 4;
     world.devices.start_within = cardiogram_policies::unit::Delay::millis(60_000);
-    world.nat.established = Span::secs(300);
+    world.nat[0].established = Span::secs(300).into();
     world.access.burst_loss = Some(BurstLoss {
         good: Span::secs(300),
         bad: Span::secs(20),
@@ -291,7 +307,7 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
         cut(LinkName::Access, Direction::Both, 1_800, 60),
         cut(LinkName::Access, Direction::Up, 3_600, 30),
         cut(LinkName::Core, Direction::Down, 3_600, 90),
-        FaultConfig::NatFlush(NatFlush { when: every(3_600) }),
+        FaultConfig::NatFlush(NatFlush { nat: None, when: every(3_600) }),
         FaultConfig::Stall(fault(3_600, 40)),
         FaultConfig::Crash(fault(7_200, 20)),
         FaultConfig::Vanish(fault(7_200, 100)),

@@ -38,7 +38,7 @@ impl Bound {
     pub(crate) fn decide(causes: &[Label], detected_by: &[Label], availabilities: &[f64]) -> Self {
         if detected_by.iter().any(|by| matches!(by.as_str(), "fin" | "reset")) {
             Self::Announced
-        } else if causes.iter().any(|cause| cause.as_str() == "nat-expiry") {
+        } else if causes.iter().any(|cause| matches!(cause.as_str(), "nat-expiry" | "nat-evicted")) {
             Self::CausedBySilence
         } else {
             let smallest = availabilities.iter().copied().min_by(f64::total_cmp);
@@ -55,12 +55,13 @@ pub(crate) struct KeepAlive {
 }
 
 impl KeepAlive {
-    /// Decides from what the scenario is and what broke sessions in it: `None` where expiry broke none, or where the
-    /// application sends too.
+    /// Decides from what the scenario is and what broke sessions in it: `None` where expiry broke none, where the
+    /// application sends too, or where not every device meets the same timeout all the time.
     pub(crate) fn decide(scenario: &Scenario, causes: &[Label]) -> Option<Self> {
         let is_silent = scenario.traffic.up.is_none() && scenario.traffic.down.is_none();
         let has_expired = causes.iter().any(|cause| cause.as_str() == "nat-expiry");
-        (is_silent && has_expired).then(|| Self { timeout_s: scenario.nat.established.get().as_secs_f64() })
+        let timeout = if is_silent && has_expired { scenario.nat_timeout()? } else { return None };
+        Some(Self { timeout_s: timeout.as_secs_f64() })
     }
 
     /// The fewest packets, both directions.

@@ -4,6 +4,11 @@
 static SCENARIOS: &[(&str, &str)] = &[
     ("healthy", include_str!("../library/healthy.toml")),
     ("silent-nat", include_str!("../library/silent-nat.toml")),
+    ("long-nat", include_str!("../library/long-nat.toml")),
+    ("reset-nat", include_str!("../library/reset-nat.toml")),
+    ("shifting-nat", include_str!("../library/shifting-nat.toml")),
+    ("crowded-nat", include_str!("../library/crowded-nat.toml")),
+    ("carrier-mix", include_str!("../library/carrier-mix.toml")),
     ("nat-reboot", include_str!("../library/nat-reboot.toml")),
     ("rebinding-nat", include_str!("../library/rebinding-nat.toml")),
     ("elevator", include_str!("../library/elevator.toml")),

@@ -8,7 +8,10 @@ use cardiogram_sim::config::{LinkConfig, NatConfig, RadioConfig, ServerConfig};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{
+        DeserializeOwned, MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, StrDeserializer},
+    },
 };
 
 /// A link, a radio, a NAT or a server that goes by a name.
@@ -54,18 +57,20 @@ pub fn servers() -> &'static BTreeMap<String, Network<ServerConfig>> {
     &SERVERS.server
 }
 
-/// The link, radio, NAT or server of that name, spelt out as a table of a scenario file.
+/// What goes by that name, a link and its radio for example, spelt out as tables of a scenario file.
 pub fn text(name: &str) -> Option<String> {
     fn spelt<T: Serialize>(key: &str, network: &Network<T>) -> String {
         let table = toml::to_string(&BTreeMap::from([(key, &network.config)])).expect("a preset is plain data");
         format!("# {}\n# Source: {}\n{table}", network.about, network.source)
     }
     let Networks { link, radio, nat } = networks();
-    link.get(name)
-        .map(|network| spelt("access", network))
-        .or_else(|| radio.get(name).map(|network| spelt("radio", network)))
-        .or_else(|| nat.get(name).map(|network| spelt("nat", network)))
-        .or_else(|| servers().get(name).map(|network| spelt("server", network)))
+    let of_each = [
+        link.get(name).map(|network| spelt("access", network)),
+        radio.get(name).map(|network| spelt("radio", network)),
+        nat.get(name).map(|network| spelt("nat", network)),
+        servers().get(name).map(|network| spelt("server", network)),
+    ];
+    of_each.into_iter().flatten().reduce(|text, more| text + "\n" + &more)
 }
 
 /// What a scenario file can name instead of spelling it out.
@@ -139,6 +144,49 @@ pub(crate) fn named_option<'de, T: Named, D: Deserializer<'de>>(input: D) -> Res
     named(input).map(Some)
 }
 
+/// Reads what [`named`] does, or an array of it.
+pub(crate) fn named_row<'de, T: Named, D: Deserializer<'de>>(input: D) -> Result<Vec<T>, D::Error> {
+    /// An element.
+    struct One<T>(T);
+    impl<'de, T: Named> Deserialize<'de> for One<T> {
+        fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+            named(input).map(One)
+        }
+    }
+    struct Either<T>(PhantomData<T>);
+    impl<'de, T: Named> Visitor<'de> for Either<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let kind = T::KIND;
+            write!(f, "the name of {kind} (`cardiogram list networks` shows them), a table, or an array of these")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Vec<T>, E> {
+            named(StrDeserializer::new(name)).map(|one| vec![one])
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Vec<T>, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(|one| vec![one])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut row: A) -> Result<Vec<T>, A::Error> {
+            let mut found = Vec::new();
+            while let Some(One(one)) = row.next_element()? {
+                found.push(one);
+            }
+            Ok(found)
+        }
+    }
+    input.deserialize_any(Either(PhantomData))
+}
+
+/// The schema of what [`named_row`] reads.
+pub(crate) fn named_row_schema<T: Named>(generator: &mut SchemaGenerator) -> Schema {
+    let one = named_schema::<T>(generator);
+    json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+}
+
 /// The schema of what [`named`] reads.
 pub(crate) fn named_schema<T: Named>(generator: &mut SchemaGenerator) -> Schema {
     let names: Vec<&String> = T::presets().keys().collect();
@@ -162,6 +210,7 @@ mod tests {
         }
         for (name, network) in &networks().nat {
             assert!(!network.about.is_empty() && !network.source.is_empty(), "{name}");
+            assert_eq!(network.config.established.problem(), None, "{name}");
         }
     }
 

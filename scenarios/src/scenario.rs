@@ -3,15 +3,19 @@
 //! The keys of the world are those of [`WorldConfig`]; what is added here is for people (what it is, where it comes
 //! from, what to expect) and the list of strategies. Reading files is the business of `load`.
 
+use std::time::Duration;
+
 use cardiogram_policies::{HeartbeatSpec, Problem, ReconnectSpec, ServerSpec, StrategySpec, unit::Span};
 use cardiogram_sim::{
     WorldConfig,
-    config::{DevicesConfig, FaultConfig, LinkConfig, NatConfig, RadioConfig, ServerConfig, TrafficConfig},
+    config::{
+        DevicesConfig, Distribution, FaultConfig, LinkConfig, NatConfig, RadioConfig, ServerConfig, TrafficConfig,
+    },
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::network::{named, named_option, named_schema};
+use crate::network::{named, named_option, named_row, named_row_schema, named_schema};
 
 /// A scenario, as its file spells it out.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -48,11 +52,12 @@ pub struct Scenario {
     #[serde(default, deserialize_with = "named_option")]
     #[schemars(schema_with = "named_schema::<RadioConfig>")]
     pub radio: Option<RadioConfig>,
-    /// The NAT that all devices sit behind: a preset's name or a table. Default: the table's defaults.
-    #[serde(default, deserialize_with = "named")]
-    #[schemars(schema_with = "named_schema::<NatConfig>")]
-    pub nat: NatConfig,
-    /// The link between the NAT and the servers: a preset's name or a table.
+    /// The NAT that all devices sit behind: a preset's name or a table; or an array of those, from the device to the
+    /// server (home router, carrier, load balancer), joined by 1 ms each way. Default: one with the table's defaults.
+    #[serde(default = "one_nat", deserialize_with = "named_row")]
+    #[schemars(schema_with = "named_row_schema::<NatConfig>")]
+    pub nat: Vec<NatConfig>,
+    /// The link between the last NAT and the servers: a preset's name or a table.
     #[serde(deserialize_with = "named")]
     #[schemars(schema_with = "named_schema::<LinkConfig>")]
     pub core: LinkConfig,
@@ -88,6 +93,18 @@ impl Scenario {
         }
     }
 
+    /// The idle time after which an established connection of any device is forgotten, at any time of the run. `None` where
+    /// that differs: a distribution, or a fault that changes it.
+    pub fn nat_timeout(&self) -> Option<Duration> {
+        let shifts = self.faults.iter().any(|fault| matches!(fault, FaultConfig::NatTimeout(_)));
+        let constant = |nat: &NatConfig| match nat.established {
+            Distribution::Constant(timeout) => Some(timeout.get()),
+            _ => None,
+        };
+        let timeouts: Option<Vec<Duration>> = self.nat.iter().map(constant).collect();
+        if shifts { None } else { timeouts?.into_iter().min() }
+    }
+
     /// Every contradiction in the scenario; empty when it can run with any strategy that can run at all.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -108,6 +125,11 @@ impl Scenario {
         problems.extend(self.world(&bystander()).problems());
         problems
     }
+}
+
+/// The NAT of a scenario that names none.
+fn one_nat() -> Vec<NatConfig> {
+    vec![NatConfig::default()]
 }
 
 /// Names that tables, files and command lines take without quoting.

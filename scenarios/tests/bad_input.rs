@@ -44,7 +44,7 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
     6 | nat.establishd = "5m"
       |     ^^^^^^^^^^
       |
-      = help: did you mean `established`? the keys here are: `established`, `transitory`, `refresh`, `after_expiry`
+      = help: did you mean `established`? the keys here are: `established`, `transitory`, `closing`, `unacknowledged`, `refresh`, `after_expiry`, `table`, `background`, `hold_down`, `ports`
     "#);
 }
 
@@ -57,7 +57,108 @@ fn an_unknown_preset_suggests_the_nearest() {
     6 | nat = "cn-mobile"
       |       ^^^^^^^^^^^
       |
-      = help: did you mean `cn-mobile-2g3g`? possible here are: `aws-natgw`, `azure-lb`, `cell-random-port`, `cn-mobile-2g3g`, `cn-telecom-3g`, `firewall`, `gcp-nat`, `home-linux`, `home-short`, `rfc5382`
+      = help: did you mean `cn-mobile-2g3g`? possible here are: `aws-natgw`, `aws-nlb`, `azure-lb`, `azure-lb-rst`, `cell-default`, `cell-population`, `cell-random-port`, `cloud-lb-mix`, `cn-mobile-2g3g`, `cn-telecom-3g`, `danos-cgn`, `firewall`, `gcp-nat`, `home-linux`, `home-median`, `home-openwrt`, `home-population`, `home-short`, `office-mix`, `rfc5382`, `us-cell-short`
+    "#);
+}
+
+#[test]
+fn what_contradicts_itself_in_a_nat_is_named() {
+    assert_snapshot!(scenario(r#"nat = ["home-median", { table = 0, background = { flows_per_s = -1.0 }, ports = 0 }]
+[[faults]]
+nat-timeout = { nat = 2, when.at = ["10m"], established = "60s" }"#), @r#"
+    error: a table of 0 mappings
+     --> test.toml:6:33
+      |
+    6 | nat = ["home-median", { table = 0, background = { flows_per_s = -1.0 }, ports = 0 }]
+      |                                 ^
+      |
+      = help: use 1 to 100000000
+
+    error: -1 connections a second
+     --> test.toml:6:65
+      |
+    6 | nat = ["home-median", { table = 0, background = { flows_per_s = -1.0 }, ports = 0 }]
+      |                                                                 ^^^^
+      |
+      = help: use a number above 0 and at most 1000000
+
+    error: 0 ports a subscriber
+     --> test.toml:6:81
+      |
+    6 | nat = ["home-median", { table = 0, background = { flows_per_s = -1.0 }, ports = 0 }]
+      |                                                                                 ^
+      |
+      = help: use 1 to 64512
+
+    error: there is no NAT 2: `nat` names 2
+     --> test.toml:8:23
+      |
+    8 | nat-timeout = { nat = 2, when.at = ["10m"], established = "60s" }
+      |                       ^
+      |
+      = help: use 0 to 1, or leave `nat` out for all
+    "#);
+    assert_snapshot!(scenario(r#"nat.background.flows_per_s = 20.0
+nat.after_expiry.mix = [{ weight = 1.0, class = "drop-silent" }, { weight = 0, class = "fin-inside" }]
+nat.established.mixture = []"#), @r#"
+    error: other people's connections change nothing where the table has no limit
+     --> test.toml:6:5
+      |
+    6 | nat.background.flows_per_s = 20.0
+      |     ^^^^^^^^^^
+      |
+      = help: say how many mappings fit, as in table = 8192, or remove `background`
+
+    error: a weight of 0, not above 0 and at most 1000000
+     --> test.toml:7:77
+      |
+    7 | nat.after_expiry.mix = [{ weight = 1.0, class = "drop-silent" }, { weight = 0, class = "fin-inside" }]
+      |                                                                             ^
+      |
+      = help: weights count relative to each other, as in 0.25 and 0.75
+
+    error: a mixture of 0 parts
+     --> test.toml:8:27
+      |
+    8 | nat.established.mixture = []
+      |                           ^^
+      |
+      = help: name 1 to 100, each with its `weight`
+    "#);
+    assert_snapshot!(scenario("nat = []"), @r#"
+    error: 0 NATs between the devices and the servers
+     --> test.toml:6:7
+      |
+    6 | nat = []
+      |       ^^
+      |
+      = help: name 1 to 8, from the device to the server
+    "#);
+    assert_snapshot!(scenario(r#"nat = ["home-median", "cn-mobile"]"#), @r#"
+    error: unknown name `cn-mobile`
+     --> test.toml:6:23
+      |
+    6 | nat = ["home-median", "cn-mobile"]
+      |                       ^^^^^^^^^^^
+      |
+      = help: did you mean `cn-mobile-2g3g`? possible here are: `aws-natgw`, `aws-nlb`, `azure-lb`, `azure-lb-rst`, `cell-default`, `cell-population`, `cell-random-port`, `cloud-lb-mix`, `cn-mobile-2g3g`, `cn-telecom-3g`, `danos-cgn`, `firewall`, `gcp-nat`, `home-linux`, `home-median`, `home-openwrt`, `home-population`, `home-short`, `office-mix`, `rfc5382`, `us-cell-short`
+    "#);
+    assert_snapshot!(scenario(r#"nat = [{ established = 5 }, { after_expiry = { mix = [{ class = "drop" }] } }]"#), @r#"
+    error: integer `5` does not belong here
+     --> test.toml:6:24
+      |
+    6 | nat = [{ established = 5 }, { after_expiry = { mix = [{ class = "drop" }] } }]
+      |                        ^
+      |
+      = help: write a duration such as "25ms", or a table such as { uniform = { min = "20ms", max = "40ms" } }
+
+    error: unknown name `drop`
+     --> test.toml:6:65
+      |
+    6 | nat = [{ established = 5 }, { after_expiry = { mix = [{ class = "drop" }] } }]
+      |                                                                 ^^^^^^
+      |
+      = help: did you mean `drop-silent`? possible here are: `drop-silent`, `rst-inside-on-send`, `rst-both-on-expiry`, `rst-either-on-send`, `remap-same-port`, `remap-same-port-rst-outside`, `remap-new-port`, `fin-inside`
     "#);
 }
 
@@ -244,7 +345,7 @@ cut.when.at = 3"#), @r#"
     6 | nat = { established = "5m", refresh = "inbound", transitory = "-1s", after_expiry = 4 }
       |                                       ^^^^^^^^^
       |
-      = help: possible here are: `both`, `outbound`
+      = help: possible here are: `both`, `outbound`, `data-only`
 
     error: `-1s` is negative
      --> test.toml:6:63
@@ -254,13 +355,13 @@ cut.when.at = 3"#), @r#"
       |
       = help: a duration runs forward, as in "90s"
 
-    error: this is neither a name nor a table
+    error: integer `4` does not belong here
      --> test.toml:6:85
       |
     6 | nat = { established = "5m", refresh = "inbound", transitory = "-1s", after_expiry = 4 }
       |                                                                                     ^
       |
-      = help: write a name in quotes
+      = help: write a class such as "drop-silent", or { mix = [{ weight = 0.5, class = "drop-silent" }, ...] }
 
     error: unknown name `evry`
      --> test.toml:8:16

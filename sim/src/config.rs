@@ -2,6 +2,7 @@
 //! and the comparison of strategies belong to the scenarios crate.
 
 mod link_fault;
+mod nat;
 mod radio;
 mod server;
 
@@ -18,9 +19,10 @@ pub(crate) use self::link_fault::OnLink;
 pub use self::link_fault::{
     DelaySpike, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit, Reordering,
 };
+pub use self::nat::{AfterExpiry, Background, ClassShare, NatClass, NatConfig, NatRefresh};
 pub use self::radio::{RadioConfig, TailStage};
 pub use self::server::{Cost, Drain, Login, Overload, Pauses, ServerConfig, ServerFault, Undelivered};
-pub use crate::distribution::{Distribution, Exponential, LogNormal, Normal, Uniform};
+pub use crate::distribution::{Distribution, Exponential, LogNormal, Normal, Part, Uniform};
 
 /// Everything that decides a run, but the seed.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,9 +35,10 @@ pub struct WorldConfig {
     pub access: LinkConfig,
     /// The radio of every device; `None`: sending costs neither time nor energy.
     pub radio: Option<RadioConfig>,
-    /// The NAT that all devices sit behind.
-    pub nat: NatConfig,
-    /// The link between the NAT and the servers.
+    /// The NATs that all devices sit behind, in order from the device to the server; at least one. They are joined by
+    /// links of 1 ms each way that lose nothing.
+    pub nat: Vec<NatConfig>,
+    /// The link between the last NAT and the servers.
     pub core: LinkConfig,
     /// The servers.
     pub server: ServerConfig,
@@ -174,58 +177,6 @@ pub struct BurstLoss {
     pub loss_bad: Fraction,
 }
 
-/// A NAT or stateful firewall.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct NatConfig {
-    /// Idle time after which the mapping of an established connection is forgotten. Default 7440 s (RFC 5382 REQ-5).
-    pub established: Span,
-    /// The same for a connection that is opening or closing. Default 240 s (RFC 5382 REQ-5).
-    pub transitory: Span,
-    /// Which packets restart the idle time. Default `both`.
-    pub refresh: NatRefresh,
-    /// What happens to packets of a forgotten connection. Default `drop-silent`.
-    pub after_expiry: NatClass,
-}
-
-impl Default for NatConfig {
-    fn default() -> Self {
-        Self {
-            established: Span::secs(7_440),
-            transitory: Span::secs(240),
-            refresh: NatRefresh::default(),
-            after_expiry: NatClass::default(),
-        }
-    }
-}
-
-/// Which packets keep a mapping alive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum NatRefresh {
-    /// Packets of either direction (Linux conntrack, cloud load balancers).
-    #[default]
-    Both,
-    /// Packets from the inside only (the minimum of RFC 4787 REQ-6).
-    Outbound,
-}
-
-/// What a NAT does with packets of a connection it has forgotten.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum NatClass {
-    /// Drops them without a word.
-    #[default]
-    DropSilent,
-    /// Answers the inside with RST, drops what comes from outside.
-    RstInsideOnSend,
-    /// A packet from the inside makes a new mapping on the same port; what comes from outside before is dropped.
-    RemapSamePort,
-    /// A packet from the inside makes a new mapping on another port; what comes from outside is dropped.
-    RemapNewPort,
-}
-
 /// What the application has to say. The moments are a function of seed and device, the same for every strategy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -245,6 +196,8 @@ pub enum FaultConfig {
     Cut(Cut),
     /// The NAT forgets all mappings at once (reboot, failover).
     NatFlush(NatFlush),
+    /// The NAT's timeout of established connections is another one for a while.
+    NatTimeout(NatTimeout),
     /// The server's application stops; its kernel goes on (deadlock).
     Stall(ServerFault),
     /// The server's process dies; its kernel closes the connections and refuses new ones until the process is back.
@@ -297,8 +250,28 @@ pub struct Cut {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NatFlush {
+    /// Which NAT, counted from 0 at the device. Default: all, each with its own draws.
+    #[serde(default)]
+    pub nat: Option<u32>,
     /// When.
     pub when: When,
+}
+
+/// Another timeout of established connections. It counts for packets that arrive while it lasts: the timer of a mapping
+/// is set at its last packet, as in Linux. Where several overlap, the shortest counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NatTimeout {
+    /// Which NAT, counted from 0 at the device. Default: all, each with its own draws.
+    #[serde(default)]
+    pub nat: Option<u32>,
+    /// When it begins.
+    pub when: When,
+    /// How long it lasts. Default: to the end of the run.
+    #[serde(default)]
+    pub lasts: Option<Distribution>,
+    /// The idle time after which the mapping of an established connection is forgotten meanwhile.
+    pub established: Span,
 }
 
 /// The links of the world.
@@ -344,6 +317,8 @@ pub enum When {
 
 /// The most devices of a world: what fits the ports of one NAT.
 pub const DEVICES_MAX: u32 = 50_000;
+/// The most NATs in a row.
+pub const NATS_MAX: usize = 8;
 /// The most servers of a world.
 pub const SERVERS_MAX: u32 = 16;
 /// The most faults a file may name.
@@ -365,6 +340,7 @@ impl WorldConfig {
 
     /// The smallest delay of any link: the lookahead of the conservative engine.
     pub fn lookahead(&self) -> Duration {
-        self.access.delay_min().min(self.core.delay_min())
+        let links = self.access.delay_min().min(self.core.delay_min());
+        if self.nat.len() > 1 { links.min(crate::world::BETWEEN_NATS.get()) } else { links }
     }
 }

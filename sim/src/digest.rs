@@ -47,6 +47,7 @@ pub(crate) fn dropped(out: &mut Vec<u8>, packet: &Packet, reason: DropReason) {
         DropReason::HostDown => 1,
         DropReason::Backlog => 2,
         DropReason::NoRoute => 3,
+        DropReason::NoPort => 4,
     });
     write_packet(out, packet);
 }
@@ -59,18 +60,18 @@ pub(crate) fn fact(out: &mut Vec<u8>, fact: &Fact) {
             long(out, *device);
             write_device(out, event);
         }
-        Fact::Nat { device, port, event } => {
+        Fact::Nat { device, port, event, .. } => {
             out.push(5);
             long(out, *device);
             word(out, *port);
-            match event {
-                NatEvent::Created { outside } => {
-                    out.push(0);
-                    word(out, *outside);
-                }
-                NatEvent::Expired => out.push(1),
-                NatEvent::Flushed => out.push(2),
-            }
+            write_nat(out, *event);
+        }
+        Fact::OuterNat { nat, port, server, event } => {
+            out.push(7);
+            long(out, *nat);
+            word(out, *port);
+            long(out, *server);
+            write_nat(out, *event);
         }
         Fact::Server { server, event } => {
             out.push(6);
@@ -96,6 +97,18 @@ fn write_packet(out: &mut Vec<u8>, packet: &Packet) {
     word(out, packet.options.len() as u16);
     word(out, packet.payload.len() as u16);
     out.extend(&packet.payload);
+}
+
+fn write_nat(out: &mut Vec<u8>, event: NatEvent) {
+    match event {
+        NatEvent::Created { outside } => {
+            out.push(0);
+            word(out, outside);
+        }
+        NatEvent::Expired => out.push(1),
+        NatEvent::Flushed => out.push(2),
+        NatEvent::Evicted => out.push(3),
+    }
 }
 
 fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
@@ -205,6 +218,7 @@ fn cause_tag(cause: Cause) -> u8 {
         Cause::ServerPause => 10,
         Cause::ServerDrain => 11,
         Cause::ServerOverload => 12,
+        Cause::NatEvicted => 13,
     }
 }
 

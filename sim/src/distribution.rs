@@ -15,8 +15,6 @@ use serde::{
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Distribution {
-    /// Always the same.
-    Constant(Span),
     /// Every value between the two is equally likely.
     Uniform(Uniform),
     /// A normal distribution, drawn again below `min` (truncated).
@@ -25,6 +23,27 @@ pub enum Distribution {
     LogNormal(LogNormal),
     /// An exponential distribution; values below `min` are set to it.
     Exponential(Exponential),
+    /// Several distributions, one of which is drawn from: a population, or values with their frequencies.
+    Mixture(Vec<Part>),
+    /// Always the same.
+    #[serde(untagged)]
+    Constant(Span),
+}
+
+impl From<Span> for Distribution {
+    fn from(span: Span) -> Self {
+        Self::Constant(span)
+    }
+}
+
+/// See [`Distribution::Mixture`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// How often this one is drawn from, relative to the others; above 0.
+    pub weight: f64,
+    /// What is drawn from.
+    pub of: Distribution,
 }
 
 /// See [`Distribution::Uniform`].
@@ -84,6 +103,7 @@ enum Table {
     Normal(Normal),
     LogNormal(LogNormal),
     Exponential(Exponential),
+    Mixture(Vec<Part>),
 }
 
 impl<'de> Deserialize<'de> for Distribution {
@@ -112,6 +132,7 @@ impl<'de> Deserialize<'de> for Distribution {
                     Table::Normal(spec) => Distribution::Normal(spec),
                     Table::LogNormal(spec) => Distribution::LogNormal(spec),
                     Table::Exponential(spec) => Distribution::Exponential(spec),
+                    Table::Mixture(parts) => Distribution::Mixture(parts),
                 })
             }
         }
@@ -140,6 +161,7 @@ impl Distribution {
             Self::Normal(spec) => spec.min.get(),
             Self::LogNormal(spec) => spec.min.get(),
             Self::Exponential(spec) => spec.min.map_or(Duration::from_micros(1), Span::get),
+            Self::Mixture(parts) => parts.iter().map(|part| part.of.min()).min().unwrap_or_default(),
         }
     }
 
@@ -151,10 +173,12 @@ impl Distribution {
             Self::Normal(spec) => spec.mean.get() + 4 * spec.sd.get(),
             Self::LogNormal(spec) => spec.max(),
             Self::Exponential(spec) => spec.mean.get() * 11,
+            Self::Mixture(parts) => parts.iter().map(|part| part.of.practical_max()).max().unwrap_or_default(),
         }
     }
 
-    /// The span at `u`, a number in (0, 1): the inverse of the distribution function.
+    /// The span at `u`, a number in (0, 1): the inverse of the distribution function; of a mixture, the parts one after
+    /// the other.
     pub fn at(&self, u: f64) -> Duration {
         match self {
             Self::Constant(span) => span.get(),
@@ -170,35 +194,85 @@ impl Distribution {
                 from_micros(span).clamp(spec.min.get(), spec.max())
             }
             Self::Exponential(spec) => from_micros(-micros(spec.mean.get()) * libm::log1p(-u)).max(self.min()),
+            Self::Mixture(parts) => {
+                let (part, rest) = pick(parts, |part| part.weight, u);
+                part.of.at(rest)
+            }
         }
     }
 
     /// What contradicts itself: the key below this one, what is wrong, what to write.
-    pub fn problem(&self) -> Option<(&'static str, String, String)> {
+    pub fn problem(&self) -> Option<(String, String, String)> {
+        let found = |key: &str, message: String, help: String| Some((key.to_owned(), message, help));
         match self {
-            Self::Uniform(spec) if spec.min > spec.max => Some((
+            Self::Uniform(spec) if spec.min > spec.max => found(
                 "uniform.max",
                 format!("max ({}) is shorter than min ({})", spec.max, spec.min),
                 "swap them".into(),
-            )),
-            Self::Normal(spec) if spec.min > spec.mean => Some((
+            ),
+            Self::Normal(spec) if spec.min > spec.mean => found(
                 "normal.min",
                 format!("min ({}) is longer than the mean ({})", spec.min, spec.mean),
                 format!("use at most {}", spec.mean),
-            )),
-            Self::LogNormal(spec) if !(spec.sigma > 0.0 && spec.sigma <= 3.0) => Some((
+            ),
+            Self::LogNormal(spec) if !(spec.sigma > 0.0 && spec.sigma <= 3.0) => found(
                 "log-normal.sigma",
                 format!("sigma is {}, not above 0 and at most 3", spec.sigma),
                 "sigma = ln(p95 / median) / 1.645; values of links lie around 0.3 to 1.2".into(),
-            )),
-            Self::LogNormal(spec) if spec.max() < spec.min.get() => Some((
+            ),
+            Self::LogNormal(spec) if spec.max() < spec.min.get() => found(
                 "log-normal.max",
                 format!("max is shorter than min ({})", spec.min),
                 "let max be longer than min".into(),
-            )),
+            ),
+            Self::Mixture(parts) => {
+                let weights = weights_problem(parts.iter().map(|part| part.weight));
+                let weights = weights.map(|(key, message, help)| (format!("mixture{key}"), message, help));
+                weights.or_else(|| {
+                    parts.iter().enumerate().find_map(|(place, part)| {
+                        let (key, message, help) = part.of.problem()?;
+                        Some((format!("mixture[{place}].of.{key}"), message, help))
+                    })
+                })
+            }
             _ => None,
         }
     }
+}
+
+/// The most parts of a mixture or a mix.
+const PARTS_MAX: usize = 100;
+
+/// What is wrong with the weights of a list: the key below the list's, what is wrong, what to write.
+pub(crate) fn weights_problem(weights: impl ExactSizeIterator<Item = f64>) -> Option<(String, String, String)> {
+    /// Far above any sensible weight, far below where sums lose the small ones.
+    const WEIGHT_MAX: f64 = 1e6;
+    let count = weights.len();
+    if count == 0 || count > PARTS_MAX {
+        let help = format!("name 1 to {PARTS_MAX}, each with its `weight`");
+        return Some((String::new(), format!("a mixture of {count} parts"), help));
+    }
+    let (place, weight) = weights.enumerate().find(|(_, weight)| !(*weight > 0.0 && *weight <= WEIGHT_MAX))?;
+    let message = format!("a weight of {weight}, not above 0 and at most {WEIGHT_MAX}");
+    Some((format!("[{place}].weight"), message, "weights count relative to each other, as in 0.25 and 0.75".into()))
+}
+
+/// The part of a weighted list in which `u` lies, a number in (0, 1), and where in the part, again in (0, 1).
+pub(crate) fn pick<T>(parts: &[T], weight: impl Fn(&T) -> f64, u: f64) -> (&T, f64) {
+    let mut rest = u * parts.iter().map(&weight).sum::<f64>();
+    let (last, others) = parts.split_last().expect("checked before the run: there is a part");
+    for part in others {
+        if rest < weight(part) {
+            return (part, inside(rest / weight(part)));
+        }
+        rest -= weight(part);
+    }
+    (last, inside(rest / weight(last)))
+}
+
+/// Keeps what rounding has moved within (0, 1).
+fn inside(u: f64) -> f64 {
+    u.clamp(f64::EPSILON, 1.0 - f64::EPSILON)
 }
 
 impl LogNormal {
@@ -298,6 +372,34 @@ mod tests {
                 assert!(span >= distribution.min(), "{distribution:?} at {u}: {span:?}");
             }
             assert!(distribution.at(0.1) <= distribution.at(0.9), "{distribution:?} rises");
+        }
+    }
+
+    #[test]
+    fn a_mixture_is_drawn_from_by_weight() {
+        let uniform = Distribution::Uniform(Uniform { min: Span::secs(60), max: Span::secs(300) });
+        let mixture = Distribution::Mixture(vec![
+            Part { weight: 1.0, of: Span::secs(10).into() },
+            Part { weight: 2.0, of: uniform },
+            Part { weight: 1.0, of: Span::secs(500).into() },
+        ]);
+        for (u, secs) in [(0.001, 10), (0.249, 10), (0.25, 60), (0.5, 180), (0.7499, 299), (0.751, 500), (0.999, 500)] {
+            assert_eq!(mixture.at(u).as_secs(), secs, "{u}");
+        }
+        assert_eq!((mixture.min(), mixture.practical_max()), (Duration::from_secs(10), Duration::from_secs(500)));
+    }
+
+    #[test]
+    fn a_mixture_names_the_part_that_is_wrong() {
+        let reversed = Distribution::Uniform(Uniform { min: Span::secs(2), max: Span::secs(1) });
+        let part = |weight, of| Part { weight, of };
+        for (parts, key) in [
+            (vec![], "mixture"),
+            (vec![part(1.0, Span::secs(1).into()), part(0.0, Span::secs(1).into())], "mixture[1].weight"),
+            (vec![part(f64::NAN, Span::secs(1).into())], "mixture[0].weight"),
+            (vec![part(1.0, Span::secs(1).into()), part(1.0, reversed)], "mixture[1].of.uniform.max"),
+        ] {
+            assert_eq!(Distribution::Mixture(parts).problem().expect("a problem").0, key);
         }
     }
 }

@@ -26,6 +26,7 @@ mod nat;
 mod node;
 pub mod outcome;
 pub mod packet;
+mod path;
 pub mod pcap;
 mod peak;
 mod radio;

@@ -94,8 +94,13 @@ impl Io<'_> {
     }
 
     /// Notes what happened to the mapping of a device's port.
-    pub(crate) fn nat(&mut self, device: u32, port: u16, event: NatEvent) {
-        self.recorder.fact(self.now, Fact::Nat { device, port, event });
+    pub(crate) fn nat(&mut self, device: u32, port: u16, server: u32, event: NatEvent) {
+        self.recorder.fact(self.now, Fact::Nat { device, port, server, event });
+    }
+
+    /// Notes what happened at NAT `nat` to the mapping of a port of the NAT in front of it.
+    pub(crate) fn outer_nat(&mut self, nat: u32, port: u16, server: u32, event: NatEvent) {
+        self.recorder.fact(self.now, Fact::OuterNat { nat, port, server, event });
     }
 
     /// Notes what happened to a server.

@@ -156,6 +156,8 @@ pub enum Cause {
     NatExpiry,
     /// The NAT lost its table.
     NatFlush,
+    /// The NAT's table was full, and other connections pushed this one out.
+    NatEvicted,
     /// The server closed the session, or its kernel gave it up.
     ServerClosed,
 }
@@ -176,6 +178,7 @@ impl Cause {
             Self::CutDown => "cut-down",
             Self::NatExpiry => "nat-expiry",
             Self::NatFlush => "nat-flush",
+            Self::NatEvicted => "nat-evicted",
             Self::ServerClosed => "server-closed",
         }
     }

@@ -1,6 +1,6 @@
 //! Fault schedules: when a fault strikes and how long it lasts, drawn from the seed before the run.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::Time;
 use rand_core::Rng;
@@ -90,6 +90,32 @@ fn end(begin: Time, lasts: Option<&Distribution>, rng: &mut impl Rng) -> Time {
     lasts.map_or(Time::MAX, |lasts| begin + lasts.at(random::unit(rng.next_u64())))
 }
 
+/// The lowest value among those whose interval is under way, as the moments at which it changes; sorted.
+pub(crate) fn lowest<T: Ord + Copy>(valued: &[(Interval, T)]) -> Vec<(Time, Option<T>)> {
+    let mut edges: Vec<(Time, bool, T)> = Vec::new();
+    for (interval, value) in valued {
+        edges.extend([(interval.begin, true, *value), (interval.end, false, *value)]);
+    }
+    edges.sort_unstable();
+    let mut under_way: BTreeMap<T, u32> = BTreeMap::new();
+    let mut changes: Vec<(Time, Option<T>)> = Vec::new();
+    for moment in edges.chunk_by(|a, b| a.0 == b.0) {
+        for (_, begins, value) in moment {
+            let count = under_way.entry(*value).or_default();
+            *count = if *begins { *count + 1 } else { *count - 1 };
+            if *count == 0 {
+                under_way.remove(value);
+            }
+        }
+        let lowest = under_way.first_key_value().map(|(value, _)| *value);
+        let before = changes.last().and_then(|(_, value)| *value);
+        if before != lowest {
+            changes.push((moment[0].0, lowest));
+        }
+    }
+    changes
+}
+
 /// An exponential span of mean `mean`, at least a microsecond so that time moves on.
 pub(crate) fn exponential(mean: Duration, rng: &mut impl Rng) -> Duration {
     let span = -(mean.as_micros() as f64) * libm::log1p(-random::draw(rng));
@@ -176,6 +202,15 @@ mod tests {
             assert!(run.iter().all(|down| down.end <= Time::from_secs(301)));
             assert!(run.len() > 2, "about eleven");
         }
+    }
+
+    #[test]
+    fn where_intervals_overlap_the_lowest_value_counts() {
+        let at = Time::from_secs;
+        let valued = [(secs(10, 20), 5), (secs(15, 30), 3), (secs(20, 25), 5), (secs(40, 50), 7), (secs(50, 60), 7)];
+        let expected = [(at(10), Some(5)), (at(15), Some(3)), (at(30), None), (at(40), Some(7)), (at(60), None)];
+        assert_eq!(lowest(&valued), expected);
+        assert_eq!(lowest::<u32>(&[]), []);
     }
 
     #[test]

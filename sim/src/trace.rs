@@ -74,6 +74,17 @@ pub enum What {
         /// What.
         event: NatEvent,
     },
+    /// Something happened to the mapping of a connection at a NAT behind the first.
+    OuterNat {
+        /// Which NAT, counted from the device: 1 is the second.
+        nat: u32,
+        /// The port of the NAT in front of it.
+        port: u16,
+        /// The server that the connection leads to.
+        server: u32,
+        /// What.
+        event: NatEvent,
+    },
     /// Something happened to a server.
     Server {
         /// Which server.
@@ -116,6 +127,8 @@ pub enum DropReason {
     Backlog,
     /// Nobody has that address.
     NoRoute,
+    /// The NAT has no port for it.
+    NoPort,
 }
 
 /// What happens to a device.
@@ -206,6 +219,8 @@ pub enum NatEvent {
     Expired,
     /// It was lost with the whole table.
     Flushed,
+    /// It was pushed out of a full table.
+    Evicted,
 }
 
 /// What happens to a server.
@@ -259,9 +274,27 @@ impl Trace {
 /// Something that happened to a part of the world, as opposed to a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fact {
-    Device { device: u32, event: DeviceEvent },
-    Nat { device: u32, port: u16, event: NatEvent },
-    Server { server: u32, event: ServerEvent },
+    Device {
+        device: u32,
+        event: DeviceEvent,
+    },
+    /// The device's port says which connection; the server is for whoever follows it through further NATs.
+    Nat {
+        device: u32,
+        port: u16,
+        server: u32,
+        event: NatEvent,
+    },
+    OuterNat {
+        nat: u32,
+        port: u16,
+        server: u32,
+        event: NatEvent,
+    },
+    Server {
+        server: u32,
+        event: ServerEvent,
+    },
 }
 
 impl Fact {
@@ -278,7 +311,7 @@ impl Fact {
                     | DeviceEvent::GivenUp { .. }
                     | DeviceEvent::Lost { .. }
             ),
-            Self::Nat { .. } | Self::Server { .. } => true,
+            Self::Nat { .. } | Self::OuterNat { .. } | Self::Server { .. } => true,
         }
     }
 }
@@ -287,7 +320,8 @@ impl From<Fact> for What {
     fn from(fact: Fact) -> Self {
         match fact {
             Fact::Device { device, event } => Self::Device { device, event },
-            Fact::Nat { device, port, event } => Self::Nat { device, port, event },
+            Fact::Nat { device, port, event, .. } => Self::Nat { device, port, event },
+            Fact::OuterNat { nat, port, server, event } => Self::OuterNat { nat, port, server, event },
             Fact::Server { server, event } => Self::Server { server, event },
         }
     }

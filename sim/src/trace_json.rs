@@ -60,6 +60,12 @@ enum Fields<'a> {
         port: u16,
         event: crate::trace::NatEvent,
     },
+    OuterNat {
+        nat: u32,
+        port: u16,
+        server: u32,
+        event: crate::trace::NatEvent,
+    },
     Server {
         server: u32,
         event: crate::trace::ServerEvent,
@@ -112,6 +118,9 @@ fn what<'a>(entry: &Entry, trace: &'a Trace) -> Fields<'a> {
         What::Dropped { packet, reason } => Fields::Dropped { reason: *reason, packet: packet.into() },
         What::Device { device, event } => Fields::Device { device: *device, event: *event },
         What::Nat { device, port, event } => Fields::Nat { device: *device, port: *port, event: *event },
+        What::OuterNat { nat, port, server, event } => {
+            Fields::OuterNat { nat: *nat, port: *port, server: *server, event: *event }
+        }
         What::Server { server, event } => Fields::Server { server: *server, event: *event },
     }
 }

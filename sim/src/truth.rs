@@ -1,8 +1,8 @@
 //! The truth: when a device really had a usable session, computed after the run from the facts that the nodes recorded
 //! and from the fault schedule. No policy sees any of it.
 //!
-//! A session is usable at t when an exchange begun at t could complete: the path is up both ways, the NAT's mapping is
-//! the one the server knows (or comes back on the same port), the server's process is up and not stalled, and both ends
+//! A session is usable at t when an exchange begun at t could complete: the path is up both ways, the mapping of every
+//! NAT is the one the server knows (or comes back on the same port), the server's process is up and not stalled, and both ends
 //! hold the connection. Chance losses are not breaks.
 //!
 //! An episode begins when a usable session stops being usable, and ends when the device has a usable session again. A
@@ -19,7 +19,9 @@ use crate::{
     accuracy::Output,
     config::{NatClass, WorldConfig},
     link_faults::Cuts,
+    nat,
     outcome::{Accuracy, Cause, DetectedBy, Detection, Episode, FalseAlarm},
+    path::{self, Key},
     schedule::Interval,
     trace::{DeviceEvent, Fact, NatEvent, ServerEvent},
     world::Schedule,
@@ -38,33 +40,51 @@ pub(crate) struct Verdict {
 /// Judges a run by the facts of its nodes, in the order of the nodes.
 pub(crate) fn judge<'a>(
     config: &WorldConfig,
+    seed: u64,
     schedule: &Schedule,
     facts: impl Iterator<Item = &'a [(Time, Fact)]>,
 ) -> Verdict {
     let mut of_device: Vec<Vec<(Time, Change)>> = vec![Vec::new(); config.devices.count as usize];
+    let mut of_nats = Vec::new();
     for (at, fact) in facts.flatten() {
         if let Some((device, change)) = Change::of(*fact) {
             of_device[device as usize].push((*at, change));
+        } else if matches!(fact, Fact::Nat { .. } | Fact::OuterNat { .. }) {
+            of_nats.push((*at, *fact));
         }
     }
+    for path::Step { device, at, mapping, event } in path::steps(of_nats) {
+        of_device[device as usize].push((at, Change::Nat { mapping, event }));
+    }
+    let classes = classes(config, seed);
     let common = common_changes(schedule);
     let mut verdict = Verdict::default();
     for (device, mut changes) in of_device.into_iter().enumerate() {
         changes.extend(&common);
         changes.extend(cut_changes(&schedule.access[device]));
-        // Stable: facts of one moment stay in the order of their nodes.
+        // Stable: facts of one kind and moment stay in their order.
         changes.sort_by_key(|(at, _)| *at);
-        let same_port = config.nat.after_expiry == NatClass::RemapSamePort;
-        Judge::new(device as u32, same_port).judge(&changes, Time::ZERO + config.duration, &mut verdict);
+        let classes = classes.iter().map(|of_nat| *of_nat.get(device).unwrap_or(&of_nat[0])).collect();
+        Judge::new(device as u32, classes).judge(&changes, Time::ZERO + config.duration, &mut verdict);
     }
     verdict
+}
+
+/// How each NAT, by its place, treats what it has forgotten, by its subscribers: the devices, or a single one.
+fn classes(config: &WorldConfig, seed: u64) -> Vec<Vec<NatClass>> {
+    let of_nat = |(index, config_of_nat)| {
+        let subscribers = if index == 0 { config.devices.count } else { 1 };
+        let treatments = nat::treatments(config_of_nat, index, subscribers, seed);
+        treatments.into_iter().map(|treatment| treatment.class).collect()
+    };
+    (0..).zip(&config.nat).map(of_nat).collect()
 }
 
 /// A change of anything that decides whether a device's session is usable.
 #[derive(Clone, Copy)]
 enum Change {
     Device(DeviceEvent),
-    Nat { port: u16, event: NatEvent },
+    Nat { mapping: Key, event: NatEvent },
     SessionOpened { server: u32, outside: u16 },
     SessionClosed { server: u32, outside: u16 },
     Fault { server: u32, cause: Cause, begins: bool },
@@ -73,11 +93,11 @@ enum Change {
 }
 
 impl Change {
-    /// The change in a fact, and whose it is; faults come from the schedule.
+    /// The change in a fact, and whose it is; faults come from the schedule, and what NATs do is found by [`path`].
     fn of(fact: Fact) -> Option<(u32, Self)> {
         match fact {
             Fact::Device { device, event } => Some((device, Self::Device(event))),
-            Fact::Nat { device, port, event } => Some((device, Self::Nat { port, event })),
+            Fact::Nat { .. } | Fact::OuterNat { .. } => None,
             Fact::Server { server, event } => match event {
                 ServerEvent::SessionOpened { device, outside } => {
                     Some((device, Self::SessionOpened { server, outside }))
@@ -118,7 +138,8 @@ fn edges<'a>(
 /// The state of everything that matters to one device.
 struct Judge {
     device: u32,
-    same_port: bool,
+    /// What each NAT does with what it has forgotten.
+    classes: Vec<NatClass>,
     cuts_up: u32,
     cuts_down: u32,
     /// Faults under way, by (server, cause), with their number.
@@ -127,8 +148,8 @@ struct Judge {
     drains: BTreeMap<u32, u32>,
     /// The socket of the attempt or session under way.
     socket: Option<Socket>,
-    /// Mappings by the device's port.
-    mappings: BTreeMap<u16, Mapping>,
+    /// Mappings of the device's connections.
+    mappings: BTreeMap<Key, Mapping>,
     /// Sessions the servers hold for the device, by server and the port they see.
     held: BTreeSet<(u32, u16)>,
     episode: Option<Episode>,
@@ -137,27 +158,28 @@ struct Judge {
     output: Output,
 }
 
-#[derive(Clone, Copy)]
 struct Socket {
     port: u16,
     server: u32,
     connected: bool,
+    /// The outside port that each NAT first had for it, when all had one; the last is the one that the server knows.
+    path: Option<Vec<u16>>,
 }
 
 struct Mapping {
-    /// The outside port that the server got to know.
-    first: u16,
-    /// The outside port now, or what ended the mapping.
-    now: Result<u16, Cause>,
-    /// What ended it last.
-    ended_by: Cause,
+    /// The outside port it has, or had.
+    outside: u16,
+    /// It exists.
+    exists: bool,
+    /// What ended it last, if anything has.
+    ended_by: Option<Cause>,
 }
 
 impl Judge {
-    fn new(device: u32, same_port: bool) -> Self {
+    fn new(device: u32, classes: Vec<NatClass>) -> Self {
         Self {
             device,
-            same_port,
+            classes,
             cuts_up: 0,
             cuts_down: 0,
             faults: BTreeMap::new(),
@@ -187,6 +209,7 @@ impl Judge {
                 left_by = self.apply(*change).or(left_by);
                 self.hear(now, *change, usable, &mut verdict.accuracy);
             }
+            self.find_path();
             let state = self.state();
             if self.is_broken(state) {
                 self.output.end_stretch(now, &mut verdict.accuracy);
@@ -227,7 +250,7 @@ impl Judge {
             verdict.usable_time += span;
         }
         self.output.pass(span, usable, &mut verdict.accuracy);
-        let own = self.socket.and_then(|socket| Some((socket.server, self.mappings.get(&socket.port)?.first)));
+        let own = self.socket.as_ref().and_then(|socket| Some((socket.server, *socket.path.as_ref()?.last()?)));
         let zombies = self.held.iter().filter(|session| Some(**session) != own).count();
         verdict.zombie_time += span * zombies as u32;
     }
@@ -264,7 +287,7 @@ impl Judge {
 
     /// Whether the device has a usable session; if it has one that is not, why.
     fn state(&self) -> Result<(), Option<Cause>> {
-        let socket = self.socket.filter(|socket| socket.connected).ok_or(None)?;
+        let socket = self.socket.as_ref().filter(|socket| socket.connected).ok_or(None)?;
         let fault = self.faults.iter().find(|((server, _), count)| *server == socket.server && **count > 0);
         if let Some(((_, cause), _)) = fault {
             return Err(Some(*cause));
@@ -275,17 +298,45 @@ impl Judge {
             (false, true) => return Err(Some(Cause::CutDown)),
             (false, false) => {}
         }
-        let mapping = self.mappings.get(&socket.port).expect("a connection goes through the NAT");
-        match mapping.now {
-            Ok(outside) if outside != mapping.first => return Err(Some(mapping.ended_by)),
-            Err(cause) if !self.same_port => return Err(Some(cause)),
-            _ => {}
+        self.state_of_path(socket)
+    }
+
+    /// Whether the session's path still leads from the device to a session that the server holds.
+    fn state_of_path(&self, socket: &Socket) -> Result<(), Option<Cause>> {
+        let path = socket.path.as_ref().ok_or(None)?;
+        let (mut ended_by, mut reset_by) = (None, None);
+        let mut inside = socket.port;
+        for ((nat, outside), class) in (0..).zip(path).zip(&self.classes) {
+            let mapping = &self.mappings[&(nat, inside, socket.server)];
+            // A mapping that was someone else's meanwhile has ended out of sight, but then one in front of it has not.
+            ended_by = mapping.ended_by.or(ended_by);
+            if mapping.outside != *outside || !(mapping.exists || class.is_same_port()) {
+                return Err(Some(ended_by.expect("a mapping changes when it has ended")));
+            }
+            // A NAT that answers the server for a connection it has forgotten ends the server's session.
+            if !mapping.exists && class.resets_outside() {
+                reset_by = reset_by.or(mapping.ended_by);
+            }
+            inside = *outside;
+        }
+        if self.held.contains(&(socket.server, inside)) {
+            return Ok(());
         }
         let drains = self.drains.get(&socket.server).is_some_and(|count| *count > 0);
-        match self.held.contains(&(socket.server, mapping.first)) {
-            true => Ok(()),
-            false if drains => Err(Some(Cause::ServerDrain)),
-            false => Err(Some(Cause::ServerClosed)),
+        let closed_by = if drains { Cause::ServerDrain } else { Cause::ServerClosed };
+        Err(Some(reset_by.unwrap_or(closed_by)))
+    }
+
+    /// Notes the path of an attempt once every NAT has a mapping for it.
+    fn find_path(&mut self) {
+        if let Some(socket) = self.socket.as_mut().filter(|socket| socket.path.is_none()) {
+            let mut inside = socket.port;
+            let step = |nat| {
+                let mapping = self.mappings.get(&(nat, inside, socket.server)).filter(|mapping| mapping.exists)?;
+                inside = mapping.outside;
+                Some(inside)
+            };
+            socket.path = (0..self.classes.len() as u32).map(step).collect();
         }
     }
 
@@ -293,7 +344,7 @@ impl Judge {
     fn apply(&mut self, change: Change) -> Option<DetectedBy> {
         match change {
             Change::Device(event) => return self.apply_device(event),
-            Change::Nat { port, event } => self.apply_nat(port, event),
+            Change::Nat { mapping, event } => self.apply_nat(mapping, event),
             Change::SessionOpened { server, outside } => {
                 self.held.insert((server, outside));
             }
@@ -319,12 +370,7 @@ impl Judge {
     fn apply_device(&mut self, event: DeviceEvent) -> Option<DetectedBy> {
         match event {
             DeviceEvent::AttemptStarted { port, server } => {
-                // A port that is used again may find its old mapping alive, which then is the one that the server sees.
-                match self.mappings.get_mut(&port) {
-                    Some(Mapping { first, now: Ok(outside), .. }) => *first = *outside,
-                    _ => drop(self.mappings.remove(&port)),
-                }
-                self.socket = Some(Socket { port, server, connected: false });
+                self.socket = Some(Socket { port, server, connected: false, path: None });
             }
             DeviceEvent::Connected { .. } => {
                 self.socket.as_mut().expect("a device connects after it has attempted to").connected = true;
@@ -343,19 +389,19 @@ impl Judge {
         None
     }
 
-    fn apply_nat(&mut self, port: u16, event: NatEvent) {
-        let ended = |cause| move |mapping: &mut Mapping| (mapping.now, mapping.ended_by) = (Err(cause), cause);
-        match event {
+    fn apply_nat(&mut self, key: Key, event: NatEvent) {
+        let ended_by = match event {
             NatEvent::Created { outside } => {
-                let fresh = Mapping { first: outside, now: Ok(outside), ended_by: Cause::NatExpiry };
-                self.mappings.entry(port).and_modify(|mapping| mapping.now = Ok(outside)).or_insert(fresh);
+                let mapping = self.mappings.entry(key).or_insert(Mapping { outside, exists: true, ended_by: None });
+                (mapping.outside, mapping.exists) = (outside, true);
+                return;
             }
-            NatEvent::Expired => {
-                self.mappings.entry(port).and_modify(ended(Cause::NatExpiry));
-            }
-            NatEvent::Flushed => {
-                self.mappings.entry(port).and_modify(ended(Cause::NatFlush));
-            }
+            NatEvent::Expired => Cause::NatExpiry,
+            NatEvent::Flushed => Cause::NatFlush,
+            NatEvent::Evicted => Cause::NatEvicted,
+        };
+        if let Some(mapping) = self.mappings.get_mut(&key) {
+            (mapping.exists, mapping.ended_by) = (false, Some(ended_by));
         }
     }
 }
@@ -373,7 +419,7 @@ mod tests {
         let given_up = DeviceEvent::GivenUp { port, reason: cardiogram_policies::GiveUp::NoReply };
         let changes = [
             (10, attempt),
-            (10, Change::Nat { port, event: NatEvent::Created { outside } }),
+            (10, Change::Nat { mapping: (0, port, server), event: NatEvent::Created { outside } }),
             (11, Change::SessionOpened { server, outside }),
             (11, connected),
             (20, Change::Device(given_up)),
@@ -381,11 +427,11 @@ mod tests {
             (30, attempt),
             (31, Change::SessionOpened { server, outside }),
             (31, connected),
-            (40, Change::Nat { port, event: NatEvent::Expired }),
+            (40, Change::Nat { mapping: (0, port, server), event: NatEvent::Expired }),
         ];
         let changes = changes.map(|(secs, change)| (Time::from_secs(secs), change));
         let mut verdict = Verdict::default();
-        Judge::new(0, false).judge(&changes, Time::from_secs(50), &mut verdict);
+        Judge::new(0, vec![NatClass::DropSilent]).judge(&changes, Time::from_secs(50), &mut verdict);
         assert_eq!(verdict.usable_time, Duration::from_secs(9 + 9));
         assert_eq!(verdict.zombie_time, Duration::from_secs(1));
         assert_eq!(verdict.false_alarms.len(), 1);

@@ -4,11 +4,11 @@
 use cardiogram_policies::{Time, unit::Span};
 
 use crate::{
-    config::{Direction, Distribution, FaultConfig, LinkName, NatFlush, WorldConfig},
+    config::{Direction, Distribution, FaultConfig, LinkConfig, LinkName, NatFlush, NatTimeout, WorldConfig},
     device::DeviceGroup,
     link::{LaneConfig, Link},
     link_faults::{self, Cuts},
-    nat::Nat,
+    nat::{Nat, NatFaults, Place},
     node::Host,
     random::Coins,
     schedule,
@@ -16,19 +16,28 @@ use crate::{
     trace::NodeId,
 };
 
-/// The nodes of a world: the devices, the NAT, the servers in order.
+/// The nodes of a world: the devices, the NATs from there to the servers, the servers in order.
 pub(crate) const DEVICES: NodeId = NodeId(0);
-pub(crate) const NAT: NodeId = NodeId(1);
 
-/// The node of a server.
-pub(crate) const fn server_node(server: u32) -> NodeId {
-    NodeId(2 + server)
+/// The node of a NAT.
+const fn nat_node(nat: u32) -> NodeId {
+    NodeId(1 + nat)
 }
+
+/// The node of a server behind so many NATs.
+const fn server_node(nats: u32, server: u32) -> NodeId {
+    NodeId(1 + nats + server)
+}
+
+/// How long a packet is under way between two NATs.
+pub(crate) const BETWEEN_NATS: Span = Span::millis(1);
 
 /// The names of the nodes, in order.
 pub(crate) fn node_names(config: &WorldConfig) -> Vec<String> {
+    let nats = config.nat.len();
+    let nat = |index| if nats == 1 { "nat".to_owned() } else { format!("nat-{index}") };
     let servers = (0..config.server.count).map(|server| format!("server-{server}"));
-    ["devices".to_owned(), "nat".to_owned()].into_iter().chain(servers).collect()
+    std::iter::once("devices".to_owned()).chain((0..nats).map(nat)).chain(servers).collect()
 }
 
 /// The faults of a world, drawn.
@@ -37,7 +46,8 @@ pub(crate) struct Schedule {
     pub(crate) access: Vec<Cuts>,
     /// Cuts of the core link.
     pub(crate) core: Cuts,
-    pub(crate) flushes: Vec<Time>,
+    /// Faults of each NAT.
+    pub(crate) nats: Vec<NatFaults>,
     /// Faults of each server.
     pub(crate) servers: Vec<Vec<ServerFaults>>,
 }
@@ -45,25 +55,38 @@ pub(crate) struct Schedule {
 impl Schedule {
     pub(crate) fn draw(config: &WorldConfig, seed: u64) -> Self {
         let horizon = Time::ZERO + config.duration;
-        let mut flushes = Vec::new();
-        for (fault, config) in numbered(config) {
-            if let FaultConfig::NatFlush(NatFlush { when }) = config {
-                // A flush takes no time of its own; the shortest length keeps two of them apart.
-                let instant = Distribution::Constant(Span::millis(1));
-                let drawn = schedule::intervals(when, Some(&instant), horizon, seed, &fault, 0);
-                flushes.extend(drawn.iter().map(|interval| interval.begin));
-            }
-        }
-        flushes.sort_unstable();
         Self {
             access: (0..config.devices.count)
                 .map(|device| link_faults::cuts(config, LinkName::Access, u64::from(device), seed))
                 .collect(),
             core: link_faults::cuts(config, LinkName::Core, 0, seed),
-            flushes,
+            nats: (0..config.nat.len() as u32).map(|nat| nat_faults(config, nat, horizon, seed)).collect(),
             servers: (0..config.server.count).map(|server| ServerFaults::draw(config, server, seed)).collect(),
         }
     }
+}
+
+fn nat_faults(config: &WorldConfig, nat: u32, horizon: Time, seed: u64) -> NatFaults {
+    let mut flushes = Vec::new();
+    let mut shifts = Vec::new();
+    for (name, fault) in numbered(config) {
+        let hits = |of: Option<u32>| of.is_none_or(|of| of == nat);
+        match fault {
+            FaultConfig::NatFlush(NatFlush { nat: of, when }) if hits(*of) => {
+                // A flush takes no time of its own; the shortest length keeps two of them apart.
+                let instant = Distribution::Constant(Span::millis(1));
+                let drawn = schedule::intervals(when, Some(&instant), horizon, seed, &name, u64::from(nat));
+                flushes.extend(drawn.iter().map(|interval| interval.begin));
+            }
+            FaultConfig::NatTimeout(NatTimeout { nat: of, when, lasts, established }) if hits(*of) => {
+                let drawn = schedule::intervals(when, lasts.as_ref(), horizon, seed, &name, u64::from(nat));
+                shifts.extend(drawn.into_iter().map(|interval| (interval, established.get())));
+            }
+            _ => {}
+        }
+    }
+    flushes.sort_unstable();
+    NatFaults { flushes, timeouts: schedule::lowest(&shifts) }
 }
 
 /// The faults, each with the name of its stream: its place in the file.
@@ -103,14 +126,23 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
     };
 
     let devices = DeviceGroup::new(config, seed);
-    let nat = Nat::new(config.nat.clone(), config.devices.count, servers, schedule.flushes.clone(), seed);
-    let nat_links = std::iter::once((DEVICES, access(false)))
-        .chain((0..servers).map(|server| (server_node(server), core(true, server))));
-
-    let mut hosts = vec![
-        Host::new(DEVICES, Box::new(devices), vec![(NAT, access(true))], keep_trace),
-        Host::new(NAT, Box::new(nat), nat_links.collect(), keep_trace),
-    ];
+    let nats = config.nat.len() as u32;
+    let first = vec![(nat_node(0), access(true))];
+    let mut hosts = vec![Host::new(DEVICES, Box::new(devices), first, keep_trace)];
+    for nat in 0..nats {
+        let is_last = nat + 1 == nats;
+        let inside =
+            if nat == 0 { (DEVICES, access(false)) } else { (nat_node(nat - 1), between_nats(seed, "link/nat/down")) };
+        let mut links = vec![inside];
+        if is_last {
+            links.extend((0..servers).map(|server| (server_node(nats, server), core(true, server))));
+        } else {
+            links.push((nat_node(nat + 1), between_nats(seed, "link/nat/up")));
+        }
+        let place = Place { index: nat, is_last, devices: config.devices.count, servers };
+        let node = Nat::new(config.nat[nat as usize].clone(), place, &schedule.nats[nat as usize], seed);
+        hosts.push(Host::new(nat_node(nat), Box::new(node), links, keep_trace));
+    }
     for server in 0..servers {
         let clients = Clients {
             start_within: config.devices.start_within.get(),
@@ -119,8 +151,15 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
         };
         let faults = &schedule.servers[server as usize];
         let node = Server::new(server, &config.server, config.strategy.server.clone(), clients, faults, seed);
-        let link = (NAT, core(false, server));
-        hosts.push(Host::new(server_node(server), Box::new(node), vec![link], keep_trace));
+        let link = (nat_node(nats - 1), core(false, server));
+        hosts.push(Host::new(server_node(nats, server), Box::new(node), vec![link], keep_trace));
     }
     hosts
+}
+
+/// One direction of the link between two NATs: constant, and nothing is lost on it.
+fn between_nats(seed: u64, direction: &'static str) -> Link {
+    let config = LinkConfig::of_delay(Distribution::Constant(BETWEEN_NATS));
+    let lane = LaneConfig { component: "link/nat", direction, index: 0, cuts: [].into(), effects: Vec::new() };
+    Link::new(&config, seed, std::iter::once(lane))
 }

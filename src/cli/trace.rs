@@ -83,6 +83,9 @@ fn log(trace: &Trace, out: &mut dyn Write) -> Result<(), Failure> {
             What::Nat { device, port, event } => {
                 format!("mapping of device {device} port {port} {}", nat_words(*event))
             }
+            What::OuterNat { nat, port, server, event } => {
+                format!("mapping of port {port} of NAT {} to server {server} {}", nat - 1, nat_words(*event))
+            }
             What::Server { server, event } => format!("server {server} {}", server_words(*event)),
             other => format!("{other:?}"),
         };
@@ -131,6 +134,7 @@ fn nat_words(event: NatEvent) -> String {
         NatEvent::Created { outside } => format!("is made, outside port {outside}"),
         NatEvent::Expired => "expires".into(),
         NatEvent::Flushed => "is lost with the whole table".into(),
+        NatEvent::Evicted => "is pushed out of the full table".into(),
     }
 }
 

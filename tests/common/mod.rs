@@ -42,7 +42,7 @@ pub fn world(heartbeat: HeartbeatSpec) -> WorldConfig {
         devices: DevicesConfig { start_within: Delay::ZERO, ..DevicesConfig::default() },
         access: link(ACCESS),
         radio: None,
-        nat: NatConfig::default(),
+        nat: vec![NatConfig::default()],
         core: link(CORE),
         server: ServerConfig::default(),
         traffic: TrafficConfig::default(),
@@ -118,7 +118,7 @@ pub fn cut_of(link: LinkName, direction: Direction, begin: Time, lasts: Option<D
 }
 
 pub fn flush(when: Time) -> FaultConfig {
-    FaultConfig::NatFlush(NatFlush { when: at(when) })
+    FaultConfig::NatFlush(NatFlush { nat: None, when: at(when) })
 }
 
 /// A fault of all servers; wrap it in its kind.

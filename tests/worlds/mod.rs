@@ -11,10 +11,11 @@ use cardiogram_policies::{
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
-    BurstLoss, Cost, Cut, DelaySpike, DevicesConfig, Direction, Distribution, Drain, Duplication,
-    Exponential as ExponentialDelay, FaultConfig, Flapping, FrameSizes, Handover, HandoverMode, LinkConfig, LinkName,
-    Login, LossBurst, NatClass, NatConfig, NatFlush, NatRefresh, Overload, Pauses, RadioConfig, Rate, RateLimit,
-    Reordering, ServerConfig, ServerFault, TailStage, TcpPreset, TrafficConfig, Undelivered, When, WorldConfig,
+    AfterExpiry, Background, BurstLoss, ClassShare, Cost, Cut, DelaySpike, DevicesConfig, Direction, Distribution,
+    Drain, Duplication, Exponential as ExponentialDelay, FaultConfig, Flapping, FrameSizes, Handover, HandoverMode,
+    LinkConfig, LinkName, Login, LossBurst, NatClass, NatConfig, NatFlush, NatRefresh, NatTimeout, Overload, Part,
+    Pauses, RadioConfig, Rate, RateLimit, Reordering, ServerConfig, ServerFault, TailStage, TcpPreset, TrafficConfig,
+    Undelivered, When, WorldConfig,
 };
 use proptest::prelude::*;
 
@@ -24,7 +25,8 @@ const DURATION: u64 = 1_800;
 /// A random world. It never has problems.
 pub(crate) fn world() -> impl Strategy<Value = WorldConfig> {
     let access = (link(), prop::option::of(radio()));
-    (devices(), access, nat(), link(), server(), traffic(), prop::collection::vec(fault(), 0..4), strategy()).prop_map(
+    let nats = prop::collection::vec(nat(), 1..4);
+    (devices(), access, nats, link(), server(), traffic(), prop::collection::vec(fault(), 0..4), strategy()).prop_map(
         |(devices, (access, radio), nat, core, server, traffic, faults, strategy)| WorldConfig {
             duration: Duration::from_secs(DURATION),
             devices,
@@ -124,16 +126,53 @@ fn radio() -> impl Strategy<Value = RadioConfig> {
 }
 
 fn nat() -> impl Strategy<Value = NatConfig> {
-    let refresh = prop_oneof![Just(NatRefresh::Both), Just(NatRefresh::Outbound)];
+    let refresh = prop_oneof![Just(NatRefresh::Both), Just(NatRefresh::Outbound), Just(NatRefresh::DataOnly)];
+    let established = prop_oneof![
+        3 => span(10..400).prop_map(Distribution::Constant),
+        1 => (span(10..60), span(60..400)).prop_map(|(short, long)| {
+            let part = |of| Part { weight: 1.0, of: Distribution::Constant(of) };
+            Distribution::Mixture(vec![part(short), part(long)])
+        }),
+    ];
+    let timers = (established, span(5..240), prop::option::of(span(5..240)), prop::option::of(span(5..100)));
+    // Few enough places and ports to run out of them.
+    let background = prop::option::of((0.01..2.0).prop_map(|flows_per_s| Background { flows_per_s }));
+    let table = prop::option::of((1_u32..200, background));
+    let ports = (prop::option::of(span(1..120)), prop::option::of(1_u32..20));
+    (timers, refresh, after_expiry(), table, ports).prop_map(
+        |((established, transitory, closing, unacknowledged), refresh, after_expiry, table, (hold_down, ports))| {
+            let (table, background) = table.unzip();
+            let background = background.flatten();
+            NatConfig {
+                established,
+                transitory,
+                closing,
+                unacknowledged,
+                refresh,
+                after_expiry,
+                table,
+                background,
+                hold_down,
+                ports,
+            }
+        },
+    )
+}
+
+fn after_expiry() -> impl Strategy<Value = AfterExpiry> {
     let class = prop_oneof![
         Just(NatClass::DropSilent),
         Just(NatClass::RstInsideOnSend),
+        Just(NatClass::RstBothOnExpiry),
+        Just(NatClass::RstEitherOnSend),
         Just(NatClass::RemapSamePort),
+        Just(NatClass::RemapSamePortRstOutside),
         Just(NatClass::RemapNewPort),
+        Just(NatClass::FinInside),
     ];
-    (span(10..400), span(5..240), refresh, class).prop_map(|(established, transitory, refresh, after_expiry)| {
-        NatConfig { established, transitory, refresh, after_expiry }
-    })
+    let share = (0.1..1.0, class.clone()).prop_map(|(weight, class)| ClassShare { weight, class });
+    let mix = prop::collection::vec(share, 1..4).prop_map(|mix| AfterExpiry::Mix { mix });
+    prop_oneof![3 => class.prop_map(AfterExpiry::Always), 1 => mix]
 }
 
 fn server() -> impl Strategy<Value = ServerConfig> {
@@ -198,10 +237,10 @@ fn server_fault(
     lasts: impl Strategy<Value = Option<Distribution>>,
 ) -> impl Strategy<Value = FaultConfig> {
     let slow = (fraction(0.9), prop::option::of(span(1..100)));
-    (0..8, when, lasts, slow).prop_map(|(kind, when, lasts, (capacity, ramp))| {
+    (0..9, when, lasts, slow, span(5..200)).prop_map(|(kind, when, lasts, (capacity, ramp), established)| {
         let server = || ServerFault { server: None, when: when.clone(), lasts: lasts.clone() };
         match kind {
-            0 => FaultConfig::NatFlush(NatFlush { when }),
+            0 => FaultConfig::NatFlush(NatFlush { nat: None, when }),
             1 => FaultConfig::Stall(server()),
             2 => FaultConfig::Crash(server()),
             3 => FaultConfig::Vanish(server()),
@@ -214,6 +253,7 @@ fn server_fault(
                 let capacity = Fraction::new(capacity.get() + 0.001).expect("within 0 to 1");
                 FaultConfig::Overload(Overload { server: None, when, lasts, capacity, ramp })
             }
+            7 => FaultConfig::NatTimeout(NatTimeout { nat: Some(0), when, lasts, established }),
             _ => {
                 let over = lasts.map_or(Span::secs(60), |lasts| Span::at_least(lasts.min()));
                 FaultConfig::Drain(Drain { server: None, when, over, restart: Span::secs(5) })

@@ -202,7 +202,7 @@ impl Cost {
     }
 
     /// What contradicts itself: the key below this one, what is wrong, what to write.
-    pub fn problem(&self) -> Option<(&'static str, String, String)> {
+    pub fn problem(&self) -> Option<(String, String, String)> {
         self.0.as_ref().and_then(Distribution::problem)
     }
 }

@@ -89,7 +89,7 @@ fn outcome(
         .map(|device| traffic::start(seed, device, config.devices.start_within.get()))
         .collect();
     let facts = || finished.iter().map(|host| &host.facts[..]);
-    let verdict = truth::judge(config, schedule, facts());
+    let verdict = truth::judge(config, seed, schedule, facts());
     let mut peaks = Peaks { sessions: peak::sessions(facts()), ..Peaks::default() };
 
     let created = config.traffic.down.map_or(0, |mean| {

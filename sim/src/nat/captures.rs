@@ -9,7 +9,7 @@ use cardiogram_policies::{
     unit::{Fraction, Span},
 };
 
-use super::Nat;
+use super::{Nat, NatFaults, Place as NatPlace};
 use crate::{
     address,
     config::{Distribution, LinkConfig, NatClass, NatConfig, TcpPreset},
@@ -40,7 +40,8 @@ struct Router {
 
 impl Router {
     fn new(config: NatConfig, flushes: Vec<Time>) -> Self {
-        let nat = Nat::new(config, 1, 1, flushes, 7);
+        let place = NatPlace { index: 0, is_last: true, devices: 1, servers: 1 };
+        let nat = Nat::new(config, place, &NatFaults { flushes, ..NatFaults::default() }, 7);
         let delay = Distribution::Constant(Span::at_least(Duration::from_micros(1)));
         let link =
             LinkConfig { base_delay: None, delay, rate: None, burst_loss: None, packet_loss: Fraction::default() };
@@ -76,7 +77,11 @@ fn setup(name: &'static str) -> Setup {
 
 /// Replays through a NAT of this class that forgets after [`ESTABLISHED`].
 fn expired(setup: &Setup, after_expiry: NatClass) {
-    let config = NatConfig { established: ESTABLISHED, after_expiry, ..NatConfig::default() };
+    let config = NatConfig {
+        established: Distribution::Constant(ESTABLISHED),
+        after_expiry: after_expiry.into(),
+        ..NatConfig::default()
+    };
     replay(setup, |_| Box::new(Router::new(config, Vec::new())));
 }
 
@@ -97,7 +102,7 @@ fn e4_a_push_waits_for_the_servers_timeout_after_the_client_reopened_the_mapping
 
 #[test]
 fn e4_a_new_port_draws_the_servers_reset() {
-    let config = NatConfig { after_expiry: NatClass::RemapNewPort, ..NatConfig::default() };
+    let config = NatConfig { after_expiry: NatClass::RemapNewPort.into(), ..NatConfig::default() };
     replay(&setup("E4d1_flush_random"), |fault| Box::new(Router::new(config, vec![fault])));
 }
 

@@ -1,0 +1,217 @@
+//! NATs and stateful firewalls as data: timers, what refreshes them, what follows the end of a mapping, and how much they
+//! can hold. What they do with packets is in `nat`.
+
+use std::fmt;
+
+use cardiogram_policies::unit::Span;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{IntoDeserializer, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use crate::distribution::Distribution;
+
+/// A NAT or stateful firewall.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NatConfig {
+    /// Idle time after which the mapping of an established connection is forgotten; drawn for each subscriber, as if
+    /// each had a box of its own. Default 7440 s (RFC 5382 REQ-5).
+    pub established: Distribution,
+    /// The same for a connection that is opening or closing. Default 240 s (RFC 5382 REQ-5).
+    pub transitory: Span,
+    /// The same for one that both ends have closed or someone has reset. Default: `transitory`.
+    pub closing: Option<Span>,
+    /// The most idle time of an established connection on which one packet was repeated three times without an answer
+    /// (Linux: `nf_conntrack_tcp_timeout_max_retrans`, 300 s). Default: no such limit.
+    pub unacknowledged: Option<Span>,
+    /// Which packets restart the idle time. Default `both`.
+    pub refresh: NatRefresh,
+    /// What happens to packets of a forgotten connection. Default `drop-silent`.
+    pub after_expiry: AfterExpiry,
+    /// How many mappings fit; one more pushes out the least recently used. Default: no limit.
+    pub table: Option<u32>,
+    /// The connections of other people through the same table. Default none.
+    pub background: Option<Background>,
+    /// How long an outside port is not given to another connection after its mapping has ended (RFC 6888 REQ-8: 120 s).
+    /// Default: it is free at once.
+    pub hold_down: Option<Span>,
+    /// How many outside ports a subscriber may have, those held down included; a SYN that would need another one is
+    /// dropped. Carriers give 512 to 2048. Default: no limit.
+    pub ports: Option<u32>,
+}
+
+impl Default for NatConfig {
+    fn default() -> Self {
+        Self {
+            established: Distribution::Constant(Span::secs(7_440)),
+            transitory: Span::secs(240),
+            closing: None,
+            unacknowledged: None,
+            refresh: NatRefresh::default(),
+            after_expiry: AfterExpiry::default(),
+            table: None,
+            background: None,
+            hold_down: None,
+            ports: None,
+        }
+    }
+}
+
+/// Which packets keep a mapping alive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NatRefresh {
+    /// Packets of either direction (Linux conntrack, cloud load balancers).
+    #[default]
+    Both,
+    /// Packets from the inside only (the minimum of RFC 4787 REQ-6).
+    Outbound,
+    /// Packets of either direction that carry data, or that open or end a connection: neither keepalive probes nor mere
+    /// acknowledgements (boxes that look for payload, such as proxies).
+    DataOnly,
+}
+
+/// What a NAT does with packets of a connection it has forgotten. A packet that opens a connection always makes a mapping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum NatClass {
+    /// Drops them without a word.
+    #[default]
+    DropSilent,
+    /// Answers the inside with RST, drops what comes from outside.
+    RstInsideOnSend,
+    /// Sends RST to both ends when the idle time is over; drops what comes later.
+    RstBothOnExpiry,
+    /// Answers whoever sends with RST.
+    RstEitherOnSend,
+    /// A packet from the inside makes a new mapping on the same port; what comes from outside before is dropped.
+    RemapSamePort,
+    /// A packet from the inside makes a new mapping on the same port; what comes from outside before is answered with RST.
+    RemapSamePortRstOutside,
+    /// A packet from the inside makes a new mapping on another port; what comes from outside is dropped.
+    RemapNewPort,
+    /// Sends FIN to the inside when the idle time is over; drops what comes later.
+    FinInside,
+}
+
+impl NatClass {
+    /// A forgotten mapping comes back on the port it had.
+    pub(crate) const fn is_same_port(self) -> bool {
+        matches!(self, Self::RemapSamePort | Self::RemapSamePortRstOutside)
+    }
+
+    /// What comes from outside for a forgotten mapping is answered with RST.
+    pub(crate) const fn resets_outside(self) -> bool {
+        matches!(self, Self::RstEitherOnSend | Self::RemapSamePortRstOutside)
+    }
+}
+
+/// What follows the end of a mapping: one class for all subscribers, or a mix of classes of which each subscriber meets
+/// one. In a file, a class is its name, and a mix a table: `{ mix = [{ weight = 0.75, class = "drop-silent" }, ...] }`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum AfterExpiry {
+    /// The same for everyone.
+    Always(NatClass),
+    /// Drawn for each subscriber.
+    Mix {
+        /// The classes with their weights.
+        mix: Vec<ClassShare>,
+    },
+}
+
+/// A class of a mix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClassShare {
+    /// How often it is drawn, relative to the others; above 0.
+    pub weight: f64,
+    /// The class.
+    pub class: NatClass,
+}
+
+impl AfterExpiry {
+    /// The classes that a subscriber may meet.
+    pub(crate) fn classes(&self) -> impl Iterator<Item = NatClass> + '_ {
+        let (always, mix) = match self {
+            Self::Always(class) => (Some(*class), &[][..]),
+            Self::Mix { mix } => (None, &mix[..]),
+        };
+        always.into_iter().chain(mix.iter().map(|share| share.class))
+    }
+}
+
+impl Default for AfterExpiry {
+    fn default() -> Self {
+        Self::Always(NatClass::default())
+    }
+}
+
+impl From<NatClass> for AfterExpiry {
+    fn from(class: NatClass) -> Self {
+        Self::Always(class)
+    }
+}
+
+/// The table form, for serde and for the schema.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Mix {
+    /// The classes with their weights.
+    mix: Vec<ClassShare>,
+}
+
+impl<'de> Deserialize<'de> for AfterExpiry {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = AfterExpiry;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "a class such as \"drop-silent\", or { mix = [{ weight = 0.5, class = \"drop-silent\" }, ...] }",
+                )
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<AfterExpiry, E> {
+                NatClass::deserialize(text.into_deserializer()).map(AfterExpiry::Always)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<AfterExpiry, A::Error> {
+                Mix::deserialize(MapAccessDeserializer::new(map)).map(|Mix { mix }| AfterExpiry::Mix { mix })
+            }
+        }
+        input.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for AfterExpiry {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "AfterExpiry".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let class = generator.subschema_for::<NatClass>();
+        let mix = generator.subschema_for::<Mix>();
+        json_schema!({ "anyOf": [class, mix] })
+    }
+}
+
+/// Other people's connections. They are not simulated packet by packet: each takes one place of the table when it begins,
+/// and keeps it until it is pushed out. So a mapping that nothing refreshes lives for `table / flows_per_s` at most.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Background {
+    /// How many begin in a second, evenly spaced; above 0, at most 1,000,000.
+    pub flows_per_s: f64,
+}
+
+impl Background {
+    /// The nanoseconds between two of them.
+    pub(crate) fn gap_ns(self) -> u64 {
+        ((1e9 / self.flows_per_s) as u64).max(1)
+    }
+}
