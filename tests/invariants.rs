@@ -12,7 +12,7 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::{
     Outcome, WorldConfig,
-    config::{FaultConfig, LinkConfig, ServerConfig, Undelivered},
+    config::{Distribution, FaultConfig, LinkConfig, ServerConfig, Undelivered},
     outcome::{Episode, PacketCounts},
     trace::{DeviceEvent, What},
 };

@@ -248,7 +248,7 @@ ctu.when.every = "1h""#), @r#"
     7 | ctu.when.every = "1h"
       | ^^^
       |
-      = help: did you mean `cut`? possible here are: `cut`, `nat-flush`, `stall`, `crash`, `vanish`, `restart`, `loss-burst`, `delay-spike`, `flapping`, `handover`, `duplication`, `reordering`, `rate-limit`
+      = help: did you mean `cut`? possible here are: `cut`, `nat-flush`, `nat-timeout`, `stall`, `crash`, `vanish`, `restart`, `loss-burst`, `delay-spike`, `flapping`, `handover`, `duplication`, `reordering`, `rate-limit`, `overload`, `pause`, `drain`
     "#);
 }
 
