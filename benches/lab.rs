@@ -2,6 +2,7 @@
 //! and its neighbours; `docs/benchmarks.md` says what the lines mean. Nothing here is asserted.
 
 use std::{
+    collections::BTreeMap,
     process::Command,
     time::{Duration, Instant},
 };
@@ -9,7 +10,7 @@ use std::{
 use cardiogram::{policies::preset, prelude::*};
 use cardiogram_policies::unit::{Delay, Span};
 use cardiogram_sim::config::{
-    DevicesConfig, Distribution, LinkConfig, NatConfig, ServerConfig, TrafficConfig, WorldConfig,
+    DevicesConfig, Distribution, LifeConfig, LinkConfig, NatConfig, ServerConfig, TrafficConfig, WorldConfig,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -38,8 +39,10 @@ fn world(devices: u32, duration: Duration) -> WorldConfig {
         access: link(25),
         radio: None,
         nat: vec![NatConfig::default()],
+        networks: BTreeMap::new(),
         core: link(10),
         server: ServerConfig::default(),
+        life: LifeConfig::default(),
         traffic: TrafficConfig::default(),
         faults: Vec::new(),
         strategy: preset::find("wechat-270").expect("a built-in preset").spec(),

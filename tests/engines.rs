@@ -4,7 +4,7 @@ mod worlds;
 
 use std::time::Duration;
 
-use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig, run};
+use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig, config::LifeConfig, run};
 use proptest::{prelude::*, strategy::ValueTree};
 
 fn run_with(world: &WorldConfig, seed: u64, options: &RunOptions) -> Outcome {
@@ -61,7 +61,8 @@ proptest! {
 
     #[test]
     fn skipping_idle_windows_does_not_show(world in worlds::world(), seed: u64) {
-        let world = WorldConfig { duration: Duration::from_secs(150), faults: Vec::new(), ..world };
+        let life = LifeConfig::default();
+        let world = WorldConfig { duration: Duration::from_secs(150), faults: Vec::new(), life, ..world };
         agree(&world, seed, RunOptions { skip_idle: false, ..RunOptions::new(Engine::Turmoil) })?;
     }
 }

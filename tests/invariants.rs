@@ -12,7 +12,7 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::{
     Outcome, WorldConfig,
-    config::{Distribution, FaultConfig, LinkConfig, ServerConfig, Undelivered},
+    config::{Distribution, FaultConfig, LifeConfig, LinkConfig, ServerConfig, Undelivered},
     outcome::{Episode, PacketCounts},
     trace::{DeviceEvent, What},
 };
@@ -83,6 +83,10 @@ proptest! {
             match &entry.what {
                 What::Sent { packet, .. } => (up, up_bytes) = (up + 1, up_bytes + packet.wire_len() as u64),
                 What::Received { packet, .. } => (down, down_bytes) = (down + 1, down_bytes + packet.wire_len() as u64),
+                // What comes for an address that the device no longer has does not reach it.
+                What::Dropped { packet, .. } if packet.dst.ip().octets()[0] == 10 => {
+                    (down, down_bytes) = (down - 1, down_bytes - packet.wire_len() as u64);
+                }
                 _ => {}
             }
         }
@@ -198,10 +202,17 @@ proptest! {
                 | FaultConfig::Pause(fault) => (fault.when, fault.lasts) = (when, lasts),
                 FaultConfig::Overload(overload) => (overload.when, overload.lasts) = (when, lasts),
                 FaultConfig::Drain(drain) => (drain.when, drain.over) = (when, Span::secs(290)),
+                FaultConfig::Switch(switch) => {
+                    (switch.when, switch.gap) = (when, None);
+                    switch.lasts = switch.to.is_some().then_some(constant(secs(300)));
+                }
+                FaultConfig::LeaseExpiry(expiry) => (expiry.when, expiry.lasts) = (when, lasts),
+                FaultConfig::Kill(kill) => (kill.when, kill.lasts) = (when, lasts),
                 _ => unreachable!("a fault that the generator does not make"),
             }
         }
         world.duration = Duration::from_hours(6);
+        world.life = LifeConfig::default();
         // A NAT that forgets nothing and a server that reaps nobody: nothing breaks afterwards.
         for nat in &mut world.nat {
             nat.established = Distribution::Constant(span(world.duration));
@@ -228,10 +239,11 @@ fn calm(world: WorldConfig) -> WorldConfig {
     world
 }
 
-/// From a device's start to its first session, or to the end of the run.
+/// From a device's first attempt to its first session, or to the end of the run.
 fn first_connection(outcome: &Outcome, device: u32, end: Time) -> Duration {
     let mut events = device_events(outcome).filter(|(_, of, _)| *of == device);
-    let Some((start, ..)) = events.next() else { return Duration::ZERO };
+    let attempt = events.find(|(.., event)| matches!(event, DeviceEvent::AttemptStarted { .. }));
+    let Some((start, ..)) = attempt else { return Duration::ZERO };
     let connected = events.find(|(.., event)| matches!(event, DeviceEvent::Connected { .. }));
     connected.map_or(end, |(at, ..)| at).since(start)
 }

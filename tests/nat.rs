@@ -445,7 +445,7 @@ fn a_flush_can_be_that_of_one_box() {
     let flushed = |nat| {
         let mut world = forgotten(NatClass::DropSilent);
         world.nat = vec![NatConfig::default(), NatConfig::default()];
-        world.faults = vec![FaultConfig::NatFlush(NatFlush { nat, when: at(Time::from_secs(50)) })];
+        world.faults = vec![FaultConfig::NatFlush(NatFlush { network: None, nat, when: at(Time::from_secs(50)) })];
         let outcome = go_traced(&world, 1);
         let first = ends(&outcome).contains(&(Time::from_secs(50), NatEvent::Flushed));
         let second = outer_events(&outcome).contains(&(Time::from_secs(50), 1, NatEvent::Flushed));
@@ -463,7 +463,13 @@ fn a_timeout_that_shrinks_counts_from_the_next_packet_on() {
     world.nat[0] = nat(300, NatClass::DropSilent);
     let (begin, end) = (Time::from_secs(450), Time::from_secs(600));
     let shift = |established, lasts| {
-        FaultConfig::NatTimeout(NatTimeout { nat: None, when: at(begin), lasts, established: Span::secs(established) })
+        FaultConfig::NatTimeout(NatTimeout {
+            network: None,
+            nat: None,
+            when: at(begin),
+            lasts,
+            established: Span::secs(established),
+        })
     };
     world.faults = vec![shift(60, Some(constant(end.since(begin))))];
     let outcome = go_traced(&world, 1);

@@ -52,7 +52,7 @@ fn random_world(strategy: StrategySpec) -> WorldConfig {
             lasts: lasts(60),
         }),
         FaultConfig::Cut(Cut { link: LinkName::Core, direction: Direction::Up, when: every(7_200), lasts: lasts(60) }),
-        FaultConfig::NatFlush(NatFlush { nat: None, when: every(7_200) }),
+        FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: every(7_200) }),
         FaultConfig::Stall(fault(7_200, 60)),
         FaultConfig::Crash(fault(7_200, 20)),
         FaultConfig::Vanish(fault(7_200, 60)),

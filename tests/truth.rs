@@ -307,7 +307,7 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
         cut(LinkName::Access, Direction::Both, 1_800, 60),
         cut(LinkName::Access, Direction::Up, 3_600, 30),
         cut(LinkName::Core, Direction::Down, 3_600, 90),
-        FaultConfig::NatFlush(NatFlush { nat: None, when: every(3_600) }),
+        FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: every(3_600) }),
         FaultConfig::Stall(fault(3_600, 40)),
         FaultConfig::Crash(fault(7_200, 20)),
         FaultConfig::Vanish(fault(7_200, 100)),

@@ -98,6 +98,8 @@ pub enum LossReason {
     RetransmissionTimeout,
     /// `TCP_USER_TIMEOUT` expired.
     UserTimeout,
+    /// The device's own system ended it, because its network is gone (`ECONNABORTED`).
+    Aborted,
 }
 
 /// What a heartbeat policy tells its host to do.

@@ -24,7 +24,7 @@ mod testing;
 mod time;
 pub mod unit;
 
-pub use heartbeat::{Action, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason};
+pub use heartbeat::{Action, AppState, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason};
 pub use promise::{AttemptLimit, Bounds, Promises};
 pub use reconnect::{AttemptFailure, Reconnect, ReconnectEvent, ReconnectSpec, ServerChoice, Verdict};
 pub use server::{ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId};

@@ -19,6 +19,8 @@ pub struct Bounds {
     pub servers: u32,
     /// The application itself sends nothing, in either direction: heartbeats and their replies are all there is.
     pub silent_app: bool,
+    /// The host is steady: it runs every timer when it is due, and is never killed.
+    pub steady_host: bool,
 }
 
 /// What a policy guarantees within [`Bounds`].

@@ -57,6 +57,8 @@ pub enum AttemptFailure {
     Timeout,
     /// The connection came up and was reset or closed before the server's welcome.
     Dropped,
+    /// The network went away under the attempt.
+    NoNetwork,
 }
 
 /// How an established connection ended.

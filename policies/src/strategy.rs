@@ -100,6 +100,10 @@ impl StrategySpec {
     /// What the strategy as a whole guarantees within `bounds`.
     pub fn promises(&self, bounds: &Bounds) -> Promises {
         let heartbeat = self.heartbeat.promises(bounds);
+        if !bounds.steady_host {
+            // Late timers make everything late and crowd together, and a policy that begins anew has forgotten what it did.
+            return Promises { no_false_alarm: heartbeat.no_false_alarm, ..Promises::default() };
+        }
         let reconnect = self.reconnect.promises(bounds, self.connect_timeout.get());
         // When the network comes back, the client may still hold a dead connection that it has to notice first.
         let reconnects_within =

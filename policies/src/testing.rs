@@ -22,6 +22,7 @@ pub(crate) fn bounds() -> Bounds {
         handshake_max: Duration::from_secs(1),
         servers: 1,
         silent_app: true,
+        steady_host: true,
     }
 }
 

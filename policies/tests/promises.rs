@@ -31,6 +31,7 @@ fn bounds(rtt_max: Duration) -> Bounds {
         handshake_max: Duration::from_secs(1),
         servers: 1,
         silent_app: true,
+        steady_host: true,
     }
 }
 

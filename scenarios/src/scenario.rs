@@ -3,13 +3,14 @@
 //! The keys of the world are those of [`WorldConfig`]; what is added here is for people (what it is, where it comes
 //! from, what to expect) and the list of strategies. Reading files is the business of `load`.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{HeartbeatSpec, Problem, ReconnectSpec, ServerSpec, StrategySpec, unit::Span};
 use cardiogram_sim::{
     WorldConfig,
     config::{
-        DevicesConfig, Distribution, FaultConfig, LinkConfig, NatConfig, RadioConfig, ServerConfig, TrafficConfig,
+        DevicesConfig, Distribution, FaultConfig, LifeConfig, LinkConfig, NatConfig, NetworkConfig, RadioConfig,
+        ServerConfig, TrafficConfig, is_name,
     },
 };
 use schemars::JsonSchema;
@@ -57,6 +58,10 @@ pub struct Scenario {
     #[serde(default = "one_nat", deserialize_with = "named_row")]
     #[schemars(schema_with = "named_row_schema::<NatConfig>")]
     pub nat: Vec<NatConfig>,
+    /// Further networks that devices can attach to, each with a name and its own `access`, `radio` and `nat`. The
+    /// scenario's own are the network `main`.
+    #[serde(default)]
+    pub networks: BTreeMap<String, ScenarioNetwork>,
     /// The link between the last NAT and the servers: a preset's name or a table.
     #[serde(deserialize_with = "named")]
     #[schemars(schema_with = "named_schema::<LinkConfig>")]
@@ -65,12 +70,39 @@ pub struct Scenario {
     #[serde(default, deserialize_with = "named")]
     #[schemars(schema_with = "named_schema::<ServerConfig>")]
     pub server: ServerConfig,
+    /// How the devices are used: networks, foreground and background, doze.
+    #[serde(default)]
+    pub life: LifeConfig,
     /// What the application has to say.
     #[serde(default)]
     pub traffic: TrafficConfig,
     /// What goes wrong.
     #[serde(default)]
     pub faults: Vec<FaultConfig>,
+}
+
+/// A further network that devices can attach to.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioNetwork {
+    /// The link between each device and the first NAT: a preset's name or a table.
+    #[serde(deserialize_with = "named")]
+    #[schemars(schema_with = "named_schema::<LinkConfig>")]
+    pub access: LinkConfig,
+    /// The radio that every device has for it: a preset's name or a table. Default: none.
+    #[serde(default, deserialize_with = "named_option")]
+    #[schemars(schema_with = "named_schema::<RadioConfig>")]
+    pub radio: Option<RadioConfig>,
+    /// Its NATs: a preset's name, a table, or an array of those. Default: one with the table's defaults.
+    #[serde(default = "one_nat", deserialize_with = "named_row")]
+    #[schemars(schema_with = "named_row_schema::<NatConfig>")]
+    pub nat: Vec<NatConfig>,
+}
+
+impl ScenarioNetwork {
+    fn config(&self) -> NetworkConfig {
+        NetworkConfig { access: self.access.clone(), radio: self.radio.clone(), nat: self.nat.clone() }
+    }
 }
 
 /// The most strategies that one scenario may name.
@@ -85,8 +117,10 @@ impl Scenario {
             access: self.access.clone(),
             radio: self.radio.clone(),
             nat: self.nat.clone(),
+            networks: self.networks.iter().map(|(name, network)| (name.clone(), network.config())).collect(),
             core: self.core.clone(),
             server: self.server.clone(),
+            life: self.life.clone(),
             traffic: self.traffic.clone(),
             faults: self.faults.clone(),
             strategy: strategy.clone(),
@@ -102,7 +136,8 @@ impl Scenario {
             _ => None,
         };
         let timeouts: Option<Vec<Duration>> = self.nat.iter().map(constant).collect();
-        if shifts { None } else { timeouts?.into_iter().min() }
+        // On another network it is another one.
+        if shifts || !self.networks.is_empty() { None } else { timeouts?.into_iter().min() }
     }
 
     /// Every contradiction in the scenario; empty when it can run with any strategy that can run at all.
@@ -130,12 +165,6 @@ impl Scenario {
 /// The NAT of a scenario that names none.
 fn one_nat() -> Vec<NatConfig> {
     vec![NatConfig::default()]
-}
-
-/// Names that tables, files and command lines take without quoting.
-pub(crate) fn is_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// A strategy without effect: a world is checked before it is known who will live in it.

@@ -248,7 +248,7 @@ ctu.when.every = "1h""#), @r#"
     7 | ctu.when.every = "1h"
       | ^^^
       |
-      = help: did you mean `cut`? possible here are: `cut`, `nat-flush`, `nat-timeout`, `stall`, `crash`, `vanish`, `restart`, `loss-burst`, `delay-spike`, `flapping`, `handover`, `duplication`, `reordering`, `rate-limit`, `overload`, `pause`, `drain`
+      = help: did you mean `cut`? possible here are: `cut`, `nat-flush`, `nat-timeout`, `switch`, `lease-expiry`, `kill`, `stall`, `crash`, `vanish`, `restart`, `loss-burst`, `delay-spike`, `flapping`, `handover`, `duplication`, `reordering`, `rate-limit`, `overload`, `pause`, `drain`
     "#);
 }
 
@@ -369,7 +369,7 @@ cut.when.at = 3"#), @r#"
     8 | nat-flush.when.evry = "2h"
       |                ^^^^
       |
-      = help: did you mean `every`? possible here are: `at`, `within`, `every`
+      = help: did you mean `every`? possible here are: `at`, `within`, `every`, `during`
 
     error: integer `3` does not belong here
       --> test.toml:10:15

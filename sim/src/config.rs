@@ -1,12 +1,14 @@
 //! What a world is made of, as data: the part of a scenario that decides what happens. Reading files, presets by name
 //! and the comparison of strategies belong to the scenarios crate.
 
+mod life;
 mod link_fault;
 mod nat;
+mod network;
 mod radio;
 mod server;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
     Bounds, Problem, StrategySpec,
@@ -15,11 +17,14 @@ use cardiogram_policies::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::life::{Attach, DozeConfig, IdleAlarms, Kill, LeaseExpiry, LifeConfig, OldSockets, Periods, Switch};
 pub(crate) use self::link_fault::OnLink;
 pub use self::link_fault::{
     DelaySpike, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit, Reordering,
 };
 pub use self::nat::{AfterExpiry, Background, ClassShare, NatClass, NatConfig, NatRefresh};
+pub(crate) use self::network::Network;
+pub use self::network::{LinkName, MAIN, NETWORKS_MAX, NO_NETWORK, NetworkConfig, is_name};
 pub use self::radio::{RadioConfig, TailStage};
 pub use self::server::{Cost, Drain, Login, Overload, Pauses, ServerConfig, ServerFault, Undelivered};
 pub use crate::distribution::{Distribution, Exponential, LogNormal, Normal, Part, Uniform};
@@ -38,10 +43,14 @@ pub struct WorldConfig {
     /// The NATs that all devices sit behind, in order from the device to the server; at least one. They are joined by
     /// links of 1 ms each way that lose nothing.
     pub nat: Vec<NatConfig>,
+    /// Further networks that devices can attach to, by name; `access`, `radio` and `nat` are those of the first one.
+    pub networks: BTreeMap<String, NetworkConfig>,
     /// The link between the last NAT and the servers.
     pub core: LinkConfig,
     /// The servers.
     pub server: ServerConfig,
+    /// How the devices are used.
+    pub life: LifeConfig,
     /// What the application has to say.
     pub traffic: TrafficConfig,
     /// What goes wrong.
@@ -198,6 +207,12 @@ pub enum FaultConfig {
     NatFlush(NatFlush),
     /// The NAT's timeout of established connections is another one for a while.
     NatTimeout(NatTimeout),
+    /// Devices move to another network, or get another address.
+    Switch(Switch),
+    /// A device's address is dead, and its system does not notice.
+    LeaseExpiry(LeaseExpiry),
+    /// A device's process is killed, and started again.
+    Kill(Kill),
     /// The server's application stops; its kernel goes on (deadlock).
     Stall(ServerFault),
     /// The server's process dies; its kernel closes the connections and refuses new ones until the process is back.
@@ -250,6 +265,9 @@ pub struct Cut {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NatFlush {
+    /// Of which network. Default: of every one.
+    #[serde(default)]
+    pub network: Option<String>,
     /// Which NAT, counted from 0 at the device. Default: all, each with its own draws.
     #[serde(default)]
     pub nat: Option<u32>,
@@ -262,6 +280,9 @@ pub struct NatFlush {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NatTimeout {
+    /// Of which network. Default: of every one.
+    #[serde(default)]
+    pub network: Option<String>,
     /// Which NAT, counted from 0 at the device. Default: all, each with its own draws.
     #[serde(default)]
     pub nat: Option<u32>,
@@ -272,17 +293,6 @@ pub struct NatTimeout {
     pub lasts: Option<Distribution>,
     /// The idle time after which the mapping of an established connection is forgotten meanwhile.
     pub established: Span,
-}
-
-/// The links of the world.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum LinkName {
-    /// Between a device and the NAT.
-    #[default]
-    Access,
-    /// Between the NAT and the servers.
-    Core,
 }
 
 /// A direction of travel, seen from the device.
@@ -313,6 +323,15 @@ pub enum When {
     },
     /// Again and again, on average once in this time (a Poisson process). A fault never begins inside its own last one.
     Every(Span),
+    /// The same within a part of the run only.
+    During {
+        /// The mean time from the end of one to the begin of the next.
+        every: Span,
+        /// Not before this.
+        from: Delay,
+        /// Before this.
+        to: Span,
+    },
 }
 
 /// The most devices of a world: what fits the ports of one NAT.
@@ -335,12 +354,14 @@ impl WorldConfig {
 
     /// What the world guarantees on a healthy path: the base of every promise.
     pub fn bounds(&self) -> Bounds {
-        crate::check::bounds(self)
+        crate::bounds::bounds(self)
     }
 
     /// The smallest delay of any link: the lookahead of the conservative engine.
     pub fn lookahead(&self) -> Duration {
-        let links = self.access.delay_min().min(self.core.delay_min());
-        if self.nat.len() > 1 { links.min(crate::world::BETWEEN_NATS.get()) } else { links }
+        let access = self.all_networks().map(|network| network.access.delay_min()).min();
+        let links = access.into_iter().chain([self.core.delay_min()]).min().expect("there is a core link");
+        let nats_in_a_row = self.all_networks().any(|network| network.nat.len() > 1);
+        if nats_in_a_row { links.min(crate::world::BETWEEN_NATS.get()) } else { links }
     }
 }

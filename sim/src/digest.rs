@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cardiogram_policies::{AttemptFailure, GiveUp, LossReason};
+use cardiogram_policies::{AppState, AttemptFailure, GiveUp, LossReason};
 
 use crate::{
     outcome::Cause,
@@ -60,14 +60,16 @@ pub(crate) fn fact(out: &mut Vec<u8>, fact: &Fact) {
             long(out, *device);
             write_device(out, event);
         }
-        Fact::Nat { device, port, event, .. } => {
+        Fact::Nat { network, device, port, event, .. } => {
             out.push(5);
+            further(out, *network);
             long(out, *device);
             word(out, *port);
             write_nat(out, *event);
         }
-        Fact::OuterNat { nat, port, server, event } => {
+        Fact::OuterNat { network, nat, port, server, event } => {
             out.push(7);
+            further(out, *network);
             long(out, *nat);
             word(out, *port);
             long(out, *server);
@@ -124,6 +126,7 @@ fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
                 AttemptFailure::Refused => 0,
                 AttemptFailure::Timeout => 1,
                 AttemptFailure::Dropped => 2,
+                AttemptFailure::NoNetwork => 3,
                 _ => unreachable!("an attempt failure without a tag: {failure:?}"),
             });
         }
@@ -175,6 +178,7 @@ fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
                 LossReason::KeepaliveTimeout => 2,
                 LossReason::RetransmissionTimeout => 3,
                 LossReason::UserTimeout => 4,
+                LossReason::Aborted => 5,
                 _ => unreachable!("a reason without a tag: {reason:?}"),
             });
         }
@@ -182,24 +186,43 @@ fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
             out.push(13);
             span(out, waited);
         }
+        DeviceEvent::Attached { network, lease } => {
+            out.push(14);
+            long(out, network);
+            long(out, lease);
+        }
+        DeviceEvent::Detached { network, lease, cause } => {
+            out.push(15);
+            long(out, network);
+            long(out, lease);
+            out.push(cause_tag(cause));
+        }
+        DeviceEvent::Killed => out.push(16),
+        DeviceEvent::Started => out.push(17),
+        DeviceEvent::AppState(state) => {
+            out.push(18);
+            out.push(match state {
+                AppState::Foreground => 0,
+                AppState::Background => 1,
+                AppState::Doze => 2,
+            });
+        }
     }
 }
 
 fn write_server(out: &mut Vec<u8>, event: ServerEvent) {
-    let (tag, fields) = match event {
-        ServerEvent::SessionOpened { device, outside } => (0, Ok((device, outside))),
-        ServerEvent::SessionClosed { device, outside } => (1, Ok((device, outside))),
-        ServerEvent::Reaped { device, outside } => (2, Ok((device, outside))),
-        ServerEvent::FaultBegan(cause) => (3, Err(cause)),
-        ServerEvent::FaultEnded(cause) => (4, Err(cause)),
+    let mut session = |tag: u8, device: u32, network: u32, outside: u16| {
+        out.push(tag);
+        further(out, network);
+        long(out, device);
+        word(out, outside);
     };
-    out.push(tag);
-    match fields {
-        Ok((device, outside)) => {
-            long(out, device);
-            word(out, outside);
-        }
-        Err(cause) => out.push(cause_tag(cause)),
+    match event {
+        ServerEvent::SessionOpened { device, network, outside } => session(0, device, network, outside),
+        ServerEvent::SessionClosed { device, network, outside } => session(1, device, network, outside),
+        ServerEvent::Reaped { device, network, outside } => session(2, device, network, outside),
+        ServerEvent::FaultBegan(cause) => out.extend([3, cause_tag(cause)]),
+        ServerEvent::FaultEnded(cause) => out.extend([4, cause_tag(cause)]),
     }
 }
 
@@ -219,6 +242,18 @@ fn cause_tag(cause: Cause) -> u8 {
         Cause::ServerDrain => 11,
         Cause::ServerOverload => 12,
         Cause::NatEvicted => 13,
+        Cause::NetworkSwitch => 14,
+        Cause::NoNetwork => 15,
+        Cause::LeaseExpiry => 16,
+        Cause::ProcessKilled => 17,
+    }
+}
+
+/// A network's number. The first one leaves no trace: worlds that have no other are as they were.
+fn further(out: &mut Vec<u8>, network: u32) {
+    if network > 0 {
+        out.push(0xff);
+        long(out, network);
     }
 }
 

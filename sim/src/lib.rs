@@ -13,6 +13,7 @@
 
 mod accuracy;
 mod address;
+mod bounds;
 mod check;
 pub mod config;
 mod device;
@@ -20,6 +21,7 @@ mod digest;
 mod distribution;
 pub mod engine;
 mod frame;
+mod life;
 mod link;
 mod link_faults;
 mod nat;

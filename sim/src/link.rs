@@ -42,11 +42,11 @@ struct Lane {
 }
 
 /// What makes a lane.
-pub(crate) struct LaneConfig {
+pub(crate) struct LaneConfig<'a> {
     /// Names the stream of the burst model and the coin of the base delay: the same for both directions, which share them.
-    pub(crate) component: &'static str,
+    pub(crate) component: &'a str,
     /// Names the coins: differs between the directions.
-    pub(crate) direction: &'static str,
+    pub(crate) direction: &'a str,
     pub(crate) index: u64,
     /// When this direction of the lane is cut.
     pub(crate) cuts: Rc<[Interval]>,
@@ -55,7 +55,7 @@ pub(crate) struct LaneConfig {
 }
 
 impl Link {
-    pub(crate) fn new(config: &LinkConfig, seed: u64, lanes: impl Iterator<Item = LaneConfig>) -> Self {
+    pub(crate) fn new<'a>(config: &LinkConfig, seed: u64, lanes: impl Iterator<Item = LaneConfig<'a>>) -> Self {
         let lanes = lanes
             .map(|lane| Lane {
                 coins: Coins::new(seed, lane.direction, lane.index),
@@ -132,12 +132,12 @@ impl Lane {
     }
 }
 
-fn base_delay(config: &LinkConfig, seed: u64, lane: &LaneConfig) -> Duration {
+fn base_delay(config: &LinkConfig, seed: u64, lane: &LaneConfig<'_>) -> Duration {
     let coin = || Coins::new(seed, lane.component, lane.index).unit(Purpose::BaseDelay, Time::ZERO);
     config.base_delay.as_ref().map_or(Duration::ZERO, |delay| delay.at(coin()))
 }
 
-fn burst(config: &LinkConfig, seed: u64, lane: &LaneConfig) -> Option<Box<BurstChain>> {
+fn burst(config: &LinkConfig, seed: u64, lane: &LaneConfig<'_>) -> Option<Box<BurstChain>> {
     let spec = config.burst_loss.as_ref()?;
     Some(Box::new(BurstChain::new(spec, seed, lane.component, lane.index)))
 }

@@ -20,18 +20,56 @@ pub(crate) struct Cuts {
     pub(crate) down: Rc<[Interval]>,
 }
 
+impl Cuts {
+    /// Those of one direction.
+    pub(crate) fn towards(&self, up: bool) -> Rc<[Interval]> {
+        if up { self.up.clone() } else { self.down.clone() }
+    }
+}
+
+/// A link that faults strike.
+#[derive(Clone, Copy)]
+pub(crate) enum Struck<'a> {
+    /// A device's access link to a network, where each device has its own faults. They strike it wherever it is attached
+    /// at the same times.
+    Access { network: &'a str, device: u64 },
+    /// The core link.
+    Core,
+}
+
+impl Struck<'_> {
+    fn is(self, link: &LinkName) -> bool {
+        match self {
+            Self::Access { network, .. } => link.is_access_of(network),
+            Self::Core => *link == LinkName::Core,
+        }
+    }
+
+    /// The index of its draws.
+    const fn index(self) -> u64 {
+        match self {
+            Self::Access { device, .. } => device,
+            Self::Core => 0,
+        }
+    }
+}
+
 /// The faults of `link`, with their names.
-fn of_link(config: &WorldConfig, link: LinkName) -> impl Iterator<Item = (String, &FaultConfig, OnLink<'_>)> {
-    let on_link = move |(name, fault): (String, _)| FaultConfig::on_link(fault).map(|on| (name, fault, on));
-    numbered(config).filter_map(on_link).filter(move |(.., on)| on.link == link)
+fn of_link<'a>(
+    config: &'a WorldConfig,
+    link: Struck<'a>,
+) -> impl Iterator<Item = (String, &'a FaultConfig, OnLink<'a>)> {
+    let on_link = move |(name, fault): (String, &'a FaultConfig)| fault.on_link().map(|on| (name, fault, on));
+    numbered(config).filter_map(on_link).filter(move |(.., on)| link.is(on.link))
 }
 
 fn horizon(config: &WorldConfig) -> Time {
     Time::ZERO + config.duration
 }
 
-/// When `link` is cut. `index` is the device for the access link, where each has its own cuts, and 0 for the core link.
-pub(crate) fn cuts(config: &WorldConfig, link: LinkName, index: u64, seed: u64) -> Cuts {
+/// When `link` is cut.
+pub(crate) fn cuts(config: &WorldConfig, link: Struck<'_>, seed: u64) -> Cuts {
+    let index = link.index();
     let (mut up, mut down) = (Vec::new(), Vec::new());
     for (name, fault, on) in of_link(config, link) {
         let drawn = match fault {
@@ -51,20 +89,19 @@ pub(crate) fn cuts(config: &WorldConfig, link: LinkName, index: u64, seed: u64) 
     Cuts { up: schedule::merge(up).into(), down: schedule::merge(down).into() }
 }
 
-/// What else happens to the packets of one lane of `link` in one direction. `index` is as for [`cuts`]; `coins` gives the
-/// lane's coins for a fault's name.
+/// What else happens to the packets of one lane of `link` in one direction. `coins` gives the lane's coins for a fault's
+/// name.
 pub(crate) fn effects(
     config: &WorldConfig,
-    link: LinkName,
+    link: Struck<'_>,
     not_in: Direction,
-    index: u64,
     seed: u64,
     coins: impl Fn(&str) -> Coins,
 ) -> Vec<Effect> {
     let mut pauses = Vec::new();
     let mut effects = Vec::new();
     for (name, fault, on) in of_link(config, link).filter(|(.., on)| on.direction != not_in) {
-        let draw = || schedule::intervals(on.when, on.lasts, horizon(config), seed, &name, index);
+        let draw = || schedule::intervals(on.when, on.lasts, horizon(config), seed, &name, link.index());
         let what = match fault {
             FaultConfig::Handover(Handover { mode: HandoverMode::Buffered, .. }) => {
                 pauses.extend(draw());

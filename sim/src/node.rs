@@ -93,14 +93,14 @@ impl Io<'_> {
         self.recorder.fact(self.now, Fact::Device { device, event });
     }
 
-    /// Notes what happened to the mapping of a device's port.
-    pub(crate) fn nat(&mut self, device: u32, port: u16, server: u32, event: NatEvent) {
-        self.recorder.fact(self.now, Fact::Nat { device, port, server, event });
+    /// Notes what the first NAT of a network did with the mapping of a device's port.
+    pub(crate) fn nat(&mut self, network: u32, device: u32, port: u16, server: u32, event: NatEvent) {
+        self.recorder.fact(self.now, Fact::Nat { network, device, port, server, event });
     }
 
-    /// Notes what happened at NAT `nat` to the mapping of a port of the NAT in front of it.
-    pub(crate) fn outer_nat(&mut self, nat: u32, port: u16, server: u32, event: NatEvent) {
-        self.recorder.fact(self.now, Fact::OuterNat { nat, port, server, event });
+    /// Notes what happened at a further NAT of a network to the mapping of a port of the NAT in front of it.
+    pub(crate) fn outer_nat(&mut self, network: u32, nat: u32, port: u16, server: u32, event: NatEvent) {
+        self.recorder.fact(self.now, Fact::OuterNat { network, nat, port, server, event });
     }
 
     /// Notes what happened to a server.

@@ -111,7 +111,7 @@ pub enum DetectedBy {
 
 impl fmt::Display for DetectedBy {
     /// As in the column `detected_by`: `heartbeat`, `silence`, `reset`, `fin`, `keepalive`, `retransmission`,
-    /// `user-timeout`.
+    /// `user-timeout`, `aborted`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Heartbeat(GiveUp::NoReply) => "heartbeat",
@@ -121,6 +121,7 @@ impl fmt::Display for DetectedBy {
             Self::Transport(LossReason::KeepaliveTimeout) => "keepalive",
             Self::Transport(LossReason::RetransmissionTimeout) => "retransmission",
             Self::Transport(LossReason::UserTimeout) => "user-timeout",
+            Self::Transport(LossReason::Aborted) => "aborted",
             Self::Heartbeat(_) | Self::Transport(_) => "other",
         })
     }
@@ -160,6 +161,14 @@ pub enum Cause {
     NatEvicted,
     /// The server closed the session, or its kernel gave it up.
     ServerClosed,
+    /// The device moved to another network, or got another address.
+    NetworkSwitch,
+    /// The device has no network.
+    NoNetwork,
+    /// The device's address is no longer its own.
+    LeaseExpiry,
+    /// The device's process was killed.
+    ProcessKilled,
 }
 
 impl Cause {
@@ -180,6 +189,10 @@ impl Cause {
             Self::NatFlush => "nat-flush",
             Self::NatEvicted => "nat-evicted",
             Self::ServerClosed => "server-closed",
+            Self::NetworkSwitch => "network-switch",
+            Self::NoNetwork => "no-network",
+            Self::LeaseExpiry => "lease-expiry",
+            Self::ProcessKilled => "process-killed",
         }
     }
 }

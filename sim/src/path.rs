@@ -17,8 +17,21 @@ pub(crate) struct Step {
     pub(crate) event: NatEvent,
 }
 
-/// A mapping: the NAT, the port on its inside, the server.
-pub(crate) type Key = (u32, u16, u32);
+/// A mapping: the network and the NAT's place there, the port on its inside, the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) network: u32,
+    pub(crate) nat: u32,
+    pub(crate) port: u16,
+    pub(crate) server: u32,
+}
+
+impl Key {
+    /// The mapping behind this one, whose outside port is `outside`.
+    pub(crate) const fn behind(self, outside: u16) -> Self {
+        Self { nat: self.nat + 1, port: outside, ..self }
+    }
+}
 
 /// What is known of a mapping behind the first NAT.
 #[derive(Default)]
@@ -37,18 +50,21 @@ pub(crate) fn steps(mut records: Vec<(Time, Fact)>) -> Vec<Step> {
     let mut steps = Vec::with_capacity(records.len());
     for (at, fact) in records {
         let (mapping, device, event) = match fact {
-            Fact::Nat { device, port, server, event } => ((0, port, server), device, event),
-            Fact::OuterNat { nat, port, server, event } => {
-                let hop = hops.entry((nat, port, server)).or_default();
+            Fact::Nat { network, device, port, server, event } => {
+                (Key { network, nat: 0, port, server }, device, event)
+            }
+            Fact::OuterNat { network, nat, port, server, event } => {
+                let key = Key { network, nat, port, server };
+                let hop = hops.entry(key).or_default();
                 hop.outside = if let NatEvent::Created { outside } = event { Some(outside) } else { None };
                 let Some(device) = hop.device else { continue };
-                ((nat, port, server), device, event)
+                (key, device, event)
             }
             Fact::Device { .. } | Fact::Server { .. } => continue,
         };
         steps.push(Step { device, at, mapping, event });
         if let NatEvent::Created { outside } = event {
-            claim(&mut hops, device, at, (mapping.0 + 1, outside, mapping.2), &mut steps);
+            claim(&mut hops, device, at, mapping.behind(outside), &mut steps);
         }
     }
     steps
@@ -62,7 +78,7 @@ fn claim(hops: &mut BTreeMap<Key, Hop>, device: u32, at: Time, mut mapping: Key,
         hop.device = Some(device);
         let Some(outside) = hop.outside else { return };
         steps.push(Step { device, at, mapping, event: NatEvent::Created { outside } });
-        mapping = (mapping.0 + 1, outside, mapping.2);
+        mapping = mapping.behind(outside);
     }
 }
 
@@ -71,11 +87,11 @@ mod tests {
     use super::*;
 
     fn made(device: u32, port: u16, outside: u16) -> Fact {
-        Fact::Nat { device, port, server: 0, event: NatEvent::Created { outside } }
+        Fact::Nat { network: 0, device, port, server: 0, event: NatEvent::Created { outside } }
     }
 
     fn outer(nat: u32, port: u16, event: NatEvent) -> Fact {
-        Fact::OuterNat { nat, port, server: 0, event }
+        Fact::OuterNat { network: 0, nat, port, server: 0, event }
     }
 
     #[test]
@@ -94,7 +110,7 @@ mod tests {
         ];
         let found: Vec<_> = steps(records)
             .into_iter()
-            .map(|s| (s.at.as_micros() / 1_000_000, s.device, s.mapping.0, s.event))
+            .map(|s| (s.at.as_micros() / 1_000_000, s.device, s.mapping.nat, s.event))
             .collect();
         let expected = [
             (1, 0, 0, created(200)),

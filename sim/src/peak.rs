@@ -65,11 +65,11 @@ mod tests {
     #[test]
     fn sessions_are_summed_over_servers_and_changes_of_one_moment_are_one() {
         let fact = |at, server, open: bool| {
-            let (device, outside) = (0, 1);
+            let (device, network, outside) = (0, 0, 1);
             let event = if open {
-                ServerEvent::SessionOpened { device, outside }
+                ServerEvent::SessionOpened { device, network, outside }
             } else {
-                ServerEvent::SessionClosed { device, outside }
+                ServerEvent::SessionClosed { device, network, outside }
             };
             (Time::from_secs(at), Fact::Server { server, event })
         };

@@ -51,9 +51,8 @@ pub(crate) enum Way {
 }
 
 impl Radio {
-    /// The radio of device `index`, switched on at `start`.
-    pub(crate) fn new(config: Arc<RadioConfig>, seed: u64, index: u32, start: Time) -> Self {
-        let coins = Coins::new(seed, "radio/paging", u64::from(index));
+    /// A radio switched on at `start`; `coins` decide when it hears of a page.
+    pub(crate) fn new(config: Arc<RadioConfig>, coins: Coins, start: Time) -> Self {
         Self { config, coins, state: State::Asleep, paid: start, used: RadioUse::default() }
     }
 
@@ -226,7 +225,7 @@ mod tests {
 
     /// What a train of packets costs, at the times at which they pass; the first wakes the radio a promotion earlier.
     fn train(config: &RadioConfig, packets: &[(u64, usize, Way)], end: u64) -> RadioUse {
-        let mut radio = Radio::new(Arc::new(config.clone()), 1, 0, Time::ZERO);
+        let mut radio = Radio::new(Arc::new(config.clone()), Coins::new(1, "radio/paging", 0), Time::ZERO);
         for &(at, bytes, way) in packets {
             let asked = ms(at).since(Time::ZERO).checked_sub(config.promotion.get());
             let asked = Time::ZERO + asked.expect("a train begins after a promotion");
@@ -302,7 +301,7 @@ mod tests {
 
     #[test]
     fn the_radio_is_asleep_at_the_very_end_of_its_tail() {
-        let mut radio = Radio::new(Arc::new(lte()), 1, 0, Time::ZERO);
+        let mut radio = Radio::new(Arc::new(lte()), Coins::new(1, "radio/paging", 0), Time::ZERO);
         assert!(!radio.admits(ms(0), Way::Up));
         assert_eq!(radio.next_wake(), Some(ms(260)));
         assert_eq!(radio.rise(ms(259)), None);
@@ -317,7 +316,7 @@ mod tests {
 
     #[test]
     fn what_comes_for_a_sleeping_radio_waits_for_its_page_unless_the_device_speaks_first() {
-        let mut radio = Radio::new(Arc::new(lte()), 1, 0, Time::ZERO);
+        let mut radio = Radio::new(Arc::new(lte()), Coins::new(1, "radio/paging", 0), Time::ZERO);
         assert!(!radio.admits(ms(5_000), Way::Down));
         let paged = radio.next_wake().expect("on its way");
         let wait = paged.since(ms(5_000) + Duration::from_millis(260));
@@ -334,7 +333,7 @@ mod tests {
     fn waits_for_a_page_spread_over_the_cycle_and_differ_between_devices() {
         let waits: Vec<u64> = (0..1_000)
             .map(|device| {
-                let mut radio = Radio::new(Arc::new(lte()), 1, device, Time::ZERO);
+                let mut radio = Radio::new(Arc::new(lte()), Coins::new(1, "radio/paging", device), Time::ZERO);
                 assert!(!radio.admits(ms(0), Way::Down));
                 radio.next_wake().expect("on its way").as_micros() - 260_000
             })
@@ -348,7 +347,7 @@ mod tests {
     #[test]
     fn sleep_and_paging_cost_the_idle_power_from_the_start_on() {
         let config = RadioConfig { idle_mw: 20, ..lte() };
-        let radio = Radio::new(Arc::new(config.clone()), 1, 0, ms(1_000));
+        let radio = Radio::new(Arc::new(config.clone()), Coins::new(1, "radio/paging", 0), ms(1_000));
         assert_eq!(radio.into_use(ms(61_000)).energy_nj, 60_000_000 * 20);
         // An isolated packet: all the time that is not promotion, packet or tail.
         let used = train(&config, &[(10_000, 57, Way::Up)], 60_000);
@@ -359,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_run_that_ends_in_a_promotion_pays_for_its_part() {
-        let mut radio = Radio::new(Arc::new(lte()), 1, 0, Time::ZERO);
+        let mut radio = Radio::new(Arc::new(lte()), Coins::new(1, "radio/paging", 0), Time::ZERO);
         assert!(!radio.admits(ms(900), Way::Up));
         let used = radio.into_use(ms(1_000));
         assert_eq!((used.energy_nj, used.on), (100_000 * 1_211, Duration::from_millis(100)));

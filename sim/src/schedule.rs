@@ -76,13 +76,20 @@ fn strike<R: Rng>(when: &When, horizon: Time, rng: &mut R, mut lasts: impl FnMut
                 lasts(begin, rng);
             }
         }
-        When::Every(mean) => {
-            let mut begin = Time::ZERO + exponential(mean.get(), rng);
-            while begin < horizon {
-                let end = lasts(begin, rng);
-                begin = end + exponential(mean.get(), rng);
-            }
+        When::Every(mean) => again(mean.get(), Interval { begin: Time::ZERO, end: horizon }, rng, lasts),
+        When::During { every, from, to } => {
+            let (begin, end) = (Time::ZERO + from.get(), (Time::ZERO + to.get()).min(horizon));
+            again(every.get(), Interval { begin, end }, rng, lasts);
         }
+    }
+}
+
+/// A Poisson process that stands still while a fault lasts.
+fn again<R: Rng>(mean: Duration, within: Interval, rng: &mut R, mut lasts: impl FnMut(Time, &mut R) -> Time) {
+    let mut begin = within.begin + exponential(mean, rng);
+    while begin < within.end {
+        let end = lasts(begin, rng);
+        begin = end + exponential(mean, rng);
     }
 }
 

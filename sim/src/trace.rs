@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use cardiogram_policies::{AttemptFailure, GiveUp, LossReason, Time};
+use cardiogram_policies::{AppState, AttemptFailure, GiveUp, LossReason, Time};
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -67,6 +67,8 @@ pub enum What {
     },
     /// Something happened to the mapping of a connection.
     Nat {
+        /// The network whose first NAT it is.
+        network: u32,
         /// The device side's address: device and port.
         device: u32,
         /// The device's port.
@@ -76,6 +78,8 @@ pub enum What {
     },
     /// Something happened to the mapping of a connection at a NAT behind the first.
     OuterNat {
+        /// The network that the NAT belongs to.
+        network: u32,
         /// Which NAT, counted from the device: 1 is the second.
         nat: u32,
         /// The port of the NAT in front of it.
@@ -204,6 +208,28 @@ pub enum DeviceEvent {
         /// Paging and promotion.
         waited: Duration,
     },
+    /// The device is on a network now.
+    Attached {
+        /// Which, by its number.
+        network: u32,
+        /// How many addresses it has had there before.
+        lease: u32,
+    },
+    /// An address of the device is no longer its own.
+    Detached {
+        /// On which network.
+        network: u32,
+        /// Which address there.
+        lease: u32,
+        /// Why.
+        cause: Cause,
+    },
+    /// The application's process was killed.
+    Killed,
+    /// It was started again.
+    Started,
+    /// The application went to another state.
+    AppState(AppState),
 }
 
 /// What happens to a NAT mapping.
@@ -232,6 +258,8 @@ pub enum ServerEvent {
     SessionOpened {
         /// Whose session.
         device: u32,
+        /// The network it comes through.
+        network: u32,
         /// The client's port as the server sees it: the NAT's.
         outside: u16,
     },
@@ -239,6 +267,8 @@ pub enum ServerEvent {
     SessionClosed {
         /// Whose session.
         device: u32,
+        /// The network it comes through.
+        network: u32,
         /// The client's port as the server sees it: the NAT's.
         outside: u16,
     },
@@ -246,6 +276,8 @@ pub enum ServerEvent {
     Reaped {
         /// Whose session.
         device: u32,
+        /// The network it comes through.
+        network: u32,
         /// The client's port as the server sees it: the NAT's.
         outside: u16,
     },
@@ -280,12 +312,14 @@ pub(crate) enum Fact {
     },
     /// The device's port says which connection; the server is for whoever follows it through further NATs.
     Nat {
+        network: u32,
         device: u32,
         port: u16,
         server: u32,
         event: NatEvent,
     },
     OuterNat {
+        network: u32,
         nat: u32,
         port: u16,
         server: u32,
@@ -310,6 +344,10 @@ impl Fact {
                     | DeviceEvent::Trust
                     | DeviceEvent::GivenUp { .. }
                     | DeviceEvent::Lost { .. }
+                    | DeviceEvent::Attached { .. }
+                    | DeviceEvent::Detached { .. }
+                    | DeviceEvent::Killed
+                    | DeviceEvent::Started
             ),
             Self::Nat { .. } | Self::OuterNat { .. } | Self::Server { .. } => true,
         }
@@ -320,8 +358,10 @@ impl From<Fact> for What {
     fn from(fact: Fact) -> Self {
         match fact {
             Fact::Device { device, event } => Self::Device { device, event },
-            Fact::Nat { device, port, event, .. } => Self::Nat { device, port, event },
-            Fact::OuterNat { nat, port, server, event } => Self::OuterNat { nat, port, server, event },
+            Fact::Nat { network, device, port, event, .. } => Self::Nat { network, device, port, event },
+            Fact::OuterNat { network, nat, port, server, event } => {
+                Self::OuterNat { network, nat, port, server, event }
+            }
             Fact::Server { server, event } => Self::Server { server, event },
         }
     }

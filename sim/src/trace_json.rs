@@ -31,6 +31,12 @@ struct Line<'a> {
     what: Fields<'a>,
 }
 
+/// Whether it is the first network, which is not worth a word.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_first(network: &u32) -> bool {
+    *network == 0
+}
+
 #[derive(Serialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 enum Fields<'a> {
@@ -56,11 +62,15 @@ enum Fields<'a> {
         event: crate::trace::DeviceEvent,
     },
     Nat {
+        #[serde(skip_serializing_if = "is_first")]
+        network: u32,
         device: u32,
         port: u16,
         event: crate::trace::NatEvent,
     },
     OuterNat {
+        #[serde(skip_serializing_if = "is_first")]
+        network: u32,
         nat: u32,
         port: u16,
         server: u32,
@@ -117,9 +127,11 @@ fn what<'a>(entry: &Entry, trace: &'a Trace) -> Fields<'a> {
         }
         What::Dropped { packet, reason } => Fields::Dropped { reason: *reason, packet: packet.into() },
         What::Device { device, event } => Fields::Device { device: *device, event: *event },
-        What::Nat { device, port, event } => Fields::Nat { device: *device, port: *port, event: *event },
-        What::OuterNat { nat, port, server, event } => {
-            Fields::OuterNat { nat: *nat, port: *port, server: *server, event: *event }
+        What::Nat { network, device, port, event } => {
+            Fields::Nat { network: *network, device: *device, port: *port, event: *event }
+        }
+        What::OuterNat { network, nat, port, server, event } => {
+            Fields::OuterNat { network: *network, nat: *nat, port: *port, server: *server, event: *event }
         }
         What::Server { server, event } => Fields::Server { server: *server, event: *event },
     }

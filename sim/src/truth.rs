@@ -17,7 +17,8 @@ use cardiogram_policies::Time;
 
 use crate::{
     accuracy::Output,
-    config::{NatClass, WorldConfig},
+    config::{NatClass, Network, WorldConfig},
+    life::Address,
     link_faults::Cuts,
     nat,
     outcome::{Accuracy, Cause, DetectedBy, Detection, Episode, FalseAlarm},
@@ -61,36 +62,74 @@ pub(crate) fn judge<'a>(
     let mut verdict = Verdict::default();
     for (device, mut changes) in of_device.into_iter().enumerate() {
         changes.extend(&common);
-        changes.extend(cut_changes(&schedule.access[device]));
+        for (network, of_network) in (0..).zip(&schedule.networks) {
+            let link = Some(network);
+            changes.extend(cut_changes(link, &of_network.access[device]));
+            let dead = of_network.dead_leases.get(device).into_iter().flatten();
+            changes.extend(edges(dead, |begins| Change::DeadLease { network, begins }));
+        }
         // Stable: facts of one kind and moment stay in their order.
         changes.sort_by_key(|(at, _)| *at);
-        let classes = classes.iter().map(|of_nat| *of_nat.get(device).unwrap_or(&of_nat[0])).collect();
-        Judge::new(device as u32, classes).judge(&changes, Time::ZERO + config.duration, &mut verdict);
+        Judge::new(device as u32, &classes).judge(&changes, Time::ZERO + config.duration, &mut verdict);
     }
     verdict
 }
 
-/// How each NAT, by its place, treats what it has forgotten, by its subscribers: the devices, or a single one.
-fn classes(config: &WorldConfig, seed: u64) -> Vec<Vec<NatClass>> {
-    let of_nat = |(index, config_of_nat)| {
-        let subscribers = if index == 0 { config.devices.count } else { 1 };
-        let treatments = nat::treatments(config_of_nat, index, subscribers, seed);
-        treatments.into_iter().map(|treatment| treatment.class).collect()
+/// How the NATs of each network, by their places, treat what they have forgotten, by their subscribers: the devices, or a
+/// single one.
+type Classes = Vec<Vec<Vec<NatClass>>>;
+
+fn classes(config: &WorldConfig, seed: u64) -> Classes {
+    let of_network = |network: Network<'_>| {
+        let of_nat = |(index, config_of_nat)| {
+            let subscribers = if index == 0 { config.devices.count } else { 1 };
+            let treatments = nat::treatments(config_of_nat, &nat::stream(&network, index), subscribers, seed);
+            treatments.into_iter().map(|treatment| treatment.class).collect()
+        };
+        (0..).zip(network.nat).map(of_nat).collect()
     };
-    (0..).zip(&config.nat).map(of_nat).collect()
+    config.all_networks().map(of_network).collect()
 }
 
 /// A change of anything that decides whether a device's session is usable.
 #[derive(Clone, Copy)]
 enum Change {
     Device(DeviceEvent),
-    Nat { mapping: Key, event: NatEvent },
-    SessionOpened { server: u32, outside: u16 },
-    SessionClosed { server: u32, outside: u16 },
-    Fault { server: u32, cause: Cause, begins: bool },
-    Drain { server: u32, begins: bool },
-    Cut { up: bool, begins: bool },
+    Nat {
+        mapping: Key,
+        event: NatEvent,
+    },
+    SessionOpened {
+        server: u32,
+        outside: Outside,
+    },
+    SessionClosed {
+        server: u32,
+        outside: Outside,
+    },
+    Fault {
+        server: u32,
+        cause: Cause,
+        begins: bool,
+    },
+    Drain {
+        server: u32,
+        begins: bool,
+    },
+    /// Of the access link of a network, or of the core link.
+    Cut {
+        network: Option<u32>,
+        up: bool,
+        begins: bool,
+    },
+    DeadLease {
+        network: u32,
+        begins: bool,
+    },
 }
+
+/// A session as a server sees it: the network it comes through and the port there.
+type Outside = (u32, u16);
 
 impl Change {
     /// The change in a fact, and whose it is; faults come from the schedule, and what NATs do is found by [`path`].
@@ -99,11 +138,11 @@ impl Change {
             Fact::Device { device, event } => Some((device, Self::Device(event))),
             Fact::Nat { .. } | Fact::OuterNat { .. } => None,
             Fact::Server { server, event } => match event {
-                ServerEvent::SessionOpened { device, outside } => {
-                    Some((device, Self::SessionOpened { server, outside }))
+                ServerEvent::SessionOpened { device, network, outside } => {
+                    Some((device, Self::SessionOpened { server, outside: (network, outside) }))
                 }
-                ServerEvent::SessionClosed { device, outside } => {
-                    Some((device, Self::SessionClosed { server, outside }))
+                ServerEvent::SessionClosed { device, network, outside } => {
+                    Some((device, Self::SessionClosed { server, outside: (network, outside) }))
                 }
                 ServerEvent::Reaped { .. } | ServerEvent::FaultBegan(_) | ServerEvent::FaultEnded(_) => None,
             },
@@ -111,8 +150,15 @@ impl Change {
     }
 }
 
+impl Change {
+    /// Whether it takes an address from the device.
+    const fn ends_address(&self) -> bool {
+        matches!(self, Self::Device(DeviceEvent::Detached { .. }))
+    }
+}
+
 fn common_changes(schedule: &Schedule) -> Vec<(Time, Change)> {
-    let mut changes: Vec<(Time, Change)> = cut_changes(&schedule.core).collect();
+    let mut changes: Vec<(Time, Change)> = cut_changes(None, &schedule.core).collect();
     for (server, faults) in schedule.servers.iter().enumerate() {
         for fault in faults {
             let (server, cause) = (server as u32, fault.cause);
@@ -123,25 +169,33 @@ fn common_changes(schedule: &Schedule) -> Vec<(Time, Change)> {
     changes
 }
 
-fn cut_changes(cuts: &Cuts) -> impl Iterator<Item = (Time, Change)> + '_ {
-    let up = edges(&cuts.up, |begins| Change::Cut { up: true, begins });
-    up.chain(edges(&cuts.down, |begins| Change::Cut { up: false, begins }))
+fn cut_changes(network: Option<u32>, cuts: &Cuts) -> impl Iterator<Item = (Time, Change)> + '_ {
+    let up = edges(&cuts.up[..], move |begins| Change::Cut { network, up: true, begins });
+    up.chain(edges(&cuts.down[..], move |begins| Change::Cut { network, up: false, begins }))
 }
 
 fn edges<'a>(
-    intervals: &'a [Interval],
+    intervals: impl IntoIterator<Item = &'a Interval> + 'a,
     change: impl Fn(bool) -> Change + 'a,
 ) -> impl Iterator<Item = (Time, Change)> + 'a {
-    intervals.iter().flat_map(move |interval| [(interval.begin, change(true)), (interval.end, change(false))])
+    intervals.into_iter().flat_map(move |interval| [(interval.begin, change(true)), (interval.end, change(false))])
 }
 
 /// The state of everything that matters to one device.
-struct Judge {
+struct Judge<'a> {
     device: u32,
-    /// What each NAT does with what it has forgotten.
-    classes: Vec<NatClass>,
-    cuts_up: u32,
-    cuts_down: u32,
+    classes: &'a Classes,
+    /// The device's addresses, and the one it had last.
+    addresses: BTreeSet<Address>,
+    address: Address,
+    /// Why it lost the address that it lost last.
+    detached_by: Cause,
+    /// There is no process.
+    is_killed: bool,
+    /// Cuts under way, by link and direction, with their number.
+    cuts: BTreeMap<(Option<u32>, bool), u32>,
+    /// Networks on which the device's address is dead, with the number of times over.
+    dead_leases: BTreeMap<u32, u32>,
     /// Faults under way, by (server, cause), with their number.
     faults: BTreeMap<(u32, Cause), u32>,
     /// Drains under way, by server, with their number: sessions live on until their turn has come.
@@ -150,8 +204,8 @@ struct Judge {
     socket: Option<Socket>,
     /// Mappings of the device's connections.
     mappings: BTreeMap<Key, Mapping>,
-    /// Sessions the servers hold for the device, by server and the port they see.
-    held: BTreeSet<(u32, u16)>,
+    /// Sessions the servers hold for the device.
+    held: BTreeSet<(u32, Outside)>,
     episode: Option<Episode>,
     false_alarm: Option<FalseAlarm>,
     /// What the device's detector says.
@@ -160,6 +214,7 @@ struct Judge {
 
 struct Socket {
     port: u16,
+    address: Address,
     server: u32,
     connected: bool,
     /// The outside port that each NAT first had for it, when all had one; the last is the one that the server knows.
@@ -175,13 +230,17 @@ struct Mapping {
     ended_by: Option<Cause>,
 }
 
-impl Judge {
-    fn new(device: u32, classes: Vec<NatClass>) -> Self {
+impl<'a> Judge<'a> {
+    fn new(device: u32, classes: &'a Classes) -> Self {
         Self {
             device,
             classes,
-            cuts_up: 0,
-            cuts_down: 0,
+            addresses: BTreeSet::from([Address::FIRST]),
+            address: Address::FIRST,
+            detached_by: Cause::NetworkSwitch,
+            is_killed: false,
+            cuts: BTreeMap::new(),
+            dead_leases: BTreeMap::new(),
             faults: BTreeMap::new(),
             drains: BTreeMap::new(),
             socket: None,
@@ -205,9 +264,21 @@ impl Judge {
             then = now;
 
             let mut left_by = None;
+            let mut broken_by = None;
             for (_, change) in moment {
+                // A break that is noticed at once, as that of an address that the system takes away.
+                if usable && change.ends_address() {
+                    self.apply(*change);
+                    broken_by = self.state().err().flatten();
+                    continue;
+                }
                 left_by = self.apply(*change).or(left_by);
-                self.hear(now, *change, usable, &mut verdict.accuracy);
+                self.hear(now, *change, usable && broken_by.is_none(), &mut verdict.accuracy);
+            }
+            if let Some(cause) = broken_by {
+                let device = self.device;
+                self.episode = Some(Episode { device, cause, begin: now, end: None, detection: None, suspected: None });
+                self.output.end_stretch(now, &mut verdict.accuracy);
             }
             self.find_path();
             let state = self.state();
@@ -250,7 +321,10 @@ impl Judge {
             verdict.usable_time += span;
         }
         self.output.pass(span, usable, &mut verdict.accuracy);
-        let own = self.socket.as_ref().and_then(|socket| Some((socket.server, *socket.path.as_ref()?.last()?)));
+        let own = self
+            .socket
+            .as_ref()
+            .and_then(|socket| Some((socket.server, (socket.address.network, *socket.path.as_ref()?.last()?))));
         let zombies = self.held.iter().filter(|session| Some(**session) != own).count();
         verdict.zombie_time += span * zombies as u32;
     }
@@ -281,22 +355,36 @@ impl Judge {
         match state {
             Ok(()) => false,
             Err(Some(_)) => true,
-            Err(None) => self.cuts_up + self.cuts_down > 0 || self.faults.values().any(|count| *count > 0),
+            Err(None) => {
+                let counts = self.cuts.values().chain(self.faults.values()).chain(self.dead_leases.values());
+                self.addresses.is_empty() || counts.copied().any(|count| count > 0)
+            }
         }
     }
 
     /// Whether the device has a usable session; if it has one that is not, why.
     fn state(&self) -> Result<(), Option<Cause>> {
+        if self.is_killed {
+            return Err(Some(Cause::ProcessKilled));
+        }
         let socket = self.socket.as_ref().filter(|socket| socket.connected).ok_or(None)?;
+        if !self.addresses.contains(&socket.address) {
+            return Err(Some(self.detached_by));
+        }
         let fault = self.faults.iter().find(|((server, _), count)| *server == socket.server && **count > 0);
         if let Some(((_, cause), _)) = fault {
             return Err(Some(*cause));
         }
-        match (self.cuts_up > 0, self.cuts_down > 0) {
+        let network = socket.address.network;
+        let is_cut = |up| [None, Some(network)].iter().any(|link| self.cuts.get(&(*link, up)).is_some_and(|n| *n > 0));
+        match (is_cut(true), is_cut(false)) {
             (true, true) => return Err(Some(Cause::Cut)),
             (true, false) => return Err(Some(Cause::CutUp)),
             (false, true) => return Err(Some(Cause::CutDown)),
             (false, false) => {}
+        }
+        if self.dead_leases.get(&network).is_some_and(|count| *count > 0) {
+            return Err(Some(Cause::LeaseExpiry));
         }
         self.state_of_path(socket)
     }
@@ -306,8 +394,9 @@ impl Judge {
         let path = socket.path.as_ref().ok_or(None)?;
         let (mut ended_by, mut reset_by) = (None, None);
         let mut inside = socket.port;
-        for ((nat, outside), class) in (0..).zip(path).zip(&self.classes) {
-            let mapping = &self.mappings[&(nat, inside, socket.server)];
+        let network = socket.address.network;
+        for ((nat, outside), class) in (0..).zip(path).zip(self.classes_on(network)) {
+            let mapping = &self.mappings[&Key { network, nat, port: inside, server: socket.server }];
             // A mapping that was someone else's meanwhile has ended out of sight, but then one in front of it has not.
             ended_by = mapping.ended_by.or(ended_by);
             if mapping.outside != *outside || !(mapping.exists || class.is_same_port()) {
@@ -319,7 +408,7 @@ impl Judge {
             }
             inside = *outside;
         }
-        if self.held.contains(&(socket.server, inside)) {
+        if self.held.contains(&(socket.server, (network, inside))) {
             return Ok(());
         }
         let drains = self.drains.get(&socket.server).is_some_and(|count| *count > 0);
@@ -327,16 +416,24 @@ impl Judge {
         Err(Some(reset_by.unwrap_or(closed_by)))
     }
 
+    /// What the NATs of a network do with what they have forgotten of the device.
+    fn classes_on(&self, network: u32) -> impl Iterator<Item = NatClass> + use<'a> {
+        let device = self.device as usize;
+        self.classes[network as usize].iter().map(move |of_nat| *of_nat.get(device).unwrap_or(&of_nat[0]))
+    }
+
     /// Notes the path of an attempt once every NAT has a mapping for it.
     fn find_path(&mut self) {
         if let Some(socket) = self.socket.as_mut().filter(|socket| socket.path.is_none()) {
+            let network = socket.address.network;
             let mut inside = socket.port;
             let step = |nat| {
-                let mapping = self.mappings.get(&(nat, inside, socket.server)).filter(|mapping| mapping.exists)?;
+                let key = Key { network, nat, port: inside, server: socket.server };
+                let mapping = self.mappings.get(&key).filter(|mapping| mapping.exists)?;
                 inside = mapping.outside;
                 Some(inside)
             };
-            socket.path = (0..self.classes.len() as u32).map(step).collect();
+            socket.path = (0..self.classes[network as usize].len() as u32).map(step).collect();
         }
     }
 
@@ -359,8 +456,12 @@ impl Judge {
                 let count = self.drains.entry(server).or_default();
                 *count = if begins { *count + 1 } else { *count - 1 };
             }
-            Change::Cut { up, begins } => {
-                let count = if up { &mut self.cuts_up } else { &mut self.cuts_down };
+            Change::Cut { network, up, begins } => {
+                let count = self.cuts.entry((network, up)).or_default();
+                *count = if begins { *count + 1 } else { *count - 1 };
+            }
+            Change::DeadLease { network, begins } => {
+                let count = self.dead_leases.entry(network).or_default();
                 *count = if begins { *count + 1 } else { *count - 1 };
             }
         }
@@ -370,7 +471,7 @@ impl Judge {
     fn apply_device(&mut self, event: DeviceEvent) -> Option<DetectedBy> {
         match event {
             DeviceEvent::AttemptStarted { port, server } => {
-                self.socket = Some(Socket { port, server, connected: false, path: None });
+                self.socket = Some(Socket { port, address: self.address, server, connected: false, path: None });
             }
             DeviceEvent::Connected { .. } => {
                 self.socket.as_mut().expect("a device connects after it has attempted to").connected = true;
@@ -384,6 +485,16 @@ impl Judge {
                 self.socket = None;
                 return Some(DetectedBy::Transport(reason));
             }
+            DeviceEvent::Attached { network, lease } => {
+                self.address = Address { network, lease };
+                self.addresses.insert(self.address);
+            }
+            DeviceEvent::Detached { network, lease, cause } => {
+                self.addresses.remove(&Address { network, lease });
+                self.detached_by = cause;
+            }
+            DeviceEvent::Killed => (self.socket, self.is_killed) = (None, true),
+            DeviceEvent::Started => self.is_killed = false,
             _ => {}
         }
         None
@@ -414,24 +525,25 @@ mod tests {
     #[test]
     fn a_port_used_again_over_its_old_mapping_is_judged_like_any_other() {
         let (port, outside, server) = (40_000, 50_000, 0);
+        let key = Key { network: 0, nat: 0, port, server };
         let attempt = Change::Device(DeviceEvent::AttemptStarted { port, server });
         let connected = Change::Device(DeviceEvent::Connected { port, server });
         let given_up = DeviceEvent::GivenUp { port, reason: cardiogram_policies::GiveUp::NoReply };
         let changes = [
             (10, attempt),
-            (10, Change::Nat { mapping: (0, port, server), event: NatEvent::Created { outside } }),
-            (11, Change::SessionOpened { server, outside }),
+            (10, Change::Nat { mapping: key, event: NatEvent::Created { outside } }),
+            (11, Change::SessionOpened { server, outside: (0, outside) }),
             (11, connected),
             (20, Change::Device(given_up)),
-            (21, Change::SessionClosed { server, outside }),
+            (21, Change::SessionClosed { server, outside: (0, outside) }),
             (30, attempt),
-            (31, Change::SessionOpened { server, outside }),
+            (31, Change::SessionOpened { server, outside: (0, outside) }),
             (31, connected),
-            (40, Change::Nat { mapping: (0, port, server), event: NatEvent::Expired }),
+            (40, Change::Nat { mapping: key, event: NatEvent::Expired }),
         ];
         let changes = changes.map(|(secs, change)| (Time::from_secs(secs), change));
         let mut verdict = Verdict::default();
-        Judge::new(0, vec![NatClass::DropSilent]).judge(&changes, Time::from_secs(50), &mut verdict);
+        Judge::new(0, &vec![vec![vec![NatClass::DropSilent]]]).judge(&changes, Time::from_secs(50), &mut verdict);
         assert_eq!(verdict.usable_time, Duration::from_secs(9 + 9));
         assert_eq!(verdict.zombie_time, Duration::from_secs(1));
         assert_eq!(verdict.false_alarms.len(), 1);

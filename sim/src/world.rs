@@ -1,32 +1,52 @@
 //! Puts a world together: nodes, links, fault schedules, and the names and numbers that tie them. What the nodes do is
 //! their own business.
 
+use std::rc::Rc;
+
 use cardiogram_policies::{Time, unit::Span};
 
 use crate::{
-    config::{Direction, Distribution, FaultConfig, LinkConfig, LinkName, NatFlush, NatTimeout, WorldConfig},
+    config::{Direction, Distribution, FaultConfig, LinkConfig, MAIN, NatFlush, Network, WorldConfig},
     device::DeviceGroup,
-    link::{LaneConfig, Link},
-    link_faults::{self, Cuts},
-    nat::{Nat, NatFaults, Place},
+    life::{self, Life},
+    link::{Effect, LaneConfig, Link},
+    link_faults::{self, Cuts, Struck},
+    nat::{self, Nat, NatFaults, Place},
     node::Host,
     random::Coins,
-    schedule,
+    schedule::{self, Interval},
     server::{Clients, Server, ServerFaults},
     trace::NodeId,
 };
 
-/// The nodes of a world: the devices, the NATs from there to the servers, the servers in order.
+/// The node of the devices, the first one.
 pub(crate) const DEVICES: NodeId = NodeId(0);
 
-/// The node of a NAT.
-const fn nat_node(nat: u32) -> NodeId {
-    NodeId(1 + nat)
+/// Where the nodes of a world are: the devices, the NATs of each network from there to the servers, the servers in order.
+struct Layout {
+    /// The first NAT of each network.
+    first_nats: Vec<u32>,
+    first_server: u32,
 }
 
-/// The node of a server behind so many NATs.
-const fn server_node(nats: u32, server: u32) -> NodeId {
-    NodeId(1 + nats + server)
+impl Layout {
+    fn of(config: &WorldConfig) -> Self {
+        let mut next = DEVICES.0 + 1;
+        let mut first_nats = Vec::new();
+        for network in config.all_networks() {
+            first_nats.push(next);
+            next += network.nat.len() as u32;
+        }
+        Self { first_nats, first_server: next }
+    }
+
+    fn nat(&self, network: u32, nat: u32) -> NodeId {
+        NodeId(self.first_nats[network as usize] + nat)
+    }
+
+    const fn server(&self, server: u32) -> NodeId {
+        NodeId(self.first_server + server)
+    }
 }
 
 /// How long a packet is under way between two NATs.
@@ -34,53 +54,81 @@ pub(crate) const BETWEEN_NATS: Span = Span::millis(1);
 
 /// The names of the nodes, in order.
 pub(crate) fn node_names(config: &WorldConfig) -> Vec<String> {
-    let nats = config.nat.len();
-    let nat = |index| if nats == 1 { "nat".to_owned() } else { format!("nat-{index}") };
+    let nats = config.all_networks().flat_map(|network| {
+        let count = network.nat.len();
+        let of_network = if network.name == MAIN { "nat".to_owned() } else { format!("nat-{}", network.name) };
+        (0..count).map(move |nat| if count == 1 { of_network.clone() } else { format!("{of_network}-{nat}") })
+    });
     let servers = (0..config.server.count).map(|server| format!("server-{server}"));
-    std::iter::once("devices".to_owned()).chain((0..nats).map(nat)).chain(servers).collect()
+    std::iter::once("devices".to_owned()).chain(nats).chain(servers).collect()
 }
 
 /// The faults of a world, drawn.
 pub(crate) struct Schedule {
-    /// Cuts of each device's access link, up and down.
-    pub(crate) access: Vec<Cuts>,
+    /// The lives of the devices; none where nothing happens in them.
+    pub(crate) lives: Vec<Life>,
+    /// Those of each network.
+    pub(crate) networks: Vec<NetworkSchedule>,
     /// Cuts of the core link.
     pub(crate) core: Cuts,
-    /// Faults of each NAT.
-    pub(crate) nats: Vec<NatFaults>,
     /// Faults of each server.
     pub(crate) servers: Vec<Vec<ServerFaults>>,
 }
 
+/// The faults of a network, drawn.
+pub(crate) struct NetworkSchedule {
+    /// Cuts of each device's access link, up and down.
+    pub(crate) access: Vec<Cuts>,
+    /// When each device's address is dead; none where nothing happens to devices.
+    pub(crate) dead_leases: Vec<Vec<Interval>>,
+    /// Faults of each NAT.
+    pub(crate) nats: Vec<NatFaults>,
+}
+
 impl Schedule {
     pub(crate) fn draw(config: &WorldConfig, seed: u64) -> Self {
-        let horizon = Time::ZERO + config.duration;
-        Self {
-            access: (0..config.devices.count)
-                .map(|device| link_faults::cuts(config, LinkName::Access, u64::from(device), seed))
+        let devices = if life::is_eventful(config) { config.devices.count } else { 0 };
+        let lives: Vec<Life> = (0..devices).map(|device| Life::draw(config, device, seed)).collect();
+        let dead_on = |number: u32, life: &Life| {
+            life.dead_leases.iter().filter(|(on, _)| *on == number).map(|(_, dead)| *dead).collect()
+        };
+        let of_network = |(number, network): (u32, Network<'_>)| NetworkSchedule {
+            dead_leases: lives.iter().map(|life| dead_on(number, life)).collect(),
+            access: (0..u64::from(config.devices.count))
+                .map(|device| link_faults::cuts(config, Struck::Access { network: network.name, device }, seed))
                 .collect(),
-            core: link_faults::cuts(config, LinkName::Core, 0, seed),
-            nats: (0..config.nat.len() as u32).map(|nat| nat_faults(config, nat, horizon, seed)).collect(),
+            nats: (0..network.nat.len() as u32).map(|nat| nat_faults(config, network, nat, seed)).collect(),
+        };
+        Self {
+            networks: (0..).zip(config.all_networks()).map(of_network).collect(),
+            lives,
+            core: link_faults::cuts(config, Struck::Core, seed),
             servers: (0..config.server.count).map(|server| ServerFaults::draw(config, server, seed)).collect(),
         }
     }
 }
 
-fn nat_faults(config: &WorldConfig, nat: u32, horizon: Time, seed: u64) -> NatFaults {
+fn nat_faults(config: &WorldConfig, network: Network<'_>, nat: u32, seed: u64) -> NatFaults {
+    let horizon = Time::ZERO + config.duration;
     let mut flushes = Vec::new();
     let mut shifts = Vec::new();
     for (name, fault) in numbered(config) {
-        let hits = |of: Option<u32>| of.is_none_or(|of| of == nat);
+        let hits = |of_network: &Option<String>, of: Option<u32>| {
+            of.is_none_or(|of| of == nat) && of_network.as_ref().is_none_or(|of| of == network.name)
+        };
+        // The networks have luck of their own.
+        let name = network.component(&name);
         match fault {
-            FaultConfig::NatFlush(NatFlush { nat: of, when }) if hits(*of) => {
+            FaultConfig::NatFlush(NatFlush { network: of_network, nat: of, when }) if hits(of_network, *of) => {
                 // A flush takes no time of its own; the shortest length keeps two of them apart.
                 let instant = Distribution::Constant(Span::millis(1));
                 let drawn = schedule::intervals(when, Some(&instant), horizon, seed, &name, u64::from(nat));
                 flushes.extend(drawn.iter().map(|interval| interval.begin));
             }
-            FaultConfig::NatTimeout(NatTimeout { nat: of, when, lasts, established }) if hits(*of) => {
-                let drawn = schedule::intervals(when, lasts.as_ref(), horizon, seed, &name, u64::from(nat));
-                shifts.extend(drawn.into_iter().map(|interval| (interval, established.get())));
+            FaultConfig::NatTimeout(fault) if hits(&fault.network, fault.nat) => {
+                let drawn =
+                    schedule::intervals(&fault.when, fault.lasts.as_ref(), horizon, seed, &name, u64::from(nat));
+                shifts.extend(drawn.into_iter().map(|interval| (interval, fault.established.get())));
             }
             _ => {}
         }
@@ -96,52 +144,38 @@ pub(crate) fn numbered(config: &WorldConfig) -> impl Iterator<Item = (String, &F
 
 /// The hosts of a world in the order of their [`NodeId`]s.
 pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_trace: bool) -> Vec<Host> {
+    let layout = Layout::of(config);
+    let networks: Vec<Network<'_>> = config.all_networks().collect();
+    let wiring = Wiring { config, seed, schedule };
     let servers = config.server.count;
-    let lane = |link: LinkName, up: bool, index: u64, cuts: &Cuts| {
-        let (component, direction) = match (link, up) {
-            (LinkName::Access, true) => ("link/access", "link/access/up"),
-            (LinkName::Access, false) => ("link/access", "link/access/down"),
-            (LinkName::Core, true) => ("link/core", "link/core/up"),
-            (LinkName::Core, false) => ("link/core", "link/core/down"),
-        };
-        // Devices have faults of their own; servers share those of the core link, each with its own luck.
-        let fault_index = if link == LinkName::Access { index } else { 0 };
-        let coins = |fault: &str| Coins::new(seed, &format!("{direction}/{fault}"), index);
-        let not_in = if up { Direction::Down } else { Direction::Up };
-        LaneConfig {
-            component,
-            direction,
-            index,
-            cuts: if up { cuts.up.clone() } else { cuts.down.clone() },
-            effects: link_faults::effects(config, link, not_in, fault_index, seed, coins),
-        }
-    };
-    let access = |up: bool| {
-        let lanes = schedule.access.iter().enumerate();
-        Link::new(&config.access, seed, lanes.map(|(device, cuts)| lane(LinkName::Access, up, device as u64, cuts)))
-    };
-    let core = |up: bool, server: u32| {
-        let lane = lane(LinkName::Core, up, u64::from(server), &schedule.core);
-        Link::new(&config.core, seed, std::iter::once(lane))
-    };
 
-    let devices = DeviceGroup::new(config, seed);
-    let nats = config.nat.len() as u32;
-    let first = vec![(nat_node(0), access(true))];
-    let mut hosts = vec![Host::new(DEVICES, Box::new(devices), first, keep_trace)];
-    for nat in 0..nats {
-        let is_last = nat + 1 == nats;
-        let inside =
-            if nat == 0 { (DEVICES, access(false)) } else { (nat_node(nat - 1), between_nats(seed, "link/nat/down")) };
-        let mut links = vec![inside];
-        if is_last {
-            links.extend((0..servers).map(|server| (server_node(nats, server), core(true, server))));
-        } else {
-            links.push((nat_node(nat + 1), between_nats(seed, "link/nat/up")));
+    let to_networks = (0..).zip(&networks).map(|(number, network)| {
+        (layout.nat(number, 0), wiring.access(network, &schedule.networks[number as usize], true))
+    });
+    let devices = DeviceGroup::new(config, seed, schedule.lives.clone());
+    let mut hosts = vec![Host::new(DEVICES, Box::new(devices), to_networks.collect(), keep_trace)];
+    for (number, network) in (0..).zip(&networks) {
+        let of_network = &schedule.networks[number as usize];
+        let nats = network.nat.len() as u32;
+        for (index, nat) in (0..).zip(network.nat) {
+            let is_last = index + 1 == nats;
+            let inside = if index == 0 {
+                (DEVICES, wiring.access(network, of_network, false))
+            } else {
+                (layout.nat(number, index - 1), wiring.between_nats(network, false))
+            };
+            let mut links = vec![inside];
+            if is_last {
+                let core = |server| (layout.server(server), wiring.core(network, true, server));
+                links.extend((0..servers).map(core));
+            } else {
+                links.push((layout.nat(number, index + 1), wiring.between_nats(network, true)));
+            }
+            let place = Place { network: number, index, is_last, devices: config.devices.count, servers };
+            let faults = &of_network.nats[index as usize];
+            let node = Nat::new(nat.clone(), place, &nat::stream(network, index), faults, seed);
+            hosts.push(Host::new(layout.nat(number, index), Box::new(node), links, keep_trace));
         }
-        let place = Place { index: nat, is_last, devices: config.devices.count, servers };
-        let node = Nat::new(config.nat[nat as usize].clone(), place, &schedule.nats[nat as usize], seed);
-        hosts.push(Host::new(nat_node(nat), Box::new(node), links, keep_trace));
     }
     for server in 0..servers {
         let clients = Clients {
@@ -151,15 +185,73 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
         };
         let faults = &schedule.servers[server as usize];
         let node = Server::new(server, &config.server, config.strategy.server.clone(), clients, faults, seed);
-        let link = (nat_node(nats - 1), core(false, server));
-        hosts.push(Host::new(server_node(nats, server), Box::new(node), vec![link], keep_trace));
+        let to_networks = (0..).zip(&networks).map(|(number, network)| {
+            (layout.nat(number, network.nat.len() as u32 - 1), wiring.core(network, false, server))
+        });
+        hosts.push(Host::new(layout.server(server), Box::new(node), to_networks.collect(), keep_trace));
     }
     hosts
 }
 
-/// One direction of the link between two NATs: constant, and nothing is lost on it.
-fn between_nats(seed: u64, direction: &'static str) -> Link {
-    let config = LinkConfig::of_delay(Distribution::Constant(BETWEEN_NATS));
-    let lane = LaneConfig { component: "link/nat", direction, index: 0, cuts: [].into(), effects: Vec::new() };
-    Link::new(&config, seed, std::iter::once(lane))
+/// Makes links, each direction of each by its name.
+struct Wiring<'a> {
+    config: &'a WorldConfig,
+    seed: u64,
+    schedule: &'a Schedule,
+}
+
+/// The names of a link and of one of its directions.
+struct Names {
+    component: String,
+    direction: String,
+}
+
+impl Names {
+    fn new(network: &Network<'_>, link: &str, up: bool) -> Self {
+        let component = network.component(link);
+        let direction = format!("{component}/{}", if up { "up" } else { "down" });
+        Self { component, direction }
+    }
+
+    fn lane(&self, index: u64, cuts: Rc<[Interval]>, effects: Vec<Effect>) -> LaneConfig<'_> {
+        LaneConfig { component: &self.component, direction: &self.direction, index, cuts, effects }
+    }
+}
+
+impl Wiring<'_> {
+    /// One direction of the access link of a network: a lane a device.
+    fn access(&self, network: &Network<'_>, schedule: &NetworkSchedule, up: bool) -> Link {
+        let names = Names::new(network, "link/access", up);
+        let lanes = (0..).zip(&schedule.access).map(|(device, cuts)| {
+            let effects = self.effects(Struck::Access { network: network.name, device }, &names, up, device);
+            // Nothing passes a dead address either way.
+            let cuts = match schedule.dead_leases.get(device as usize).filter(|dead| !dead.is_empty()) {
+                Some(dead) => schedule::merge([&cuts.towards(up)[..], dead].concat()).into(),
+                None => cuts.towards(up),
+            };
+            names.lane(device, cuts, effects)
+        });
+        Link::new(network.access, self.seed, lanes)
+    }
+
+    /// One direction of the core link between a network and a server: servers share its faults, each with its own luck.
+    fn core(&self, network: &Network<'_>, up: bool, server: u32) -> Link {
+        let names = Names::new(network, "link/core", up);
+        let effects = self.effects(Struck::Core, &names, up, u64::from(server));
+        let lane = names.lane(u64::from(server), self.schedule.core.towards(up), effects);
+        Link::new(&self.config.core, self.seed, std::iter::once(lane))
+    }
+
+    /// One direction of the link between two NATs: constant, and nothing is lost on it.
+    fn between_nats(&self, network: &Network<'_>, up: bool) -> Link {
+        let names = Names::new(network, "link/nat", up);
+        let lane = names.lane(0, [].into(), Vec::new());
+        Link::new(&LinkConfig::of_delay(Distribution::Constant(BETWEEN_NATS)), self.seed, std::iter::once(lane))
+    }
+
+    fn effects(&self, link: Struck<'_>, names: &Names, up: bool, lane: u64) -> Vec<Effect> {
+        let not_in = if up { Direction::Down } else { Direction::Up };
+        let coins = |fault: &str| Coins::new(self.seed, &format!("{}/{fault}", names.direction), lane);
+        link_faults::effects(self.config, link, not_in, self.seed, coins)
+    }
 }

@@ -80,10 +80,10 @@ fn log(trace: &Trace, out: &mut dyn Write) -> Result<(), Failure> {
             What::Received { packet, from } => format!("< {:width$}  {}", node(*from), headers(packet)),
             What::Dropped { packet, reason } => format!("drops {} ({reason:?})", headers(packet)),
             What::Device { device, event } => format!("device {device} {}", device_words(event)),
-            What::Nat { device, port, event } => {
+            What::Nat { device, port, event, .. } => {
                 format!("mapping of device {device} port {port} {}", nat_words(*event))
             }
-            What::OuterNat { nat, port, server, event } => {
+            What::OuterNat { nat, port, server, event, .. } => {
                 format!("mapping of port {port} of NAT {} to server {server} {}", nat - 1, nat_words(*event))
             }
             What::Server { server, event } => format!("server {server} {}", server_words(*event)),
@@ -140,13 +140,13 @@ fn nat_words(event: NatEvent) -> String {
 
 fn server_words(event: ServerEvent) -> String {
     match event {
-        ServerEvent::SessionOpened { device, outside } => {
+        ServerEvent::SessionOpened { device, outside, .. } => {
             format!("opens the session of device {device} (port {outside})")
         }
-        ServerEvent::SessionClosed { device, outside } => {
+        ServerEvent::SessionClosed { device, outside, .. } => {
             format!("ends the session of device {device} (port {outside})")
         }
-        ServerEvent::Reaped { device, outside } => format!("reaps the session of device {device} (port {outside})"),
+        ServerEvent::Reaped { device, outside, .. } => format!("reaps the session of device {device} (port {outside})"),
         ServerEvent::FaultBegan(cause) => format!("fault begins: {}", cause.name()),
         ServerEvent::FaultEnded(cause) => format!("fault ends: {}", cause.name()),
         other => format!("{other:?}"),

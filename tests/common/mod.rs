@@ -4,7 +4,7 @@
 // Each test program uses its own part of this.
 #![allow(dead_code, unreachable_pub)]
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
     HeartbeatSpec, ReconnectSpec, ServerSpec, StrategySpec, Time,
@@ -14,8 +14,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Engine, Outcome, RunOptions, WorldConfig,
     config::{
-        Cut, DevicesConfig, Direction, Distribution, FaultConfig, LinkConfig, LinkName, NatConfig, NatFlush,
-        ServerConfig, ServerFault, TrafficConfig, When,
+        Cut, DevicesConfig, Direction, Distribution, FaultConfig, LifeConfig, LinkConfig, LinkName, NatConfig,
+        NatFlush, ServerConfig, ServerFault, TrafficConfig, When,
     },
     run,
     trace::{DeviceEvent, Entry, NatEvent, NodeId, What},
@@ -43,8 +43,10 @@ pub fn world(heartbeat: HeartbeatSpec) -> WorldConfig {
         access: link(ACCESS),
         radio: None,
         nat: vec![NatConfig::default()],
+        networks: BTreeMap::new(),
         core: link(CORE),
         server: ServerConfig::default(),
+        life: LifeConfig::default(),
         traffic: TrafficConfig::default(),
         faults: Vec::new(),
         strategy: strategy("tested", heartbeat),
@@ -118,7 +120,7 @@ pub fn cut_of(link: LinkName, direction: Direction, begin: Time, lasts: Option<D
 }
 
 pub fn flush(when: Time) -> FaultConfig {
-    FaultConfig::NatFlush(NatFlush { nat: None, when: at(when) })
+    FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: at(when) })
 }
 
 /// A fault of all servers; wrap it in its kind.

@@ -1,7 +1,9 @@
 //! Small random worlds: topology, links, NAT, traffic, faults, strategies. Short enough that a case costs milliseconds,
 //! hostile enough that most of them lose connections in several ways.
 
-use std::time::Duration;
+mod life;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
     HeartbeatSpec, ReconnectSpec, ServerSpec, StrategySpec,
@@ -13,9 +15,9 @@ use cardiogram_policies::{
 use cardiogram_sim::config::{
     AfterExpiry, Background, BurstLoss, ClassShare, Cost, Cut, DelaySpike, DevicesConfig, Direction, Distribution,
     Drain, Duplication, Exponential as ExponentialDelay, FaultConfig, Flapping, FrameSizes, Handover, HandoverMode,
-    LinkConfig, LinkName, Login, LossBurst, NatClass, NatConfig, NatFlush, NatRefresh, NatTimeout, Overload, Part,
-    Pauses, RadioConfig, Rate, RateLimit, Reordering, ServerConfig, ServerFault, TailStage, TcpPreset, TrafficConfig,
-    Undelivered, When, WorldConfig,
+    LifeConfig, LinkConfig, LinkName, Login, LossBurst, NatClass, NatConfig, NatFlush, NatRefresh, NatTimeout,
+    Overload, Part, Pauses, RadioConfig, Rate, RateLimit, Reordering, ServerConfig, ServerFault, TailStage, TcpPreset,
+    TrafficConfig, Undelivered, When, WorldConfig,
 };
 use proptest::prelude::*;
 
@@ -24,17 +26,20 @@ const DURATION: u64 = 1_800;
 
 /// A random world. It never has problems.
 pub(crate) fn world() -> impl Strategy<Value = WorldConfig> {
-    let access = (link(), prop::option::of(radio()));
-    let nats = prop::collection::vec(nat(), 1..4);
-    (devices(), access, nats, link(), server(), traffic(), prop::collection::vec(fault(), 0..4), strategy()).prop_map(
-        |(devices, (access, radio), nat, core, server, traffic, faults, strategy)| WorldConfig {
+    let access = (link(), prop::option::of(radio()), prop::collection::vec(nat(), 1..4));
+    let life = prop_oneof![Just(LifeConfig::default()), life::life()];
+    let faults = prop::collection::vec(fault(), 0..4);
+    (devices(), access, life::network(), link(), server(), traffic(), (life, faults), strategy()).prop_map(
+        |(devices, (access, radio, nat), network, core, server, traffic, (life, faults), strategy)| WorldConfig {
             duration: Duration::from_secs(DURATION),
             devices,
             access,
             radio,
             nat,
+            networks: BTreeMap::from([("wifi".into(), network)]),
             core,
             server,
+            life,
             traffic,
             faults,
             strategy,
@@ -229,7 +234,11 @@ fn fault() -> impl Strategy<Value = FaultConfig> {
         span(100..1_000).prop_map(When::Every),
     ];
     let lasts = prop::option::weighted(0.9, millis(1..300_000).prop_map(Distribution::Constant));
-    prop_oneof![server_fault(when.clone(), lasts.clone()), link_fault(when, lasts)]
+    prop_oneof![
+        2 => server_fault(when.clone(), lasts.clone()),
+        2 => link_fault(when.clone(), lasts.clone()),
+        1 => life::fault(when, lasts),
+    ]
 }
 
 fn server_fault(
@@ -240,7 +249,7 @@ fn server_fault(
     (0..9, when, lasts, slow, span(5..200)).prop_map(|(kind, when, lasts, (capacity, ramp), established)| {
         let server = || ServerFault { server: None, when: when.clone(), lasts: lasts.clone() };
         match kind {
-            0 => FaultConfig::NatFlush(NatFlush { nat: None, when }),
+            0 => FaultConfig::NatFlush(NatFlush { network: None, nat: None, when }),
             1 => FaultConfig::Stall(server()),
             2 => FaultConfig::Crash(server()),
             3 => FaultConfig::Vanish(server()),
@@ -253,7 +262,7 @@ fn server_fault(
                 let capacity = Fraction::new(capacity.get() + 0.001).expect("within 0 to 1");
                 FaultConfig::Overload(Overload { server: None, when, lasts, capacity, ramp })
             }
-            7 => FaultConfig::NatTimeout(NatTimeout { nat: Some(0), when, lasts, established }),
+            7 => FaultConfig::NatTimeout(NatTimeout { network: None, nat: Some(0), when, lasts, established }),
             _ => {
                 let over = lasts.map_or(Span::secs(60), |lasts| Span::at_least(lasts.min()));
                 FaultConfig::Drain(Drain { server: None, when, over, restart: Span::secs(5) })
@@ -266,7 +275,11 @@ fn link_fault(
     when: impl Strategy<Value = When>,
     lasts: impl Strategy<Value = Option<Distribution>>,
 ) -> impl Strategy<Value = FaultConfig> {
-    let link = prop_oneof![Just(LinkName::Access), Just(LinkName::Core)];
+    let link = prop_oneof![
+        3 => Just(LinkName::Access),
+        3 => Just(LinkName::Core),
+        1 => Just(LinkName::Network("wifi".into())),
+    ];
     let direction = prop_oneof![Just(Direction::Both), Just(Direction::Up), Just(Direction::Down)];
     let delay = prop_oneof![
         millis(1..20_000).prop_map(Distribution::Constant),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cardiogram_policies::unit::{Fraction, format_duration};
 
 use super::{Found, STRIKES_MAX};
-use crate::config::{Distribution, FaultConfig, Flapping, LinkConfig, Rate, WorldConfig};
+use crate::config::{Distribution, FaultConfig, Flapping, LinkConfig, LinkName, Rate, WorldConfig};
 
 /// The shortest delay of a link: the turmoil engine's windows are as long, and shorter ones would not end.
 const DELAY_MIN: Duration = Duration::from_micros(100);
@@ -17,14 +17,14 @@ const CYCLES_MAX: u32 = 10_000;
 const PACKET_MAX: usize = 1_500;
 
 /// The longest that a packet takes on a healthy link, its wait in the queue included.
-pub(super) fn delay_max(link: &LinkConfig) -> Duration {
+pub(crate) fn delay_max(link: &LinkConfig) -> Duration {
     let base = link.base_delay.as_ref().map_or(Duration::ZERO, Distribution::practical_max);
     let queue = link.rate.map_or(Duration::ZERO, |rate| rate.queue.get() + rate.time_for(PACKET_MAX));
     base + link.delay.practical_max() + queue
 }
 
 /// Whether a healthy link never loses a packet.
-pub(super) fn is_lossless(link: &LinkConfig) -> bool {
+pub(crate) fn is_lossless(link: &LinkConfig) -> bool {
     link.packet_loss.get() <= 0.0 && link.burst_loss.is_none() && link.rate.is_none()
 }
 
@@ -60,6 +60,16 @@ impl Found {
 
     /// What concerns links only; `path` is that of the fault.
     pub(super) fn link_fault(&mut self, path: &str, fault: &FaultConfig, world: &WorldConfig) {
+        if let Some(LinkName::Network(name)) = fault.on_link().map(|on| on.link)
+            && world.network_number(name).is_none()
+        {
+            let networks: Vec<String> = world.all_networks().map(|network| format!("`{}`", network.name)).collect();
+            self.add(
+                format!("{path}.link"),
+                format!("there is no link `{name}`"),
+                format!("use `access`, `core`, or the name of a network: {}", networks.join(", ")),
+            );
+        }
         match fault {
             FaultConfig::LossBurst(spec) if spec.loss >= Fraction::ONE => self.add(
                 format!("{path}.loss"),

@@ -15,12 +15,12 @@ const LOGINS_PER_S_MAX: u32 = 100_000;
 const LOGIN_ROUND_TRIPS_MAX: u8 = 8;
 
 /// Round trips between hello and welcome.
-pub(super) fn login_round_trips(world: &WorldConfig) -> u32 {
+pub(crate) fn login_round_trips(world: &WorldConfig) -> u32 {
     world.server.login.as_ref().map_or(0, |login| u32::from(login.round_trips))
 }
 
 /// The most that the server does for a connection until its welcome, when nobody else connects.
-pub(super) fn login_work(world: &WorldConfig) -> Duration {
+pub(crate) fn login_work(world: &WorldConfig) -> Duration {
     let login = world.server.login.as_ref().map_or(Duration::ZERO, |login| login.cpu.practical_max());
     login + world.server.accept_cost.practical_max()
 }

@@ -195,7 +195,7 @@ impl RateLimit {
 /// Where and when a fault of a link strikes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OnLink<'a> {
-    pub(crate) link: LinkName,
+    pub(crate) link: &'a LinkName,
     pub(crate) direction: Direction,
     pub(crate) when: &'a When,
     pub(crate) lasts: Option<&'a Distribution>,
@@ -206,7 +206,7 @@ impl FaultConfig {
     pub(crate) fn on_link(&self) -> Option<OnLink<'_>> {
         macro_rules! place {
             ($fault:expr) => {
-                ($fault.link, $fault.direction, &$fault.when, $fault.lasts.as_ref())
+                (&$fault.link, $fault.direction, &$fault.when, $fault.lasts.as_ref())
             };
         }
         let (link, direction, when, lasts) = match self {
@@ -214,7 +214,7 @@ impl FaultConfig {
             Self::LossBurst(fault) => place!(fault),
             Self::DelaySpike(fault) => place!(fault),
             Self::Flapping(fault) => place!(fault),
-            Self::Handover(fault) => (fault.link, Direction::Both, &fault.when, Some(&fault.lasts)),
+            Self::Handover(fault) => (&fault.link, Direction::Both, &fault.when, Some(&fault.lasts)),
             Self::Duplication(fault) => place!(fault),
             Self::Reordering(fault) => place!(fault),
             Self::RateLimit(fault) => place!(fault),

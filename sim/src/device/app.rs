@@ -1,21 +1,25 @@
 //! One device: its kernel's connections and its application. Sans-IO.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use cardiogram_policies::{
-    Action, AttemptFailure, Bounds, Event, GiveUp, Heartbeat, LossReason, Reconnect, ReconnectEvent, ServerChoice,
-    StrategySpec, Time, Verdict, reconnect::Ended,
+    Action, AppState, AttemptFailure, Event, GiveUp, Heartbeat, LossReason, Reconnect, ReconnectEvent, ServerChoice,
+    Time, Verdict, reconnect::Ended,
 };
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::{Context, Shared, tap::Tap};
+use super::{
+    Context, Shared,
+    living::{Addresses, Happening, Living},
+    tap::Tap,
+};
 use crate::{
     address,
-    config::TrafficConfig,
+    config::{OldSockets, TrafficConfig},
     frame::Frame,
-    outcome::PacketCounts,
+    life::{Address, Life, Move},
+    outcome::{Cause, PacketCounts},
     packet::Packet,
-    random,
     tcp::{self, Connection, Failure, State},
     trace::DeviceEvent,
     traffic::{Message, Messages},
@@ -23,6 +27,8 @@ use crate::{
 
 /// The range that Linux takes the ports of outgoing connections from.
 const EPHEMERAL: std::ops::Range<u16> = 32_768..61_000;
+/// How long Android lets connections over the network before work on when a better one has come (V, AOSP).
+const LINGER: Duration = Duration::from_secs(30);
 /// Heartbeats whose replies are still waited for; more than any policy keeps in mind.
 const OUTSTANDING_MAX: usize = 1_024;
 
@@ -45,12 +51,21 @@ pub(super) struct Device {
     unacknowledged: VecDeque<Message>,
     /// The next message expected from the server.
     expects: u32,
+    addresses: Addresses,
+    /// `None`: nothing ever happens to it.
+    living: Option<Box<Living>>,
+    /// How many times its process has been started.
+    starts: u64,
+    /// What the application knows of its being on the screen.
+    app_state: Option<AppState>,
 }
 
 /// What the application is at.
 #[derive(Clone, Copy)]
 enum Phase {
-    /// It has not started, or waits for its next attempt.
+    /// It has not made its first attempt, which it makes from then on, when there is a network.
+    Starting { at: Time },
+    /// It waits for its next attempt.
     Waiting { until: Time },
     /// An attempt is under way.
     Connecting { deadline: Time, introduced: bool },
@@ -58,6 +73,8 @@ enum Phase {
     Online,
     /// The reconnect policy has stopped.
     Stopped,
+    /// There is no process.
+    Dead,
 }
 
 struct Socket {
@@ -69,48 +86,96 @@ struct Socket {
 }
 
 impl Device {
-    pub(super) fn new(
-        index: u32,
-        start: Time,
-        traffic: &TrafficConfig,
-        strategy: &StrategySpec,
-        bounds: &Bounds,
-        shared: &Shared,
-    ) -> Self {
+    pub(super) fn new(index: u32, start: Time, traffic: &TrafficConfig, life: Option<Life>, shared: &Shared) -> Self {
         let seed = shared.seed;
-        let number = u64::from(index);
         let first_port = xxh3_64_with_seed(&index.to_le_bytes(), seed) % u64::from(EPHEMERAL.end - EPHEMERAL.start);
+        let (heartbeat, reconnect) = shared.policies(index, 0);
         Self {
             index,
-            phase: Phase::Waiting { until: start },
+            phase: Phase::Starting { at: start },
             server: index % shared.servers,
             socket: None,
             orphans: Vec::new(),
             next_port: EPHEMERAL.start + first_port as u16,
-            heartbeat: strategy.heartbeat.build(bounds, Box::new(random::stream(seed, "policy/heartbeat", number))),
-            reconnect: strategy.reconnect.build(Box::new(random::stream(seed, "policy/reconnect", number))),
+            heartbeat,
+            reconnect,
             outstanding: VecDeque::new(),
             messages: traffic.up.map(|mean| Box::new(Messages::up(seed, index, start, mean.get()))),
             unacknowledged: VecDeque::new(),
             expects: 0,
+            addresses: Addresses::FIRST,
+            living: life.map(|life| Box::new(Living::new(life))),
+            starts: 0,
+            app_state: None,
         }
     }
 
     /// When anything of this device is due next.
     pub(super) fn next_wake(&self) -> Option<Time> {
+        let kernel = |socket: &Socket| socket.tcp.next_timer().map(|due| self.when(due));
+        let socket = self.socket.as_deref().and_then(kernel);
+        let orphans = self.orphans.iter().filter_map(kernel);
+        orphans.chain(socket).chain(self.next_of_app()).chain(self.next_of_life()).min()
+    }
+
+    /// When the application has something to do.
+    fn next_of_app(&self) -> Option<Time> {
         let phase = match self.phase {
-            Phase::Waiting { until } => Some(until),
+            Phase::Starting { at } => self.is_attached().then_some(at),
+            Phase::Waiting { until } => self.is_attached().then(|| self.fires(until)),
             Phase::Connecting { deadline, .. } => Some(deadline),
-            Phase::Online => self.heartbeat.deadline(),
+            Phase::Online => self.heartbeat.deadline().map(|due| self.fires(due)),
             Phase::Stopped => None,
+            Phase::Dead => return None,
         };
         let message = self.messages.as_ref().map(|messages| messages.peek().created);
-        let socket = self.socket.as_ref().and_then(|socket| socket.tcp.next_timer());
-        let orphans = self.orphans.iter().filter_map(|socket| socket.tcp.next_timer());
-        orphans.chain(phase).chain(message).chain(socket).min()
+        phase.into_iter().chain(message).min()
+    }
+
+    /// When something happens to the device.
+    fn next_of_life(&self) -> Option<Time> {
+        let linger = self.addresses.lingering.map(|(_, until)| until);
+        let happens = self.living.as_ref().and_then(|living| living.next());
+        linger.into_iter().chain(happens).min()
+    }
+
+    pub(super) const fn index(&self) -> u32 {
+        self.index
+    }
+
+    pub(super) const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// What the kernel's clock shows.
+    pub(super) fn kernel(&self, now: Time) -> Time {
+        self.living.as_ref().map_or(now, |living| living.kernel(now))
+    }
+
+    /// When the kernel's clock will show a time.
+    fn when(&self, kernel: Time) -> Time {
+        self.living.as_ref().map_or(kernel, |living| living.when(kernel))
+    }
+
+    /// When a timer of the application fires that is due at `due`.
+    fn fires(&self, due: Time) -> Time {
+        self.living.as_ref().map_or(due, |living| living.fires(due))
+    }
+
+    /// Something other than the kernel's timers keeps the processor awake for a while.
+    pub(super) fn wake(&mut self, now: Time) {
+        if let Some(living) = &mut self.living {
+            living.wake(now);
+        }
+    }
+
+    const fn is_attached(&self) -> bool {
+        self.addresses.current.is_some()
     }
 
     pub(super) fn on_packet(&mut self, packet: &Packet, context: &mut Context) {
+        self.wake(context.now);
+        context.kernel = self.kernel(context.now);
         if let Some(socket) = self.socket.as_deref_mut().filter(|socket| socket.is_of(packet)) {
             socket.on_packet(self.index, packet, context);
             self.drive(context);
@@ -133,6 +198,12 @@ impl Device {
     }
 
     pub(super) fn on_wake(&mut self, context: &mut Context) {
+        self.live(context);
+        let app_is_due = self.next_of_app().is_some_and(|due| due <= context.now);
+        if let Some(living) = self.living.as_mut().filter(|_| app_is_due) {
+            living.fired(context.now);
+            context.kernel = living.kernel(context.now);
+        }
         for orphan in &mut self.orphans {
             orphan.run_timers(self.index, context);
         }
@@ -142,7 +213,7 @@ impl Device {
         }
         self.create_messages(context);
         match self.phase {
-            Phase::Waiting { until } if until <= context.now => self.attempt(context),
+            Phase::Starting { at: due } | Phase::Waiting { until: due } if due <= context.now => self.attempt(context),
             // What has arrived in time counts before the deadline does.
             Phase::Connecting { .. } => {
                 self.drive(context);
@@ -153,6 +224,116 @@ impl Device {
                 }
             }
             _ => self.drive(context),
+        }
+    }
+
+    /// Lets what happens to the device at this moment happen.
+    fn live(&mut self, context: &mut Context) {
+        let now = context.now;
+        if let Some((old, _)) = self.addresses.lingering.filter(|(_, until)| *until <= now) {
+            self.addresses.lingering = None;
+            self.detached(old, Cause::NetworkSwitch, OldSockets::Abort, context);
+        }
+        while let Some(what) = self.living.as_mut().and_then(|living| living.pop(now)) {
+            self.wake(now);
+            context.kernel = self.kernel(now);
+            match what {
+                Happening::Moves(to) => self.relocate(to, context),
+                Happening::Dies => self.die(context),
+                Happening::Starts => self.start(context),
+                Happening::Turns(state) => self.turn(state, context),
+            }
+        }
+    }
+
+    fn relocate(&mut self, Move { to, cause, old_sockets, .. }: Move, context: &mut Context) {
+        // Only one old address lingers.
+        if let Some((old, _)) = self.addresses.lingering.take() {
+            self.detached(old, cause, OldSockets::Abort, context);
+        }
+        let old = std::mem::replace(&mut self.addresses.current, to);
+        if let Some(old) = old {
+            if old_sockets == OldSockets::Linger && to.is_some() {
+                self.addresses.lingering = Some((old, context.now + LINGER));
+            } else {
+                self.detached(old, cause, old_sockets, context);
+            }
+        }
+        context.addresses = self.addresses;
+        if let Some(Address { network, lease }) = to {
+            context.io.device(self.index, DeviceEvent::Attached { network, lease });
+        }
+        self.tell_of_network(context);
+    }
+
+    /// An address is gone, and with it what `old_sockets` says.
+    fn detached(&mut self, old: Address, cause: Cause, old_sockets: OldSockets, context: &mut Context) {
+        context.addresses = self.addresses;
+        let Address { network, lease } = old;
+        context.io.device(self.index, DeviceEvent::Detached { network, lease, cause });
+        if old_sockets == OldSockets::Rot {
+            return;
+        }
+        let ip = old.of(self.index);
+        self.orphans.retain(|socket| *socket.tcp.local().ip() != ip);
+        let Some(socket) = self.socket.take_if(|socket| *socket.tcp.local().ip() == ip) else { return };
+        match self.phase {
+            Phase::Online => self.lost(socket.tcp.local().port(), LossReason::Aborted, context),
+            _ => self.failed(AttemptFailure::NoNetwork, context),
+        }
+    }
+
+    fn tell_of_network(&mut self, context: &mut Context) {
+        let now = context.now;
+        let network = self.addresses.current.map(|address| address.network);
+        match self.phase {
+            Phase::Starting { at } if at <= now => self.attempt(context),
+            Phase::Starting { .. } | Phase::Dead => {}
+            Phase::Online => {
+                self.heartbeat.on_event(now, &Event::NetworkChanged(network));
+                self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network));
+                self.drive(context);
+            }
+            Phase::Connecting { .. } => self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network)),
+            Phase::Waiting { .. } | Phase::Stopped => {
+                self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network));
+                self.plan(context);
+            }
+        }
+    }
+
+    fn die(&mut self, context: &mut Context) {
+        // A process that has not been started cannot be killed.
+        if let Phase::Starting { .. } = self.phase {
+            return;
+        }
+        if self.socket.is_some() {
+            self.leave(context);
+        }
+        self.phase = Phase::Dead;
+        context.io.device(self.index, DeviceEvent::Killed);
+    }
+
+    fn start(&mut self, context: &mut Context) {
+        if !matches!(self.phase, Phase::Dead) {
+            return;
+        }
+        self.starts += 1;
+        (self.heartbeat, self.reconnect) = context.shared.policies(self.index, self.starts);
+        context.io.device(self.index, DeviceEvent::Started);
+        self.phase = Phase::Starting { at: context.now };
+        if let Some(state) = self.app_state {
+            self.heartbeat.on_event(context.now, &Event::AppState(state));
+        }
+        self.attempt(context);
+    }
+
+    fn turn(&mut self, state: AppState, context: &mut Context) {
+        self.app_state = Some(state);
+        context.io.device(self.index, DeviceEvent::AppState(state));
+        if !matches!(self.phase, Phase::Dead) {
+            self.heartbeat.on_event(context.now, &Event::AppState(state));
+            self.drive(context);
         }
     }
 
@@ -252,13 +433,18 @@ impl Device {
                     Some(Failure::Reset | Failure::Refused) => LossReason::Reset,
                 };
                 let port = self.leave(context);
-                context.io.device(self.index, DeviceEvent::Lost { port, reason });
-                self.heartbeat.on_event(context.now, &Event::Lost(reason));
-                self.reconnect.on_event(context.now, &ReconnectEvent::Lost(Ended::Transport(reason)));
-                self.plan(context);
+                self.lost(port, reason, context);
             }
             _ => {}
         }
+    }
+
+    /// The transport has ended the session.
+    fn lost(&mut self, port: u16, reason: LossReason, context: &mut Context) {
+        context.io.device(self.index, DeviceEvent::Lost { port, reason });
+        self.heartbeat.on_event(context.now, &Event::Lost(reason));
+        self.reconnect.on_event(context.now, &ReconnectEvent::Lost(Ended::Transport(reason)));
+        self.plan(context);
     }
 
     fn act(&mut self, action: Action, context: &mut Context) {
@@ -275,12 +461,12 @@ impl Device {
             }
             Action::SetKeepalive(keepalive) => {
                 if let Some(socket) = &mut self.socket {
-                    socket.tcp.set_keepalive(now, keepalive);
+                    socket.tcp.set_keepalive(context.kernel, keepalive);
                 }
             }
             Action::SetUserTimeout(timeout) => {
                 if let Some(socket) = &mut self.socket {
-                    socket.tcp.set_user_timeout(now, timeout);
+                    socket.tcp.set_user_timeout(context.kernel, timeout);
                 }
             }
             Action::Suspect => context.io.device(self.index, DeviceEvent::Suspect),
@@ -298,6 +484,8 @@ impl Device {
     }
 
     fn attempt(&mut self, context: &mut Context) {
+        // Without a network nobody tries: a network's coming is what is waited for.
+        let Some(address) = self.addresses.current else { return };
         let (now, server) = (context.now, self.server);
         let port = self.take_port();
         let deadline = now + context.shared.connect_timeout;
@@ -306,11 +494,12 @@ impl Device {
         context.io.device(self.index, DeviceEvent::AttemptStarted { port, server });
         self.reconnect.on_event(now, &ReconnectEvent::AttemptStarted { server });
         self.phase = Phase::Connecting { deadline, introduced: false };
-        let local = std::net::SocketAddrV4::new(address::device(self.index), port);
+        let local = std::net::SocketAddrV4::new(address.of(self.index), port);
         let iss =
             xxh3_64_with_seed(&[self.index.to_le_bytes(), u32::from(port).to_le_bytes()].concat(), now.as_micros());
         let config = context.shared.tcp.clone();
-        let tcp = Connection::connect(config, now, local, address::server(server), iss as u32, context.packets);
+        let remote = address::server(server);
+        let tcp = Connection::connect(config, context.kernel, local, remote, iss as u32, context.packets);
         let mut socket = Socket { tcp, up: Tap::default(), down: Tap::default(), stream: Vec::new() };
         socket.transmit(self.index, context);
         self.socket = Some(Box::new(socket));
@@ -318,6 +507,10 @@ impl Device {
 
     fn attempt_failed(&mut self, failure: AttemptFailure, context: &mut Context) {
         self.leave(context);
+        self.failed(failure, context);
+    }
+
+    fn failed(&mut self, failure: AttemptFailure, context: &mut Context) {
         context.io.device(self.index, DeviceEvent::AttemptFailed(failure));
         self.reconnect.on_event(context.now, &ReconnectEvent::AttemptFailed(failure));
         self.plan(context);
@@ -325,13 +518,14 @@ impl Device {
 
     fn connected(&mut self, context: &mut Context) {
         let (now, server) = (context.now, self.server);
-        let port = self.socket.as_ref().map_or(0, |socket| socket.tcp.local().port());
+        let local = self.socket.as_ref().expect("a device is welcomed over its socket").tcp.local();
+        let (port, network) = (local.port(), address::network_of_device(*local.ip()));
         self.phase = Phase::Online;
         self.outstanding.clear();
         context.counts.totals.sessions += 1;
         context.io.device(self.index, DeviceEvent::Connected { port, server });
         self.reconnect.on_event(now, &ReconnectEvent::Connected);
-        self.heartbeat.on_event(now, &Event::Connected { network: 0, server });
+        self.heartbeat.on_event(now, &Event::Connected { network, server });
         for at in 0..self.unacknowledged.len() {
             self.send_message(self.unacknowledged[at], context);
         }
@@ -371,6 +565,9 @@ impl Device {
     }
 
     fn create_messages(&mut self, context: &mut Context) {
+        if matches!(self.phase, Phase::Dead) {
+            return;
+        }
         while let Some(message) = self.messages.as_mut().and_then(|messages| messages.take(context.now)) {
             self.unacknowledged.push_back(message);
             if matches!(self.phase, Phase::Online) {
@@ -419,14 +616,14 @@ impl Socket {
     }
 
     fn run_timers(&mut self, device: u32, context: &mut Context) {
-        if self.tcp.next_timer().is_some_and(|due| due <= context.now) {
+        if self.tcp.next_timer().is_some_and(|due| due <= context.kernel) {
             self.with_tcp(device, context, |socket, now, out| socket.tcp.on_timer(now, out));
         }
     }
 
-    /// Lets TCP do something and puts what it wants to send on the link.
+    /// Lets TCP do something by the kernel's clock, and puts what it wants to send on the link.
     fn with_tcp(&mut self, device: u32, context: &mut Context, work: impl FnOnce(&mut Self, Time, &mut Vec<Packet>)) {
-        work(self, context.now, context.packets);
+        work(self, context.kernel, context.packets);
         self.transmit(device, context);
     }
 

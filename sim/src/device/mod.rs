@@ -4,34 +4,35 @@
 //! policies say. What those policies decide is not known here.
 
 mod app;
+mod clock;
+mod living;
 mod modem;
 mod tap;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
-use cardiogram_policies::Time;
+use cardiogram_policies::{Bounds, Heartbeat, Reconnect, StrategySpec, Time};
 
-use self::{app::Device, modem::Modem, tap::Tap};
+use self::{app::Device, living::Addresses, modem::Modem, tap::Tap};
 use crate::{
     address,
-    config::{FrameSizes, WorldConfig},
+    config::{FrameSizes, Network, WorldConfig},
+    life::Life,
     node::{Counts, Io, Node},
     outcome::{PacketCounts, RadioUse},
     packet::Packet,
     radio::Radio,
+    random::{self, Coins},
     tcp::TcpConfig,
     timers::Timers,
-    trace::DeviceEvent,
+    trace::{DeviceEvent, DropReason},
 };
-
-/// The group's only link, to the NAT; a lane a device.
-const TO_NAT: usize = 0;
 
 pub(crate) struct DeviceGroup {
     shared: Shared,
     devices: Vec<Device>,
-    /// One for each device, or none.
-    modems: Vec<Modem>,
+    /// By network: one for each device, or none.
+    modems: Vec<Vec<Modem>>,
     /// When the run ends.
     end: Time,
     timers: Timers,
@@ -47,6 +48,18 @@ pub(crate) struct Shared {
     frames: FrameSizes,
     servers: u32,
     connect_timeout: Duration,
+    strategy: StrategySpec,
+    bounds: Bounds,
+}
+
+impl Shared {
+    /// Fresh policies for a device whose process is started, for the `starts`-th time after the first.
+    fn policies(&self, device: u32, starts: u64) -> (Box<dyn Heartbeat>, Box<dyn Reconnect>) {
+        let index = u64::from(device) + (starts << 32);
+        let stream = |name| Box::new(random::stream(self.seed, name, index));
+        let heartbeat = self.strategy.heartbeat.build(&self.bounds, stream("policy/heartbeat"));
+        (heartbeat, self.strategy.reconnect.build(stream("policy/reconnect")))
+    }
 }
 
 /// What a device needs while it handles an event.
@@ -55,17 +68,27 @@ struct Context<'a, 'io> {
     shared: &'a Shared,
     counts: &'a mut Counts,
     packets: &'a mut Vec<Packet>,
-    modem: Option<&'a mut Modem>,
+    modems: &'a mut [Vec<Modem>],
     io: &'a mut Io<'io>,
+    /// What the device's kernel takes for the time.
+    kernel: Time,
+    /// Those of the device.
+    addresses: Addresses,
 }
 
 impl Context<'_, '_> {
     /// Sends a packet of `device` on a connection followed by `tap`, as soon as the radio is up.
     fn send(&mut self, device: u32, tap: &mut Tap, packet: Packet) {
+        // An address that is no longer the device's has no way out.
+        if !self.addresses.hold(device, *packet.src.ip()) {
+            self.io.dropped(&packet, DropReason::NoRoute);
+            return;
+        }
         let mut counts = PacketCounts::default();
         tap.count(&packet, &mut counts);
-        let ready = match &mut self.modem {
-            Some(modem) => modem.send(self.now, packet, counts),
+        let now = self.now;
+        let ready = match self.modem(device, *packet.src.ip()) {
+            Some(modem) => modem.send(now, packet, counts),
             None => Some((packet, counts)),
         };
         if let Some((packet, counts)) = ready {
@@ -73,31 +96,48 @@ impl Context<'_, '_> {
         }
     }
 
-    /// Puts a packet on the link.
+    /// Puts a packet on the link of the network that it belongs to.
     fn transmit(&mut self, device: u32, packet: Packet, counts: &PacketCounts) {
+        let network = address::network_of_device(*packet.src.ip());
         self.counts.totals.up += *counts;
-        self.io.send(TO_NAT, device, packet);
+        self.io.send(network as usize, device, packet);
+    }
+
+    /// The modem for the network that one of the device's addresses belongs to.
+    fn modem(&mut self, device: u32, ip: Ipv4Addr) -> Option<&mut Modem> {
+        self.modems[address::network_of_device(ip) as usize].get_mut(device as usize)
     }
 }
 
 impl DeviceGroup {
-    pub(crate) fn new(config: &WorldConfig, seed: u64) -> Self {
+    pub(crate) fn new(config: &WorldConfig, seed: u64, lives: Vec<Life>) -> Self {
         let shared = Shared {
             seed,
             tcp: Arc::new(TcpConfig::preset(config.devices.tcp)),
             frames: config.devices.frames,
             servers: config.server.count,
             connect_timeout: config.strategy.connect_timeout.get(),
+            strategy: config.strategy.clone(),
+            bounds: config.bounds(),
         };
-        let bounds = config.bounds();
-        let radio = config.radio.clone().map(Arc::new);
-        let (mut devices, mut modems, mut timers) = (Vec::new(), Vec::new(), Timers::default());
-        for index in 0..config.devices.count {
-            let start = crate::traffic::start(seed, index, config.devices.start_within.get());
-            let device = Device::new(index, start, &config.traffic, &config.strategy, &bounds, &shared);
+        let starts: Vec<Time> = (0..config.devices.count)
+            .map(|index| crate::traffic::start(seed, index, config.devices.start_within.get()))
+            .collect();
+        let modems = |network: Network<'_>| {
+            let Some(radio) = network.radio.cloned().map(Arc::new) else { return Vec::new() };
+            let component = network.component("radio/paging");
+            let of_device = |(index, start): (u32, &Time)| {
+                Modem::new(Radio::new(radio.clone(), Coins::new(seed, &component, u64::from(index)), *start))
+            };
+            (0..).zip(&starts).map(of_device).collect()
+        };
+        let modems = config.all_networks().map(modems).collect();
+        let mut lives = lives.into_iter();
+        let (mut devices, mut timers) = (Vec::new(), Timers::default());
+        for (index, start) in (0..).zip(&starts) {
+            let device = Device::new(index, *start, &config.traffic, lives.next(), &shared);
             timers.set(index, device.next_wake());
             devices.push(device);
-            modems.extend(radio.clone().map(|radio| Modem::new(Radio::new(radio, seed, index, start))));
         }
         let end = Time::ZERO + config.duration;
         Self { shared, devices, modems, end, timers, counts: Counts::default(), packets: Vec::new() }
@@ -105,12 +145,13 @@ impl DeviceGroup {
 
     fn handle(&mut self, index: u32, now: Time, io: &mut Io, event: impl FnOnce(&mut Device, &mut Context)) {
         let device = &mut self.devices[index as usize];
-        let modem = self.modems.get_mut(index as usize);
         let (shared, counts, packets) = (&self.shared, &mut self.counts, &mut self.packets);
-        let mut context = Context { now, shared, counts, packets, modem, io };
+        let (kernel, addresses) = (device.kernel(now), device.addresses());
+        let mut context = Context { now, shared, counts, packets, modems: &mut self.modems, io, kernel, addresses };
         event(device, &mut context);
-        let radio_up = context.modem.and_then(|modem| modem.next_wake());
-        self.timers.set(index, device.next_wake().into_iter().chain(radio_up).min());
+        let radios = self.modems.iter().filter_map(|of_network| of_network.get(index as usize));
+        let radio_up = radios.filter_map(Modem::next_wake);
+        self.timers.set(index, radio_up.chain(device.next_wake()).min());
     }
 }
 
@@ -118,8 +159,13 @@ impl Node for DeviceGroup {
     fn on_packet(&mut self, now: Time, packet: Packet, io: &mut Io) {
         let device = address::device_at(*packet.dst.ip()).expect("the NAT sends only to devices");
         self.handle(device, now, io, |device, context| {
+            let ip = *packet.dst.ip();
+            if !context.addresses.hold(device.index(), ip) {
+                context.io.dropped(&packet, DropReason::NoRoute);
+                return;
+            }
             device.count_arrival(&packet, &mut context.counts.totals.down);
-            let ready = match &mut context.modem {
+            let ready = match context.modem(device.index(), ip) {
                 Some(modem) => modem.receive(now, packet),
                 None => Some(packet),
             };
@@ -132,8 +178,10 @@ impl Node for DeviceGroup {
     fn on_wake(&mut self, now: Time, io: &mut Io) {
         while let Some(index) = self.timers.pop_due(now) {
             self.handle(index, now, io, |device, context| {
-                // What has waited for the radio comes before what is due now.
-                if let Some(risen) = context.modem.as_mut().and_then(|modem| modem.rise(now)) {
+                // What has waited for a radio comes before what is due now.
+                for network in 0..context.modems.len() {
+                    let modem = context.modems[network].get_mut(index as usize);
+                    let Some(risen) = modem.and_then(|modem| modem.rise(now)) else { continue };
                     context.io.device(index, DeviceEvent::RadioUp { waited: risen.waited });
                     for (packet, counts) in risen.up {
                         context.transmit(index, packet, &counts);
@@ -153,10 +201,11 @@ impl Node for DeviceGroup {
 
     fn into_counts(self: Box<Self>) -> Counts {
         let end = self.end;
-        let radio = self.modems.into_iter().map(|modem| modem.into_use(end)).reduce(|mut sum: RadioUse, of_one| {
-            sum += of_one;
-            sum
-        });
+        let radio =
+            self.modems.into_iter().flatten().map(|modem| modem.into_use(end)).reduce(|mut sum: RadioUse, of_one| {
+                sum += of_one;
+                sum
+            });
         Counts { radio, ..self.counts }
     }
 }

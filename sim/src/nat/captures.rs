@@ -40,8 +40,8 @@ struct Router {
 
 impl Router {
     fn new(config: NatConfig, flushes: Vec<Time>) -> Self {
-        let place = NatPlace { index: 0, is_last: true, devices: 1, servers: 1 };
-        let nat = Nat::new(config, place, &NatFaults { flushes, ..NatFaults::default() }, 7);
+        let place = NatPlace { network: 0, index: 0, is_last: true, devices: 1, servers: 1 };
+        let nat = Nat::new(config, place, "nat", &NatFaults { flushes, ..NatFaults::default() }, 7);
         let delay = Distribution::Constant(Span::at_least(Duration::from_micros(1)));
         let link =
             LinkConfig { base_delay: None, delay, rate: None, burst_loss: None, packet_loss: Fraction::default() };
@@ -71,7 +71,7 @@ impl Path for Router {
 const ESTABLISHED: Span = Span::secs(20);
 
 fn setup(name: &'static str) -> Setup {
-    let client = SocketAddrV4::new(address::device(0), 40_001);
+    let client = SocketAddrV4::new(address::device(0, 0, 0), 40_001);
     Setup { client, server: address::server(0), ..Setup::new(name) }
 }
 

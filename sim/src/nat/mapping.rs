@@ -1,6 +1,6 @@
 //! One mapping of a NAT: what it translates, and what can be known of the connection from the packets that pass.
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use crate::{
     config::{NatConfig, NatRefresh},
@@ -14,6 +14,8 @@ pub(super) type Outside = (u16, u32);
 
 pub(super) struct Mapping {
     pub(super) inside: Inside,
+    /// The address that the subscriber uses: a device may get another one.
+    pub(super) address: Ipv4Addr,
     /// The port on the outside.
     pub(super) port: u16,
     phase: Phase,
@@ -49,9 +51,10 @@ struct Segment {
 }
 
 impl Mapping {
-    pub(super) fn new(inside: Inside, port: u16, phase: Phase) -> Self {
+    pub(super) fn new(inside: Inside, address: Ipv4Addr, port: u16, phase: Phase) -> Self {
         Self {
             inside,
+            address,
             port,
             phase,
             fin_inside: false,
@@ -81,7 +84,7 @@ impl Mapping {
         if packet.flags.has(Flags::SYN) {
             // A connection that uses the ports again starts anew.
             if outbound && !packet.flags.has(Flags::ACK) && self.phase == Phase::Closing {
-                *self = Self::new(self.inside, self.port, Phase::Opening);
+                *self = Self::new(self.inside, self.address, self.port, Phase::Opening);
             }
             self.note_ack(packet, outbound);
             return;
@@ -157,7 +160,7 @@ mod tests {
     }
 
     fn established() -> Mapping {
-        let mut mapping = Mapping::new((0, 1, 0), 1, Phase::Opening);
+        let mut mapping = Mapping::new((0, 1, 0), Ipv4Addr::LOCALHOST, 1, Phase::Opening);
         mapping.follow(&packet(Flags::SYN, 10, 0, 0), true);
         mapping.follow(&packet(Flags::SYN | Flags::ACK, 20, 11, 0), false);
         mapping.follow(&packet(Flags::ACK, 11, 21, 0), true);
@@ -178,7 +181,7 @@ mod tests {
     #[test]
     fn each_phase_of_a_connection_has_its_timeout() {
         let secs = Duration::from_secs;
-        assert_eq!(Mapping::new((0, 1, 0), 1, Phase::Opening).timeout(&config(), LONG), secs(100));
+        assert_eq!(Mapping::new((0, 1, 0), Ipv4Addr::LOCALHOST, 1, Phase::Opening).timeout(&config(), LONG), secs(100));
         let mut mapping = established();
         assert_eq!(mapping.timeout(&config(), LONG), LONG);
         mapping.follow(&packet(Flags::FIN | Flags::ACK, 11, 21, 0), true);

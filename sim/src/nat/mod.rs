@@ -27,7 +27,7 @@ use self::{
 };
 use crate::{
     address,
-    config::{AfterExpiry, NatClass, NatConfig},
+    config::{AfterExpiry, NatClass, NatConfig, Network},
     distribution::pick,
     node::{Io, Node},
     packet::{Flags, Options, Packet},
@@ -43,6 +43,8 @@ pub(crate) const TO_OUTSIDE: usize = 1;
 /// Where a NAT stands.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
+    /// Of which network it is.
+    pub(crate) network: u32,
     /// How many NATs are between it and the devices.
     pub(crate) index: u32,
     /// There is no other NAT between it and the servers.
@@ -76,10 +78,10 @@ pub(crate) struct Treatment {
     pub(crate) class: NatClass,
 }
 
-/// How the NAT at `index` treats each of its subscribers.
-pub(crate) fn treatments(config: &NatConfig, index: u32, subscribers: u32, seed: u64) -> Vec<Treatment> {
+/// How the NAT whose random streams begin with `stream` treats each of its subscribers.
+pub(crate) fn treatments(config: &NatConfig, stream: &str, subscribers: u32, seed: u64) -> Vec<Treatment> {
     let draw =
-        |what, subscriber| random::draw(&mut random::stream(seed, &component(index, what), u64::from(subscriber)));
+        |what, subscriber| random::draw(&mut random::stream(seed, &format!("{stream}/{what}"), u64::from(subscriber)));
     let of = |subscriber| Treatment {
         established: config.established.at(draw("timeout", subscriber)),
         class: match &config.after_expiry {
@@ -90,9 +92,10 @@ pub(crate) fn treatments(config: &NatConfig, index: u32, subscribers: u32, seed:
     (0..subscribers).map(of).collect()
 }
 
-/// The name of a NAT's random stream.
-fn component(index: u32, what: &str) -> String {
-    if index == 0 { format!("nat/{what}") } else { format!("nat/{index}/{what}") }
+/// What the names of the random streams of a network's NAT begin with.
+pub(crate) fn stream(network: &Network<'_>, index: u32) -> String {
+    let nats = network.component("nat");
+    if index == 0 { nats } else { format!("{nats}/{index}") }
 }
 
 pub(crate) struct Nat {
@@ -111,11 +114,11 @@ pub(crate) struct Nat {
 
 impl Nat {
     /// A NAT with an empty table.
-    pub(crate) fn new(config: NatConfig, place: Place, faults: &NatFaults, seed: u64) -> Self {
-        let random = random::stream(seed, &component(place.index, "ports"), 0);
+    pub(crate) fn new(config: NatConfig, place: Place, stream: &str, faults: &NatFaults, seed: u64) -> Self {
+        let random = random::stream(seed, &format!("{stream}/ports"), 0);
         Self {
             place,
-            treatments: treatments(&config, place.index, place.subscribers(), seed),
+            treatments: treatments(&config, stream, place.subscribers(), seed),
             table: Table::new(config.table, config.background),
             ports: Ports::new(config.hold_down.map(Span::get), config.ports, random),
             flushes: faults.flushes.iter().rev().copied().collect(),
@@ -135,6 +138,7 @@ impl Nat {
         let inside = (subscriber, packet.src.port(), server);
         let slot = self.table.at_inside(inside).or_else(|| self.on_unknown_inside(now, inside, &packet, io));
         if let Some(slot) = slot {
+            self.table.get_mut(slot).address = *packet.src.ip();
             self.pass(now, slot, &packet, true);
             packet.src = SocketAddrV4::new(self.address(), self.table.get(slot).port);
             self.send_outside(server, packet, io);
@@ -169,8 +173,8 @@ impl Nat {
         let outside = (packet.dst.port(), server);
         if let Some(slot) = self.table.at_outside(outside) {
             self.pass(now, slot, &packet, false);
-            let (subscriber, port, _) = self.table.get(slot).inside;
-            packet.dst = SocketAddrV4::new(self.inside_address(subscriber), port);
+            let Mapping { inside: (subscriber, port, _), address, .. } = *self.table.get(slot);
+            packet.dst = SocketAddrV4::new(address, port);
             send_inside(subscriber, packet, io);
             return;
         }
@@ -189,7 +193,7 @@ impl Nat {
             return None;
         };
         self.note(inside, NatEvent::Created { outside: port }, io);
-        let mapping = Mapping::new(inside, port, phase);
+        let mapping = Mapping::new(inside, *packet.src.ip(), port, phase);
         let expires = now + self.timeout(&mapping);
         let slot = self.table.insert(now, mapping, expires);
         // Never the new one itself: nothing has been used since.
@@ -216,7 +220,7 @@ impl Nat {
     fn expire(&mut self, now: Time, slot: u32, io: &mut Io) {
         let mapping = self.forget(now, slot, NatEvent::Expired, io);
         let (subscriber, port, server) = mapping.inside;
-        let inside_end = SocketAddrV4::new(self.inside_address(subscriber), port);
+        let inside_end = SocketAddrV4::new(mapping.address, port);
         let outside_end = SocketAddrV4::new(self.address(), mapping.port);
         let server_end = address::server(server);
         let (inside_expects, outside_expects) = mapping.expected();
@@ -266,18 +270,13 @@ impl Nat {
     }
 
     fn address(&self) -> Ipv4Addr {
-        address::nat(self.place.index)
-    }
-
-    fn inside_address(&self, subscriber: u32) -> Ipv4Addr {
-        if self.place.index == 0 { address::device(subscriber) } else { address::nat(self.place.index - 1) }
+        address::nat(self.place.network, self.place.index)
     }
 
     fn subscriber_at(&self, inside: Ipv4Addr) -> Option<u32> {
-        if self.place.index == 0 {
-            address::device_at(inside).filter(|device| *device < self.place.devices)
-        } else {
-            (inside == address::nat(self.place.index - 1)).then_some(0)
+        match self.place.index.checked_sub(1) {
+            None => address::device_at(inside).filter(|device| *device < self.place.devices),
+            Some(in_front) => (inside == address::nat(self.place.network, in_front)).then_some(0),
         }
     }
 
@@ -289,9 +288,9 @@ impl Nat {
     fn note(&self, inside: Inside, event: NatEvent, io: &mut Io) {
         let (subscriber, port, server) = inside;
         if self.place.index == 0 {
-            io.nat(subscriber, port, server, event);
+            io.nat(self.place.network, subscriber, port, server, event);
         } else {
-            io.outer_nat(self.place.index, port, server, event);
+            io.outer_nat(self.place.network, self.place.index, port, server, event);
         }
     }
 }

@@ -16,6 +16,7 @@ use super::{
     work::{Ticket, Work, Workers},
 };
 use crate::{
+    address,
     config::{Cost, Login, ServerConfig, Undelivered},
     frame::Frame,
     node::Io,
@@ -80,6 +81,7 @@ struct Hello {
 struct Session {
     id: SessionId,
     device: u32,
+    network: u32,
     outside: u16,
 }
 
@@ -148,9 +150,9 @@ impl App {
     /// The process is gone; its sessions with it.
     pub(super) fn die(&mut self, io: &mut Io) {
         for accepted in std::mem::take(&mut self.connections).into_values() {
-            if let Some(Session { device, outside, .. }) = accepted.session {
+            if let Some(Session { device, network, outside, .. }) = accepted.session {
                 self.push_timers.set(device, None);
-                io.server(self.server, ServerEvent::SessionClosed { device, outside });
+                io.server(self.server, ServerEvent::SessionClosed { device, network, outside });
             }
         }
         self.workers.clear();
@@ -384,13 +386,14 @@ impl App {
             self.forget(older, now, io);
             kernel.close(older, now, io);
         }
-        let outside = kernel.tcp(slot).remote().port();
-        let session = Session { id: SessionId(self.next_session), device, outside };
+        let remote = kernel.tcp(slot).remote();
+        let (network, outside) = (address::network_of_nat(*remote.ip()), remote.port());
+        let session = Session { id: SessionId(self.next_session), device, network, outside };
         self.next_session += 1;
         self.connections.get_mut(&slot).expect("the one being welcomed").session = Some(session);
         self.sessions.insert(session.id, slot);
         self.online.insert(device, slot);
-        io.server(self.server, ServerEvent::SessionOpened { device, outside });
+        io.server(self.server, ServerEvent::SessionOpened { device, network, outside });
         self.policy.on_event(now, session.id, &SessionEvent::Opened);
         self.write(slot, Frame::Welcome { interval: None }, now, kernel, io);
         if let Some(mean) = self.clients.traffic.down {
@@ -436,8 +439,8 @@ impl App {
         match action {
             ServerAction::Close { session } => {
                 let Some(slot) = self.sessions.get(&session).copied() else { return };
-                if let Some(Session { device, outside, .. }) = self.connections[&slot].session {
-                    io.server(self.server, ServerEvent::Reaped { device, outside });
+                if let Some(Session { device, network, outside, .. }) = self.connections[&slot].session {
+                    io.server(self.server, ServerEvent::Reaped { device, network, outside });
                 }
                 self.forget(slot, now, io);
                 kernel.close(slot, now, io);
@@ -449,14 +452,14 @@ impl App {
     /// Forgets a connection, and its session if it has one.
     fn forget(&mut self, slot: u32, now: Time, io: &mut Io) {
         let Some(accepted) = self.connections.remove(&slot) else { return };
-        if let Some(Session { id, device, outside }) = accepted.session {
+        if let Some(Session { id, device, network, outside }) = accepted.session {
             self.sessions.remove(&id);
             if self.online.get(&device) == Some(&slot) {
                 self.online.remove(&device);
                 self.push_timers.set(device, None);
             }
             self.policy.on_event(now, id, &SessionEvent::Closed);
-            io.server(self.server, ServerEvent::SessionClosed { device, outside });
+            io.server(self.server, ServerEvent::SessionClosed { device, network, outside });
         }
     }
 }

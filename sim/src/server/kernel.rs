@@ -19,9 +19,13 @@ use crate::{
     trace::DropReason,
 };
 
-/// The server's only link, to the NAT, and its only lane.
-const TO_NAT: usize = 0;
+/// The only lane of each of the server's links, which lead to the last NAT of every network, by its number.
 const LANE: u32 = 0;
+
+/// Sends a packet to the network that it belongs to.
+fn send(packet: Packet, io: &mut Io) {
+    io.send(address::network_of_nat(*packet.dst.ip()) as usize, LANE, packet);
+}
 
 pub(super) struct Kernel {
     local: SocketAddrV4,
@@ -94,7 +98,7 @@ impl Kernel {
             None if opens && self.listening => self.on_syn(now, packet, io),
             None => {
                 if let Some(reset) = tcp::reset_for(packet) {
-                    io.send(TO_NAT, LANE, reset);
+                    send(reset, io);
                 }
             }
         }
@@ -245,7 +249,7 @@ impl Kernel {
 
     fn transmit(&mut self, io: &mut Io) {
         for packet in self.packets.drain(..) {
-            io.send(TO_NAT, LANE, packet);
+            send(packet, io);
         }
     }
 

@@ -1,0 +1,69 @@
+//! What a world guarantees on a healthy path: the base of every promise.
+
+use std::time::Duration;
+
+use cardiogram_policies::Bounds;
+
+use crate::{
+    check::{link, server},
+    config::{FaultConfig, NatClass, NatConfig, Network, RadioConfig, WorldConfig},
+};
+
+/// The bounds that hold on every network of the world.
+pub(crate) fn bounds(world: &WorldConfig) -> Bounds {
+    let rtt = world.all_networks().map(|network| rtt(world, network)).max().expect("there is a first network");
+    let links = world.all_networks().map(|network| network.access).chain([&world.core]);
+    let lossless_links = links.into_iter().all(link::is_lossless);
+    // Lost packets are sent again after about RTT + 200 ms, then twice that, and so on: four losses in a row.
+    let retransmissions = if lossless_links { Duration::ZERO } else { 15 * (rtt + Duration::from_millis(200)) };
+    // A push that finds the mapping forgotten is lost without a break where the mapping comes back on the same port; what
+    // the server sends after it, replies included, waits for its retransmission.
+    let remaps = nats(world).any(|nat| nat.after_expiry.classes().any(NatClass::is_same_port));
+    let nat_loses_pushes = remaps && world.traffic.down.is_some();
+    let kills = world.faults.iter().any(|fault| matches!(fault, FaultConfig::Kill(_)));
+    Bounds {
+        rtt_max: rtt + retransmissions,
+        loss_free: lossless_links && !nat_loses_pushes,
+        nat_timeout: nat_timeout(world),
+        handshake_max: (2 + server::login_round_trips(world)) * (rtt + retransmissions) + server::login_work(world),
+        servers: world.server.count,
+        silent_app: world.traffic.up.is_none() && world.traffic.down.is_none(),
+        steady_host: !world.life.delays_timers() && !kills,
+    }
+}
+
+/// The longest round trip through a network on which nothing is lost.
+fn rtt(world: &WorldConfig, network: Network<'_>) -> Duration {
+    let one_way = link::delay_max(network.access) + link::delay_max(&world.core);
+    let work = world.server.heartbeat_cost.practical_max().max(world.server.message_cost.practical_max());
+    let rtt = 2 * one_way + work;
+    rtt + network.radio.map_or(Duration::ZERO, |radio| radio_wait(radio, rtt))
+}
+
+/// What a radio adds to an exchange: the promotion, and where it falls asleep before the answer is there, the page and
+/// another promotion.
+fn radio_wait(radio: &RadioConfig, rtt: Duration) -> Duration {
+    let tail: Duration = radio.tail.iter().map(|stage| stage.lasts.get()).sum();
+    let promotion = radio.promotion.get();
+    if tail > rtt { promotion } else { promotion * 2 + radio.paging_cycle.get() }
+}
+
+/// The shortest idle time after which any NAT may forget an established connection.
+fn nat_timeout(world: &WorldConfig) -> Option<Duration> {
+    let own = nats(world).map(|nat| nat.established.min());
+    let shifted = world.faults.iter().filter_map(|fault| match fault {
+        FaultConfig::NatTimeout(fault) => Some(fault.established.get()),
+        _ => None,
+    });
+    // A full table: every device has a connection, and each may have been used since.
+    let pushed_out = nats(world).filter_map(|nat| {
+        let places = nat.table?.checked_sub(world.devices.count).map_or(0, u64::from);
+        Some(Duration::from_nanos(nat.background?.gap_ns().saturating_mul(places)))
+    });
+    own.chain(shifted).chain(pushed_out).min()
+}
+
+/// The NATs of all networks.
+fn nats(world: &WorldConfig) -> impl Iterator<Item = &NatConfig> {
+    world.all_networks().flat_map(|network| network.nat)
+}

@@ -1,0 +1,125 @@
+//! The networks that devices can attach to, and the links of the world by name.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use super::{LinkConfig, NatConfig, RadioConfig, WorldConfig};
+
+/// A further network that devices can attach to. What it does not have of its own are the core link and the servers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkConfig {
+    /// The link between each device and the first NAT: a lane of its own for every device.
+    pub access: LinkConfig,
+    /// The radio that every device has for this network; `None`: sending costs neither time nor energy.
+    pub radio: Option<RadioConfig>,
+    /// The NATs between the devices and the core link, in order; at least one.
+    pub nat: Vec<NatConfig>,
+}
+
+/// The name of the network that a scenario's own `access`, `radio` and `nat` describe.
+pub const MAIN: &str = "main";
+/// The word for no network at all.
+pub const NO_NETWORK: &str = "none";
+/// The most networks of a world, the first one included.
+pub const NETWORKS_MAX: usize = 8;
+
+/// Whether it is a name that tables, files and command lines take without quoting: 1 to 64 lower-case letters, digits and
+/// `-`.
+pub fn is_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=64).contains(&name.len()) && name.bytes().all(is_plain)
+}
+
+/// A network of a world: the first one, or a further one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Network<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) access: &'a LinkConfig,
+    pub(crate) radio: Option<&'a RadioConfig>,
+    pub(crate) nat: &'a [NatConfig],
+}
+
+impl Network<'_> {
+    /// The name of a random stream of this network: bare for the first one, so that further ones change nothing for it.
+    pub(crate) fn component(&self, name: &str) -> String {
+        if self.name == MAIN { name.to_owned() } else { format!("network/{}/{name}", self.name) }
+    }
+}
+
+impl WorldConfig {
+    /// All networks by number: the first one, then the further ones by name.
+    pub(crate) fn all_networks(&self) -> impl ExactSizeIterator<Item = Network<'_>> {
+        let first = Network { name: MAIN, access: &self.access, radio: self.radio.as_ref(), nat: &self.nat };
+        let further = self.networks.iter().map(|(name, network)| Network {
+            name,
+            access: &network.access,
+            radio: network.radio.as_ref(),
+            nat: &network.nat,
+        });
+        let all: Vec<Network<'_>> = std::iter::once(first).chain(further).collect();
+        all.into_iter()
+    }
+
+    /// The number of a network.
+    pub(crate) fn network_number(&self, name: &str) -> Option<u32> {
+        self.all_networks().position(|network| network.name == name).map(|number| number as u32)
+    }
+}
+
+/// A link of the world by its name in a file: `access`, `core`, or a network's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum LinkName {
+    /// Between a device and the first NAT, whatever network the device is attached to.
+    #[default]
+    Access,
+    /// Between the last NAT of any network and a server.
+    Core,
+    /// The access link of one network.
+    Network(String),
+}
+
+impl From<String> for LinkName {
+    fn from(name: String) -> Self {
+        match name.as_str() {
+            "access" => Self::Access,
+            "core" => Self::Core,
+            _ => Self::Network(name),
+        }
+    }
+}
+
+impl From<LinkName> for String {
+    fn from(name: LinkName) -> Self {
+        match name {
+            LinkName::Access => "access".into(),
+            LinkName::Core => "core".into(),
+            LinkName::Network(name) => name,
+        }
+    }
+}
+
+impl LinkName {
+    /// Whether it means the access link of `network`.
+    pub(crate) fn is_access_of(&self, network: &str) -> bool {
+        match self {
+            Self::Access => true,
+            Self::Core => false,
+            Self::Network(name) => name == network,
+        }
+    }
+}
+
+impl JsonSchema for LinkName {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "LinkName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "`access`: between a device and the first NAT, on whatever network; `core`: between the last NAT \
+                            and a server; the name of a network: the access link of that one.",
+        })
+    }
+}
