@@ -50,9 +50,9 @@ fn words_of(schema: &Value, words: &mut BTreeSet<String>) {
             for (key, value) in object {
                 match (key.as_str(), value) {
                     ("properties", Value::Object(properties)) => words.extend(properties.keys().cloned()),
-                    ("const", Value::String(name)) => drop(words.insert(name.clone())),
+                    ("const", Value::String(name)) => words.extend([name.clone()]),
                     ("enum", Value::Array(names)) => {
-                        words.extend(names.iter().filter_map(Value::as_str).map(Into::into))
+                        words.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
                     }
                     _ => {}
                 }
