@@ -305,7 +305,7 @@ fn a_crowded_table_forgets_after_entries_over_rate() {
     assert_eq!(world.bounds().nat_timeout, Some(millis(31_500)), "one place is the device's own");
 }
 
-/// The figure of the reference: 8192 entries at 20 new connections a second live for 410 s.
+/// The figure of docs/model/nat.md: 8192 entries at 20 new connections a second live for 410 s.
 #[test]
 fn eight_thousand_entries_at_twenty_a_second_live_for_410_s() {
     let mut world = one_session(HeartbeatSpec::None);

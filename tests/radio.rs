@@ -166,7 +166,7 @@ fn day(interval: Duration) -> Outcome {
     outcome
 }
 
-/// environment.md, section 7: 4.06 kJ. The connection is the first of the 320 tails.
+/// 4.06 kJ (docs/model/radio.md). The connection is the first of the 320 tails.
 #[test]
 fn lte_heartbeats_every_270_s_cost_320_tails_a_day() {
     let radio = day(secs(270)).radio.expect("checked");
@@ -178,7 +178,7 @@ fn lte_heartbeats_every_270_s_cost_320_tails_a_day() {
     assert!((PROMOTION + TAIL..PROMOTION + TAIL + millis(200)).contains(&per_tail), "{per_tail:?}");
 }
 
-/// environment.md, section 7: 1.06 W, 91.6 kJ.
+/// 1.06 W, 91.6 kJ (docs/model/radio.md).
 #[test]
 fn lte_heartbeats_every_10_s_never_let_the_radio_sleep() {
     let radio = day(secs(10)).radio.expect("checked");

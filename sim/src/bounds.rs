@@ -7,6 +7,7 @@ use cardiogram_policies::Bounds;
 use crate::{
     check::{link, server},
     config::{FaultConfig, NatClass, NatConfig, Network, RadioConfig, WorldConfig},
+    world::BETWEEN_NATS,
 };
 
 /// The bounds that hold on every network of the world.
@@ -34,7 +35,8 @@ pub(crate) fn bounds(world: &WorldConfig) -> Bounds {
 
 /// The longest round trip through a network on which nothing is lost.
 fn rtt(world: &WorldConfig, network: Network<'_>) -> Duration {
-    let one_way = link::delay_max(network.access) + link::delay_max(&world.core);
+    let between_nats = BETWEEN_NATS.get() * (network.nat.len() as u32 - 1);
+    let one_way = link::delay_max(network.access) + between_nats + link::delay_max(&world.core);
     let work = world.server.heartbeat_cost.practical_max().max(world.server.message_cost.practical_max());
     let rtt = 2 * one_way + work;
     rtt + network.radio.map_or(Duration::ZERO, |radio| radio_wait(radio, rtt))

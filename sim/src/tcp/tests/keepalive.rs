@@ -1,4 +1,4 @@
-//! Keepalive and user timeout: `environment.md` 4.4 row by row, `linux.md` E1 and E7.
+//! Keepalive and user timeout, as docs/model.md has them; the cases are those measured on Linux.
 
 use cardiogram_policies::heartbeat::Keepalive;
 

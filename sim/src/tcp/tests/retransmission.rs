@@ -1,4 +1,4 @@
-//! Schedules of retransmission and when they end: `environment.md` 4.2 and 4.3.
+//! Schedules of retransmission and when they end, as docs/model.md has them.
 
 use super::*;
 use crate::tcp::Failure;

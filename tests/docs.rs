@@ -1,0 +1,140 @@
+//! The documentation against the program: columns, keys, names, examples, links. Whether a sentence is true is not
+//! checked here, only that nothing is missing, gone or broken.
+
+mod place;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use cardiogram::{policies::preset, scenarios::library};
+use cardiogram_scenarios::network::{networks, servers};
+use place::Place;
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// What stands between backticks.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The first cells of the first table below a heading.
+fn first_cells<'a>(page: &'a str, heading: &str) -> impl Iterator<Item = &'a str> {
+    let (_, section) = page.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    let table = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    table.skip(2).map(|row| row.split('|').nth(1).expect("a row has cells"))
+}
+
+#[test]
+fn every_column_is_defined_in_its_order() {
+    let place = Place::new();
+    place.cardiogram("run small.toml --seeds 1 --quiet").good();
+    let results = page("docs/results.md");
+    for file in ["runs.csv", "episodes.csv"] {
+        let text = fs::read_to_string(place.path("cardiogram-out").join(file)).unwrap();
+        let columns: Vec<&str> = text.lines().next().expect("a header").split(',').collect();
+        let defined: Vec<&str> = first_cells(&results, &format!("## `{file}`")).flat_map(code).collect();
+        assert_eq!(defined, columns, "{file}");
+    }
+}
+
+/// Adds the keys and the named values of a JSON Schema.
+fn words_of(schema: &Value, words: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(object) => {
+            for (key, value) in object {
+                match (key.as_str(), value) {
+                    ("properties", Value::Object(properties)) => words.extend(properties.keys().cloned()),
+                    ("const", Value::String(name)) => words.extend([name.clone()]),
+                    ("enum", Value::Array(names)) => {
+                        words.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
+                    }
+                    _ => {}
+                }
+                words_of(value, words);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| words_of(value, words)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_page_of_file_formats_has_every_key_and_every_name() {
+    let page = page("docs/scenarios.md");
+    let there: BTreeSet<&str> = page.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c))).collect();
+    let mut words = BTreeSet::new();
+    for what in ["scenario", "strategy"] {
+        words_of(
+            &serde_json::from_str(&Place::new().cardiogram(&format!("schema {what}")).good()).unwrap(),
+            &mut words,
+        );
+    }
+    assert!(words.contains("burst_loss") && words.contains("drop-silent"), "{words:?}");
+    words.extend(library::names().map(Into::into));
+    words.extend(preset::all().iter().map(|preset| preset.name.into()));
+    let presets = networks();
+    let names = presets.link.keys().chain(presets.radio.keys()).chain(presets.nat.keys()).chain(servers().keys());
+    words.extend(names.cloned());
+    let missing: Vec<&String> = words.iter().filter(|word| !there.contains(word.as_str())).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_table_of_scenarios_is_the_library_in_its_order() {
+    let page = page("docs/scenarios.md");
+    let told: Vec<&str> = first_cells(&page, "## The built-in scenarios").flat_map(code).collect();
+    assert_eq!(told, library::names().collect::<Vec<_>>());
+}
+
+/// Examples that are a part of a scenario are put below what they leave out.
+#[test]
+fn every_example_is_valid() {
+    const REST: &str = "name = \"part\"\nstrategies = [\"none\"]\nduration = \"6h\"\ncore = \"backbone\"\n";
+    let place = Place::new();
+    for name in ["README.md", "docs/scenarios.md"] {
+        let page = page(name);
+        let examples = page.split("\n```toml\n").skip(1).map(|rest| rest.split("\n```").next().unwrap_or(rest));
+        for example in examples {
+            let own = example.strip_prefix("name = \"").and_then(|rest| rest.split('"').next());
+            let access = if example.starts_with("[access]") { "" } else { "access = \"lte-near\"\n" };
+            let file = format!("{}.toml", own.unwrap_or("part"));
+            place.write(&file, if own.is_some() { example.into() } else { [REST, access, example].concat() });
+            place.cardiogram(&format!("check {file}")).good();
+        }
+    }
+}
+
+/// The name that a heading has in links, as on GitHub.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase().replace(|c: char| !(c.is_alphanumeric() || " -_".contains(c)), "");
+    kept.replace(' ', "-")
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let folders = ["", "docs", "docs/model"].map(|folder| root().join(folder));
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let pages: Vec<_> = entries.filter(|path| path.extension().is_some_and(|it| it == "md")).collect();
+    assert!(pages.len() > 10, "{pages:?}");
+    for path in pages {
+        let text = fs::read_to_string(&path).unwrap();
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.starts_with("https://")) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { path.clone() } else { path.parent().expect("a folder").join(file) };
+            assert!(file.exists(), "{}: {target}", path.display());
+            if !heading.is_empty() {
+                let text = fs::read_to_string(&file).unwrap();
+                let headings = text.lines().filter(|line| line.starts_with('#'));
+                let mut anchors = headings.map(|line| anchor(line.trim_start_matches('#').trim()));
+                assert!(anchors.any(|it| it == heading), "{}: {target}", path.display());
+            }
+        }
+    }
+}
