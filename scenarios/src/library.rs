@@ -27,6 +27,11 @@ static SCENARIOS: &[(&str, &str)] = &[
     ("gc-pauses", include_str!("../library/gc-pauses.toml")),
     ("rolling-restart", include_str!("../library/rolling-restart.toml")),
     ("reconnect-storm", include_str!("../library/reconnect-storm.toml")),
+    ("wifi-to-cellular", include_str!("../library/wifi-to-cellular.toml")),
+    ("lease-expiry", include_str!("../library/lease-expiry.toml")),
+    ("foreground-background", include_str!("../library/foreground-background.toml")),
+    ("doze", include_str!("../library/doze.toml")),
+    ("commute", include_str!("../library/commute.toml")),
 ];
 
 /// Their names.

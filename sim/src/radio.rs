@@ -29,6 +29,8 @@ pub(crate) struct Radio {
 
 #[derive(Clone, Copy)]
 enum State {
+    /// The device is on another network.
+    Off,
     Asleep,
     /// Woken or paged: the promotion begins at `promotes`, and packets pass from `up` on.
     Rising {
@@ -72,6 +74,7 @@ impl Radio {
             // The device does not wait for its page when it has something to say itself.
             (State::Rising { asked, promotes, .. }, Way::Up) if now < promotes => self.state = self.rising(asked, now),
             (State::Rising { .. }, _) => {}
+            (State::Off, _) => panic!("a packet for a radio that is off"),
         }
         false
     }
@@ -84,7 +87,7 @@ impl Radio {
     pub(crate) fn next_wake(&self) -> Option<Time> {
         match self.state {
             State::Rising { up, .. } => Some(up),
-            State::Asleep | State::Up { .. } => None,
+            State::Off | State::Asleep | State::Up { .. } => None,
         }
     }
 
@@ -120,6 +123,12 @@ impl Radio {
         self.state = State::Up { stage, since: until };
     }
 
+    /// The device leaves the radio's network, or comes back to it.
+    pub(crate) fn switch(&mut self, now: Time, on: bool) {
+        self.settle(now);
+        self.state = if on { State::Asleep } else { State::Off };
+    }
+
     /// What was used until `end`, the end of the run. A packet that is being carried counts whole.
     pub(crate) fn into_use(mut self, end: Time) -> RadioUse {
         self.settle(end);
@@ -142,8 +151,10 @@ impl Radio {
             let last = stage + 1 == self.config.tail.len();
             self.state = if last { State::Asleep } else { State::Up { stage: stage + 1, since: over } };
         }
-        if let State::Asleep = self.state {
-            self.pay(now, self.config.idle_mw, false);
+        match self.state {
+            State::Asleep => self.pay(now, self.config.idle_mw, false),
+            State::Off => self.paid = self.paid.max(now),
+            State::Rising { .. } | State::Up { .. } => {}
         }
     }
 
@@ -327,6 +338,21 @@ mod tests {
         assert!(!radio.admits(ms(5_005), Way::Up));
         assert_eq!(radio.next_wake(), Some(ms(5_265)));
         assert_eq!(radio.rise(ms(5_265)), Some(Duration::from_millis(265)));
+    }
+
+    #[test]
+    fn a_radio_that_is_off_costs_nothing_and_has_forgotten_its_tail() {
+        let mut radio =
+            Radio::new(Arc::new(RadioConfig { idle_mw: 20, ..lte() }), Coins::new(1, "radio/paging", 0), ms(0));
+        assert!(!radio.admits(ms(1_000), Way::Up));
+        assert!(radio.rise(ms(1_260)).is_some());
+        // A second of the tail, then an hour on another network, then a second of sleep.
+        radio.switch(ms(2_260), false);
+        radio.switch(ms(3_602_260), true);
+        let used = radio.into_use(ms(3_603_260));
+        let micros = |ms: u128| ms * 1_000;
+        let expected = 20 * micros(1_000) + 1_211 * micros(260) + 1_060 * micros(1_000) + 20 * micros(1_000);
+        assert_eq!((used.energy_nj, used.on), (expected, Duration::from_millis(1_260)));
     }
 
     #[test]

@@ -115,21 +115,29 @@ impl Device {
         let kernel = |socket: &Socket| socket.tcp.next_timer().map(|due| self.when(due));
         let socket = self.socket.as_deref().and_then(kernel);
         let orphans = self.orphans.iter().filter_map(kernel);
-        orphans.chain(socket).chain(self.next_of_app()).chain(self.next_of_life()).min()
+        let app = self.next_timer().into_iter().chain(self.next_message());
+        orphans.chain(socket).chain(app).chain(self.next_of_life()).min()
     }
 
-    /// When the application has something to do.
-    fn next_of_app(&self) -> Option<Time> {
-        let phase = match self.phase {
+    /// When a timer of the application fires.
+    fn next_timer(&self) -> Option<Time> {
+        match self.phase {
             Phase::Starting { at } => self.is_attached().then_some(at),
             Phase::Waiting { until } => self.is_attached().then(|| self.fires(until)),
             Phase::Connecting { deadline, .. } => Some(deadline),
             Phase::Online => self.heartbeat.deadline().map(|due| self.fires(due)),
-            Phase::Stopped => None,
-            Phase::Dead => return None,
-        };
+            Phase::Stopped | Phase::Dead => None,
+        }
+    }
+
+    fn timer_fires(&self, now: Time) -> bool {
+        self.next_timer().is_some_and(|fires| fires <= now)
+    }
+
+    /// When the application has the next message.
+    fn next_message(&self) -> Option<Time> {
         let message = self.messages.as_ref().map(|messages| messages.peek().created);
-        phase.into_iter().chain(message).min()
+        message.filter(|_| !matches!(self.phase, Phase::Dead))
     }
 
     /// When something happens to the device.
@@ -176,9 +184,10 @@ impl Device {
     pub(super) fn on_packet(&mut self, packet: &Packet, context: &mut Context) {
         self.wake(context.now);
         context.kernel = self.kernel(context.now);
+        let timer_fires = self.timer_fires(context.now);
         if let Some(socket) = self.socket.as_deref_mut().filter(|socket| socket.is_of(packet)) {
             socket.on_packet(self.index, packet, context);
-            self.drive(context);
+            self.drive(timer_fires, context);
         } else if let Some(at) = self.orphans.iter().position(|socket| socket.is_of(packet)) {
             self.orphans[at].on_packet(self.index, packet, context);
             self.bury();
@@ -199,8 +208,8 @@ impl Device {
 
     pub(super) fn on_wake(&mut self, context: &mut Context) {
         self.live(context);
-        let app_is_due = self.next_of_app().is_some_and(|due| due <= context.now);
-        if let Some(living) = self.living.as_mut().filter(|_| app_is_due) {
+        let timer_fires = self.timer_fires(context.now);
+        if timer_fires && let Some(living) = &mut self.living {
             living.fired(context.now);
             context.kernel = living.kernel(context.now);
         }
@@ -213,17 +222,19 @@ impl Device {
         }
         self.create_messages(context);
         match self.phase {
-            Phase::Starting { at: due } | Phase::Waiting { until: due } if due <= context.now => self.attempt(context),
+            Phase::Starting { at: due } | Phase::Waiting { until: due } if timer_fires && due <= context.now => {
+                self.attempt(context);
+            }
             // What has arrived in time counts before the deadline does.
             Phase::Connecting { .. } => {
-                self.drive(context);
+                self.drive(timer_fires, context);
                 if let Phase::Connecting { deadline, .. } = self.phase
                     && deadline <= context.now
                 {
                     self.attempt_failed(AttemptFailure::Timeout, context);
                 }
             }
-            _ => self.drive(context),
+            _ => self.drive(timer_fires, context),
         }
     }
 
@@ -261,6 +272,9 @@ impl Device {
         }
         context.addresses = self.addresses;
         if let Some(Address { network, lease }) = to {
+            if old.is_none_or(|old| old.network != network) {
+                context.switch_radio(self.index, network, true);
+            }
             context.io.device(self.index, DeviceEvent::Attached { network, lease });
         }
         self.tell_of_network(context);
@@ -270,6 +284,9 @@ impl Device {
     fn detached(&mut self, old: Address, cause: Cause, old_sockets: OldSockets, context: &mut Context) {
         context.addresses = self.addresses;
         let Address { network, lease } = old;
+        if self.addresses.current.is_none_or(|current| current.network != network) {
+            context.switch_radio(self.index, network, false);
+        }
         context.io.device(self.index, DeviceEvent::Detached { network, lease, cause });
         if old_sockets == OldSockets::Rot {
             return;
@@ -292,7 +309,7 @@ impl Device {
             Phase::Online => {
                 self.heartbeat.on_event(now, &Event::NetworkChanged(network));
                 self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network));
-                self.drive(context);
+                self.follow_heartbeat(context);
             }
             Phase::Connecting { .. } => self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network)),
             Phase::Waiting { .. } | Phase::Stopped => {
@@ -333,16 +350,26 @@ impl Device {
         context.io.device(self.index, DeviceEvent::AppState(state));
         if !matches!(self.phase, Phase::Dead) {
             self.heartbeat.on_event(context.now, &Event::AppState(state));
-            self.drive(context);
+            self.follow_heartbeat(context);
         }
     }
 
     /// Lets the application react to everything its socket and its policies have for it.
-    fn drive(&mut self, context: &mut Context) {
+    fn drive(&mut self, timer_fires: bool, context: &mut Context) {
+        // What is the kernel's business alone does not run a timer that still waits.
+        let mut runs = timer_fires;
         while let Some(frame) = self.next_frame(context) {
+            runs = true;
             self.on_frame(frame, context);
         }
         self.check_socket(context);
+        if runs {
+            self.follow_heartbeat(context);
+        }
+    }
+
+    /// Does what the heartbeat policy says.
+    fn follow_heartbeat(&mut self, context: &mut Context) {
         while matches!(self.phase, Phase::Online)
             && let Some(action) = self.heartbeat.poll(context.now)
         {
@@ -569,6 +596,8 @@ impl Device {
             return;
         }
         while let Some(message) = self.messages.as_mut().and_then(|messages| messages.take(context.now)) {
+            self.wake(context.now);
+            context.kernel = self.kernel(context.now);
             self.unacknowledged.push_back(message);
             if matches!(self.phase, Phase::Online) {
                 self.send_message(message, context);

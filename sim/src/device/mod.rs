@@ -16,7 +16,7 @@ use cardiogram_policies::{Bounds, Heartbeat, Reconnect, StrategySpec, Time};
 use self::{app::Device, living::Addresses, modem::Modem, tap::Tap};
 use crate::{
     address,
-    config::{FrameSizes, Network, WorldConfig},
+    config::{FrameSizes, MAIN, Network, WorldConfig},
     life::Life,
     node::{Counts, Io, Node},
     outcome::{PacketCounts, RadioUse},
@@ -103,6 +103,14 @@ impl Context<'_, '_> {
         self.io.send(network as usize, device, packet);
     }
 
+    /// Switches the device's radio for a network on or off. What still waited to be sent is lost.
+    fn switch_radio(&mut self, device: u32, network: u32, on: bool) {
+        let Some(modem) = self.modems[network as usize].get_mut(device as usize) else { return };
+        for packet in modem.switch(self.now, on) {
+            self.io.dropped(&packet, DropReason::NoRoute);
+        }
+    }
+
     /// The modem for the network that one of the device's addresses belongs to.
     fn modem(&mut self, device: u32, ip: Ipv4Addr) -> Option<&mut Modem> {
         self.modems[address::network_of_device(ip) as usize].get_mut(device as usize)
@@ -127,7 +135,9 @@ impl DeviceGroup {
             let Some(radio) = network.radio.cloned().map(Arc::new) else { return Vec::new() };
             let component = network.component("radio/paging");
             let of_device = |(index, start): (u32, &Time)| {
-                Modem::new(Radio::new(radio.clone(), Coins::new(seed, &component, u64::from(index)), *start))
+                let mut radio = Radio::new(radio.clone(), Coins::new(seed, &component, u64::from(index)), *start);
+                radio.switch(*start, network.name == MAIN);
+                Modem::new(radio)
             };
             (0..).zip(&starts).map(of_device).collect()
         };
