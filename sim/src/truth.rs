@@ -35,6 +35,9 @@ pub(crate) struct Verdict {
     pub(crate) accuracy: Accuracy,
     pub(crate) usable_time: Duration,
     pub(crate) zombie_time: Duration,
+    /// Whose session turned usable, or stopped being so, and when: for the oracle that checks this file.
+    #[cfg(test)]
+    pub(crate) turns: Vec<(u32, Time, bool)>,
 }
 
 /// Judges a run by the facts of its nodes, in the order of the nodes.
@@ -162,8 +165,11 @@ struct Socket {
     port: u16,
     server: u32,
     connected: bool,
-    /// The outside port that each NAT first had for it, when all had one; the last is the one that the server knows.
+    /// The outside port that each NAT has for it, as long as all have one: from the moment the server opens the session,
+    /// what they had then. The last is the one that the server knows.
     path: Option<Vec<u16>>,
+    /// The server has opened the session.
+    opened: bool,
 }
 
 struct Mapping {
@@ -231,6 +237,8 @@ impl Judge {
                 _ => {}
             }
             usable = state.is_ok();
+            #[cfg(test)]
+            verdict.turns.push((self.device, now, usable));
             if usable {
                 verdict.episodes.extend(self.close_episode().map(|episode| Episode { end: Some(now), ..episode }));
                 verdict
@@ -327,16 +335,18 @@ impl Judge {
         Err(Some(reset_by.unwrap_or(closed_by)))
     }
 
-    /// Notes the path of an attempt once every NAT has a mapping for it.
+    /// Notes the path of an attempt while every NAT has a mapping for it. A mapping can end before the connection is up, and
+    /// the next SYN gets another port.
     fn find_path(&mut self) {
-        if let Some(socket) = self.socket.as_mut().filter(|socket| socket.path.is_none()) {
+        if let Some(socket) = self.socket.as_mut().filter(|socket| !socket.opened) {
             let mut inside = socket.port;
             let step = |nat| {
                 let mapping = self.mappings.get(&(nat, inside, socket.server)).filter(|mapping| mapping.exists)?;
                 inside = mapping.outside;
                 Some(inside)
             };
-            socket.path = (0..self.classes.len() as u32).map(step).collect();
+            let path: Option<Vec<u16>> = (0..self.classes.len() as u32).map(step).collect();
+            socket.path = path.or_else(|| socket.path.take());
         }
     }
 
@@ -347,6 +357,10 @@ impl Judge {
             Change::Nat { mapping, event } => self.apply_nat(mapping, event),
             Change::SessionOpened { server, outside } => {
                 self.held.insert((server, outside));
+                if let Some(socket) = self.socket.as_mut().filter(|socket| socket.server == server) {
+                    let leads_there = socket.path.as_ref().is_some_and(|path| path.last() == Some(&outside));
+                    socket.opened |= leads_there;
+                }
             }
             Change::SessionClosed { server, outside } => {
                 self.held.remove(&(server, outside));
@@ -370,7 +384,7 @@ impl Judge {
     fn apply_device(&mut self, event: DeviceEvent) -> Option<DetectedBy> {
         match event {
             DeviceEvent::AttemptStarted { port, server } => {
-                self.socket = Some(Socket { port, server, connected: false, path: None });
+                self.socket = Some(Socket { port, server, connected: false, path: None, opened: false });
             }
             DeviceEvent::Connected { .. } => {
                 self.socket.as_mut().expect("a device connects after it has attempted to").connected = true;
@@ -437,5 +451,32 @@ mod tests {
         assert_eq!(verdict.false_alarms.len(), 1);
         let [episode] = verdict.episodes[..] else { panic!("the expiry is an episode: {:?}", verdict.episodes) };
         assert_eq!((episode.cause, episode.begin), (Cause::NatExpiry, Time::from_secs(40)));
+    }
+
+    /// The mapping of the first SYN is gone before the connection is up, and another SYN gets another port: the session is
+    /// on that one. Found by the oracle.
+    #[test]
+    fn a_session_is_on_the_port_that_its_server_saw() {
+        let (port, server, mapping) = (40_000, 0, (0, 40_000, 0));
+        let changes = [
+            (10, Change::Device(DeviceEvent::AttemptStarted { port, server })),
+            (10, Change::Nat { mapping, event: NatEvent::Created { outside: 50_000 } }),
+            (12, Change::Nat { mapping, event: NatEvent::Evicted }),
+            (13, Change::Nat { mapping, event: NatEvent::Created { outside: 50_001 } }),
+            (14, Change::SessionOpened { server, outside: 50_001 }),
+            (15, Change::Device(DeviceEvent::Connected { port, server })),
+            (20, Change::Nat { mapping, event: NatEvent::Evicted }),
+            (25, Change::Nat { mapping, event: NatEvent::Created { outside: 50_001 } }),
+            (30, Change::Nat { mapping, event: NatEvent::Created { outside: 50_002 } }),
+        ];
+        let changes = changes.map(|(secs, change)| (Time::from_secs(secs), change));
+        let usable = |class| {
+            let mut verdict = Verdict::default();
+            Judge::new(0, vec![class]).judge(&changes, Time::from_secs(50), &mut verdict);
+            (verdict.usable_time.as_secs(), verdict.zombie_time.as_secs())
+        };
+        // The session's port is its own once it is open. For a second it is held by the server alone: no zombie.
+        assert_eq!(usable(NatClass::DropSilent), (5 + 5, 0));
+        assert_eq!(usable(NatClass::RemapSamePort), (15, 0));
     }
 }

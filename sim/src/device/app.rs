@@ -1,5 +1,8 @@
 //! One device: its kernel's connections and its application. Sans-IO.
 
+#[cfg(test)]
+mod probe;
+
 use std::collections::VecDeque;
 
 use cardiogram_policies::{
