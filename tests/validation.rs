@@ -205,7 +205,7 @@ fn a_day_of_beats_on_lte_costs_what_the_table_says() {
         let heartbeat = fixed(secs(every), secs(5), 1);
         let world = WorldConfig { duration: day, radio: Some(lte), ..world(heartbeat) };
         let radio = go(&world, 1).radio.expect("the world has radios");
-        let awake_nj = radio.energy_nj - asleep_mw * (day - radio.on).as_micros();
+        let awake_nj = radio.energy_nj - asleep_mw * day.abs_diff(radio.on).as_micros();
         assert!((awake_nj as f64 / 1e12 / kilojoules - 1.0).abs() < 0.01, "every {every} s: {awake_nj} nJ");
         assert_eq!(radio.wakeups, tails, "every {every} s");
         if every == 10 {
