@@ -18,6 +18,7 @@ extern crate self as cardiogram_sim;
 mod accuracy;
 mod address;
 mod check;
+mod comeback;
 pub mod config;
 mod device;
 mod digest;

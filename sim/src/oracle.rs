@@ -7,16 +7,17 @@
 //! exchange begun at t could complete" has an answer, and enough time gives it. Nothing before the moment is touched: all
 //! hooks (`freeze`, `probe`) act on the nodes as they stand then, and are compiled for tests only.
 //!
+//! All devices are asked in one go. Where that fails for one that should succeed, it is asked again alone: of several that
+//! hope for a NAT's last port, each could have it.
+//!
 //! What is not asked: devices without a session, which the truth cannot call usable.
 //!
-//! Where the two may differ, and how that is told apart: only where the truth says usable and the exchange fails, and only
-//! by what the frozen world shows afterwards.
-//! - *A reset is under way.* A NAT that answers the server for a connection it has forgotten ends the server's session by
-//!   something that was sent before the moment: the truth waits for the session's end, up to a flight later. The frozen
-//!   server then closes the session, which it never does by itself.
-//! - *The port is not to be had again.* Where a NAT that gives a forgotten connection its port back has no port left for
-//!   the subscriber, the truth hopes for the port all the same. The frozen NAT then drops a packet that opens no
-//!   connection, for want of a port.
+//! Where the two may differ: the truth says usable, and something is under way already that will break the session, up to
+//! a flight later. It is told apart by what the frozen world shows.
+//! - A NAT that answers the server for a connection it has forgotten resets the server's session for something that was
+//!   sent before. The frozen server closes the session, though it never does so by itself.
+//! - A SYN of someone else gets the last port that a NAT had for a connection it has forgotten. The frozen NAT makes a
+//!   mapping, and then has none for a packet that opens nothing.
 
 use std::{
     sync::{
@@ -35,7 +36,7 @@ use crate::{
     engine::event,
     node::Host,
     packet::Flags,
-    trace::{DropReason, Entry, ServerEvent, What},
+    trace::{DropReason, Entry, NatEvent, ServerEvent, What},
     truth,
     world::{self, Schedule},
 };
@@ -54,43 +55,53 @@ fn turns(config: &WorldConfig, seed: u64) -> Vec<(u32, Time, bool)> {
 
 /// For each device that has a session at `at`: whether an exchange begun then completes.
 fn probe(config: &WorldConfig, seed: u64, at: Time) -> Vec<(u32, bool)> {
-    freeze_and_probe(config, seed, at, false).0
+    freeze_and_probe(config, seed, at, None).0
 }
 
-/// The same, with what happened afterwards in the frozen world where `keep_trace` says so.
-fn freeze_and_probe(config: &WorldConfig, seed: u64, at: Time, keep_trace: bool) -> (Vec<(u32, bool)>, Vec<Entry>) {
+/// The same, or for one device alone, with what happened afterwards in its frozen world.
+fn freeze_and_probe(config: &WorldConfig, seed: u64, at: Time, alone: Option<u32>) -> (Vec<(u32, bool)>, Vec<Entry>) {
     /// Enough for TCP's longest timeouts and for the work that a slow server has left.
     const PATIENCE: Duration = Duration::from_hours(48);
     let schedule = Schedule::draw(config, seed);
-    let mut hosts = world::hosts(config, seed, &schedule, keep_trace);
+    let mut hosts = world::hosts(config, seed, &schedule, alone.is_some());
     event::run(&mut hosts, at + Duration::from_micros(1));
     for host in &mut hosts {
         host.freeze(at);
     }
     let devices = hosts[world::DEVICES.0 as usize].node().as_devices().expect("the first node is the devices'");
+    let asked = (0..config.devices.count).filter(|device| alone.is_none_or(|alone| alone == *device));
     let probes: Vec<(u32, Arc<AtomicBool>)> =
-        (0..config.devices.count).filter_map(|device| Some((device, devices.probe(device, at)?))).collect();
+        asked.filter_map(|device| Some((device, devices.probe(device, at)?))).collect();
     event::run(&mut hosts, at + PATIENCE);
     let answers = probes.into_iter().map(|(device, answered)| (device, answered.load(Ordering::Relaxed))).collect();
     let entries = hosts.into_iter().flat_map(|host| host.finish().entries);
     (answers, entries.filter(|entry| entry.at > at).collect())
 }
 
-/// Whether the exchange of a device failed for one of the two reasons that the truth does not look at.
+/// Whether the exchange of a device failed for others that were asked, or for something that was under way.
 fn is_excused(config: &WorldConfig, seed: u64, at: Time, device: u32) -> bool {
-    let (_, entries) = freeze_and_probe(config, seed, at, true);
-    let gives_ports_back = || of_class(config, &[NatClass::RemapSamePort, NatClass::RemapSamePortRstOutside]);
-    entries.iter().any(|entry| match &entry.what {
-        What::Server { event: ServerEvent::SessionClosed { device: of, .. }, .. } => {
-            *of == device && of_class(config, &[NatClass::RemapSamePortRstOutside])
-        }
-        What::Dropped { packet, reason: DropReason::NoPort } => gives_ports_back() && !packet.flags.has(Flags::SYN),
-        _ => false,
-    })
+    let (answers, entries) = freeze_and_probe(config, seed, at, Some(device));
+    let is_closed = entries.iter().any(|entry| {
+        matches!(entry.what, What::Server { event: ServerEvent::SessionClosed { device: of, .. }, .. } if of == device)
+    });
+    let is_made = |entry: &Entry| {
+        let (What::Nat { event, .. } | What::OuterNat { event, .. }) = &entry.what else { return false };
+        matches!(event, NatEvent::Created { .. })
+    };
+    let is_left_out = |entry: &Entry| {
+        let What::Dropped { packet, reason: DropReason::NoPort } = &entry.what else { return false };
+        !packet.flags.has(Flags::SYN)
+    };
+    let port_is_gone = entries.iter().any(|made| {
+        is_made(made) && entries.iter().any(|it| it.node == made.node && it.at >= made.at && is_left_out(it))
+    });
+    answers == [(device, true)]
+        || is_closed && has_class(config, &[NatClass::RemapSamePortRstOutside])
+        || port_is_gone && has_class(config, &[NatClass::RemapSamePort, NatClass::RemapSamePortRstOutside])
 }
 
 /// Whether a NAT is, or may be, of one of these classes.
-fn of_class(config: &WorldConfig, classes: &[NatClass]) -> bool {
+fn has_class(config: &WorldConfig, classes: &[NatClass]) -> bool {
     config.nat.iter().any(|nat| match &nat.after_expiry {
         AfterExpiry::Always(class) => classes.contains(class),
         AfterExpiry::Mix { mix } => mix.iter().any(|share| classes.contains(&share.class)),

@@ -17,6 +17,7 @@ use cardiogram_policies::Time;
 
 use crate::{
     accuracy::Output,
+    comeback::{self, Comeback},
     config::{NatClass, WorldConfig},
     link_faults::Cuts,
     nat,
@@ -56,10 +57,16 @@ pub(crate) fn judge<'a>(
             of_nats.push((*at, *fact));
         }
     }
-    for path::Step { device, at, mapping, event } in path::steps(of_nats) {
+    let classes = classes(config, seed);
+    let steps = path::steps(of_nats.clone());
+    let comebacks = comeback::comebacks(&config.nat, &classes, &of_nats, &steps);
+    for path::Step { device, at, mapping, event } in steps {
         of_device[device as usize].push((at, Change::Nat { mapping, event }));
     }
-    let classes = classes(config, seed);
+    // After the events of their moment: what has just ended is taken to have its port.
+    for Comeback { device, at, mapping, possible } in comebacks {
+        of_device[device as usize].push((at, Change::Comeback { mapping, possible }));
+    }
     let common = common_changes(schedule);
     let mut verdict = Verdict::default();
     for (device, mut changes) in of_device.into_iter().enumerate() {
@@ -88,6 +95,7 @@ fn classes(config: &WorldConfig, seed: u64) -> Vec<Vec<NatClass>> {
 enum Change {
     Device(DeviceEvent),
     Nat { mapping: Key, event: NatEvent },
+    Comeback { mapping: Key, possible: bool },
     SessionOpened { server: u32, outside: u16 },
     SessionClosed { server: u32, outside: u16 },
     Fault { server: u32, cause: Cause, begins: bool },
@@ -177,6 +185,8 @@ struct Mapping {
     outside: u16,
     /// It exists.
     exists: bool,
+    /// Once it has ended: its port is there for it to come back.
+    has_port: bool,
     /// What ended it last, if anything has.
     ended_by: Option<Cause>,
 }
@@ -318,7 +328,7 @@ impl Judge {
             let mapping = &self.mappings[&(nat, inside, socket.server)];
             // A mapping that was someone else's meanwhile has ended out of sight, but then one in front of it has not.
             ended_by = mapping.ended_by.or(ended_by);
-            if mapping.outside != *outside || !(mapping.exists || class.is_same_port()) {
+            if mapping.outside != *outside || !(mapping.exists || class.is_same_port() && mapping.has_port) {
                 return Err(Some(ended_by.expect("a mapping changes when it has ended")));
             }
             // A NAT that answers the server for a connection it has forgotten ends the server's session.
@@ -355,6 +365,11 @@ impl Judge {
         match change {
             Change::Device(event) => return self.apply_device(event),
             Change::Nat { mapping, event } => self.apply_nat(mapping, event),
+            Change::Comeback { mapping, possible } => {
+                if let Some(mapping) = self.mappings.get_mut(&mapping) {
+                    mapping.has_port = possible;
+                }
+            }
             Change::SessionOpened { server, outside } => {
                 self.held.insert((server, outside));
                 if let Some(socket) = self.socket.as_mut().filter(|socket| socket.server == server) {
@@ -406,7 +421,12 @@ impl Judge {
     fn apply_nat(&mut self, key: Key, event: NatEvent) {
         let ended_by = match event {
             NatEvent::Created { outside } => {
-                let mapping = self.mappings.entry(key).or_insert(Mapping { outside, exists: true, ended_by: None });
+                let mapping = self.mappings.entry(key).or_insert(Mapping {
+                    outside,
+                    exists: true,
+                    has_port: true,
+                    ended_by: None,
+                });
                 (mapping.outside, mapping.exists) = (outside, true);
                 return;
             }
@@ -415,7 +435,7 @@ impl Judge {
             NatEvent::Evicted => Cause::NatEvicted,
         };
         if let Some(mapping) = self.mappings.get_mut(&key) {
-            (mapping.exists, mapping.ended_by) = (false, Some(ended_by));
+            (mapping.exists, mapping.has_port, mapping.ended_by) = (false, true, Some(ended_by));
         }
     }
 }
