@@ -11,6 +11,7 @@
 
 mod bootstrap;
 mod bound;
+mod causes;
 mod chart;
 mod data;
 mod error;

@@ -9,6 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::{
     bootstrap::Interval,
+    causes::CauseStats,
     number::{counted, list, percent, short},
     stats::{CellStats, ScenarioStats, Summary, Warning},
 };
@@ -174,6 +175,7 @@ fn section(scenario: &ScenarioStats, figure: &Figure) -> Markup {
                 }
             }
             (table(scenario))
+            (causes_table(scenario))
         }
     }
 }
@@ -228,6 +230,43 @@ fn row(cell: &CellStats) -> Markup {
             td { (short(cell.heartbeats_per_device_hour)) }
             td { (short(cell.bytes_per_device_day)) }
         }
+    }
+}
+
+/// Who notices what; nothing where all breaks have one cause, of which the table above tells.
+fn causes_table(scenario: &ScenarioStats) -> Markup {
+    let causes: BTreeSet<_> = scenario.cells.iter().flat_map(|cell| cell.by_cause.keys().copied()).collect();
+    html! {
+        @if causes.len() > 1 {
+            div.scroll {
+                table {
+                    caption { "By cause: breaks noticed, of those there were, and the mean time to the detection (s)." }
+                    thead {
+                        tr {
+                            th scope="col" { "Strategy" }
+                            @for cause in &causes { th scope="col" { (cause.as_str()) } }
+                        }
+                    }
+                    tbody {
+                        @for cell in &scenario.cells {
+                            tr {
+                                th scope="row" { (cell.strategy) }
+                                @for cause in &causes { td { (of_cause(cell.by_cause.get(cause))) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn of_cause(stats: Option<&CauseStats>) -> Markup {
+    html! {
+        @if let Some(CauseStats { episodes, detected, detect_mean_s }) = stats {
+            (detected) "/" (episodes)
+            @if *detected > 0 { small { (estimated(Some(*detect_mean_s))) } }
+        } @else { "–" }
     }
 }
 

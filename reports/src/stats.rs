@@ -3,7 +3,7 @@
 //! Rates are sums over sums (all packets by all hours), never means of per-run rates. Latencies are pooled over seeds
 //! and estimated with censoring ([`cardiogram_scenarios::survival`]); intervals draw seeds again ([`crate::bootstrap`]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cardiogram_scenarios::{
     Scenario, load,
@@ -13,6 +13,7 @@ use cardiogram_scenarios::{
 use crate::{
     bootstrap::{Interval, Resamples},
     bound::{Bound, KeepAlive},
+    causes::{CauseStats, by_cause},
     data::{Cell, Episode, Label, Outcome, Results, Run, ScenarioResults},
     pareto,
 };
@@ -80,6 +81,8 @@ pub(crate) struct CellStats {
     pub(crate) detect_p95_s: Option<Estimated>,
     /// From a break to a usable session; `None` without breaks.
     pub(crate) recover_mean_s: Option<Estimated>,
+    /// The breaks by what broke.
+    pub(crate) by_cause: BTreeMap<Label, CauseStats>,
     /// Whether no other strategy of the scenario is at least as good in packets and mean latency and better in one.
     /// Only strategies whose mean latency is known are compared.
     pub(crate) on_front: bool,
@@ -199,6 +202,7 @@ fn cell_stats(cell: &Cell, strategy: &str) -> CellStats {
         detect_interval_s,
         detect_p95_s: detection_curve.map(|curve| curve.quantile(0.95)),
         recover_mean_s: recovery.curve().map(|curve| curve.mean()),
+        by_cause: by_cause(cell),
         on_front: false,
         warnings: Vec::new(),
     };

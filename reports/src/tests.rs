@@ -137,6 +137,26 @@ fn a_strategy_without_a_latency_is_in_the_plot_all_the_same() {
 }
 
 #[test]
+fn a_table_by_cause_is_there_where_there_is_more_than_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = ["w,s,1,event,1,2,1,0,1,0,,,,,,1,40,20,1,1,1,1,00", "w,t,1,event,1,1,1,0,0,0,,,,,,0.8,40,30,1,1,1,1,00"];
+    let episodes = [
+        "w,s,1,0,cut,0,12,detected,heartbeat,10.5,12",
+        "w,s,1,0,server-stall,50,,undetected,,,",
+        "w,t,1,0,cut,0,20,detected,heartbeat,17.5,20",
+    ];
+    fixture::write_rows(dir.path(), &["w"], &["s", "t"], 100.0, &runs, &episodes);
+    write(dir.path()).unwrap();
+    let page = fs::read_to_string(dir.path().join("report/index.html")).unwrap();
+    let table = page.split("By cause:").nth(1).expect("two causes").split("</table>").next().unwrap();
+    for part in ["cut</th>", "server-stall</th>", "<td>1/1<small>10.5</small></td><td>0/1</td>", "<td>–</td>"] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    // All breaks of the elevator are cuts.
+    assert!(!report("index.html").contains("By cause:"));
+}
+
+#[test]
 fn a_missing_file_is_an_error_that_says_where_results_come_from() {
     let dir = results(1);
     fs::remove_file(dir.path().join("episodes.csv")).unwrap();

@@ -11,10 +11,15 @@
 //!
 //! What is not here: reading scenario files, statistics, anything that performs input or output.
 
+// The worlds of the oracle's cases are those of the whole-program tests, which see the crate from outside.
+#[cfg(test)]
+extern crate self as cardiogram_sim;
+
 mod accuracy;
 mod address;
 mod bounds;
 mod check;
+mod comeback;
 pub mod config;
 mod device;
 mod digest;
@@ -26,6 +31,8 @@ mod link;
 mod link_faults;
 mod nat;
 mod node;
+#[cfg(test)]
+mod oracle;
 pub mod outcome;
 pub mod packet;
 mod path;

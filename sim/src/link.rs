@@ -71,6 +71,17 @@ impl Link {
         Self { config: config.clone(), lanes }
     }
 
+    /// What is cut now stays cut, nothing else is cut any more, and nothing is lost or slowed down by chance.
+    #[cfg(test)]
+    pub(crate) fn freeze(&mut self, now: Time) {
+        (self.config.packet_loss, self.config.rate) = (cardiogram_policies::unit::Fraction::ZERO, None);
+        for lane in &mut self.lanes {
+            let cut = lane.is_cut(now, now).then_some(Interval { begin: now, end: Time::MAX });
+            (lane.cuts, lane.cut) = (cut.into_iter().collect(), 0);
+            (lane.burst, lane.effects) = (None, [].into());
+        }
+    }
+
     /// What becomes of a packet of so many bytes put on `lane` at `now`. Times must not run backwards within a lane.
     pub(crate) fn transmit(&mut self, now: Time, lane: u32, bytes: usize) -> Fate {
         let lane = &mut self.lanes[lane as usize];

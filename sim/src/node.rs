@@ -25,6 +25,16 @@ pub(crate) trait Node {
     /// When the node wants to be woken next.
     fn next_wake(&self) -> Option<Time>;
 
+    /// From now on nothing breaks or heals by itself, and nobody acts of their own accord: see `oracle`.
+    #[cfg(test)]
+    fn freeze(&mut self, _now: Time) {}
+
+    /// The devices, if the node is theirs.
+    #[cfg(test)]
+    fn as_devices(&mut self) -> Option<&mut crate::device::DeviceGroup> {
+        None
+    }
+
     /// What the node counted, at the end of the run.
     fn into_counts(self: Box<Self>) -> Counts {
         Counts::default()
@@ -176,6 +186,21 @@ impl Host {
         } else {
             self.node.on_wake(now, &mut io);
         }
+    }
+
+    /// Freezes the node and its links: see `oracle`.
+    #[cfg(test)]
+    pub(crate) fn freeze(&mut self, now: Time) {
+        self.node.freeze(now);
+        for (_, link) in &mut self.links {
+            link.freeze(now);
+        }
+    }
+
+    /// The node.
+    #[cfg(test)]
+    pub(crate) fn node(&mut self) -> &mut dyn Node {
+        &mut *self.node
     }
 
     /// What the host leaves behind.

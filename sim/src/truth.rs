@@ -17,6 +17,7 @@ use cardiogram_policies::Time;
 
 use crate::{
     accuracy::Output,
+    comeback::{self, Comeback},
     config::{NatClass, Network, WorldConfig},
     life::Address,
     link_faults::Cuts,
@@ -36,6 +37,9 @@ pub(crate) struct Verdict {
     pub(crate) accuracy: Accuracy,
     pub(crate) usable_time: Duration,
     pub(crate) zombie_time: Duration,
+    /// Whose session turned usable, or stopped being so, and when: for the oracle that checks this file.
+    #[cfg(test)]
+    pub(crate) turns: Vec<(u32, Time, bool)>,
 }
 
 /// Judges a run by the facts of its nodes, in the order of the nodes.
@@ -54,10 +58,21 @@ pub(crate) fn judge<'a>(
             of_nats.push((*at, *fact));
         }
     }
-    for path::Step { device, at, mapping, event } in path::steps(of_nats) {
+    let classes = classes(config, seed);
+    let steps = path::steps(of_nats.clone());
+    let comebacks: Vec<Comeback> = (0..)
+        .zip(config.all_networks())
+        .flat_map(|(number, network)| {
+            comeback::comebacks(number, network.nat, &classes[number as usize], &of_nats, &steps)
+        })
+        .collect();
+    for path::Step { device, at, mapping, event } in steps {
         of_device[device as usize].push((at, Change::Nat { mapping, event }));
     }
-    let classes = classes(config, seed);
+    // After the events of their moment: what has just ended is taken to have its port.
+    for Comeback { device, at, mapping, possible } in comebacks {
+        of_device[device as usize].push((at, Change::Comeback { mapping, possible }));
+    }
     let common = common_changes(schedule);
     let mut verdict = Verdict::default();
     for (device, mut changes) in of_device.into_iter().enumerate() {
@@ -98,6 +113,10 @@ enum Change {
     Nat {
         mapping: Key,
         event: NatEvent,
+    },
+    Comeback {
+        mapping: Key,
+        possible: bool,
     },
     SessionOpened {
         server: u32,
@@ -217,8 +236,11 @@ struct Socket {
     address: Address,
     server: u32,
     connected: bool,
-    /// The outside port that each NAT first had for it, when all had one; the last is the one that the server knows.
+    /// The outside port that each NAT has for it, as long as all have one: from the moment the server opens the session,
+    /// what they had then. The last is the one that the server knows.
     path: Option<Vec<u16>>,
+    /// The server has opened the session.
+    opened: bool,
 }
 
 struct Mapping {
@@ -226,6 +248,8 @@ struct Mapping {
     outside: u16,
     /// It exists.
     exists: bool,
+    /// Once it has ended: its port is there for it to come back.
+    has_port: bool,
     /// What ended it last, if anything has.
     ended_by: Option<Cause>,
 }
@@ -302,6 +326,8 @@ impl<'a> Judge<'a> {
                 _ => {}
             }
             usable = state.is_ok();
+            #[cfg(test)]
+            verdict.turns.push((self.device, now, usable));
             if usable {
                 verdict.episodes.extend(self.close_episode().map(|episode| Episode { end: Some(now), ..episode }));
                 verdict
@@ -399,7 +425,7 @@ impl<'a> Judge<'a> {
             let mapping = &self.mappings[&Key { network, nat, port: inside, server: socket.server }];
             // A mapping that was someone else's meanwhile has ended out of sight, but then one in front of it has not.
             ended_by = mapping.ended_by.or(ended_by);
-            if mapping.outside != *outside || !(mapping.exists || class.is_same_port()) {
+            if mapping.outside != *outside || !(mapping.exists || class.is_same_port() && mapping.has_port) {
                 return Err(Some(ended_by.expect("a mapping changes when it has ended")));
             }
             // A NAT that answers the server for a connection it has forgotten ends the server's session.
@@ -422,9 +448,10 @@ impl<'a> Judge<'a> {
         self.classes[network as usize].iter().map(move |of_nat| *of_nat.get(device).unwrap_or(&of_nat[0]))
     }
 
-    /// Notes the path of an attempt once every NAT has a mapping for it.
+    /// Notes the path of an attempt while every NAT has a mapping for it. A mapping can end before the connection is up, and
+    /// the next SYN gets another port.
     fn find_path(&mut self) {
-        if let Some(socket) = self.socket.as_mut().filter(|socket| socket.path.is_none()) {
+        if let Some(socket) = self.socket.as_mut().filter(|socket| !socket.opened) {
             let network = socket.address.network;
             let mut inside = socket.port;
             let step = |nat| {
@@ -433,7 +460,8 @@ impl<'a> Judge<'a> {
                 inside = mapping.outside;
                 Some(inside)
             };
-            socket.path = (0..self.classes[network as usize].len() as u32).map(step).collect();
+            let path: Option<Vec<u16>> = (0..self.classes[network as usize].len() as u32).map(step).collect();
+            socket.path = path.or_else(|| socket.path.take());
         }
     }
 
@@ -442,8 +470,19 @@ impl<'a> Judge<'a> {
         match change {
             Change::Device(event) => return self.apply_device(event),
             Change::Nat { mapping, event } => self.apply_nat(mapping, event),
+            Change::Comeback { mapping, possible } => {
+                if let Some(mapping) = self.mappings.get_mut(&mapping) {
+                    mapping.has_port = possible;
+                }
+            }
             Change::SessionOpened { server, outside } => {
                 self.held.insert((server, outside));
+                if let Some(socket) = self.socket.as_mut().filter(|socket| socket.server == server) {
+                    let network = socket.address.network;
+                    let known = socket.path.as_ref().and_then(|path| path.last());
+                    let leads_there = known.is_some_and(|port| (network, *port) == outside);
+                    socket.opened |= leads_there;
+                }
             }
             Change::SessionClosed { server, outside } => {
                 self.held.remove(&(server, outside));
@@ -471,7 +510,8 @@ impl<'a> Judge<'a> {
     fn apply_device(&mut self, event: DeviceEvent) -> Option<DetectedBy> {
         match event {
             DeviceEvent::AttemptStarted { port, server } => {
-                self.socket = Some(Socket { port, address: self.address, server, connected: false, path: None });
+                self.socket =
+                    Some(Socket { port, address: self.address, server, connected: false, path: None, opened: false });
             }
             DeviceEvent::Connected { .. } => {
                 self.socket.as_mut().expect("a device connects after it has attempted to").connected = true;
@@ -503,7 +543,12 @@ impl<'a> Judge<'a> {
     fn apply_nat(&mut self, key: Key, event: NatEvent) {
         let ended_by = match event {
             NatEvent::Created { outside } => {
-                let mapping = self.mappings.entry(key).or_insert(Mapping { outside, exists: true, ended_by: None });
+                let mapping = self.mappings.entry(key).or_insert(Mapping {
+                    outside,
+                    exists: true,
+                    has_port: true,
+                    ended_by: None,
+                });
                 (mapping.outside, mapping.exists) = (outside, true);
                 return;
             }
@@ -512,7 +557,7 @@ impl<'a> Judge<'a> {
             NatEvent::Evicted => Cause::NatEvicted,
         };
         if let Some(mapping) = self.mappings.get_mut(&key) {
-            (mapping.exists, mapping.ended_by) = (false, Some(ended_by));
+            (mapping.exists, mapping.has_port, mapping.ended_by) = (false, true, Some(ended_by));
         }
     }
 }
@@ -549,5 +594,33 @@ mod tests {
         assert_eq!(verdict.false_alarms.len(), 1);
         let [episode] = verdict.episodes[..] else { panic!("the expiry is an episode: {:?}", verdict.episodes) };
         assert_eq!((episode.cause, episode.begin), (Cause::NatExpiry, Time::from_secs(40)));
+    }
+
+    /// The mapping of the first SYN is gone before the connection is up, and another SYN gets another port: the session is
+    /// on that one. Found by the oracle.
+    #[test]
+    fn a_session_is_on_the_port_that_its_server_saw() {
+        let (port, server) = (40_000, 0);
+        let mapping = Key { network: 0, nat: 0, port, server };
+        let changes = [
+            (10, Change::Device(DeviceEvent::AttemptStarted { port, server })),
+            (10, Change::Nat { mapping, event: NatEvent::Created { outside: 50_000 } }),
+            (12, Change::Nat { mapping, event: NatEvent::Evicted }),
+            (13, Change::Nat { mapping, event: NatEvent::Created { outside: 50_001 } }),
+            (14, Change::SessionOpened { server, outside: (0, 50_001) }),
+            (15, Change::Device(DeviceEvent::Connected { port, server })),
+            (20, Change::Nat { mapping, event: NatEvent::Evicted }),
+            (25, Change::Nat { mapping, event: NatEvent::Created { outside: 50_001 } }),
+            (30, Change::Nat { mapping, event: NatEvent::Created { outside: 50_002 } }),
+        ];
+        let changes = changes.map(|(secs, change)| (Time::from_secs(secs), change));
+        let usable = |class| {
+            let mut verdict = Verdict::default();
+            Judge::new(0, &vec![vec![vec![class]]]).judge(&changes, Time::from_secs(50), &mut verdict);
+            (verdict.usable_time.as_secs(), verdict.zombie_time.as_secs())
+        };
+        // The session's port is its own once it is open. For a second it is held by the server alone: no zombie.
+        assert_eq!(usable(NatClass::DropSilent), (5 + 5, 0));
+        assert_eq!(usable(NatClass::RemapSamePort), (15, 0));
     }
 }

@@ -1,5 +1,8 @@
 //! One device: its kernel's connections and its application. Sans-IO.
 
+#[cfg(test)]
+mod probe;
+
 use std::{collections::VecDeque, time::Duration};
 
 use cardiogram_policies::{

@@ -30,6 +30,13 @@ impl Clock {
         self.awake_until = now + self.awake;
     }
 
+    /// The processor sleeps no more.
+    #[cfg(test)]
+    pub(super) fn freeze(&mut self, now: Time) {
+        self.wake(now);
+        self.sleeps.clear();
+    }
+
     /// What the clock shows at `now`, not before it was last read.
     pub(super) fn shows(&self, now: Time) -> Time {
         let (then, shown) = self.read;

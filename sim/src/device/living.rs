@@ -86,6 +86,15 @@ impl Living {
         Self { life, to_come, last_idle: None, clock }
     }
 
+    /// Nothing happens any more, timers are exact, and the processor is awake.
+    #[cfg(test)]
+    pub(super) fn freeze(&mut self, now: Time) {
+        (self.life, self.to_come) = (Life::default(), Vec::new());
+        if let Some(clock) = &mut self.clock {
+            clock.freeze(now);
+        }
+    }
+
     /// When something happens next, besides the end of an address that lingers.
     pub(super) fn next(&self) -> Option<Time> {
         self.to_come.last().map(|(at, _)| *at)

@@ -153,6 +153,15 @@ impl DeviceGroup {
         Self { shared, devices, modems, end, timers, counts: Counts::default(), packets: Vec::new() }
     }
 
+    /// Makes the application of a device beat once, at `now`, on the session it has; the beat is answered when the cell
+    /// says so. `None`: it has no session.
+    #[cfg(test)]
+    pub(crate) fn probe(&mut self, index: u32, now: Time) -> Option<Arc<std::sync::atomic::AtomicBool>> {
+        let answered = self.devices[index as usize].probe(now)?;
+        self.timers.set(index, Some(now));
+        Some(answered)
+    }
+
     fn handle(&mut self, index: u32, now: Time, io: &mut Io, event: impl FnOnce(&mut Device, &mut Context)) {
         let device = &mut self.devices[index as usize];
         let (shared, counts, packets) = (&self.shared, &mut self.counts, &mut self.packets);
@@ -203,6 +212,20 @@ impl Node for DeviceGroup {
                 device.on_wake(context);
             });
         }
+    }
+
+    #[cfg(test)]
+    fn freeze(&mut self, now: Time) {
+        for (index, device) in (0..).zip(&mut self.devices) {
+            device.freeze(now);
+            let radios = self.modems.iter().filter_map(|of_network| of_network.get(index as usize));
+            self.timers.set(index, radios.filter_map(Modem::next_wake).chain(device.next_wake()).min());
+        }
+    }
+
+    #[cfg(test)]
+    fn as_devices(&mut self) -> Option<&mut DeviceGroup> {
+        Some(self)
     }
 
     fn next_wake(&self) -> Option<Time> {

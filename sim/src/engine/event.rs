@@ -5,7 +5,7 @@ use cardiogram_policies::Time;
 use crate::node::{Flight, Host};
 
 /// Runs `hosts` until `end`, which is excluded.
-pub(super) fn run(hosts: &mut [Host], end: Time) {
+pub(crate) fn run(hosts: &mut [Host], end: Time) {
     let mut flights: Vec<Flight> = Vec::new();
     // Hosts are few (devices share one), so looking at each is cheaper than keeping them in a heap.
     while let Some((now, host)) = earliest(hosts).filter(|(now, _)| *now < end) {

@@ -1,6 +1,6 @@
 //! Engines: they move packets and time. The nodes decide everything else, so that both engines give the same run.
 
-mod event;
+pub(crate) mod event;
 mod turmoil;
 
 use std::time::Duration;

@@ -332,6 +332,15 @@ impl Node for Nat {
         }
     }
 
+    #[cfg(test)]
+    fn freeze(&mut self, _now: Time) {
+        let ever = Span::secs(1_000_000);
+        self.table.freeze();
+        self.flushes.clear();
+        (self.timeouts, self.shifted_timeout) = (Vec::new(), Some(ever.get()));
+        (self.config.transitory, self.config.closing, self.config.unacknowledged) = (ever, None, None);
+    }
+
     fn next_wake(&self) -> Option<Time> {
         [self.table.next_end(), self.flushes.last().copied()].into_iter().flatten().min()
     }

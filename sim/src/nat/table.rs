@@ -112,6 +112,12 @@ impl Table {
         self.lru.as_ref()?.next().filter(|(due, _)| *due <= now).map(|(_, slot)| slot)
     }
 
+    /// No mapping ends by itself any more.
+    #[cfg(test)]
+    pub(super) fn freeze(&mut self) {
+        (self.expiry, self.lru) = (Timers::default(), None);
+    }
+
     /// When the next mapping ends if nothing is used until then.
     pub(super) fn next_end(&self) -> Option<Time> {
         let pushed_out = self.lru.as_ref().and_then(Lru::next).map(|(due, _)| due);

@@ -238,6 +238,14 @@ impl App {
         self.leaving = (0..).zip(self.sessions.keys()).map(close).collect();
     }
 
+    /// No session is closed, and nothing pushed, of its own accord any more.
+    #[cfg(test)]
+    pub(super) fn freeze(&mut self) {
+        self.policy = ServerSpec::None.build();
+        self.leaving.clear();
+        self.push_timers = Timers::default();
+    }
+
     /// Time spent on work, the one under way included, at whole capacity.
     pub(super) const fn busy(&self) -> Duration {
         self.busy

@@ -222,6 +222,14 @@ impl Kernel {
         self.listening = true;
     }
 
+    /// The connections of the process are never given up any more.
+    #[cfg(test)]
+    pub(super) fn freeze(&mut self, now: Time) {
+        for entry in self.connections.iter_mut().flatten().filter(|entry| entry.owner == Owner::Process) {
+            entry.tcp.endure(now);
+        }
+    }
+
     fn state(&self, slot: u32) -> State {
         self.tcp(slot).state()
     }

@@ -148,6 +148,13 @@ impl Node for Server {
         self.run_process(now, io);
     }
 
+    #[cfg(test)]
+    fn freeze(&mut self, now: Time) {
+        self.edges.clear();
+        self.kernel.freeze(now);
+        self.app.freeze();
+    }
+
     fn next_wake(&self) -> Option<Time> {
         let fault = self.edges.last().map(|edge| edge.at);
         let app = if self.process_runs() { self.app.next_wake() } else { None };

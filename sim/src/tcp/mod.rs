@@ -238,6 +238,14 @@ impl Connection {
         self.send.queued()
     }
 
+    /// From now on it sends again for as long as it takes, and never asks whether the peer is alive.
+    #[cfg(test)]
+    pub(crate) fn endure(&mut self, now: Time) {
+        self.set_keepalive(now, None);
+        self.set_user_timeout(now, None);
+        self.config = Arc::new(TcpConfig { retries: 10_000, ..(*self.config).clone() });
+    }
+
     /// Bytes on the heap.
     #[cfg(test)]
     fn heap_bytes(&self) -> usize {

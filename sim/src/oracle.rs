@@ -1,0 +1,149 @@
+//! An oracle for the [truth](crate::truth): in random worlds, at random moments, every device that has a session is made
+//! to beat once more, and the reply arrives exactly where the truth calls the session usable.
+//!
+//! The world is run again from its seed up to the moment, which is included, and then frozen: a cut, a stall or a silence
+//! of that moment goes on for ever and none begins or ends any more, mappings and sessions do not end by themselves,
+//! nothing is lost by chance or for want of room, and neither policies nor kernels give anything up. So whether "an
+//! exchange begun at t could complete" has an answer, and enough time gives it. Nothing before the moment is touched: all
+//! hooks (`freeze`, `probe`) act on the nodes as they stand then, and are compiled for tests only.
+//!
+//! All devices are asked in one go. Where that fails for one that should succeed, it is asked again alone: of several that
+//! hope for a NAT's last port, each could have it.
+//!
+//! What is not asked: devices without a session, which the truth cannot call usable.
+//!
+//! Where the two may differ: the truth says usable, and something is under way already that will break the session, up to
+//! a flight later. It is told apart by what the frozen world shows.
+//! - A NAT that answers the server for a connection it has forgotten resets the server's session for something that was
+//!   sent before. The frozen server closes the session, though it never does so by itself.
+//! - A SYN of someone else gets the last port that a NAT had for a connection it has forgotten. The frozen NAT makes a
+//!   mapping, and then has none for a packet that opens nothing.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use cardiogram_policies::Time;
+use proptest::prelude::*;
+
+use crate::{
+    WorldConfig,
+    config::{AfterExpiry, NatClass},
+    engine::event,
+    node::Host,
+    packet::Flags,
+    trace::{DropReason, Entry, NatEvent, ServerEvent, What},
+    truth,
+    world::{self, Schedule},
+};
+
+#[path = "../../tests/worlds/mod.rs"]
+mod worlds;
+
+/// The truth about the whole run: for each device when its session turned usable or stopped being so.
+fn turns(config: &WorldConfig, seed: u64) -> Vec<(u32, Time, bool)> {
+    let schedule = Schedule::draw(config, seed);
+    let mut hosts = world::hosts(config, seed, &schedule, false);
+    event::run(&mut hosts, Time::ZERO + config.duration);
+    let finished: Vec<_> = hosts.into_iter().map(Host::finish).collect();
+    truth::judge(config, seed, &schedule, finished.iter().map(|host| &host.facts[..])).turns
+}
+
+/// For each device that has a session at `at`: whether an exchange begun then completes.
+fn probe(config: &WorldConfig, seed: u64, at: Time) -> Vec<(u32, bool)> {
+    freeze_and_probe(config, seed, at, None).0
+}
+
+/// The same, or for one device alone, with what happened afterwards in its frozen world.
+fn freeze_and_probe(config: &WorldConfig, seed: u64, at: Time, alone: Option<u32>) -> (Vec<(u32, bool)>, Vec<Entry>) {
+    /// Enough for TCP's longest timeouts and for the work that a slow server has left.
+    const PATIENCE: Duration = Duration::from_hours(48);
+    let schedule = Schedule::draw(config, seed);
+    let mut hosts = world::hosts(config, seed, &schedule, alone.is_some());
+    event::run(&mut hosts, at + Duration::from_micros(1));
+    for host in &mut hosts {
+        host.freeze(at);
+    }
+    let devices = hosts[world::DEVICES.0 as usize].node().as_devices().expect("the first node is the devices'");
+    let asked = (0..config.devices.count).filter(|device| alone.is_none_or(|alone| alone == *device));
+    let probes: Vec<(u32, Arc<AtomicBool>)> =
+        asked.filter_map(|device| Some((device, devices.probe(device, at)?))).collect();
+    event::run(&mut hosts, at + PATIENCE);
+    let answers = probes.into_iter().map(|(device, answered)| (device, answered.load(Ordering::Relaxed))).collect();
+    let entries = hosts.into_iter().flat_map(|host| host.finish().entries);
+    (answers, entries.filter(|entry| entry.at > at).collect())
+}
+
+/// Whether the exchange of a device failed for others that were asked, or for something that was under way.
+fn is_excused(config: &WorldConfig, seed: u64, at: Time, device: u32) -> bool {
+    let (answers, entries) = freeze_and_probe(config, seed, at, Some(device));
+    let is_closed = entries.iter().any(|entry| {
+        matches!(entry.what, What::Server { event: ServerEvent::SessionClosed { device: of, .. }, .. } if of == device)
+    });
+    let is_made = |entry: &Entry| {
+        let (What::Nat { event, .. } | What::OuterNat { event, .. }) = &entry.what else { return false };
+        matches!(event, NatEvent::Created { .. })
+    };
+    let is_left_out = |entry: &Entry| {
+        let What::Dropped { packet, reason: DropReason::NoPort } = &entry.what else { return false };
+        !packet.flags.has(Flags::SYN)
+    };
+    let port_is_gone = entries.iter().any(|made| {
+        is_made(made) && entries.iter().any(|it| it.node == made.node && it.at >= made.at && is_left_out(it))
+    });
+    answers == [(device, true)]
+        || is_closed && has_class(config, &[NatClass::RemapSamePortRstOutside])
+        || port_is_gone && has_class(config, &[NatClass::RemapSamePort, NatClass::RemapSamePortRstOutside])
+}
+
+/// Whether a NAT is, or may be, of one of these classes.
+fn has_class(config: &WorldConfig, classes: &[NatClass]) -> bool {
+    config.all_networks().flat_map(|network| network.nat).any(|nat| match &nat.after_expiry {
+        AfterExpiry::Always(class) => classes.contains(class),
+        AfterExpiry::Mix { mix } => mix.iter().any(|share| classes.contains(&share.class)),
+    })
+}
+
+/// What the truth says of a device at `at`.
+fn is_usable(turns: &[(u32, Time, bool)], device: u32, at: Time) -> bool {
+    let latest = turns.iter().rfind(|(of, since, _)| *of == device && *since <= at);
+    latest.is_some_and(|(.., usable)| *usable)
+}
+
+/// A moment to ask at: anywhere, or where the truth changes its mind, give or take.
+fn moment(turns: &[(u32, Time, bool)], config: &WorldConfig, pick: (f64, i64)) -> Time {
+    let (place, shift) = pick;
+    let end = config.duration.as_micros() as u64 - 1;
+    if shift == i64::MAX || turns.is_empty() {
+        return Time::from_micros((place * end as f64) as u64);
+    }
+    let turn = turns[(place * turns.len() as f64) as usize].1.as_micros();
+    Time::from_micros(turn.saturating_add_signed(shift).min(end))
+}
+
+fn picks() -> impl Strategy<Value = Vec<(f64, i64)>> {
+    let shift =
+        prop_oneof![Just(i64::MAX), Just(0), Just(-1), Just(1), -200_000..200_000_i64, -20_000_000..20_000_000_i64];
+    prop::collection::vec((0.0..1.0, shift), 4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_exchange_completes_exactly_where_the_truth_says_usable(world in worlds::world(), seed: u64, picks in picks()) {
+        let turns = turns(&world, seed);
+        for pick in picks {
+            let at = moment(&turns, &world, pick);
+            for (device, answered) in probe(&world, seed, at) {
+                let usable = is_usable(&turns, device, at);
+                let excused = usable && !answered && is_excused(&world, seed, at, device);
+                prop_assert!(answered == usable || excused, "device {device} at {at}: truth {usable}, probe {answered}");
+            }
+        }
+    }
+}
