@@ -1,6 +1,7 @@
 //! What a world is made of, as data: the part of a scenario that decides what happens. Reading files, presets by name
 //! and the comparison of strategies belong to the scenarios crate.
 
+mod balancer;
 mod link_fault;
 mod nat;
 mod radio;
@@ -15,6 +16,7 @@ use cardiogram_policies::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::balancer::{BalancerConfig, HealthCheck, OnUnhealthy};
 pub(crate) use self::link_fault::OnLink;
 pub use self::link_fault::{
     DelaySpike, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit, Reordering,

@@ -186,20 +186,19 @@ fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
 }
 
 fn write_server(out: &mut Vec<u8>, event: ServerEvent) {
-    let (tag, fields) = match event {
-        ServerEvent::SessionOpened { device, outside } => (0, Ok((device, outside))),
-        ServerEvent::SessionClosed { device, outside } => (1, Ok((device, outside))),
-        ServerEvent::Reaped { device, outside } => (2, Ok((device, outside))),
-        ServerEvent::FaultBegan(cause) => (3, Err(cause)),
-        ServerEvent::FaultEnded(cause) => (4, Err(cause)),
+    let mut session = |tag, device, outside| {
+        out.push(tag);
+        long(out, device);
+        word(out, outside);
     };
-    out.push(tag);
-    match fields {
-        Ok((device, outside)) => {
-            long(out, device);
-            word(out, outside);
-        }
-        Err(cause) => out.push(cause_tag(cause)),
+    match event {
+        ServerEvent::SessionOpened { device, outside } => session(0, device, outside),
+        ServerEvent::SessionClosed { device, outside } => session(1, device, outside),
+        ServerEvent::Reaped { device, outside } => session(2, device, outside),
+        ServerEvent::FaultBegan(cause) => out.extend([3, cause_tag(cause)]),
+        ServerEvent::FaultEnded(cause) => out.extend([4, cause_tag(cause)]),
+        ServerEvent::TurnedUnhealthy => out.push(5),
+        ServerEvent::TurnedHealthy => out.push(6),
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod accuracy;
 mod address;
+mod balancer;
 mod check;
 pub mod config;
 mod device;

@@ -253,6 +253,10 @@ pub enum ServerEvent {
     FaultBegan(Cause),
     /// It ends.
     FaultEnded(Cause),
+    /// The balancer believes the server unhealthy from now on.
+    TurnedUnhealthy,
+    /// The balancer believes it healthy again.
+    TurnedHealthy,
 }
 
 /// The record of a run, merged over nodes.

@@ -105,7 +105,11 @@ impl Change {
                 ServerEvent::SessionClosed { device, outside } => {
                     Some((device, Self::SessionClosed { server, outside }))
                 }
-                ServerEvent::Reaped { .. } | ServerEvent::FaultBegan(_) | ServerEvent::FaultEnded(_) => None,
+                ServerEvent::Reaped { .. }
+                | ServerEvent::FaultBegan(_)
+                | ServerEvent::FaultEnded(_)
+                | ServerEvent::TurnedUnhealthy
+                | ServerEvent::TurnedHealthy => None,
             },
         }
     }

@@ -1,9 +1,12 @@
 //! Puts a world together: nodes, links, fault schedules, and the names and numbers that tie them. What the nodes do is
 //! their own business.
 
+use std::rc::Rc;
+
 use cardiogram_policies::{Time, unit::Span};
 
 use crate::{
+    balancer::Balancer,
     config::{Direction, Distribution, FaultConfig, LinkConfig, LinkName, NatFlush, NatTimeout, WorldConfig},
     device::DeviceGroup,
     link::{LaneConfig, Link},
@@ -50,18 +53,22 @@ pub(crate) struct Schedule {
     pub(crate) nats: Vec<NatFaults>,
     /// Faults of each server.
     pub(crate) servers: Vec<Vec<ServerFaults>>,
+    /// What stands in front of the servers, if anything.
+    pub(crate) balancer: Option<Rc<Balancer>>,
 }
 
 impl Schedule {
     pub(crate) fn draw(config: &WorldConfig, seed: u64) -> Self {
         let horizon = Time::ZERO + config.duration;
+        let servers: Vec<_> = (0..config.server.count).map(|server| ServerFaults::draw(config, server, seed)).collect();
         Self {
+            balancer: Balancer::draw(config, &servers, seed).map(Rc::new),
             access: (0..config.devices.count)
                 .map(|device| link_faults::cuts(config, LinkName::Access, u64::from(device), seed))
                 .collect(),
             core: link_faults::cuts(config, LinkName::Core, 0, seed),
             nats: (0..config.nat.len() as u32).map(|nat| nat_faults(config, nat, horizon, seed)).collect(),
-            servers: (0..config.server.count).map(|server| ServerFaults::draw(config, server, seed)).collect(),
+            servers,
         }
     }
 }
@@ -125,7 +132,7 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
         Link::new(&config.core, seed, std::iter::once(lane))
     };
 
-    let devices = DeviceGroup::new(config, seed);
+    let devices = DeviceGroup::new(config, schedule.balancer.clone(), seed);
     let nats = config.nat.len() as u32;
     let first = vec![(nat_node(0), access(true))];
     let mut hosts = vec![Host::new(DEVICES, Box::new(devices), first, keep_trace)];
@@ -150,7 +157,9 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
             frames: config.devices.frames,
         };
         let faults = &schedule.servers[server as usize];
-        let node = Server::new(server, &config.server, config.strategy.server.clone(), clients, faults, seed);
+        let unhealthy = schedule.balancer.as_ref().map_or(&[][..], |balancer| balancer.unhealthy(server));
+        let policy = config.strategy.server.clone();
+        let node = Server::new(server, &config.server, policy, clients, faults, unhealthy, seed);
         let link = (nat_node(nats - 1), core(false, server));
         hosts.push(Host::new(server_node(nats, server), Box::new(node), vec![link], keep_trace));
     }

@@ -149,6 +149,8 @@ fn server_words(event: ServerEvent) -> String {
         ServerEvent::Reaped { device, outside } => format!("reaps the session of device {device} (port {outside})"),
         ServerEvent::FaultBegan(cause) => format!("fault begins: {}", cause.name()),
         ServerEvent::FaultEnded(cause) => format!("fault ends: {}", cause.name()),
+        ServerEvent::TurnedUnhealthy => "is unhealthy to the balancer".into(),
+        ServerEvent::TurnedHealthy => "is healthy again to the balancer".into(),
         other => format!("{other:?}"),
     }
 }

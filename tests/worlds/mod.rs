@@ -11,11 +11,11 @@ use cardiogram_policies::{
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
-    AfterExpiry, Background, BurstLoss, ClassShare, Cost, Cut, DelaySpike, DevicesConfig, Direction, Distribution,
-    Drain, Duplication, Exponential as ExponentialDelay, FaultConfig, Flapping, FrameSizes, Handover, HandoverMode,
-    LinkConfig, LinkName, Login, LossBurst, NatClass, NatConfig, NatFlush, NatRefresh, NatTimeout, Overload, Part,
-    Pauses, RadioConfig, Rate, RateLimit, Reordering, ServerConfig, ServerFault, TailStage, TcpPreset, TrafficConfig,
-    Undelivered, When, WorldConfig,
+    AfterExpiry, Background, BalancerConfig, BurstLoss, ClassShare, Cost, Cut, DelaySpike, DevicesConfig, Direction,
+    Distribution, Drain, Duplication, Exponential as ExponentialDelay, FaultConfig, Flapping, FrameSizes, Handover,
+    HandoverMode, HealthCheck, LinkConfig, LinkName, Login, LossBurst, NatClass, NatConfig, NatFlush, NatRefresh,
+    NatTimeout, OnUnhealthy, Overload, Part, Pauses, RadioConfig, Rate, RateLimit, Reordering, ServerConfig,
+    ServerFault, TailStage, TcpPreset, TrafficConfig, Undelivered, When, WorldConfig,
 };
 use proptest::prelude::*;
 
@@ -181,8 +181,9 @@ fn server() -> impl Strategy<Value = ServerConfig> {
     let undelivered = prop_oneof![Just(Undelivered::Retry), Just(Undelivered::Lost)];
     let pauses = (span(60..600), millis(1..10_000))
         .prop_map(|(every, lasts)| Pauses { every, lasts: Distribution::Constant(lasts) });
-    (1_u32..4, tcp(), 1_u32..5, work, limits, undelivered, prop::option::weighted(0.2, pauses)).prop_map(
-        |(count, tcp, backlog, work, limits, undelivered, pauses)| {
+    let care = (prop::option::weighted(0.3, span(5..120)), prop::option::weighted(0.4, balancer()));
+    (1_u32..4, tcp(), 1_u32..5, work, limits, undelivered, prop::option::weighted(0.2, pauses), care).prop_map(
+        |(count, tcp, backlog, work, limits, undelivered, pauses, (watchdog, balancer))| {
             let (accept_cost, heartbeat_cost, message_cost, login) = work;
             let (cores, logins_per_s, drop_dead_work) = limits;
             ServerConfig {
@@ -198,7 +199,23 @@ fn server() -> impl Strategy<Value = ServerConfig> {
                 drop_dead_work,
                 undelivered,
                 pauses,
+                watchdog,
+                balancer,
             }
+        },
+    )
+}
+
+fn balancer() -> impl Strategy<Value = BalancerConfig> {
+    let check = prop_oneof![Just(HealthCheck::Tcp), Just(HealthCheck::Application)];
+    let on_unhealthy = prop_oneof![Just(OnUnhealthy::Leave), Just(OnUnhealthy::Reset)];
+    (span(1..30), check, 1_u32..5, 1_u32..5, on_unhealthy).prop_map(
+        |(check_every, check, unhealthy_after, healthy_after, on_unhealthy)| BalancerConfig {
+            check_every,
+            check,
+            unhealthy_after,
+            healthy_after,
+            on_unhealthy,
         },
     )
 }

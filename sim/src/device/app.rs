@@ -298,7 +298,12 @@ impl Device {
     }
 
     fn attempt(&mut self, context: &mut Context) {
-        let (now, server) = (context.now, self.server);
+        let now = context.now;
+        // Whatever the policy chose.
+        if let Some(balancer) = &context.shared.balancer {
+            self.server = balancer.server_for(self.index, now);
+        }
+        let server = self.server;
         let port = self.take_port();
         let deadline = now + context.shared.connect_timeout;
         context.counts.totals.connect_attempts += 1;

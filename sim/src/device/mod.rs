@@ -7,13 +7,14 @@ mod app;
 mod modem;
 mod tap;
 
-use std::{sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use cardiogram_policies::Time;
 
 use self::{app::Device, modem::Modem, tap::Tap};
 use crate::{
     address,
+    balancer::Balancer,
     config::{FrameSizes, WorldConfig},
     node::{Counts, Io, Node},
     outcome::{PacketCounts, RadioUse},
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     tcp: Arc<TcpConfig>,
     frames: FrameSizes,
     servers: u32,
+    /// Who decides which server an attempt reaches, where it is not the device.
+    balancer: Option<Rc<Balancer>>,
     connect_timeout: Duration,
 }
 
@@ -81,12 +84,13 @@ impl Context<'_, '_> {
 }
 
 impl DeviceGroup {
-    pub(crate) fn new(config: &WorldConfig, seed: u64) -> Self {
+    pub(crate) fn new(config: &WorldConfig, balancer: Option<Rc<Balancer>>, seed: u64) -> Self {
         let shared = Shared {
             seed,
             tcp: Arc::new(TcpConfig::preset(config.devices.tcp)),
             frames: config.devices.frames,
             servers: config.server.count,
+            balancer,
             connect_timeout: config.strategy.connect_timeout.get(),
         };
         let bounds = config.bounds();
