@@ -41,6 +41,7 @@ fn world(devices: u32, duration: Duration) -> WorldConfig {
         core: link(10),
         server: ServerConfig::default(),
         traffic: TrafficConfig::default(),
+        wakeup: None,
         faults: Vec::new(),
         strategy: preset::find("wechat-270").expect("a built-in preset").spec(),
     }

@@ -10,6 +10,7 @@ use cardiogram_sim::{
     WorldConfig,
     config::{
         DevicesConfig, Distribution, FaultConfig, LinkConfig, NatConfig, RadioConfig, ServerConfig, TrafficConfig,
+        WakeupConfig,
     },
 };
 use schemars::JsonSchema;
@@ -68,6 +69,9 @@ pub struct Scenario {
     /// What the application has to say.
     #[serde(default)]
     pub traffic: TrafficConfig,
+    /// The push service beside the long connections, which wakes devices. Default: there is none.
+    #[serde(default)]
+    pub wakeup: Option<WakeupConfig>,
     /// What goes wrong.
     #[serde(default)]
     pub faults: Vec<FaultConfig>,
@@ -88,6 +92,7 @@ impl Scenario {
             core: self.core.clone(),
             server: self.server.clone(),
             traffic: self.traffic.clone(),
+            wakeup: self.wakeup.clone(),
             faults: self.faults.clone(),
             strategy: strategy.clone(),
         }

@@ -3,6 +3,7 @@
 
 mod link;
 mod server;
+mod wakeup;
 
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(crate) fn problems(world: &WorldConfig) -> Vec<Problem> {
     found.frames(world);
     found.0.extend(world.radio.iter().flat_map(RadioConfig::problems));
     found.traffic(world);
+    found.wakeup(world);
     for (place, fault) in world.faults.iter().enumerate() {
         found.fault(place, fault, world);
     }

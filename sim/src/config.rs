@@ -6,6 +6,7 @@ mod link_fault;
 mod nat;
 mod radio;
 mod server;
+mod wakeup;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub use self::link_fault::{
 pub use self::nat::{AfterExpiry, Background, ClassShare, NatClass, NatConfig, NatRefresh};
 pub use self::radio::{RadioConfig, TailStage};
 pub use self::server::{Cost, Drain, Login, Overload, Pauses, ServerConfig, ServerFault, Undelivered};
+pub use self::wakeup::{Carries, WakeupConfig};
 pub use crate::distribution::{Distribution, Exponential, LogNormal, Normal, Part, Uniform};
 
 /// Everything that decides a run, but the seed.
@@ -46,6 +48,8 @@ pub struct WorldConfig {
     pub server: ServerConfig,
     /// What the application has to say.
     pub traffic: TrafficConfig,
+    /// The push service beside the long connections; `None`: there is none.
+    pub wakeup: Option<WakeupConfig>,
     /// What goes wrong.
     pub faults: Vec<FaultConfig>,
     /// What client and server do about it.
@@ -343,6 +347,7 @@ impl WorldConfig {
     /// The smallest delay of any link: the lookahead of the conservative engine.
     pub fn lookahead(&self) -> Duration {
         let links = self.access.delay_min().min(self.core.delay_min());
+        let links = self.wakeup.as_ref().map_or(links, |wakeup| links.min(wakeup.delay.min()));
         if self.nat.len() > 1 { links.min(crate::world::BETWEEN_NATS.get()) } else { links }
     }
 }

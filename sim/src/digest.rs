@@ -182,24 +182,30 @@ fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
             out.push(13);
             span(out, waited);
         }
+        DeviceEvent::Woken => out.push(14),
     }
 }
 
 fn write_server(out: &mut Vec<u8>, event: ServerEvent) {
-    let mut session = |tag, device, outside| {
-        out.push(tag);
-        long(out, device);
-        word(out, outside);
-    };
     match event {
-        ServerEvent::SessionOpened { device, outside } => session(0, device, outside),
-        ServerEvent::SessionClosed { device, outside } => session(1, device, outside),
-        ServerEvent::Reaped { device, outside } => session(2, device, outside),
+        ServerEvent::SessionOpened { device, outside } => write_session(out, 0, device, outside),
+        ServerEvent::SessionClosed { device, outside } => write_session(out, 1, device, outside),
+        ServerEvent::Reaped { device, outside } => write_session(out, 2, device, outside),
         ServerEvent::FaultBegan(cause) => out.extend([3, cause_tag(cause)]),
         ServerEvent::FaultEnded(cause) => out.extend([4, cause_tag(cause)]),
         ServerEvent::TurnedUnhealthy => out.push(5),
         ServerEvent::TurnedHealthy => out.push(6),
+        ServerEvent::WakeupSent { device } => {
+            out.push(7);
+            long(out, device);
+        }
     }
+}
+
+fn write_session(out: &mut Vec<u8>, tag: u8, device: u32, outside: u16) {
+    out.push(tag);
+    long(out, device);
+    word(out, outside);
 }
 
 fn cause_tag(cause: Cause) -> u8 {

@@ -204,6 +204,8 @@ pub enum DeviceEvent {
         /// Paging and promotion.
         waited: Duration,
     },
+    /// A wake-up arrived.
+    Woken,
 }
 
 /// What happens to a NAT mapping.
@@ -257,6 +259,11 @@ pub enum ServerEvent {
     TurnedUnhealthy,
     /// The balancer believes it healthy again.
     TurnedHealthy,
+    /// The server asks the push service to wake a device.
+    WakeupSent {
+        /// Which device.
+        device: u32,
+    },
 }
 
 /// The record of a run, merged over nodes.

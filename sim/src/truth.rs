@@ -109,7 +109,8 @@ impl Change {
                 | ServerEvent::FaultBegan(_)
                 | ServerEvent::FaultEnded(_)
                 | ServerEvent::TurnedUnhealthy
-                | ServerEvent::TurnedHealthy => None,
+                | ServerEvent::TurnedHealthy
+                | ServerEvent::WakeupSent { .. } => None,
             },
         }
     }

@@ -7,9 +7,11 @@ use cardiogram_policies::{Time, unit::Span};
 
 use crate::{
     balancer::Balancer,
-    config::{Direction, Distribution, FaultConfig, LinkConfig, LinkName, NatFlush, NatTimeout, WorldConfig},
+    config::{
+        Direction, Distribution, FaultConfig, LinkConfig, LinkName, NatFlush, NatTimeout, WakeupConfig, WorldConfig,
+    },
     device::DeviceGroup,
-    link::{LaneConfig, Link},
+    link::{Effect, LaneConfig, Link, What},
     link_faults::{self, Cuts},
     nat::{Nat, NatFaults, Place},
     node::Host,
@@ -155,15 +157,28 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
             start_within: config.devices.start_within.get(),
             traffic: config.traffic.clone(),
             frames: config.devices.frames,
+            wakeup: config.wakeup.clone(),
         };
         let faults = &schedule.servers[server as usize];
         let unhealthy = schedule.balancer.as_ref().map_or(&[][..], |balancer| balancer.unhealthy(server));
         let policy = config.strategy.server.clone();
         let node = Server::new(server, &config.server, policy, clients, faults, unhealthy, seed);
-        let link = (nat_node(nats - 1), core(false, server));
-        hosts.push(Host::new(server_node(nats, server), Box::new(node), vec![link], keep_trace));
+        let mut links = vec![(nat_node(nats - 1), core(false, server))];
+        links.extend(config.wakeup.as_ref().map(|wakeup| (DEVICES, push_service(wakeup, schedule, seed))));
+        hosts.push(Host::new(server_node(nats, server), Box::new(node), links, keep_trace));
     }
     hosts
+}
+
+/// The way from a server to the devices through the push service, which keeps what a device cannot receive.
+fn push_service(config: &WakeupConfig, schedule: &Schedule, seed: u64) -> Link {
+    let link = LinkConfig { packet_loss: config.loss, ..LinkConfig::of_delay(config.delay.clone()) };
+    let lanes = schedule.access.iter().zip(0..).map(|(cuts, index)| {
+        let coins = Coins::new(seed, "wakeup/store", index);
+        let stored = Effect::new(What::Store, coins, cuts.down.to_vec());
+        LaneConfig { component: "wakeup", direction: "wakeup", index, cuts: [].into(), effects: vec![stored] }
+    });
+    Link::new(&link, seed, lanes)
 }
 
 /// One direction of the link between two NATs: constant, and nothing is lost on it.

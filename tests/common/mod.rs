@@ -46,6 +46,7 @@ pub fn world(heartbeat: HeartbeatSpec) -> WorldConfig {
         core: link(CORE),
         server: ServerConfig::default(),
         traffic: TrafficConfig::default(),
+        wakeup: None,
         faults: Vec::new(),
         strategy: strategy("tested", heartbeat),
     }

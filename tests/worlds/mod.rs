@@ -11,11 +11,11 @@ use cardiogram_policies::{
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
-    AfterExpiry, Background, BalancerConfig, BurstLoss, ClassShare, Cost, Cut, DelaySpike, DevicesConfig, Direction,
-    Distribution, Drain, Duplication, Exponential as ExponentialDelay, FaultConfig, Flapping, FrameSizes, Handover,
-    HandoverMode, HealthCheck, LinkConfig, LinkName, Login, LossBurst, NatClass, NatConfig, NatFlush, NatRefresh,
-    NatTimeout, OnUnhealthy, Overload, Part, Pauses, RadioConfig, Rate, RateLimit, Reordering, ServerConfig,
-    ServerFault, TailStage, TcpPreset, TrafficConfig, Undelivered, When, WorldConfig,
+    AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, Cut, DelaySpike, DevicesConfig,
+    Direction, Distribution, Drain, Duplication, Exponential as ExponentialDelay, FaultConfig, Flapping, FrameSizes,
+    Handover, HandoverMode, HealthCheck, LinkConfig, LinkName, Login, LossBurst, NatClass, NatConfig, NatFlush,
+    NatRefresh, NatTimeout, OnUnhealthy, Overload, Part, Pauses, RadioConfig, Rate, RateLimit, Reordering,
+    ServerConfig, ServerFault, TailStage, TcpPreset, TrafficConfig, Undelivered, WakeupConfig, When, WorldConfig,
 };
 use proptest::prelude::*;
 
@@ -26,20 +26,42 @@ const DURATION: u64 = 1_800;
 pub(crate) fn world() -> impl Strategy<Value = WorldConfig> {
     let access = (link(), prop::option::of(radio()));
     let nats = prop::collection::vec(nat(), 1..4);
-    (devices(), access, nats, link(), server(), traffic(), prop::collection::vec(fault(), 0..4), strategy()).prop_map(
-        |(devices, (access, radio), nat, core, server, traffic, faults, strategy)| WorldConfig {
-            duration: Duration::from_secs(DURATION),
-            devices,
-            access,
-            radio,
-            nat,
-            core,
-            server,
-            traffic,
-            faults,
-            strategy,
-        },
+    let wakeup = prop::option::weighted(0.3, wakeup());
+    (devices(), access, nats, link(), server(), (traffic(), wakeup), prop::collection::vec(fault(), 0..4), strategy())
+        .prop_map(|(devices, (access, radio), nat, core, server, (traffic, wakeup), faults, strategy)| {
+            let mut world = WorldConfig {
+                duration: Duration::from_secs(DURATION),
+                devices,
+                access,
+                radio,
+                nat,
+                core,
+                server,
+                traffic,
+                wakeup,
+                faults,
+                strategy,
+            };
+            if world.wakeup.is_some() {
+                world.traffic.down = world.traffic.down.or(Some(Span::secs(60)));
+                (world.server.count, world.server.undelivered) = (1, Undelivered::Retry);
+            }
+            world
+        })
+}
+
+fn wakeup() -> impl Strategy<Value = WakeupConfig> {
+    let delay = (millis(1..500), millis(1..20_000)).prop_map(|(min, mean)| {
+        Distribution::Exponential(ExponentialDelay { mean: Span::at_least(min.get() + mean.get()), min: Some(min) })
+    });
+    let carries = prop_oneof![Just(Carries::Signal), Just(Carries::Message)];
+    (delay, fraction(0.3), delay_or_none(), span(1..100), carries, 4_u16..1_000).prop_map(
+        |(delay, loss, every, after, carries, bytes)| WakeupConfig { delay, loss, every, after, carries, bytes },
     )
+}
+
+fn delay_or_none() -> impl Strategy<Value = Delay> {
+    prop_oneof![Just(Delay::ZERO), delay(1..300_000)]
 }
 
 fn span(secs: std::ops::Range<u64>) -> impl Strategy<Value = Span> + Clone {

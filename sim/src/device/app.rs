@@ -1,6 +1,6 @@
 //! One device: its kernel's connections and its application. Sans-IO.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use cardiogram_policies::{
     Action, AttemptFailure, Bounds, Event, GiveUp, Heartbeat, LossReason, Reconnect, ReconnectEvent, ServerChoice,
@@ -45,6 +45,8 @@ pub(super) struct Device {
     unacknowledged: VecDeque<Message>,
     /// The next message expected from the server.
     expects: u32,
+    /// Messages after that one which a wake-up has brought.
+    ahead: BTreeSet<u32>,
 }
 
 /// What the application is at.
@@ -93,6 +95,7 @@ impl Device {
             messages: traffic.up.map(|mean| Box::new(Messages::up(seed, index, start, mean.get()))),
             unacknowledged: VecDeque::new(),
             expects: 0,
+            ahead: BTreeSet::new(),
         }
     }
 
@@ -111,7 +114,9 @@ impl Device {
     }
 
     pub(super) fn on_packet(&mut self, packet: &Packet, context: &mut Context) {
-        if let Some(socket) = self.socket.as_deref_mut().filter(|socket| socket.is_of(packet)) {
+        if packet.src == address::PUSH_SERVICE {
+            self.on_wakeup(packet, context);
+        } else if let Some(socket) = self.socket.as_deref_mut().filter(|socket| socket.is_of(packet)) {
             socket.on_packet(self.index, packet, context);
             self.drive(context);
         } else if let Some(at) = self.orphans.iter().position(|socket| socket.is_of(packet)) {
@@ -119,6 +124,19 @@ impl Device {
             self.bury();
         } else if let Some(reset) = tcp::reset_for(packet) {
             context.send(self.index, &mut Tap::default(), reset);
+        }
+    }
+
+    /// The push service wakes the device. One that waits, or has stopped, connects at once; one that believes itself online,
+    /// or is on the way there, carries on.
+    fn on_wakeup(&mut self, packet: &Packet, context: &mut Context) {
+        context.counts.totals.wakeups += 1;
+        context.io.device(self.index, DeviceEvent::Woken);
+        if let Some(Frame::Message { id, created }) = Frame::take(&mut packet.payload.clone()) {
+            self.deliver(id, created, false, context);
+        }
+        if matches!(self.phase, Phase::Waiting { .. } | Phase::Stopped) {
+            self.attempt(context);
         }
     }
 
@@ -201,13 +219,8 @@ impl Device {
             }
             Frame::Message { id, created } => {
                 self.heartbeat.on_event(now, &Event::BytesReceived);
-                // A message that was delivered before is acknowledged again and not delivered twice.
-                if id >= self.expects {
-                    self.expects = id + 1;
-                    let delay = now.since(created);
-                    context.counts.push_delays.push(delay);
-                    context.io.device(self.index, DeviceEvent::MessageDelivered { id, delay });
-                }
+                // A message that was delivered before is acknowledged again.
+                self.deliver(id, created, true, context);
                 self.write(Frame::Ack { id }, context);
             }
             Frame::Ack { id } => {
@@ -217,10 +230,30 @@ impl Device {
                 }
             }
             Frame::Challenge { step, answer, .. } => self.write(Frame::Response { step, size: answer }, context),
-            Frame::Hello { .. } | Frame::Heartbeat { .. } | Frame::Response { .. } => {
+            Frame::Hello { .. } | Frame::Heartbeat { .. } | Frame::Response { .. } | Frame::Wakeup { .. } => {
                 unreachable!("a server does not send {frame:?}")
             }
         }
+    }
+
+    /// Hands a message to the application, if it has not got it before by one way or the other. `in_order`: what comes
+    /// before it has been delivered, or the server has forgotten it.
+    fn deliver(&mut self, id: u32, created: Time, in_order: bool, context: &mut Context) {
+        if id < self.expects || self.ahead.contains(&id) {
+            context.counts.totals.duplicates += 1;
+            return;
+        }
+        if in_order {
+            self.expects = id + 1;
+        } else {
+            self.ahead.insert(id);
+        }
+        while self.ahead.remove(&self.expects) {
+            self.expects += 1;
+        }
+        let delay = context.now.since(created);
+        context.counts.push_delays.push(delay);
+        context.io.device(self.index, DeviceEvent::MessageDelivered { id, delay });
     }
 
     /// Notices what became of the socket: established, failed, closed by the peer.

@@ -6,6 +6,7 @@ mod app;
 mod faults;
 mod gate;
 mod kernel;
+mod wakeups;
 mod work;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use self::{
     kernel::Kernel,
 };
 use crate::{
-    config::{FrameSizes, OnUnhealthy, ServerConfig, TrafficConfig},
+    config::{FrameSizes, OnUnhealthy, ServerConfig, TrafficConfig, WakeupConfig},
     node::{Counts, Io, Node},
     packet::{Flags, Packet},
     schedule::Interval,
@@ -53,6 +54,7 @@ pub(crate) struct Clients {
     pub(crate) start_within: std::time::Duration,
     pub(crate) traffic: TrafficConfig,
     pub(crate) frames: FrameSizes,
+    pub(crate) wakeup: Option<WakeupConfig>,
 }
 
 impl Server {
@@ -121,7 +123,7 @@ impl Server {
             if self.drains == 0 {
                 self.kernel.listen();
             }
-            self.app.start();
+            self.app.start(now);
         }
         self.app.set_stalled(self.stalls > 0, now, &mut self.kernel, io);
     }
