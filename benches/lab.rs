@@ -44,6 +44,7 @@ fn world(devices: u32, duration: Duration) -> WorldConfig {
         server: ServerConfig::default(),
         life: LifeConfig::default(),
         traffic: TrafficConfig::default(),
+        wakeup: None,
         faults: Vec::new(),
         strategy: preset::find("wechat-270").expect("a built-in preset").spec(),
     }

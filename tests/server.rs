@@ -8,7 +8,7 @@ mod common;
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    AttemptFailure, HeartbeatSpec, ReconnectSpec, Time,
+    AttemptFailure, HeartbeatSpec, LossReason, ReconnectSpec, Time,
     heartbeat::TcpKeepalive,
     reconnect::{Exponential, FixedDelay, Jitter},
     unit::{Delay, Fraction, Span},
@@ -245,6 +245,35 @@ fn a_pause_delays_replies_while_keepalive_is_answered() {
     let outcome = go(&world, 1);
     assert_eq!(outcome.episodes[0].outcome(), EpisodeOutcome::RiddenOut, "its probes were answered");
     assert_eq!(outcome.totals.connect_attempts, 1);
+}
+
+/// A process that hangs is killed after a minute: its clients get the FIN that the deadlock never gave them, and are back
+/// when the new process listens, 2 s later. A shorter pause is left alone.
+#[test]
+fn a_watchdog_restarts_a_process_that_hangs() {
+    let (begin, patience) = (Time::from_secs(100), Span::secs(60));
+    let mut world = world(HeartbeatSpec::None);
+    world.duration = secs(600);
+    world.server.watchdog = Some(patience);
+    world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(1) });
+    world.faults = vec![
+        FaultConfig::Stall(server_fault(begin, None)),
+        FaultConfig::Pause(server_fault(Time::from_secs(300), Some(secs(59)))),
+    ];
+    let outcome = go_traced(&world, 1);
+    let killed = begin + patience.get();
+    let lost = device_events(&outcome).find_map(|(at, _, event)| match event {
+        DeviceEvent::Lost { reason, .. } => Some((at, reason)),
+        _ => None,
+    });
+    assert_eq!(lost, Some((killed + RTT / 2, LossReason::Closed)));
+    // Refused 1.05 s after the kill; the next attempt is another second and a round trip later.
+    let back = killed + RTT / 2 + secs(1) + RTT + secs(1) + 2 * RTT;
+    assert_eq!(sessions(&outcome), [CONNECTED, back]);
+    let causes: Vec<_> = outcome.episodes.iter().map(|episode| (episode.cause, episode.begin, episode.end)).collect();
+    let pause = Time::from_secs(300);
+    let expected = [(Cause::ServerStall, begin, Some(back)), (Cause::ServerPause, pause, Some(pause + secs(59)))];
+    assert_eq!(causes, expected);
 }
 
 /// Pauses of the server's own come as often as they say and last as long, whether or not the scenario has faults.

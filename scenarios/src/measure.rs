@@ -107,6 +107,8 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
         suspect_mean_s: suspected.as_ref().map(mean_of_curve),
         attempts_peak_per_s: outcome.peaks.attempts_per_s,
         sessions_peak: outcome.peaks.sessions,
+        wakeups: totals.wakeups,
+        duplicates: totals.duplicates,
     }
 }
 

@@ -127,6 +127,10 @@ pub struct RunRow {
     pub attempts_peak_per_s: u64,
     /// The most sessions that the servers held at once.
     pub sessions_peak: u64,
+    /// Wake-ups of the push service that arrived at devices.
+    pub wakeups: u64,
+    /// Messages that arrived at a device once more and were not delivered again.
+    pub duplicates: u64,
 }
 
 /// One line of `episodes.csv`: a break of a usable session, or a false alarm.

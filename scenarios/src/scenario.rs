@@ -10,7 +10,7 @@ use cardiogram_sim::{
     WorldConfig,
     config::{
         DevicesConfig, Distribution, FaultConfig, LifeConfig, LinkConfig, NatConfig, NetworkConfig, RadioConfig,
-        ServerConfig, TrafficConfig, is_name,
+        ServerConfig, TrafficConfig, WakeupConfig, is_name,
     },
 };
 use schemars::JsonSchema;
@@ -76,6 +76,9 @@ pub struct Scenario {
     /// What the application has to say.
     #[serde(default)]
     pub traffic: TrafficConfig,
+    /// The push service beside the long connections, which wakes devices. Default: there is none.
+    #[serde(default)]
+    pub wakeup: Option<WakeupConfig>,
     /// What goes wrong.
     #[serde(default)]
     pub faults: Vec<FaultConfig>,
@@ -122,6 +125,7 @@ impl Scenario {
             server: self.server.clone(),
             life: self.life.clone(),
             traffic: self.traffic.clone(),
+            wakeup: self.wakeup.clone(),
             faults: self.faults.clone(),
             strategy: strategy.clone(),
         }

@@ -9,6 +9,8 @@ use crate::config::{NATS_MAX, NETWORKS_MAX};
 pub(crate) const SERVER_PORT: u16 = 443;
 /// How many addresses a device may have had on a network before it gets the first one again.
 pub(crate) const LEASES: u32 = 32;
+/// The push service, in TEST-NET-1, at the port of Google's.
+pub(crate) const PUSH_SERVICE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 5228);
 const DEVICE_0: u32 = u32::from_be_bytes([10, 0, 0, 1]);
 const NAT_0: u32 = u32::from_be_bytes([198, 51, 100, 1]);
 const SERVER_0: u32 = u32::from_be_bytes([203, 0, 113, 10]);

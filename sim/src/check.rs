@@ -5,6 +5,7 @@ mod life;
 pub(crate) mod link;
 mod network;
 pub(crate) mod server;
+mod wakeup;
 
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(crate) fn problems(world: &WorldConfig) -> Vec<Problem> {
     found.frames(world);
     found.life(world);
     found.traffic(world);
+    found.wakeup(world);
     for (place, fault) in world.faults.iter().enumerate() {
         found.fault(place, fault, world);
     }

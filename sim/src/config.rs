@@ -1,12 +1,14 @@
 //! What a world is made of, as data: the part of a scenario that decides what happens. Reading files, presets by name
 //! and the comparison of strategies belong to the scenarios crate.
 
+mod balancer;
 mod life;
 mod link_fault;
 mod nat;
 mod network;
 mod radio;
 mod server;
+mod wakeup;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -17,6 +19,7 @@ use cardiogram_policies::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::balancer::{BalancerConfig, HealthCheck, OnUnhealthy};
 pub use self::life::{Attach, DozeConfig, IdleAlarms, Kill, LeaseExpiry, LifeConfig, OldSockets, Periods, Switch};
 pub(crate) use self::link_fault::OnLink;
 pub use self::link_fault::{
@@ -27,6 +30,7 @@ pub(crate) use self::network::Network;
 pub use self::network::{LinkName, MAIN, NETWORKS_MAX, NO_NETWORK, NetworkConfig, is_name};
 pub use self::radio::{RadioConfig, TailStage};
 pub use self::server::{Cost, Drain, Login, Overload, Pauses, ServerConfig, ServerFault, Undelivered};
+pub use self::wakeup::{Carries, WakeupConfig};
 pub use crate::distribution::{Distribution, Exponential, LogNormal, Normal, Part, Uniform};
 
 /// Everything that decides a run, but the seed.
@@ -53,6 +57,8 @@ pub struct WorldConfig {
     pub life: LifeConfig,
     /// What the application has to say.
     pub traffic: TrafficConfig,
+    /// The push service beside the long connections; `None`: there is none.
+    pub wakeup: Option<WakeupConfig>,
     /// What goes wrong.
     pub faults: Vec<FaultConfig>,
     /// What client and server do about it.
@@ -359,8 +365,9 @@ impl WorldConfig {
 
     /// The smallest delay of any link: the lookahead of the conservative engine.
     pub fn lookahead(&self) -> Duration {
-        let access = self.all_networks().map(|network| network.access.delay_min()).min();
-        let links = access.into_iter().chain([self.core.delay_min()]).min().expect("there is a core link");
+        let access = self.all_networks().map(|network| network.access.delay_min());
+        let push_service = self.wakeup.iter().map(|wakeup| wakeup.delay.min());
+        let links = access.chain(push_service).chain([self.core.delay_min()]).min().expect("there is a core link");
         let nats_in_a_row = self.all_networks().any(|network| network.nat.len() > 1);
         if nats_in_a_row { links.min(crate::world::BETWEEN_NATS.get()) } else { links }
     }

@@ -207,23 +207,31 @@ fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
                 AppState::Doze => 2,
             });
         }
+        DeviceEvent::Woken => out.push(19),
     }
 }
 
 fn write_server(out: &mut Vec<u8>, event: ServerEvent) {
-    let mut session = |tag: u8, device: u32, network: u32, outside: u16| {
-        out.push(tag);
-        further(out, network);
-        long(out, device);
-        word(out, outside);
-    };
     match event {
-        ServerEvent::SessionOpened { device, network, outside } => session(0, device, network, outside),
-        ServerEvent::SessionClosed { device, network, outside } => session(1, device, network, outside),
-        ServerEvent::Reaped { device, network, outside } => session(2, device, network, outside),
+        ServerEvent::SessionOpened { device, network, outside } => write_session(out, 0, device, network, outside),
+        ServerEvent::SessionClosed { device, network, outside } => write_session(out, 1, device, network, outside),
+        ServerEvent::Reaped { device, network, outside } => write_session(out, 2, device, network, outside),
         ServerEvent::FaultBegan(cause) => out.extend([3, cause_tag(cause)]),
         ServerEvent::FaultEnded(cause) => out.extend([4, cause_tag(cause)]),
+        ServerEvent::TurnedUnhealthy => out.push(5),
+        ServerEvent::TurnedHealthy => out.push(6),
+        ServerEvent::WakeupSent { device } => {
+            out.push(7);
+            long(out, device);
+        }
     }
+}
+
+fn write_session(out: &mut Vec<u8>, tag: u8, device: u32, network: u32, outside: u16) {
+    out.push(tag);
+    further(out, network);
+    long(out, device);
+    word(out, outside);
 }
 
 fn cause_tag(cause: Cause) -> u8 {

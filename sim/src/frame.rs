@@ -26,6 +26,8 @@ pub(crate) enum Frame {
     Challenge { step: u8, size: u16, answer: u16 },
     /// The client's part of it, a frame of `size` bytes.
     Response { step: u8, size: u16 },
+    /// There is something to fetch: the push service's signal, `size` bytes.
+    Wakeup { size: u16 },
 }
 
 /// Kind (1 byte) and length of the whole frame (2 bytes, big endian).
@@ -38,6 +40,8 @@ impl Frame {
     /// The smallest size of a login's frames.
     pub(crate) const CHALLENGE_MIN: u16 = 6;
     pub(crate) const RESPONSE_MIN: u16 = 4;
+    /// The smallest size of a signal.
+    pub(crate) const WAKEUP_MIN: u16 = 4;
     /// The largest size of a frame: above it, a frame is a file.
     pub(crate) const MAX: u16 = 16_384;
 
@@ -52,6 +56,7 @@ impl Frame {
             Self::Ack { .. } => (6, sizes.ack),
             Self::Challenge { size, .. } => (7, *size),
             Self::Response { size, .. } => (8, *size),
+            Self::Wakeup { size } => (9, *size),
         };
         let end = out.len() + usize::from(size);
         out.push(kind);
@@ -76,6 +81,7 @@ impl Frame {
                 out.extend(answer.to_be_bytes());
             }
             Self::Response { step, .. } => out.push(step),
+            Self::Wakeup { .. } => {}
         }
         assert!(out.len() <= end, "{self:?} does not fit {size} bytes");
         out.resize(end, 0);
@@ -103,6 +109,7 @@ impl Frame {
             6 => Self::Ack { id: long(0) },
             7 => Self::Challenge { step: body[0], size, answer: u16::from_be_bytes([body[1], body[2]]) },
             8 => Self::Response { step: body[0], size },
+            9 => Self::Wakeup { size },
             _ => panic!("frame kind {kind} in a stream: the transport delivered bytes that were not sent"),
         };
         assert!(usize::from(size) > HEADER, "frame of {size} bytes");
@@ -129,6 +136,7 @@ mod tests {
             (Frame::Challenge { step: 1, size: 3_000, answer: 300 }, 3_000),
             (Frame::Challenge { step: 0, size: Frame::CHALLENGE_MIN, answer: 4 }, Frame::CHALLENGE_MIN),
             (Frame::Response { step: 7, size: Frame::RESPONSE_MIN }, Frame::RESPONSE_MIN),
+            (Frame::Wakeup { size: Frame::WAKEUP_MIN }, Frame::WAKEUP_MIN),
         ];
         for sizes in [sizes, Frame::MIN] {
             let mut stream = Vec::new();

@@ -17,6 +17,7 @@ extern crate self as cardiogram_sim;
 
 mod accuracy;
 mod address;
+mod balancer;
 mod bounds;
 mod check;
 mod comeback;

@@ -95,6 +95,7 @@ impl Link {
         }
         let delay = lane.base + self.config.delay.at(lane.coins.unit(Purpose::Delay, now)) + toll.late;
         let in_order = (departure + delay).max(lane.last_arrival);
+        let in_order = lane.effects.iter().fold(in_order, |arrival, effect| effect.delivers(arrival));
         let arrival = in_order + toll.held;
         // What is under way when the link is cut is lost, and so is what arrives at that very moment.
         if lane.is_cut(now, arrival) {
@@ -235,6 +236,15 @@ mod tests {
 
     fn millis(ms: u64) -> Time {
         Time::from_millis(ms)
+    }
+
+    #[test]
+    fn what_would_arrive_while_a_lane_stores_arrives_at_the_end() {
+        let of = |begin, end| Interval { begin: Time::from_secs(begin), end: Time::from_secs(end) };
+        let config = LinkConfig::of_delay(Distribution::Constant(Span::secs(2)));
+        let mut link = with_effects(&config, "down", vec![], vec![(What::Store, of(10, 20))]);
+        let arrivals = [7, 8, 15, 17, 18].map(|at| link.transmit(Time::from_secs(at), 0, 100));
+        assert_eq!(arrivals, [9, 20, 20, 20, 20].map(|at| Fate::Arrives(Time::from_secs(at))));
     }
 
     #[test]

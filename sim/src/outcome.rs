@@ -260,6 +260,10 @@ pub struct Totals {
     pub connect_attempts: u64,
     /// Attempts that ended in a session.
     pub sessions: u64,
+    /// Wake-ups of the push service that arrived.
+    pub wakeups: u64,
+    /// Messages that arrived once more, over either way, and were not delivered again.
+    pub duplicates: u64,
 }
 
 /// Packets of one direction by kind. Each packet is counted in exactly one kind: the first that fits, in this order.

@@ -230,6 +230,8 @@ pub enum DeviceEvent {
     Started,
     /// The application went to another state.
     AppState(AppState),
+    /// A wake-up arrived.
+    Woken,
 }
 
 /// What happens to a NAT mapping.
@@ -285,6 +287,15 @@ pub enum ServerEvent {
     FaultBegan(Cause),
     /// It ends.
     FaultEnded(Cause),
+    /// The balancer believes the server unhealthy from now on.
+    TurnedUnhealthy,
+    /// The balancer believes it healthy again.
+    TurnedHealthy,
+    /// The server asks the push service to wake a device.
+    WakeupSent {
+        /// Which device.
+        device: u32,
+    },
 }
 
 /// The record of a run, merged over nodes.

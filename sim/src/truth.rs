@@ -163,7 +163,12 @@ impl Change {
                 ServerEvent::SessionClosed { device, network, outside } => {
                     Some((device, Self::SessionClosed { server, outside: (network, outside) }))
                 }
-                ServerEvent::Reaped { .. } | ServerEvent::FaultBegan(_) | ServerEvent::FaultEnded(_) => None,
+                ServerEvent::Reaped { .. }
+                | ServerEvent::FaultBegan(_)
+                | ServerEvent::FaultEnded(_)
+                | ServerEvent::TurnedUnhealthy
+                | ServerEvent::TurnedHealthy
+                | ServerEvent::WakeupSent { .. } => None,
             },
         }
     }

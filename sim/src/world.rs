@@ -1,15 +1,16 @@
 //! Puts a world together: nodes, links, fault schedules, and the names and numbers that tie them. What the nodes do is
 //! their own business.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use cardiogram_policies::{Time, unit::Span};
 
 use crate::{
-    config::{Direction, Distribution, FaultConfig, LinkConfig, MAIN, NatFlush, Network, WorldConfig},
+    balancer::Balancer,
+    config::{Direction, Distribution, FaultConfig, LinkConfig, MAIN, NatFlush, Network, WakeupConfig, WorldConfig},
     device::DeviceGroup,
-    life::{self, Life},
-    link::{Effect, LaneConfig, Link},
+    life::{self, Address, Life},
+    link::{Effect, LaneConfig, Link, What},
     link_faults::{self, Cuts, Struck},
     nat::{self, Nat, NatFaults, Place},
     node::Host,
@@ -73,6 +74,8 @@ pub(crate) struct Schedule {
     pub(crate) core: Cuts,
     /// Faults of each server.
     pub(crate) servers: Vec<Vec<ServerFaults>>,
+    /// What stands in front of the servers, if anything.
+    pub(crate) balancer: Option<Rc<Balancer>>,
 }
 
 /// The faults of a network, drawn.
@@ -99,12 +102,38 @@ impl Schedule {
                 .collect(),
             nats: (0..network.nat.len() as u32).map(|nat| nat_faults(config, network, nat, seed)).collect(),
         };
+        let servers: Vec<_> = (0..config.server.count).map(|server| ServerFaults::draw(config, server, seed)).collect();
         Self {
+            balancer: Balancer::draw(config, &servers, seed).map(Rc::new),
             networks: (0..).zip(config.all_networks()).map(of_network).collect(),
             lives,
             core: link_faults::cuts(config, Struck::Core, seed),
-            servers: (0..config.server.count).map(|server| ServerFaults::draw(config, server, seed)).collect(),
+            servers,
         }
+    }
+}
+
+impl Schedule {
+    /// When nothing can reach a device: where it is cut off downwards, and while it has no network.
+    fn unreachable(&self, device: usize) -> Vec<Interval> {
+        let moves = self.lives.get(device).map_or(&[][..], |life| &life.moves);
+        let ends = moves.iter().map(|next| next.at).chain([Time::MAX]);
+        let places = std::iter::once((Time::ZERO, Some(Address::FIRST.network)));
+        let places = places.chain(moves.iter().map(|next| (next.at, next.to.map(|address| address.network))));
+        let mut found = Vec::new();
+        for ((begin, network), end) in places.zip(ends) {
+            let Some(network) = network else {
+                // It is on its next network as soon as it has moved, which comes after what arrives at that moment.
+                found.push(Interval { begin, end: end + Duration::from_micros(1) });
+                continue;
+            };
+            let of_network = &self.networks[network as usize];
+            let dead = of_network.dead_leases.get(device).into_iter().flatten();
+            let cut_off = of_network.access[device].down.iter().chain(dead);
+            let there = |cut: &Interval| Interval { begin: cut.begin.max(begin), end: cut.end.min(end) };
+            found.extend(cut_off.map(there).filter(|cut| cut.begin < cut.end));
+        }
+        schedule::merge(found)
     }
 }
 
@@ -152,7 +181,7 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
     let to_networks = (0..).zip(&networks).map(|(number, network)| {
         (layout.nat(number, 0), wiring.access(network, &schedule.networks[number as usize], true))
     });
-    let devices = DeviceGroup::new(config, seed, schedule.lives.clone());
+    let devices = DeviceGroup::new(config, schedule, seed);
     let mut hosts = vec![Host::new(DEVICES, Box::new(devices), to_networks.collect(), keep_trace)];
     for (number, network) in (0..).zip(&networks) {
         let of_network = &schedule.networks[number as usize];
@@ -182,13 +211,19 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
             start_within: config.devices.start_within.get(),
             traffic: config.traffic.clone(),
             frames: config.devices.frames,
+            wakeup: config.wakeup.clone(),
+            push_service: networks.len(),
         };
         let faults = &schedule.servers[server as usize];
-        let node = Server::new(server, &config.server, config.strategy.server.clone(), clients, faults, seed);
+        let unhealthy = schedule.balancer.as_ref().map_or(&[][..], |balancer| balancer.unhealthy(server));
+        let policy = config.strategy.server.clone();
+        let node = Server::new(server, &config.server, policy, clients, faults, unhealthy, seed);
         let to_networks = (0..).zip(&networks).map(|(number, network)| {
             (layout.nat(number, network.nat.len() as u32 - 1), wiring.core(network, false, server))
         });
-        hosts.push(Host::new(layout.server(server), Box::new(node), to_networks.collect(), keep_trace));
+        let push_service = config.wakeup.iter().map(|wakeup| (DEVICES, wiring.push_service(wakeup)));
+        let links = to_networks.chain(push_service).collect();
+        hosts.push(Host::new(layout.server(server), Box::new(node), links, keep_trace));
     }
     hosts
 }
@@ -240,6 +275,18 @@ impl Wiring<'_> {
         let effects = self.effects(Struck::Core, &names, up, u64::from(server));
         let lane = names.lane(u64::from(server), self.schedule.core.towards(up), effects);
         Link::new(&self.config.core, self.seed, std::iter::once(lane))
+    }
+
+    /// The way from a server to the devices through the push service, which keeps what a device cannot receive.
+    fn push_service(&self, config: &WakeupConfig) -> Link {
+        let link = LinkConfig { packet_loss: config.loss, ..LinkConfig::of_delay(config.delay.clone()) };
+        let lanes = (0..self.config.devices.count).map(|device| {
+            let index = u64::from(device);
+            let coins = Coins::new(self.seed, "wakeup/store", index);
+            let stored = Effect::new(What::Store, coins, self.schedule.unreachable(device as usize));
+            LaneConfig { component: "wakeup", direction: "wakeup", index, cuts: [].into(), effects: vec![stored] }
+        });
+        Link::new(&link, self.seed, lanes)
     }
 
     /// One direction of the link between two NATs: constant, and nothing is lost on it.

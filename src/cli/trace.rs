@@ -124,6 +124,7 @@ fn device_words(event: &DeviceEvent) -> String {
         DeviceEvent::Suspect => "suspects the connection".into(),
         DeviceEvent::Trust => "trusts the connection again".into(),
         DeviceEvent::GivenUp { port, reason } => format!("gives up the connection of port {port} ({reason:?})"),
+        DeviceEvent::Woken => "is woken by the push service".into(),
         DeviceEvent::Lost { port, reason } => format!("loses the connection of port {port} ({reason:?})"),
         other => format!("{other:?}"),
     }
@@ -149,6 +150,9 @@ fn server_words(event: ServerEvent) -> String {
         ServerEvent::Reaped { device, outside, .. } => format!("reaps the session of device {device} (port {outside})"),
         ServerEvent::FaultBegan(cause) => format!("fault begins: {}", cause.name()),
         ServerEvent::FaultEnded(cause) => format!("fault ends: {}", cause.name()),
+        ServerEvent::TurnedUnhealthy => "is unhealthy to the balancer".into(),
+        ServerEvent::TurnedHealthy => "is healthy again to the balancer".into(),
+        ServerEvent::WakeupSent { device } => format!("has device {device} woken"),
         other => format!("{other:?}"),
     }
 }

@@ -48,6 +48,7 @@ pub fn world(heartbeat: HeartbeatSpec) -> WorldConfig {
         server: ServerConfig::default(),
         life: LifeConfig::default(),
         traffic: TrafficConfig::default(),
+        wakeup: None,
         faults: Vec::new(),
         strategy: strategy("tested", heartbeat),
     }

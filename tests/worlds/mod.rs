@@ -13,11 +13,11 @@ use cardiogram_policies::{
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
-    AfterExpiry, Background, BurstLoss, ClassShare, Cost, Cut, DelaySpike, DevicesConfig, Direction, Distribution,
-    Drain, Duplication, Exponential as ExponentialDelay, FaultConfig, Flapping, FrameSizes, Handover, HandoverMode,
-    LifeConfig, LinkConfig, LinkName, Login, LossBurst, NatClass, NatConfig, NatFlush, NatRefresh, NatTimeout,
-    Overload, Part, Pauses, RadioConfig, Rate, RateLimit, Reordering, ServerConfig, ServerFault, TailStage, TcpPreset,
-    TrafficConfig, Undelivered, When, WorldConfig,
+    AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, Cut, DelaySpike, DevicesConfig,
+    Direction, Distribution, Drain, Duplication, Exponential as ExponentialDelay, FaultConfig, Flapping, FrameSizes,
+    Handover, HandoverMode, HealthCheck, LifeConfig, LinkConfig, LinkName, Login, LossBurst, NatClass, NatConfig,
+    NatFlush, NatRefresh, NatTimeout, OnUnhealthy, Overload, Part, Pauses, RadioConfig, Rate, RateLimit, Reordering,
+    ServerConfig, ServerFault, TailStage, TcpPreset, TrafficConfig, Undelivered, WakeupConfig, When, WorldConfig,
 };
 use proptest::prelude::*;
 
@@ -28,23 +28,45 @@ const DURATION: u64 = 1_800;
 pub(crate) fn world() -> impl Strategy<Value = WorldConfig> {
     let access = (link(), prop::option::of(radio()), prop::collection::vec(nat(), 1..4));
     let life = prop_oneof![Just(LifeConfig::default()), life::life()];
-    let faults = prop::collection::vec(fault(), 0..4);
-    (devices(), access, life::network(), link(), server(), traffic(), (life, faults), strategy()).prop_map(
-        |(devices, (access, radio, nat), network, core, server, traffic, (life, faults), strategy)| WorldConfig {
-            duration: Duration::from_secs(DURATION),
-            devices,
-            access,
-            radio,
-            nat,
-            networks: BTreeMap::from([("wifi".into(), network)]),
-            core,
-            server,
-            life,
-            traffic,
-            faults,
-            strategy,
+    let what_happens = (life, prop::collection::vec(fault(), 0..4), traffic(), prop::option::weighted(0.3, wakeup()));
+    (devices(), access, life::network(), link(), server(), what_happens, strategy()).prop_map(
+        |(devices, (access, radio, nat), network, core, server, (life, faults, traffic, wakeup), strategy)| {
+            let mut world = WorldConfig {
+                duration: Duration::from_secs(DURATION),
+                devices,
+                access,
+                radio,
+                nat,
+                networks: BTreeMap::from([("wifi".into(), network)]),
+                core,
+                server,
+                life,
+                traffic,
+                wakeup,
+                faults,
+                strategy,
+            };
+            if world.wakeup.is_some() {
+                world.traffic.down = world.traffic.down.or(Some(Span::secs(60)));
+                (world.server.count, world.server.undelivered) = (1, Undelivered::Retry);
+            }
+            world
         },
     )
+}
+
+fn wakeup() -> impl Strategy<Value = WakeupConfig> {
+    let delay = (millis(1..500), millis(1..20_000)).prop_map(|(min, mean)| {
+        Distribution::Exponential(ExponentialDelay { mean: Span::at_least(min.get() + mean.get()), min: Some(min) })
+    });
+    let carries = prop_oneof![Just(Carries::Signal), Just(Carries::Message)];
+    (delay, fraction(0.3), delay_or_none(), span(1..100), carries, 4_u16..1_000).prop_map(
+        |(delay, loss, every, after, carries, bytes)| WakeupConfig { delay, loss, every, after, carries, bytes },
+    )
+}
+
+fn delay_or_none() -> impl Strategy<Value = Delay> {
+    prop_oneof![Just(Delay::ZERO), delay(1..300_000)]
 }
 
 fn span(secs: std::ops::Range<u64>) -> impl Strategy<Value = Span> + Clone {
@@ -186,8 +208,9 @@ fn server() -> impl Strategy<Value = ServerConfig> {
     let undelivered = prop_oneof![Just(Undelivered::Retry), Just(Undelivered::Lost)];
     let pauses = (span(60..600), millis(1..10_000))
         .prop_map(|(every, lasts)| Pauses { every, lasts: Distribution::Constant(lasts) });
-    (1_u32..4, tcp(), 1_u32..5, work, limits, undelivered, prop::option::weighted(0.2, pauses)).prop_map(
-        |(count, tcp, backlog, work, limits, undelivered, pauses)| {
+    let care = (prop::option::weighted(0.3, span(5..120)), prop::option::weighted(0.4, balancer()));
+    (1_u32..4, tcp(), 1_u32..5, work, limits, undelivered, prop::option::weighted(0.2, pauses), care).prop_map(
+        |(count, tcp, backlog, work, limits, undelivered, pauses, (watchdog, balancer))| {
             let (accept_cost, heartbeat_cost, message_cost, login) = work;
             let (cores, logins_per_s, drop_dead_work) = limits;
             ServerConfig {
@@ -203,7 +226,23 @@ fn server() -> impl Strategy<Value = ServerConfig> {
                 drop_dead_work,
                 undelivered,
                 pauses,
+                watchdog,
+                balancer,
             }
+        },
+    )
+}
+
+fn balancer() -> impl Strategy<Value = BalancerConfig> {
+    let check = prop_oneof![Just(HealthCheck::Tcp), Just(HealthCheck::Application)];
+    let on_unhealthy = prop_oneof![Just(OnUnhealthy::Leave), Just(OnUnhealthy::Reset)];
+    (span(1..30), check, 1_u32..5, 1_u32..5, on_unhealthy).prop_map(
+        |(check_every, check, unhealthy_after, healthy_after, on_unhealthy)| BalancerConfig {
+            check_every,
+            check,
+            unhealthy_after,
+            healthy_after,
+            on_unhealthy,
         },
     )
 }

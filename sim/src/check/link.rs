@@ -8,7 +8,7 @@ use super::{Found, STRIKES_MAX};
 use crate::config::{Distribution, FaultConfig, Flapping, LinkConfig, LinkName, Rate, WorldConfig};
 
 /// The shortest delay of a link: the turmoil engine's windows are as long, and shorter ones would not end.
-const DELAY_MIN: Duration = Duration::from_micros(100);
+pub(super) const DELAY_MIN: Duration = Duration::from_micros(100);
 /// The lowest and the highest rate: below, a packet takes longer than a connection lives; above, it takes no time here.
 const RATES: std::ops::RangeInclusive<u64> = 1_000..=10_000_000_000;
 /// The most times down that a flapping link is expected to make.

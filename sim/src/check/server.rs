@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Found;
 use crate::{
-    config::{Cost, FaultConfig, Login, SERVERS_MAX, WorldConfig},
+    config::{BalancerConfig, Cost, FaultConfig, Login, SERVERS_MAX, WorldConfig},
     frame::Frame,
 };
 
@@ -13,6 +13,9 @@ const CORES_MAX: u32 = 256;
 /// A login service faster than this is no limit.
 const LOGINS_PER_S_MAX: u32 = 100_000;
 const LOGIN_ROUND_TRIPS_MAX: u8 = 8;
+/// More frequent checks are load.
+const CHECK_EVERY_MIN: Duration = Duration::from_secs(1);
+const CHECKS_MAX: u32 = 100;
 
 /// Round trips between hello and welcome.
 pub(crate) fn login_round_trips(world: &WorldConfig) -> u32 {
@@ -55,6 +58,23 @@ impl Found {
         if let Some(pauses) = &server.pauses {
             self.distribution("server.pauses.lasts", &pauses.lasts);
             self.strikes("server.pauses.every", pauses.every, world);
+        }
+        if let Some(balancer) = &server.balancer {
+            self.balancer(balancer);
+        }
+    }
+
+    fn balancer(&mut self, balancer: &BalancerConfig) {
+        if balancer.check_every.get() < CHECK_EVERY_MIN {
+            let message = format!("a health check every {}", balancer.check_every);
+            self.add("server.balancer.check_every", message, "use at least \"1s\"");
+        }
+        for (name, checks) in [("unhealthy_after", balancer.unhealthy_after), ("healthy_after", balancer.healthy_after)]
+        {
+            if !(1..=CHECKS_MAX).contains(&checks) {
+                let message = format!("{checks} checks in a row");
+                self.add(format!("server.balancer.{name}"), message, format!("use 1 to {CHECKS_MAX}"));
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{Distribution, TcpPreset, When};
+use super::{BalancerConfig, Distribution, TcpPreset, When};
 
 /// The servers, all equal. A process works on one piece of work a core at a time, first come, first served.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +42,11 @@ pub struct ServerConfig {
     pub undelivered: Undelivered,
     /// Pauses that are part of the server: its garbage collector. Default: none.
     pub pauses: Option<Pauses>,
+    /// A process that stands still for so long is killed and restarted, which takes 2 s (A); that ends the stall or pause.
+    /// Default: it is left alone.
+    pub watchdog: Option<Span>,
+    /// What stands in front of the servers. Default: nothing, so that clients know each server by its address.
+    pub balancer: Option<BalancerConfig>,
 }
 
 impl Default for ServerConfig {
@@ -59,6 +64,8 @@ impl Default for ServerConfig {
             drop_dead_work: false,
             undelivered: Undelivered::default(),
             pauses: None,
+            watchdog: None,
+            balancer: None,
         }
     }
 }

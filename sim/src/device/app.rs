@@ -3,7 +3,10 @@
 #[cfg(test)]
 mod probe;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use cardiogram_policies::{
     Action, AppState, AttemptFailure, Event, GiveUp, Heartbeat, LossReason, Reconnect, ReconnectEvent, ServerChoice,
@@ -61,6 +64,8 @@ pub(super) struct Device {
     starts: u64,
     /// What the application knows of its being on the screen.
     app_state: Option<AppState>,
+    /// Messages after that one which a wake-up has brought.
+    ahead: BTreeSet<u32>,
 }
 
 /// What the application is at.
@@ -110,6 +115,7 @@ impl Device {
             living: life.map(|life| Box::new(Living::new(life))),
             starts: 0,
             app_state: None,
+            ahead: BTreeSet::new(),
         }
     }
 
@@ -188,7 +194,9 @@ impl Device {
         self.wake(context.now);
         context.kernel = self.kernel(context.now);
         let timer_fires = self.timer_fires(context.now);
-        if let Some(socket) = self.socket.as_deref_mut().filter(|socket| socket.is_of(packet)) {
+        if packet.src == address::PUSH_SERVICE {
+            self.on_wakeup(packet, context);
+        } else if let Some(socket) = self.socket.as_deref_mut().filter(|socket| socket.is_of(packet)) {
             socket.on_packet(self.index, packet, context);
             self.drive(timer_fires, context);
         } else if let Some(at) = self.orphans.iter().position(|socket| socket.is_of(packet)) {
@@ -196,6 +204,22 @@ impl Device {
             self.bury();
         } else if let Some(reset) = tcp::reset_for(packet) {
             context.send(self.index, &mut Tap::default(), reset);
+        }
+    }
+
+    /// The push service wakes the device. One that waits, or has stopped, connects at once, and one without a process is
+    /// started; one that believes itself online, or is on the way there, carries on.
+    fn on_wakeup(&mut self, packet: &Packet, context: &mut Context) {
+        context.counts.totals.wakeups += 1;
+        context.io.device(self.index, DeviceEvent::Woken);
+        if let Some(Frame::Message { id, created }) = Frame::take(&mut packet.payload.clone()) {
+            self.deliver(id, created, false, context);
+        }
+        match self.phase {
+            Phase::Waiting { .. } | Phase::Stopped => self.attempt(context),
+            // The system starts the application for it.
+            Phase::Dead => self.start(context),
+            Phase::Starting { .. } | Phase::Connecting { .. } | Phase::Online => {}
         }
     }
 
@@ -412,13 +436,8 @@ impl Device {
             }
             Frame::Message { id, created } => {
                 self.heartbeat.on_event(now, &Event::BytesReceived);
-                // A message that was delivered before is acknowledged again and not delivered twice.
-                if id >= self.expects {
-                    self.expects = id + 1;
-                    let delay = now.since(created);
-                    context.counts.push_delays.push(delay);
-                    context.io.device(self.index, DeviceEvent::MessageDelivered { id, delay });
-                }
+                // A message that was delivered before is acknowledged again.
+                self.deliver(id, created, true, context);
                 self.write(Frame::Ack { id }, context);
             }
             Frame::Ack { id } => {
@@ -428,10 +447,30 @@ impl Device {
                 }
             }
             Frame::Challenge { step, answer, .. } => self.write(Frame::Response { step, size: answer }, context),
-            Frame::Hello { .. } | Frame::Heartbeat { .. } | Frame::Response { .. } => {
+            Frame::Hello { .. } | Frame::Heartbeat { .. } | Frame::Response { .. } | Frame::Wakeup { .. } => {
                 unreachable!("a server does not send {frame:?}")
             }
         }
+    }
+
+    /// Hands a message to the application, if it has not got it before by one way or the other. `in_order`: what comes
+    /// before it has been delivered, or the server has forgotten it.
+    fn deliver(&mut self, id: u32, created: Time, in_order: bool, context: &mut Context) {
+        if id < self.expects || self.ahead.contains(&id) {
+            context.counts.totals.duplicates += 1;
+            return;
+        }
+        if in_order {
+            self.expects = id + 1;
+        } else {
+            self.ahead.insert(id);
+        }
+        while self.ahead.remove(&self.expects) {
+            self.expects += 1;
+        }
+        let delay = context.now.since(created);
+        context.counts.push_delays.push(delay);
+        context.io.device(self.index, DeviceEvent::MessageDelivered { id, delay });
     }
 
     /// Notices what became of the socket: established, failed, closed by the peer.
@@ -516,7 +555,12 @@ impl Device {
     fn attempt(&mut self, context: &mut Context) {
         // Without a network nobody tries: a network's coming is what is waited for.
         let Some(address) = self.addresses.current else { return };
-        let (now, server) = (context.now, self.server);
+        let now = context.now;
+        // Whatever the policy chose.
+        if let Some(balancer) = &context.shared.balancer {
+            self.server = balancer.server_for(self.index, now);
+        }
+        let server = self.server;
         let port = self.take_port();
         let deadline = now + context.shared.connect_timeout;
         context.counts.totals.connect_attempts += 1;

@@ -9,15 +9,15 @@ mod living;
 mod modem;
 mod tap;
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, rc::Rc, sync::Arc, time::Duration};
 
 use cardiogram_policies::{Bounds, Heartbeat, Reconnect, StrategySpec, Time};
 
 use self::{app::Device, living::Addresses, modem::Modem, tap::Tap};
 use crate::{
     address,
+    balancer::Balancer,
     config::{FrameSizes, MAIN, Network, WorldConfig},
-    life::Life,
     node::{Counts, Io, Node},
     outcome::{PacketCounts, RadioUse},
     packet::Packet,
@@ -26,6 +26,7 @@ use crate::{
     tcp::TcpConfig,
     timers::Timers,
     trace::{DeviceEvent, DropReason},
+    world::Schedule,
 };
 
 pub(crate) struct DeviceGroup {
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     tcp: Arc<TcpConfig>,
     frames: FrameSizes,
     servers: u32,
+    /// Who decides which server an attempt reaches, where it is not the device.
+    balancer: Option<Rc<Balancer>>,
     connect_timeout: Duration,
     strategy: StrategySpec,
     bounds: Bounds,
@@ -118,12 +121,13 @@ impl Context<'_, '_> {
 }
 
 impl DeviceGroup {
-    pub(crate) fn new(config: &WorldConfig, seed: u64, lives: Vec<Life>) -> Self {
+    pub(crate) fn new(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Self {
         let shared = Shared {
             seed,
             tcp: Arc::new(TcpConfig::preset(config.devices.tcp)),
             frames: config.devices.frames,
             servers: config.server.count,
+            balancer: schedule.balancer.clone(),
             connect_timeout: config.strategy.connect_timeout.get(),
             strategy: config.strategy.clone(),
             bounds: config.bounds(),
@@ -142,7 +146,7 @@ impl DeviceGroup {
             (0..).zip(&starts).map(of_device).collect()
         };
         let modems = config.all_networks().map(modems).collect();
-        let mut lives = lives.into_iter();
+        let mut lives = schedule.lives.iter().cloned();
         let (mut devices, mut timers) = (Vec::new(), Timers::default());
         for (index, start) in (0..).zip(&starts) {
             let device = Device::new(index, *start, &config.traffic, lives.next(), &shared);
@@ -178,7 +182,11 @@ impl Node for DeviceGroup {
     fn on_packet(&mut self, now: Time, packet: Packet, io: &mut Io) {
         let device = address::device_at(*packet.dst.ip()).expect("the NAT sends only to devices");
         self.handle(device, now, io, |device, context| {
-            let ip = *packet.dst.ip();
+            // The push service finds a device wherever it is.
+            let ip = match context.addresses.current.filter(|_| packet.src == address::PUSH_SERVICE) {
+                Some(address) => address.of(device.index()),
+                None => *packet.dst.ip(),
+            };
             if !context.addresses.hold(device.index(), ip) {
                 context.io.dropped(&packet, DropReason::NoRoute);
                 return;

@@ -25,6 +25,8 @@ pub(crate) struct Effect {
 pub(crate) enum What {
     /// Nothing leaves before it is over.
     Pause,
+    /// Nothing arrives before it is over.
+    Store,
     /// Packets leave at this rate at most.
     Limit(Rate),
     /// Packets are lost with this probability.
@@ -67,6 +69,14 @@ impl Effect {
     pub(super) fn resumes(&mut self, start: Time) -> Time {
         let paused = matches!(self.what, What::Pause).then(|| self.in_force(start)).flatten();
         paused.map_or(start, |pause| pause.end)
+    }
+
+    /// The earliest moment from `arrival` on at which it lets a packet arrive.
+    pub(super) fn delivers(&self, arrival: Time) -> Time {
+        // Arrivals do not come in order where packets are lost.
+        let over = self.intervals.partition_point(|interval| interval.end <= arrival);
+        let stored = self.intervals.get(over).filter(|interval| interval.begin <= arrival);
+        stored.filter(|_| matches!(self.what, What::Store)).map_or(arrival, |interval| interval.end)
     }
 
     /// The rate it allows at `start`, if it limits it.

@@ -13,6 +13,7 @@ use super::{
     faults::Capacity,
     gate::Gate,
     kernel::Kernel,
+    wakeups::Wakeups,
     work::{Ticket, Work, Workers},
 };
 use crate::{
@@ -56,8 +57,10 @@ pub(super) struct App {
     busy: Duration,
     /// Messages for devices that have had a session here.
     pushes: BTreeMap<u32, Pushes>,
-    /// When the next message for a device with a session is created.
+    /// When the next message is created for a device with a session, or for any that can be woken.
     push_timers: Timers,
+    /// Calls to those whose session is believed dead, where there is a channel for it.
+    wakeups: Option<Wakeups>,
 }
 
 /// An accepted connection.
@@ -92,6 +95,8 @@ struct Pushes {
     waiting: VecDeque<Message>,
     /// The first message not sent on the session that is up.
     next: u32,
+    /// Since when those sent on the session that is up wait without any acknowledgement.
+    unanswered: Option<Time>,
 }
 
 impl Pushes {
@@ -125,6 +130,7 @@ impl App {
             gate: config.logins_per_s.map(Gate::new),
             config,
             spec,
+            wakeups: clients.wakeup.clone().map(|wakeup| Wakeups::new(wakeup, clients.frames)),
             clients,
             seed,
             policy,
@@ -142,9 +148,14 @@ impl App {
         }
     }
 
-    /// A fresh process.
-    pub(super) fn start(&mut self) {
+    /// A fresh process. What it has for whom it reads from a store that outlives it.
+    pub(super) fn start(&mut self, now: Time) {
         self.policy = self.spec.build();
+        if self.wakeups.is_some() {
+            for device in self.pushes.keys() {
+                self.push_timers.set(*device, Some(now));
+            }
+        }
     }
 
     /// The process is gone; its sessions with it.
@@ -229,6 +240,9 @@ impl App {
         while let Some(device) = self.push_timers.pop_due(now) {
             self.push(device, now, kernel, io);
         }
+        while let Some(device) = self.wakeups.as_mut().and_then(|wakeups| wakeups.pop_due(now)) {
+            self.wake(device, now, io);
+        }
     }
 
     /// Closes the sessions there are over a span that begins now, evenly, the oldest first.
@@ -244,6 +258,7 @@ impl App {
         self.policy = ServerSpec::None.build();
         self.leaving.clear();
         self.push_timers = Timers::default();
+        self.wakeups = None;
     }
 
     /// Time spent on work, the one under way included, at whole capacity.
@@ -257,7 +272,8 @@ impl App {
         }
         let login = self.gate.as_ref().and_then(Gate::next);
         let leaves = self.leaving.front().map(|(at, _)| *at);
-        let own = [self.workers.next_done(), login, leaves, self.policy.deadline(), self.push_timers.next()];
+        let call = self.wakeups.as_ref().and_then(Wakeups::next);
+        let own = [self.workers.next_done(), login, leaves, self.policy.deadline(), self.push_timers.next(), call];
         own.into_iter().flatten().min()
     }
 
@@ -353,6 +369,8 @@ impl App {
                     while pushes.waiting.front().is_some_and(|message| message.id <= id) {
                         pushes.waiting.pop_front();
                     }
+                    pushes.unanswered = (!pushes.waiting.is_empty()).then_some(now);
+                    self.plan_wakeup(session.device);
                 }
             }
             (frame, None) => unreachable!("a client does not send {frame:?} before its session"),
@@ -408,9 +426,17 @@ impl App {
             let (seed, within) = (self.seed, self.clients.start_within);
             let pushes = self.pushes.entry(device).or_insert_with(|| {
                 let start = traffic::start(seed, device, within);
-                Pushes { messages: Messages::down(seed, device, start, mean.get()), waiting: VecDeque::new(), next: 0 }
+                Pushes {
+                    messages: Messages::down(seed, device, start, mean.get()),
+                    waiting: VecDeque::new(),
+                    next: 0,
+                    unanswered: None,
+                }
             });
             pushes.next = expects;
+            // The device says that it has the others.
+            pushes.waiting.retain(|message| message.id >= expects);
+            pushes.unanswered = None;
             if self.config.undelivered == Undelivered::Lost {
                 pushes.forget(now);
             }
@@ -418,20 +444,47 @@ impl App {
         }
     }
 
-    /// Sends a device what has been created for it and was not sent on this session.
+    /// Sends a device what has been created for it and was not sent on this session. One without a session may be woken.
     fn push(&mut self, device: u32, now: Time, kernel: &mut Kernel, io: &mut Io) {
-        let (Some(slot), Some(pushes)) = (self.online.get(&device).copied(), self.pushes.get_mut(&device)) else {
+        let Some(pushes) = self.pushes.get_mut(&device) else { return };
+        let slot = self.online.get(&device).copied();
+        if slot.is_none() && self.wakeups.is_none() {
             return;
-        };
+        }
         while let Some(message) = pushes.messages.take(now) {
             pushes.waiting.push_back(message);
         }
         self.push_timers.set(device, Some(pushes.messages.peek().created));
-        let from = std::mem::replace(&mut pushes.next, pushes.messages.peek().id);
-        let unsent: Vec<Message> = pushes.waiting.iter().filter(|message| message.id >= from).copied().collect();
-        for message in unsent {
-            self.write(slot, Frame::Message { id: message.id, created: message.created }, now, kernel, io);
+        if let Some(slot) = slot {
+            let from = std::mem::replace(&mut pushes.next, pushes.messages.peek().id);
+            let unsent: Vec<Message> = pushes.waiting.iter().filter(|message| message.id >= from).copied().collect();
+            if !unsent.is_empty() {
+                pushes.unanswered.get_or_insert(now);
+            }
+            for message in unsent {
+                self.write(slot, Frame::Message { id: message.id, created: message.created }, now, kernel, io);
+            }
         }
+        self.plan_wakeup(device);
+    }
+
+    /// Decides anew whether and when a device is woken.
+    fn plan_wakeup(&mut self, device: u32) {
+        let (Some(wakeups), Some(pushes)) = (&mut self.wakeups, self.pushes.get(&device)) else { return };
+        let dead = if self.online.contains_key(&device) {
+            pushes.unanswered.map(|since| since + wakeups.patience())
+        } else {
+            Some(Time::ZERO)
+        };
+        wakeups.plan(device, &pushes.waiting, dead);
+    }
+
+    fn wake(&mut self, device: u32, now: Time, io: &mut Io) {
+        let (Some(wakeups), Some(pushes)) = (&mut self.wakeups, self.pushes.get(&device)) else { return };
+        let call = wakeups.call(device, now, &pushes.waiting);
+        io.server(self.server, ServerEvent::WakeupSent { device });
+        io.send(self.clients.push_service, device, call);
+        self.plan_wakeup(device);
     }
 
     fn write(&mut self, slot: u32, frame: Frame, now: Time, kernel: &mut Kernel, io: &mut Io) {
@@ -464,7 +517,10 @@ impl App {
             self.sessions.remove(&id);
             if self.online.get(&device) == Some(&slot) {
                 self.online.remove(&device);
-                self.push_timers.set(device, None);
+                if self.wakeups.is_none() {
+                    self.push_timers.set(device, None);
+                }
+                self.plan_wakeup(device);
             }
             self.policy.on_event(now, id, &SessionEvent::Closed);
             io.server(self.server, ServerEvent::SessionClosed { device, network, outside });

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cardiogram_policies::{Time, unit::Span};
 
 use crate::{
-    config::{Distribution, Drain, FaultConfig, Overload, Pauses, ServerFault, When, WorldConfig},
+    config::{Distribution, Drain, FaultConfig, HealthCheck, Overload, Pauses, ServerFault, When, WorldConfig},
     outcome::Cause,
     schedule::{self, Interval},
     world,
@@ -93,6 +93,10 @@ impl ServerFaults {
             let intervals = intervals("server/pauses", &When::Every(*every), Some(lasts));
             faults.push(Self { cause: Cause::ServerPause, effect: Effect::Stops, intervals });
         }
+        if let Some(patience) = config.server.watchdog {
+            let restarts = watch(&mut faults, patience.get());
+            faults.extend(restarts);
+        }
         faults
     }
 
@@ -106,6 +110,20 @@ impl ServerFaults {
                 self.intervals.iter().map(|drain| Interval { begin: drain.begin + over, ..*drain }).collect()
             }
         }
+    }
+
+    /// When no check of this kind is answered. A drain is announced and takes nothing away here.
+    pub(crate) fn fails(&self, check: HealthCheck) -> Vec<Interval> {
+        match self.effect {
+            Effect::Dies | Effect::Silences => self.intervals.clone(),
+            Effect::Stops if check == HealthCheck::Application => self.intervals.clone(),
+            Effect::Stops | Effect::Slows { .. } | Effect::Drains { .. } => Vec::new(),
+        }
+    }
+
+    /// When the server has said that it wants no new clients.
+    pub(crate) fn announced(&self) -> Vec<Interval> {
+        if let Effect::Drains { .. } = self.effect { self.intervals.clone() } else { Vec::new() }
     }
 
     /// When the server closes its sessions one after the other.
@@ -126,6 +144,37 @@ fn simple(
     fault: &ServerFault,
 ) -> (Cause, Effect, Option<u32>, &When, Option<Distribution>) {
     (cause, effect, fault.server, &fault.when, fault.lasts.clone())
+}
+
+/// Lets a watchdog kill the process once it has stood still for `patience`: no stall or pause under way then outlasts the
+/// restart. Returns the restarts, if there are any.
+fn watch(faults: &mut [ServerFaults], patience: Duration) -> Option<ServerFaults> {
+    let stops = faults.iter_mut().filter(|fault| fault.effect == Effect::Stops);
+    let mut stops: Vec<&mut Interval> = stops.flat_map(|fault| &mut fault.intervals).collect();
+    stops.sort_unstable_by_key(|stop| (stop.begin, stop.end));
+    let mut restarts = Vec::new();
+    let mut rest = &mut stops[..];
+    while let [first, ..] = rest {
+        let killed = first.begin + patience;
+        // The process stands still as long as one stop reaches into the next.
+        let (mut until, mut count) = (first.end, 1);
+        while let Some(next) = rest.get(count).filter(|next| next.begin <= until && next.begin < killed) {
+            until = until.max(next.end);
+            count += 1;
+        }
+        let (under_way, later) = rest.split_at_mut(count);
+        if until > killed {
+            let begin = killed;
+            let end = killed + RESTART.min();
+            restarts.push(Interval { begin, end });
+            for stop in under_way {
+                stop.end = stop.end.min(end);
+            }
+        }
+        rest = later;
+    }
+    let intervals = schedule::merge(restarts);
+    (!intervals.is_empty()).then_some(ServerFaults { cause: Cause::ServerRestart, effect: Effect::Dies, intervals })
 }
 
 /// Every moment at which `faults` change something, the next one last; at equal times an end comes before a begin.
@@ -215,6 +264,23 @@ mod tests {
         let fault = ServerFaults { cause: Cause::ServerOverload, effect, intervals: vec![secs(0, 10)] };
         let capacity = Capacity::new(&[fault.clone(), fault]);
         assert_eq!(capacity.time_for(Duration::from_millis(1), Time::ZERO), Duration::from_millis(4));
+    }
+
+    #[test]
+    fn a_watchdog_ends_what_stands_still_for_too_long_and_restarts_it() {
+        let stops =
+            |cause, intervals: &[Interval]| ServerFaults { cause, effect: Effect::Stops, intervals: intervals.into() };
+        let mut faults = vec![
+            stops(Cause::ServerStall, &[secs(100, 900), secs(1_000, 1_060), secs(2_000, 2_050)]),
+            // Each too short alone: the last reaches from one into the next.
+            stops(Cause::ServerPause, &[secs(150, 155), secs(500, 505), secs(2_040, 2_070)]),
+        ];
+        let restarts = watch(&mut faults, Duration::from_mins(1)).expect("two");
+        assert_eq!((restarts.cause, restarts.effect), (Cause::ServerRestart, Effect::Dies));
+        assert_eq!(restarts.intervals, [secs(160, 162), secs(2_060, 2_062)]);
+        assert_eq!(faults[0].intervals, [secs(100, 162), secs(1_000, 1_060), secs(2_000, 2_050)]);
+        assert_eq!(faults[1].intervals, [secs(150, 155), secs(500, 505), secs(2_040, 2_062)]);
+        assert!(watch(&mut faults[..0], Duration::from_mins(1)).is_none());
     }
 
     #[test]

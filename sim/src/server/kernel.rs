@@ -96,11 +96,19 @@ impl Kernel {
                 self.settle(slot);
             }
             None if opens && self.listening => self.on_syn(now, packet, io),
-            None => {
-                if let Some(reset) = tcp::reset_for(packet) {
-                    send(reset, io);
-                }
-            }
+            None => Self::refuse(packet, io),
+        }
+    }
+
+    /// Answers a packet of a connection that nobody knows.
+    pub(super) fn refuse(packet: &Packet, io: &mut Io) {
+        Self::send_resets(tcp::reset_for(packet).into_iter(), io);
+    }
+
+    /// Sends RSTs that were made before.
+    pub(super) fn send_resets(resets: impl Iterator<Item = Packet>, io: &mut Io) {
+        for reset in resets {
+            send(reset, io);
         }
     }
 
@@ -207,14 +215,30 @@ impl Kernel {
         self.events.clear();
     }
 
-    /// The host loses its power, and with it every connection, without a word.
-    pub(super) fn power_off(&mut self) {
+    /// Every connection is reset at both ends.
+    pub(super) fn reset_all(&mut self, now: Time, io: &mut Io) {
         for slot in 0..self.connections.len() as u32 {
+            if self.connections[slot as usize].is_some() {
+                self.with(slot, now, io, |tcp, out| tcp.abort(now, out));
+                self.settle(slot);
+            }
+        }
+    }
+
+    /// The host loses its power, and with it every connection, without a word. Returns the RSTs with which someone else who
+    /// knows the connections could end them.
+    pub(super) fn power_off(&mut self, now: Time) -> Vec<Packet> {
+        let mut resets = Vec::new();
+        for slot in 0..self.connections.len() as u32 {
+            if let Some(entry) = &mut self.connections[slot as usize] {
+                entry.tcp.abort(now, &mut resets);
+            }
             self.remove(slot);
         }
         self.listening = false;
         self.accept_queue.clear();
         self.events.clear();
+        resets
     }
 
     /// A new process listens.

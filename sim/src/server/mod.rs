@@ -6,6 +6,7 @@ mod app;
 mod faults;
 mod gate;
 mod kernel;
+mod wakeups;
 mod work;
 
 use std::sync::Arc;
@@ -19,9 +20,10 @@ use self::{
     kernel::Kernel,
 };
 use crate::{
-    config::{FrameSizes, ServerConfig, TrafficConfig},
+    config::{FrameSizes, OnUnhealthy, ServerConfig, TrafficConfig, WakeupConfig},
     node::{Counts, Io, Node},
-    packet::Packet,
+    packet::{Flags, Packet},
+    schedule::Interval,
     tcp::TcpConfig,
     trace::{DropReason, ServerEvent},
 };
@@ -37,6 +39,14 @@ pub(crate) struct Server {
     drains: u32,
     deaths: u32,
     silences: u32,
+    /// When the balancer changes its mind, to healthy or not; the next one last.
+    beliefs: Vec<(Time, bool)>,
+    /// Whether the balancer resets the connections of an unhealthy server.
+    resets: bool,
+    /// It has: what is sent on one of them, it answers itself.
+    is_cut_off: bool,
+    /// The RSTs that it will send for a host that cannot.
+    flows: Vec<Packet>,
 }
 
 /// What a server is told about its devices when it is made.
@@ -44,6 +54,9 @@ pub(crate) struct Clients {
     pub(crate) start_within: std::time::Duration,
     pub(crate) traffic: TrafficConfig,
     pub(crate) frames: FrameSizes,
+    pub(crate) wakeup: Option<WakeupConfig>,
+    /// The link to the devices through the push service, where there is one: behind those to the networks.
+    pub(crate) push_service: usize,
 }
 
 impl Server {
@@ -53,8 +66,10 @@ impl Server {
         policy: ServerSpec,
         clients: Clients,
         faults: &[ServerFaults],
+        unhealthy: &[Interval],
         seed: u64,
     ) -> Self {
+        let beliefs = unhealthy.iter().rev().flat_map(|sick| [(sick.end, true), (sick.begin, false)]).collect();
         let tcp = Arc::new(TcpConfig::preset(config.tcp));
         Self {
             index,
@@ -65,6 +80,10 @@ impl Server {
             drains: 0,
             deaths: 0,
             silences: 0,
+            beliefs,
+            resets: config.balancer.as_ref().is_some_and(|balancer| balancer.on_unhealthy == OnUnhealthy::Reset),
+            is_cut_off: false,
+            flows: Vec::new(),
         }
     }
 
@@ -97,7 +116,7 @@ impl Server {
         }
         if begins && edge.effect == Effect::Silences {
             self.app.die(io);
-            self.kernel.power_off();
+            self.flows = self.kernel.power_off(now);
         } else if ran && !self.process_runs() {
             self.app.die(io);
             self.kernel.process_died(now, io);
@@ -106,9 +125,20 @@ impl Server {
             if self.drains == 0 {
                 self.kernel.listen();
             }
-            self.app.start();
+            self.app.start(now);
         }
         self.app.set_stalled(self.stalls > 0, now, &mut self.kernel, io);
+    }
+
+    /// The balancer changes its mind about this server.
+    fn believe(&mut self, healthy: bool, now: Time, io: &mut Io) {
+        io.server(self.index, if healthy { ServerEvent::TurnedHealthy } else { ServerEvent::TurnedUnhealthy });
+        self.is_cut_off = self.resets && !healthy;
+        if self.is_cut_off && self.silences > 0 {
+            Kernel::send_resets(self.flows.drain(..), io);
+        } else if self.is_cut_off {
+            self.kernel.reset_all(now, io);
+        }
     }
 
     /// Lets the process work as far as it can at this moment.
@@ -129,7 +159,12 @@ impl Node for Server {
         // A fault that begins at this very moment comes first.
         self.on_wake(now, io);
         if self.silences > 0 {
-            io.dropped(&packet, DropReason::HostDown);
+            let opens = packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK);
+            if self.is_cut_off && !opens {
+                Kernel::refuse(&packet, io);
+            } else {
+                io.dropped(&packet, DropReason::HostDown);
+            }
             return;
         }
         self.kernel.on_packet(now, &packet, io);
@@ -141,6 +176,9 @@ impl Node for Server {
         while let Some(edge) = self.edges.pop_if(|edge| edge.at <= now) {
             self.apply(&edge, now, io);
         }
+        while let Some((_, healthy)) = self.beliefs.pop_if(|(at, _)| *at <= now) {
+            self.believe(healthy, now, io);
+        }
         if self.silences == 0 {
             self.kernel.run_timers(now, io);
             self.app.on_kernel(now, &mut self.kernel, io);
@@ -151,6 +189,7 @@ impl Node for Server {
     #[cfg(test)]
     fn freeze(&mut self, now: Time) {
         self.edges.clear();
+        self.beliefs.clear();
         self.kernel.freeze(now);
         self.app.freeze();
     }
@@ -158,7 +197,8 @@ impl Node for Server {
     fn next_wake(&self) -> Option<Time> {
         let fault = self.edges.last().map(|edge| edge.at);
         let app = if self.process_runs() { self.app.next_wake() } else { None };
-        [fault, self.kernel.next_timer(), app].into_iter().flatten().min()
+        let belief = self.beliefs.last().map(|(at, _)| *at);
+        [fault, belief, self.kernel.next_timer(), app].into_iter().flatten().min()
     }
 
     fn into_counts(self: Box<Self>) -> Counts {
