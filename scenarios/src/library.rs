@@ -26,6 +26,7 @@ static SCENARIOS: &[(&str, &str)] = &[
     ("overloaded-server", include_str!("../library/overloaded-server.toml")),
     ("gc-pauses", include_str!("../library/gc-pauses.toml")),
     ("rolling-restart", include_str!("../library/rolling-restart.toml")),
+    ("balanced-servers", include_str!("../library/balanced-servers.toml")),
     ("polling-instead", include_str!("../library/polling-instead.toml")),
     ("push-service", include_str!("../library/push-service.toml")),
     ("reconnect-storm", include_str!("../library/reconnect-storm.toml")),
