@@ -143,7 +143,7 @@ pub enum GiveUp {
     NoReply,
     /// Nothing at all arrived for too long.
     Silence,
-    /// Nothing is wrong: there is nothing more to do on it for now. The connection is left on purpose, and nobody is alarmed.
+    /// Nothing is wrong: there is nothing more to do on it for now. The connection is left on purpose; nobody is alarmed.
     Done,
 }
 

@@ -4,7 +4,8 @@
 //! reconnect policy, [`ReconnectSpec`](crate::ReconnectSpec)'s default, unless their source names another: comparing
 //! them compares heartbeats. Those named `reconnect-...` share one heartbeat instead, that of `wechat-270`, which has the
 //! default reconnect policy: comparing them with it compares reconnect policies. Those that leave their connection on
-//! purpose have a reconnect policy of their own, since when to come back is what they are about. What this is not: a registry of user's own strategies.
+//! purpose have a reconnect policy of their own, since when to come back is what they are about. What this is not: a
+//! registry of user's own strategies.
 
 use crate::StrategySpec;
 

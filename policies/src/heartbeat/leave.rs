@@ -1,5 +1,5 @@
-//! No heartbeat and no lasting connection: it is left once nothing more happens on it. With a reconnect policy that comes
-//! back after a while this is polling; with one that waits to be called, it is life on a platform's push service.
+//! No heartbeat and no lasting connection: it is left once nothing more happens on it. With a reconnect policy that
+//! comes back after a while this is polling; with one that waits to be called, it is life on a platform's push service.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use crate::{Promises, Time, unit::Span};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LeaveWhenQuiet {
-    /// Quiet time before the connection is closed. A client that polls wants it just long enough for a late packet of what
-    /// it fetches.
+    /// Quiet time before the connection is closed. A client that polls wants it just long enough for a late packet of
+    /// what it fetches.
     pub after: Span,
 }
 
