@@ -3,6 +3,7 @@
 
 mod fixed;
 mod idle;
+mod leave;
 mod oracle;
 mod tcp_keepalive;
 
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     fixed::{FirstBeat, Fixed, LateReply},
     idle::{Anchor, Idle},
+    leave::LeaveWhenQuiet,
     oracle::Oracle,
     tcp_keepalive::TcpKeepalive,
 };
@@ -143,6 +145,8 @@ pub enum GiveUp {
     NoReply,
     /// Nothing at all arrived for too long.
     Silence,
+    /// Nothing is wrong: there is nothing more to do on it for now. The connection is left on purpose; nobody is alarmed.
+    Done,
 }
 
 /// A heartbeat policy as data. In a file it is a table named for the policy:
@@ -161,6 +165,8 @@ pub enum HeartbeatSpec {
     TcpKeepalive(TcpKeepalive),
     /// The yardstick that knows the round trip and the NAT's timeout.
     Oracle(Oracle),
+    /// No heartbeat, and no lasting connection either: it is left when it is quiet.
+    LeaveWhenQuiet(LeaveWhenQuiet),
 }
 
 impl HeartbeatSpec {
@@ -172,6 +178,7 @@ impl HeartbeatSpec {
             Self::Idle(spec) => Box::new(idle::IdleHeartbeat::new(spec.clone())),
             Self::TcpKeepalive(spec) => Box::new(tcp_keepalive::KernelKeepalive::new(spec.clone())),
             Self::Oracle(spec) => Box::new(fixed::FixedHeartbeat::new(spec.fixed(bounds), rng)),
+            Self::LeaveWhenQuiet(spec) => Box::new(leave::Leaving::new(spec)),
         }
     }
 
@@ -183,13 +190,14 @@ impl HeartbeatSpec {
             Self::Idle(spec) => spec.promises(bounds),
             Self::TcpKeepalive(spec) => spec.promises(bounds),
             Self::Oracle(spec) => spec.fixed(bounds).promises(bounds),
+            Self::LeaveWhenQuiet(_) => LeaveWhenQuiet::promises(),
         }
     }
 
     /// Contradictions between parameters, each with the path to the key that should change.
     pub fn problems(&self) -> Vec<Problem> {
         match self {
-            Self::None => Vec::new(),
+            Self::None | Self::LeaveWhenQuiet(_) => Vec::new(),
             Self::Fixed(spec) => spec.problems(),
             Self::Idle(spec) => spec.problems(),
             Self::TcpKeepalive(spec) => spec.problems(),

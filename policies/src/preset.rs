@@ -3,7 +3,9 @@
 //! A preset says in its file where its numbers come from, and which of them are assumptions. All presets share one
 //! reconnect policy, [`ReconnectSpec`](crate::ReconnectSpec)'s default, unless their source names another: comparing
 //! them compares heartbeats. Those named `reconnect-...` share one heartbeat instead, that of `wechat-270`, which has the
-//! default reconnect policy: comparing them with it compares reconnect policies. What this is not: a registry of user's own strategies.
+//! default reconnect policy: comparing them with it compares reconnect policies. Those that leave their connection on
+//! purpose have a reconnect policy of their own, since when to come back is what they are about. What this is not: a
+//! registry of user's own strategies.
 
 use crate::StrategySpec;
 
@@ -54,6 +56,9 @@ const PRESETS: &[Preset] = presets![
     "oracle",
     "reconnect-no-jitter",
     "reconnect-fixed-5s",
+    "polling-90s",
+    "polling-10m",
+    "whatsapp-gcm-wake",
 ];
 
 #[cfg(test)]
@@ -83,7 +88,8 @@ mod tests {
         }
     }
 
-    /// But for those that compare reconnect policies: they share the heartbeat of `wechat-270`.
+    /// But for those that compare reconnect policies, which share the heartbeat of `wechat-270`, and those that leave on
+    /// purpose, which are about when to come back.
     #[test]
     fn presets_differ_in_their_heartbeats_alone() {
         let mut heartbeats: Vec<HeartbeatSpec> = Vec::new();
@@ -91,6 +97,10 @@ mod tests {
         for spec in all().iter().map(Preset::spec) {
             if spec.name.starts_with("reconnect-") {
                 assert_eq!(spec.heartbeat, of_wechat, "{}", spec.name);
+                assert_ne!(spec.reconnect, ReconnectSpec::default(), "{}", spec.name);
+                continue;
+            }
+            if let HeartbeatSpec::LeaveWhenQuiet(_) = spec.heartbeat {
                 assert_ne!(spec.reconnect, ReconnectSpec::default(), "{}", spec.name);
                 continue;
             }

@@ -34,7 +34,7 @@ pub struct Promises {
     pub attempts: Option<AttemptLimit>,
     /// Once the network and a server are usable for good, a session is established within this time.
     pub reconnects_within: Option<Duration>,
-    /// A connection on a healthy path is never given up.
+    /// A connection on a healthy path is never given up as dead.
     pub no_false_alarm: bool,
 }
 

@@ -3,6 +3,7 @@
 
 mod delay;
 mod exponential;
+mod on_call;
 
 use std::time::Duration;
 
@@ -108,6 +109,9 @@ pub enum ReconnectSpec {
     FixedDelay(FixedDelay),
     /// Waits that grow by a factor up to a cap, with or without jitter.
     Exponential(Exponential),
+    /// As `exponential`, but after a connection that was left on purpose no attempt is made until something else wakes the
+    /// client, such as a push service.
+    OnCall(Exponential),
 }
 
 impl Default for ReconnectSpec {
@@ -124,6 +128,7 @@ impl ReconnectSpec {
             Self::Immediate => Box::new(delay::ConstantDelay::new(Duration::ZERO)),
             Self::FixedDelay(spec) => Box::new(delay::ConstantDelay::new(spec.delay.get())),
             Self::Exponential(spec) => Box::new(exponential::Backoff::new(spec.clone(), rng)),
+            Self::OnCall(spec) => Box::new(on_call::OnCall::new(spec.clone(), rng)),
         }
     }
 
@@ -133,6 +138,7 @@ impl ReconnectSpec {
             Self::Immediate => delay::promises(Duration::ZERO, bounds, connect_timeout),
             Self::FixedDelay(spec) => delay::promises(spec.delay.get(), bounds, connect_timeout),
             Self::Exponential(spec) => spec.promises(bounds, connect_timeout),
+            Self::OnCall(spec) => on_call::promises(spec, bounds, connect_timeout),
         }
     }
 
@@ -140,7 +146,8 @@ impl ReconnectSpec {
     pub fn problems(&self) -> Vec<Problem> {
         match self {
             Self::Immediate | Self::FixedDelay(_) => Vec::new(),
-            Self::Exponential(spec) => spec.problems(),
+            Self::Exponential(spec) => spec.problems("exponential"),
+            Self::OnCall(spec) => spec.problems("on-call"),
         }
     }
 }

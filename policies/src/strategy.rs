@@ -85,7 +85,10 @@ impl StrategySpec {
             HeartbeatSpec::Fixed(spec) => spec.interval,
             HeartbeatSpec::Idle(spec) => spec.threshold,
             // They send nothing by themselves, or nothing known before the environment is.
-            HeartbeatSpec::None | HeartbeatSpec::TcpKeepalive(_) | HeartbeatSpec::Oracle(_) => return None,
+            HeartbeatSpec::None
+            | HeartbeatSpec::TcpKeepalive(_)
+            | HeartbeatSpec::Oracle(_)
+            | HeartbeatSpec::LeaveWhenQuiet(_) => return None,
         };
         let ServerSpec::IdleReaper(reaper) = &self.server else { return None };
         (reaper.idle <= quiet).then(|| {
@@ -145,12 +148,14 @@ mod tests {
             r#"heartbeat.idle = { threshold = "45s", anchor = "either", timeout = "15s", misses = 3 }"#,
             r#"heartbeat.tcp-keepalive = { idle = "2m", interval = "10s", count = 4, user_timeout = "30s" }"#,
             r#"heartbeat.oracle = { margin = "2s", max_interval = "10m", misses = 2 }"#,
+            r#"heartbeat.leave-when-quiet = { after = "2s" }"#,
         ];
         let reconnects = [
             r#"reconnect = "immediate""#,
             r#"reconnect.fixed-delay = { delay = "5s" }"#,
             r#"reconnect.exponential = { base = "1s", factor = 1.6, cap = "2m", jitter = { proportional = 0.2 }, delay_from = "attempt-start", reset = { uptime = "10s" } }"#,
             r#"reconnect.exponential = { jitter = "decorrelated", delay_from = "failure", reset = "connected" }"#,
+            r#"reconnect.on-call = { base = "2s" }"#,
         ];
         let servers = [r#"server = "none""#, r#"server.idle-reaper = { idle = "10m", scan = "5s" }"#];
         for heartbeat in heartbeats {
@@ -172,8 +177,10 @@ mod tests {
             r#"heartbeat.idle = { threshold = "45s", anchor = "tx", hart = 1 }"#,
             "heartbeat.tcp-keepalive = { hart = 1 }",
             "heartbeat.oracle = { hart = 1 }",
+            r#"heartbeat.leave-when-quiet = { after = "2s", hart = 1 }"#,
             r#"reconnect.fixed-delay = { delay = "1s", hart = 1 }"#,
             "reconnect.exponential = { hart = 1 }",
+            "reconnect.on-call = { hart = 1 }",
             r#"server.idle-reaper = { idle = "1m", hart = 1 }"#,
         ] {
             let heartbeat = if line.starts_with("heartbeat") { "" } else { "heartbeat = \"none\"" };

@@ -487,6 +487,33 @@ error: a timeout of 1m30s is longer than the interval of 30s
 }
 
 #[test]
+fn a_balancer_that_never_makes_up_its_mind_is_refused() {
+    assert_snapshot!(scenario("server.balancer = { unhealthy_after = 0 }"), @r"
+error: 0 checks in a row
+ --> test.toml:6:39
+  |
+6 | server.balancer = { unhealthy_after = 0 }
+  |                                       ^
+  |
+  = help: use 1 to 100
+");
+}
+
+#[test]
+fn a_wake_up_channel_for_several_servers_is_refused() {
+    let lines = "server.count = 2\ntraffic.down = \"5m\"\nwakeup.delay.constant = \"1s\"";
+    assert_snapshot!(scenario(lines), @r"
+error: 2 servers and a wake-up channel: servers do not tell each other who has a session, so each would wake the devices of the others
+ --> test.toml:6:16
+  |
+6 | server.count = 2
+  |                ^
+  |
+  = help: use one server, or leave `wakeup` out
+");
+}
+
+#[test]
 fn an_unknown_policy_suggests_the_nearest() {
     assert_snapshot!(strategy(r#"name = "a"
 heartbeat = "fixd"
@@ -497,7 +524,7 @@ error: unknown name `fixd`
 2 | heartbeat = "fixd"
   |             ^^^^^^
   |
-  = help: did you mean `fixed`? possible here are: `none`, `fixed`, `idle`, `tcp-keepalive`, `oracle`
+  = help: did you mean `fixed`? possible here are: `none`, `fixed`, `idle`, `tcp-keepalive`, `oracle`, `leave-when-quiet`
 "#);
 }
 

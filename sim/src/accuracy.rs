@@ -2,11 +2,11 @@
 //! 2002): its mistakes while nothing is broken. How fast it notices what is broken is in the episodes.
 //!
 //! The output is *trust* from the moment a session is up, *suspect* from the moment the policy says so or the device
-//! leaves the session, whichever comes first. A **mistake** is a turn to suspect while the session is usable; it lasts
-//! until the output is trust again: in this session, or in the next one if the device left it. What is observed are the
-//! stretches in which nothing is broken: usable sessions, and what a mistake makes of them. A stretch ends where
-//! something real breaks, and a mistake that is under way ends with it, uncorrected. Where a session becomes usable while
-//! it is suspected, observation begins with the next trust: how long that suspicion is one of a living session depends
+//! leaves the session (not on purpose), whichever comes first. A **mistake** is a turn to suspect while the session is
+//! usable; it lasts until the output is trust again: in this session, or in the next one if the device left it. What is
+//! observed are the stretches in which nothing is broken: usable sessions, and what a mistake makes of them. A stretch ends
+//! where something real breaks, and a mistake that is under way ends with it, uncorrected. Where a session becomes usable
+//! while it is suspected, observation begins with the next trust: how long that suspicion is one of a living session depends
 //! on the failure, not on the detector.
 
 use std::time::Duration;

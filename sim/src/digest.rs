@@ -166,6 +166,7 @@ fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
             out.push(match reason {
                 GiveUp::NoReply => 0,
                 GiveUp::Silence => 1,
+                GiveUp::Done => 2,
                 _ => unreachable!("a reason without a tag: {reason:?}"),
             });
         }

@@ -6,14 +6,15 @@
 //! hold the connection. Chance losses are not breaks.
 //!
 //! An episode begins when a usable session stops being usable, and ends when the device has a usable session again. A
-//! usable session that the device leaves is a false alarm.
+//! usable session that the device leaves is a false alarm. A session that it leaves on purpose, since there is nothing more
+//! to do, is neither: the time after it is just time without a session, and if something was broken, nobody has noticed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use cardiogram_policies::Time;
+use cardiogram_policies::{GiveUp, Time};
 
 use crate::{
     accuracy::Output,
@@ -374,6 +375,7 @@ impl<'a> Judge<'a> {
         let Change::Device(event) = change else { return };
         match event {
             DeviceEvent::Connected { .. } | DeviceEvent::Trust => self.output.trust(now, accuracy),
+            DeviceEvent::GivenUp { reason: GiveUp::Done, .. } => {}
             DeviceEvent::Suspect | DeviceEvent::GivenUp { .. } | DeviceEvent::Lost { .. } => {
                 self.output.suspect(now, usable, accuracy);
             }
@@ -521,7 +523,7 @@ impl<'a> Judge<'a> {
             DeviceEvent::Connected { .. } => {
                 self.socket.as_mut().expect("a device connects after it has attempted to").connected = true;
             }
-            DeviceEvent::AttemptFailed(_) => self.socket = None,
+            DeviceEvent::AttemptFailed(_) | DeviceEvent::GivenUp { reason: GiveUp::Done, .. } => self.socket = None,
             DeviceEvent::GivenUp { reason, .. } => {
                 self.socket = None;
                 return Some(DetectedBy::Heartbeat(reason));
@@ -578,7 +580,7 @@ mod tests {
         let key = Key { network: 0, nat: 0, port, server };
         let attempt = Change::Device(DeviceEvent::AttemptStarted { port, server });
         let connected = Change::Device(DeviceEvent::Connected { port, server });
-        let given_up = DeviceEvent::GivenUp { port, reason: cardiogram_policies::GiveUp::NoReply };
+        let given_up = DeviceEvent::GivenUp { port, reason: GiveUp::NoReply };
         let changes = [
             (10, attempt),
             (10, Change::Nat { mapping: key, event: NatEvent::Created { outside } }),

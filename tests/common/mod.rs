@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 use cardiogram_policies::{
     HeartbeatSpec, ReconnectSpec, ServerSpec, StrategySpec, Time,
     heartbeat::{FirstBeat, Fixed, LateReply},
+    preset::{self, Preset},
     unit::{Delay, Span},
 };
 use cardiogram_sim::{
@@ -71,6 +72,11 @@ pub fn strategy(name: &str, heartbeat: HeartbeatSpec) -> StrategySpec {
         reconnect: ReconnectSpec::Immediate,
         server: ServerSpec::None,
     }
+}
+
+/// The presets that keep a connection, those that leave it on purpose apart.
+pub fn lasting_presets() -> impl Iterator<Item = &'static Preset> {
+    preset::all().iter().filter(|preset| !matches!(preset.spec().heartbeat, HeartbeatSpec::LeaveWhenQuiet(_)))
 }
 
 /// The fixed heartbeat, first beat after an interval, late replies ignored.

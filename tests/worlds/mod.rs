@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
     HeartbeatSpec, ReconnectSpec, ServerSpec, StrategySpec,
-    heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, TcpKeepalive},
+    heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, LeaveWhenQuiet, TcpKeepalive},
     reconnect::{DelayFrom, Exponential, FixedDelay, Jitter, Reset},
     server::IdleReaper,
     unit::{Delay, Fraction, Span},
@@ -367,7 +367,8 @@ fn strategy() -> impl Strategy<Value = StrategySpec> {
             HeartbeatSpec::TcpKeepalive(TcpKeepalive { idle, interval, count, user_timeout })
         },
     );
-    let heartbeat = prop_oneof![Just(HeartbeatSpec::None), fixed, idle, keepalive];
+    let leave = millis(100..100_000).prop_map(|after| HeartbeatSpec::LeaveWhenQuiet(LeaveWhenQuiet { after }));
+    let heartbeat = prop_oneof![Just(HeartbeatSpec::None), fixed, idle, keepalive, leave];
 
     let jitter = prop_oneof![
         Just(Jitter::None),
@@ -379,14 +380,13 @@ fn strategy() -> impl Strategy<Value = StrategySpec> {
     let delay_from = prop_oneof![Just(DelayFrom::Failure), Just(DelayFrom::AttemptStart)];
     let reset = prop_oneof![Just(Reset::Connected), span(1..60).prop_map(Reset::Uptime)];
     let exponential = (millis(100..3_000), 1.0..4.0, span(4..200), jitter, delay_from, reset).prop_map(
-        |(base, factor, cap, jitter, delay_from, reset)| {
-            ReconnectSpec::Exponential(Exponential { base, factor, cap, jitter, delay_from, reset })
-        },
+        |(base, factor, cap, jitter, delay_from, reset)| Exponential { base, factor, cap, jitter, delay_from, reset },
     );
     let reconnect = prop_oneof![
         Just(ReconnectSpec::Immediate),
         millis(100..60_000).prop_map(|delay| ReconnectSpec::FixedDelay(FixedDelay { delay })),
-        exponential,
+        exponential.clone().prop_map(ReconnectSpec::Exponential),
+        exponential.prop_map(ReconnectSpec::OnCall),
     ];
     let reaper =
         (span(10..400), span(1..60)).prop_map(|(idle, scan)| ServerSpec::IdleReaper(IdleReaper { idle, scan }));

@@ -110,18 +110,19 @@ impl Exponential {
         }
     }
 
-    pub(super) fn problems(&self) -> Vec<Problem> {
+    /// What contradicts itself, where the policy is called `name`.
+    pub(super) fn problems(&self, name: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
         if !(1.0..=10.0).contains(&self.factor) {
             problems.push(Problem::new(
-                "reconnect.exponential.factor",
+                format!("reconnect.{name}.factor"),
                 format!("a factor of {} is outside 1 to 10", self.factor),
                 "use 2.0 to double the wait with each retry",
             ));
         }
         if self.cap < self.base {
             problems.push(Problem::new(
-                "reconnect.exponential.cap",
+                format!("reconnect.{name}.cap"),
                 format!("a cap of {} is shorter than the base of {}", self.cap, self.base),
                 format!("use at least \"{}\", or a shorter base", self.base),
             ));
@@ -437,7 +438,7 @@ mod tests {
         ) {
             let (base, cap) = (Span::millis(base_ms), Span::millis(base_ms * times));
             let spec = Exponential { base, factor, cap, jitter, ..Exponential::default() };
-            prop_assert_eq!(spec.problems(), Vec::new());
+            prop_assert_eq!(spec.problems("exponential"), Vec::new());
             let mut client = Client::new(spec, seed);
             let (base, cap) = (base.get(), cap.get());
             let mut nominal = base.as_micros() as f64;
