@@ -45,6 +45,8 @@ pub(crate) enum Purpose {
     Paging,
     /// How much work is it?
     Work,
+    /// What moves a delay that drifts?
+    Drift,
 }
 
 /// The coins of one component: a number for each (purpose, time), whatever else was asked before.
