@@ -2,8 +2,8 @@
 //! to beat once more, and the reply arrives exactly where the truth calls the session usable.
 //!
 //! The world is run again from its seed up to the moment, which is included, and then frozen: a cut, a stall or a silence
-//! of that moment goes on for ever and none begins or ends any more, mappings and sessions do not end by themselves,
-//! nothing is lost by chance or for want of room, and neither policies nor kernels give anything up. So whether "an
+//! of that moment goes on for ever and none begins or ends any more, mappings, sessions and the holding of ports do not end by
+//! themselves, nothing is lost by chance or for want of room, and neither policies nor kernels give anything up. So whether "an
 //! exchange begun at t could complete" has an answer, and enough time gives it. Nothing before the moment is touched: all
 //! hooks (`freeze`, `probe`) act on the nodes as they stand then, and are compiled for tests only.
 //!
@@ -36,6 +36,7 @@ use crate::{
     engine::event,
     node::Host,
     packet::Flags,
+    server::ServerFaults,
     trace::{DropReason, Entry, NatEvent, ServerEvent, What},
     truth,
     world::{self, Schedule},
@@ -44,13 +45,21 @@ use crate::{
 #[path = "../../tests/worlds/mod.rs"]
 mod worlds;
 
-/// The truth about the whole run: for each device when its session turned usable or stopped being so.
-fn turns(config: &WorldConfig, seed: u64) -> Vec<(u32, Time, bool)> {
+/// The truth about the whole run: for each device when its session turned usable or stopped being so; and all moments at
+/// which that happened or a fault began or ended, whether or not the truth made anything of it.
+fn turns(config: &WorldConfig, seed: u64) -> (Vec<(u32, Time, bool)>, Vec<Time>) {
     let schedule = Schedule::draw(config, seed);
     let mut hosts = world::hosts(config, seed, &schedule, false);
     event::run(&mut hosts, Time::ZERO + config.duration);
     let finished: Vec<_> = hosts.into_iter().map(Host::finish).collect();
-    truth::judge(config, seed, &schedule, finished.iter().map(|host| &host.facts[..])).turns
+    let turns = truth::judge(config, seed, &schedule, finished.iter().map(|host| &host.facts[..])).turns;
+
+    let cuts = schedule.access.iter().chain([&schedule.core]).flat_map(|cuts| cuts.up.iter().chain(&*cuts.down));
+    let faults = schedule.servers.iter().flatten().flat_map(ServerFaults::unusable);
+    let edges = cuts.copied().chain(faults).flat_map(|interval| [interval.begin, interval.end]);
+    let flushes = schedule.nats.iter().flat_map(|nat| nat.flushes.iter().copied());
+    let moments = turns.iter().map(|(_, at, _)| *at).chain(edges).chain(flushes).collect();
+    (turns, moments)
 }
 
 /// For each device that has a session at `at`: whether an exchange begun then completes.
@@ -114,20 +123,23 @@ fn is_usable(turns: &[(u32, Time, bool)], device: u32, at: Time) -> bool {
     latest.is_some_and(|(.., usable)| *usable)
 }
 
-/// A moment to ask at: anywhere, or where the truth changes its mind, give or take.
-fn moment(turns: &[(u32, Time, bool)], config: &WorldConfig, pick: (f64, i64)) -> Time {
-    let (place, shift) = pick;
+/// A moment to ask at: anywhere, or one of these, give or take.
+fn moment(moments: &[Time], config: &WorldConfig, (place, shift): (f64, i64)) -> Time {
     let end = config.duration.as_micros() as u64 - 1;
-    if shift == i64::MAX || turns.is_empty() {
+    if shift == ANYWHERE || moments.is_empty() {
         return Time::from_micros((place * end as f64) as u64);
     }
-    let turn = turns[(place * turns.len() as f64) as usize].1.as_micros();
-    Time::from_micros(turn.saturating_add_signed(shift).min(end))
+    let near = moments[(place * moments.len() as f64) as usize].as_micros();
+    Time::from_micros(near.saturating_add_signed(shift).min(end))
 }
 
+/// Not near any moment in particular.
+const ANYWHERE: i64 = i64::MAX;
+
+/// Where among the moments, as a share, and how far from it in microseconds.
 fn picks() -> impl Strategy<Value = Vec<(f64, i64)>> {
     let shift =
-        prop_oneof![Just(i64::MAX), Just(0), Just(-1), Just(1), -200_000..200_000_i64, -20_000_000..20_000_000_i64];
+        prop_oneof![Just(ANYWHERE), Just(0), Just(-1), Just(1), -200_000..200_000_i64, -20_000_000..20_000_000_i64];
     prop::collection::vec((0.0..1.0, shift), 4)
 }
 
@@ -136,9 +148,9 @@ proptest! {
 
     #[test]
     fn an_exchange_completes_exactly_where_the_truth_says_usable(world in worlds::world(), seed: u64, picks in picks()) {
-        let turns = turns(&world, seed);
+        let (turns, moments) = turns(&world, seed);
         for pick in picks {
-            let at = moment(&turns, &world, pick);
+            let at = moment(&moments, &world, pick);
             for (device, answered) in probe(&world, seed, at) {
                 let usable = is_usable(&turns, device, at);
                 let excused = usable && !answered && is_excused(&world, seed, at, device);
