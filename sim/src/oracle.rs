@@ -45,21 +45,20 @@ use crate::{
 #[path = "../../tests/worlds/mod.rs"]
 mod worlds;
 
-/// The truth about the whole run: for each device when its session turned usable or stopped being so; and all moments at
-/// which that happened or a fault began or ended, whether or not the truth made anything of it.
-fn turns(config: &WorldConfig, seed: u64) -> (Vec<(u32, Time, bool)>, Vec<Time>) {
-    let schedule = Schedule::draw(config, seed);
-    let mut hosts = world::hosts(config, seed, &schedule, false);
+/// The truth about the whole run: for each device when its session turned usable or stopped being so.
+fn turns(config: &WorldConfig, seed: u64, schedule: &Schedule) -> Vec<(u32, Time, bool)> {
+    let mut hosts = world::hosts(config, seed, schedule, false);
     event::run(&mut hosts, Time::ZERO + config.duration);
     let finished: Vec<_> = hosts.into_iter().map(Host::finish).collect();
-    let turns = truth::judge(config, seed, &schedule, finished.iter().map(|host| &host.facts[..])).turns;
+    truth::judge(config, seed, schedule, finished.iter().map(|host| &host.facts[..])).turns
+}
 
+/// When faults begin or end that break sessions, whether or not the truth makes anything of it.
+fn edges(schedule: &Schedule) -> Vec<Time> {
     let cuts = schedule.access.iter().chain([&schedule.core]).flat_map(|cuts| cuts.up.iter().chain(&*cuts.down));
     let faults = schedule.servers.iter().flatten().flat_map(ServerFaults::unusable);
     let edges = cuts.copied().chain(faults).flat_map(|interval| [interval.begin, interval.end]);
-    let flushes = schedule.nats.iter().flat_map(|nat| nat.flushes.iter().copied());
-    let moments = turns.iter().map(|(_, at, _)| *at).chain(edges).chain(flushes).collect();
-    (turns, moments)
+    edges.chain(schedule.nats.iter().flat_map(|nat| nat.flushes.iter().copied())).collect()
 }
 
 /// For each device that has a session at `at`: whether an exchange begun then completes.
@@ -123,34 +122,49 @@ fn is_usable(turns: &[(u32, Time, bool)], device: u32, at: Time) -> bool {
     latest.is_some_and(|(.., usable)| *usable)
 }
 
-/// A moment to ask at: anywhere, or one of these, give or take.
-fn moment(moments: &[Time], config: &WorldConfig, (place, shift): (f64, i64)) -> Time {
-    let end = config.duration.as_micros() as u64 - 1;
-    if shift == ANYWHERE || moments.is_empty() {
-        return Time::from_micros((place * end as f64) as u64);
-    }
-    let near = moments[(place * moments.len() as f64) as usize].as_micros();
-    Time::from_micros(near.saturating_add_signed(shift).min(end))
+/// Which moment to ask at.
+#[derive(Clone, Copy, Debug)]
+enum Pick {
+    /// This share of the run.
+    Anywhere(f64),
+    /// So many microseconds from one of the truth's turns: this share of them.
+    Turn(f64, i64),
+    /// The same of the faults' edges.
+    Edge(f64, i64),
 }
 
-/// Not near any moment in particular.
-const ANYWHERE: i64 = i64::MAX;
+fn picks() -> impl Strategy<Value = Vec<Pick>> {
+    let shift = || prop_oneof![Just(0), Just(-1), Just(1), -200_000..200_000_i64, -20_000_000..20_000_000_i64];
+    let pick = prop_oneof![
+        (0.0..1.0).prop_map(Pick::Anywhere),
+        (0.0..1.0, shift()).prop_map(|(share, shift)| Pick::Turn(share, shift)),
+        (0.0..1.0, shift()).prop_map(|(share, shift)| Pick::Edge(share, shift)),
+    ];
+    prop::collection::vec(pick, 4)
+}
 
-/// Where among the moments, as a share, and how far from it in microseconds.
-fn picks() -> impl Strategy<Value = Vec<(f64, i64)>> {
-    let shift =
-        prop_oneof![Just(ANYWHERE), Just(0), Just(-1), Just(1), -200_000..200_000_i64, -20_000_000..20_000_000_i64];
-    prop::collection::vec((0.0..1.0, shift), 4)
+impl Pick {
+    fn moment(self, config: &WorldConfig, turns: &[(u32, Time, bool)], edges: &[Time]) -> Time {
+        let of = |count: usize, share: f64| (share * count as f64) as usize;
+        let end = config.duration.as_micros() as u64 - 1;
+        let (near, shift) = match self {
+            Self::Turn(share, shift) => (turns.get(of(turns.len(), share)).map(|(_, at, _)| *at), shift),
+            Self::Edge(share, shift) => (edges.get(of(edges.len(), share)).copied(), shift),
+            Self::Anywhere(share) => (Some(Time::from_micros((share * end as f64) as u64)), 0),
+        };
+        Time::from_micros(near.unwrap_or(Time::ZERO).as_micros().saturating_add_signed(shift).min(end))
+    }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn an_exchange_completes_exactly_where_the_truth_says_usable(world in worlds::world(), seed: u64, picks in picks()) {
-        let (turns, moments) = turns(&world, seed);
+        let schedule = Schedule::draw(&world, seed);
+        let (turns, edges) = (turns(&world, seed, &schedule), edges(&schedule));
         for pick in picks {
-            let at = moment(&moments, &world, pick);
+            let at = pick.moment(&world, &turns, &edges);
             for (device, answered) in probe(&world, seed, at) {
                 let usable = is_usable(&turns, device, at);
                 let excused = usable && !answered && is_excused(&world, seed, at, device);
