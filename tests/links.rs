@@ -14,8 +14,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{
-        DelaySpike, Direction, Distribution, Duplication, Exponential, FaultConfig, Flapping, Handover, HandoverMode,
-        LinkName, LossBurst, Rate, RateLimit, Reordering, TrafficConfig,
+        DelayDrift, DelaySpike, Direction, Distribution, Duplication, Exponential, FaultConfig, Flapping, Handover,
+        HandoverMode, LinkName, LossBurst, Rate, RateLimit, Reordering, TrafficConfig,
     },
     outcome::{Cause, DetectedBy, Episode, EpisodeOutcome, FalseAlarm},
     packet::{Flags, Packet},
@@ -312,4 +312,29 @@ fn every_device_has_a_base_delay_of_its_own() {
     distinct.sort_unstable();
     distinct.dedup();
     assert_eq!(distinct.len(), 20);
+}
+
+/// A delay that drifts is a state of the link: whoever sends at a moment meets it, both ways, however often they have sent
+/// before; and it stays for seconds.
+#[test]
+fn a_drift_is_the_same_for_everyone_and_both_ways() {
+    let trips = |interval: Duration| -> BTreeMap<Time, Duration> {
+        let mut world = world(fixed(interval, interval, 1));
+        world.duration = secs(3_600);
+        let delay = Distribution::Exponential(Exponential { mean: Span::millis(50), min: None });
+        world.access.drift = Some(DelayDrift { delay, tau: Span::secs(40) });
+        let outcome = go_traced(&world, 1);
+        nothing_broke(&outcome);
+        replies(&outcome).into_iter().map(|(at, rtt)| (at - rtt, rtt)).collect()
+    };
+    let (often, rarely) = (trips(secs(1)), trips(secs(60)));
+    assert!(rarely.len() > 55 && rarely.iter().all(|(at, rtt)| often[at] == *rtt), "{rarely:?}");
+    let slow: Vec<Duration> = often.values().map(|rtt| rtt.saturating_sub(RTT)).collect();
+    // The state holds for 10 s, and both ways add it: most beats fall into one state there and back.
+    let even = slow.iter().filter(|slow| slow.as_micros() % 2 == 0).count();
+    assert!(even * 100 > slow.len() * 97, "{even} of {}", slow.len());
+    let as_before = slow.windows(2).filter(|pair| pair[0] == pair[1]).count();
+    assert!(as_before * 10 > slow.len() * 8, "{as_before} of {}", slow.len());
+    let mean = slow.iter().sum::<Duration>() / slow.len() as u32;
+    assert!((millis(60)..millis(140)).contains(&mean), "{mean:?}");
 }

@@ -196,6 +196,8 @@ pub(crate) fn named_schema<T: Named>(generator: &mut SchemaGenerator) -> Schema 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -216,13 +218,15 @@ mod tests {
 
     /// Round trips through the link and `backbone`, over devices and packets: the median and the 95th percentile.
     fn round_trip_ms(link: &LinkConfig) -> (f64, f64) {
-        // Evenly spread points in three dimensions (M. Roberts's sequence) instead of random ones: base, up, down.
-        let steps = [0.819_172_513_4, 0.671_043_606_7, 0.549_700_477_9];
+        // Evenly spread points in four dimensions (M. Roberts's sequence) instead of random ones: base, up, down, drift.
+        let steps = [0.856_674_883_9, 0.733_891_856_6, 0.628_706_721_0, 0.538_597_257_2];
         let base = link.base_delay.as_ref().expect("these links have one");
         let mut trips: Vec<f64> = (1..=20_000)
             .map(|k| {
-                let [own, up, down] = steps.map(|step| (f64::from(k) * step).fract().max(1e-9));
-                2.0 * base.at(own).as_secs_f64() + link.delay.at(up).as_secs_f64() + link.delay.at(down).as_secs_f64()
+                let [own, up, down, now] = steps.map(|step| (f64::from(k) * step).fract().max(1e-9));
+                // Both ways see nearly the same moment.
+                let drift = link.drift.as_ref().map_or(Duration::ZERO, |drift| drift.delay.at(now));
+                (2 * (base.at(own) + drift) + link.delay.at(up) + link.delay.at(down)).as_secs_f64()
             })
             .collect();
         trips.sort_by(f64::total_cmp);

@@ -594,6 +594,19 @@ rate-limit = { when.every = "1h", bits_per_second = 5 }"#), @r#"
 }
 
 #[test]
+fn a_drift_of_the_pace_of_packets_is_jitter() {
+    assert_snapshot!(scenario(r#"core = { delay = "5ms", drift = { delay = "30ms", tau = "9ms" } }"#), @r#"
+    error: what drifts within 9ms differs from packet to packet
+     --> test.toml:5:57
+      |
+    5 | core = { delay = "5ms", drift = { delay = "30ms", tau = "9ms" } }
+      |                                                         ^^^^^
+      |
+      = help: use at least "10ms", or put it into `delay`
+    "#);
+}
+
+#[test]
 fn flapping_ends_in_one_way() {
     assert_snapshot!(scenario(r#"[[faults]]
 flapping = { when.every = "1h", lasts = "5m", cycles = 6 }"#), @r#"

@@ -131,6 +131,9 @@ pub struct LinkConfig {
     pub base_delay: Option<Distribution>,
     /// One-way delay of a packet, drawn for each and added to `base_delay`; must have a positive minimum.
     pub delay: Distribution,
+    /// The part of the delay that changes over seconds, as in a crowded cell; the same in both directions. Default none.
+    #[serde(default)]
+    pub drift: Option<DelayDrift>,
     /// How much a lane carries, each way. Default: without limit.
     #[serde(default)]
     pub rate: Option<Rate>,
@@ -145,13 +148,24 @@ pub struct LinkConfig {
 impl LinkConfig {
     /// A link of that delay that loses nothing and has no limit.
     pub const fn of_delay(delay: Distribution) -> Self {
-        Self { base_delay: None, delay, rate: None, burst_loss: None, packet_loss: Fraction::ZERO }
+        Self { base_delay: None, delay, drift: None, rate: None, burst_loss: None, packet_loss: Fraction::ZERO }
     }
 
     /// The shortest delay that a packet can have.
     pub fn delay_min(&self) -> Duration {
-        self.base_delay.as_ref().map_or(Duration::ZERO, Distribution::min) + self.delay.min()
+        let drift = self.drift.as_ref().map_or(Duration::ZERO, |drift| drift.delay.min());
+        self.base_delay.as_ref().map_or(Duration::ZERO, Distribution::min) + self.delay.min() + drift
     }
+}
+
+/// A part of a delay that drifts: each lane's goes its own way, as the first-order autoregressive process of time does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DelayDrift {
+    /// What it adds to the one-way delay of a packet, looked at over a long time.
+    pub delay: Distribution,
+    /// Its time constant: after this time the correlation has fallen to 1/e, about 0.37. At least 10 ms.
+    pub tau: Span,
 }
 
 /// How much a lane carries: packets leave one after the other, each after the time that its bits take.

@@ -295,13 +295,13 @@ fn scale(span: Duration, u: f64) -> Duration {
 }
 
 /// The standard normal distribution function.
-fn normal_cdf(x: f64) -> f64 {
+pub(crate) fn normal_cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
 }
 
 /// The inverse of [`normal_cdf`]: Acklam's rational approximation (relative error below 1.2e-9), P. J. Acklam 2003.
 #[allow(clippy::excessive_precision, clippy::unreadable_literal)] // the published coefficients, digit by digit
-fn normal_quantile(p: f64) -> f64 {
+pub(crate) fn normal_quantile(p: f64) -> f64 {
     const A: [f64; 6] = [
         -3.969683028665376e+01,
         2.209460984245205e+02,

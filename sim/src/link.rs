@@ -4,6 +4,7 @@
 //!
 //! A packet waits until the lane has sent those before it, leaves, and takes its delay.
 
+mod drift;
 mod effect;
 
 use std::{rc::Rc, time::Duration};
@@ -11,8 +12,8 @@ use std::{rc::Rc, time::Duration};
 use cardiogram_policies::Time;
 use rand_chacha::ChaCha8Rng;
 
-use self::effect::Toll;
 pub(crate) use self::effect::{Effect, What};
+use self::{drift::Drift, effect::Toll};
 use crate::{
     config::{BurstLoss, LinkConfig, Rate},
     random::{self, Coins, Purpose},
@@ -30,6 +31,8 @@ struct Lane {
     coins: Coins,
     /// The part of the delay that all packets of the lane share.
     base: Duration,
+    /// Boxed: most links have none.
+    drift: Option<Box<Drift>>,
     cuts: Rc<[Interval]>,
     /// Cuts before this one are over.
     cut: usize,
@@ -43,7 +46,8 @@ struct Lane {
 
 /// What makes a lane.
 pub(crate) struct LaneConfig<'a> {
-    /// Names the stream of the burst model and the coin of the base delay: the same for both directions, which share them.
+    /// Names the stream of the burst model and the coins of base delay and drift: the same for both directions, which
+    /// share them.
     pub(crate) component: &'a str,
     /// Names the coins: differs between the directions.
     pub(crate) direction: &'a str,
@@ -60,6 +64,7 @@ impl Link {
             .map(|lane| Lane {
                 coins: Coins::new(seed, lane.direction, lane.index),
                 base: base_delay(config, seed, &lane),
+                drift: drift(config, seed, &lane),
                 burst: burst(config, seed, &lane),
                 cuts: lane.cuts,
                 cut: 0,
@@ -93,7 +98,8 @@ impl Link {
         for effect in &mut lane.effects {
             effect.add_to(&mut toll, now);
         }
-        let delay = lane.base + self.config.delay.at(lane.coins.unit(Purpose::Delay, now)) + toll.late;
+        let drift = lane.drift.as_mut().map_or(Duration::ZERO, |drift| drift.at(now));
+        let delay = lane.base + drift + self.config.delay.at(lane.coins.unit(Purpose::Delay, now)) + toll.late;
         let in_order = (departure + delay).max(lane.last_arrival);
         let in_order = lane.effects.iter().fold(in_order, |arrival, effect| effect.delivers(arrival));
         let arrival = in_order + toll.held;
@@ -147,6 +153,11 @@ impl Lane {
 fn base_delay(config: &LinkConfig, seed: u64, lane: &LaneConfig<'_>) -> Duration {
     let coin = || Coins::new(seed, lane.component, lane.index).unit(Purpose::BaseDelay, Time::ZERO);
     config.base_delay.as_ref().map_or(Duration::ZERO, |delay| delay.at(coin()))
+}
+
+fn drift(config: &LinkConfig, seed: u64, lane: &LaneConfig<'_>) -> Option<Box<Drift>> {
+    let spec = config.drift.as_ref()?;
+    Some(Box::new(Drift::new(spec, Coins::new(seed, lane.component, lane.index))))
 }
 
 fn burst(config: &LinkConfig, seed: u64, lane: &LaneConfig<'_>) -> Option<Box<BurstChain>> {

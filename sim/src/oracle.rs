@@ -2,8 +2,8 @@
 //! to beat once more, and the reply arrives exactly where the truth calls the session usable.
 //!
 //! The world is run again from its seed up to the moment, which is included, and then frozen: a cut, a stall or a silence
-//! of that moment goes on for ever and none begins or ends any more, mappings and sessions do not end by themselves,
-//! nothing is lost by chance or for want of room, and neither policies nor kernels give anything up. So whether "an
+//! of that moment goes on for ever and none begins or ends any more, mappings, sessions and the holding of ports do not end by
+//! themselves, nothing is lost by chance or for want of room, and neither policies nor kernels give anything up. So whether "an
 //! exchange begun at t could complete" has an answer, and enough time gives it. Nothing before the moment is touched: all
 //! hooks (`freeze`, `probe`) act on the nodes as they stand then, and are compiled for tests only.
 //!
@@ -36,6 +36,7 @@ use crate::{
     engine::event,
     node::Host,
     packet::Flags,
+    server::ServerFaults,
     trace::{DropReason, Entry, NatEvent, ServerEvent, What},
     truth,
     world::{self, Schedule},
@@ -45,12 +46,24 @@ use crate::{
 mod worlds;
 
 /// The truth about the whole run: for each device when its session turned usable or stopped being so.
-fn turns(config: &WorldConfig, seed: u64) -> Vec<(u32, Time, bool)> {
-    let schedule = Schedule::draw(config, seed);
-    let mut hosts = world::hosts(config, seed, &schedule, false);
+fn turns(config: &WorldConfig, seed: u64, schedule: &Schedule) -> Vec<(u32, Time, bool)> {
+    let mut hosts = world::hosts(config, seed, schedule, false);
     event::run(&mut hosts, Time::ZERO + config.duration);
     let finished: Vec<_> = hosts.into_iter().map(Host::finish).collect();
-    truth::judge(config, seed, &schedule, finished.iter().map(|host| &host.facts[..])).turns
+    truth::judge(config, seed, schedule, finished.iter().map(|host| &host.facts[..])).turns
+}
+
+/// When faults begin or end that break sessions, whether or not the truth makes anything of it.
+fn edges(schedule: &Schedule) -> Vec<Time> {
+    let networks = || schedule.networks.iter();
+    let access = networks().flat_map(|network| &network.access);
+    let cuts = access.chain([&schedule.core]).flat_map(|cuts| cuts.up.iter().chain(&*cuts.down));
+    let dead = networks().flat_map(|network| network.dead_leases.iter().flatten());
+    let faults = schedule.servers.iter().flatten().flat_map(ServerFaults::unusable);
+    let edges = cuts.chain(dead).copied().chain(faults).flat_map(|interval| [interval.begin, interval.end]);
+    let flushes = networks().flat_map(|network| &network.nats).flat_map(|nat| nat.flushes.iter().copied());
+    let moves = schedule.lives.iter().flat_map(|life| life.moves.iter().map(|next| next.at));
+    edges.chain(flushes).chain(moves).collect()
 }
 
 /// For each device that has a session at `at`: whether an exchange begun then completes.
@@ -114,31 +127,49 @@ fn is_usable(turns: &[(u32, Time, bool)], device: u32, at: Time) -> bool {
     latest.is_some_and(|(.., usable)| *usable)
 }
 
-/// A moment to ask at: anywhere, or where the truth changes its mind, give or take.
-fn moment(turns: &[(u32, Time, bool)], config: &WorldConfig, pick: (f64, i64)) -> Time {
-    let (place, shift) = pick;
-    let end = config.duration.as_micros() as u64 - 1;
-    if shift == i64::MAX || turns.is_empty() {
-        return Time::from_micros((place * end as f64) as u64);
-    }
-    let turn = turns[(place * turns.len() as f64) as usize].1.as_micros();
-    Time::from_micros(turn.saturating_add_signed(shift).min(end))
+/// Which moment to ask at.
+#[derive(Clone, Copy, Debug)]
+enum Pick {
+    /// This share of the run.
+    Anywhere(f64),
+    /// So many microseconds from one of the truth's turns: this share of them.
+    Turn(f64, i64),
+    /// The same of the faults' edges.
+    Edge(f64, i64),
 }
 
-fn picks() -> impl Strategy<Value = Vec<(f64, i64)>> {
-    let shift =
-        prop_oneof![Just(i64::MAX), Just(0), Just(-1), Just(1), -200_000..200_000_i64, -20_000_000..20_000_000_i64];
-    prop::collection::vec((0.0..1.0, shift), 4)
+fn picks() -> impl Strategy<Value = Vec<Pick>> {
+    let shift = || prop_oneof![Just(0), Just(-1), Just(1), -200_000..200_000_i64, -20_000_000..20_000_000_i64];
+    let pick = prop_oneof![
+        (0.0..1.0).prop_map(Pick::Anywhere),
+        (0.0..1.0, shift()).prop_map(|(share, shift)| Pick::Turn(share, shift)),
+        (0.0..1.0, shift()).prop_map(|(share, shift)| Pick::Edge(share, shift)),
+    ];
+    prop::collection::vec(pick, 4)
+}
+
+impl Pick {
+    fn moment(self, config: &WorldConfig, turns: &[(u32, Time, bool)], edges: &[Time]) -> Time {
+        let of = |count: usize, share: f64| (share * count as f64) as usize;
+        let end = config.duration.as_micros() as u64 - 1;
+        let (near, shift) = match self {
+            Self::Turn(share, shift) => (turns.get(of(turns.len(), share)).map(|(_, at, _)| *at), shift),
+            Self::Edge(share, shift) => (edges.get(of(edges.len(), share)).copied(), shift),
+            Self::Anywhere(share) => (Some(Time::from_micros((share * end as f64) as u64)), 0),
+        };
+        Time::from_micros(near.unwrap_or(Time::ZERO).as_micros().saturating_add_signed(shift).min(end))
+    }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn an_exchange_completes_exactly_where_the_truth_says_usable(world in worlds::world(), seed: u64, picks in picks()) {
-        let turns = turns(&world, seed);
+        let schedule = Schedule::draw(&world, seed);
+        let (turns, edges) = (turns(&world, seed, &schedule), edges(&schedule));
         for pick in picks {
-            let at = moment(&turns, &world, pick);
+            let at = pick.moment(&world, &turns, &edges);
             for (device, answered) in probe(&world, seed, at) {
                 let usable = is_usable(&turns, device, at);
                 let excused = usable && !answered && is_excused(&world, seed, at, device);

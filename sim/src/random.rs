@@ -47,6 +47,8 @@ pub(crate) enum Purpose {
     Work,
     /// Which server does the balancer choose?
     Server,
+    /// What moves a delay that drifts?
+    Drift,
 }
 
 /// The coins of one component: a number for each (purpose, time), whatever else was asked before.

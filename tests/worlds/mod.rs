@@ -13,11 +13,12 @@ use cardiogram_policies::{
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
-    AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, Cut, DelaySpike, DevicesConfig,
-    Direction, Distribution, Drain, Duplication, Exponential as ExponentialDelay, FaultConfig, Flapping, FrameSizes,
-    Handover, HandoverMode, HealthCheck, LifeConfig, LinkConfig, LinkName, Login, LossBurst, NatClass, NatConfig,
-    NatFlush, NatRefresh, NatTimeout, OnUnhealthy, Overload, Part, Pauses, RadioConfig, Rate, RateLimit, Reordering,
-    ServerConfig, ServerFault, TailStage, TcpPreset, TrafficConfig, Undelivered, WakeupConfig, When, WorldConfig,
+    AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, Cut, DelayDrift, DelaySpike,
+    DevicesConfig, Direction, Distribution, Drain, Duplication, Exponential as ExponentialDelay, FaultConfig, Flapping,
+    FrameSizes, Handover, HandoverMode, HealthCheck, LifeConfig, LinkConfig, LinkName, Login, LossBurst, NatClass,
+    NatConfig, NatFlush, NatRefresh, NatTimeout, OnUnhealthy, Overload, Part, Pauses, RadioConfig, Rate, RateLimit,
+    Reordering, ServerConfig, ServerFault, TailStage, TcpPreset, TrafficConfig, Undelivered, WakeupConfig, When,
+    WorldConfig,
 };
 use proptest::prelude::*;
 
@@ -113,10 +114,16 @@ fn link() -> impl Strategy<Value = LinkConfig> {
         .prop_map(|mean| Distribution::Exponential(ExponentialDelay { mean, min: Some(Span::millis(1)) }));
     let base_delay = prop::option::weighted(0.3, base_delay);
     let packet_loss = prop_oneof![Just(Fraction::default()), fraction(0.1)];
-    (base_delay, delay, prop::option::weighted(0.2, rate()), prop::option::of(burst), packet_loss).prop_map(
-        |(base_delay, delay, rate, burst_loss, packet_loss)| LinkConfig {
+    let drift = (millis(1..200), span(1..20)).prop_map(|(mean, tau)| DelayDrift {
+        delay: Distribution::Exponential(ExponentialDelay { mean, min: None }),
+        tau,
+    });
+    let delay = (base_delay, delay, prop::option::weighted(0.2, drift));
+    (delay, prop::option::weighted(0.2, rate()), prop::option::of(burst), packet_loss).prop_map(
+        |((base_delay, delay, drift), rate, burst_loss, packet_loss)| LinkConfig {
             base_delay,
             delay,
+            drift,
             rate,
             burst_loss,
             packet_loss,

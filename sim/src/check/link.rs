@@ -15,12 +15,15 @@ const RATES: std::ops::RangeInclusive<u64> = 1_000..=10_000_000_000;
 const CYCLES_MAX: u32 = 10_000;
 /// The longest packet, with its headers.
 const PACKET_MAX: usize = 1_500;
+/// The shortest time constant of a drift: what changes faster is jitter.
+const TAU_MIN: Duration = Duration::from_millis(10);
 
 /// The longest that a packet takes on a healthy link, its wait in the queue included.
 pub(crate) fn delay_max(link: &LinkConfig) -> Duration {
     let base = link.base_delay.as_ref().map_or(Duration::ZERO, Distribution::practical_max);
     let queue = link.rate.map_or(Duration::ZERO, |rate| rate.queue.get() + rate.time_for(PACKET_MAX));
-    base + link.delay.practical_max() + queue
+    let drift = link.drift.as_ref().map_or(Duration::ZERO, |drift| drift.delay.practical_max());
+    base + link.delay.practical_max() + drift + queue
 }
 
 /// Whether a healthy link never loses a packet.
@@ -42,6 +45,16 @@ impl Found {
                 format!("a delay of this link can be as short as {is}; the shortest there is here is {least}"),
                 format!("write at least \"{least}\"{key}"),
             );
+        }
+        if let Some(drift) = &link.drift {
+            self.distribution(&format!("{name}.drift.delay"), &drift.delay);
+            if drift.tau.get() < TAU_MIN {
+                self.add(
+                    format!("{name}.drift.tau"),
+                    format!("what drifts within {} differs from packet to packet", drift.tau),
+                    format!("use at least \"{}\", or put it into `delay`", format_duration(TAU_MIN)),
+                );
+            }
         }
         if let Some(rate) = link.rate {
             self.rate(&format!("{name}.rate"), rate);

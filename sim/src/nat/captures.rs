@@ -3,11 +3,7 @@
 
 use std::{net::SocketAddrV4, time::Duration};
 
-use cardiogram_policies::{
-    Time,
-    heartbeat::Keepalive,
-    unit::{Fraction, Span},
-};
+use cardiogram_policies::{Time, heartbeat::Keepalive, unit::Span};
 
 use super::{Nat, NatFaults, Place as NatPlace};
 use crate::{
@@ -43,8 +39,7 @@ impl Router {
         let place = NatPlace { network: 0, index: 0, is_last: true, devices: 1, servers: 1 };
         let nat = Nat::new(config, place, "nat", &NatFaults { flushes, ..NatFaults::default() }, 7);
         let delay = Distribution::Constant(Span::at_least(Duration::from_micros(1)));
-        let link =
-            LinkConfig { base_delay: None, delay, rate: None, burst_loss: None, packet_loss: Fraction::default() };
+        let link = LinkConfig::of_delay(delay);
         let wire = |direction| {
             let lane = LaneConfig { component: "wire", direction, index: 0, cuts: [].into(), effects: Vec::new() };
             Link::new(&link, 7, [lane].into_iter())

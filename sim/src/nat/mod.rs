@@ -336,6 +336,7 @@ impl Node for Nat {
     fn freeze(&mut self, _now: Time) {
         let ever = Span::secs(1_000_000);
         self.table.freeze();
+        self.ports.freeze();
         self.flushes.clear();
         (self.timeouts, self.shifted_timeout) = (Vec::new(), Some(ever.get()));
         (self.config.transitory, self.config.closing, self.config.unacknowledged) = (ever, None, None);

@@ -91,6 +91,12 @@ impl Ports {
         }
     }
 
+    /// No port is released any more.
+    #[cfg(test)]
+    pub(super) fn freeze(&mut self) {
+        self.releases.clear();
+    }
+
     /// Lets go of the ports that have been held long enough.
     fn release(&mut self, now: Time) {
         while let Some(&(until, outside)) = self.releases.front().filter(|(until, _)| *until <= now) {
