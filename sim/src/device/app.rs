@@ -35,6 +35,7 @@ const OUTSTANDING_MAX: usize = 1_024;
 pub(super) struct Device {
     index: u32,
     phase: Phase,
+    /// The one of the last attempt, or of the first one to come.
     server: u32,
     /// The connection of the attempt or session under way.
     socket: Option<Box<Socket>>,
@@ -65,8 +66,8 @@ pub(super) struct Device {
 enum Phase {
     /// It has not made its first attempt, which it makes from then on, when there is a network.
     Starting { at: Time },
-    /// It waits for its next attempt.
-    Waiting { until: Time },
+    /// It waits for its next attempt, which will be at this server.
+    Waiting { until: Time, server: u32 },
     /// An attempt is under way.
     Connecting { deadline: Time, introduced: bool },
     /// The server has welcomed it.
@@ -120,16 +121,19 @@ impl Device {
 
     /// When the application has something to do.
     fn next_of_app(&self) -> Option<Time> {
-        let phase = match self.phase {
-            Phase::Starting { at } => self.is_attached().then_some(at),
-            Phase::Waiting { until } => self.is_attached().then(|| self.fires(until)),
+        let messages = self.messages.as_ref().filter(|_| !matches!(self.phase, Phase::Dead));
+        let message = messages.map(|messages| messages.peek().created);
+        self.next_timer().into_iter().chain(message).min()
+    }
+
+    /// When a timer of the application fires next.
+    fn next_timer(&self) -> Option<Time> {
+        match self.phase {
+            Phase::Starting { at: due } | Phase::Waiting { until: due, .. } => self.is_attached().then_some(due),
             Phase::Connecting { deadline, .. } => Some(deadline),
             Phase::Online => self.heartbeat.deadline().map(|due| self.fires(due)),
-            Phase::Stopped => None,
-            Phase::Dead => return None,
-        };
-        let message = self.messages.as_ref().map(|messages| messages.peek().created);
-        phase.into_iter().chain(message).min()
+            Phase::Stopped | Phase::Dead => None,
+        }
     }
 
     /// When something happens to the device.
@@ -178,7 +182,10 @@ impl Device {
         context.kernel = self.kernel(context.now);
         if let Some(socket) = self.socket.as_deref_mut().filter(|socket| socket.is_of(packet)) {
             socket.on_packet(self.index, packet, context);
-            self.drive(context);
+            // Of an acknowledgement the application learns nothing.
+            if self.notice(context) {
+                self.beat(context);
+            }
         } else if let Some(at) = self.orphans.iter().position(|socket| socket.is_of(packet)) {
             self.orphans[at].on_packet(self.index, packet, context);
             self.bury();
@@ -199,9 +206,13 @@ impl Device {
 
     pub(super) fn on_wake(&mut self, context: &mut Context) {
         self.live(context);
-        let app_is_due = self.next_of_app().is_some_and(|due| due <= context.now);
+        let is_due = |due: Option<Time>| due.is_some_and(|due| due <= context.now);
+        let (app_is_due, timer_fires) = (is_due(self.next_of_app()), is_due(self.next_timer()));
         if let Some(living) = self.living.as_mut().filter(|_| app_is_due) {
-            living.fired(context.now);
+            if timer_fires {
+                living.fired(context.now);
+            }
+            living.wake(context.now);
             context.kernel = living.kernel(context.now);
         }
         for orphan in &mut self.orphans {
@@ -213,7 +224,7 @@ impl Device {
         }
         self.create_messages(context);
         match self.phase {
-            Phase::Starting { at: due } | Phase::Waiting { until: due } if due <= context.now => self.attempt(context),
+            Phase::Starting { .. } | Phase::Waiting { .. } if timer_fires => self.attempt(context),
             // What has arrived in time counts before the deadline does.
             Phase::Connecting { .. } => {
                 self.drive(context);
@@ -223,7 +234,11 @@ impl Device {
                     self.attempt_failed(AttemptFailure::Timeout, context);
                 }
             }
-            _ => self.drive(context),
+            _ if app_is_due => self.drive(context),
+            // A timer of the kernel runs nothing of the application, whose own may be put off.
+            _ => {
+                self.notice(context);
+            }
         }
     }
 
@@ -304,7 +319,7 @@ impl Device {
 
     fn die(&mut self, context: &mut Context) {
         // A process that has not been started cannot be killed.
-        if let Phase::Starting { .. } = self.phase {
+        if matches!(self.phase, Phase::Starting { at } if at > context.now) {
             return;
         }
         if self.socket.is_some() {
@@ -339,10 +354,23 @@ impl Device {
 
     /// Lets the application react to everything its socket and its policies have for it.
     fn drive(&mut self, context: &mut Context) {
+        self.notice(context);
+        self.beat(context);
+    }
+
+    /// Lets it react to what its socket has for it; returns whether the heartbeat policy may have learnt anything.
+    fn notice(&mut self, context: &mut Context) -> bool {
+        let mut any = false;
         while let Some(frame) = self.next_frame(context) {
             self.on_frame(frame, context);
+            any = true;
         }
         self.check_socket(context);
+        any
+    }
+
+    /// Does what the heartbeat policy says.
+    fn beat(&mut self, context: &mut Context) {
         while matches!(self.phase, Phase::Online)
             && let Some(action) = self.heartbeat.poll(context.now)
         {
@@ -486,6 +514,9 @@ impl Device {
     fn attempt(&mut self, context: &mut Context) {
         // Without a network nobody tries: a network's coming is what is waited for.
         let Some(address) = self.addresses.current else { return };
+        if let Phase::Waiting { server, .. } = self.phase {
+            self.server = server;
+        }
         let (now, server) = (context.now, self.server);
         let port = self.take_port();
         let deadline = now + context.shared.connect_timeout;
@@ -535,11 +566,14 @@ impl Device {
     fn plan(&mut self, context: &mut Context) {
         match self.reconnect.next(context.now) {
             Verdict::TryAfter { wait, server } => {
-                if server == ServerChoice::Next {
-                    self.server = (self.server + 1) % context.shared.servers;
-                }
+                let server = match server {
+                    ServerChoice::Same => self.server,
+                    ServerChoice::Next => (self.server + 1) % context.shared.servers,
+                };
                 context.io.device(self.index, DeviceEvent::RetryAfter(wait));
-                self.phase = Phase::Waiting { until: context.now + wait };
+                // What is to be done at once needs no timer.
+                let until = if wait.is_zero() { context.now } else { self.fires(context.now + wait) };
+                self.phase = Phase::Waiting { until, server };
             }
             Verdict::Stop => {
                 context.io.device(self.index, DeviceEvent::Stopped);
