@@ -185,7 +185,7 @@ fn a_fault_after_the_end_is_refused() {
     let place = Place::new();
     place.write("late.toml", SCENARIO.replace("when.every = \"10m\"", "when.at = [\"10m\", \"31m\"]"));
     assert_snapshot!(place.cardiogram("check late.toml").failed(2), @r#"
-    error: this fault would begin at 31m, after the end of the run at 30m
+    error: this would begin at 31m, after the end of the run at 30m
       --> late.toml:10:27
        |
     10 | cut = { when.at = ["10m", "31m"], lasts = "90s" }
