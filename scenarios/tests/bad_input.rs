@@ -798,8 +798,8 @@ access = "wifi""#;
 
 #[test]
 fn too_many_networks_are_refused() {
-    let lines: String = (0..8).map(|number| format!("[networks.wifi-{number}]\naccess = \"wifi\"\n")).collect();
-    assert_snapshot!(scenario(&lines), @r"
+    let lines: Vec<String> = (0..8).map(|number| format!("[networks.wifi-{number}]\naccess = \"wifi\"")).collect();
+    assert_snapshot!(scenario(&lines.join("\n")), @r"
     error: 9 networks, with `main`
      --> test.toml:6:2
       |

@@ -113,10 +113,12 @@ impl Found {
     pub(super) fn network_name(&mut self, path: &str, name: &str, world: &WorldConfig) {
         if world.network_number(name).is_none() {
             let known: Vec<String> = world.all_networks().map(|network| format!("`{}`", network.name)).collect();
-            let mut help = format!("the networks of this scenario are {}", known.join(", "));
-            if is_network_name(name) {
-                help += &format!("; [networks.{name}] would describe another");
-            }
+            let known = format!("the networks of this scenario are {}", known.join(", "));
+            let help = if is_network_name(name) {
+                format!("{known}; [networks.{name}] would describe another")
+            } else {
+                known
+            };
             self.add(path, format!("there is no network `{name}`"), help);
         }
     }
