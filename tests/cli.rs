@@ -185,7 +185,7 @@ fn a_fault_after_the_end_is_refused() {
     let place = Place::new();
     place.write("late.toml", SCENARIO.replace("when.every = \"10m\"", "when.at = [\"10m\", \"31m\"]"));
     assert_snapshot!(place.cardiogram("check late.toml").failed(2), @r#"
-    error: this fault would begin at 31m, after the end of the run at 30m
+    error: this would begin at 31m, after the end of the run at 30m
       --> late.toml:10:27
        |
     10 | cut = { when.at = ["10m", "31m"], lasts = "90s" }
@@ -319,6 +319,55 @@ fn a_trace_is_a_log_to_read() {
         assert!(log.contains(words), "{words}");
     }
     assert_eq!(log, place.cardiogram("trace small.toml --strategy qq-fixed-45 --seed 3").good());
+}
+
+#[test]
+fn a_trace_tells_the_life_of_a_device() {
+    let place = Place::new();
+    let scenario = r#"name = "moves"
+strategies = ["wechat-270"]
+duration = "1h"
+access = "lte-near"
+core = "backbone"
+radio = "lte-modern"
+devices.start_within = "0s"
+networks.wifi.access = "wifi"
+life.attach = [{ at = "10m", to = "wifi" }, { at = "20m", to = "none" }, { at = "25m", to = "main" }]
+life.foreground = { when.at = ["1m"], lasts = "5m" }
+life.doze = {}
+[[faults]]
+kill = { when.at = ["15m"], lasts = "1m" }
+"#;
+    fs::write(place.path("moves.toml"), scenario).unwrap();
+    let log = place.cardiogram("trace moves.toml --strategy wechat-270").good();
+    let of_device = |words: &str| {
+        let lines = log.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        lines.filter(|line| words.split('|').any(|words| line.contains(words))).collect::<Vec<_>>().join("\n")
+    };
+    let life = of_device("is on the network|loses its address|process|the application|dozes");
+    assert_snapshot!(life, @r"
+    0.000000 devices device 0 has the application in the background
+    60.000000 devices device 0 has the application on its screen
+    360.000000 devices device 0 has the application in the background
+    600.000000 devices device 0 loses its address on main (lease 0): network-switch
+    600.000000 devices device 0 is on the network wifi (lease 0)
+    900.000000 devices device 0 has its process killed
+    960.000000 devices device 0 has its process started again
+    1200.000000 devices device 0 loses its address on wifi (lease 0): no-network
+    1500.000000 devices device 0 is on the network main (lease 1)
+    2160.000000 devices device 0 dozes
+    ");
+    assert!(log.contains("has its radio up, "), "{log}");
+    let sessions = of_device("opens the session|ends the session");
+    assert_snapshot!(sessions, @r"
+    0.326499 server-0 server 0 opens the session of device 0 (port 39120)
+    600.588816 server-0 server 0 ends the session of device 0 (port 39120)
+    600.588816 server-0 server 0 opens the session of device 0 (port 39121 of wifi)
+    900.006877 server-0 server 0 ends the session of device 0 (port 39121 of wifi)
+    960.036649 server-0 server 0 opens the session of device 0 (port 39122 of wifi)
+    1500.343780 server-0 server 0 ends the session of device 0 (port 39122 of wifi)
+    1500.343780 server-0 server 0 opens the session of device 0 (port 39123)
+    ");
 }
 
 #[test]

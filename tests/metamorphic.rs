@@ -175,8 +175,11 @@ proptest! {
 
     #[test]
     fn all_times_scale_together(recipe in recipe(), scale in 2_u64..4) {
-        let once = Summary::of(go(&recipe.world(1), 1));
-        let longer = Summary::of(go(&recipe.world(scale), 1));
+        let (once, longer) = (go(&recipe.world(1), 1), go(&recipe.world(scale), 1));
+        // A flush within a handshake or an exchange leaves it to a kernel's timer, which does not scale.
+        let waits = |run: &Outcome| run.totals.up.syn > run.totals.connect_attempts || run.totals.down.retransmission > 0;
+        prop_assume!(!waits(&once) && !waits(&longer));
+        let (once, longer) = (Summary::of(once), Summary::of(longer));
         let moment = |at: Time| Time::ZERO + age(at) * scale as u32;
         prop_assert_eq!(longer, once.with_times(moment, |span| span * scale as u32));
     }

@@ -720,3 +720,490 @@ idle_mw = 20"#;
        = help: leave it out here; it belongs to later stages
     "#);
 }
+
+/// A second network that has everything it needs.
+const WIFI: &str = "[networks.wifi]\naccess = \"wifi\"\n";
+
+#[test]
+fn a_network_that_does_not_exist_is_named_wherever_it_is_meant() {
+    let lines = format!(
+        r#"{WIFI}[[life.attach]]
+at = "10m"
+to = "wi-fi"
+[[faults]]
+switch = {{ when.every = "1h", to = "home" }}
+[[faults]]
+lease-expiry = {{ when.every = "1h", network = "none" }}
+[[faults]]
+cut = {{ link = "wlan", when.every = "1h", lasts = "1m" }}
+[[faults]]
+nat-flush = {{ network = "office", when.every = "1h" }}
+[[faults]]
+nat-timeout = {{ network = "office", when.every = "1h", established = "1m" }}"#
+    );
+    assert_snapshot!(scenario(&lines), @r#"
+    error: there is no network `wi-fi`
+      --> test.toml:10:6
+       |
+    10 | to = "wi-fi"
+       |      ^^^^^^^
+       |
+       = help: the networks of this scenario are `main`, `wifi`; [networks.wi-fi] would describe another
+
+    error: there is no network `home`
+      --> test.toml:12:36
+       |
+    12 | switch = { when.every = "1h", to = "home" }
+       |                                    ^^^^^^
+       |
+       = help: the networks of this scenario are `main`, `wifi`; [networks.home] would describe another
+
+    error: there is no network `none`
+      --> test.toml:14:47
+       |
+    14 | lease-expiry = { when.every = "1h", network = "none" }
+       |                                               ^^^^^^
+       |
+       = help: the networks of this scenario are `main`, `wifi`
+
+    error: there is no link `wlan`
+      --> test.toml:16:16
+       |
+    16 | cut = { link = "wlan", when.every = "1h", lasts = "1m" }
+       |                ^^^^^^
+       |
+       = help: use `access`, `core`, or the name of a network: `main`, `wifi`
+
+    error: there is no network `office`
+      --> test.toml:18:25
+       |
+    18 | nat-flush = { network = "office", when.every = "1h" }
+       |                         ^^^^^^^^
+       |
+       = help: the networks of this scenario are `main`, `wifi`; [networks.office] would describe another
+
+    error: there is no network `office`
+      --> test.toml:20:27
+       |
+    20 | nat-timeout = { network = "office", when.every = "1h", established = "1m" }
+       |                           ^^^^^^^^
+       |
+       = help: the networks of this scenario are `main`, `wifi`; [networks.office] would describe another
+    "#);
+}
+
+#[test]
+fn a_network_is_not_called_by_a_word_with_a_meaning() {
+    let lines = r#"[networks.none]
+access = "wifi"
+[networks.access]
+access = "wifi"
+[networks."Home Wi-Fi"]
+access = "wifi""#;
+    assert_snapshot!(scenario(lines), @r#"
+    error: `none` cannot be the name of a network
+     --> test.toml:6:1
+      |
+    6 | [networks.none]
+      | ^^^^^^^^^^^^^^^
+      |
+      = help: use 1 to 64 lower-case letters, digits and `-`, but not main, none, access or core
+
+    error: `access` cannot be the name of a network
+     --> test.toml:8:1
+      |
+    8 | [networks.access]
+      | ^^^^^^^^^^^^^^^^^
+      |
+      = help: use 1 to 64 lower-case letters, digits and `-`, but not main, none, access or core
+
+    error: `Home Wi-Fi` cannot be the name of a network
+      --> test.toml:10:1
+       |
+    10 | [networks."Home Wi-Fi"]
+       | ^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = help: use 1 to 64 lower-case letters, digits and `-`, but not main, none, access or core
+    "#);
+    assert_snapshot!(scenario("[networks.main]\naccess = \"wifi\""), @r"
+    error: `main` cannot be the name of a network
+     --> test.toml:6:1
+      |
+    6 | [networks.main]
+      | ^^^^^^^^^^^^^^^
+      |
+      = help: use 1 to 64 lower-case letters, digits and `-`, but not main, none, access or core
+    ");
+}
+
+#[test]
+fn too_many_networks_are_refused() {
+    let lines: Vec<String> = (0..8).map(|number| format!("[networks.wifi-{number}]\naccess = \"wifi\"")).collect();
+    assert_snapshot!(scenario(&lines.join("\n")), @r"
+    error: 9 networks, with `main`
+     --> test.toml:6:2
+      |
+    6 | [networks.wifi-0]
+      |  ^^^^^^^^
+      |
+      = help: use at most 8
+    ");
+}
+
+#[test]
+fn a_network_has_an_access_link_of_its_own_and_no_core() {
+    assert_snapshot!(scenario("[networks.wifi]\nnat = \"home-median\""), @r"
+    error: the key `access` is missing
+     --> test.toml:6:1
+      |
+    6 | [networks.wifi]
+      | ^^^^^^^^^^^^^^^
+    ");
+    assert_snapshot!(scenario("[networks.wifi]\naccess = \"wifi\"\ncore = \"backbone\""), @r#"
+    error: unknown key `core`
+     --> test.toml:8:1
+      |
+    8 | core = "backbone"
+      | ^^^^
+      |
+      = help: the keys here are: `access`, `radio`, `nat`
+    "#);
+}
+
+#[test]
+fn what_is_wrong_inside_a_network_is_found_there() {
+    let lines = r#"[networks.wifi]
+access = { delay = "20ms", rate.bits_per_second = 0 }
+nat = ["home-median", { table = 0 }]
+[networks.wifi.radio]
+promotion = "2m"
+promotion_mw = 1211
+active_mw = 1288
+up_kbps = 100
+down_kbps = 10000
+tail = []
+idle_mw = 20
+[networks.cell]
+access = "lte-near"
+nat = []"#;
+    assert_snapshot!(scenario(lines), @r#"
+    error: a rate of 0 bits a second
+     --> test.toml:7:51
+      |
+    7 | access = { delay = "20ms", rate.bits_per_second = 0 }
+      |                                                   ^
+      |
+      = help: use 1000 to 10000000000
+
+    error: a table of 0 mappings
+     --> test.toml:8:33
+      |
+    8 | nat = ["home-median", { table = 0 }]
+      |                                 ^
+      |
+      = help: use 1 to 100000000
+
+    error: 2m is longer than any radio takes
+      --> test.toml:10:13
+       |
+    10 | promotion = "2m"
+       |             ^^^^
+       |
+       = help: use at most "1m"
+
+    error: a tail of 0 stages
+      --> test.toml:15:8
+       |
+    15 | tail = []
+       |        ^^
+       |
+       = help: give it 1 to 4
+
+    error: 0 NATs between the devices and the servers
+      --> test.toml:19:7
+       |
+    19 | nat = []
+       |       ^^
+       |
+       = help: name 1 to 8, from the device to the server
+    "#);
+    let lines = r#"networks.wifi.access = { delay.uniform = { min = "30ms", max = "20ms" }, rate.bits_per_second = 0 }
+networks.wifi.nat.ports = 0"#;
+    assert_snapshot!(scenario(lines), @r#"
+    error: max (20ms) is shorter than min (30ms)
+     --> test.toml:6:64
+      |
+    6 | networks.wifi.access = { delay.uniform = { min = "30ms", max = "20ms" }, rate.bits_per_second = 0 }
+      |                                                                ^^^^^^
+      |
+      = help: swap them
+
+    error: a rate of 0 bits a second
+     --> test.toml:6:97
+      |
+    6 | networks.wifi.access = { delay.uniform = { min = "30ms", max = "20ms" }, rate.bits_per_second = 0 }
+      |                                                                                                 ^
+      |
+      = help: use 1000 to 10000000000
+
+    error: 0 ports a subscriber
+     --> test.toml:7:27
+      |
+    7 | networks.wifi.nat.ports = 0
+      |                           ^
+      |
+      = help: use 1 to 64512
+    "#);
+}
+
+#[test]
+fn a_nat_fault_of_a_network_counts_the_nats_there() {
+    let lines = r#"networks.wifi = { access = "wifi", nat = ["home-median", "home-median"] }
+faults = [{ nat-flush = { network = "wifi", nat = 2, when.every = "1h" } }, { nat-flush = { network = "main", nat = 1, when.every = "1h" } }]"#;
+    assert_snapshot!(scenario(lines), @r#"
+    error: there is no NAT 2: `nat` names 2
+     --> test.toml:7:51
+      |
+    7 | faults = [{ nat-flush = { network = "wifi", nat = 2, when.every = "1h" } }, { nat-flush = { network = "main", nat = 1, when.every = "...
+      |                                                   ^
+      |
+      = help: use 0 to 1, or leave `nat` out for all
+
+    error: there is no NAT 1: `nat` names 1
+     --> test.toml:7:117
+      |
+    7 | faults = [{ nat-flush = { network = "wifi", nat = 2, when.every = "1h" } }, { nat-flush = { network = "main", nat = 1, when.every = "...
+      |                                                                                                                     ^
+      |
+      = help: use 0, or leave `nat` out for all
+    "#);
+}
+
+#[test]
+fn a_plan_out_of_order_names_both_places() {
+    let lines = format!(
+        r#"{WIFI}[life]
+attach = [
+    {{ at = "10m", to = "wifi" }},
+    {{ at = "5m", to = "main" }},
+    {{ at = "2h", to = "none" }},
+]"#
+    );
+    assert_snapshot!(scenario(&lines), @r#"
+    error: it comes at 5m, but life.attach[0] before it at 10m
+      --> test.toml:11:12
+       |
+    11 |     { at = "5m", to = "main" },
+       |            ^^^^
+       |
+       = help: write the changes in the order of time
+
+    error: this change would come at 2h, after the end of the run at 1h
+      --> test.toml:12:12
+       |
+    12 |     { at = "2h", to = "none" },
+       |            ^^^^
+       |
+       = help: let it come before 1h, or make `duration` longer
+    "#);
+}
+
+#[test]
+fn connections_linger_only_beside_another_network() {
+    let lines = format!(
+        r#"{WIFI}[[life.attach]]
+at = "10m"
+to = "wifi"
+gap = "1s"
+old_sockets = "linger"
+[[life.attach]]
+at = "20m"
+to = "none"
+old_sockets = "linger"
+[[faults]]
+switch = {{ when.every = "1h", old_sockets = "linger" }}
+[[faults]]
+switch = {{ when.every = "1h", to = "wifi", gap = "2s", old_sockets = "linger" }}
+[[faults]]
+switch = {{ when.every = "1h", to = "wifi", old_sockets = "stay" }}"#
+    );
+    // What cannot be read comes first.
+    assert_snapshot!(scenario(&lines), @r#"
+    error: unknown name `stay`
+      --> test.toml:22:58
+       |
+    22 | switch = { when.every = "1h", to = "wifi", old_sockets = "stay" }
+       |                                                          ^^^^^^
+       |
+       = help: possible here are: `abort`, `linger`, `rot`
+    "#);
+    assert_snapshot!(scenario(&lines.replace("stay", "rot")), @r#"
+    error: the old connections cannot linger: there is a `gap` without any network
+      --> test.toml:12:15
+       |
+    12 | old_sockets = "linger"
+       |               ^^^^^^^^
+       |
+       = help: use "abort" or "rot"
+
+    error: the old connections cannot linger: it goes to no network
+      --> test.toml:16:15
+       |
+    16 | old_sockets = "linger"
+       |               ^^^^^^^^
+       |
+       = help: use "abort" or "rot"
+
+    error: an address on the same network does not linger beside the new one
+      --> test.toml:18:45
+       |
+    18 | switch = { when.every = "1h", old_sockets = "linger" }
+       |                                             ^^^^^^^^
+       |
+       = help: use "abort" or "rot"
+
+    error: the old connections cannot linger: there is a `gap` without any network
+      --> test.toml:20:70
+       |
+    20 | switch = { when.every = "1h", to = "wifi", gap = "2s", old_sockets = "linger" }
+       |                                                                      ^^^^^^^^
+       |
+       = help: use "abort" or "rot"
+    "#);
+}
+
+#[test]
+fn a_new_address_on_the_same_network_has_no_length() {
+    assert_snapshot!(scenario("[[faults]]\nswitch = { when.every = \"1h\", lasts = \"5m\" }"), @r#"
+    error: without `to` the device gets a new address on its network, which has no length
+     --> test.toml:7:39
+      |
+    7 | switch = { when.every = "1h", lasts = "5m" }
+      |                                       ^^^^
+      |
+      = help: remove `lasts`, or say where the device goes: to = "none"
+    "#);
+}
+
+#[test]
+fn a_doze_that_contradicts_itself_is_told_where() {
+    let lines = r#"[life]
+alarm_grid = "500ms"
+foreground = { when.every = "1ms", lasts = "1m" }
+screen = { when.at = ["2h"], lasts = { uniform = { min = "2m", max = "1m" } } }
+[life.doze]
+after = "1us"
+alarms.every = "10ms"
+first_window = "2h"
+longest_wait = "1h"
+window = "999ms""#;
+    assert_snapshot!(scenario(lines), @r#"
+    error: 500ms is too short
+     --> test.toml:7:14
+      |
+    7 | alarm_grid = "500ms"
+      |              ^^^^^^^
+      |
+      = help: use at least "1s"
+
+    error: every 1ms is too often for 1h
+     --> test.toml:8:29
+      |
+    8 | foreground = { when.every = "1ms", lasts = "1m" }
+      |                             ^^^^^
+      |
+      = help: let at most 100000 be expected in a run
+
+    error: this would begin at 2h, after the end of the run at 1h
+     --> test.toml:9:23
+      |
+    9 | screen = { when.at = ["2h"], lasts = { uniform = { min = "2m", max = "1m" } } }
+      |                       ^^^^
+      |
+      = help: let it begin before 1h, or make `duration` longer
+
+    error: max (1m) is shorter than min (2m)
+     --> test.toml:9:70
+      |
+    9 | screen = { when.at = ["2h"], lasts = { uniform = { min = "2m", max = "1m" } } }
+      |                                                                      ^^^^
+      |
+      = help: swap them
+
+    error: 1us is too short
+      --> test.toml:11:9
+       |
+    11 | after = "1us"
+       |         ^^^^^
+       |
+       = help: use at least "1s"
+
+    error: 10ms is too short
+      --> test.toml:12:16
+       |
+    12 | alarms.every = "10ms"
+       |                ^^^^^^
+       |
+       = help: use at least "1s"
+
+    error: the longest wait of 1h is shorter than the first of 2h
+      --> test.toml:14:16
+       |
+    14 | longest_wait = "1h"
+       |                ^^^^
+       |
+       = help: let `longest_wait` be at least `first_window`
+
+    error: 999ms is too short
+      --> test.toml:15:10
+       |
+    15 | window = "999ms"
+       |          ^^^^^^^
+       |
+       = help: use at least "1s"
+    "#);
+    assert_snapshot!(scenario("[life.doze]\nalarms = \"always\""), @r#"
+    error: unknown name `always`
+     --> test.toml:7:10
+      |
+    7 | alarms = "always"
+      |          ^^^^^^^^
+      |
+      = help: possible here are: `every`, `never`
+    "#);
+}
+
+#[test]
+fn a_window_of_faults_lies_in_the_run() {
+    let lines = r#"[[faults]]
+kill = { when.during = { every = "5m", from = "30m", to = "20m" }, lasts = "1m" }
+[[faults]]
+kill = { when.during = { every = "5m", from = "30m", to = "2h" }, lasts = "1m" }
+[[faults]]
+kill = { when.during = { every = "1ms", from = "10m", to = "20m" }, lasts = "1m" }"#;
+    assert_snapshot!(scenario(lines), @r#"
+    error: the window ends at 20m, not after its begin at 30m
+     --> test.toml:7:59
+      |
+    7 | kill = { when.during = { every = "5m", from = "30m", to = "20m" }, lasts = "1m" }
+      |                                                           ^^^^^
+      |
+      = help: let `to` be later than `from`
+
+    error: this may begin as late as 2h, after the end of the run at 1h
+     --> test.toml:9:59
+      |
+    9 | kill = { when.during = { every = "5m", from = "30m", to = "2h" }, lasts = "1m" }
+      |                                                           ^^^^
+      |
+      = help: use at most 1h, or make `duration` longer
+
+    error: every 1ms is too often for 10m
+      --> test.toml:11:34
+       |
+    11 | kill = { when.during = { every = "1ms", from = "10m", to = "20m" }, lasts = "1m" }
+       |                                  ^^^^^
+       |
+       = help: let at most 100000 be expected in a run
+    "#);
+}

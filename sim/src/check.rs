@@ -153,7 +153,7 @@ impl Found {
                 for (index, time) in times.iter().enumerate().filter(|(_, time)| late(time.get())) {
                     self.add(
                         format!("{path}.when.at[{index}]"),
-                        format!("this fault would begin at {time}, after the end of the run at {end}"),
+                        format!("this would begin at {time}, after the end of the run at {end}"),
                         format!("let it begin before {end}, or make `duration` longer"),
                     );
                 }
@@ -162,9 +162,10 @@ impl Found {
                 }
             }
             When::Within { from, to } => self.window(&format!("{path}.when.within"), *from, *to, world),
-            When::Every(mean) => self.strikes(&format!("{path}.when.every"), *mean, world),
+            When::Every(mean) => self.strikes(&format!("{path}.when.every"), *mean, world.duration),
             When::During { every, from, to } => {
-                self.strikes(&format!("{path}.when.during.every"), *every, world);
+                let window = to.get().saturating_sub(from.get());
+                self.strikes(&format!("{path}.when.during.every"), *every, window);
                 self.window(&format!("{path}.when.during"), *from, *to, world);
             }
         }
@@ -188,12 +189,11 @@ impl Found {
         }
     }
 
-    /// A random process that strikes once in `mean`.
-    fn strikes(&mut self, path: &str, mean: Span, world: &WorldConfig) {
-        if world.duration.as_micros() / mean.get().as_micros() > STRIKES_MAX {
-            let end = format_duration(world.duration);
-            let message = format!("a fault every {mean} strikes too often in {end}");
-            self.add(path, message, format!("at most {STRIKES_MAX} are expected of one"));
+    /// A random process that strikes once in `mean`, for as long as `lasts`.
+    fn strikes(&mut self, path: &str, mean: Span, lasts: Duration) {
+        if lasts.as_micros() / mean.get().as_micros() > STRIKES_MAX {
+            let message = format!("every {mean} is too often for {}", format_duration(lasts));
+            self.add(path, message, format!("let at most {STRIKES_MAX} be expected in a run"));
         }
     }
 }

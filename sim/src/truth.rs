@@ -297,7 +297,7 @@ impl<'a> Judge<'a> {
             let mut broken_by = None;
             for (_, change) in moment {
                 // A break that is noticed at once, as that of an address that the system takes away.
-                if usable && change.ends_address() {
+                if usable && broken_by.is_none() && change.ends_address() {
                     self.apply(*change);
                     broken_by = self.state().err().flatten();
                     continue;

@@ -3,12 +3,14 @@
 
 use std::{fs, io::Write, path::Path};
 
+use cardiogram_policies::AppState;
 use cardiogram_scenarios::{
     load,
     plan::{Contest, EngineChoice, Plan, Shard},
 };
 use cardiogram_sim::{
-    Engine, RunOptions,
+    Engine, RunOptions, WorldConfig,
+    config::MAIN,
     packet::Packet,
     pcap, run as simulate,
     trace::{DeviceEvent, Fate, NatEvent, NodeId, ServerEvent, Trace, What},
@@ -56,7 +58,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         write(file, &pcap::write(&trace), out)?;
     }
     if args.json.is_none() && args.pcap.is_none() {
-        log(&trace, out)?;
+        log(&trace, &world, out)?;
     }
     Ok(())
 }
@@ -69,7 +71,8 @@ fn write(file: &str, content: &[u8], out: &mut dyn Write) -> Result<(), Failure>
 }
 
 /// One line an entry: when, where, what.
-fn log(trace: &Trace, out: &mut dyn Write) -> Result<(), Failure> {
+fn log(trace: &Trace, world: &WorldConfig, out: &mut dyn Write) -> Result<(), Failure> {
+    let networks: Vec<&str> = std::iter::once(MAIN).chain(world.networks.keys().map(String::as_str)).collect();
     let width = trace.nodes.iter().map(String::len).max().unwrap_or(0);
     let node = |id: NodeId| trace.nodes[id.0 as usize].as_str();
     for entry in &trace.entries {
@@ -79,14 +82,14 @@ fn log(trace: &Trace, out: &mut dyn Write) -> Result<(), Failure> {
             }
             What::Received { packet, from } => format!("< {:width$}  {}", node(*from), headers(packet)),
             What::Dropped { packet, reason } => format!("drops {} ({reason:?})", headers(packet)),
-            What::Device { device, event } => format!("device {device} {}", device_words(event)),
+            What::Device { device, event } => format!("device {device} {}", device_words(event, &networks)),
             What::Nat { device, port, event, .. } => {
                 format!("mapping of device {device} port {port} {}", nat_words(*event))
             }
             What::OuterNat { nat, port, server, event, .. } => {
                 format!("mapping of port {port} of NAT {} to server {server} {}", nat - 1, nat_words(*event))
             }
-            What::Server { server, event } => format!("server {server} {}", server_words(*event)),
+            What::Server { server, event } => format!("server {server} {}", server_words(*event, &networks)),
             other => format!("{other:?}"),
         };
         writeln!(out, "{:>14}  {:width$}  {what}", entry.at.to_string(), node(entry.node))?;
@@ -110,7 +113,7 @@ fn fate_words(fate: Fate) -> String {
     }
 }
 
-fn device_words(event: &DeviceEvent) -> String {
+fn device_words(event: &DeviceEvent, networks: &[&str]) -> String {
     match event {
         DeviceEvent::AttemptStarted { port, server } => format!("connects from port {port} to server {server}"),
         DeviceEvent::AttemptFailed(why) => format!("fails to connect ({why:?})"),
@@ -126,6 +129,18 @@ fn device_words(event: &DeviceEvent) -> String {
         DeviceEvent::GivenUp { port, reason } => format!("gives up the connection of port {port} ({reason:?})"),
         DeviceEvent::Woken => "is woken by the push service".into(),
         DeviceEvent::Lost { port, reason } => format!("loses the connection of port {port} ({reason:?})"),
+        DeviceEvent::RadioUp { waited } => format!("has its radio up, {waited:?} after it was asked for"),
+        DeviceEvent::Attached { network, lease } => {
+            format!("is on the network {} (lease {lease})", networks[*network as usize])
+        }
+        DeviceEvent::Detached { network, lease, cause } => {
+            format!("loses its address on {} (lease {lease}): {}", networks[*network as usize], cause.name())
+        }
+        DeviceEvent::Killed => "has its process killed".into(),
+        DeviceEvent::Started => "has its process started again".into(),
+        DeviceEvent::AppState(AppState::Foreground) => "has the application on its screen".into(),
+        DeviceEvent::AppState(AppState::Background) => "has the application in the background".into(),
+        DeviceEvent::AppState(AppState::Doze) => "dozes".into(),
         other => format!("{other:?}"),
     }
 }
@@ -139,15 +154,21 @@ fn nat_words(event: NatEvent) -> String {
     }
 }
 
-fn server_words(event: ServerEvent) -> String {
+fn server_words(event: ServerEvent, networks: &[&str]) -> String {
+    let client = |network: u32, outside: u16| match network {
+        0 => format!("(port {outside})"),
+        _ => format!("(port {outside} of {})", networks[network as usize]),
+    };
     match event {
-        ServerEvent::SessionOpened { device, outside, .. } => {
-            format!("opens the session of device {device} (port {outside})")
+        ServerEvent::SessionOpened { device, network, outside } => {
+            format!("opens the session of device {device} {}", client(network, outside))
         }
-        ServerEvent::SessionClosed { device, outside, .. } => {
-            format!("ends the session of device {device} (port {outside})")
+        ServerEvent::SessionClosed { device, network, outside } => {
+            format!("ends the session of device {device} {}", client(network, outside))
         }
-        ServerEvent::Reaped { device, outside, .. } => format!("reaps the session of device {device} (port {outside})"),
+        ServerEvent::Reaped { device, network, outside } => {
+            format!("reaps the session of device {device} {}", client(network, outside))
+        }
         ServerEvent::FaultBegan(cause) => format!("fault begins: {}", cause.name()),
         ServerEvent::FaultEnded(cause) => format!("fault ends: {}", cause.name()),
         ServerEvent::TurnedUnhealthy => "is unhealthy to the balancer".into(),

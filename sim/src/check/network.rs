@@ -20,8 +20,7 @@ impl Found {
             self.add("networks", message, format!("use at most {NETWORKS_MAX}"));
         }
         for name in world.networks.keys() {
-            let reserved = [MAIN, NO_NETWORK].iter().chain(&LINKS).any(|word| word == name);
-            if reserved || !is_name(name) {
+            if !is_network_name(name) {
                 self.add(
                     format!("networks.{name}"),
                     format!("`{name}` cannot be the name of a network"),
@@ -101,10 +100,11 @@ impl Found {
         let of_fault = world.all_networks().filter(|of| network.as_ref().is_none_or(|name| name == of.name));
         let count = of_fault.map(|network| network.nat.len()).max().unwrap_or(0);
         if let Some(nat) = nat.filter(|nat| count > 0 && *nat as usize >= count) {
+            let places = if count == 1 { "0".to_owned() } else { format!("0 to {}", count - 1) };
             self.add(
                 format!("{path}.nat"),
                 format!("there is no NAT {nat}: `nat` names {count}"),
-                format!("use 0 to {}, or leave `nat` out for all", count.saturating_sub(1)),
+                format!("use {places}, or leave `nat` out for all"),
             );
         }
     }
@@ -113,14 +113,18 @@ impl Found {
     pub(super) fn network_name(&mut self, path: &str, name: &str, world: &WorldConfig) {
         if world.network_number(name).is_none() {
             let known: Vec<String> = world.all_networks().map(|network| format!("`{}`", network.name)).collect();
-            self.add(
-                path,
-                format!("there is no network `{name}`"),
-                format!(
-                    "the networks of this scenario are {}; [networks.{name}] would describe another",
-                    known.join(", ")
-                ),
-            );
+            let known = format!("the networks of this scenario are {}", known.join(", "));
+            let help = if is_network_name(name) {
+                format!("{known}; [networks.{name}] would describe another")
+            } else {
+                known
+            };
+            self.add(path, format!("there is no network `{name}`"), help);
         }
     }
+}
+
+/// Whether a further network can have this name.
+fn is_network_name(name: &str) -> bool {
+    is_name(name) && ![MAIN, NO_NETWORK].iter().chain(&LINKS).any(|word| *word == name)
 }

@@ -57,7 +57,7 @@ impl Found {
         }
         if let Some(pauses) = &server.pauses {
             self.distribution("server.pauses.lasts", &pauses.lasts);
-            self.strikes("server.pauses.every", pauses.every, world);
+            self.strikes("server.pauses.every", pauses.every, world.duration);
         }
         if let Some(balancer) = &server.balancer {
             self.balancer(balancer);

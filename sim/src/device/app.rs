@@ -41,6 +41,7 @@ const OUTSTANDING_MAX: usize = 1_024;
 pub(super) struct Device {
     index: u32,
     phase: Phase,
+    /// The one of the last attempt, or of the first one to come.
     server: u32,
     /// The connection of the attempt or session under way.
     socket: Option<Box<Socket>>,
@@ -73,8 +74,8 @@ pub(super) struct Device {
 enum Phase {
     /// It has not made its first attempt, which it makes from then on, when there is a network.
     Starting { at: Time },
-    /// It waits for its next attempt.
-    Waiting { until: Time },
+    /// It waits for its next attempt, which will be at this server.
+    Waiting { until: Time, server: u32 },
     /// An attempt is under way.
     Connecting { deadline: Time, introduced: bool },
     /// The server has welcomed it.
@@ -128,19 +129,14 @@ impl Device {
         orphans.chain(socket).chain(app).chain(self.next_of_life()).min()
     }
 
-    /// When a timer of the application fires.
+    /// When a timer of the application fires next.
     fn next_timer(&self) -> Option<Time> {
         match self.phase {
-            Phase::Starting { at } => self.is_attached().then_some(at),
-            Phase::Waiting { until } => self.is_attached().then(|| self.fires(until)),
+            Phase::Starting { at: due } | Phase::Waiting { until: due, .. } => self.is_attached().then_some(due),
             Phase::Connecting { deadline, .. } => Some(deadline),
             Phase::Online => self.heartbeat.deadline().map(|due| self.fires(due)),
             Phase::Stopped | Phase::Dead => None,
         }
-    }
-
-    fn timer_fires(&self, now: Time) -> bool {
-        self.next_timer().is_some_and(|fires| fires <= now)
     }
 
     /// When the application has the next message.
@@ -193,12 +189,14 @@ impl Device {
     pub(super) fn on_packet(&mut self, packet: &Packet, context: &mut Context) {
         self.wake(context.now);
         context.kernel = self.kernel(context.now);
-        let timer_fires = self.timer_fires(context.now);
         if packet.src == address::PUSH_SERVICE {
             self.on_wakeup(packet, context);
         } else if let Some(socket) = self.socket.as_deref_mut().filter(|socket| socket.is_of(packet)) {
             socket.on_packet(self.index, packet, context);
-            self.drive(timer_fires, context);
+            // Of an acknowledgement the application learns nothing.
+            if self.notice(context) {
+                self.beat(context);
+            }
         } else if let Some(at) = self.orphans.iter().position(|socket| socket.is_of(packet)) {
             self.orphans[at].on_packet(self.index, packet, context);
             self.bury();
@@ -235,9 +233,14 @@ impl Device {
 
     pub(super) fn on_wake(&mut self, context: &mut Context) {
         self.live(context);
-        let timer_fires = self.timer_fires(context.now);
-        if timer_fires && let Some(living) = &mut self.living {
-            living.fired(context.now);
+        let is_due = |due: Option<Time>| due.is_some_and(|due| due <= context.now);
+        let (timer_fires, writes) = (is_due(self.next_timer()), is_due(self.next_message()));
+        let app_is_due = timer_fires || writes;
+        if let Some(living) = self.living.as_mut().filter(|_| app_is_due) {
+            if timer_fires {
+                living.fired(context.now);
+            }
+            living.wake(context.now);
             context.kernel = living.kernel(context.now);
         }
         for orphan in &mut self.orphans {
@@ -249,19 +252,21 @@ impl Device {
         }
         self.create_messages(context);
         match self.phase {
-            Phase::Starting { at: due } | Phase::Waiting { until: due } if timer_fires && due <= context.now => {
-                self.attempt(context);
-            }
+            Phase::Starting { .. } | Phase::Waiting { .. } if timer_fires => self.attempt(context),
             // What has arrived in time counts before the deadline does.
             Phase::Connecting { .. } => {
-                self.drive(timer_fires, context);
+                self.drive(context);
                 if let Phase::Connecting { deadline, .. } = self.phase
                     && deadline <= context.now
                 {
                     self.attempt_failed(AttemptFailure::Timeout, context);
                 }
             }
-            _ => self.drive(timer_fires, context),
+            _ if app_is_due => self.drive(context),
+            // A timer of the kernel runs nothing of the application, whose own may be put off.
+            _ => {
+                self.notice(context);
+            }
         }
     }
 
@@ -336,7 +341,7 @@ impl Device {
             Phase::Online => {
                 self.heartbeat.on_event(now, &Event::NetworkChanged(network));
                 self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network));
-                self.follow_heartbeat(context);
+                self.beat(context);
             }
             Phase::Connecting { .. } => self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network)),
             Phase::Waiting { .. } | Phase::Stopped => {
@@ -348,7 +353,7 @@ impl Device {
 
     fn die(&mut self, context: &mut Context) {
         // A process that has not been started cannot be killed.
-        if let Phase::Starting { .. } = self.phase {
+        if matches!(self.phase, Phase::Starting { at } if at > context.now) {
             return;
         }
         if self.socket.is_some() {
@@ -377,26 +382,29 @@ impl Device {
         context.io.device(self.index, DeviceEvent::AppState(state));
         if !matches!(self.phase, Phase::Dead) {
             self.heartbeat.on_event(context.now, &Event::AppState(state));
-            self.follow_heartbeat(context);
+            self.beat(context);
         }
     }
 
     /// Lets the application react to everything its socket and its policies have for it.
-    fn drive(&mut self, timer_fires: bool, context: &mut Context) {
-        // What is the kernel's business alone does not run a timer that still waits.
-        let mut runs = timer_fires;
+    fn drive(&mut self, context: &mut Context) {
+        self.notice(context);
+        self.beat(context);
+    }
+
+    /// Lets it react to what its socket has for it; returns whether the heartbeat policy may have learnt anything.
+    fn notice(&mut self, context: &mut Context) -> bool {
+        let mut any = false;
         while let Some(frame) = self.next_frame(context) {
-            runs = true;
             self.on_frame(frame, context);
+            any = true;
         }
         self.check_socket(context);
-        if runs {
-            self.follow_heartbeat(context);
-        }
+        any
     }
 
     /// Does what the heartbeat policy says.
-    fn follow_heartbeat(&mut self, context: &mut Context) {
+    fn beat(&mut self, context: &mut Context) {
         while matches!(self.phase, Phase::Online)
             && let Some(action) = self.heartbeat.poll(context.now)
         {
@@ -555,6 +563,9 @@ impl Device {
     fn attempt(&mut self, context: &mut Context) {
         // Without a network nobody tries: a network's coming is what is waited for.
         let Some(address) = self.addresses.current else { return };
+        if let Phase::Waiting { server, .. } = self.phase {
+            self.server = server;
+        }
         let now = context.now;
         // Whatever the policy chose.
         if let Some(balancer) = &context.shared.balancer {
@@ -609,11 +620,14 @@ impl Device {
     fn plan(&mut self, context: &mut Context) {
         match self.reconnect.next(context.now) {
             Verdict::TryAfter { wait, server } => {
-                if server == ServerChoice::Next {
-                    self.server = (self.server + 1) % context.shared.servers;
-                }
+                let server = match server {
+                    ServerChoice::Same => self.server,
+                    ServerChoice::Next => (self.server + 1) % context.shared.servers,
+                };
                 context.io.device(self.index, DeviceEvent::RetryAfter(wait));
-                self.phase = Phase::Waiting { until: context.now + wait };
+                // What is to be done at once needs no timer.
+                let until = if wait.is_zero() { context.now } else { self.fires(context.now + wait) };
+                self.phase = Phase::Waiting { until, server };
             }
             Verdict::Stop => {
                 context.io.device(self.index, DeviceEvent::Stopped);
@@ -643,8 +657,6 @@ impl Device {
             return;
         }
         while let Some(message) = self.messages.as_mut().and_then(|messages| messages.take(context.now)) {
-            self.wake(context.now);
-            context.kernel = self.kernel(context.now);
             self.unacknowledged.push_back(message);
             if matches!(self.phase, Phase::Online) {
                 self.send_message(message, context);

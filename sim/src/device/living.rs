@@ -58,6 +58,8 @@ pub(super) struct Living {
     to_come: Vec<(Time, Happening)>,
     /// When a timer of the application last woke the dozing device.
     last_idle: Option<Time>,
+    /// When anything last did, dozing or not.
+    woken: Time,
     /// `None`: the kernel's clock never stands still.
     clock: Option<Clock>,
 }
@@ -83,7 +85,7 @@ impl Living {
         to_come.reverse();
         let sleeps = std::mem::take(&mut life.sleeps);
         let clock = (!sleeps.is_empty()).then(|| Clock::new(sleeps, life.awake));
-        Self { life, to_come, last_idle: None, clock }
+        Self { life, to_come, last_idle: None, woken: Time::ZERO, clock }
     }
 
     /// Nothing happens any more, timers are exact, and the processor is awake.
@@ -110,16 +112,16 @@ impl Living {
         self.life.fires(due, self.last_idle)
     }
 
-    /// A timer of the application fires.
+    /// A timer of the application fires. It counts as an alarm unless something else has woken the device at this moment.
     pub(super) fn fired(&mut self, now: Time) {
-        if self.life.is_idle_alarm(now) {
+        if self.woken < now && self.life.is_idle_alarm(now) {
             self.last_idle = Some(now);
         }
-        self.wake(now);
     }
 
     /// The processor is awake from `now` on for a while.
     pub(super) fn wake(&mut self, now: Time) {
+        self.woken = now;
         if let Some(clock) = &mut self.clock {
             clock.wake(now);
         }
