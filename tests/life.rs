@@ -19,7 +19,7 @@ use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{
         Attach, Cut, Direction, FaultConfig, Kill, LeaseExpiry, LinkName, NatConfig, NatFlush, NetworkConfig,
-        OldSockets, ServerFault, Switch, When,
+        OldSockets, RadioConfig, ServerFault, Switch, TailStage, When,
     },
     outcome::{Cause, DetectedBy, Detection, Episode, EpisodeOutcome},
     packet::{Flags, Packet},
@@ -234,6 +234,44 @@ fn a_rotting_connection_is_told_nothing_and_its_packets_go_nowhere() {
     assert!(sent(&outcome).iter().all(|(at, packet, _)| *at < BEGIN || *packet.src.ip() == ON_WIFI));
     // It goes on to be repeated without a way out, and so does the FIN of the connection given up.
     assert!(dropped(&outcome).iter().any(|(at, packet)| *at > beat && *packet.src.ip() == OLD));
+}
+
+/// A radio that is on its way up when the device leaves its network: what waits for it has no address any more, either way.
+#[test]
+fn what_waits_for_the_radio_of_a_network_that_was_left_goes_nowhere() {
+    let promotion = Duration::from_millis(260);
+    let mut world = two_networks();
+    world.radio = Some(RadioConfig {
+        promotion: Delay::new(promotion).expect("a delay"),
+        promotion_mw: 1_211,
+        paging_cycle: Delay::ZERO,
+        active_mw: 1_288,
+        up_mw_per_mbps: 438,
+        down_mw_per_mbps: 52,
+        up_kbps: 5_000,
+        down_kbps: 10_000,
+        tail: vec![TailStage { lasts: Span::secs(10), mw: 1_060, carries_below: 0 }],
+        idle_mw: 0,
+    });
+    // The session is up a promotion later than elsewhere.
+    let beat = Time::from_millis(120_200) + promotion;
+    world.life.attach = vec![attach(beat + millis(100), "wifi", OldSockets::Rot)];
+    let outcome = go_traced(&world, 1);
+    assert!(!sent(&outcome).iter().any(|(at, packet, _)| *at > beat && *packet.src.ip() == OLD));
+    let (at, packet) = dropped(&outcome)[0];
+    assert_eq!((at, *packet.src.ip(), packet.payload.len()), (beat + promotion, OLD, 5));
+
+    // A push that is being paged for: it arrives at the radio, and not at the application.
+    world.strategy.heartbeat = HeartbeatSpec::None;
+    world.life.attach = Vec::new();
+    world.traffic.down = Some(Span::secs(100));
+    let push = created_pushes(&go_traced(&world, 1)).into_iter().find(|push| *push > BEGIN).expect("a push");
+    let arrives = push + CORE + ACCESS;
+    world.life.attach = vec![attach(arrives + millis(100), "wifi", OldSockets::Rot)];
+    let outcome = go_traced(&world, 1);
+    assert!(!created_pushes(&outcome).contains(&push));
+    let (at, packet) = dropped(&outcome)[0];
+    assert_eq!((at, *packet.dst.ip()), (arrives + promotion, OLD));
 }
 
 #[test]

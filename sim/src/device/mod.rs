@@ -82,9 +82,7 @@ struct Context<'a, 'io> {
 impl Context<'_, '_> {
     /// Sends a packet of `device` on a connection followed by `tap`, as soon as the radio is up.
     fn send(&mut self, device: u32, tap: &mut Tap, packet: Packet) {
-        // An address that is no longer the device's has no way out.
-        if !self.addresses.hold(device, *packet.src.ip()) {
-            self.io.dropped(&packet, DropReason::NoRoute);
+        if !self.has_address(device, *packet.src.ip(), &packet) {
             return;
         }
         let mut counts = PacketCounts::default();
@@ -97,6 +95,15 @@ impl Context<'_, '_> {
         if let Some((packet, counts)) = ready {
             self.transmit(device, packet, &counts);
         }
+    }
+
+    /// Whether an address is one of the device's. For one that is not, nothing goes out or comes in: the packet is dropped.
+    fn has_address(&mut self, device: u32, ip: Ipv4Addr, packet: &Packet) -> bool {
+        let has = self.addresses.hold(device, ip);
+        if !has {
+            self.io.dropped(packet, DropReason::NoRoute);
+        }
+        has
     }
 
     /// Puts a packet on the link of the network that it belongs to.
@@ -179,16 +186,15 @@ impl DeviceGroup {
 }
 
 impl Node for DeviceGroup {
-    fn on_packet(&mut self, now: Time, packet: Packet, io: &mut Io) {
+    fn on_packet(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
         let device = address::device_at(*packet.dst.ip()).expect("the NAT sends only to devices");
         self.handle(device, now, io, |device, context| {
             // The push service finds a device wherever it is.
-            let ip = match context.addresses.current.filter(|_| packet.src == address::PUSH_SERVICE) {
-                Some(address) => address.of(device.index()),
-                None => *packet.dst.ip(),
-            };
-            if !context.addresses.hold(device.index(), ip) {
-                context.io.dropped(&packet, DropReason::NoRoute);
+            if let Some(address) = context.addresses.current.filter(|_| packet.src == address::PUSH_SERVICE) {
+                packet.dst.set_ip(address.of(device.index()));
+            }
+            let ip = *packet.dst.ip();
+            if !context.has_address(device.index(), ip, &packet) {
                 return;
             }
             device.count_arrival(&packet, &mut context.counts.totals.down);
@@ -211,10 +217,14 @@ impl Node for DeviceGroup {
                     let Some(risen) = modem.and_then(|modem| modem.rise(now)) else { continue };
                     context.io.device(index, DeviceEvent::RadioUp { waited: risen.waited });
                     for (packet, counts) in risen.up {
-                        context.transmit(index, packet, &counts);
+                        if context.has_address(index, *packet.src.ip(), &packet) {
+                            context.transmit(index, packet, &counts);
+                        }
                     }
                     for packet in risen.down {
-                        device.on_packet(&packet, context);
+                        if context.has_address(index, *packet.dst.ip(), &packet) {
+                            device.on_packet(&packet, context);
+                        }
                     }
                 }
                 device.on_wake(context);
