@@ -247,6 +247,9 @@ proptest! {
 fn calm(world: WorldConfig) -> WorldConfig {
     let lossless = |link: LinkConfig| LinkConfig { burst_loss: None, packet_loss: Fraction::default(), ..link };
     let mut world = WorldConfig { access: lossless(world.access), core: lossless(world.core), ..world };
+    for network in world.networks.values_mut() {
+        network.access = lossless(network.access.clone());
+    }
     world.devices.count = 1;
     world.server = ServerConfig { count: world.server.count, tcp: world.server.tcp, ..ServerConfig::default() };
     world

@@ -188,6 +188,25 @@ fn in_a_doze_alarms_come_every_9_min_and_a_nat_of_300_s_forgets() {
     assert_eq!(episode.end, Some(next_alarm + 2 * RTT), "the alarm is used for the attempt too");
 }
 
+/// A message is no alarm: the beat comes 9 min after the one before it, not after the message.
+#[test]
+fn a_message_in_a_doze_is_sent_when_it_is_created_and_puts_no_alarm_off() {
+    let mut world = dozing(wechat(), IdleAlarms::default(), true);
+    world.traffic.up = Some(Span::secs(400));
+    world.duration = secs(1_400);
+    let (alarm, next) = (Time::from_millis(810_200), Time::from_millis(1_350_200));
+    let outcome = (0..200)
+        .map(|seed| go_traced(&world, seed))
+        .find(|outcome| {
+            let messages = sent_messages(outcome);
+            let between = |begin, end| messages.iter().filter(|at| **at > begin && **at < end).count();
+            let due = Time::from_millis(1_080_200);
+            between(alarm, due) > 0 && between(due, next) == 0 && between(DOZE, alarm) == 0
+        })
+        .expect("some seed");
+    assert_eq!(beats(&outcome)[2..], [alarm, next]);
+}
+
 #[test]
 fn without_alarms_timers_wait_for_the_windows() {
     let world = WorldConfig { duration: secs(12_000), ..dozing(wechat(), IdleAlarms::Never, true) };
