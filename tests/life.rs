@@ -259,7 +259,7 @@ fn what_waits_for_the_radio_of_a_network_that_was_left_goes_nowhere() {
     let outcome = go_traced(&world, 1);
     assert!(!sent(&outcome).iter().any(|(at, packet, _)| *at > beat && *packet.src.ip() == OLD));
     let (at, packet) = dropped(&outcome)[0];
-    assert_eq!((at, *packet.src.ip(), packet.payload.len()), (beat + promotion, OLD, 5));
+    assert_eq!((at, *packet.src.ip(), packet.payload.len()), (beat + millis(100), OLD, 5));
 
     // A push that is being paged for: it arrives at the radio, and not at the application.
     world.strategy.heartbeat = HeartbeatSpec::None;
@@ -271,7 +271,7 @@ fn what_waits_for_the_radio_of_a_network_that_was_left_goes_nowhere() {
     let outcome = go_traced(&world, 1);
     assert!(!created_pushes(&outcome).contains(&push));
     let (at, packet) = dropped(&outcome)[0];
-    assert_eq!((at, *packet.dst.ip()), (arrives + promotion, OLD));
+    assert_eq!((at, *packet.dst.ip()), (arrives + millis(100), OLD));
 }
 
 #[test]

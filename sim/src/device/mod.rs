@@ -113,7 +113,7 @@ impl Context<'_, '_> {
         self.io.send(network as usize, device, packet);
     }
 
-    /// Switches the device's radio for a network on or off. What still waited to be sent is lost.
+    /// Switches the device's radio for a network on or off. What still waited for it is lost.
     fn switch_radio(&mut self, device: u32, network: u32, on: bool) {
         let Some(modem) = self.modems[network as usize].get_mut(device as usize) else { return };
         for packet in modem.switch(self.now, on) {

@@ -64,11 +64,10 @@ impl Modem {
         Some(Risen { waited, up: std::mem::take(&mut self.up), down: std::mem::take(&mut self.down) })
     }
 
-    /// The device leaves the radio's network, or comes back to it; returns what still waited to be sent.
+    /// The device leaves the radio's network, or comes back to it; returns what still waited, which goes nowhere.
     pub(super) fn switch(&mut self, now: Time, on: bool) -> impl Iterator<Item = Packet> + '_ {
         self.radio.switch(now, on);
-        self.down.clear();
-        self.up.drain(..).map(|(packet, _)| packet)
+        self.up.drain(..).map(|(packet, _)| packet).chain(self.down.drain(..))
     }
 
     /// When the radio comes up, if it is on its way.
