@@ -7,27 +7,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cardiogram::{policies::preset, prelude::*};
+use cardiogram::{policies::preset, prelude::*, scenarios::load};
 use cardiogram_policies::unit::{Delay, Span};
 use cardiogram_sim::config::{
     DevicesConfig, Distribution, LifeConfig, LinkConfig, NatConfig, ServerConfig, TrafficConfig, WorldConfig,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// The child process's order to run a world of this many devices and print its peak memory.
-const MEMORY_OF: &str = "--memory-of";
+const HALF_AN_HOUR: Duration = Duration::from_secs(1_800);
+/// The child process's order to run a world of so many devices for so many seconds and print how long it took, in
+/// microseconds, and its peak memory in bytes.
+const CHILD: &str = "--world-of";
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
-    if let Some(order) = args.iter().position(|arg| arg == MEMORY_OF) {
-        let devices = args[order + 1].parse().expect("a number of devices");
-        measure(&world(devices, Duration::from_secs(1_800)), RunOptions::new(Engine::Event));
-        println!("{}", peak_memory_bytes().map_or_else(|| "unknown".into(), |bytes| bytes.to_string()));
+    if let Some(order) = args.iter().position(|arg| arg == CHILD) {
+        let number = |place: usize| args[order + place].parse::<u32>().expect("a number");
+        let world = world(number(1), Duration::from_secs(number(2).into()));
+        let Measured { took, .. } = measure(&world, RunOptions::new(Engine::Event));
+        println!("{} {}", took.as_micros(), peak_memory_bytes().unwrap_or_default());
         return;
     }
     device_day();
     devices();
     memory();
+    silent_crowd();
+    storm();
 }
 
 /// Devices with a heartbeat every 270 s on healthy links whose delay is no shorter than a tick of 10 ms.
@@ -110,20 +115,48 @@ fn devices() {
     }
 }
 
+/// Runs a world in a process of its own: how long it took, and its peak memory, if that can be known.
+fn in_child(devices: u32, duration: Duration) -> Option<(Duration, u64)> {
+    let me = std::env::current_exe().ok()?;
+    let output = Command::new(me).args([CHILD, &devices.to_string(), &duration.as_secs().to_string()]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let (took, peak) = text.trim().split_once(' ')?;
+    let peak = peak.parse().ok().filter(|peak| *peak > 0)?;
+    Some((Duration::from_micros(took.parse().ok()?), peak))
+}
+
 /// Runs two numbers of devices in processes of their own and compares their peaks.
 fn memory() {
     let (few, many) = (1_000_u32, 21_000_u32);
-    let of = |devices: u32| -> Option<u64> {
-        let me = std::env::current_exe().ok()?;
-        let output = Command::new(me).args([MEMORY_OF, &devices.to_string()]).output().ok()?;
-        String::from_utf8(output.stdout).ok()?.trim().parse().ok()
-    };
-    match (of(few), of(many)) {
-        (Some(less), Some(more)) => {
+    match (in_child(few, HALF_AN_HOUR), in_child(many, HALF_AN_HOUR)) {
+        (Some((_, less)), Some((_, more))) => {
             let each = more.saturating_sub(less) / u64::from(many - few);
             println!("memory: {each} bytes a connection: both ends' TCP, device, session, mapping, timers and record");
         }
         _ => println!("memory: not measured (needs /proc/self/status)"),
+    }
+}
+
+/// The largest world that the aims name.
+fn silent_crowd() {
+    match in_child(10_000, DAY) {
+        Some((took, peak)) => println!(
+            "10,000 silent devices for a day, a heartbeat every 270 s: {:.1} s, {} MiB",
+            took.as_secs_f64(),
+            peak / (1 << 20)
+        ),
+        None => println!("10,000 silent devices for a day: not measured (needs /proc/self/status)"),
+    }
+}
+
+/// The built-in storm, with each of its strategies.
+fn storm() {
+    let storm = load::scenario("reconnect-storm").expect("a built-in scenario");
+    let strategies = load::strategies_of(&storm, "reconnect-storm").expect("built-in presets");
+    println!("reconnect-storm, 2,000 devices for an hour, event engine");
+    for strategy in &strategies {
+        let measured = measure(&storm.value.world(&strategy.value), RunOptions::new(Engine::Event));
+        println!("  {:<20}    {:>8.2} s", strategy.value.name, measured.took.as_secs_f64());
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use cardiogram_policies::Time;
 use cardiogram_sim::{
     Engine, Outcome,
-    outcome::{Episode, EpisodeOutcome, Mistake, PacketCounts},
+    outcome::{Cause, Episode, EpisodeOutcome, Mistake, PacketCounts},
 };
 
 use crate::{
@@ -109,6 +109,9 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
         sessions_peak: outcome.peaks.sessions,
         wakeups: totals.wakeups,
         duplicates: totals.duplicates,
+        interval_last_s: mean(&outcome.learning.iter().filter_map(|device| device.interval).collect::<Vec<_>>()),
+        nat_timeout_s: mean(&outcome.learning.iter().filter_map(|device| device.nat_timeout).collect::<Vec<_>>()),
+        nat_expiries: outcome.episodes.iter().filter(|episode| episode.cause == Cause::NatExpiry).count() as u64,
     }
 }
 
@@ -224,7 +227,7 @@ fn quantile(sorted: &[Duration], percent: usize) -> Option<Decimal> {
 mod tests {
     use cardiogram_policies::{GiveUp, LossReason};
     use cardiogram_sim::outcome::{
-        Accuracy, Cause, DetectedBy, Detection, FalseAlarm, Peaks, Pushes, RadioUse, Totals, TraceHash,
+        Accuracy, Cause, DetectedBy, Detection, FalseAlarm, Learning, Peaks, Pushes, RadioUse, Totals, TraceHash,
     };
 
     use super::*;
@@ -278,6 +281,10 @@ mod tests {
             radio: Some(RadioUse { energy_nj: 12_661_999_999, wakeups: 3, on: Duration::from_millis(1_500) }),
             totals: Totals { heartbeats_sent: 7, ..Totals::default() },
             pushes: Pushes { created: 3, delays: vec![Duration::from_millis(100), Duration::from_millis(300)] },
+            learning: vec![
+                Learning { interval: Some(Duration::from_secs(270)), nat_timeout: Some(Duration::from_secs(300)) },
+                Learning { interval: None, nat_timeout: Some(Duration::from_secs(400)) },
+            ],
             trace: None,
         }
     }
@@ -322,6 +329,15 @@ mod tests {
         assert_eq!(row.mistake_duration_mean_s, Some(number("7.500000")));
         // 8 (event), 20, 28 (event), 50: 8 * 1 + 20 * 3/4 + 22 * 3/8.
         assert_eq!(row.suspect_mean_s, Some(number("31.250000")));
+    }
+
+    #[test]
+    fn the_last_intervals_stand_beside_the_timeouts_they_had_to_stay_below() {
+        let row = run_row(&name(), Engine::Event, Duration::from_secs(1_000), &outcome());
+        assert_eq!(row.interval_last_s, Some(number("270.000000")));
+        assert_eq!(row.nat_timeout_s, Some(number("350.000000")));
+        let expiries = outcome().episodes.iter().filter(|episode| episode.cause == Cause::NatExpiry).count() as u64;
+        assert_eq!(row.nat_expiries, expiries);
     }
 
     #[test]

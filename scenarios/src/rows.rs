@@ -131,6 +131,12 @@ pub struct RunRow {
     pub wakeups: u64,
     /// Messages that arrived at a device once more and were not delivered again.
     pub duplicates: u64,
+    /// Mean over devices of the time between a device's last two heartbeats on one connection.
+    pub interval_last_s: Option<Decimal>,
+    /// Mean over devices of the shortest NAT timeout that a device met at the end.
+    pub nat_timeout_s: Option<Decimal>,
+    /// Sessions that broke because a NAT's idle timeout passed: what an interval that is too long costs.
+    pub nat_expiries: u64,
 }
 
 /// One line of `episodes.csv`: a break of a usable session, or a false alarm.

@@ -226,6 +226,7 @@ mod tests {
             peaks: Peaks::default(),
             radio: None,
             totals: Totals { heartbeats_sent: seed, ..Totals::default() },
+            learning: Vec::new(),
             pushes: Pushes::default(),
             trace: None,
         })

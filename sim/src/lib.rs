@@ -27,6 +27,7 @@ mod digest;
 mod distribution;
 pub mod engine;
 mod frame;
+mod learning;
 mod life;
 mod link;
 mod link_faults;

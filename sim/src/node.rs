@@ -49,6 +49,8 @@ pub(crate) struct Counts {
     pub(crate) server_busy: std::time::Duration,
     pub(crate) radio: Option<crate::outcome::RadioUse>,
     pub(crate) attempts: crate::peak::PerSecond,
+    /// By device: the time between its last two heartbeats on one connection.
+    pub(crate) intervals: Vec<Option<std::time::Duration>>,
 }
 
 /// A node's way to the outside while it handles an event.

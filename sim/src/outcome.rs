@@ -32,10 +32,22 @@ pub struct Outcome {
     pub totals: Totals,
     /// What the devices' radios did and cost, summed; `None` where the world has no radios.
     pub radio: Option<RadioUse>,
+    /// What each device's interval came to.
+    pub learning: Vec<Learning>,
     /// What the user of the application felt.
     pub pushes: Pushes,
     /// Everything that happened, where it was asked for.
     pub trace: Option<Trace>,
+}
+
+/// What the interval of a device's policy came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Learning {
+    /// The time between its last two heartbeats on one connection; `None`: there were no two.
+    pub interval: Option<Duration>,
+    /// The shortest idle timeout of established connections on the network it was on at the end of the run; `None`: it had
+    /// no network.
+    pub nat_timeout: Option<Duration>,
 }
 
 /// Digest of a run.

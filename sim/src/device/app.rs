@@ -52,6 +52,9 @@ pub(super) struct Device {
     reconnect: Box<dyn Reconnect>,
     /// Heartbeats sent on this connection and not answered, with the time of sending.
     outstanding: VecDeque<(u32, Time)>,
+    /// When the last heartbeat of this connection was sent, and how long after the one before the last one ever was.
+    last_beat: Option<Time>,
+    last_interval: Option<Duration>,
     /// Boxed: most devices have nothing to say.
     messages: Option<Box<Messages>>,
     /// Messages that the server has not acknowledged.
@@ -109,6 +112,8 @@ impl Device {
             heartbeat,
             reconnect,
             outstanding: VecDeque::new(),
+            last_beat: None,
+            last_interval: None,
             messages: traffic.up.map(|mean| Box::new(Messages::up(seed, index, start, mean.get()))),
             unacknowledged: VecDeque::new(),
             expects: 0,
@@ -150,6 +155,11 @@ impl Device {
         let linger = self.addresses.lingering.map(|(_, until)| until);
         let happens = self.living.as_ref().and_then(|living| living.next());
         linger.into_iter().chain(happens).min()
+    }
+
+    /// The time between its last two heartbeats on one connection.
+    pub(super) const fn last_interval(&self) -> Option<Duration> {
+        self.last_interval
     }
 
     pub(super) const fn index(&self) -> u32 {
@@ -532,6 +542,8 @@ impl Device {
                     self.outstanding.pop_front();
                 }
                 self.outstanding.push_back((id, now));
+                let before = self.last_beat.replace(now);
+                self.last_interval = before.map(|before| now.since(before)).or(self.last_interval);
                 context.counts.totals.heartbeats_sent += 1;
                 context.io.device(self.index, DeviceEvent::HeartbeatSent { id });
                 self.write(Frame::Heartbeat { id: id as u16 }, context);
@@ -607,6 +619,7 @@ impl Device {
         let (port, network) = (local.port(), address::network_of_device(*local.ip()));
         self.phase = Phase::Online;
         self.outstanding.clear();
+        self.last_beat = None;
         context.counts.totals.sessions += 1;
         context.io.device(self.index, DeviceEvent::Connected { port, server });
         self.reconnect.on_event(now, &ReconnectEvent::Connected);

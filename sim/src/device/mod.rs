@@ -257,6 +257,7 @@ impl Node for DeviceGroup {
                 sum += of_one;
                 sum
             });
-        Counts { radio, ..self.counts }
+        let intervals = self.devices.iter().map(Device::last_interval).collect();
+        Counts { radio, intervals, ..self.counts }
     }
 }

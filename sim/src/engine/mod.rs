@@ -8,7 +8,7 @@ use std::time::Duration;
 use cardiogram_policies::Time;
 
 use crate::{
-    WorldConfig, node,
+    WorldConfig, learning, node,
     outcome::{Outcome, Peaks, Pushes, Totals},
     peak,
     trace::{self, Trace},
@@ -103,12 +103,14 @@ fn outcome(
     let mut radio = None;
     let mut server_busy = Duration::ZERO;
     let mut delays = Vec::new();
+    let mut learning = Vec::new();
     let mut entries = Vec::new();
     for (node, host) in finished.into_iter().enumerate() {
         // The devices count what they pay and feel; no other node has totals.
         if node == world::DEVICES.0 as usize {
             totals = host.counts.totals;
             radio = host.counts.radio;
+            learning = learning::learnings(config, seed, schedule, host.counts.intervals);
             peaks.attempts_per_s = host.counts.attempts.most();
         }
         server_busy += host.counts.server_busy;
@@ -130,6 +132,7 @@ fn outcome(
         peaks,
         totals,
         radio,
+        learning,
         pushes: Pushes { created, delays },
         trace: keep_trace.then(|| Trace { nodes: world::node_names(config), entries }),
     }
