@@ -243,7 +243,11 @@ fn a_full_disk_is_an_error_that_keeps_earlier_results_and_what_is_finished() {
 fn what_is_built_in_is_listed() {
     let place = Place::new();
     let scenarios = place.cardiogram("list scenarios").good();
-    assert_eq!(scenarios.lines().count(), cardiogram::scenarios::library::names().count());
+    let names: Vec<&str> = scenarios.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(names, cardiogram::scenarios::library::names().collect::<Vec<_>>());
+    for label in ["    Source: ", "    Expect: "] {
+        assert_eq!(scenarios.lines().filter(|line| line.starts_with(label)).count(), names.len(), "{label}");
+    }
     let strategies = place.cardiogram("list strategies").good();
     assert!(strategies.lines().any(|line| line.starts_with("wechat-270 ")), "{strategies}");
     let networks = place.cardiogram("list networks").good();

@@ -25,7 +25,7 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum What {
-    /// Scenarios, for `run`, `trace` and `show`
+    /// Scenarios, for `run`, `trace` and `show`: what each is about, where its numbers come from, what to expect
     Scenarios,
     /// Strategies, for `--strategy` and `show`
     Strategies,
@@ -33,12 +33,14 @@ enum What {
     Networks,
 }
 
-/// One line of a list.
+/// What a list says of one thing. Texts are broken into lines as their files have them.
 struct Item {
     kind: &'static str,
     name: String,
     about: String,
     source: String,
+    /// What a good strategy shows there: of scenarios only.
+    expect: Option<String>,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
@@ -62,27 +64,54 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "{:#}", Value::Array(items))?;
         return Ok(());
     }
+    if let What::Scenarios = args.what {
+        for item in &items {
+            item.tell(out)?;
+        }
+        return Ok(());
+    }
     let width = items.iter().map(|item| item.name.len()).max().unwrap_or(0);
     let mut kind = None;
     for item in &items {
         if matches!(args.what, What::Networks) && kind.replace(item.kind) != Some(item.kind) {
             writeln!(out, "{}:", item.kind)?;
         }
-        writeln!(out, "{:width$}  {}", item.name, item.about)?;
+        writeln!(out, "{:width$}  {}", item.name, one_line(&item.about))?;
     }
     Ok(())
 }
 
 impl Item {
     fn json(&self) -> Value {
-        json!({ "kind": self.kind, "name": self.name, "about": self.about, "source": self.source })
+        let mut item = json!({
+            "kind": self.kind,
+            "name": self.name,
+            "about": one_line(&self.about),
+            "source": one_line(&self.source),
+        });
+        if let Some(expect) = &self.expect {
+            item["expect"] = one_line(expect).into();
+        }
+        item
+    }
+
+    /// Tells everything, in paragraphs under the name.
+    fn tell(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        writeln!(out, "{}", self.name)?;
+        let expect = self.expect.as_deref().unwrap_or_default();
+        for (label, text) in [("", self.about.as_str()), ("Source: ", &self.source), ("Expect: ", expect)] {
+            for (place, line) in text.trim().lines().enumerate() {
+                writeln!(out, "    {}{line}", if place == 0 { label } else { "" })?;
+            }
+        }
+        Ok(())
     }
 }
 
 fn scenarios() -> Result<Vec<Item>, Failure> {
     let items = library::names().map(|name| {
         let it = load::scenario(name)?.value;
-        Ok(Item { kind: "scenario", name: it.name, about: one_line(&it.about), source: one_line(&it.source) })
+        Ok(Item { kind: "scenario", name: it.name, about: it.about, source: it.source, expect: Some(it.expect) })
     });
     items.collect()
 }
@@ -90,13 +119,13 @@ fn scenarios() -> Result<Vec<Item>, Failure> {
 fn strategies() -> Result<Vec<Item>, Failure> {
     let items = preset::all().iter().map(|preset| {
         let it = load::strategy(preset.name, None)?.value;
-        Ok(Item { kind: "strategy", name: it.name, about: one_line(&it.about), source: one_line(&it.source) })
+        Ok(Item { kind: "strategy", name: it.name, about: it.about, source: it.source, expect: None })
     });
     items.collect()
 }
 
 fn network<T>(kind: &'static str, (name, network): (&String, &Network<T>)) -> Item {
-    Item { kind, name: name.clone(), about: network.about.clone(), source: network.source.clone() }
+    Item { kind, name: name.clone(), about: network.about.clone(), source: network.source.clone(), expect: None }
 }
 
 /// Text that its file breaks into lines, on one.
