@@ -217,7 +217,8 @@ fn trade_off_caption(scenario: &ScenarioStats) -> String {
             short(availability),
         ),
         Bound::Announced => {
-            "No bound is drawn: a FIN or RST told devices of the break, which needs no probe.".to_owned()
+            "No bound is drawn: a FIN or RST, or their own system, told devices of the break, which needs no probe."
+                .to_owned()
         }
         Bound::CausedBySilence => {
             "No bound is drawn: the NAT forgets idle sessions, so the policy's own sending decides when they break; \

@@ -106,7 +106,7 @@ fn the_bound_is_drawn_only_where_it_holds() {
     assert!(plot("cable-cut").contains("bound"));
     // A FIN announces the crash.
     assert!(!plot("server-crash").contains("bound"));
-    assert!(report("index.html").contains("a FIN or RST told devices"));
+    assert!(report("index.html").contains("a FIN or RST, or their own system, told devices"));
 }
 
 #[test]
