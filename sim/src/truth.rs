@@ -9,6 +9,8 @@
 //! usable session that the device leaves is a false alarm. A session that it leaves on purpose, since there is nothing more
 //! to do, is neither: the time after it is just time without a session, and if something was broken, nobody has noticed.
 
+mod change;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -16,17 +18,16 @@ use std::{
 
 use cardiogram_policies::{GiveUp, Time};
 
+use self::change::{Change, Outside, common_changes, cut_changes, edges};
 use crate::{
     accuracy::Output,
     comeback::{self, Comeback},
     config::{NatClass, Network, WorldConfig},
     life::Address,
-    link_faults::Cuts,
     nat,
     outcome::{Accuracy, Cause, DetectedBy, Detection, Episode, FalseAlarm},
     path::{self, Key},
-    schedule::Interval,
-    trace::{DeviceEvent, Fact, NatEvent, ServerEvent},
+    trace::{DeviceEvent, Fact, NatEvent},
     world::Schedule,
 };
 
@@ -105,105 +106,6 @@ fn classes(config: &WorldConfig, seed: u64) -> Classes {
         (0..).zip(network.nat).map(of_nat).collect()
     };
     config.all_networks().map(of_network).collect()
-}
-
-/// A change of anything that decides whether a device's session is usable.
-#[derive(Clone, Copy)]
-enum Change {
-    Device(DeviceEvent),
-    Nat {
-        mapping: Key,
-        event: NatEvent,
-    },
-    Comeback {
-        mapping: Key,
-        possible: bool,
-    },
-    SessionOpened {
-        server: u32,
-        outside: Outside,
-    },
-    SessionClosed {
-        server: u32,
-        outside: Outside,
-    },
-    Fault {
-        server: u32,
-        cause: Cause,
-        begins: bool,
-    },
-    Drain {
-        server: u32,
-        begins: bool,
-    },
-    /// Of the access link of a network, or of the core link.
-    Cut {
-        network: Option<u32>,
-        up: bool,
-        begins: bool,
-    },
-    DeadLease {
-        network: u32,
-        begins: bool,
-    },
-}
-
-/// A session as a server sees it: the network it comes through and the port there.
-type Outside = (u32, u16);
-
-impl Change {
-    /// The change in a fact, and whose it is; faults come from the schedule, and what NATs do is found by [`path`].
-    fn of(fact: Fact) -> Option<(u32, Self)> {
-        match fact {
-            Fact::Device { device, event } => Some((device, Self::Device(event))),
-            Fact::Nat { .. } | Fact::OuterNat { .. } => None,
-            Fact::Server { server, event } => match event {
-                ServerEvent::SessionOpened { device, network, outside } => {
-                    Some((device, Self::SessionOpened { server, outside: (network, outside) }))
-                }
-                ServerEvent::SessionClosed { device, network, outside } => {
-                    Some((device, Self::SessionClosed { server, outside: (network, outside) }))
-                }
-                ServerEvent::Reaped { .. }
-                | ServerEvent::FaultBegan(_)
-                | ServerEvent::FaultEnded(_)
-                | ServerEvent::TurnedUnhealthy
-                | ServerEvent::TurnedHealthy
-                | ServerEvent::WakeupSent { .. } => None,
-            },
-        }
-    }
-}
-
-impl Change {
-    /// Whether it takes an address from the device.
-    const fn ends_address(&self) -> bool {
-        matches!(self, Self::Device(DeviceEvent::Detached { .. }))
-    }
-}
-
-fn common_changes(schedule: &Schedule) -> Vec<(Time, Change)> {
-    let mut changes: Vec<(Time, Change)> = cut_changes(None, &schedule.core).collect();
-    for (server, faults) in schedule.servers.iter().enumerate() {
-        for fault in faults {
-            let (server, cause) = (server as u32, fault.cause);
-            changes.extend(edges(&fault.unusable(), move |begins| Change::Fault { server, cause, begins }));
-            changes.extend(edges(&fault.draining(), move |begins| Change::Drain { server, begins }));
-        }
-    }
-    changes
-}
-
-fn cut_changes(network: Option<u32>, cuts: &Cuts) -> impl Iterator<Item = (Time, Change)> + '_ {
-    let up = edges(&cuts.up[..], move |begins| Change::Cut { network, up: true, begins });
-    up.chain(edges(&cuts.down[..], move |begins| Change::Cut { network, up: false, begins }))
-}
-
-fn edges<'a>(
-    intervals: impl IntoIterator<Item = &'a Interval> + 'a,
-    change: impl Fn(bool) -> Change + 'a,
-) -> impl Iterator<Item = (Time, Change)> + 'a {
-    intervals.into_iter().flat_map(move |interval| [(interval.begin, change(true)), (interval.end, change(false))])
 }
 
 /// The state of everything that matters to one device.

@@ -1,7 +1,9 @@
 //! One device: its kernel's connections and its application. Sans-IO.
 
+mod life;
 #[cfg(test)]
 mod probe;
+mod socket;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -14,17 +16,18 @@ use cardiogram_policies::{
 };
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use self::socket::Socket;
 use super::{
     Context, Shared,
-    living::{Addresses, Happening, Living},
+    living::{Addresses, Living},
     tap::Tap,
 };
 use crate::{
     address,
-    config::{OldSockets, TrafficConfig},
+    config::TrafficConfig,
     frame::Frame,
-    life::{Address, Life, Move},
-    outcome::{Cause, PacketCounts},
+    life::Life,
+    outcome::PacketCounts,
     packet::Packet,
     tcp::{self, Connection, Failure, State},
     trace::DeviceEvent,
@@ -87,14 +90,6 @@ enum Phase {
     Stopped,
     /// There is no process.
     Dead,
-}
-
-struct Socket {
-    tcp: Connection,
-    up: Tap,
-    down: Tap,
-    /// Bytes read that are not a whole frame yet.
-    stream: Vec<u8>,
 }
 
 impl Device {
@@ -277,122 +272,6 @@ impl Device {
             _ => {
                 self.notice(context);
             }
-        }
-    }
-
-    /// Lets what happens to the device at this moment happen.
-    fn live(&mut self, context: &mut Context) {
-        let now = context.now;
-        if let Some((old, _)) = self.addresses.lingering.filter(|(_, until)| *until <= now) {
-            self.addresses.lingering = None;
-            self.detached(old, Cause::NetworkSwitch, OldSockets::Abort, context);
-        }
-        while let Some(what) = self.living.as_mut().and_then(|living| living.pop(now)) {
-            self.wake(now);
-            context.kernel = self.kernel(now);
-            match what {
-                Happening::Moves(to) => self.relocate(to, context),
-                Happening::Dies => self.die(context),
-                Happening::Starts => self.start(context),
-                Happening::Turns(state) => self.turn(state, context),
-            }
-        }
-    }
-
-    fn relocate(&mut self, Move { to, cause, old_sockets, .. }: Move, context: &mut Context) {
-        // Only one old address lingers.
-        if let Some((old, _)) = self.addresses.lingering.take() {
-            self.detached(old, cause, OldSockets::Abort, context);
-        }
-        let old = std::mem::replace(&mut self.addresses.current, to);
-        if let Some(old) = old {
-            if old_sockets == OldSockets::Linger && to.is_some() {
-                self.addresses.lingering = Some((old, context.now + LINGER));
-            } else {
-                self.detached(old, cause, old_sockets, context);
-            }
-        }
-        context.addresses = self.addresses;
-        if let Some(Address { network, lease }) = to {
-            if old.is_none_or(|old| old.network != network) {
-                context.switch_radio(self.index, network, true);
-            }
-            context.io.device(self.index, DeviceEvent::Attached { network, lease });
-        }
-        self.tell_of_network(context);
-    }
-
-    /// An address is gone, and with it what `old_sockets` says.
-    fn detached(&mut self, old: Address, cause: Cause, old_sockets: OldSockets, context: &mut Context) {
-        context.addresses = self.addresses;
-        let Address { network, lease } = old;
-        if self.addresses.current.is_none_or(|current| current.network != network) {
-            context.switch_radio(self.index, network, false);
-        }
-        context.io.device(self.index, DeviceEvent::Detached { network, lease, cause });
-        if old_sockets == OldSockets::Rot {
-            return;
-        }
-        let ip = old.of(self.index);
-        self.orphans.retain(|socket| *socket.tcp.local().ip() != ip);
-        let Some(socket) = self.socket.take_if(|socket| *socket.tcp.local().ip() == ip) else { return };
-        match self.phase {
-            Phase::Online => self.lost(socket.tcp.local().port(), LossReason::Aborted, context),
-            _ => self.failed(AttemptFailure::NoNetwork, context),
-        }
-    }
-
-    fn tell_of_network(&mut self, context: &mut Context) {
-        let now = context.now;
-        let network = self.addresses.current.map(|address| address.network);
-        match self.phase {
-            Phase::Starting { at } if at <= now => self.attempt(context),
-            Phase::Starting { .. } | Phase::Dead => {}
-            Phase::Online => {
-                self.heartbeat.on_event(now, &Event::NetworkChanged(network));
-                self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network));
-                self.beat(context);
-            }
-            Phase::Connecting { .. } => self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network)),
-            Phase::Waiting { .. } | Phase::Stopped => {
-                self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network));
-                self.plan(context);
-            }
-        }
-    }
-
-    fn die(&mut self, context: &mut Context) {
-        // A process that has not been started cannot be killed.
-        if matches!(self.phase, Phase::Starting { at } if at > context.now) {
-            return;
-        }
-        if self.socket.is_some() {
-            self.leave(context);
-        }
-        self.phase = Phase::Dead;
-        context.io.device(self.index, DeviceEvent::Killed);
-    }
-
-    fn start(&mut self, context: &mut Context) {
-        if !matches!(self.phase, Phase::Dead) {
-            return;
-        }
-        self.starts += 1;
-        (self.heartbeat, self.reconnect) = context.shared.policies(self.index, self.starts);
-        context.io.device(self.index, DeviceEvent::Started);
-        self.phase = Phase::Starting { at: context.now };
-        if let Some(state) = self.app_state {
-            self.heartbeat.on_event(context.now, &Event::AppState(state));
-        }
-        self.attempt(context);
-    }
-
-    fn turn(&mut self, state: AppState, context: &mut Context) {
-        self.app_state = Some(state);
-        context.io.device(self.index, DeviceEvent::AppState(state));
-        if !matches!(self.phase, Phase::Dead) {
-            self.heartbeat.on_event(context.now, &Event::AppState(state));
-            self.beat(context);
         }
     }
 
@@ -703,37 +582,5 @@ impl Device {
                 return port;
             }
         }
-    }
-}
-
-impl Socket {
-    /// Whether a packet that arrives is of this connection.
-    fn is_of(&self, packet: &Packet) -> bool {
-        self.tcp.local() == packet.dst && self.tcp.remote() == packet.src
-    }
-
-    fn on_packet(&mut self, device: u32, packet: &Packet, context: &mut Context) {
-        self.with_tcp(device, context, |socket, now, out| socket.tcp.on_packet(now, packet, out));
-    }
-
-    fn run_timers(&mut self, device: u32, context: &mut Context) {
-        if self.tcp.next_timer().is_some_and(|due| due <= context.kernel) {
-            self.with_tcp(device, context, |socket, now, out| socket.tcp.on_timer(now, out));
-        }
-    }
-
-    /// Lets TCP do something by the kernel's clock, and puts what it wants to send on the link.
-    fn with_tcp(&mut self, device: u32, context: &mut Context, work: impl FnOnce(&mut Self, Time, &mut Vec<Packet>)) {
-        work(self, context.kernel, context.packets);
-        self.transmit(device, context);
-    }
-
-    fn transmit(&mut self, device: u32, context: &mut Context) {
-        let mut packets = std::mem::take(context.packets);
-        for packet in packets.drain(..) {
-            context.send(device, &mut self.up, packet);
-        }
-        // Empty again, but with the room it has.
-        *context.packets = packets;
     }
 }
