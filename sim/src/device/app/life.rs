@@ -89,7 +89,10 @@ impl Device {
             Phase::Connecting { .. } => self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network)),
             Phase::Waiting { .. } | Phase::Stopped => {
                 self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network));
-                self.plan(context);
+                // Nobody tries without a network: there is nothing to plan until the next one.
+                if network.is_some() {
+                    self.plan(context);
+                }
             }
         }
     }
