@@ -124,7 +124,9 @@ fn sent(outcome: &Outcome) -> Vec<(Time, &Packet, Fate)> {
 /// The packets that the device's system threw away: of an address that it does not have.
 fn dropped(outcome: &Outcome) -> Vec<(Time, &Packet)> {
     let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
-        What::Dropped { packet, reason: DropReason::NoRoute } if entry.node == DEVICES => Some((entry.at, packet)),
+        What::Dropped { packet, reason: DropReason::NoRoute | DropReason::NetworkLeft } if entry.node == DEVICES => {
+            Some((entry.at, packet))
+        }
         _ => None,
     });
     packets.collect()

@@ -48,6 +48,7 @@ pub(crate) fn dropped(out: &mut Vec<u8>, packet: &Packet, reason: DropReason) {
         DropReason::Backlog => 2,
         DropReason::NoRoute => 3,
         DropReason::NoPort => 4,
+        DropReason::NetworkLeft => 5,
     });
     write_packet(out, packet);
 }

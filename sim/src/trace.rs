@@ -133,6 +133,8 @@ pub enum DropReason {
     NoRoute,
     /// The NAT has no port for it.
     NoPort,
+    /// It waited for the radio, and the device has left the network meanwhile.
+    NetworkLeft,
 }
 
 /// What happens to a device.

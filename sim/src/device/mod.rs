@@ -82,7 +82,7 @@ struct Context<'a, 'io> {
 impl Context<'_, '_> {
     /// Sends a packet of `device` on a connection followed by `tap`, as soon as the radio is up.
     fn send(&mut self, device: u32, tap: &mut Tap, packet: Packet) {
-        if !self.has_address(device, *packet.src.ip(), &packet) {
+        if !self.has_address(device, *packet.src.ip(), &packet, DropReason::NoRoute) {
             return;
         }
         let mut counts = PacketCounts::default();
@@ -98,10 +98,10 @@ impl Context<'_, '_> {
     }
 
     /// Whether an address is one of the device's. For one that is not, nothing goes out or comes in: the packet is dropped.
-    fn has_address(&mut self, device: u32, ip: Ipv4Addr, packet: &Packet) -> bool {
+    fn has_address(&mut self, device: u32, ip: Ipv4Addr, packet: &Packet, otherwise: DropReason) -> bool {
         let has = self.addresses.hold(device, ip);
         if !has {
-            self.io.dropped(packet, DropReason::NoRoute);
+            self.io.dropped(packet, otherwise);
         }
         has
     }
@@ -117,7 +117,7 @@ impl Context<'_, '_> {
     fn switch_radio(&mut self, device: u32, network: u32, on: bool) {
         let Some(modem) = self.modems[network as usize].get_mut(device as usize) else { return };
         for packet in modem.switch(self.now, on) {
-            self.io.dropped(&packet, DropReason::NoRoute);
+            self.io.dropped(&packet, DropReason::NetworkLeft);
         }
     }
 
@@ -194,7 +194,7 @@ impl Node for DeviceGroup {
                 packet.dst.set_ip(address.of(device.index()));
             }
             let ip = *packet.dst.ip();
-            if !context.has_address(device.index(), ip, &packet) {
+            if !context.has_address(device.index(), ip, &packet, DropReason::NoRoute) {
                 return;
             }
             device.count_arrival(&packet, &mut context.counts.totals.down);
@@ -217,12 +217,12 @@ impl Node for DeviceGroup {
                     let Some(risen) = modem.and_then(|modem| modem.rise(now)) else { continue };
                     context.io.device(index, DeviceEvent::RadioUp { waited: risen.waited });
                     for (packet, counts) in risen.up {
-                        if context.has_address(index, *packet.src.ip(), &packet) {
+                        if context.has_address(index, *packet.src.ip(), &packet, DropReason::NetworkLeft) {
                             context.transmit(index, packet, &counts);
                         }
                     }
                     for packet in risen.down {
-                        if context.has_address(index, *packet.dst.ip(), &packet) {
+                        if context.has_address(index, *packet.dst.ip(), &packet, DropReason::NetworkLeft) {
                             device.on_packet(&packet, context);
                         }
                     }
