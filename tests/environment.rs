@@ -19,7 +19,7 @@ use cardiogram_sim::{
     config::{FaultConfig, NatClass, NatConfig, TcpPreset, TrafficConfig},
     outcome::{Cause, DetectedBy, Detection, EpisodeOutcome},
     packet::{Flags, Packet},
-    trace::{DeviceEvent, DropReason, NatEvent, NodeId, ServerEvent, What},
+    trace::{DeviceEvent, DropReason, NatEvent},
 };
 use common::*;
 
@@ -42,47 +42,8 @@ fn forgotten(class: NatClass) -> WorldConfig {
 const EXPIRED: Time = Time::from_millis(60_220);
 const BEAT: Time = Time::from_millis(100_200);
 
-fn received(outcome: &Outcome, by: NodeId) -> Vec<(Time, &Packet)> {
-    let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
-        What::Received { packet, .. } if entry.node == by => Some((entry.at, packet)),
-        _ => None,
-    });
-    packets.collect()
-}
-
-fn sent(outcome: &Outcome, by: NodeId) -> Vec<(Time, &Packet)> {
-    let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
-        What::Sent { packet, .. } if entry.node == by => Some((entry.at, packet)),
-        _ => None,
-    });
-    packets.collect()
-}
-
-fn dropped(outcome: &Outcome, by: NodeId) -> Vec<(Time, DropReason)> {
-    let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
-        What::Dropped { reason, .. } if entry.node == by => Some((entry.at, *reason)),
-        _ => None,
-    });
-    packets.collect()
-}
-
 fn resets(packets: &[(Time, &Packet)]) -> Vec<Time> {
     packets.iter().filter(|(_, packet)| packet.flags.has(Flags::RST)).map(|(at, _)| *at).collect()
-}
-
-fn sessions_closed(outcome: &Outcome) -> Vec<Time> {
-    let closed = entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Server { event: ServerEvent::SessionClosed { .. }, .. } => Some(entry.at),
-        _ => None,
-    });
-    closed.collect()
-}
-
-/// The only episode of a run.
-#[track_caller]
-fn only_episode(outcome: &Outcome) -> (Time, Cause, Option<Detection>) {
-    let [episode] = outcome.episodes[..] else { panic!("one episode: {:?}", outcome.episodes) };
-    (episode.begin, episode.cause, episode.detection)
 }
 
 fn by_transport(at: Time, reason: LossReason) -> Detection {

@@ -23,7 +23,7 @@ use cardiogram_sim::{
     },
     outcome::{Cause, DetectedBy, Detection, Episode, EpisodeOutcome},
     packet::{Flags, Packet},
-    trace::{DeviceEvent, DropReason, Fate, NatEvent, ServerEvent, What},
+    trace::{DeviceEvent, DropReason, Fate, NatEvent, What},
 };
 use common::*;
 
@@ -137,14 +137,6 @@ fn sources(outcome: &Outcome) -> Vec<(Time, Ipv4Addr)> {
     let mut sources: Vec<(Time, Ipv4Addr)> = sent(outcome).iter().map(|(at, p, _)| (*at, *p.src.ip())).collect();
     sources.dedup_by_key(|(_, source)| *source);
     sources
-}
-
-fn sessions_closed(outcome: &Outcome) -> Vec<Time> {
-    let closed = entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Server { event: ServerEvent::SessionClosed { .. }, .. } => Some(entry.at),
-        _ => None,
-    });
-    closed.collect()
 }
 
 fn ports(outcome: &Outcome) -> Vec<u16> {

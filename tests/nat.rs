@@ -24,7 +24,7 @@ use cardiogram_sim::{
     outcome::{Cause, DetectedBy, Detection},
     packet::{Flags, Packet},
     run,
-    trace::{DeviceEvent, DropReason, NatEvent, NodeId, ServerEvent, What},
+    trace::{DeviceEvent, DropReason, NatEvent, NodeId, What},
 };
 use common::*;
 
@@ -52,40 +52,8 @@ const LAST: Time = Time::from_millis(220);
 const EXPIRED: Time = Time::from_millis(60_220);
 const BEAT: Time = Time::from_millis(100_200);
 
-fn received(outcome: &Outcome, by: NodeId) -> Vec<(Time, &Packet)> {
-    let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
-        What::Received { packet, .. } if entry.node == by => Some((entry.at, packet)),
-        _ => None,
-    });
-    packets.collect()
-}
-
-fn sent(outcome: &Outcome, by: NodeId) -> Vec<(Time, &Packet)> {
-    let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
-        What::Sent { packet, .. } if entry.node == by => Some((entry.at, packet)),
-        _ => None,
-    });
-    packets.collect()
-}
-
-fn dropped(outcome: &Outcome, by: NodeId) -> Vec<(Time, DropReason)> {
-    let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
-        What::Dropped { reason, .. } if entry.node == by => Some((entry.at, *reason)),
-        _ => None,
-    });
-    packets.collect()
-}
-
 fn with(flag: Flags, packets: &[(Time, &Packet)]) -> Vec<Time> {
     packets.iter().filter(|(_, packet)| packet.flags.has(flag)).map(|(at, _)| *at).collect()
-}
-
-fn sessions_closed(outcome: &Outcome) -> Vec<Time> {
-    let closed = entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Server { event: ServerEvent::SessionClosed { .. }, .. } => Some(entry.at),
-        _ => None,
-    });
-    closed.collect()
 }
 
 /// What happened at the NATs behind the first one.
@@ -100,17 +68,6 @@ fn outer_events(outcome: &Outcome) -> Vec<(Time, u32, NatEvent)> {
 /// When mappings ended that were not closed, and why.
 fn ends(outcome: &Outcome) -> Vec<(Time, NatEvent)> {
     nat_events(outcome).filter(|(_, event)| !matches!(event, NatEvent::Created { .. })).collect()
-}
-
-/// The only episode of a run.
-#[track_caller]
-fn only_episode(outcome: &Outcome) -> (Time, Cause, Option<Detection>) {
-    let [episode] = outcome.episodes[..] else { panic!("one episode: {:?}", outcome.episodes) };
-    (episode.begin, episode.cause, episode.detection)
-}
-
-fn reset(at: Time) -> Detection {
-    Detection { at, by: DetectedBy::Transport(LossReason::Reset) }
 }
 
 fn closed(at: Time) -> Detection {

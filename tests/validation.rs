@@ -23,15 +23,15 @@ mod common;
 use std::time::Duration;
 
 use cardiogram_policies::{
-    HeartbeatSpec, LossReason, ReconnectSpec, ServerSpec, Time, reconnect::FixedDelay, server::IdleReaper, unit::Span,
+    HeartbeatSpec, ReconnectSpec, ServerSpec, Time, reconnect::FixedDelay, server::IdleReaper, unit::Span,
 };
 use cardiogram_scenarios::network;
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{NatConfig, RadioConfig},
-    outcome::{Cause, DetectedBy, Detection},
-    packet::{Flags, Packet},
-    trace::{DeviceEvent, DropReason, NatEvent, NodeId, ServerEvent, What},
+    outcome::Cause,
+    packet::Flags,
+    trace::{DeviceEvent, DropReason, NatEvent, NodeId, What},
 };
 use common::*;
 
@@ -53,15 +53,8 @@ fn beats(every: u64) -> HeartbeatSpec {
     fixed(secs(every), secs(every), 1)
 }
 
-fn received(outcome: &Outcome, by: NodeId) -> impl Iterator<Item = (Time, &Packet)> {
-    entries(outcome).iter().filter_map(move |entry| match &entry.what {
-        What::Received { packet, .. } if entry.node == by => Some((entry.at, packet)),
-        _ => None,
-    })
-}
-
 fn resets(outcome: &Outcome, by: NodeId) -> Vec<Time> {
-    received(outcome, by).filter(|(_, packet)| packet.flags.has(Flags::RST)).map(|(at, _)| at).collect()
+    received(outcome, by).into_iter().filter(|(_, packet)| packet.flags.has(Flags::RST)).map(|(at, _)| at).collect()
 }
 
 /// What the NAT threw away because it had no mapping for it.
@@ -71,24 +64,6 @@ fn unmapped(outcome: &Outcome) -> Vec<Time> {
         .filter(|entry| matches!(entry.what, What::Dropped { reason: DropReason::NoMapping, .. }))
         .map(|entry| entry.at)
         .collect()
-}
-
-fn sessions_closed(outcome: &Outcome) -> Vec<Time> {
-    let closed = entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Server { event: ServerEvent::SessionClosed { .. }, .. } => Some(entry.at),
-        _ => None,
-    });
-    closed.collect()
-}
-
-#[track_caller]
-fn only_episode(outcome: &Outcome) -> (Time, Cause, Option<Detection>) {
-    let [episode] = outcome.episodes[..] else { panic!("one episode: {:?}", outcome.episodes) };
-    (episode.begin, episode.cause, episode.detection)
-}
-
-fn reset(at: Time) -> Detection {
-    Detection { at, by: DetectedBy::Transport(LossReason::Reset) }
 }
 
 /// The world's run with the first seed whose only push before `until` is created at a moment that `fits`; and the moment.
@@ -123,7 +98,7 @@ fn idle_past_a_carriers_timeout_a_push_is_lost_in_silence() {
     let series: Vec<Time> = series.iter().map(|ms| push + CORE + millis(*ms)).collect();
     assert_eq!(unmapped(&outcome)[..series.len()], series);
     assert_eq!((resets(&outcome, DEVICES), resets(&outcome, SERVER)), (vec![], vec![]));
-    assert!(received(&outcome, DEVICES).all(|(at, _)| at < expired));
+    assert!(received(&outcome, DEVICES).into_iter().all(|(at, _)| at < expired));
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, ReconnectSpec, ServerSpec, StrategySpec, Time,
+    HeartbeatSpec, LossReason, ReconnectSpec, ServerSpec, StrategySpec, Time,
     heartbeat::{FirstBeat, Fixed, LateReply},
     preset::{self, Preset},
     unit::{Delay, Span},
@@ -18,8 +18,10 @@ use cardiogram_sim::{
         Cut, DevicesConfig, Direction, Distribution, FaultConfig, LifeConfig, LinkConfig, LinkName, NatConfig,
         NatFlush, ServerConfig, ServerFault, TrafficConfig, When,
     },
+    outcome::{Cause, DetectedBy, Detection},
+    packet::Packet,
     run,
-    trace::{DeviceEvent, Entry, NatEvent, NodeId, What},
+    trace::{DeviceEvent, DropReason, Entry, NatEvent, NodeId, ServerEvent, What},
 };
 
 /// The nodes of a world with one server, in the order of the record.
@@ -164,6 +166,54 @@ pub fn nat_events(outcome: &Outcome) -> impl Iterator<Item = (Time, NatEvent)> +
         What::Nat { event, .. } => Some((entry.at, event)),
         _ => None,
     })
+}
+
+/// What a node received, with the time.
+pub fn received(outcome: &Outcome, by: NodeId) -> Vec<(Time, &Packet)> {
+    let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
+        What::Received { packet, .. } if entry.node == by => Some((entry.at, packet)),
+        _ => None,
+    });
+    packets.collect()
+}
+
+/// What a node put on its links, with the time.
+pub fn sent(outcome: &Outcome, by: NodeId) -> Vec<(Time, &Packet)> {
+    let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
+        What::Sent { packet, .. } if entry.node == by => Some((entry.at, packet)),
+        _ => None,
+    });
+    packets.collect()
+}
+
+/// What a node threw away: when, and why.
+pub fn dropped(outcome: &Outcome, by: NodeId) -> Vec<(Time, DropReason)> {
+    let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
+        What::Dropped { reason, .. } if entry.node == by => Some((entry.at, *reason)),
+        _ => None,
+    });
+    packets.collect()
+}
+
+/// The only episode of a run.
+#[track_caller]
+pub fn only_episode(outcome: &Outcome) -> (Time, Cause, Option<Detection>) {
+    let [episode] = outcome.episodes[..] else { panic!("one episode: {:?}", outcome.episodes) };
+    (episode.begin, episode.cause, episode.detection)
+}
+
+/// When servers closed sessions.
+pub fn sessions_closed(outcome: &Outcome) -> Vec<Time> {
+    let closed = entries(outcome).iter().filter_map(|entry| match entry.what {
+        What::Server { event: ServerEvent::SessionClosed { .. }, .. } => Some(entry.at),
+        _ => None,
+    });
+    closed.collect()
+}
+
+/// A detection by RST.
+pub fn reset(at: Time) -> Detection {
+    Detection { at, by: DetectedBy::Transport(LossReason::Reset) }
 }
 
 /// When the messages that devices sent were handed to TCP: at their creation, where there was a session.
