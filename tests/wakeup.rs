@@ -14,7 +14,10 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::{
     Outcome, WorldConfig,
-    config::{Carries, Direction, FaultConfig, LinkName, RadioConfig, TailStage, Undelivered, WakeupConfig},
+    config::{
+        Carries, Direction, FaultConfig, Kill, LinkName, NetworkConfig, OldSockets, RadioConfig, Switch, TailStage,
+        Undelivered, WakeupConfig,
+    },
     trace::{DeviceEvent, ServerEvent, What},
 };
 use common::*;
@@ -95,6 +98,34 @@ fn a_device_that_waits_is_woken_for_a_message_and_fetches_it() {
 
     let deaf = go(&WorldConfig { wakeup: None, ..world }, 1);
     assert_eq!((deaf.totals.sessions, deaf.totals.wakeups), (1, 0));
+}
+
+/// The platform starts an application that was killed for a wake-up, and so brings it back.
+#[test]
+fn a_killed_process_is_started_for_a_wake_up() {
+    let kill = FaultConfig::Kill(Kill { when: at(RESTART), lasts: None });
+    let world = WorldConfig { faults: vec![kill], ..waiting() };
+    let message = messages(&world)[0];
+    let outcome = go_traced(&world, 1);
+    let started = times(&outcome, |event| matches!(event, DeviceEvent::Started));
+    assert_eq!((woken(&outcome), started), (vec![message + WAY], vec![message + WAY]));
+    assert_eq!(sessions(&outcome)[1], message + WAY + 2 * RTT);
+    assert!(delivered(&outcome).contains(&(message + WAY + 2 * RTT)));
+}
+
+/// The service keeps what a device without a network cannot get, and finds it on another network, at another address.
+#[test]
+fn a_wake_up_finds_the_device_on_its_next_network() {
+    let mut world = waiting();
+    let message = messages(&world)[0];
+    let wifi = NetworkConfig { access: link(ACCESS), radio: None, nat: world.nat.clone() };
+    world.networks.insert("wifi".into(), wifi);
+    let (when, gap, old_sockets) = (at(message + secs(1)), Some(constant(secs(60))), OldSockets::Abort);
+    world.faults.push(FaultConfig::Switch(Switch { when, to: Some("wifi".into()), lasts: None, gap, old_sockets }));
+    let outcome = go_traced(&world, 1);
+    let back = message + secs(61);
+    assert!(age(woken(&outcome)[0]) - age(back) <= Duration::from_micros(1));
+    assert_eq!(sessions(&outcome)[1], woken(&outcome)[0] + 2 * RTT);
 }
 
 /// Nothing passes a cut of the device's access link: the service keeps the call until its end.
