@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use cardiogram_policies::Time;
+use cardiogram_policies::{Time, unit::Span};
 use rand_core::Rng;
 
 use crate::{
@@ -34,6 +34,19 @@ pub(crate) fn intervals(
         end
     });
     merge(found)
+}
+
+/// The moments of a fault that takes no time of its own.
+pub(crate) fn moments(
+    when: &When,
+    horizon: Time,
+    seed: u64,
+    component: &str,
+    index: u64,
+) -> impl Iterator<Item = Time> + use<> {
+    // The shortest length keeps two of them apart.
+    let instant = Distribution::Constant(Span::millis(1));
+    intervals(when, Some(&instant), horizon, seed, component, index).into_iter().map(|interval| interval.begin)
 }
 
 /// When a flapping link is down.

@@ -13,6 +13,7 @@ mod change;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    rc::Rc,
     time::Duration,
 };
 
@@ -22,9 +23,9 @@ use self::change::{Change, Outside, common_changes, cut_changes, edges};
 use crate::{
     accuracy::Output,
     comeback::{self, Comeback},
-    config::{NatClass, Network, WorldConfig},
+    config::{NatClass, WorldConfig},
     life::Address,
-    nat,
+    nat::Treatment,
     outcome::{Accuracy, Cause, DetectedBy, Detection, Episode, FalseAlarm},
     path::{self, Key},
     trace::{DeviceEvent, Fact, NatEvent},
@@ -47,7 +48,6 @@ pub(crate) struct Verdict {
 /// Judges a run by the facts of its nodes, in the order of the nodes.
 pub(crate) fn judge<'a>(
     config: &WorldConfig,
-    seed: u64,
     schedule: &Schedule,
     facts: impl Iterator<Item = &'a [(Time, Fact)]>,
 ) -> Verdict {
@@ -60,7 +60,7 @@ pub(crate) fn judge<'a>(
             of_nats.push((*at, *fact));
         }
     }
-    let classes = classes(config, seed);
+    let classes = classes(schedule);
     let steps = path::steps(of_nats.clone());
     let comebacks: Vec<Comeback> = (0..)
         .zip(config.all_networks())
@@ -96,16 +96,9 @@ pub(crate) fn judge<'a>(
 /// single one.
 type Classes = Vec<Vec<Vec<NatClass>>>;
 
-fn classes(config: &WorldConfig, seed: u64) -> Classes {
-    let of_network = |network: Network<'_>| {
-        let of_nat = |(index, config_of_nat)| {
-            let subscribers = if index == 0 { config.devices.count } else { 1 };
-            let treatments = nat::treatments(config_of_nat, &nat::stream(&network, index), subscribers, seed);
-            treatments.into_iter().map(|treatment| treatment.class).collect()
-        };
-        (0..).zip(network.nat).map(of_nat).collect()
-    };
-    config.all_networks().map(of_network).collect()
+fn classes(schedule: &Schedule) -> Classes {
+    let of_nat = |treatments: &Rc<[Treatment]>| treatments.iter().map(|treatment| treatment.class).collect();
+    schedule.networks.iter().map(|network| network.treatments.iter().map(of_nat).collect()).collect()
 }
 
 /// The state of everything that matters to one device.

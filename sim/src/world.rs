@@ -12,7 +12,7 @@ use crate::{
     life::{self, Address, Life},
     link::{Effect, LaneConfig, Link, What},
     link_faults::{self, Cuts, Struck},
-    nat::{self, Nat, NatFaults, Place},
+    nat::{self, Nat, NatFaults, Place, Treatment},
     node::Host,
     random::Coins,
     schedule::{self, Interval},
@@ -86,6 +86,8 @@ pub(crate) struct NetworkSchedule {
     pub(crate) dead_leases: Vec<Vec<Interval>>,
     /// Faults of each NAT.
     pub(crate) nats: Vec<NatFaults>,
+    /// How each NAT treats its subscribers.
+    pub(crate) treatments: Vec<Rc<[Treatment]>>,
 }
 
 impl Schedule {
@@ -101,6 +103,13 @@ impl Schedule {
                 .map(|device| link_faults::cuts(config, Struck::Access { network: network.name, device }, seed))
                 .collect(),
             nats: (0..network.nat.len() as u32).map(|nat| nat_faults(config, network, nat, seed)).collect(),
+            treatments: (0..)
+                .zip(network.nat)
+                .map(|(index, of_nat)| {
+                    let subscribers = nat::subscribers(index, config.devices.count);
+                    nat::treatments(of_nat, &nat::stream(&network, index), subscribers, seed).into()
+                })
+                .collect(),
         };
         let servers: Vec<_> = (0..config.server.count).map(|server| ServerFaults::draw(config, server, seed)).collect();
         Self {
@@ -111,9 +120,7 @@ impl Schedule {
             servers,
         }
     }
-}
 
-impl Schedule {
     /// When nothing can reach a device: where it is cut off downwards, and while it has no network.
     fn unreachable(&self, device: usize) -> Vec<Interval> {
         let moves = self.lives.get(device).map_or(&[][..], |life| &life.moves);
@@ -149,10 +156,7 @@ fn nat_faults(config: &WorldConfig, network: Network<'_>, nat: u32, seed: u64) -
         let name = network.component(&name);
         match fault {
             FaultConfig::NatFlush(NatFlush { network: of_network, nat: of, when }) if hits(of_network, *of) => {
-                // A flush takes no time of its own; the shortest length keeps two of them apart.
-                let instant = Distribution::Constant(Span::millis(1));
-                let drawn = schedule::intervals(when, Some(&instant), horizon, seed, &name, u64::from(nat));
-                flushes.extend(drawn.iter().map(|interval| interval.begin));
+                flushes.extend(schedule::moments(when, horizon, seed, &name, u64::from(nat)));
             }
             FaultConfig::NatTimeout(fault) if hits(&fault.network, fault.nat) => {
                 let drawn =
@@ -202,7 +206,8 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
             }
             let place = Place { network: number, index, is_last, devices: config.devices.count, servers };
             let faults = &of_network.nats[index as usize];
-            let node = Nat::new(nat.clone(), place, &nat::stream(network, index), faults, seed);
+            let treatments = of_network.treatments[index as usize].clone();
+            let node = Nat::new(nat.clone(), place, treatments, &nat::stream(network, index), faults, seed);
             hosts.push(Host::new(layout.nat(number, index), Box::new(node), links, keep_trace));
         }
     }

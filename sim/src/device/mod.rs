@@ -179,9 +179,14 @@ impl DeviceGroup {
         let (kernel, addresses) = (device.kernel(now), device.addresses());
         let mut context = Context { now, shared, counts, packets, modems: &mut self.modems, io, kernel, addresses };
         event(device, &mut context);
+        self.set_timer(index);
+    }
+
+    /// Sets when a device wants to be woken next, for itself or for a radio that will be up.
+    fn set_timer(&mut self, index: u32) {
         let radios = self.modems.iter().filter_map(|of_network| of_network.get(index as usize));
-        let radio_up = radios.filter_map(Modem::next_wake);
-        self.timers.set(index, radio_up.chain(device.next_wake()).min());
+        let device = self.devices[index as usize].next_wake();
+        self.timers.set(index, radios.filter_map(Modem::next_wake).chain(device).min());
     }
 }
 
@@ -234,10 +239,9 @@ impl Node for DeviceGroup {
 
     #[cfg(test)]
     fn freeze(&mut self, now: Time) {
-        for (index, device) in (0..).zip(&mut self.devices) {
-            device.freeze(now);
-            let radios = self.modems.iter().filter_map(|of_network| of_network.get(index as usize));
-            self.timers.set(index, radios.filter_map(Modem::next_wake).chain(device.next_wake()).min());
+        for index in 0..self.devices.len() {
+            self.devices[index].freeze(now);
+            self.set_timer(index as u32);
         }
     }
 

@@ -89,7 +89,7 @@ fn outcome(
         .map(|device| traffic::start(seed, device, config.devices.start_within.get()))
         .collect();
     let facts = || finished.iter().map(|host| &host.facts[..]);
-    let verdict = truth::judge(config, seed, schedule, facts());
+    let verdict = truth::judge(config, schedule, facts());
     let mut peaks = Peaks { sessions: peak::sessions(facts()), ..Peaks::default() };
 
     let created = config.traffic.down.map_or(0, |mean| {
@@ -110,7 +110,7 @@ fn outcome(
         if node == world::DEVICES.0 as usize {
             totals = host.counts.totals;
             radio = host.counts.radio;
-            learning = learning::learnings(config, seed, schedule, host.counts.intervals);
+            learning = learning::learnings(config, schedule, host.counts.intervals);
             peaks.attempts_per_s = host.counts.attempts.most();
         }
         server_busy += host.counts.server_busy;

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use cardiogram_policies::{Time, unit::Span};
+use cardiogram_policies::Time;
 
 use crate::{
     config::{Distribution, FaultConfig, OldSockets, WorldConfig},
@@ -127,16 +127,14 @@ fn edges(config: &WorldConfig, index: u64, seed: u64) -> Vec<Edge<'_>> {
         let FaultConfig::Switch(switch) = fault else { continue };
         let edge =
             |at, what| Edge { at, what, gap: switch.gap.as_ref(), old_sockets: switch.old_sockets, name: name.clone() };
-        let instant = Distribution::Constant(Span::millis(1));
-        let lasts = if switch.to.is_some() { switch.lasts.as_ref() } else { Some(&instant) };
-        for span in schedule::intervals(&switch.when, lasts, horizon, seed, &name, index) {
-            match &switch.to {
-                None => edges.push(edge(span.begin, What::Renews)),
-                Some(to) => {
-                    edges.push(edge(span.begin, What::Begins(place, config.network_number(to))));
-                    edges.push(edge(span.end, What::Ends(place)));
-                }
-            }
+        let Some(to) = &switch.to else {
+            let renewals = schedule::moments(&switch.when, horizon, seed, &name, index);
+            edges.extend(renewals.map(|at| edge(at, What::Renews)));
+            continue;
+        };
+        for span in schedule::intervals(&switch.when, switch.lasts.as_ref(), horizon, seed, &name, index) {
+            edges.push(edge(span.begin, What::Begins(place, config.network_number(to))));
+            edges.push(edge(span.end, What::Ends(place)));
         }
     }
     edges.retain(|edge| edge.at < horizon);

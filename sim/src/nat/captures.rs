@@ -5,7 +5,7 @@ use std::{net::SocketAddrV4, time::Duration};
 
 use cardiogram_policies::{Time, heartbeat::Keepalive, unit::Span};
 
-use super::{Nat, NatFaults, Place as NatPlace};
+use super::{Nat, NatFaults, Place as NatPlace, treatments};
 use crate::{
     address,
     config::{Distribution, LinkConfig, NatClass, NatConfig, TcpPreset},
@@ -37,7 +37,8 @@ struct Router {
 impl Router {
     fn new(config: NatConfig, flushes: Vec<Time>) -> Self {
         let place = NatPlace { network: 0, index: 0, is_last: true, devices: 1, servers: 1 };
-        let nat = Nat::new(config, place, "nat", &NatFaults { flushes, ..NatFaults::default() }, 7);
+        let treatments = treatments(&config, "nat", 1, 7).into();
+        let nat = Nat::new(config, place, treatments, "nat", &NatFaults { flushes, ..NatFaults::default() }, 7);
         let delay = Distribution::Constant(Span::at_least(Duration::from_micros(1)));
         let link = LinkConfig::of_delay(delay);
         let wire = |direction| {

@@ -15,6 +15,7 @@ mod table;
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
+    rc::Rc,
     time::Duration,
 };
 
@@ -53,11 +54,9 @@ pub(crate) struct Place {
     pub(crate) servers: u32,
 }
 
-impl Place {
-    /// How many subscribers it has.
-    pub(crate) const fn subscribers(self) -> u32 {
-        if self.index == 0 { self.devices } else { 1 }
-    }
+/// How many subscribers the NAT at `index` has: the devices, or the NAT in front of it.
+pub(crate) const fn subscribers(index: u32, devices: u32) -> u32 {
+    if index == 0 { devices } else { 1 }
 }
 
 /// What goes wrong with a NAT, drawn.
@@ -101,7 +100,7 @@ pub(crate) fn stream(network: &Network<'_>, index: u32) -> String {
 pub(crate) struct Nat {
     config: NatConfig,
     place: Place,
-    treatments: Vec<Treatment>,
+    treatments: Rc<[Treatment]>,
     table: Table,
     ports: Ports,
     /// Flushes to come, the next one last.
@@ -113,12 +112,19 @@ pub(crate) struct Nat {
 }
 
 impl Nat {
-    /// A NAT with an empty table.
-    pub(crate) fn new(config: NatConfig, place: Place, stream: &str, faults: &NatFaults, seed: u64) -> Self {
+    /// A NAT with an empty table; `stream` is what the names of its random streams begin with.
+    pub(crate) fn new(
+        config: NatConfig,
+        place: Place,
+        treatments: Rc<[Treatment]>,
+        stream: &str,
+        faults: &NatFaults,
+        seed: u64,
+    ) -> Self {
         let random = random::stream(seed, &format!("{stream}/ports"), 0);
         Self {
             place,
-            treatments: treatments(&config, stream, place.subscribers(), seed),
+            treatments,
             table: Table::new(config.table, config.background),
             ports: Ports::new(config.hold_down.map(Span::get), config.ports, random),
             flushes: faults.flushes.iter().rev().copied().collect(),
