@@ -9,9 +9,8 @@ mod common;
 use std::time::Duration;
 
 use cardiogram_policies::{
-    AttemptFailure, HeartbeatSpec, LossReason, ReconnectSpec, Time,
+    AttemptFailure, HeartbeatSpec, LossReason, Time,
     heartbeat::TcpKeepalive,
-    reconnect::FixedDelay,
     unit::{Delay, Span},
 };
 use cardiogram_sim::{
@@ -22,14 +21,6 @@ use cardiogram_sim::{
     trace::{DeviceEvent, DropReason, NatEvent},
 };
 use common::*;
-
-/// One session only: whoever loses it waits until the run is over.
-fn one_session(heartbeat: HeartbeatSpec) -> WorldConfig {
-    let mut world = world(heartbeat);
-    world.duration = Duration::from_hours(2);
-    world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: span(Duration::from_hours(24)) });
-    world
-}
 
 /// A session whose mapping is gone when the first beat comes, at 100.2 s; its last packet passed the NAT at 0.22 s.
 fn forgotten(class: NatClass) -> WorldConfig {

@@ -28,14 +28,6 @@ use cardiogram_sim::{
 };
 use common::*;
 
-/// One session only: whoever loses it waits until the run is over.
-fn one_session(heartbeat: HeartbeatSpec) -> WorldConfig {
-    let mut world = world(heartbeat);
-    world.duration = Duration::from_hours(2);
-    world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: span(Duration::from_hours(24)) });
-    world
-}
-
 /// A session whose mapping is gone when the first beat comes, at 100.2 s; its last packet passed the NAT at 0.22 s.
 fn forgotten(class: NatClass) -> WorldConfig {
     let mut world = one_session(fixed(secs(100), secs(10), 1));

@@ -10,6 +10,7 @@ use cardiogram_policies::{
     HeartbeatSpec, LossReason, ReconnectSpec, ServerSpec, StrategySpec, Time,
     heartbeat::{FirstBeat, Fixed, LateReply},
     preset::{self, Preset},
+    reconnect::FixedDelay,
     unit::{Delay, Span},
 };
 use cardiogram_sim::{
@@ -117,6 +118,14 @@ pub fn age(at: Time) -> Duration {
 /// At exactly this moment.
 pub fn at(time: Time) -> When {
     When::At(vec![Delay::new(age(time)).expect("a test is shorter than ten years")])
+}
+
+/// One session only: whoever loses it waits until the run is over.
+pub fn one_session(heartbeat: HeartbeatSpec) -> WorldConfig {
+    let mut world = world(heartbeat);
+    world.duration = Duration::from_hours(2);
+    world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: span(Duration::from_hours(24)) });
+    world
 }
 
 /// A cut of the access link both ways; `None`: to the end of the run.
