@@ -5,6 +5,7 @@ mod fixed;
 mod idle;
 mod leave;
 mod oracle;
+mod spec;
 mod tcp_keepalive;
 
 use std::time::Duration;
@@ -16,9 +17,10 @@ pub use self::{
     idle::{Anchor, Idle},
     leave::LeaveWhenQuiet,
     oracle::Oracle,
+    spec::HeartbeatSpec,
     tcp_keepalive::TcpKeepalive,
 };
-use crate::{Bounds, PolicyRng, Problem, Promises, Time};
+use crate::{Network, Time};
 
 /// A policy that keeps a connection alive and decides when it is dead.
 ///
@@ -37,6 +39,16 @@ pub trait Heartbeat: Send {
 
     /// When the policy wants to be polled next, events apart.
     fn deadline(&self) -> Option<Time>;
+
+    /// What it has learnt and wants to know again after a restart of its host, as text for the host to store; `None`: it
+    /// learns nothing. Asked for when [`Action::Remember`] says so.
+    fn memory(&self) -> Option<String> {
+        None
+    }
+
+    /// What [`memory`](Self::memory) said before the host was restarted; told before anything else. A text that it does not
+    /// understand counts as none: a policy has to live with an older version's memory.
+    fn recall(&mut self, _memory: &str) {}
 }
 
 /// What a host tells a heartbeat policy.
@@ -45,15 +57,17 @@ pub trait Heartbeat: Send {
 pub enum Event {
     /// A connection is established: the server has welcomed this client.
     Connected {
-        /// The network the connection runs over, as the host numbers its networks.
-        network: u32,
+        /// The network the connection runs over.
+        network: Network,
         /// The server at the other end, as the host numbers its servers.
         server: u32,
     },
     /// Bytes of the application were handed to the transport; a heartbeat's own bytes count too.
     BytesWritten,
-    /// Application bytes other than a heartbeat reply arrived.
+    /// Application bytes arrived that nothing else here describes.
     BytesReceived,
+    /// The peer's application acknowledged something of ours other than a heartbeat.
+    Acknowledged,
     /// The reply to a heartbeat arrived.
     HeartbeatReply {
         /// The heartbeat it answers.
@@ -68,9 +82,26 @@ pub enum Event {
     /// The connection is gone, and not by this policy's doing.
     Lost(LossReason),
     /// The device moved to another network, or lost it (`None`).
-    NetworkChanged(Option<u32>),
+    NetworkChanged(Option<Network>),
     /// The application went to another state.
     AppState(AppState),
+    /// The answer to [`Action::AskTransport`]: how long ago the transport last heard anything from the peer, an
+    /// acknowledgement or a keepalive's answer included (`tcpi_last_ack_recv` and `tcpi_last_data_recv` of `TCP_INFO`).
+    TransportHeard {
+        /// Before now.
+        ago: Duration,
+    },
+    /// The probe connection is up.
+    ProbeConnected,
+    /// The reply to a heartbeat on the probe connection arrived.
+    ProbeReply {
+        /// The heartbeat it answers.
+        id: u32,
+        /// From the moment the heartbeat was sent.
+        rtt: Duration,
+    },
+    /// The probe connection is gone, or did not come up, and not by this policy's doing.
+    ProbeLost,
 }
 
 /// How visible the application is to its user.
@@ -102,6 +133,8 @@ pub enum LossReason {
     UserTimeout,
     /// The device's own system ended it, because its network is gone (`ECONNABORTED`).
     Aborted,
+    /// The peer closed it with the word that heartbeats came too often (gRPC's `too_many_pings`).
+    TooManyPings,
 }
 
 /// What a heartbeat policy tells its host to do.
@@ -113,6 +146,8 @@ pub enum Action {
         /// Names the heartbeat.
         id: u32,
     },
+    /// Send a heartbeat that nobody answers: it refreshes the path and shows the peer that we live.
+    SendNotice,
     /// Switch the connection's TCP keepalive on with these times, or off.
     SetKeepalive(Option<Keepalive>),
     /// Set `TCP_USER_TIMEOUT`, or unset it.
@@ -123,6 +158,24 @@ pub enum Action {
     Trust,
     /// Close the connection and start anew.
     GiveUp(GiveUp),
+    /// Say how long ago the transport last heard from the peer; answered at once by [`Event::TransportHeard`].
+    AskTransport,
+    /// Open a second connection to the same server, over the same network, for probing; it is no session and carries nothing
+    /// but heartbeats. Answered by [`Event::ProbeConnected`] or [`Event::ProbeLost`]. It is gone with the session.
+    OpenProbe,
+    /// Send a heartbeat on the probe connection. Ids rise by one within a probe connection, from 0.
+    SendProbe {
+        /// Names the heartbeat.
+        id: u32,
+    },
+    /// Close the probe connection.
+    CloseProbe,
+    /// Open another connection beside this one and keep whichever answers first: the new one by its welcome, the old one by
+    /// any reply (gRPC's proposal A8). If the old one wins the race is over without an event; if the new one does, a
+    /// [`Event::Connected`] follows.
+    Race,
+    /// What [`Heartbeat::memory`] returns has changed: store it.
+    Remember,
 }
 
 /// The three numbers of TCP keepalive.
@@ -145,95 +198,11 @@ pub enum GiveUp {
     NoReply,
     /// Nothing at all arrived for too long.
     Silence,
+    /// Heartbeats went unanswered while the peer's transport went on answering: the service is dead, not the network, and
+    /// another server is the better choice.
+    ServiceDead,
+    /// Heartbeats went unanswered, and the transport heard nothing either.
+    NetworkDead,
     /// Nothing is wrong: there is nothing more to do on it for now. The connection is left on purpose; nobody is alarmed.
     Done,
-}
-
-/// A heartbeat policy as data. In a file it is a table named for the policy:
-/// `heartbeat.fixed = { interval = "30s", timeout = "15s" }`, or the bare name where it has no parameters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum HeartbeatSpec {
-    /// No heartbeat: only TCP itself, and the application's traffic, can notice a break.
-    None,
-    /// A heartbeat on a fixed grid.
-    Fixed(Fixed),
-    /// A heartbeat after a stretch of idleness.
-    Idle(Idle),
-    /// The kernel's keepalive; the application sends nothing.
-    TcpKeepalive(TcpKeepalive),
-    /// The yardstick that knows the round trip and the NAT's timeout.
-    Oracle(Oracle),
-    /// No heartbeat, and no lasting connection either: it is left when it is quiet.
-    LeaveWhenQuiet(LeaveWhenQuiet),
-}
-
-impl HeartbeatSpec {
-    /// A policy ready to run. `bounds` is what only an oracle may look at.
-    pub fn build(&self, bounds: &Bounds, rng: PolicyRng) -> Box<dyn Heartbeat> {
-        match self {
-            Self::None => Box::new(Silent),
-            Self::Fixed(spec) => Box::new(fixed::FixedHeartbeat::new(spec.clone(), rng)),
-            Self::Idle(spec) => Box::new(idle::IdleHeartbeat::new(spec.clone())),
-            Self::TcpKeepalive(spec) => Box::new(tcp_keepalive::KernelKeepalive::new(spec.clone())),
-            Self::Oracle(spec) => Box::new(fixed::FixedHeartbeat::new(spec.fixed(bounds), rng)),
-            Self::LeaveWhenQuiet(spec) => Box::new(leave::Leaving::new(spec)),
-        }
-    }
-
-    /// What the policy guarantees within `bounds`.
-    pub fn promises(&self, bounds: &Bounds) -> Promises {
-        match self {
-            Self::None => Promises { heartbeats_per_hour: Some(0), no_false_alarm: true, ..Promises::default() },
-            Self::Fixed(spec) => spec.promises(bounds),
-            Self::Idle(spec) => spec.promises(bounds),
-            Self::TcpKeepalive(spec) => spec.promises(bounds),
-            Self::Oracle(spec) => spec.fixed(bounds).promises(bounds),
-            Self::LeaveWhenQuiet(_) => LeaveWhenQuiet::promises(),
-        }
-    }
-
-    /// Contradictions between parameters, each with the path to the key that should change.
-    pub fn problems(&self) -> Vec<Problem> {
-        match self {
-            Self::None | Self::LeaveWhenQuiet(_) => Vec::new(),
-            Self::Fixed(spec) => spec.problems(),
-            Self::Idle(spec) => spec.problems(),
-            Self::TcpKeepalive(spec) => spec.problems(),
-            Self::Oracle(spec) => check_misses("oracle", spec.misses).into_iter().collect(),
-        }
-    }
-}
-
-/// What is wrong with a number of misses, if anything. Every policy that counts them has the same limits.
-fn check_misses(policy: &str, misses: u32) -> Option<Problem> {
-    (!(1..=1000).contains(&misses)).then(|| {
-        Problem::new(
-            format!("heartbeat.{policy}.misses"),
-            format!("{misses} misses are outside 1 to 1000"),
-            "use 1 to give up at the first unanswered heartbeat, 2 or 3 to ride out single losses",
-        )
-    })
-}
-
-/// The most beats in any hour when two beats are at least `interval` apart.
-fn per_hour(interval: Duration) -> u32 {
-    let beats = Duration::from_hours(1).as_micros() / interval.as_micros() + 1;
-    u32::try_from(beats).expect("3.6e9 microseconds of an hour fit in 32 bits")
-}
-
-/// No heartbeat at all.
-struct Silent;
-
-impl Heartbeat for Silent {
-    fn on_event(&mut self, _: Time, _: &Event) {}
-
-    fn poll(&mut self, _: Time) -> Option<Action> {
-        None
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        None
-    }
 }

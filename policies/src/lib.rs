@@ -12,6 +12,7 @@
 //! What this crate is not: it knows nothing of simulation, and it performs no input or output.
 
 pub mod heartbeat;
+pub mod network;
 #[cfg(feature = "presets")]
 pub mod preset;
 pub mod promise;
@@ -25,9 +26,10 @@ mod time;
 pub mod unit;
 
 pub use heartbeat::{Action, AppState, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason};
+pub use network::{Network, NetworkKind};
 pub use promise::{AttemptLimit, Bounds, Promises};
 pub use reconnect::{AttemptFailure, Reconnect, ReconnectEvent, ReconnectSpec, ServerChoice, Verdict};
-pub use server::{ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId};
+pub use server::{CloseReason, ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId};
 pub use strategy::{Problem, StrategySpec};
 pub use time::Time;
 

@@ -13,7 +13,7 @@ pub use self::{
     delay::FixedDelay,
     exponential::{DelayFrom, Exponential, Jitter, Reset},
 };
-use crate::{Bounds, GiveUp, LossReason, PolicyRng, Problem, Promises, Time};
+use crate::{AppState, Bounds, GiveUp, LossReason, Network, PolicyRng, Problem, Promises, Time};
 
 /// A policy that decides when and where to connect again.
 ///
@@ -37,14 +37,23 @@ pub enum ReconnectEvent {
         /// To this server.
         server: u32,
     },
-    /// The attempt ended in an established connection.
+    /// The transport's handshake of the attempt is done; the server has not welcomed the client yet.
+    Established,
+    /// The attempt ended in an established connection: the server has welcomed the client.
     Connected,
     /// The attempt failed.
     AttemptFailed(AttemptFailure),
     /// An established connection is gone.
     Lost(Ended),
     /// The device moved to another network, or lost it (`None`).
-    NetworkChanged(Option<u32>),
+    NetworkChanged(Option<Network>),
+    /// The application went to another state.
+    AppState(AppState),
+    /// The server tells the client not to come back before this time has passed; told before the attempt or the connection
+    /// ends.
+    RetryAfter(Duration),
+    /// The answer to [`Verdict::CheckAfter`]: whether the network carries anything at all.
+    NetworkChecked(bool),
 }
 
 /// Why an attempt failed.
@@ -81,6 +90,12 @@ pub enum Verdict {
         /// Where.
         server: ServerChoice,
     },
+    /// Wait, then find out whether the network carries anything, by a packet that costs less than an attempt; answered by
+    /// [`ReconnectEvent::NetworkChecked`], after which [`next`](Reconnect::next) is asked again.
+    CheckAfter {
+        /// From now. Zero: at once.
+        wait: Duration,
+    },
     /// Give up until something else happens (a network change, the user).
     Stop,
 }
@@ -93,6 +108,8 @@ pub enum ServerChoice {
     Same,
     /// The next one in the list, cyclically.
     Next,
+    /// This one.
+    Number(u32),
 }
 
 /// A reconnect policy as data, in the same form as [`HeartbeatSpec`](crate::HeartbeatSpec).

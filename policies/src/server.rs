@@ -2,6 +2,8 @@
 
 mod reaper;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 pub use self::reaper::IdleReaper;
@@ -30,11 +32,18 @@ pub trait ServerPolicy: Send {
 #[non_exhaustive]
 pub enum SessionEvent {
     /// The client was welcomed.
-    Opened,
+    Opened {
+        /// The heartbeat interval that it announced; `None`: it announced none.
+        interval: Option<Duration>,
+    },
     /// A heartbeat arrived.
     HeartbeatReceived,
     /// Any other valid frame arrived.
     FrameReceived,
+    /// The client answered the server's ping.
+    PongReceived,
+    /// A frame arrived that makes no sense.
+    MalformedReceived,
     /// The server wrote to the session.
     FrameSent,
     /// The session is gone.
@@ -49,7 +58,36 @@ pub enum ServerAction {
     Close {
         /// Which one.
         session: SessionId,
+        /// Why.
+        reason: CloseReason,
     },
+    /// Ask the client whether it is alive; it answers at once.
+    Ping {
+        /// Which one.
+        session: SessionId,
+    },
+    /// Tell the client to use this heartbeat interval from now on.
+    Direct {
+        /// Which one.
+        session: SessionId,
+        /// The interval.
+        interval: Duration,
+    },
+}
+
+/// Why a server closes a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// Nothing was heard of the client for too long.
+    Silence,
+    /// The client did not answer a ping.
+    NoPong,
+    /// The client sends heartbeats more often than it may; it is told so.
+    TooManyPings,
+    /// The client sent a frame that makes no sense; it gets no answer.
+    Malformed,
 }
 
 /// A server policy as data, in the same form as [`HeartbeatSpec`](crate::HeartbeatSpec).
@@ -74,7 +112,7 @@ impl ServerSpec {
     }
 
     /// Within what time of its last frame, sent or received, a session is closed; `None`: no promise.
-    pub fn reaps_within(&self, _: &Bounds) -> Option<std::time::Duration> {
+    pub fn reaps_within(&self, _: &Bounds) -> Option<Duration> {
         match self {
             Self::None => None,
             Self::IdleReaper(spec) => Some(spec.idle.get() + spec.scan.get()),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-use crate::{Action, Bounds, Event, Heartbeat, LossReason, PolicyRng, Time};
+use crate::{Action, Bounds, Event, Heartbeat, LossReason, Network, PolicyRng, Time};
 
-pub(crate) const CONNECTED: Event = Event::Connected { network: 0, server: 0 };
+pub(crate) const CONNECTED: Event = Event::Connected { network: Network::cellular(0), server: 0 };
 pub(crate) const LOST: Event = Event::Lost(LossReason::Reset);
 
 pub(crate) fn rng(seed: u64) -> PolicyRng {

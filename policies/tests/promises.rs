@@ -5,7 +5,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use cardiogram_policies::{
-    Action, AttemptFailure, Bounds, Event, Heartbeat, HeartbeatSpec, LossReason, PolicyRng, ReconnectEvent,
+    Action, AttemptFailure, Bounds, Event, Heartbeat, HeartbeatSpec, LossReason, Network, PolicyRng, ReconnectEvent,
     ReconnectSpec, ServerChoice, Time, Verdict,
     heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, Oracle, TcpKeepalive},
     reconnect::{DelayFrom, Ended, Exponential, FixedDelay, Jitter, Reset},
@@ -17,7 +17,7 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 
-const CONNECTED: Event = Event::Connected { network: 0, server: 0 };
+const CONNECTED: Event = Event::Connected { network: Network::cellular(0), server: 0 };
 
 fn rng(seed: u64) -> PolicyRng {
     Box::new(ChaCha8Rng::seed_from_u64(seed))

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Event, GiveUp, Heartbeat, check_misses, per_hour};
+use super::{
+    Action, Event, GiveUp, Heartbeat,
+    spec::{check_misses, per_hour},
+};
 use crate::{Bounds, PolicyRng, Problem, Promises, Time, random, unit::Span};
 
 /// A heartbeat every `interval`, dead after `misses` unanswered ones in a row.
@@ -206,7 +209,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{CONNECTED, LOST, beat, bounds, drain, play, reply, rng};
+    use crate::{
+        Network,
+        testing::{CONNECTED, LOST, beat, bounds, drain, play, reply, rng},
+    };
 
     const NO_REPLY: Action = Action::GiveUp(GiveUp::NoReply);
 
@@ -347,7 +353,7 @@ mod tests {
                 (30_000, None, &[beat(0)]),
                 (40_000, Some(LOST), &[]),
                 (41_000, Some(reply(0)), &[]),
-                (100_000, Some(Event::NetworkChanged(Some(1))), &[]),
+                (100_000, Some(Event::NetworkChanged(Some(Network::cellular(1)))), &[]),
                 (200_000, Some(CONNECTED), &[]),
                 (230_000, None, &[beat(0)]),
                 (245_000, None, &[Action::Suspect, NO_REPLY]),

@@ -3,7 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Event, GiveUp, Heartbeat, check_misses, fixed::one_miss, per_hour};
+use super::{
+    Action, Event, GiveUp, Heartbeat,
+    fixed::one_miss,
+    spec::{check_misses, per_hour},
+};
 use crate::{Bounds, Problem, Promises, Time, unit::Span};
 
 /// A heartbeat once the connection has been idle for `threshold`, dead after `misses` beats in a row that were followed

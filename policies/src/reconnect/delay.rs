@@ -49,12 +49,12 @@ impl Reconnect for ConstantDelay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AttemptFailure, LossReason, ServerChoice, reconnect::Ended, testing::bounds};
+    use crate::{AttemptFailure, LossReason, Network, ServerChoice, reconnect::Ended, testing::bounds};
 
     fn verdict(policy: &mut ConstantDelay, secs: u64) -> (u64, ServerChoice) {
         match policy.next(Time::from_secs(secs)) {
             Verdict::TryAfter { wait, server } => (wait.as_secs(), server),
-            Verdict::Stop => panic!("a constant delay never stops"),
+            other => panic!("a constant delay does not say {other:?}"),
         }
     }
 
@@ -77,9 +77,9 @@ mod tests {
         policy.on_event(Time::ZERO, &ReconnectEvent::AttemptStarted { server: 0 });
         policy.on_event(Time::ZERO, &ReconnectEvent::AttemptFailed(AttemptFailure::Timeout));
         assert_eq!(verdict(&mut policy, 0), (5, ServerChoice::Next));
-        policy.on_event(Time::from_secs(3), &ReconnectEvent::NetworkChanged(Some(1)));
+        policy.on_event(Time::from_secs(3), &ReconnectEvent::NetworkChanged(Some(Network::cellular(1))));
         assert_eq!(verdict(&mut policy, 3), (2, ServerChoice::Next));
-        policy.on_event(Time::from_secs(9), &ReconnectEvent::NetworkChanged(Some(0)));
+        policy.on_event(Time::from_secs(9), &ReconnectEvent::NetworkChanged(Some(Network::cellular(0))));
         assert_eq!(verdict(&mut policy, 9), (0, ServerChoice::Next));
     }
 

@@ -168,7 +168,7 @@ impl Reconnect for Backoff {
             ReconnectEvent::AttemptStarted { .. } => self.waits.attempt_started(now, self.plan.is_made()),
             ReconnectEvent::Connected => self.waits.connected(now),
             ReconnectEvent::Lost(_) => self.waits.lost(now),
-            ReconnectEvent::AttemptFailed(_) | ReconnectEvent::NetworkChanged(_) => {}
+            _ => {}
         }
         self.plan.on_event(*event);
     }
@@ -256,7 +256,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        AttemptFailure, GiveUp, ServerChoice,
+        AttemptFailure, GiveUp, Network, ServerChoice,
         reconnect::Ended,
         testing::{bounds, rng},
     };
@@ -377,7 +377,7 @@ mod tests {
         let asked_at = client.now - first;
         for micros in [0, 1, 2] {
             let now = asked_at + Duration::from_micros(micros);
-            client.policy.on_event(now, &ReconnectEvent::NetworkChanged(Some(0)));
+            client.policy.on_event(now, &ReconnectEvent::NetworkChanged(Some(Network::cellular(0))));
             let Verdict::TryAfter { wait, .. } = client.policy.next(now) else { panic!("a backoff never stops") };
             assert_eq!(now + wait, client.now);
         }

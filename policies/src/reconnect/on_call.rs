@@ -42,7 +42,7 @@ impl Reconnect for OnCall {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AttemptFailure, LossReason, ServerChoice, reconnect::Jitter, testing::rng};
+    use crate::{AttemptFailure, LossReason, Network, ServerChoice, reconnect::Jitter, testing::rng};
 
     #[test]
     fn it_comes_back_from_a_loss_and_stays_away_from_what_is_done() {
@@ -54,7 +54,7 @@ mod tests {
             policy.on_event(at(10), &event);
         }
         assert_eq!(policy.next(at(10)), Verdict::Stop);
-        policy.on_event(at(20), &ReconnectEvent::NetworkChanged(Some(1)));
+        policy.on_event(at(20), &ReconnectEvent::NetworkChanged(Some(Network::cellular(1))));
         assert_eq!(policy.next(at(20)), Verdict::Stop, "another network is no call");
         policy.on_event(at(30), &attempt);
         policy.on_event(at(40), &ReconnectEvent::AttemptFailed(AttemptFailure::Timeout));

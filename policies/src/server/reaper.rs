@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ServerAction, ServerPolicy, SessionEvent, SessionId};
+use super::{CloseReason, ServerAction, ServerPolicy, SessionEvent, SessionId};
 use crate::{Time, unit::Span};
 
 /// Closes sessions idle for `idle` or longer at the next scan.
@@ -55,11 +55,14 @@ impl Reaper {
 impl ServerPolicy for Reaper {
     fn on_event(&mut self, now: Time, session: SessionId, event: &SessionEvent) {
         match event {
-            SessionEvent::Opened => {
+            SessionEvent::Opened { .. } => {
                 self.last_frame.insert(session, now);
                 self.scans.insert((self.due(now), session));
             }
-            SessionEvent::HeartbeatReceived | SessionEvent::FrameReceived | SessionEvent::FrameSent => {
+            SessionEvent::HeartbeatReceived
+            | SessionEvent::FrameReceived
+            | SessionEvent::PongReceived
+            | SessionEvent::FrameSent => {
                 if let Some(last_frame) = self.last_frame.get_mut(&session) {
                     *last_frame = now;
                 }
@@ -67,6 +70,8 @@ impl ServerPolicy for Reaper {
             SessionEvent::Closed => {
                 self.last_frame.remove(&session);
             }
+            // Only a valid packet counts.
+            SessionEvent::MalformedReceived => {}
         }
     }
 
@@ -79,7 +84,7 @@ impl ServerPolicy for Reaper {
             let due = self.due(last_frame);
             if due <= now {
                 self.last_frame.remove(&session);
-                return Some(ServerAction::Close { session });
+                return Some(ServerAction::Close { session, reason: CloseReason::Silence });
             }
             self.scans.insert((due, session));
         }
@@ -107,8 +112,12 @@ mod tests {
     }
 
     fn closed(reaper: &mut Reaper, now: Time) -> Vec<u32> {
-        let sessions =
-            std::iter::from_fn(|| reaper.poll(now)).map(|ServerAction::Close { session }| session.0).collect();
+        let sessions = std::iter::from_fn(|| reaper.poll(now))
+            .map(|action| match action {
+                ServerAction::Close { session, reason: CloseReason::Silence } => session.0,
+                other => panic!("{other:?}"),
+            })
+            .collect();
         assert!(reaper.deadline().is_none_or(|due| due > now), "a deadline of the past is left over");
         sessions
     }
@@ -116,7 +125,7 @@ mod tests {
     #[test]
     fn an_idle_session_is_closed_at_the_first_scan_after_its_limit() {
         let mut reaper = reaper();
-        reaper.on_event(at(3), SessionId(1), &SessionEvent::Opened);
+        reaper.on_event(at(3), SessionId(1), &SessionEvent::Opened { interval: None });
         assert_eq!(reaper.deadline(), Some(at(70)));
         assert!(closed(&mut reaper, at(69)).is_empty());
         assert_eq!(closed(&mut reaper, at(70)), [1]);
@@ -126,7 +135,7 @@ mod tests {
     #[test]
     fn a_limit_that_ends_on_a_scan_counts_there() {
         let mut reaper = reaper();
-        reaper.on_event(at(10), SessionId(1), &SessionEvent::Opened);
+        reaper.on_event(at(10), SessionId(1), &SessionEvent::Opened { interval: None });
         assert_eq!(reaper.deadline(), Some(at(70)));
         assert_eq!(closed(&mut reaper, at(70)), [1]);
     }
@@ -135,7 +144,7 @@ mod tests {
     fn frames_in_either_direction_keep_a_session_open() {
         for frame in [SessionEvent::HeartbeatReceived, SessionEvent::FrameReceived, SessionEvent::FrameSent] {
             let mut reaper = reaper();
-            reaper.on_event(at(0), SessionId(1), &SessionEvent::Opened);
+            reaper.on_event(at(0), SessionId(1), &SessionEvent::Opened { interval: None });
             reaper.on_event(at(45), SessionId(1), &frame);
             assert!(closed(&mut reaper, at(60)).is_empty());
             assert_eq!(reaper.deadline(), Some(at(110)));
@@ -146,7 +155,7 @@ mod tests {
     #[test]
     fn a_closed_session_is_forgotten() {
         let mut reaper = reaper();
-        reaper.on_event(at(0), SessionId(1), &SessionEvent::Opened);
+        reaper.on_event(at(0), SessionId(1), &SessionEvent::Opened { interval: None });
         reaper.on_event(at(5), SessionId(1), &SessionEvent::Closed);
         reaper.on_event(at(6), SessionId(1), &SessionEvent::FrameSent);
         assert!(closed(&mut reaper, at(60)).is_empty());
@@ -157,7 +166,7 @@ mod tests {
     fn one_scan_closes_all_that_are_due_and_no_others() {
         let mut reaper = reaper();
         for session in [2, 1, 3] {
-            reaper.on_event(at(0), SessionId(session), &SessionEvent::Opened);
+            reaper.on_event(at(0), SessionId(session), &SessionEvent::Opened { interval: None });
         }
         reaper.on_event(at(1), SessionId(3), &SessionEvent::FrameReceived);
         assert_eq!(closed(&mut reaper, at(60)), [1, 2]);
@@ -177,7 +186,7 @@ mod tests {
             let mut reaper = Reaper::new(IdleReaper { idle: Span::secs(idle), scan: Span::secs(scan) });
             let mut last: BTreeMap<u32, u64> = (0..4).map(|session| (session, 0)).collect();
             for session in 0..4 {
-                reaper.on_event(at(0), SessionId(session), &SessionEvent::Opened);
+                reaper.on_event(at(0), SessionId(session), &SessionEvent::Opened { interval: None });
             }
             let mut frames = frames.into_iter().peekable();
             for now in 0..600 {

@@ -502,6 +502,7 @@ impl Device {
         context.counts.totals.sessions += 1;
         context.io.device(self.index, DeviceEvent::Connected { port, server });
         self.reconnect.on_event(now, &ReconnectEvent::Connected);
+        let network = context.shared.network(network);
         self.heartbeat.on_event(now, &Event::Connected { network, server });
         for at in 0..self.unacknowledged.len() {
             self.send_message(self.unacknowledged[at], context);
@@ -515,6 +516,7 @@ impl Device {
                 let server = match server {
                     ServerChoice::Same => self.server,
                     ServerChoice::Next => (self.server + 1) % context.shared.servers,
+                    ServerChoice::Number(server) => server % context.shared.servers,
                 };
                 context.io.device(self.index, DeviceEvent::RetryAfter(wait));
                 // What is to be done at once needs no timer.
@@ -525,6 +527,7 @@ impl Device {
                 context.io.device(self.index, DeviceEvent::Stopped);
                 self.phase = Phase::Stopped;
             }
+            verdict => unreachable!("a verdict this host does not know: {verdict:?}"),
         }
     }
 

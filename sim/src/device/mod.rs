@@ -56,6 +56,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// What policies may know of a network.
+    #[expect(clippy::unused_self, reason = "the kinds of networks come with the configuration")]
+    const fn network(&self, number: u32) -> cardiogram_policies::Network {
+        cardiogram_policies::Network::cellular(number)
+    }
+
     /// Fresh policies for a device whose process is started, for the `starts`-th time after the first.
     fn policies(&self, device: u32, starts: u64) -> (Box<dyn Heartbeat>, Box<dyn Reconnect>) {
         let index = u64::from(device) + (starts << 32);

@@ -420,7 +420,7 @@ impl App {
         self.sessions.insert(session.id, slot);
         self.online.insert(device, slot);
         io.server(self.server, ServerEvent::SessionOpened { device, network, outside });
-        self.policy.on_event(now, session.id, &SessionEvent::Opened);
+        self.policy.on_event(now, session.id, &SessionEvent::Opened { interval: None });
         self.write(slot, Frame::Welcome { interval: None }, now, kernel, io);
         if let Some(mean) = self.clients.traffic.down {
             let (seed, within) = (self.seed, self.clients.start_within);
@@ -498,7 +498,7 @@ impl App {
 
     fn act(&mut self, action: ServerAction, now: Time, kernel: &mut Kernel, io: &mut Io) {
         match action {
-            ServerAction::Close { session } => {
+            ServerAction::Close { session, .. } => {
                 let Some(slot) = self.sessions.get(&session).copied() else { return };
                 if let Some(Session { device, network, outside, .. }) = self.connections[&slot].session {
                     io.server(self.server, ServerEvent::Reaped { device, network, outside });

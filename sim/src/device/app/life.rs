@@ -77,7 +77,7 @@ impl Device {
 
     fn tell_of_network(&mut self, context: &mut Context) {
         let now = context.now;
-        let network = self.addresses.current.map(|address| address.network);
+        let network = self.addresses.current.map(|address| context.shared.network(address.network));
         match self.phase {
             Phase::Starting { at } if at <= now => self.attempt(context),
             Phase::Starting { .. } | Phase::Dead => {}
