@@ -159,6 +159,17 @@ impl ReconnectSpec {
         }
     }
 
+    /// The state machine in words, with the numbers of this spec: how long it waits after what, where it tries then, what
+    /// brings the waits back, what it remembers. One paragraph of plain text; each policy keeps its own beside its code.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Immediate => delay::describe(Duration::ZERO),
+            Self::FixedDelay(spec) => delay::describe(spec.delay.get()),
+            Self::Exponential(spec) => spec.describe(),
+            Self::OnCall(spec) => on_call::describe(spec),
+        }
+    }
+
     /// Contradictions between parameters, each with the path to the key that should change.
     pub fn problems(&self) -> Vec<Problem> {
         match self {
@@ -180,6 +191,10 @@ struct Plan {
 }
 
 impl Plan {
+    /// What it does, for the descriptions of the policies that have one.
+    const DESCRIBED: &str = "After a failed attempt it goes on to the next server, after a loss it stays with the same one; a \
+                             change of network neither hastens a planned attempt nor puts it off.";
+
     fn on_event(&mut self, event: ReconnectEvent) {
         match event {
             ReconnectEvent::AttemptStarted { .. } => *self = Self::default(),

@@ -119,6 +119,15 @@ impl ServerSpec {
         }
     }
 
+    /// The state machine in words, with the numbers of this spec: what it watches, which sessions it closes and when, what it
+    /// tells clients. One paragraph of plain text; each policy keeps its own beside its code.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::None => "Closes no session: each is kept until TCP ends it.".into(),
+            Self::IdleReaper(spec) => spec.describe(),
+        }
+    }
+
     /// Contradictions between parameters, each with the path to the key that should change.
     pub fn problems(&self) -> Vec<Problem> {
         Vec::new()

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, Event, GiveUp, Heartbeat,
-    spec::{check_misses, per_hour},
+    spec::{REMEMBERS_NOTHING, check_misses, describe_misses, per_hour},
 };
 use crate::{Bounds, PolicyRng, Problem, Promises, Time, random, unit::Span};
 
@@ -87,6 +87,25 @@ impl Fixed {
             no_false_alarm: bounds.loss_free && bounds.rtt_max <= patience,
             ..Promises::default()
         }
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let first = match self.first_beat {
+            FirstBeat::Now => "the first as soon as the connection is established",
+            FirstBeat::Interval => "the first one interval after the connection is established",
+            FirstBeat::RandomPhase => "the first at a random moment of the connection's first interval",
+        };
+        let cleared_by = match self.late_reply {
+            LateReply::Counts => "any reply, a late one too,",
+            LateReply::Ignored => "a timely reply",
+        };
+        format!(
+            "Sends a heartbeat every {}, {first}, whatever else is sent meanwhile. A heartbeat whose reply has not arrived \
+             within {} is a miss. {} {REMEMBERS_NOTHING}",
+            self.interval,
+            self.timeout,
+            describe_misses(self.misses, cleared_by),
+        )
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {

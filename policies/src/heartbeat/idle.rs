@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Action, Event, GiveUp, Heartbeat,
     fixed::one_miss,
-    spec::{check_misses, per_hour},
+    spec::{REMEMBERS_NOTHING, check_misses, describe_misses, per_hour},
 };
 use crate::{Bounds, Problem, Promises, Time, unit::Span};
 
@@ -68,6 +68,26 @@ impl Idle {
             no_false_alarm,
             ..Promises::default()
         }
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let idle = match self.anchor {
+            Anchor::Tx => "sent",
+            Anchor::Rx => "received",
+            Anchor::Either => "sent or received",
+        };
+        let judgement = match self.timeout {
+            None => "It waits for no answer and never gives a connection up: that is left to the transport.".into(),
+            Some(timeout) => format!(
+                "A heartbeat after which nothing at all arrives for {timeout} is a miss. {}",
+                describe_misses(self.misses, "whatever arrives")
+            ),
+        };
+        format!(
+            "Sends a heartbeat once nothing has been {idle} for {threshold}, two of them never closer than {threshold}. \
+             {judgement} {REMEMBERS_NOTHING}",
+            threshold = self.threshold,
+        )
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {

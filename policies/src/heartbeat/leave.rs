@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Event, GiveUp, Heartbeat};
+use super::{Action, Event, GiveUp, Heartbeat, spec::REMEMBERS_NOTHING};
 use crate::{Promises, Time, unit::Span};
 
 /// Leaves the connection, as a thing done and not as a dead one, once nothing was sent or received on it for `after`.
@@ -22,6 +22,14 @@ pub struct LeaveWhenQuiet {
 }
 
 impl LeaveWhenQuiet {
+    pub(super) fn describe(&self) -> String {
+        format!(
+            "Sends no heartbeats. Once nothing has been sent or received for {} it closes the connection, as a thing done and \
+             not as a dead one. It judges nothing: a broken connection is quiet, and left like any other. {REMEMBERS_NOTHING}",
+            self.after,
+        )
+    }
+
     /// A break is not noticed: the connection is left when it is quiet, broken or not.
     pub(super) fn promises() -> Promises {
         Promises { heartbeats_per_hour: Some(0), no_false_alarm: true, ..Promises::default() }

@@ -52,6 +52,23 @@ impl HeartbeatSpec {
         }
     }
 
+    /// The state machine in words, with the numbers of this spec: when it sends, what it counts as a failure, what it does
+    /// about it, what it remembers. One paragraph of plain text; each policy keeps its own beside its code.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::None => {
+                "Sends nothing and judges nothing: a dead connection is noticed only when TCP gives up on data that \
+                           the application itself has sent."
+                    .into()
+            }
+            Self::Fixed(spec) => spec.describe(),
+            Self::Idle(spec) => spec.describe(),
+            Self::TcpKeepalive(spec) => spec.describe(),
+            Self::Oracle(spec) => spec.describe(),
+            Self::LeaveWhenQuiet(spec) => spec.describe(),
+        }
+    }
+
     /// Contradictions between parameters, each with the path to the key that should change.
     pub fn problems(&self) -> Vec<Problem> {
         match self {
@@ -73,6 +90,20 @@ pub(super) fn check_misses(policy: &str, misses: u32) -> Option<Problem> {
             "use 1 to give up at the first unanswered heartbeat, 2 or 3 to ride out single losses",
         )
     })
+}
+
+/// What the descriptions of policies say that learn nothing.
+pub(super) const REMEMBERS_NOTHING: &str = "It remembers nothing from one connection to the next.";
+
+/// What the descriptions say becomes of a miss, where `cleared_by` sets the count of misses back.
+pub(super) fn describe_misses(misses: u32, cleared_by: &str) -> String {
+    match misses {
+        1 => "The first miss ends the connection.".into(),
+        _ => format!(
+            "At a miss it suspects the connection, after {misses} in a row it gives the connection up; {cleared_by} sets the \
+             count back."
+        ),
+    }
 }
 
 /// The most beats in any hour when two beats are at least `interval` apart.

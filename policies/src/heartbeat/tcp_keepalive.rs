@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Event, Heartbeat, Keepalive};
+use super::{Action, Event, Heartbeat, Keepalive, spec::REMEMBERS_NOTHING};
 use crate::{Bounds, Problem, Promises, Time, unit::Span};
 
 /// TCP keepalive with the kernel's three numbers, and the user timeout that may override them.
@@ -55,6 +55,22 @@ impl TcpKeepalive {
             no_false_alarm: bounds.loss_free && bounds.rtt_max < patience,
             ..Promises::default()
         }
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let verdict = match self.user_timeout {
+            None => format!("{} probes without an answer end the connection", self.count),
+            Some(user_timeout) => format!(
+                "{user_timeout} without any packet end the connection once a probe was sent, whatever their number, and so do \
+                 data unacknowledged for as long"
+            ),
+        };
+        format!(
+            "The application sends nothing; the kernel does. Once nothing has arrived for {} it sends a probe, and another \
+             every {} until one is answered; {verdict}. While data is unacknowledged no probe is sent. A hung server's kernel \
+             answers probes, so it goes unnoticed. {REMEMBERS_NOTHING}",
+            self.idle, self.interval,
+        )
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
