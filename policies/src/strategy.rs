@@ -40,6 +40,12 @@ fn connect_timeout() -> Span {
     Span::secs(10)
 }
 
+/// Whether `text` can be the name of a strategy, or of a policy of one's own.
+pub(crate) fn is_name(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=64).contains(&text.len()) && text.bytes().all(is_part)
+}
+
 /// A contradiction between parameters of a strategy or scenario that each are valid alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -62,10 +68,7 @@ impl StrategySpec {
     /// Every contradiction in the strategy; empty when it can run.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let named = !self.name.is_empty()
-            && self.name.len() <= 64
-            && self.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if !named {
+        if !is_name(&self.name) {
             problems.push(Problem::new(
                 "name",
                 format!("`{}` is not a strategy's name", self.name),
@@ -88,7 +91,8 @@ impl StrategySpec {
             HeartbeatSpec::None
             | HeartbeatSpec::TcpKeepalive(_)
             | HeartbeatSpec::Oracle(_)
-            | HeartbeatSpec::LeaveWhenQuiet(_) => return None,
+            | HeartbeatSpec::LeaveWhenQuiet(_)
+            | HeartbeatSpec::Custom(_) => return None,
         };
         let ServerSpec::IdleReaper(reaper) = &self.server else { return None };
         (reaper.idle <= quiet).then(|| {

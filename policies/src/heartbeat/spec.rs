@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Event, Fixed, Heartbeat, Idle, LeaveWhenQuiet, Oracle, TcpKeepalive};
-use crate::{Bounds, PolicyRng, Problem, Promises, Time};
+use crate::{Bounds, Custom, CustomHeartbeat, PolicyRng, Problem, Promises, Time};
 
 /// A heartbeat policy as data. In a file it is a table named for the policy:
 /// `heartbeat.fixed = { interval = "30s", timeout = "15s" }`, or the bare name where it has no parameters.
@@ -25,6 +25,8 @@ pub enum HeartbeatSpec {
     Oracle(Oracle),
     /// No heartbeat, and no lasting connection either: it is left when it is quiet.
     LeaveWhenQuiet(LeaveWhenQuiet),
+    /// A policy that the program around this crate brings along.
+    Custom(Custom<dyn CustomHeartbeat>),
 }
 
 impl HeartbeatSpec {
@@ -37,6 +39,7 @@ impl HeartbeatSpec {
             Self::TcpKeepalive(spec) => Box::new(super::tcp_keepalive::KernelKeepalive::new(spec.clone())),
             Self::Oracle(spec) => Box::new(super::fixed::FixedHeartbeat::new(spec.fixed(bounds), rng)),
             Self::LeaveWhenQuiet(spec) => Box::new(super::leave::Leaving::new(spec)),
+            Self::Custom(custom) => custom.resolved().build(rng),
         }
     }
 
@@ -49,6 +52,20 @@ impl HeartbeatSpec {
             Self::TcpKeepalive(spec) => spec.promises(bounds),
             Self::Oracle(spec) => spec.fixed(bounds).promises(bounds),
             Self::LeaveWhenQuiet(_) => LeaveWhenQuiet::promises(),
+            Self::Custom(custom) => custom.policy().map_or_else(Promises::default, |policy| policy.promises(bounds)),
+        }
+    }
+
+    /// What lists gather strategies under: what they do instead of, or for, a heartbeat, in a few words.
+    pub const fn family(&self) -> &'static str {
+        match self {
+            Self::None => "without a heartbeat",
+            Self::Fixed(_) => "heartbeats on a fixed grid",
+            Self::Idle(_) => "heartbeats when idle",
+            Self::TcpKeepalive(_) => "the kernel's keepalive",
+            Self::Oracle(_) => "yardsticks that no product can have",
+            Self::LeaveWhenQuiet(_) => "no lasting connection: polling and push services",
+            Self::Custom(_) => "policies of one's own",
         }
     }
 
@@ -66,6 +83,7 @@ impl HeartbeatSpec {
             Self::TcpKeepalive(spec) => spec.describe(),
             Self::Oracle(spec) => spec.describe(),
             Self::LeaveWhenQuiet(spec) => spec.describe(),
+            Self::Custom(custom) => custom.describe(CustomHeartbeat::describe),
         }
     }
 
@@ -77,6 +95,7 @@ impl HeartbeatSpec {
             Self::Idle(spec) => spec.problems(),
             Self::TcpKeepalive(spec) => spec.problems(),
             Self::Oracle(spec) => check_misses("oracle", spec.misses).into_iter().collect(),
+            Self::Custom(custom) => custom.problems("heartbeat", CustomHeartbeat::problems),
         }
     }
 }
