@@ -17,7 +17,7 @@ pub mod network;
 #[cfg(feature = "presets")]
 pub mod preset;
 pub mod promise;
-mod random;
+pub mod random;
 pub mod reconnect;
 #[cfg(feature = "presets")]
 pub mod registry;
