@@ -152,10 +152,16 @@ const EMPTY_TABLE: &str = "wanted exactly 1 element, found 0 elements";
 /// serde's words for the same, where a type looks at the table's content itself.
 const EMPTY_TABLE_BEHIND_VISITOR: &str = "invalid type: map, expected enum";
 
+/// The words of a policy of one's own for the same.
+const NO_POLICY: &str = "no policy is named here";
+
 /// Errors that say that something is not there: taking things out brings them about.
 fn is_absence(error: &Error) -> bool {
     let message = error.message();
-    message.starts_with("missing field") || message == EMPTY_TABLE || message == EMPTY_TABLE_BEHIND_VISITOR
+    message.starts_with("missing field")
+        || message.starts_with(NO_POLICY)
+        || message == EMPTY_TABLE
+        || message == EMPTY_TABLE_BEHIND_VISITOR
 }
 
 /// A problem found by the owner of the type, with its path turned into a place.

@@ -100,6 +100,11 @@ pub fn strategy(name: &str, folder: Option<&Path>, registry: &Registry) -> Resul
     match registry.preset(name) {
         Some(preset) => {
             let value = parse_strategy(name, preset.toml, registry)?;
+            if value.name != name {
+                let message = format!("this strategy is registered as `{name}`");
+                let problem = Problem::new("name", message, "give it the same name in both places");
+                return Err(Invalid::new(name, preset.toml, vec![document::place(preset.toml, problem)]).into());
+            }
             Ok(Loaded { value, text: preset.toml.into(), folder: None })
         }
         None if is_path(name) => match folder {
