@@ -167,7 +167,7 @@ impl Beating {
     pub(super) fn new(spec: Composed, rng: PolicyRng) -> Self {
         Self {
             schedule: spec.schedule.build(rng),
-            judges: spec.judge.build(),
+            judges: spec.judge.build(spec.schedule.interval()),
             pacer: Pacer::new(&spec.pace),
             leaver: spec.leave.as_ref().map(Leaver::new),
             interval: spec.schedule.interval(),
