@@ -7,9 +7,12 @@ use std::{collections::VecDeque, time::Duration};
 use cardiogram_policies::{
     Action, AttemptFailure, Bounds, Event, Heartbeat, HeartbeatSpec, LossReason, Network, PolicyRng, ReconnectEvent,
     ReconnectSpec, ServerChoice, Time, Verdict,
-    heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, Oracle, TcpKeepalive},
+    heartbeat::{
+        Anchor, Bertier, Cassandra, Chen, Composed, DetectorSpec, Evidence, FirstBeat, Fixed, Freshness, Grid, Idle,
+        Judges, LateReply, Oracle, Patience, Phi, Reply, Rto, ScheduleSpec, Stream, TcpKeepalive, TwoWindow, Weibull,
+    },
     reconnect::{DelayFrom, Ended, Exponential, FixedDelay, Jitter, Reset},
-    unit::{Fraction, Span},
+    unit::{Delay, Fraction, Span},
 };
 use proptest::prelude::*;
 use rand_chacha::{
@@ -57,6 +60,51 @@ fn any_idle() -> impl Strategy<Value = HeartbeatSpec> {
     )
 }
 
+fn any_detector() -> impl Strategy<Value = DetectorSpec> {
+    let margin = (0_u64..2_000).prop_map(Delay::millis);
+    prop_oneof![
+        (margin.clone(), 1_u32..50).prop_map(|(margin, window)| DetectorSpec::Chen(Chen { margin, window })),
+        (margin, 1_u32..5, 5_u32..50).prop_map(|(margin, short, long)| DetectorSpec::TwoWindow(TwoWindow {
+            margin,
+            short,
+            long
+        })),
+        Just(DetectorSpec::Bertier(Bertier::default())),
+        Just(DetectorSpec::Phi(Phi::default())),
+        Just(DetectorSpec::Cassandra(Cassandra::default())),
+        Just(DetectorSpec::Weibull(Weibull::default())),
+    ]
+}
+
+/// A beat on a grid, judged by what the connection has shown so far.
+fn on_grid(interval_ms: u64, judge: Judges) -> HeartbeatSpec {
+    let grid = Grid { interval: Span::millis(interval_ms), shortest: None, first_beat: FirstBeat::Interval };
+    HeartbeatSpec::Composed(Box::new(Composed { judge, ..Composed::new(ScheduleSpec::Grid(grid)) }))
+}
+
+fn any_freshness() -> impl Strategy<Value = HeartbeatSpec> {
+    let pause = prop::option::of((1_u64..10_000).prop_map(Span::millis));
+    (1_u64..600_000, any_detector(), 0_u64..60_000, pause).prop_map(|(interval_ms, detector, patience, local_pause)| {
+        let give_up_after = Delay::millis(patience);
+        let freshness = Freshness { detector, fed_by: Stream::Replies, give_up_after, local_pause };
+        on_grid(interval_ms, Judges { freshness: Some(freshness), ..Judges::default() })
+    })
+}
+
+fn any_estimated() -> impl Strategy<Value = HeartbeatSpec> {
+    let late_reply = prop_oneof![Just(LateReply::Counts), Just(LateReply::Ignored)];
+    (1_u64..600_000, 0.0..=1.0, 0.0..=1.0, 1_u32..5, late_reply).prop_map(
+        |(interval_ms, cap, floor, misses, late_reply)| {
+            let cap_ms = ((interval_ms as f64 * cap) as u64).max(1);
+            let cap = Span::millis(cap_ms);
+            let floor = Span::millis(((cap_ms as f64 * floor) as u64).max(1));
+            let timeout = Patience::Estimated(Rto { first: floor, floor, cap, granularity: Delay::ZERO });
+            let reply = Reply { timeout, misses, evidence: Evidence::Reply, late_reply };
+            on_grid(interval_ms, Judges { reply: Some(reply), ..Judges::default() })
+        },
+    )
+}
+
 fn any_heartbeat() -> impl Strategy<Value = HeartbeatSpec> {
     prop_oneof![
         1 => Just(HeartbeatSpec::None),
@@ -64,6 +112,8 @@ fn any_heartbeat() -> impl Strategy<Value = HeartbeatSpec> {
         1 => Just(HeartbeatSpec::Oracle(Oracle::default())),
         4 => any_fixed(),
         4 => any_idle(),
+        4 => any_freshness(),
+        2 => any_estimated(),
     ]
 }
 
@@ -122,7 +172,7 @@ fn live(policy: &mut dyn Heartbeat, rtt_max: Duration, cut: Option<Time>, end: T
 proptest! {
     #[test]
     fn a_permanent_break_is_detected_within_the_promised_time(
-        spec in prop_oneof![any_fixed(), any_idle()],
+        spec in prop_oneof![any_fixed(), any_idle(), any_freshness(), any_estimated()],
         rtt_ms in prop_oneof![0_u64..500, 0_u64..600_000],
         cut_at in 0.0..20.0,
         seed: u64,

@@ -4,6 +4,7 @@
 //! SFD without cutoff).
 
 mod bertier;
+mod by_mean;
 mod cassandra;
 mod chen;
 mod phi;

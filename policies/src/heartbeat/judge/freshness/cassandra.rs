@@ -4,8 +4,8 @@ use std::{f64::consts::LN_10, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Detector, after, check_threshold, check_window, micros, window::Window};
-use crate::{Problem, Time};
+use super::{by_mean::ByMean, check_threshold, check_window, micros};
+use crate::Problem;
 
 /// Suspects after a silence of more than `threshold * ln 10` mean gaps: 18.42 of them by default. The first gap counts
 /// as two intervals, and one longer than that is not learnt. Its rule for a host that was not run for a while is the
@@ -36,57 +36,18 @@ impl Cassandra {
     }
 
     pub(super) fn build(&self, interval: Duration) -> ByMean {
-        ByMean {
-            longest: 2 * micros(interval),
-            means: self.threshold * LN_10,
-            gaps: Window::new(self.window),
-            last: Time::ZERO,
-            freshness: Time::ZERO,
-        }
-    }
-}
-
-/// [`Cassandra`] at work.
-pub(super) struct ByMean {
-    /// The gap that a connection begins with, and the longest that is learnt, in microseconds.
-    longest: i64,
-    /// So many mean gaps it trusts.
-    means: f64,
-    gaps: Window,
-    last: Time,
-    freshness: Time,
-}
-
-impl ByMean {
-    fn trust_from(&mut self, now: Time) {
-        self.last = now;
-        self.freshness = after(now, self.means * self.gaps.mean());
-    }
-}
-
-impl Detector for ByMean {
-    fn reset(&mut self, now: Time) {
-        self.gaps.clear();
-        self.gaps.push(self.longest);
-        self.trust_from(now);
-    }
-
-    fn heard(&mut self, now: Time, _: u64) {
-        let gap = micros(now.since(self.last));
-        if gap <= self.longest {
-            self.gaps.push(gap);
-        }
-        self.trust_from(now);
-    }
-
-    fn freshness(&self) -> Time {
-        self.freshness
+        let longest = 2 * micros(interval);
+        ByMean::new(self.threshold * LN_10, self.window, longest, longest)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::testing::points, *};
+    use super::{
+        super::{Detector, testing::points},
+        *,
+    };
+    use crate::Time;
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -4,8 +4,8 @@ use std::{f64::consts::LN_10, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Detector, after, check_threshold, check_window, micros, window::Window};
-use crate::{Problem, Time};
+use super::{by_mean::ByMean, check_threshold, check_window, micros};
+use crate::Problem;
 
 /// Suspects once -log10 P(the gap is longer still) reaches `threshold`, the gaps being taken as Weibull distributed
 /// with the mean of the last `window` of them and a given shape. Shape 1 is the exponential distribution: ED-FD with
@@ -55,46 +55,8 @@ impl Weibull {
         libm::pow(self.threshold * LN_10, 1.0 / self.shape) / libm::tgamma(1.0 + 1.0 / self.shape)
     }
 
-    pub(super) fn build(&self, interval: Duration) -> ByShape {
-        ByShape {
-            interval: micros(interval),
-            means: self.means(),
-            gaps: Window::new(self.window),
-            last: Time::ZERO,
-            freshness: Time::ZERO,
-        }
-    }
-}
-
-/// [`Weibull`] at work.
-pub(super) struct ByShape {
-    interval: i64,
-    means: f64,
-    gaps: Window,
-    last: Time,
-    freshness: Time,
-}
-
-impl ByShape {
-    fn learn(&mut self, now: Time, gap: i64) {
-        self.gaps.push(gap);
-        self.last = now;
-        self.freshness = after(now, self.means * self.gaps.mean());
-    }
-}
-
-impl Detector for ByShape {
-    fn reset(&mut self, now: Time) {
-        self.gaps.clear();
-        self.learn(now, self.interval);
-    }
-
-    fn heard(&mut self, now: Time, _: u64) {
-        self.learn(now, micros(now.since(self.last)));
-    }
-
-    fn freshness(&self) -> Time {
-        self.freshness
+    pub(super) fn build(&self, interval: Duration) -> ByMean {
+        ByMean::new(self.means(), self.window, micros(interval), i64::MAX)
     }
 }
 
