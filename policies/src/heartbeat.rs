@@ -1,24 +1,43 @@
 //! The heartbeat contract: events in, actions out, a deadline to be woken at. The policies themselves are one file each
 //! below this module.
 
+mod activity;
+mod androidpn;
+mod carson;
+mod chromium;
 mod fixed;
 mod idle;
+mod ladder;
 mod leave;
+mod line;
+mod mars;
+mod microg;
+mod notebook;
 mod oracle;
 mod spec;
 mod tcp_keepalive;
+mod thread783;
+mod wechat_2013;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    activity::UntilTold,
+    androidpn::Androidpn,
+    carson::{CarsonAdaptive5, When},
+    chromium::ChromiumGcm,
     fixed::{FirstBeat, Fixed, LateReply},
     idle::{Anchor, Idle},
     leave::LeaveWhenQuiet,
+    mars::MarsSmartHeartbeat,
+    microg::MicrogMcsAimd,
     oracle::Oracle,
     spec::HeartbeatSpec,
     tcp_keepalive::TcpKeepalive,
+    thread783::Thread783,
+    wechat_2013::{WechatSmart2013, Weekday},
 };
 use crate::{Network, Time};
 

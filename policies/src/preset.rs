@@ -59,6 +59,15 @@ const PRESETS: &[Preset] = presets![
     "polling-90s",
     "polling-10m",
     "whatsapp-gcm-wake",
+    "mars-smart-heartbeat",
+    "mars-alarm-never-fires",
+    "wechat-smart-2013",
+    "androidpn-heartmanager",
+    "androidpn-in-use",
+    "chromium-gcm",
+    "microg-mcs-aimd",
+    "carson-adaptive-5",
+    "thread783-halfrost",
 ];
 
 #[cfg(test)]

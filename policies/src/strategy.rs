@@ -84,8 +84,15 @@ impl StrategySpec {
         let quiet = match &self.heartbeat {
             HeartbeatSpec::Fixed(spec) => spec.interval,
             HeartbeatSpec::Idle(spec) => spec.threshold,
-            // They send nothing by themselves, or nothing known before the environment is.
+            HeartbeatSpec::MarsSmartHeartbeat(spec) => spec.fixed.unwrap_or(spec.max),
+            HeartbeatSpec::WechatSmart2013(spec) => spec.max,
+            HeartbeatSpec::Androidpn(spec) => spec.background.unwrap_or_else(|| spec.cellular_max.max(spec.wifi_max)),
+            HeartbeatSpec::MicrogMcsAimd(spec) => spec.fixed.unwrap_or(spec.max),
+            // They send nothing by themselves, nothing known before the environment is, or what the server asks for.
             HeartbeatSpec::None
+            | HeartbeatSpec::ChromiumGcm(_)
+            | HeartbeatSpec::CarsonAdaptive5(_)
+            | HeartbeatSpec::Thread783(_)
             | HeartbeatSpec::TcpKeepalive(_)
             | HeartbeatSpec::Oracle(_)
             | HeartbeatSpec::LeaveWhenQuiet(_) => return None,

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Event, Fixed, Heartbeat, Idle, LeaveWhenQuiet, Oracle, TcpKeepalive};
+use super::{
+    Action, Androidpn, CarsonAdaptive5, ChromiumGcm, Event, Fixed, Heartbeat, Idle, LeaveWhenQuiet, MarsSmartHeartbeat,
+    MicrogMcsAimd, Oracle, TcpKeepalive, Thread783, WechatSmart2013,
+};
 use crate::{Bounds, PolicyRng, Problem, Promises, Time};
 
 /// A heartbeat policy as data. In a file it is a table named for the policy:
@@ -25,6 +28,22 @@ pub enum HeartbeatSpec {
     Oracle(Oracle),
     /// No heartbeat, and no lasting connection either: it is left when it is quiet.
     LeaveWhenQuiet(LeaveWhenQuiet),
+    /// Tencent Mars's smart heartbeat.
+    MarsSmartHeartbeat(MarsSmartHeartbeat),
+    /// `WeChat`'s smart heartbeat of 2013.
+    #[serde(rename = "wechat-smart-2013")]
+    WechatSmart2013(WechatSmart2013),
+    /// androidpn's search from the longest interval downwards.
+    Androidpn(Androidpn),
+    /// Chromium's intervals for Google Cloud Messaging.
+    ChromiumGcm(ChromiumGcm),
+    /// microG's multiplicative increase and decrease.
+    MicrogMcsAimd(MicrogMcsAimd),
+    /// Carson's search upwards with five failures.
+    #[serde(rename = "carson-adaptive-5")]
+    CarsonAdaptive5(CarsonAdaptive5),
+    /// halfrost's search: up by a step, down by less.
+    Thread783(Thread783),
 }
 
 impl HeartbeatSpec {
@@ -37,6 +56,13 @@ impl HeartbeatSpec {
             Self::TcpKeepalive(spec) => Box::new(super::tcp_keepalive::KernelKeepalive::new(spec.clone())),
             Self::Oracle(spec) => Box::new(super::fixed::FixedHeartbeat::new(spec.fixed(bounds), rng)),
             Self::LeaveWhenQuiet(spec) => Box::new(super::leave::Leaving::new(spec)),
+            Self::MarsSmartHeartbeat(spec) => Box::new(super::mars::Mars::new(spec.clone())),
+            Self::WechatSmart2013(spec) => Box::new(super::wechat_2013::Wechat2013::new(spec.clone())),
+            Self::Androidpn(spec) => Box::new(super::androidpn::HeartManager::new(spec.clone())),
+            Self::ChromiumGcm(spec) => Box::new(super::chromium::Chromium::new(spec.clone())),
+            Self::MicrogMcsAimd(spec) => Box::new(super::microg::Microg::new(spec.clone())),
+            Self::CarsonAdaptive5(spec) => Box::new(super::carson::Carson::new(spec.clone())),
+            Self::Thread783(spec) => Box::new(super::thread783::LinearWithDrop::new(spec.clone())),
         }
     }
 
@@ -49,6 +75,13 @@ impl HeartbeatSpec {
             Self::TcpKeepalive(spec) => spec.promises(bounds),
             Self::Oracle(spec) => spec.fixed(bounds).promises(bounds),
             Self::LeaveWhenQuiet(_) => LeaveWhenQuiet::promises(),
+            Self::MarsSmartHeartbeat(spec) => spec.promises(bounds),
+            Self::WechatSmart2013(spec) => spec.promises(bounds),
+            Self::Androidpn(spec) => spec.promises(bounds),
+            Self::ChromiumGcm(spec) => spec.promises(bounds),
+            Self::MicrogMcsAimd(spec) => spec.promises(bounds),
+            Self::CarsonAdaptive5(spec) => spec.promises(bounds),
+            Self::Thread783(spec) => spec.promises(bounds),
         }
     }
 
@@ -60,6 +93,13 @@ impl HeartbeatSpec {
             Self::Idle(spec) => spec.problems(),
             Self::TcpKeepalive(spec) => spec.problems(),
             Self::Oracle(spec) => check_misses("oracle", spec.misses).into_iter().collect(),
+            Self::MarsSmartHeartbeat(spec) => spec.problems(),
+            Self::WechatSmart2013(spec) => spec.problems(),
+            Self::Androidpn(spec) => spec.problems(),
+            Self::ChromiumGcm(spec) => spec.problems(),
+            Self::MicrogMcsAimd(spec) => spec.problems(),
+            Self::CarsonAdaptive5(spec) => spec.problems(),
+            Self::Thread783(spec) => spec.problems(),
         }
     }
 }

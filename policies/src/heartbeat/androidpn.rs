@@ -1,0 +1,335 @@
+//! The heart manager of `androidpn`: a search from the longest interval downwards, in rounds of several beats.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Action, Event, Heartbeat,
+    activity::{Activity, UntilTold},
+    line::{Line, Task},
+    notebook::Notebook,
+    spec::per_hour,
+};
+use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
+
+/// Rounds of beats at one interval, from the longest allowed downwards, until one holds; then a little less than that.
+///
+/// Source: androidpn, `HeartManager.java` (2015). It does not say how long it waits for an answer: an assumption.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Androidpn {
+    /// The shortest interval of the search. Default 5 s.
+    pub min: Span,
+    /// The longest on mobile networks, where the search begins. Default 5 min.
+    pub cellular_max: Span,
+    /// The longest on Wi-Fi and cable. Default 7 min.
+    pub wifi_max: Span,
+    /// From round to round. Default 5 s.
+    pub step: Span,
+    /// The distance kept from the interval that was found. Default 2 s.
+    pub margin: Span,
+    /// More answers than this decide a round, as do more failures than this; more failures than this in a row end the
+    /// connection. Default 5.
+    #[cfg_attr(feature = "schema", schemars(range(max = 1000)))]
+    pub threshold: u32,
+    /// The interval while the application is on the screen; its beats teach nothing. Default 20 s.
+    pub foreground: Span,
+    /// A fixed interval in the background in place of the search. In use there: 250 s. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<Span>,
+    /// How long the answer to a beat may take, but no longer than until the next beat. Default 10 s.
+    pub timeout: Span,
+}
+
+impl Default for Androidpn {
+    fn default() -> Self {
+        Self {
+            min: Span::secs(5),
+            cellular_max: Span::secs(300),
+            wifi_max: Span::secs(420),
+            step: Span::secs(5),
+            margin: Span::secs(2),
+            threshold: 5,
+            foreground: Span::secs(20),
+            background: None,
+            timeout: Span::secs(10),
+        }
+    }
+}
+
+impl Androidpn {
+    pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
+        let found = self.min.get().saturating_sub(self.margin.get());
+        let (longest, shortest) = match self.background {
+            Some(background) => (background.get(), background.get()),
+            None => (self.cellular_max.max(self.wifi_max).get(), found),
+        };
+        let (longest, shortest) = (longest.max(self.foreground.get()), shortest.min(self.foreground.get()));
+        Promises {
+            // Traffic moves no beat. The first that cannot be answered leaves within an interval of the break, the last one
+            // that is waited for `threshold` intervals later.
+            detects_within: Some(longest * (self.threshold + 1) + self.timeout.get()),
+            heartbeats_per_hour: Some(per_hour(shortest)),
+            no_false_alarm: bounds.loss_free && bounds.rtt_max <= self.timeout.get().min(shortest),
+            ..Promises::default()
+        }
+    }
+
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut problem = |key: &str, message: String, help: String| {
+            problems.push(Problem::new(format!("heartbeat.androidpn.{key}"), message, help));
+        };
+        for (key, max) in [("cellular_max", self.cellular_max), ("wifi_max", self.wifi_max)] {
+            if max < self.min {
+                problem(
+                    key,
+                    format!("the longest interval, {max}, is below the shortest, {}", self.min),
+                    format!("use at least \"{}\"", self.min),
+                );
+            }
+        }
+        if self.margin >= self.min {
+            problem(
+                "margin",
+                format!("a margin of {} leaves nothing of the shortest interval, {}", self.margin, self.min),
+                format!("use less than \"{}\"", self.min),
+            );
+        }
+        if self.threshold > 1000 {
+            problem("threshold", format!("{} is more than 1000", self.threshold), "use 1000".into());
+        }
+        problems
+    }
+
+    fn cap(&self, kind: NetworkKind) -> Span {
+        match kind {
+            NetworkKind::Cellular => self.cellular_max,
+            NetworkKind::Wifi | NetworkKind::Wired => self.wifi_max,
+        }
+    }
+}
+
+/// The search's state on one network.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Record {
+    /// The interval of the present round.
+    interval: Span,
+    /// The longest interval that held a round.
+    #[serde(default)]
+    best: Option<Span>,
+    /// Answers and failures in the present round.
+    #[serde(default)]
+    successes: u32,
+    #[serde(default)]
+    failures: u32,
+    /// A round has failed.
+    #[serde(default)]
+    failed: bool,
+    /// The search is over.
+    #[serde(default)]
+    done: bool,
+}
+
+impl Record {
+    fn new(max: Span) -> Self {
+        Self { interval: max, best: None, successes: 0, failures: 0, failed: false, done: false }
+    }
+
+    fn success(&mut self, spec: &Androidpn, cap: Span) {
+        self.successes += 1;
+        if self.successes <= spec.threshold {
+            return;
+        }
+        (self.successes, self.failures) = (0, 0);
+        self.best = Some(self.interval);
+        if self.failed || self.interval >= cap {
+            self.done = true;
+        } else {
+            self.interval = Span::at_least(self.interval.get() + spec.step.get()).min(cap);
+        }
+    }
+
+    /// Whether that was the end of a round, and so of the connection.
+    fn failure(&mut self, spec: &Androidpn) -> bool {
+        self.failures += 1;
+        if self.failures <= spec.threshold {
+            return false;
+        }
+        (self.successes, self.failures) = (0, 0);
+        self.failed = true;
+        if self.best.is_some() {
+            self.done = true;
+        } else {
+            self.interval = Span::at_least(self.interval.get().saturating_sub(spec.step.get())).max(spec.min);
+        }
+        true
+    }
+
+    /// The interval to beat at.
+    fn in_use(&self, spec: &Androidpn) -> Duration {
+        match self.best.filter(|_| self.done) {
+            Some(best) => best.get().saturating_sub(spec.margin.get()),
+            None => self.interval.get(),
+        }
+    }
+}
+
+/// [`Androidpn`] at work.
+pub(super) struct HeartManager {
+    spec: Androidpn,
+    notebook: Notebook<u32, Record>,
+    network: Network,
+    activity: Activity,
+    line: Option<Line>,
+    /// Beats of this connection without an answer, in a row.
+    misses: u32,
+    /// The gap before the next beat is the search's.
+    gap_is_test: bool,
+    /// The beat that is out ends such a gap.
+    beat_is_test: bool,
+    unsaved: bool,
+}
+
+impl HeartManager {
+    pub(super) fn new(spec: Androidpn) -> Self {
+        Self {
+            notebook: Notebook::new("androidpn"),
+            network: Network::cellular(0),
+            activity: Activity::new(UntilTold::Inactive, Duration::ZERO),
+            line: None,
+            misses: 0,
+            gap_is_test: false,
+            beat_is_test: false,
+            unsaved: false,
+            spec,
+        }
+    }
+
+    fn record(&mut self) -> &mut Record {
+        self.notebook.records.get_mut(&self.network.id).expect("there is a record from the first connection on")
+    }
+
+    fn connected(&mut self, now: Time, network: Network) {
+        self.network = network;
+        let cap = self.spec.cap(network.kind);
+        let record = self.notebook.records.entry(network.id).or_insert_with(|| Record::new(cap));
+        record.interval = record.interval.clamp(self.spec.min, cap);
+        record.best = record.best.map(|best| best.clamp(self.spec.min, cap));
+        self.misses = 0;
+        let first = self.next_gap(now);
+        self.line = Some(Line::new(now, first));
+    }
+
+    /// The interval to wait now.
+    fn next_gap(&mut self, now: Time) -> Duration {
+        self.gap_is_test = false;
+        if self.activity.is_active(now) {
+            return self.spec.foreground.get();
+        }
+        if let Some(background) = self.spec.background {
+            return background.get();
+        }
+        let spec = self.spec.clone();
+        let record = self.record();
+        let (done, in_use) = (record.done, record.in_use(&spec));
+        self.gap_is_test = !done;
+        in_use
+    }
+
+    fn beat(&mut self, now: Time) -> Option<Action> {
+        self.beat_is_test = self.gap_is_test;
+        let interval = self.next_gap(now);
+        Some(self.line.as_mut()?.send(now, Some(self.spec.timeout.get()), interval))
+    }
+
+    /// What is known now holds for the gap that began with the last beat.
+    fn set_timer(&mut self, now: Time) {
+        if self.line.is_none() {
+            return;
+        }
+        let interval = self.next_gap(now);
+        if let Some(line) = &mut self.line {
+            line.schedule(line.last_beat() + interval);
+        }
+    }
+
+    fn success(&mut self, now: Time) {
+        self.misses = 0;
+        if self.beat_is_test {
+            let (spec, cap) = (self.spec.clone(), self.spec.cap(self.network.kind));
+            self.record().success(&spec, cap);
+            self.unsaved = true;
+        }
+        self.set_timer(now);
+    }
+
+    /// A beat was not answered, whoever noticed. Whether the connection has to end.
+    fn failure(&mut self) -> bool {
+        self.misses += 1;
+        let mut end = self.misses > self.spec.threshold;
+        if self.beat_is_test {
+            let spec = self.spec.clone();
+            end |= self.record().failure(&spec);
+            self.unsaved = true;
+        }
+        end
+    }
+}
+
+impl Heartbeat for HeartManager {
+    fn on_event(&mut self, now: Time, event: &Event) {
+        match (event, &mut self.line) {
+            (Event::Connected { network, .. }, _) => self.connected(now, *network),
+            (Event::AppState(state), _) => {
+                self.activity.told(now, *state);
+                self.set_timer(now);
+            }
+            (Event::Lost(_), Some(line)) => {
+                if line.is_waiting() {
+                    self.failure();
+                }
+                self.line = None;
+            }
+            (Event::HeartbeatReply { id, .. }, Some(line)) if line.awaits(*id) => {
+                line.answered();
+                self.success(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn poll(&mut self, now: Time) -> Option<Action> {
+        if std::mem::take(&mut self.unsaved) {
+            return Some(Action::Remember);
+        }
+        match self.line.as_mut()?.task(now)? {
+            Task::Overdue => {
+                if self.failure() {
+                    self.line.as_mut()?.doom();
+                }
+                self.poll(now)
+            }
+            Task::Say(action) => Some(action),
+            Task::End(reason) => {
+                self.line = None;
+                Some(Action::GiveUp(reason))
+            }
+            Task::Beat => self.beat(now),
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.line.as_ref().map(Line::deadline)
+    }
+
+    fn memory(&self) -> Option<String> {
+        Some(self.notebook.write())
+    }
+
+    fn recall(&mut self, memory: &str) {
+        self.notebook.read(memory);
+    }
+}

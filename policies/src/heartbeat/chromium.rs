@@ -1,0 +1,179 @@
+//! Chromium's heartbeat for Google Cloud Messaging: one interval for each kind of network, chosen by hand or by the server,
+//! nothing learnt. What is special is what it does about a device that slept.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Action, AppState, Event, Heartbeat,
+    line::{Line, Task},
+    spec::per_hour,
+};
+use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
+
+/// A beat an interval after the last answer, and one at once when the device wakes.
+///
+/// Source: Chromium, `google_apis/gcm/engine/heartbeat_manager.cc`. A timer that fires late needs no rule of its own: a beat
+/// that is due is sent, and an answer that is overdue ends the connection, at the moment of waking.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct ChromiumGcm {
+    /// The interval on mobile networks. Default 28 min.
+    pub cellular: Span,
+    /// The interval on Wi-Fi and cable. Default 15 min.
+    pub wifi: Span,
+    /// The client's own, shorter interval, 30 s to `cellular`; it never lengthens the network's. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<Span>,
+    /// How long the answer to a beat may take. Default 60 s.
+    pub ack_timeout: Span,
+    /// Sleep (`doze`) that ends after longer than this is followed by a beat at once; where a beat was out since before, by
+    /// a new connection. Default 10 s.
+    pub resume_after: Span,
+}
+
+/// The least that a client may ask for (`kMinClientHeartbeatIntervalMs`); a server's word is held to it too, which is an
+/// assumption.
+const SHORTEST: Span = Span::secs(30);
+
+impl Default for ChromiumGcm {
+    fn default() -> Self {
+        Self {
+            cellular: Span::secs(28 * 60),
+            wifi: Span::secs(15 * 60),
+            client: None,
+            ack_timeout: Span::secs(60),
+            resume_after: Span::secs(10),
+        }
+    }
+}
+
+impl ChromiumGcm {
+    pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
+        let shortest = self.cellular.min(self.wifi).min(SHORTEST).min(self.resume_after);
+        Promises {
+            // A server may direct any interval, however long.
+            detects_within: None,
+            // The shortest is the one that a server directs, or from waking to waking.
+            heartbeats_per_hour: Some(per_hour(shortest.get())),
+            // A beat that was out for the whole of a sleep has been out for longer than `resume_after`.
+            no_false_alarm: bounds.loss_free && bounds.rtt_max <= self.ack_timeout.min(self.resume_after).get(),
+            ..Promises::default()
+        }
+    }
+
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let Some(client) = self.client.filter(|client| !(SHORTEST..=self.cellular.max(SHORTEST)).contains(client))
+        else {
+            return Vec::new();
+        };
+        let nearest = client.clamp(SHORTEST, self.cellular.max(SHORTEST));
+        vec![Problem::new(
+            "heartbeat.chromium-gcm.client",
+            format!("{client} is outside {SHORTEST} to {}", self.cellular),
+            format!("use \"{nearest}\""),
+        )]
+    }
+}
+
+/// [`ChromiumGcm`] at work.
+pub(super) struct Chromium {
+    spec: ChromiumGcm,
+    kind: NetworkKind,
+    /// What the server said last; it outlives the connection.
+    directed: Option<Duration>,
+    /// The interval of this connection.
+    interval: Duration,
+    asleep_since: Option<Time>,
+    line: Option<Line>,
+}
+
+impl Chromium {
+    pub(super) fn new(spec: ChromiumGcm) -> Self {
+        let interval = spec.cellular.get();
+        Self { spec, kind: NetworkKind::Cellular, directed: None, interval, asleep_since: None, line: None }
+    }
+
+    fn connected(&mut self, now: Time, network: Network) {
+        self.kind = network.kind;
+        let default = match network.kind {
+            NetworkKind::Cellular => self.spec.cellular,
+            NetworkKind::Wifi | NetworkKind::Wired => self.spec.wifi,
+        };
+        let own = self.spec.client.map_or(default, |client| client.min(default));
+        self.interval = self.directed.unwrap_or_else(|| own.get());
+        self.line = Some(Line::new(now, self.interval));
+    }
+
+    /// The server's word wins. Before the first beat, as in the server's welcome, it is obeyed at once; later a shorter
+    /// interval needs a new connection, and a longer one waits for the next.
+    fn directed(&mut self, interval: Duration) {
+        let interval = interval.max(SHORTEST.get());
+        self.directed = Some(interval);
+        let Some(line) = &mut self.line else { return };
+        if line.is_fresh() {
+            self.interval = interval;
+            line.schedule(line.last_beat() + interval);
+        } else if interval < self.interval {
+            line.leave();
+        }
+    }
+
+    fn told(&mut self, now: Time, state: AppState) {
+        if state == AppState::Doze {
+            self.asleep_since.get_or_insert(now);
+            return;
+        }
+        let Some(since) = self.asleep_since.take().filter(|since| now.since(*since) > self.spec.resume_after.get())
+        else {
+            return;
+        };
+        match &mut self.line {
+            Some(line) if !line.is_waiting() => line.schedule(now),
+            Some(line) if line.last_beat() <= since => line.doom(),
+            _ => {}
+        }
+    }
+}
+
+impl Heartbeat for Chromium {
+    fn on_event(&mut self, now: Time, event: &Event) {
+        match (event, &mut self.line) {
+            (Event::Connected { network, .. }, _) => self.connected(now, *network),
+            (Event::Lost(_), _) => self.line = None,
+            (Event::DirectedInterval(interval), _) => self.directed(*interval),
+            (Event::AppState(state), _) => self.told(now, *state),
+            (Event::HeartbeatReply { id, .. }, Some(line)) if line.awaits(*id) => {
+                line.answered();
+                line.schedule(now + self.interval);
+            }
+            _ => {}
+        }
+    }
+
+    fn poll(&mut self, now: Time) -> Option<Action> {
+        let line = self.line.as_mut()?;
+        match line.task(now)? {
+            Task::Overdue => {
+                line.doom();
+                self.poll(now)
+            }
+            Task::Say(action) => Some(action),
+            Task::End(reason) => {
+                self.line = None;
+                Some(Action::GiveUp(reason))
+            }
+            // The next one is an interval after the answer: there is none without it.
+            Task::Beat => {
+                let patience = self.spec.ack_timeout.get();
+                Some(line.send(now, Some(patience), self.interval.max(patience)))
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.line.as_ref().map(Line::deadline)
+    }
+}
