@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-pub(crate) use self::nat::{Report, live_behind_nat, live_on};
+pub(crate) use self::nat::{Beat, Report, live_behind_nat, live_on};
 use crate::{Action, Bounds, Event, Heartbeat, LossReason, Network, PolicyRng, Time};
 
 pub(crate) const CONNECTED: Event = Event::Connected { network: Network::cellular(0), server: 0 };

@@ -5,9 +5,12 @@
 use std::{collections::VecDeque, time::Duration};
 
 use cardiogram_policies::{
-    Action, AttemptFailure, Bounds, Event, Heartbeat, HeartbeatSpec, LossReason, Network, PolicyRng, ReconnectEvent,
-    ReconnectSpec, ServerChoice, Time, Verdict,
-    heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, Oracle, TcpKeepalive},
+    Action, AppState, AttemptFailure, Bounds, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason, Network, PolicyRng,
+    ReconnectEvent, ReconnectSpec, ServerChoice, Time, Verdict,
+    heartbeat::{
+        Anchor, Androidpn, CarsonAdaptive5, ChromiumGcm, FirstBeat, Fixed, Idle, LateReply, MarsSmartHeartbeat,
+        MicrogMcsAimd, Oracle, TcpKeepalive, Thread783, WechatSmart2013,
+    },
     reconnect::{DelayFrom, Ended, Exponential, FixedDelay, Jitter, Reset},
     unit::{Fraction, Span},
 };
@@ -56,6 +59,33 @@ fn any_idle() -> impl Strategy<Value = HeartbeatSpec> {
     )
 }
 
+/// The adaptive state machines with their sources' numbers, and with the variants that their sources leave open.
+fn any_adaptive() -> impl Strategy<Value = HeartbeatSpec> {
+    let mars = any::<bool>().prop_map(|alarm_never_fires| {
+        HeartbeatSpec::MarsSmartHeartbeat(MarsSmartHeartbeat { alarm_never_fires, ..MarsSmartHeartbeat::default() })
+    });
+    let androidpn = prop::option::of(1_u64..600).prop_map(|background| {
+        HeartbeatSpec::Androidpn(Androidpn { background: background.map(Span::secs), ..Androidpn::default() })
+    });
+    let microg = prop::option::of(90_u64..3_600).prop_map(|fixed| {
+        HeartbeatSpec::MicrogMcsAimd(MicrogMcsAimd { fixed: fixed.map(Span::secs), ..MicrogMcsAimd::default() })
+    });
+    let carson = any::<bool>().prop_map(|reconnect_each_failure| {
+        HeartbeatSpec::CarsonAdaptive5(CarsonAdaptive5 { reconnect_each_failure, ..CarsonAdaptive5::default() })
+    });
+    let thread783 = any::<bool>()
+        .prop_map(|grow_after_drop| HeartbeatSpec::Thread783(Thread783 { grow_after_drop, ..Thread783::default() }));
+    prop_oneof![
+        mars,
+        Just(HeartbeatSpec::WechatSmart2013(WechatSmart2013::default())),
+        androidpn,
+        Just(HeartbeatSpec::ChromiumGcm(ChromiumGcm::default())),
+        microg,
+        carson,
+        thread783,
+    ]
+}
+
 fn any_heartbeat() -> impl Strategy<Value = HeartbeatSpec> {
     prop_oneof![
         1 => Just(HeartbeatSpec::None),
@@ -63,6 +93,7 @@ fn any_heartbeat() -> impl Strategy<Value = HeartbeatSpec> {
         1 => Just(HeartbeatSpec::Oracle(Oracle::default())),
         4 => any_fixed(),
         4 => any_idle(),
+        8 => any_adaptive(),
     ]
 }
 
@@ -121,7 +152,7 @@ fn live(policy: &mut dyn Heartbeat, rtt_max: Duration, cut: Option<Time>, end: T
 proptest! {
     #[test]
     fn a_permanent_break_is_detected_within_the_promised_time(
-        spec in prop_oneof![any_fixed(), any_idle()],
+        spec in prop_oneof![any_fixed(), any_idle(), any_adaptive()],
         rtt_ms in prop_oneof![0_u64..500, 0_u64..600_000],
         cut_at in 0.0..20.0,
         seed: u64,
@@ -149,8 +180,8 @@ proptest! {
     ) {
         let bounds = bounds(Duration::from_millis(rtt_ms));
         let promises = spec.promises(&bounds);
-        let per_hour = promises.heartbeats_per_hour.expect("every built-in heartbeat limits its beats");
-        let end = Time::ZERO + Duration::from_hours(1) / per_hour.max(1) * beats;
+        let per_hour = promises.heartbeats_per_hour.unwrap_or(u32::MAX);
+        let end = Time::ZERO + Duration::from_hours(1) / per_hour.clamp(1, 3_600) * beats;
         let life = live(&mut *spec.build(&bounds, rng(seed)), bounds.rtt_max, None, end, seed);
         prop_assert!(!promises.no_false_alarm || life.given_up.is_none());
         // From each beat on: a window that holds the most begins with one.
@@ -163,7 +194,7 @@ proptest! {
     #[test]
     fn a_policy_that_gave_up_is_silent_until_the_next_connection(
         spec in any_heartbeat(),
-        happenings in prop::collection::vec((0_u64..100_000, 0_u8..9), 1..200),
+        happenings in prop::collection::vec((0_u64..100_000, 0_u8..13), 1..200),
         seed: u64,
     ) {
         let mut policy = spec.build(&bounds(Duration::from_secs(1)), rng(seed));
@@ -185,7 +216,11 @@ proptest! {
                 3 => Event::BytesReceived,
                 4 => Event::PeerPing,
                 5 => Event::NetworkChanged(None),
-                back => Event::HeartbeatReply { id: u32::wrapping_sub(next_id, u32::from(back) - 5), rtt: Duration::ZERO },
+                6 => Event::AppState(AppState::Foreground),
+                7 => Event::AppState(AppState::Background),
+                8 => Event::AppState(AppState::Doze),
+                9 => Event::DirectedInterval(Duration::from_secs(gap_ms / 100)),
+                back => Event::HeartbeatReply { id: u32::wrapping_sub(next_id, u32::from(back) - 9), rtt: Duration::ZERO },
             };
             match event {
                 Event::Connected { .. } => (connected, next_id, suspected) = (true, 0, false),
@@ -208,7 +243,7 @@ fn perform(
     suspected: &mut bool,
 ) -> Result<(), TestCaseError> {
     while let Some(action) = policy.poll(now) {
-        prop_assert!(*connected, "{action:?} without a connection");
+        prop_assert!(*connected || action == Action::Remember, "{action:?} without a connection");
         match action {
             Action::SendHeartbeat { id } => {
                 prop_assert_eq!(id, *next_id);
@@ -217,8 +252,8 @@ fn perform(
             }
             Action::Suspect => prop_assert!(!std::mem::replace(suspected, true)),
             Action::Trust => prop_assert!(std::mem::replace(suspected, false)),
-            Action::GiveUp(_) => {
-                prop_assert!(*suspected, "what is given up was suspected");
+            Action::GiveUp(reason) => {
+                prop_assert!(*suspected || reason == GiveUp::Done, "what is given up was suspected");
                 *connected = false;
             }
             _ => {}

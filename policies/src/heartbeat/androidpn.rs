@@ -139,7 +139,7 @@ impl Record {
     }
 
     fn success(&mut self, spec: &Androidpn, cap: Span) {
-        self.successes += 1;
+        self.successes = self.successes.saturating_add(1);
         if self.successes <= spec.threshold {
             return;
         }
@@ -154,7 +154,7 @@ impl Record {
 
     /// Whether that was the end of a round, and so of the connection.
     fn failure(&mut self, spec: &Androidpn) -> bool {
-        self.failures += 1;
+        self.failures = self.failures.saturating_add(1);
         if self.failures <= spec.threshold {
             return false;
         }
@@ -268,7 +268,7 @@ impl HeartManager {
 
     /// A beat was not answered, whoever noticed. Whether the connection has to end.
     fn failure(&mut self) -> bool {
-        self.misses += 1;
+        self.misses = self.misses.saturating_add(1);
         let mut end = self.misses > self.spec.threshold;
         if self.beat_is_test {
             let spec = self.spec.clone();
@@ -331,5 +331,156 @@ impl Heartbeat for HeartManager {
 
     fn recall(&mut self, memory: &str) {
         self.notebook.read(memory);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        AppState, GiveUp,
+        testing::{CONNECTED, beat, bounds, live_behind_nat, live_on, play, reply},
+    };
+
+    const REMEMBER: Action = Action::Remember;
+    const NO_REPLY: Action = Action::GiveUp(GiveUp::NoReply);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn policy() -> HeartManager {
+        HeartManager::new(Androidpn::default())
+    }
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    fn record(policy: &HeartManager) -> Record {
+        policy.notebook.records[&0]
+    }
+
+    #[test]
+    fn six_answers_at_the_longest_interval_end_the_search_a_margin_below() {
+        let mut policy = policy();
+        let report = live_behind_nat(&mut policy, Duration::MAX, secs(9 * 300));
+        let gaps: Vec<_> = report.beats.iter().filter_map(|beat| beat.interval).map(|gap| gap.as_secs()).collect();
+        assert_eq!(gaps, [300, 300, 300, 300, 300, 298, 298, 298]);
+        assert_eq!((record(&policy).done, record(&policy).best), (true, Some(Span::secs(300))));
+    }
+
+    #[test]
+    fn six_failures_make_the_longest_interval_shorter_and_the_connection_new() {
+        let mut policy = policy();
+        policy.on_event(Time::ZERO, &CONNECTED);
+        for n in 1..=6_u32 {
+            let due = u64::from(n) * 300_000;
+            let first = if n == 1 { &[REMEMBER, Action::Suspect][..] } else { &[REMEMBER][..] };
+            let judged = if n == 6 { &[REMEMBER, NO_REPLY][..] } else { first };
+            play(&mut policy, &[(due, None, &[beat(n - 1)]), (due + 10_000, None, judged)]);
+        }
+        play(&mut policy, &[(1_900_000, Some(CONNECTED), &[]), (2_195_000, None, &[beat(0)])]);
+    }
+
+    #[test]
+    fn from_a_stored_interval_below_the_cap_it_climbs_until_a_round_fails() {
+        let mut policy = policy();
+        policy.recall(r#"{"policy":"androidpn","networks":{"0":{"interval":"4m"}}}"#);
+        let report = live_behind_nat(&mut policy, secs(250), DAY);
+        assert_eq!((record(&policy).done, record(&policy).best), (true, Some(Span::secs(250))));
+        // Six failures of 255 s are four until the transport ends the connection, and two on the next.
+        assert_eq!((report.losses.len(), report.last_interval()), (2, Some(secs(248))));
+    }
+
+    #[test]
+    fn each_kind_of_network_has_its_longest_interval() {
+        for (network, longest) in [(Network::cellular(0), 300), (Network::wifi(0), 420)] {
+            let report = live_on(&mut policy(), network, Duration::MAX, Time::ZERO, secs(1_000));
+            assert_eq!(report.beats[0].gap, secs(longest));
+        }
+    }
+
+    #[test]
+    fn on_the_screen_beats_come_every_twenty_seconds_and_teach_nothing() {
+        let mut policy = policy();
+        play(
+            &mut policy,
+            &[
+                (0, Some(CONNECTED), &[]),
+                (100_000, Some(Event::AppState(AppState::Foreground)), &[beat(0)]),
+                (101_000, Some(reply(0)), &[]),
+                (120_000, None, &[beat(1)]),
+                (121_000, Some(reply(1)), &[]),
+                (130_000, Some(Event::AppState(AppState::Background)), &[]),
+                (420_000, None, &[beat(2)]),
+                (421_000, Some(reply(2)), &[REMEMBER]),
+            ],
+        );
+        assert_eq!(record(&policy).successes, 1);
+    }
+
+    #[test]
+    fn six_unanswered_beats_on_the_screen_end_the_connection() {
+        let mut policy = policy();
+        policy.on_event(Time::ZERO, &Event::AppState(AppState::Foreground));
+        let report = live_behind_nat(&mut policy, secs(10), secs(150));
+        assert_eq!(report.losses, [Time::from_secs(6 * 20 + 10)]);
+        assert_eq!(record(&policy).failures, 0);
+    }
+
+    #[test]
+    fn the_interval_in_use_in_the_background_is_fixed() {
+        let mut policy = HeartManager::new(Androidpn { background: Some(Span::secs(250)), ..Androidpn::default() });
+        let report = live_behind_nat(&mut policy, secs(300), DAY);
+        assert!(report.beats.iter().all(|beat| beat.answered && beat.interval.unwrap_or(beat.gap) == secs(250)));
+        assert_eq!(report.remembered, 0);
+    }
+
+    #[test]
+    fn what_was_found_survives_a_restart_and_belongs_to_its_network() {
+        let mut before = policy();
+        live_behind_nat(&mut before, secs(280), DAY);
+        assert_eq!(record(&before).best, Some(Span::secs(280)));
+        let mut again = policy();
+        again.recall(&before.memory().unwrap());
+        let report = live_on(&mut again, Network::cellular(0), secs(280), Time::ZERO + DAY, DAY);
+        assert!(
+            report.losses.is_empty() && report.beats.iter().all(|beat| beat.interval.unwrap_or(beat.gap) == secs(278))
+        );
+        let other = live_on(&mut again, Network::wifi(1), secs(500), Time::ZERO + 2 * DAY, DAY);
+        assert_eq!(other.beats[0].gap, secs(420));
+        assert_eq!(record(&again), record(&before));
+    }
+
+    #[test]
+    fn six_misses_bound_its_detection() {
+        let promises = Androidpn::default().promises(&bounds());
+        assert_eq!(promises.detects_within, Some(secs(6 * 420 + 10)));
+        assert_eq!(promises.heartbeats_per_hour, Some(1_201));
+        let promises = Androidpn { background: Some(Span::secs(250)), ..Androidpn::default() }.promises(&bounds());
+        assert_eq!((promises.detects_within, promises.heartbeats_per_hour), (Some(secs(1_510)), Some(181)));
+    }
+
+    #[test]
+    fn contradictions_name_the_nearest_valid_value() {
+        let spec = Androidpn { min: Span::secs(350), margin: Span::secs(400), ..Androidpn::default() };
+        let problems: Vec<_> = spec.problems().into_iter().map(|problem| (problem.path, problem.help)).collect();
+        let expected = [("cellular_max", "use at least \"5m50s\""), ("margin", "use less than \"5m50s\"")];
+        let expected = expected.map(|(key, help)| (format!("heartbeat.androidpn.{key}"), help.to_owned()));
+        assert_eq!(problems, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn behind_any_nat_it_ends_with_the_longest_round_that_holds(tau_s in 120_u64..3_600) {
+            let mut policy = policy();
+            let report = live_behind_nat(&mut policy, secs(tau_s), 6 * DAY);
+            let found = (tau_s / 5 * 5).min(300);
+            prop_assert_eq!((record(&policy).done, record(&policy).best), (true, Some(Span::secs(found))));
+            prop_assert_eq!(report.last_interval(), Some(secs(found - 2)));
+            // A round of long intervals takes two connections: the transport ends the first before the sixth failure.
+            let rounds = (300 - found) / 5;
+            prop_assert!((rounds..=2 * rounds).contains(&(report.losses.len() as u64)));
+        }
     }
 }

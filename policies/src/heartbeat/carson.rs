@@ -200,7 +200,7 @@ impl Carson {
         }
         let (fresh, limit) = (self.fresh(), self.spec.failures);
         let record = self.record();
-        record.failures += 1;
+        record.failures = record.failures.saturating_add(1);
         if record.failures >= limit {
             // A stable interval that fails, and a search whose very first interval does, begin again.
             *record = match record.best {
@@ -238,7 +238,7 @@ impl Heartbeat for Carson {
         let line = self.line.as_mut()?;
         match line.task(now)? {
             Task::Overdue => {
-                self.misses += 1;
+                self.misses = self.misses.saturating_add(1);
                 if self.spec.reconnect_each_failure || self.misses >= self.spec.failures {
                     line.doom();
                 }
@@ -265,5 +265,157 @@ impl Heartbeat for Carson {
 
     fn recall(&mut self, memory: &str) {
         self.notebook.read(memory);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        AppState, GiveUp,
+        testing::{CONNECTED, LOST, beat, bounds, live_behind_nat, live_on, play, reply},
+    };
+
+    const REMEMBER: Action = Action::Remember;
+    const NO_REPLY: Action = Action::GiveUp(GiveUp::NoReply);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn carson() -> Carson {
+        Carson::new(CarsonAdaptive5::default())
+    }
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    /// The record of network 0: interval in seconds, stable, failures.
+    fn record(policy: &Carson) -> (u64, bool, u32) {
+        let record = policy.notebook.records[&0];
+        (record.interval.get().as_secs(), record.stable, record.failures)
+    }
+
+    #[test]
+    fn each_answer_lengthens_the_very_next_gap() {
+        play(
+            &mut carson(),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (240_000, None, &[beat(0)]),
+                (241_000, Some(reply(0)), &[REMEMBER]),
+                (540_000, None, &[beat(1)]),
+                (541_000, Some(reply(1)), &[REMEMBER]),
+                (900_000, None, &[beat(2)]),
+                (915_000, None, &[REMEMBER, Action::Suspect, NO_REPLY]),
+                (916_000, Some(CONNECTED), &[]),
+                (1_276_000, None, &[beat(0)]),
+                (1_276_500, Some(LOST), &[REMEMBER]),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_fifth_failure_at_an_interval_ends_the_search_with_the_longest_that_was_answered() {
+        let mut policy = carson();
+        let report = live_behind_nat(&mut policy, secs(400), DAY);
+        assert_eq!(report.losses.len(), 5);
+        assert_eq!((record(&policy), report.last_interval()), ((360, true, 0), Some(secs(360))));
+    }
+
+    #[test]
+    fn an_answer_between_failures_forgives_them() {
+        let mut policy = carson();
+        live_behind_nat(&mut policy, secs(400), DAY);
+        // Four failures of the stable interval, one answer, four more: it stays.
+        let mut now = Time::ZERO + DAY;
+        for _ in 0..2 {
+            live_on(&mut policy, Network::cellular(0), secs(300), now, secs(4 * 376));
+            assert_eq!(record(&policy), (360, true, 4));
+            now += secs(4 * 376);
+            live_on(&mut policy, Network::cellular(0), secs(400), now, secs(400));
+            assert_eq!(record(&policy), (360, true, 0));
+            now += secs(400);
+        }
+        // A fifth in a row: the network has changed, and the search begins again.
+        live_on(&mut policy, Network::cellular(0), secs(300), now, DAY);
+        assert_eq!(record(&policy), (300, true, 0));
+    }
+
+    #[test]
+    fn without_a_reconnect_for_each_failure_the_fifth_ends_the_connection() {
+        let mut policy = Carson::new(CarsonAdaptive5 { reconnect_each_failure: false, ..CarsonAdaptive5::default() });
+        play(
+            &mut policy,
+            &[
+                (0, Some(CONNECTED), &[]),
+                (240_000, None, &[beat(0)]),
+                (255_000, None, &[REMEMBER, Action::Suspect]),
+                (480_000, None, &[beat(1)]),
+                (480_100, Some(reply(1)), &[REMEMBER, Action::Trust]),
+                (780_000, None, &[beat(2)]),
+                (795_000, None, &[REMEMBER, Action::Suspect]),
+                (1_080_000, None, &[beat(3)]),
+                (1_095_000, None, &[REMEMBER]),
+                (1_380_000, None, &[beat(4)]),
+                (1_395_000, None, &[REMEMBER]),
+                (1_680_000, None, &[beat(5)]),
+                (1_695_000, None, &[REMEMBER]),
+                (1_980_000, None, &[beat(6)]),
+                (1_995_000, None, &[REMEMBER, NO_REPLY]),
+            ],
+        );
+        assert_eq!(record(&policy), (240, true, 0));
+    }
+
+    #[test]
+    fn a_search_kept_for_the_background_rests_on_the_screen() {
+        let mut policy = Carson::new(CarsonAdaptive5 { when: When::Background, ..CarsonAdaptive5::default() });
+        policy.on_event(Time::ZERO, &Event::AppState(AppState::Foreground));
+        let report = live_behind_nat(&mut policy, secs(100), DAY);
+        assert!(report.beats.iter().all(|beat| beat.gap == secs(240)));
+        assert_eq!((record(&policy), report.remembered), ((240, false, 0), 0));
+        policy.on_event(Time::ZERO + DAY, &Event::AppState(AppState::Background));
+        live_on(&mut policy, Network::cellular(0), secs(400), Time::ZERO + DAY, DAY);
+        assert_eq!(record(&policy), (360, true, 0));
+    }
+
+    #[test]
+    fn what_was_found_survives_a_restart_and_belongs_to_its_network() {
+        let mut policy = carson();
+        live_behind_nat(&mut policy, secs(400), DAY);
+        let mut again = carson();
+        again.recall(&policy.memory().unwrap());
+        let report = live_on(&mut again, Network::cellular(0), secs(400), Time::ZERO + DAY, DAY);
+        assert!(report.beats.iter().skip(1).all(|beat| beat.answered && beat.interval == Some(secs(360))));
+        let other = live_on(&mut again, Network::wifi(1), secs(400), Time::ZERO + 2 * DAY, DAY);
+        assert_eq!((other.losses.len(), other.beats[0].gap), (5, secs(240)));
+        assert_eq!(record(&again), (360, true, 0));
+    }
+
+    #[test]
+    fn it_promises_no_detection_for_its_interval_has_no_limit() {
+        let promises = CarsonAdaptive5::default().promises(&bounds());
+        assert_eq!((promises.detects_within, promises.heartbeats_per_hour), (None, Some(16)));
+        assert!(promises.no_false_alarm);
+    }
+
+    proptest! {
+        /// Invariant 3: what is settled for was answered, and the next step was not.
+        #[test]
+        fn behind_any_nat_it_settles_for_the_longest_interval_that_holds(tau_s in 120_u64..3_600) {
+            let mut policy = carson();
+            let report = live_behind_nat(&mut policy, secs(tau_s), 6 * DAY);
+            if tau_s < 240 {
+                prop_assert_eq!(record(&policy).0, 240);
+                prop_assert!(report.beats.iter().all(|beat| !beat.answered));
+            } else {
+                let (found, stable, _) = record(&policy);
+                prop_assert!(stable && found <= tau_s && found + 60 > tau_s, "{found} s behind {tau_s} s");
+                prop_assert_eq!(report.losses.len(), 5);
+            }
+        }
     }
 }

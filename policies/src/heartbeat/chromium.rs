@@ -177,3 +177,165 @@ impl Heartbeat for Chromium {
         self.line.as_ref().map(Line::deadline)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        GiveUp,
+        testing::{CONNECTED, LOST, beat, bounds, drain, play, reply},
+    };
+
+    const NO_REPLY: Action = Action::GiveUp(GiveUp::NoReply);
+    const DOZE: Option<Event> = Some(Event::AppState(AppState::Doze));
+    const AWAKE: Option<Event> = Some(Event::AppState(AppState::Background));
+
+    fn policy() -> Chromium {
+        Chromium::new(ChromiumGcm::default())
+    }
+
+    fn directed(secs: u64) -> Event {
+        Event::DirectedInterval(Duration::from_secs(secs))
+    }
+
+    /// When the first beat on `network` is due, in seconds.
+    fn first_beat(spec: ChromiumGcm, network: Network) -> u64 {
+        let mut policy = Chromium::new(spec);
+        policy.on_event(Time::ZERO, &Event::Connected { network, server: 0 });
+        policy.deadline().unwrap().as_micros() / 1_000_000
+    }
+
+    #[test]
+    fn the_interval_runs_from_the_answer_and_the_answer_may_take_a_minute() {
+        play(
+            &mut policy(),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (1_000_000, Some(Event::BytesReceived), &[]),
+                (1_680_000, None, &[beat(0)]),
+                (1_740_000, Some(reply(0)), &[]),
+                (3_420_000, None, &[beat(1)]),
+                (3_480_000, None, &[Action::Suspect, NO_REPLY]),
+            ],
+        );
+    }
+
+    #[test]
+    fn each_kind_of_network_has_its_interval_and_the_client_may_shorten_it() {
+        let wired = Network { id: 0, kind: NetworkKind::Wired };
+        for (network, secs) in [(Network::cellular(0), 1_680), (Network::wifi(0), 900), (wired, 900)] {
+            assert_eq!(first_beat(ChromiumGcm::default(), network), secs);
+            let client = |secs| ChromiumGcm { client: Some(Span::secs(secs)), ..ChromiumGcm::default() };
+            assert_eq!(first_beat(client(60), network), 60);
+            assert_eq!(first_beat(client(1_200), network), secs.min(1_200));
+        }
+    }
+
+    #[test]
+    fn the_servers_interval_wins_at_once_where_it_comes_with_the_welcome() {
+        play(
+            &mut Chromium::new(ChromiumGcm { client: Some(Span::secs(60)), ..ChromiumGcm::default() }),
+            &[(0, Some(CONNECTED), &[]), (0, Some(directed(600)), &[]), (600_000, None, &[beat(0)])],
+        );
+    }
+
+    #[test]
+    fn later_a_shorter_one_makes_the_connection_new_and_a_longer_one_waits_for_the_next() {
+        play(
+            &mut policy(),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (0, Some(directed(600)), &[]),
+                (600_000, None, &[beat(0)]),
+                (600_500, Some(reply(0)), &[]),
+                (700_000, Some(directed(900)), &[]),
+                (1_200_500, None, &[beat(1)]),
+                (1_201_000, Some(reply(1)), &[]),
+                (1_300_000, Some(LOST), &[]),
+                (1_301_000, Some(CONNECTED), &[]),
+                (2_201_000, None, &[beat(0)]),
+                (2_201_500, Some(reply(0)), &[]),
+                (2_300_000, Some(directed(300)), &[Action::GiveUp(GiveUp::Done)]),
+                (2_301_000, Some(CONNECTED), &[]),
+                (2_601_000, None, &[beat(0)]),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_server_cannot_direct_less_than_half_a_minute() {
+        play(&mut policy(), &[(0, Some(CONNECTED), &[]), (0, Some(directed(1)), &[]), (30_000, None, &[beat(0)])]);
+    }
+
+    #[test]
+    fn waking_from_more_than_ten_seconds_of_sleep_is_a_beat_at_once() {
+        play(
+            &mut policy(),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (100_000, DOZE, &[]),
+                (110_000, AWAKE, &[]),
+                (200_000, DOZE, &[]),
+                (205_000, DOZE, &[]),
+                (210_001, AWAKE, &[beat(0)]),
+                (210_101, Some(reply(0)), &[]),
+                (220_000, AWAKE, &[]),
+                (1_890_101, None, &[beat(1)]),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_beat_that_was_out_when_the_sleep_began_makes_the_connection_new() {
+        play(
+            &mut policy(),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (1_680_000, None, &[beat(0)]),
+                (1_681_000, DOZE, &[]),
+                (1_692_000, AWAKE, &[Action::Suspect, NO_REPLY]),
+            ],
+        );
+        // One that was sent in the sleep may still be answered.
+        play(
+            &mut policy(),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (1_000_000, DOZE, &[]),
+                (1_680_000, None, &[beat(0)]),
+                (1_681_000, AWAKE, &[]),
+                (1_682_000, Some(reply(0)), &[]),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_host_that_overslept_sends_the_beat_or_ends_the_connection_on_waking() {
+        let mut policy = policy();
+        policy.on_event(Time::ZERO, &CONNECTED);
+        assert_eq!(drain(&mut policy, Time::from_secs(2_000)), [beat(0)]);
+        assert_eq!(drain(&mut policy, Time::from_secs(3_000)), [Action::Suspect, NO_REPLY]);
+    }
+
+    #[test]
+    fn no_detection_is_promised_for_the_server_may_direct_any_interval() {
+        let promises = ChromiumGcm::default().promises(&bounds());
+        assert_eq!((promises.detects_within, promises.heartbeats_per_hour), (None, Some(361)));
+        assert!(promises.no_false_alarm);
+        assert!(
+            !ChromiumGcm::default().promises(&Bounds { rtt_max: Duration::from_secs(11), ..bounds() }).no_false_alarm
+        );
+    }
+
+    #[test]
+    fn the_clients_interval_has_its_range() {
+        for (client, nearest) in [(29, "30s"), (1_681, "28m")] {
+            let spec = ChromiumGcm { client: Some(Span::secs(client)), ..ChromiumGcm::default() };
+            let problems = spec.problems();
+            assert_eq!(problems.len(), 1);
+            assert_eq!(problems[0].path, "heartbeat.chromium-gcm.client");
+            assert_eq!(problems[0].help, format!("use \"{nearest}\""));
+        }
+        assert!(ChromiumGcm { client: Some(Span::secs(30)), ..ChromiumGcm::default() }.problems().is_empty());
+    }
+}

@@ -305,7 +305,7 @@ impl Mars {
         }
         // What was fetched is the gap after this beat; only if the gap before it was as long has the rung held.
         if self.fetched == self.judged_before {
-            self.successes += 1;
+            self.successes = self.successes.saturating_add(1);
             self.record.failures = 0;
         }
         let ceiling = self.ladder.ceiling;
@@ -340,7 +340,7 @@ impl Mars {
         if timed_out {
             self.successes = 0;
         }
-        self.record.failures += 1;
+        self.record.failures = self.record.failures.saturating_add(1);
         if self.fetched == self.ladder.min {
             return;
         }
@@ -450,3 +450,6 @@ impl Heartbeat for Mars {
         self.notebook.read(memory);
     }
 }
+
+#[cfg(test)]
+mod tests;

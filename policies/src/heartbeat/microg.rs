@@ -214,3 +214,164 @@ impl Heartbeat for Microg {
         self.notebook.read(memory);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        GiveUp,
+        testing::{Beat, CONNECTED, LOST, beat, bounds, live_behind_nat, live_on, play, reply},
+    };
+
+    const REMEMBER: Action = Action::Remember;
+    const NO_REPLY: Action = Action::GiveUp(GiveUp::NoReply);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn policy() -> Microg {
+        Microg::new(MicrogMcsAimd::default())
+    }
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    fn knowing(interval_ms: u64) -> Microg {
+        let mut policy = policy();
+        let record = format!(r#"{{"interval_ms":{interval_ms}}}"#);
+        policy.recall(&format!(r#"{{"policy":"microg-mcs-aimd","networks":{{"cellular":{record}}}}}"#));
+        policy
+    }
+
+    #[test]
+    fn an_answer_adds_two_per_cent_and_a_failure_takes_five() {
+        let mut policy = policy();
+        play(
+            &mut policy,
+            &[
+                (0, Some(CONNECTED), &[]),
+                (300_000, None, &[beat(0)]),
+                (301_000, Some(reply(0)), &[REMEMBER]),
+                (600_000, None, &[beat(1)]),
+                (601_000, Some(reply(1)), &[REMEMBER]),
+                (906_000, None, &[beat(2)]),
+                (996_000, None, &[REMEMBER, Action::Suspect, NO_REPLY]),
+            ],
+        );
+        // 300 000 -> 306 000 -> 312 120 -> 296 514, which is below the least.
+        assert_eq!(policy.learnt(), secs(300));
+    }
+
+    #[test]
+    fn whole_milliseconds_are_kept_and_the_rest_is_cut_off() {
+        let mut policy = knowing(333_333);
+        policy.learn(1.02);
+        assert_eq!(policy.learnt(), Duration::from_millis(339_999));
+        policy.learn(0.95);
+        assert_eq!(policy.learnt(), Duration::from_millis(322_999));
+    }
+
+    #[test]
+    fn nothing_is_learnt_from_an_answer_on_a_busy_line() {
+        // 300 s, three quarters of which are 225 s.
+        for (heard, learnt) in [(76_000, 300), (75_999, 306)] {
+            let mut policy = policy();
+            let answer: &[Action] = if learnt == 300 { &[] } else { &[REMEMBER] };
+            play(
+                &mut policy,
+                &[
+                    (0, Some(CONNECTED), &[]),
+                    (heard, Some(Event::BytesReceived), &[]),
+                    (300_000, None, &[beat(0)]),
+                    (301_000, Some(reply(0)), answer),
+                ],
+            );
+            assert_eq!(policy.learnt(), secs(learnt));
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_connection_shortens_the_interval_but_a_network_that_went_away_does_not() {
+        for (reason, learnt) in [(LossReason::Reset, 570), (LossReason::Aborted, 600)] {
+            let mut policy = knowing(600_000);
+            policy.on_event(Time::ZERO, &CONNECTED);
+            policy.on_event(Time::from_secs(1), &Event::Lost(reason));
+            assert_eq!(policy.learnt(), secs(learnt));
+        }
+        let mut policy = knowing(600_000);
+        policy.on_event(Time::ZERO, &LOST);
+        assert_eq!(policy.learnt(), secs(600), "there was no connection to lose");
+    }
+
+    #[test]
+    fn each_kind_of_network_learns_for_itself_and_over_restarts() {
+        let mut before = policy();
+        live_on(&mut before, Network::wifi(1), Duration::MAX, Time::ZERO, DAY);
+        let mut again = policy();
+        again.recall(&before.memory().unwrap());
+        let wifi = live_on(&mut again, Network::wifi(2), Duration::MAX, Time::ZERO + DAY, DAY);
+        assert_eq!(wifi.beats[0].gap, secs(900));
+        let cellular = live_on(&mut again, Network::cellular(1), Duration::MAX, Time::ZERO + 2 * DAY, DAY);
+        assert_eq!(cellular.beats[0].gap, secs(300));
+    }
+
+    #[test]
+    fn the_users_own_interval_switches_learning_off() {
+        let mut policy = Microg::new(MicrogMcsAimd { fixed: Some(Span::secs(600)), ..MicrogMcsAimd::default() });
+        let report = live_behind_nat(&mut policy, secs(300), DAY);
+        assert!(report.beats.iter().all(|beat| beat.gap == secs(600) && !beat.answered));
+        assert_eq!(report.remembered, 0);
+    }
+
+    #[test]
+    fn every_break_is_noticed_one_longest_interval_and_one_wait_later() {
+        let promises = MicrogMcsAimd::default().promises(&bounds());
+        assert_eq!((promises.detects_within, promises.heartbeats_per_hour), (Some(secs(990)), Some(13)));
+        assert!(promises.no_false_alarm);
+    }
+
+    #[test]
+    fn contradictions_name_the_key_to_change() {
+        let spec = MicrogMcsAimd {
+            max: Span::secs(200),
+            growth: 0.5,
+            shrink: f64::NAN,
+            ack_timeout: Span::secs(400),
+            ..MicrogMcsAimd::default()
+        };
+        let paths: Vec<_> = spec.problems().into_iter().map(|problem| problem.path).collect();
+        let expected = ["max", "growth", "shrink", "ack_timeout"];
+        assert_eq!(paths, expected.map(|key| format!("heartbeat.microg-mcs-aimd.{key}")));
+    }
+
+    proptest! {
+        /// Invariant 7.
+        #[test]
+        fn between_its_limits_it_swings_around_the_nat_with_2_6_answers_to_a_failure(tau_s in 400_u64..800) {
+            let mut policy = policy();
+            let report = live_behind_nat(&mut policy, secs(tau_s), 30 * DAY);
+            let begin = Time::ZERO + 5 * DAY;
+            let settled = report.beats.iter().filter(|beat| beat.at >= begin);
+            let (answered, failed): (Vec<&Beat>, Vec<&Beat>) = settled.partition(|beat| beat.answered);
+            // ln(1 / 0.95) / ln(1.02) = 2.59
+            let ratio = answered.len() as f64 / failed.len() as f64;
+            prop_assert!((ratio - 2.59).abs() < 0.1, "{ratio}");
+            for beat in answered.iter().chain(&failed) {
+                let gap = beat.gap.as_secs_f64() / tau_s as f64;
+                prop_assert!((0.9..1.1).contains(&gap), "a gap of {:?} around {tau_s} s", beat.gap);
+            }
+        }
+
+        #[test]
+        fn the_interval_stays_within_five_to_fifteen_minutes(tau_s in 120_u64..3_600) {
+            let report = live_behind_nat(&mut policy(), secs(tau_s), 3 * DAY);
+            for interval in report.beats.iter().filter_map(|beat| beat.interval) {
+                prop_assert!((secs(300)..=secs(900)).contains(&interval));
+            }
+            if tau_s >= 900 {
+                prop_assert_eq!((report.losses.len(), report.last_interval()), (0, Some(secs(900))));
+            }
+        }
+    }
+}

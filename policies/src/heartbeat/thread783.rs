@@ -144,7 +144,7 @@ impl LinearWithDrop {
     fn failure(&mut self) {
         let Thread783 { start, drop, restart_after, .. } = self.spec;
         let record = self.record();
-        record.deaths += 1;
+        record.deaths = record.deaths.saturating_add(1);
         if record.deaths >= restart_after {
             *record = Record { interval: start, deaths: 0, dropped: false };
         } else {
@@ -206,5 +206,135 @@ impl Heartbeat for LinearWithDrop {
 
     fn recall(&mut self, memory: &str) {
         self.notebook.read(memory);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        GiveUp,
+        testing::{CONNECTED, LOST, beat, bounds, drain, live_behind_nat, live_on, play, reply},
+    };
+
+    const REMEMBER: Action = Action::Remember;
+    const NO_REPLY: Action = Action::GiveUp(GiveUp::NoReply);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn policy() -> LinearWithDrop {
+        LinearWithDrop::new(Thread783::default())
+    }
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    fn interval(policy: &LinearWithDrop) -> Duration {
+        policy.notebook.records[&0].interval.get()
+    }
+
+    #[test]
+    fn answers_add_thirty_seconds_and_a_death_takes_twenty() {
+        play(
+            &mut policy(),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (180_000, None, &[beat(0)]),
+                (181_000, Some(reply(0)), &[REMEMBER]),
+                (390_000, None, &[beat(1)]),
+                (405_000, None, &[REMEMBER, Action::Suspect, NO_REPLY]),
+                (406_000, Some(CONNECTED), &[]),
+                (596_000, None, &[beat(0)]),
+                (597_000, Some(reply(0)), &[REMEMBER]),
+                // A shortened interval was answered: the search is over.
+                (786_000, None, &[beat(1)]),
+                (787_000, Some(reply(1)), &[]),
+                (976_000, None, &[beat(2)]),
+            ],
+        );
+    }
+
+    #[test]
+    fn growth_may_go_on_after_a_drop() {
+        let mut policy = LinearWithDrop::new(Thread783 { grow_after_drop: true, ..Thread783::default() });
+        let report = live_behind_nat(&mut policy, secs(300), DAY);
+        // 300, 330 dies, 310 dies, 290, 320 dies, 300, 330 dies: for ever.
+        assert!(report.losses.len() > 50, "{}", report.losses.len());
+        assert!((secs(290)..=secs(330)).contains(&interval(&policy)));
+    }
+
+    #[test]
+    fn five_deaths_in_a_row_send_it_back_to_the_start() {
+        let mut policy = policy();
+        let mut now = Time::ZERO;
+        let mut gaps = Vec::new();
+        for _ in 0..6 {
+            policy.on_event(now, &CONNECTED);
+            let due = policy.deadline().unwrap();
+            gaps.push(due.since(now).as_secs());
+            assert!(drain(&mut policy, due).contains(&beat(0)));
+            policy.on_event(due, &LOST);
+            now = due;
+        }
+        assert_eq!(gaps, [180, 160, 140, 120, 100, 180]);
+    }
+
+    #[test]
+    fn a_connection_that_ends_while_no_beat_is_out_teaches_nothing() {
+        let mut policy = policy();
+        play(&mut policy, &[(0, Some(CONNECTED), &[]), (100_000, Some(LOST), &[])]);
+        assert_eq!(interval(&policy), secs(180));
+    }
+
+    #[test]
+    fn no_interval_is_shorter_than_a_drop() {
+        let mut policy = LinearWithDrop::new(Thread783 { restart_after: 100, ..Thread783::default() });
+        live_behind_nat(&mut policy, secs(1), secs(3_600));
+        assert_eq!(interval(&policy), secs(20));
+    }
+
+    #[test]
+    fn what_was_found_survives_a_restart_and_belongs_to_its_network() {
+        let mut before = policy();
+        live_behind_nat(&mut before, secs(300), DAY);
+        let mut again = policy();
+        again.recall(&before.memory().unwrap());
+        let report = live_on(&mut again, Network::cellular(0), secs(300), Time::ZERO + DAY, DAY);
+        assert!(report.losses.is_empty());
+        assert!(report.beats.iter().all(|beat| beat.interval.is_none_or(|interval| interval == secs(290))));
+        let other = live_on(&mut again, Network::wifi(1), secs(300), Time::ZERO + 2 * DAY, DAY);
+        assert_eq!(other.beats[0].gap, secs(180));
+        assert_eq!(interval(&again), secs(290));
+    }
+
+    #[test]
+    fn it_promises_no_detection_for_its_interval_has_no_limit() {
+        let promises = Thread783::default().promises(&bounds());
+        assert_eq!((promises.detects_within, promises.heartbeats_per_hour), (None, Some(181)));
+    }
+
+    #[test]
+    fn contradictions_name_the_nearest_valid_value() {
+        let spec = Thread783 { drop: Span::secs(200), timeout: Span::secs(190), ..Thread783::default() };
+        let problems: Vec<_> = spec.problems().into_iter().map(|problem| (problem.path, problem.help)).collect();
+        let expected = [("drop", "use at most \"3m\""), ("timeout", "use at most \"3m\"")];
+        let expected = expected.map(|(key, help)| (format!("heartbeat.thread783.{key}"), help.to_owned()));
+        assert_eq!(problems, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn behind_any_nat_it_ends_within_a_drop_of_the_timeout(tau_s in 120_u64..3_600) {
+            let mut policy = policy();
+            let report = live_behind_nat(&mut policy, secs(tau_s), 6 * DAY);
+            let found = interval(&policy).as_secs();
+            prop_assert!(found <= tau_s && found + 20 > tau_s, "{found} s behind {tau_s} s");
+            prop_assert_eq!(report.last_interval(), Some(interval(&policy)));
+            prop_assert!(report.losses.len() <= 4);
+        }
     }
 }

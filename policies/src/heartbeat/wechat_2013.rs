@@ -287,7 +287,7 @@ impl Wechat2013 {
         if record.interval.get() == ladder.min && !record.stable {
             return;
         }
-        record.failures += 1;
+        record.failures = record.failures.saturating_add(1);
         if record.stable && record.failures > stable_tests {
             *record = Record { interval: Span::at_least(ladder.min), stable: false, failures: 0, searched_on: today };
         } else if !record.stable && record.failures >= search_failures {
@@ -366,5 +366,169 @@ impl Heartbeat for Wechat2013 {
 
     fn recall(&mut self, memory: &str) {
         self.notebook.read(memory);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        GiveUp,
+        testing::{CONNECTED, beat, bounds, live_behind_nat, live_on, play, reply},
+    };
+
+    const NO_REPLY: Action = Action::GiveUp(GiveUp::NoReply);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn wechat() -> Wechat2013 {
+        Wechat2013::new(WechatSmart2013::default())
+    }
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    /// A policy that has found this interval on network 0.
+    fn knowing(interval: &str) -> Wechat2013 {
+        let mut policy = wechat();
+        let record = format!(r#"{{"interval":"{interval}","stable":true}}"#);
+        policy.recall(&format!(r#"{{"policy":"wechat-smart-2013","networks":{{"0":{record}}}}}"#));
+        policy
+    }
+
+    /// The record of network 0: interval in seconds, stable, failures.
+    fn record(policy: &Wechat2013) -> (u64, bool, u32) {
+        let record = policy.notebook.records[&0];
+        (record.interval.get().as_secs(), record.stable, record.failures)
+    }
+
+    #[test]
+    fn three_short_beats_come_before_a_longer_interval_and_one_answer_proves_it() {
+        play(
+            &mut wechat(),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (270_000, None, &[beat(0)]),
+                (270_100, Some(reply(0)), &[]),
+                (540_000, None, &[beat(1)]),
+                (540_100, Some(reply(1)), &[]),
+                (810_000, None, &[beat(2)]),
+                (810_100, Some(reply(2)), &[]),
+                (1_080_000, None, &[beat(3)]),
+                (1_080_100, Some(reply(3)), &[Action::Remember]),
+                (1_410_000, None, &[beat(4)]),
+                (1_410_100, Some(reply(4)), &[Action::Remember]),
+                (1_800_000, None, &[beat(5)]),
+                (1_808_000, None, &[Action::Remember, Action::Suspect, NO_REPLY]),
+                // Delayed test: short beats first, then 390 s again.
+                (1_809_000, Some(CONNECTED), &[]),
+                (2_079_000, None, &[beat(0)]),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_write_sets_the_timer_anew() {
+        play(
+            &mut wechat(),
+            &[(0, Some(CONNECTED), &[]), (200_000, Some(Event::BytesWritten), &[]), (470_000, None, &[beat(0)])],
+        );
+    }
+
+    #[test]
+    fn the_return_to_the_screen_is_one_beat_at_once_and_short_beats_from_then_on() {
+        let foreground = Some(Event::AppState(AppState::Foreground));
+        play(
+            &mut wechat(),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (100_000, foreground, &[beat(0)]),
+                (100_000, foreground, &[]),
+                (100_100, Some(reply(0)), &[]),
+                (370_000, None, &[beat(1)]),
+                (371_000, Some(Event::AppState(AppState::Background)), &[]),
+                // One that waits for its answer is enough.
+                (372_000, foreground, &[]),
+            ],
+        );
+    }
+
+    #[test]
+    fn any_of_five_tests_keeps_a_stable_interval_and_only_all_of_them_end_it() {
+        for (deaths, kept) in [(1, true), (5, true), (6, false)] {
+            let mut policy = knowing("390s");
+            // Each death takes three short beats, the gap of 390 s and the wait for its answer.
+            let one = secs(3 * 270 + 390 + 9);
+            let dead = live_on(&mut policy, Network::cellular(0), secs(300), Time::ZERO, one * deaths);
+            assert_eq!(dead.losses.len(), deaths as usize);
+            assert_eq!(record(&policy).1, kept, "{deaths}");
+            let healed = live_on(&mut policy, Network::cellular(0), secs(400), Time::ZERO + one * deaths, DAY / 2);
+            assert_eq!(healed.losses.len(), if kept { 0 } else { 2 });
+            assert_eq!(record(&policy), if kept { (390, true, 0) } else { (370, true, 0) });
+        }
+    }
+
+    #[test]
+    fn each_wednesday_the_search_begins_again() {
+        let mut policy = wechat();
+        live_behind_nat(&mut policy, secs(300), 2 * DAY);
+        assert_eq!(record(&policy), (270, true, 0));
+        // The network has become better, which nobody looks for on a Tuesday; on Wednesday it is found once.
+        let report = live_on(&mut policy, Network::cellular(0), Duration::MAX, Time::ZERO + DAY, DAY);
+        assert_eq!(report.remembered, 0);
+        let wednesday = live_on(&mut policy, Network::cellular(0), Duration::MAX, Time::ZERO + 2 * DAY, DAY);
+        assert_eq!((wednesday.losses.len(), record(&policy)), (0, (580, true, 0)));
+        let rest = live_on(&mut policy, Network::cellular(0), Duration::MAX, Time::ZERO + 3 * DAY, 6 * DAY);
+        assert_eq!(rest.remembered, 0);
+        let next = live_on(&mut policy, Network::cellular(0), Duration::MAX, Time::ZERO + 9 * DAY, DAY);
+        assert!(next.remembered > 1);
+    }
+
+    #[test]
+    fn the_day_of_time_zero_moves_wednesday() {
+        let spec = WechatSmart2013 { time_zero: Weekday::Wednesday, ..WechatSmart2013::default() };
+        assert_eq!(spec.day(Time::ZERO) % 7, Weekday::Wednesday as u64);
+        assert_eq!(WechatSmart2013::default().day(Time::ZERO + 9 * DAY) % 7, Weekday::Wednesday as u64);
+    }
+
+    #[test]
+    fn what_was_found_survives_a_restart_and_belongs_to_its_network() {
+        let mut policy = wechat();
+        live_behind_nat(&mut policy, secs(450), DAY);
+        assert_eq!(record(&policy), (430, true, 0));
+        let mut again = wechat();
+        again.recall(&policy.memory().unwrap());
+        let report = live_on(&mut again, Network::cellular(0), secs(450), Time::ZERO + DAY, DAY / 2);
+        assert_eq!((report.losses.len(), report.last_interval()), (0, Some(secs(430))));
+        live_on(&mut again, Network::wifi(1), secs(300), Time::ZERO + DAY, DAY / 2);
+        assert_eq!(record(&again), (430, true, 0));
+        assert_eq!(again.notebook.records[&1].interval, Span::secs(270));
+    }
+
+    #[test]
+    fn promises_need_a_silent_application_and_a_lossless_path() {
+        let promises = WechatSmart2013::default().promises(&bounds());
+        assert_eq!((promises.detects_within, promises.no_false_alarm), (Some(secs(588)), true));
+        let busy = Bounds { silent_app: false, loss_free: false, ..bounds() };
+        let promises = WechatSmart2013::default().promises(&busy);
+        assert_eq!((promises.detects_within, promises.no_false_alarm), (None, false));
+    }
+
+    proptest! {
+        #[test]
+        fn behind_any_nat_it_settles_a_margin_below_the_rung_that_failed(tau_s in 120_u64..3_600) {
+            let mut policy = wechat();
+            let report = live_behind_nat(&mut policy, secs(tau_s), DAY);
+            match [270, 330, 390, 450, 510, 570, 580].into_iter().find(|rung| *rung > tau_s) {
+                Some(270) => prop_assert_eq!(record(&policy), (270, false, 0)),
+                Some(failed) => {
+                    prop_assert_eq!(record(&policy), ((failed - 80).max(270), true, 0));
+                    prop_assert_eq!(report.losses.len(), 2);
+                }
+                None => prop_assert_eq!((record(&policy), report.losses.len()), ((580, true, 0), 0)),
+            }
+        }
     }
 }

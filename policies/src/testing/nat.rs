@@ -66,7 +66,7 @@ pub(crate) fn live_behind_nat(policy: &mut dyn Heartbeat, tau: Duration, duratio
 }
 
 /// The same on any network and from any time, for lives in several parts: a connection comes up at `begin`, and the one
-/// that is up at the end is lost then.
+/// that is up at the end is aborted then, as when the device leaves the network.
 pub(crate) fn live_on(
     policy: &mut dyn Heartbeat,
     network: Network,
@@ -97,7 +97,7 @@ pub(crate) fn live_on(
         now = next.max(now);
     }
     if host.session.is_some() {
-        policy.on_event(end, &Event::Lost(LossReason::Closed));
+        policy.on_event(end, &Event::Lost(LossReason::Aborted));
         while policy.poll(end).is_some() {}
     }
     host.report
