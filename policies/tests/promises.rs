@@ -234,6 +234,61 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn what_a_policy_remembers_it_knows_after_a_restart_and_other_texts_count_as_none(
+        spec in any_adaptive(),
+        hours in 1_u64..200,
+        text in ".{0,40}",
+        seed: u64,
+    ) {
+        let bounds = bounds(Duration::from_secs(1));
+        let build = || spec.build(&bounds, rng(seed));
+        let mut policy = build();
+        live(&mut *policy, bounds.rtt_max, None, Time::ZERO + Duration::from_hours(hours), seed);
+        let memory = policy.memory();
+
+        let mut again = build();
+        if let Some(memory) = &memory {
+            again.recall(memory);
+        }
+        prop_assert_eq!(&again.memory(), &memory);
+
+        for text in [text.as_str(), r#"{"policy":"?","networks":{"0":{"interval":"1s"}}}"#, "{}", "[]", "null"] {
+            let mut fresh = build();
+            fresh.recall(text);
+            prop_assert_eq!(fresh.memory(), build().memory());
+        }
+    }
+
+    /// The numbers of a record may be anything, and a policy of today lives with them.
+    #[test]
+    fn a_strange_record_breaks_no_contract(
+        spec in any_adaptive(),
+        interval in prop_oneof![Just("1us".to_owned()), Just("3650d".to_owned()), (1_u64..100_000).prop_map(|s| format!("{s}s"))],
+        count in prop_oneof![Just(u32::MAX), 0_u32..10],
+        flag: bool,
+        seed: u64,
+    ) {
+        let record = format!(
+            r#"{{"interval":"{interval}","interval_ms":{count},"best":"{interval}","stable":{flag},"done":{flag},"dropped":{flag},
+            "failed":{flag},"failures":{count},"successes":{count},"deaths":{count},"searched_on":{count},"modified":{count}}}"#
+        );
+        let bounds = bounds(Duration::from_secs(1));
+        let end = Time::ZERO + Duration::from_hours(24 * 30);
+        for policy_name in ["mars-smart-heartbeat", "wechat-smart-2013", "androidpn", "microg-mcs-aimd", "carson-adaptive-5", "thread783"] {
+            let mut policy = spec.build(&bounds, rng(seed));
+            policy.recall(&format!(
+                r#"{{"policy":"{policy_name}","networks":{{"{}":{record}}}}}"#,
+                if policy_name == "microg-mcs-aimd" { "cellular" } else { "0" },
+            ));
+            let promises = spec.promises(&bounds);
+            let healthy = live(&mut *policy, bounds.rtt_max, None, end, seed);
+            prop_assert!(!promises.no_false_alarm || healthy.given_up.is_none());
+        }
+    }
+}
+
 /// Carries out what the policy wants now and checks that it may want it.
 fn perform(
     policy: &mut dyn Heartbeat,

@@ -208,10 +208,6 @@ impl HeartManager {
         }
     }
 
-    fn record(&mut self) -> &mut Record {
-        self.notebook.records.get_mut(&self.network.id).expect("there is a record from the first connection on")
-    }
-
     fn connected(&mut self, now: Time, network: Network) {
         self.network = network;
         let cap = self.spec.cap(network.kind);
@@ -232,11 +228,9 @@ impl HeartManager {
         if let Some(background) = self.spec.background {
             return background.get();
         }
-        let spec = self.spec.clone();
-        let record = self.record();
-        let (done, in_use) = (record.done, record.in_use(&spec));
-        self.gap_is_test = !done;
-        in_use
+        let record = self.notebook.page(&self.network.id);
+        self.gap_is_test = !record.done;
+        record.in_use(&self.spec)
     }
 
     fn beat(&mut self, now: Time) -> Option<Action> {
@@ -259,8 +253,8 @@ impl HeartManager {
     fn success(&mut self, now: Time) {
         self.misses = 0;
         if self.beat_is_test {
-            let (spec, cap) = (self.spec.clone(), self.spec.cap(self.network.kind));
-            self.record().success(&spec, cap);
+            let cap = self.spec.cap(self.network.kind);
+            self.notebook.page(&self.network.id).success(&self.spec, cap);
             self.unsaved = true;
         }
         self.set_timer(now);
@@ -271,8 +265,7 @@ impl HeartManager {
         self.misses = self.misses.saturating_add(1);
         let mut end = self.misses > self.spec.threshold;
         if self.beat_is_test {
-            let spec = self.spec.clone();
-            end |= self.record().failure(&spec);
+            end |= self.notebook.page(&self.network.id).failure(&self.spec);
             self.unsaved = true;
         }
         end

@@ -143,15 +143,11 @@ impl Carson {
         Record { interval: self.spec.start, best: None, stable: false, failures: 0 }
     }
 
-    fn record(&mut self) -> &mut Record {
-        self.notebook.records.get_mut(&self.network).expect("there is a record from the first connection on")
-    }
-
     fn connected(&mut self, now: Time, network: Network) {
         self.network = network.id;
-        let (fresh, start) = (self.fresh(), self.spec.start);
+        let fresh = self.fresh();
         let record = self.notebook.records.entry(network.id).or_insert(fresh);
-        record.interval = record.interval.max(start);
+        record.interval = record.interval.max(self.spec.start);
         self.misses = 0;
         let first = self.next_gap(now);
         self.line = Some(Line::new(now, first.get()));
@@ -160,7 +156,7 @@ impl Carson {
     /// The interval to wait now.
     fn next_gap(&mut self, now: Time) -> Span {
         self.gap_is_test = self.spec.when == When::Always || !self.activity.is_active(now);
-        if self.gap_is_test { self.record().interval } else { self.spec.start }
+        if self.gap_is_test { self.notebook.page(&self.network).interval } else { self.spec.start }
     }
 
     fn beat(&mut self, now: Time) -> Option<Action> {
@@ -172,15 +168,14 @@ impl Carson {
     fn success(&mut self, now: Time) {
         self.misses = 0;
         if self.beat_is_test {
-            let step = self.spec.step;
-            let record = self.record();
+            let record = self.notebook.page(&self.network);
             let before = *record;
             record.failures = 0;
             if !record.stable {
                 record.best = Some(record.interval);
-                record.interval = Span::at_least(record.interval.get() + step.get());
+                record.interval = Span::at_least(record.interval.get() + self.spec.step.get());
             }
-            self.unsaved |= *self.record() != before;
+            self.unsaved |= *record != before;
         }
         self.set_timer(now);
     }
@@ -198,10 +193,10 @@ impl Carson {
         if !self.beat_is_test {
             return;
         }
-        let (fresh, limit) = (self.fresh(), self.spec.failures);
-        let record = self.record();
+        let fresh = self.fresh();
+        let record = self.notebook.page(&self.network);
         record.failures = record.failures.saturating_add(1);
-        if record.failures >= limit {
+        if record.failures >= self.spec.failures {
             // A stable interval that fails, and a search whose very first interval does, begin again.
             *record = match record.best {
                 Some(best) if !record.stable => Record { interval: best, best: None, stable: true, failures: 0 },

@@ -81,7 +81,6 @@ impl ChromiumGcm {
 /// [`ChromiumGcm`] at work.
 pub(super) struct Chromium {
     spec: ChromiumGcm,
-    kind: NetworkKind,
     /// What the server said last; it outlives the connection.
     directed: Option<Duration>,
     /// The interval of this connection.
@@ -93,11 +92,10 @@ pub(super) struct Chromium {
 impl Chromium {
     pub(super) fn new(spec: ChromiumGcm) -> Self {
         let interval = spec.cellular.get();
-        Self { spec, kind: NetworkKind::Cellular, directed: None, interval, asleep_since: None, line: None }
+        Self { spec, directed: None, interval, asleep_since: None, line: None }
     }
 
     fn connected(&mut self, now: Time, network: Network) {
-        self.kind = network.kind;
         let default = match network.kind {
             NetworkKind::Cellular => self.spec.cellular,
             NetworkKind::Wifi | NetworkKind::Wired => self.spec.wifi,

@@ -135,3 +135,79 @@ impl Line {
         judged.map_or(self.due, |judged| judged.min(self.due))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEC: Duration = Duration::from_secs(1);
+    const BEAT: Action = Action::SendHeartbeat { id: 0 };
+
+    fn at(secs: u64) -> Time {
+        Time::from_secs(secs)
+    }
+
+    /// A line with beat 0 out since 10 s, judged at 15 s, and the next one due at 40 s.
+    fn waiting() -> Line {
+        let mut line = Line::new(Time::ZERO, 10 * SEC);
+        assert_eq!(line.task(at(9)), None);
+        assert_eq!(line.task(at(10)), Some(Task::Beat));
+        assert_eq!(line.send(at(10), Some(5 * SEC), 30 * SEC), BEAT);
+        assert_eq!((line.deadline(), line.last_beat()), (at(15), at(10)));
+        line
+    }
+
+    #[test]
+    fn only_the_reply_that_is_waited_for_counts() {
+        let mut line = waiting();
+        assert!(line.awaits(0) && !line.awaits(1));
+        line.answered();
+        assert!(!line.awaits(0) && !line.is_waiting());
+        assert_eq!((line.task(at(15)), line.deadline()), (None, at(40)));
+    }
+
+    #[test]
+    fn a_beat_that_is_overdue_is_suspected_until_another_is_answered() {
+        let mut line = waiting();
+        assert_eq!(line.task(at(15)), Some(Task::Overdue));
+        assert_eq!(line.task(at(15)), Some(Task::Say(Action::Suspect)));
+        assert_eq!(line.task(at(15)), None);
+        line.send(at(40), Some(5 * SEC), 30 * SEC);
+        line.answered();
+        assert_eq!(line.task(at(41)), Some(Task::Say(Action::Trust)));
+        assert_eq!(line.task(at(41)), None);
+    }
+
+    #[test]
+    fn a_doomed_line_is_suspected_before_it_ends_and_one_that_is_left_is_not() {
+        let mut line = waiting();
+        line.doom();
+        assert_eq!(line.task(at(11)), Some(Task::Say(Action::Suspect)));
+        assert_eq!(line.task(at(11)), Some(Task::End(GiveUp::NoReply)));
+        let mut line = waiting();
+        line.leave();
+        assert_eq!(line.task(at(11)), Some(Task::End(GiveUp::Done)));
+    }
+
+    #[test]
+    fn the_next_beat_is_not_sent_before_the_last_one_is_judged() {
+        let mut line = waiting();
+        line.schedule(at(12));
+        assert_eq!(line.task(at(12)), None);
+        assert_eq!(line.task(at(15)), Some(Task::Overdue));
+        assert_eq!(line.task(at(15)), Some(Task::Say(Action::Suspect)));
+        assert_eq!(line.task(at(15)), Some(Task::Beat));
+        // Nor is a reply waited for any longer than that.
+        line.send(at(15), Some(50 * SEC), 30 * SEC);
+        assert_eq!(line.task(at(45)), Some(Task::Overdue));
+    }
+
+    #[test]
+    fn a_beat_without_a_timeout_is_never_judged() {
+        let mut line = Line::new(Time::ZERO, Duration::ZERO);
+        assert!(line.is_fresh() && line.is_due(Time::ZERO));
+        line.send(Time::ZERO, None, 30 * SEC);
+        assert_eq!((line.deadline(), line.task(at(30))), (at(30), Some(Task::Beat)));
+        assert!(line.is_waiting() && !line.is_fresh());
+    }
+}

@@ -31,6 +31,11 @@ impl<K: Ord + Serialize + DeserializeOwned, R: Serialize + DeserializeOwned> Not
         Self { policy, records: BTreeMap::new() }
     }
 
+    /// The record of a network that has one: it was connected over.
+    pub(super) fn page(&mut self, network: &K) -> &mut R {
+        self.records.get_mut(network).expect("a network gets its record when a connection comes up over it")
+    }
+
     /// All records as text.
     pub(super) fn write(&self) -> String {
         let written = Written { policy: self.policy, networks: &self.records };

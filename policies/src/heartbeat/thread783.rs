@@ -112,10 +112,6 @@ impl LinearWithDrop {
         Self { notebook: Notebook::new("thread783"), network: 0, line: None, unsaved: false, spec }
     }
 
-    fn record(&mut self) -> &mut Record {
-        self.notebook.records.get_mut(&self.network).expect("there is a record from the first connection on")
-    }
-
     fn connected(&mut self, now: Time, network: Network) {
         self.network = network.id;
         let fresh = Record { interval: self.spec.start, deaths: 0, dropped: false };
@@ -125,12 +121,11 @@ impl LinearWithDrop {
     }
 
     fn success(&mut self) {
-        let (step, grow_after_drop) = (self.spec.step.get(), self.spec.grow_after_drop);
-        let record = self.record();
+        let record = self.notebook.page(&self.network);
         let before = *record;
         record.deaths = 0;
-        if !record.dropped || grow_after_drop {
-            record.interval = Span::at_least(record.interval.get() + step);
+        if !record.dropped || self.spec.grow_after_drop {
+            record.interval = Span::at_least(record.interval.get() + self.spec.step.get());
         }
         let after = *record;
         self.unsaved |= after != before;
@@ -143,7 +138,7 @@ impl LinearWithDrop {
     /// A beat was not answered, whoever noticed.
     fn failure(&mut self) {
         let Thread783 { start, drop, restart_after, .. } = self.spec;
-        let record = self.record();
+        let record = self.notebook.page(&self.network);
         record.deaths = record.deaths.saturating_add(1);
         if record.deaths >= restart_after {
             *record = Record { interval: start, deaths: 0, dropped: false };
@@ -190,7 +185,7 @@ impl Heartbeat for LinearWithDrop {
                 Some(Action::GiveUp(reason))
             }
             Task::Beat => {
-                let (timeout, interval) = (self.spec.timeout.get(), self.record().interval.get());
+                let (timeout, interval) = (self.spec.timeout.get(), self.notebook.page(&self.network).interval.get());
                 Some(self.line.as_mut()?.send(now, Some(timeout), interval))
             }
         }

@@ -165,6 +165,13 @@ struct Record {
     searched_on: u64,
 }
 
+impl Record {
+    /// A search that begins on `day`.
+    fn search(ladder: &Ladder, day: u64) -> Self {
+        Self { interval: Span::at_least(ladder.min), stable: false, failures: 0, searched_on: day }
+    }
+}
+
 /// [`WechatSmart2013`] at work.
 #[expect(clippy::struct_excessive_bools, reason = "four facts that do not depend on each other")]
 pub(super) struct Wechat2013 {
@@ -206,12 +213,7 @@ impl Wechat2013 {
 
     fn connected(&mut self, now: Time, network: Network) {
         self.network = network.id;
-        let fresh = Record {
-            interval: Span::at_least(self.ladder.min),
-            stable: false,
-            failures: 0,
-            searched_on: self.spec.day(now),
-        };
+        let fresh = Record::search(&self.ladder, self.spec.day(now));
         let record = self.notebook.records.entry(network.id).or_insert(fresh);
         let usable = record.interval.get().clamp(self.ladder.min, self.ladder.ceiling);
         record.interval = Span::at_least(usable);
@@ -222,14 +224,10 @@ impl Wechat2013 {
         self.line = Some(Line::new(now, first));
     }
 
-    fn record(&mut self) -> &mut Record {
-        self.notebook.records.get_mut(&self.network).expect("there is a record from the first connection on")
-    }
-
     /// The interval to wait now.
     fn next_gap(&mut self, now: Time) -> Duration {
         self.gap_is_test = !self.activity.is_active(now) && self.answered >= self.spec.short_beats;
-        if self.gap_is_test { self.record().interval.get() } else { self.ladder.min }
+        if self.gap_is_test { self.notebook.page(&self.network).interval.get() } else { self.ladder.min }
     }
 
     fn beat(&mut self, now: Time) -> Option<Action> {
@@ -258,22 +256,21 @@ impl Wechat2013 {
 
     /// One answer proves the value.
     fn test_passed(&mut self, now: Time) {
-        let (ladder, today, research_on) = (self.ladder, self.spec.day(now), self.spec.research_on as u64);
-        let record = self.record();
+        let today = self.spec.day(now);
+        let record = self.notebook.page(&self.network);
         let before = *record;
         record.failures = 0;
         if record.stable {
-            if today % 7 == research_on && record.searched_on < today {
-                *record =
-                    Record { interval: Span::at_least(ladder.min), stable: false, failures: 0, searched_on: today };
+            if today % 7 == self.spec.research_on as u64 && record.searched_on < today {
+                *record = Record::search(&self.ladder, today);
             }
-        } else if record.interval.get() >= ladder.ceiling {
+        } else if record.interval.get() >= self.ladder.ceiling {
             record.stable = true;
             record.searched_on = today;
         } else {
-            record.interval = Span::at_least(ladder.above(record.interval.get()));
+            record.interval = Span::at_least(self.ladder.above(record.interval.get()));
         }
-        self.unsaved |= *self.record() != before;
+        self.unsaved |= *record != before;
     }
 
     /// A beat was not answered, whoever noticed.
@@ -281,18 +278,17 @@ impl Wechat2013 {
         if !self.beat_is_test {
             return;
         }
-        let (ladder, today) = (self.ladder, self.spec.day(now));
-        let (search_failures, stable_tests) = (self.spec.search_failures, self.spec.stable_tests);
-        let record = self.record();
-        if record.interval.get() == ladder.min && !record.stable {
+        let today = self.spec.day(now);
+        let record = self.notebook.page(&self.network);
+        if record.interval.get() == self.ladder.min && !record.stable {
             return;
         }
         record.failures = record.failures.saturating_add(1);
-        if record.stable && record.failures > stable_tests {
-            *record = Record { interval: Span::at_least(ladder.min), stable: false, failures: 0, searched_on: today };
-        } else if !record.stable && record.failures >= search_failures {
-            let safe = Span::at_least(ladder.safe_below(record.interval.get()));
-            *record = Record { interval: safe, stable: true, failures: 0, searched_on: today };
+        if record.stable && record.failures > self.spec.stable_tests {
+            *record = Record::search(&self.ladder, today);
+        } else if !record.stable && record.failures >= self.spec.search_failures {
+            let safe = Span::at_least(self.ladder.safe_below(record.interval.get()));
+            *record = Record { interval: safe, stable: true, ..Record::search(&self.ladder, today) };
         }
         self.unsaved = true;
     }
