@@ -5,8 +5,10 @@ mod activity;
 mod androidpn;
 mod carson;
 mod chromium;
+mod composed;
 mod fixed;
 mod idle;
+mod judge;
 mod ladder;
 mod leave;
 mod line;
@@ -14,6 +16,9 @@ mod mars;
 mod microg;
 mod notebook;
 mod oracle;
+mod pace;
+mod schedule;
+mod search;
 mod spec;
 mod tcp_keepalive;
 mod thread783;
@@ -26,14 +31,19 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     activity::UntilTold,
     androidpn::Androidpn,
-    carson::{CarsonAdaptive5, When},
+    carson::CarsonAdaptive5,
     chromium::ChromiumGcm,
-    fixed::{FirstBeat, Fixed, LateReply},
-    idle::{Anchor, Idle},
-    leave::LeaveWhenQuiet,
+    composed::{Composed, Occasion, WhenDead},
+    fixed::Fixed,
+    idle::Idle,
+    judge::{Evidence, Feed, Judges, LateReply, Reply, Silence, Unanswered},
+    leave::{Leave, LeaveWhenQuiet},
     mars::MarsSmartHeartbeat,
     microg::MicrogMcsAimd,
     oracle::Oracle,
+    pace::Pace,
+    schedule::{Anchor, FirstBeat, Grid, ScheduleSpec, Threshold},
+    search::{Adopt, Rule, Search, TestOn, When},
     spec::HeartbeatSpec,
     tcp_keepalive::TcpKeepalive,
     thread783::Thread783,
@@ -121,6 +131,20 @@ pub enum Event {
     },
     /// The probe connection is gone, or did not come up, and not by this policy's doing.
     ProbeLost,
+}
+
+impl Event {
+    /// Whether something that the peer's application sent has arrived.
+    pub const fn is_reception(&self) -> bool {
+        matches!(
+            self,
+            Self::BytesReceived
+                | Self::Acknowledged
+                | Self::HeartbeatReply { .. }
+                | Self::PeerPing
+                | Self::DirectedInterval(_)
+        )
+    }
 }
 
 /// How visible the application is to its user.

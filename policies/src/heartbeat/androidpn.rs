@@ -9,7 +9,7 @@ use super::{
     activity::{Activity, UntilTold},
     line::{Line, Task},
     notebook::Notebook,
-    spec::per_hour,
+    spec::{Machine, per_hour},
 };
 use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
 
@@ -59,24 +59,26 @@ impl Default for Androidpn {
     }
 }
 
-impl Androidpn {
-    pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
-        let found = self.min.get().saturating_sub(self.margin.get());
-        let (longest, shortest) = match self.background {
-            Some(background) => (background.get(), background.get()),
-            None => (self.cellular_max.max(self.wifi_max).get(), found),
-        };
-        let (longest, shortest) = (longest.max(self.foreground.get()), shortest.min(self.foreground.get()));
+impl Machine for Androidpn {
+    fn build(&self) -> Box<dyn Heartbeat> {
+        Box::new(HeartManager::new(self.clone()))
+    }
+
+    fn promises(&self, bounds: &Bounds) -> Promises {
+        let background = self.background.map_or_else(|| self.min.get().saturating_sub(self.margin.get()), Span::get);
+        let shortest = background.min(self.foreground.get());
         Promises {
             // Traffic moves no beat. The first that cannot be answered leaves within an interval of the break, the last one
             // that is waited for `threshold` intervals later.
-            detects_within: Some(longest * (self.threshold + 1) + self.timeout.get()),
+            detects_within: Some(self.longest() * (self.threshold + 1) + self.timeout.get()),
             heartbeats_per_hour: Some(per_hour(shortest)),
             no_false_alarm: bounds.loss_free && bounds.rtt_max <= self.timeout.get().min(shortest),
             ..Promises::default()
         }
     }
+}
 
+impl Androidpn {
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut problem = |key: &str, message: String, help: String| {
@@ -102,6 +104,12 @@ impl Androidpn {
             problem("threshold", format!("{} is more than 1000", self.threshold), "use 1000".into());
         }
         problems
+    }
+
+    /// The longest gap between two beats.
+    pub(super) fn longest(&self) -> Duration {
+        let background = self.background.unwrap_or_else(|| self.cellular_max.max(self.wifi_max));
+        background.max(self.foreground).get()
     }
 
     fn cap(&self, kind: NetworkKind) -> Span {

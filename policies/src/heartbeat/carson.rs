@@ -5,11 +5,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Event, Heartbeat,
+    Action, Event, Heartbeat, When,
     activity::{Activity, UntilTold},
     line::{Line, Task},
     notebook::Notebook,
-    spec::per_hour,
+    spec::{Machine, per_hour},
 };
 use crate::{Bounds, Network, Problem, Promises, Time, unit::Span};
 
@@ -32,21 +32,9 @@ pub struct CarsonAdaptive5 {
     /// Whether each failure ends the connection, or only the last of `failures`. The document leaves it open; where a NAT has
     /// forgotten the connection only a new one can answer. Default true.
     pub reconnect_each_failure: bool,
-    /// When the interval may change. Default `always`.
+    /// When the search goes on. Outside it, on the screen, beats come every `start` and teach nothing (source document 003).
+    /// Default `always`.
     pub when: When,
-}
-
-/// When a search may go on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum When {
-    /// At any time.
-    #[default]
-    Always,
-    /// Only while the application is not on the screen; on it, beats come every `start` and teach nothing (source document
-    /// 003). An application whose host tells no state is not on the screen.
-    Background,
 }
 
 impl Default for CarsonAdaptive5 {
@@ -62,8 +50,12 @@ impl Default for CarsonAdaptive5 {
     }
 }
 
-impl CarsonAdaptive5 {
-    pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
+impl Machine for CarsonAdaptive5 {
+    fn build(&self) -> Box<dyn Heartbeat> {
+        Box::new(Carson::new(self.clone()))
+    }
+
+    fn promises(&self, bounds: &Bounds) -> Promises {
         Promises {
             // The interval has no upper limit.
             detects_within: None,
@@ -72,7 +64,9 @@ impl CarsonAdaptive5 {
             ..Promises::default()
         }
     }
+}
 
+impl CarsonAdaptive5 {
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut problem = |key: &str, message: String, help: String| {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Action, AppState, Event, Heartbeat,
     line::{Line, Task},
-    spec::per_hour,
+    spec::{Machine, per_hour},
 };
 use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
 
@@ -50,8 +50,12 @@ impl Default for ChromiumGcm {
     }
 }
 
-impl ChromiumGcm {
-    pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
+impl Machine for ChromiumGcm {
+    fn build(&self) -> Box<dyn Heartbeat> {
+        Box::new(Chromium::new(self.clone()))
+    }
+
+    fn promises(&self, bounds: &Bounds) -> Promises {
         let shortest = self.cellular.min(self.wifi).min(SHORTEST).min(self.resume_after);
         Promises {
             // A server may direct any interval, however long.
@@ -63,7 +67,9 @@ impl ChromiumGcm {
             ..Promises::default()
         }
     }
+}
 
+impl ChromiumGcm {
     pub(super) fn problems(&self) -> Vec<Problem> {
         let Some(client) = self.client.filter(|client| !(SHORTEST..=self.cellular.max(SHORTEST)).contains(client))
         else {

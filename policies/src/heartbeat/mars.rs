@@ -19,7 +19,7 @@ use super::{
     ladder::Ladder,
     line::{Line, Task},
     notebook::Notebook,
-    spec::per_hour,
+    spec::{Machine, per_hour},
 };
 use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
 
@@ -97,12 +97,18 @@ impl Default for MarsSmartHeartbeat {
     }
 }
 
-impl MarsSmartHeartbeat {
-    pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
+impl Machine for MarsSmartHeartbeat {
+    fn build(&self) -> Box<dyn Heartbeat> {
+        Box::new(Mars::new(self.clone()))
+    }
+
+    fn promises(&self, bounds: &Bounds) -> Promises {
+        // Answers to the server's pings are writes too.
+        let nothing_else_is_sent = bounds.silent_app && bounds.server_pings.is_none();
         let (shortest, longest) = self.fixed.map_or((self.min, self.max), |fixed| (fixed, fixed));
         // Beats follow each other by the interval that was fetched with the last one, which stays below `max`; only writes
         // postpone them. The first one that cannot be answered leaves within an interval of the break.
-        let detects_within = (bounds.silent_app && !self.alarm_never_fires)
+        let detects_within = (nothing_else_is_sent && !self.alarm_never_fires)
             .then(|| longest.get() + self.timeout.max(self.late_timeout).get());
         let patience = if bounds.steady_host { self.timeout } else { self.timeout.min(self.late_timeout) };
         Promises {
@@ -112,7 +118,9 @@ impl MarsSmartHeartbeat {
             ..Promises::default()
         }
     }
+}
 
+impl MarsSmartHeartbeat {
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut problem = |key: &str, message: String, help: String| {

@@ -9,7 +9,7 @@ use super::{
     Action, Event, Heartbeat, LossReason,
     line::{Line, Task},
     notebook::Notebook,
-    spec::per_hour,
+    spec::{Machine, per_hour},
 };
 use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
 
@@ -50,8 +50,12 @@ impl Default for MicrogMcsAimd {
     }
 }
 
-impl MicrogMcsAimd {
-    pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
+impl Machine for MicrogMcsAimd {
+    fn build(&self) -> Box<dyn Heartbeat> {
+        Box::new(Microg::new(self.clone()))
+    }
+
+    fn promises(&self, bounds: &Bounds) -> Promises {
         let (shortest, longest) = self.fixed.map_or((self.min, self.max), |fixed| (fixed, fixed));
         Promises {
             // Beats follow each other by at most the longest interval, whatever the traffic.
@@ -61,7 +65,9 @@ impl MicrogMcsAimd {
             ..Promises::default()
         }
     }
+}
 
+impl MicrogMcsAimd {
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut problem = |key: &str, message: String, help: String| {

@@ -7,7 +7,7 @@ use super::{
     Action, Event, Heartbeat,
     line::{Line, Task},
     notebook::Notebook,
-    spec::per_hour,
+    spec::{Machine, per_hour},
 };
 use crate::{Bounds, Network, Problem, Promises, Time, unit::Span};
 
@@ -47,8 +47,12 @@ impl Default for Thread783 {
     }
 }
 
-impl Thread783 {
-    pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
+impl Machine for Thread783 {
+    fn build(&self) -> Box<dyn Heartbeat> {
+        Box::new(LinearWithDrop::new(self.clone()))
+    }
+
+    fn promises(&self, bounds: &Bounds) -> Promises {
         Promises {
             // The interval has no upper limit.
             detects_within: None,
@@ -57,7 +61,9 @@ impl Thread783 {
             ..Promises::default()
         }
     }
+}
 
+impl Thread783 {
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut problem = |key: &str, message: String, help: String| {

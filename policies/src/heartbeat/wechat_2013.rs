@@ -11,6 +11,7 @@ use super::{
     ladder::Ladder,
     line::{Line, Task},
     notebook::Notebook,
+    spec::Machine,
 };
 use crate::{Bounds, Network, Problem, Promises, Time, unit::Span};
 
@@ -88,11 +89,17 @@ impl Default for WechatSmart2013 {
     }
 }
 
-impl WechatSmart2013 {
-    pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
+impl Machine for WechatSmart2013 {
+    fn build(&self) -> Box<dyn Heartbeat> {
+        Box::new(Wechat2013::new(self.clone()))
+    }
+
+    fn promises(&self, bounds: &Bounds) -> Promises {
+        // Answers to the server's pings are writes too.
+        let nothing_else_is_sent = bounds.silent_app && bounds.server_pings.is_none();
         Promises {
             // The first beat that cannot be answered leaves within an interval of the break. Writes postpone it.
-            detects_within: bounds.silent_app.then(|| self.ladder().ceiling + self.timeout.get()),
+            detects_within: nothing_else_is_sent.then(|| self.ladder().ceiling + self.timeout.get()),
             // The beat on return to the screen comes whenever the user likes, one reply or timeout after the last at the
             // earliest.
             heartbeats_per_hour: None,
@@ -100,7 +107,9 @@ impl WechatSmart2013 {
             ..Promises::default()
         }
     }
+}
 
+impl WechatSmart2013 {
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut problem = |key: &str, message: String, help: String| {
