@@ -55,9 +55,9 @@ pub struct MarsSmartHeartbeat {
     pub records: u32,
     /// How long the answer to a beat may take. Default 8 s.
     pub timeout: Span,
-    /// The same for a beat whose timer ran `late_after` or longer. Default 5 s.
+    /// The same for a beat whose timer fired late, by `late_after`. Default 5 s.
     pub late_timeout: Span,
-    /// Default 15 min.
+    /// What counts as such a timer: one that fired this long after it was set, or later. Default 15 min.
     pub late_after: Span,
     /// How long an application that left the screen still counts as in use. Default 10 min.
     pub inactive_after: Span,
