@@ -1,23 +1,38 @@
 //! The heartbeat contract: events in, actions out, a deadline to be woken at. The policies themselves are one file each
 //! below this module.
 
+mod activity;
+mod androidpn;
+mod carson;
+mod chromium;
 mod composed;
 mod fixed;
 mod idle;
 mod judge;
+mod ladder;
 mod leave;
+mod line;
+mod mars;
+mod microg;
+mod notebook;
 mod oracle;
 mod pace;
 mod schedule;
 mod search;
 mod spec;
 mod tcp_keepalive;
+mod thread783;
+mod wechat_2013;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    activity::UntilTold,
+    androidpn::Androidpn,
+    carson::CarsonAdaptive5,
+    chromium::ChromiumGcm,
     composed::{Composed, Occasion, WhenDead},
     fixed::Fixed,
     idle::Idle,
@@ -26,12 +41,16 @@ pub use self::{
         Rto, Silence, Stream, Tail, TwoWindow, Unanswered, Weibull,
     },
     leave::{Leave, LeaveWhenQuiet},
+    mars::MarsSmartHeartbeat,
+    microg::MicrogMcsAimd,
     oracle::Oracle,
     pace::Pace,
     schedule::{Anchor, FirstBeat, Grid, ScheduleSpec, Threshold},
     search::{Adopt, Rule, Search, TestOn, When},
     spec::HeartbeatSpec,
     tcp_keepalive::TcpKeepalive,
+    thread783::Thread783,
+    wechat_2013::{WechatSmart2013, Weekday},
 };
 use crate::{Network, Time};
 

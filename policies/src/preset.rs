@@ -77,6 +77,15 @@ const PRESETS: &[Preset] = presets![
     "bertier",
     "two-window",
     "jacobson-rfc6298",
+    "mars-smart-heartbeat",
+    "mars-alarm-never-fires",
+    "wechat-smart-2013",
+    "androidpn-heartmanager",
+    "androidpn-in-use",
+    "chromium-gcm",
+    "microg-mcs-aimd",
+    "carson-adaptive-5",
+    "thread783-halfrost",
 ];
 
 #[cfg(test)]
@@ -156,5 +165,25 @@ mod tests {
         let (linux_idle, interval) = (Duration::from_hours(2), Duration::from_secs(75));
         assert_eq!(keepalive("linux-keepalive"), (linux_idle, interval, 9, None));
         assert_eq!(keepalive("whatsapp-tcp-10s"), (Duration::from_secs(10), interval, 9, None));
+    }
+
+    /// The defaults are the sources' numbers, and the presets spell them out.
+    #[test]
+    fn adaptive_presets_are_the_defaults_of_their_policies() {
+        use crate::heartbeat::{
+            Androidpn, CarsonAdaptive5, ChromiumGcm, MarsSmartHeartbeat, MicrogMcsAimd, Thread783, WechatSmart2013,
+        };
+        let expected = [
+            ("mars-smart-heartbeat", HeartbeatSpec::MarsSmartHeartbeat(MarsSmartHeartbeat::default())),
+            ("wechat-smart-2013", HeartbeatSpec::WechatSmart2013(WechatSmart2013::default())),
+            ("androidpn-heartmanager", HeartbeatSpec::Androidpn(Androidpn::default())),
+            ("chromium-gcm", HeartbeatSpec::ChromiumGcm(ChromiumGcm::default())),
+            ("microg-mcs-aimd", HeartbeatSpec::MicrogMcsAimd(MicrogMcsAimd::default())),
+            ("carson-adaptive-5", HeartbeatSpec::CarsonAdaptive5(CarsonAdaptive5::default())),
+            ("thread783-halfrost", HeartbeatSpec::Thread783(Thread783::default())),
+        ];
+        for (name, heartbeat) in expected {
+            assert_eq!(find(name).unwrap().spec().heartbeat, heartbeat, "{name}");
+        }
     }
 }
