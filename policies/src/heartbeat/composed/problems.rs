@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Feed, FirstBeat, Pace, ScheduleSpec, Stream,
+        Anchor, Feed, FirstBeat, Pace, ScheduleSpec, Search, Stream, TestOn,
         spec::{check_misses, check_timeout},
     },
     Composed, WhenDead,
@@ -63,6 +63,10 @@ impl Composed {
                 problems.extend(self.uneven_beats());
             }
         }
+        if let Some(search) = &self.search {
+            problems.extend(search.problems());
+            problems.extend(self.search_problem(search));
+        }
         if let Some(keepalive) = &self.keepalive {
             problems.extend(keepalive.problems_at("heartbeat.composed.keepalive"));
         }
@@ -86,6 +90,33 @@ impl Composed {
         problems
     }
 
+    /// A search has to know how long the path was idle before a beat, and what became of the beat.
+    fn search_problem(&self, search: &Search) -> Option<Problem> {
+        if self.judge.reply.is_none() {
+            return Some(Problem::new(
+                "heartbeat.composed.judge",
+                "a search has to know whether a beat was answered",
+                "add judge.reply = { timeout = \"10s\" }",
+            ));
+        }
+        let is_idle = matches!(&self.schedule, ScheduleSpec::Idle(idle) if idle.anchor == Anchor::Either);
+        (search.on == TestOn::Session && !is_idle).then(|| {
+            Problem::new(
+                "heartbeat.composed.schedule",
+                "a search on the session tests idle time, but the schedule lets traffic shorten it",
+                "use schedule.idle with anchor = \"either\", or search on = \"probe\"",
+            )
+        })
+    }
+
+    /// The longest interval that a server has to expect.
+    fn longest(&self) -> Option<Duration> {
+        match self.gaps() {
+            Gaps::Known { longest, .. } => longest,
+            Gaps::None | Gaps::Unknown => None,
+        }
+    }
+
     /// Somebody waits for replies that nobody sends.
     fn unanswered_beats(&self, path: &str, what: &str) -> Option<Problem> {
         let has_none = !self.answered || matches!(self.schedule, ScheduleSpec::PeerSends);
@@ -96,6 +127,20 @@ impl Composed {
                 "use `judge.silence` fed by `any` or `pings`, or answered beats",
             )
         })
+    }
+
+    /// What lists gather it under.
+    pub const fn family(&self) -> &'static str {
+        if self.search.is_some() {
+            return "heartbeats that learn their interval";
+        }
+        match self.schedule {
+            ScheduleSpec::PeerSends if self.keepalive.is_some() => "the kernel's keepalive",
+            ScheduleSpec::PeerSends if self.leave.is_some() => "no lasting connection: polling and push services",
+            ScheduleSpec::PeerSends => "the server's heartbeats",
+            ScheduleSpec::Grid(_) => "heartbeats on a fixed grid",
+            ScheduleSpec::Idle(_) => "heartbeats when idle",
+        }
     }
 
     /// A detector that expects replies at a constant interval, and beats that have none.
@@ -120,6 +165,7 @@ impl Composed {
                 "use \"interval\", or leave it out",
             ),
             (self.pace != Pace::default(), "pace", "it changes with the situation", "leave it out"),
+            (self.search.is_some(), "search", "it changes with what is learnt", "leave it out"),
             (!self.beat_on.is_empty(), "beat_on", "these beats come in between", "leave it out"),
             (self.most_without_data.is_some(), "most_without_data", "beats are left out", "leave it out"),
         ]
@@ -134,6 +180,6 @@ impl Composed {
 
     /// The longest gap between its beats that the server has to expect; `None`: it sends none, or no known ones.
     pub fn announced_interval(&self) -> Option<Duration> {
-        self.schedule.interval().filter(|_| !self.pace.directed)
+        self.longest()
     }
 }
