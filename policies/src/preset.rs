@@ -93,7 +93,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{HeartbeatSpec, ReconnectSpec};
+    use crate::{
+        HeartbeatSpec, ReconnectSpec,
+        heartbeat::{Cassandra, DetectorSpec, Tail},
+        unit::Span,
+    };
 
     #[test]
     fn every_preset_parses_under_its_own_name_and_can_run() {
@@ -165,6 +169,20 @@ mod tests {
         let (linux_idle, interval) = (Duration::from_hours(2), Duration::from_secs(75));
         assert_eq!(keepalive("linux-keepalive"), (linux_idle, interval, 9, None));
         assert_eq!(keepalive("whatsapp-tcp-10s"), (Duration::from_secs(10), interval, 9, None));
+
+        let detector = |name: &str| match find(name).unwrap().spec().heartbeat {
+            HeartbeatSpec::Composed(parts) => parts.judge.freshness.unwrap(),
+            other => panic!("{name} is no composition: {other:?}"),
+        };
+        let phi = |name: &str| match detector(name).detector {
+            DetectorSpec::Phi(phi) => (phi.threshold, phi.window, phi.pause.get().as_secs(), phi.tail),
+            other => panic!("{name} is not by phi: {other:?}"),
+        };
+        assert_eq!(phi("phi-accrual-akka"), (8.0, 1000, 3, Tail::Logistic));
+        assert_eq!(phi("phi-accrual-akka-remote"), (10.0, 200, 10, Tail::Logistic));
+        let cassandra = detector("phi-accrual-cassandra");
+        assert_eq!(cassandra.detector, DetectorSpec::Cassandra(Cassandra { threshold: 8.0, window: 1000 }));
+        assert_eq!(cassandra.local_pause, Some(Span::secs(5)));
     }
 
     /// The defaults are the sources' numbers, and the presets spell them out.
