@@ -122,7 +122,7 @@ fn the_guide_to_own_policies_shows_the_code_of_the_example() {
             if let Some(target) = links.filter(|target| root().join(target).is_file()).last() {
                 file = page(target);
             }
-        } else if let Some(code) = text.strip_prefix("rust\n").or(text.strip_prefix("toml\n")) {
+        } else if let Some(code) = text.strip_prefix("rust\n").or_else(|| text.strip_prefix("toml\n")) {
             assert!(file.contains(&format!("\n{code}\n")), "the example has no such lines:\n{code}");
             parts += 1;
         }

@@ -31,7 +31,7 @@ pub mod unit;
 pub use custom::{Custom, CustomHeartbeat, CustomReconnect, CustomServer};
 pub use heartbeat::{Action, AppState, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason};
 pub use network::{Network, NetworkKind};
-pub use promise::{AttemptLimit, Bounds, Promises};
+pub use promise::{AttemptLimit, Bounds, Promises, ServerPings};
 pub use reconnect::{AttemptFailure, Reconnect, ReconnectEvent, ReconnectSpec, ServerChoice, Verdict};
 #[cfg(feature = "presets")]
 pub use registry::Registry;

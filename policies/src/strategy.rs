@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bounds, HeartbeatSpec, Promises, ReconnectSpec, ServerSpec, unit::Span};
+use crate::{
+    Bounds, HeartbeatSpec, Promises, ReconnectSpec, ServerSpec,
+    unit::{Span, format_duration},
+};
 
 /// What a client and its server do to keep a long-lived connection alive.
 ///
@@ -84,18 +87,10 @@ impl StrategySpec {
 
     /// A server that closes idle sessions must be more patient than its clients are quiet (source document 000).
     fn reaper_problem(&self) -> Option<Problem> {
-        let quiet = match &self.heartbeat {
-            HeartbeatSpec::Fixed(spec) => spec.interval,
-            HeartbeatSpec::Idle(spec) => spec.threshold,
-            // They send nothing by themselves, or nothing known before the environment is.
-            HeartbeatSpec::None
-            | HeartbeatSpec::TcpKeepalive(_)
-            | HeartbeatSpec::Oracle(_)
-            | HeartbeatSpec::LeaveWhenQuiet(_)
-            | HeartbeatSpec::Custom(_) => return None,
-        };
+        let quiet = self.heartbeat.announced_interval()?;
         let ServerSpec::IdleReaper(reaper) = &self.server else { return None };
-        (reaper.idle <= quiet).then(|| {
+        (reaper.idle.get() <= quiet).then(|| {
+            let quiet = format_duration(quiet);
             Problem::new(
                 "server.idle-reaper.idle",
                 format!("the server closes sessions idle for {}, but clients beat only every {quiet}", reaper.idle),
@@ -177,16 +172,57 @@ mod tests {
     fn the_state_machine_in_words_has_every_number_that_the_file_gave() {
         let heartbeats = [
             ("fixed = { interval = \"31s\", timeout = \"17s\", misses = 3 }", vec!["31s", "17s", "3 in a row"]),
-            ("fixed = { interval = \"31s\", timeout = \"17s\" }", vec!["31s", "17s", "first miss"]),
+            ("fixed = { interval = \"31s\", timeout = \"17s\" }", vec!["31s", "17s", "the first miss ends"]),
             (
                 "idle = { threshold = \"31s\", anchor = \"rx\", timeout = \"17s\", misses = 3 }",
                 vec!["received for 31s", "17s", "3 in a row"],
             ),
-            ("idle = { threshold = \"31s\", anchor = \"tx\" }", vec!["sent for 31s", "never gives"]),
+            ("idle = { threshold = \"31s\", anchor = \"tx\" }", vec!["sent for 31s", "never finds"]),
             ("tcp-keepalive = { idle = \"2m\", interval = \"11s\", count = 4 }", vec!["2m", "11s", "4 probes"]),
             ("tcp-keepalive = { idle = \"2m\", interval = \"11s\", user_timeout = \"31s\" }", vec!["2m", "11s", "31s"]),
             ("oracle = { margin = \"3s\", max_interval = \"11m\", misses = 4 }", vec!["3s", "11m", "4 in a row"]),
-            ("leave-when-quiet = { after = \"7s\" }", vec!["7s"]),
+            ("leave-when-quiet = { after = \"7s\" }", vec!["for 7s"]),
+            (
+                "composed = { schedule.grid = { interval = \"2m\", shortest = \"95s\" }, answered = false, \
+                 beat_on = [\"request\", \"foreground\"], most_without_data = 2 }",
+                vec![
+                    "between 1m35s and 2m",
+                    "Nobody answers",
+                    "the peer asks for one, and when the",
+                    "After 2 heartbeats",
+                ],
+            ),
+            (
+                "composed = { schedule = \"peer-sends\", judge.silence = { limit = \"45s\", fed_by = \"pings\" }, \
+                 judge.unanswered.limit = \"61s\" }",
+                vec!["of its own accord", "no ping of the peer's has arrived for 45s", "1m1s ago"],
+            ),
+            (
+                "composed = { schedule.idle = { threshold = \"20s\", anchor = \"rx\" }, when_dead = \"diagnose\", \
+                 judge.reply = { timeout = \"5s\", evidence = \"any\" }, pace = { background = \"9m\", doubles = true } }",
+                vec![
+                    "received for 20s",
+                    "nothing at all arrives within 5s",
+                    "asks the transport",
+                    "9m in the background",
+                    "has doubled",
+                ],
+            ),
+            (
+                "composed = { schedule.idle = { threshold = \"1m\", anchor = \"tx\" }, judge.reply.timeout = \"5s\", \
+                 search = { rule = \"composite\", min = \"2m\", max = \"30m\", granularity = \"90s\", failures = 3, \
+                 margin = \"7s\", relearn_every = \"7d\" }, leave = { beats = 5, age = \"31m\" } }",
+                vec![
+                    "from 2m to 30m",
+                    "1m30s",
+                    "3 failures",
+                    "7s less",
+                    "after 7d",
+                    "after 5 would",
+                    "31m after",
+                    "each network",
+                ],
+            ),
         ];
         for (text, words) in heartbeats {
             let told = read(&format!("name = \"a\"\nheartbeat.{text}")).heartbeat.describe();

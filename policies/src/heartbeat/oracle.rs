@@ -3,11 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    FirstBeat, Fixed, LateReply,
-    fixed::one_miss,
-    spec::{REMEMBERS_NOTHING, describe_misses},
-};
+use super::{FirstBeat, Fixed, LateReply, judge::one_miss};
 use crate::{Bounds, unit::Span};
 
 /// The longest interval that still keeps the NAT's mapping, and the shortest timeout that no healthy reply exceeds.
@@ -31,14 +27,21 @@ impl Default for Oracle {
 }
 
 impl Oracle {
+    /// See [`HeartbeatSpec::describe`](crate::HeartbeatSpec::describe).
     pub(super) fn describe(&self) -> String {
+        // Whatever the environment, the judgement is that of the heartbeat it turns into.
+        let verdict = match self.misses {
+            1 => "The first miss ends the connection.".into(),
+            misses => format!(
+                "A miss makes the connection suspect, {misses} in a row end it, and any reply sets the count back."
+            ),
+        };
         format!(
             "Knows what no product knows, the NAT's timeout and the longest round trip of the path. It sends a heartbeat on a \
              fixed grid, whatever else is sent: a round trip and {} before the NAT would forget the connection, at least every \
-             {}. A heartbeat whose reply has not arrived within the longest round trip is a miss. {} {REMEMBERS_NOTHING}",
-            self.margin,
-            self.max_interval,
-            describe_misses(self.misses, "any reply, a late one too,"),
+             {}. A heartbeat whose reply has not arrived within the longest round trip is a miss. {verdict} It remembers \
+             nothing from one connection to the next.",
+            self.margin, self.max_interval,
         )
     }
 
@@ -59,13 +62,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::testing::bounds;
+    use crate::{HeartbeatSpec, testing::bounds};
 
     fn fixed(rtt_max: Duration, nat_timeout: Option<Duration>) -> (Duration, Duration) {
         let bounds = Bounds { rtt_max, nat_timeout, ..bounds() };
         let fixed = Oracle::default().fixed(&bounds);
-        assert_eq!(fixed.problems(), Vec::new());
-        assert!(fixed.promises(&bounds).no_false_alarm);
+        assert_eq!(HeartbeatSpec::Fixed(fixed.clone()).problems(), Vec::new());
+        assert!(fixed.parts().promises(&bounds).no_false_alarm);
         (fixed.interval.get(), fixed.timeout.get())
     }
 

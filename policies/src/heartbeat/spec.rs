@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Event, Fixed, Heartbeat, Idle, LeaveWhenQuiet, Oracle, TcpKeepalive};
-use crate::{Bounds, Custom, CustomHeartbeat, PolicyRng, Problem, Promises, Time};
+use super::{Composed, Fixed, Heartbeat, Idle, LeaveWhenQuiet, Oracle, ScheduleSpec, TcpKeepalive, composed::Beating};
+use crate::{
+    Bounds, Custom, CustomHeartbeat, PolicyRng, Problem, Promises,
+    unit::{Span, format_duration},
+};
 
 /// A heartbeat policy as data. In a file it is a table named for the policy:
 /// `heartbeat.fixed = { interval = "30s", timeout = "15s" }`, or the bare name where it has no parameters.
@@ -27,63 +30,85 @@ pub enum HeartbeatSpec {
     LeaveWhenQuiet(LeaveWhenQuiet),
     /// A policy that the program around this crate brings along.
     Custom(Custom<dyn CustomHeartbeat>),
+    /// Put together from a schedule, judges and modifications. The ones above, the oracle included, are short for some.
+    Composed(Box<Composed>),
+}
+
+/// Of what a policy is made.
+enum Make<'a> {
+    Parts(Box<Composed>),
+    Custom(&'a Custom<dyn CustomHeartbeat>),
 }
 
 impl HeartbeatSpec {
     /// A policy ready to run. `bounds` is what only an oracle may look at.
     pub fn build(&self, bounds: &Bounds, rng: PolicyRng) -> Box<dyn Heartbeat> {
-        match self {
-            Self::None => Box::new(Silent),
-            Self::Fixed(spec) => Box::new(super::fixed::FixedHeartbeat::new(spec.clone(), rng)),
-            Self::Idle(spec) => Box::new(super::idle::IdleHeartbeat::new(spec.clone())),
-            Self::TcpKeepalive(spec) => Box::new(super::tcp_keepalive::KernelKeepalive::new(spec.clone())),
-            Self::Oracle(spec) => Box::new(super::fixed::FixedHeartbeat::new(spec.fixed(bounds), rng)),
-            Self::LeaveWhenQuiet(spec) => Box::new(super::leave::Leaving::new(spec)),
-            Self::Custom(custom) => custom.resolved().build(rng),
+        match self.make(bounds) {
+            Make::Parts(parts) => Box::new(Beating::new(*parts, rng)),
+            Make::Custom(custom) => custom.resolved().build(rng),
         }
+    }
+
+    fn make(&self, bounds: &Bounds) -> Make<'_> {
+        Make::Parts(Box::new(match self {
+            Self::None => Composed::new(ScheduleSpec::PeerSends),
+            Self::Fixed(spec) => spec.parts(),
+            Self::Idle(spec) => spec.parts(),
+            Self::TcpKeepalive(spec) => spec.parts(),
+            Self::Oracle(spec) => spec.fixed(bounds).parts(),
+            Self::LeaveWhenQuiet(spec) => spec.parts(),
+            Self::Composed(spec) => (**spec).clone(),
+            Self::Custom(custom) => return Make::Custom(custom),
+        }))
     }
 
     /// What the policy guarantees within `bounds`.
     pub fn promises(&self, bounds: &Bounds) -> Promises {
-        match self {
-            Self::None => Promises { heartbeats_per_hour: Some(0), no_false_alarm: true, ..Promises::default() },
-            Self::Fixed(spec) => spec.promises(bounds),
-            Self::Idle(spec) => spec.promises(bounds),
-            Self::TcpKeepalive(spec) => spec.promises(bounds),
-            Self::Oracle(spec) => spec.fixed(bounds).promises(bounds),
-            Self::LeaveWhenQuiet(_) => LeaveWhenQuiet::promises(),
-            Self::Custom(custom) => custom.policy().map_or_else(Promises::default, |policy| policy.promises(bounds)),
+        match self.make(bounds) {
+            Make::Parts(parts) => parts.promises(bounds),
+            Make::Custom(custom) => custom.policy().map_or_else(Promises::default, |policy| policy.promises(bounds)),
         }
     }
 
-    /// What lists gather strategies under: what they do instead of, or for, a heartbeat, in a few words.
-    pub const fn family(&self) -> &'static str {
+    /// What lists gather strategies under: what they do for a heartbeat, or instead of one, in a few words.
+    pub fn family(&self) -> &'static str {
         match self {
-            Self::None => "without a heartbeat",
-            Self::Fixed(_) => "heartbeats on a fixed grid",
-            Self::Idle(_) => "heartbeats when idle",
-            Self::TcpKeepalive(_) => "the kernel's keepalive",
+            Self::None => Composed::new(ScheduleSpec::PeerSends).family(),
+            Self::Fixed(spec) => spec.parts().family(),
+            Self::Idle(spec) => spec.parts().family(),
+            Self::TcpKeepalive(spec) => spec.parts().family(),
+            Self::LeaveWhenQuiet(spec) => spec.parts().family(),
+            Self::Composed(spec) => spec.family(),
             Self::Oracle(_) => "yardsticks that no product can have",
-            Self::LeaveWhenQuiet(_) => "no lasting connection: polling and push services",
             Self::Custom(_) => "policies of one's own",
         }
     }
 
     /// The state machine in words, with the numbers of this spec: when it sends, what it counts as a failure, what it does
-    /// about it, what it remembers. One paragraph of plain text; each policy keeps its own beside its code.
+    /// about it, what it remembers. One paragraph of plain text; each mechanism keeps its own words beside its code.
     pub fn describe(&self) -> String {
         match self {
-            Self::None => {
-                "Sends nothing and judges nothing: a dead connection is noticed only when TCP gives up on data that \
-                           the application itself has sent."
-                    .into()
-            }
-            Self::Fixed(spec) => spec.describe(),
-            Self::Idle(spec) => spec.describe(),
-            Self::TcpKeepalive(spec) => spec.describe(),
+            Self::None => Composed::new(ScheduleSpec::PeerSends).describe(),
+            Self::Fixed(spec) => spec.parts().describe(),
+            Self::Idle(spec) => spec.parts().describe(),
+            Self::TcpKeepalive(spec) => spec.parts().describe(),
+            Self::LeaveWhenQuiet(spec) => spec.parts().describe(),
+            Self::Composed(spec) => spec.describe(),
             Self::Oracle(spec) => spec.describe(),
-            Self::LeaveWhenQuiet(spec) => spec.describe(),
             Self::Custom(custom) => custom.describe(CustomHeartbeat::describe),
+        }
+    }
+
+    /// The longest gap between its beats that a server has to expect while nothing else is sent, as clients announce it
+    /// where their protocol lets them; `None`: it sends none, or no known ones.
+    pub fn announced_interval(&self) -> Option<Duration> {
+        match self {
+            Self::Fixed(spec) => Some(spec.interval.get()),
+            Self::Idle(spec) => Some(spec.threshold.get()),
+            Self::Composed(spec) => spec.announced_interval(),
+            Self::Custom(custom) => custom.policy()?.announced_interval(),
+            // What an oracle does is not known before the environment is.
+            Self::None | Self::TcpKeepalive(_) | Self::LeaveWhenQuiet(_) | Self::Oracle(_) => None,
         }
     }
 
@@ -91,57 +116,49 @@ impl HeartbeatSpec {
     pub fn problems(&self) -> Vec<Problem> {
         match self {
             Self::None | Self::LeaveWhenQuiet(_) => Vec::new(),
-            Self::Fixed(spec) => spec.problems(),
-            Self::Idle(spec) => spec.problems(),
-            Self::TcpKeepalive(spec) => spec.problems(),
-            Self::Oracle(spec) => check_misses("oracle", spec.misses).into_iter().collect(),
+            Self::Fixed(spec) => {
+                let timeout = check_timeout("heartbeat.fixed", spec.timeout, spec.interval.get(), "interval");
+                check_misses("heartbeat.fixed", spec.misses).into_iter().chain(timeout).collect()
+            }
+            Self::Idle(spec) => {
+                let check = |timeout| check_timeout("heartbeat.idle", timeout, spec.threshold.get(), "threshold");
+                let timeout = spec.timeout.and_then(check);
+                check_misses("heartbeat.idle", spec.misses).into_iter().chain(timeout).collect()
+            }
+            Self::TcpKeepalive(spec) => spec.problems_at("heartbeat.tcp-keepalive"),
+            Self::Oracle(spec) => check_misses("heartbeat.oracle", spec.misses).into_iter().collect(),
+            Self::Composed(spec) => spec.problems(),
             Self::Custom(custom) => custom.problems("heartbeat", CustomHeartbeat::problems),
         }
     }
 }
 
 /// What is wrong with a number of misses, if anything. Every policy that counts them has the same limits.
-pub(super) fn check_misses(policy: &str, misses: u32) -> Option<Problem> {
+pub(super) fn check_misses(path: &str, misses: u32) -> Option<Problem> {
     (!(1..=1000).contains(&misses)).then(|| {
         Problem::new(
-            format!("heartbeat.{policy}.misses"),
+            format!("{path}.misses"),
             format!("{misses} misses are outside 1 to 1000"),
             "use 1 to give up at the first unanswered heartbeat, 2 or 3 to ride out single losses",
         )
     })
 }
 
-/// What the descriptions of policies say that learn nothing.
-pub(super) const REMEMBERS_NOTHING: &str = "It remembers nothing from one connection to the next.";
-
-/// What the descriptions say becomes of a miss, where `cleared_by` sets the count of misses back.
-pub(super) fn describe_misses(misses: u32, cleared_by: &str) -> String {
-    match misses {
-        1 => "The first miss ends the connection.".into(),
-        _ => format!(
-            "At a miss it suspects the connection, after {misses} in a row it gives the connection up; {cleared_by} sets the \
-             count back."
-        ),
-    }
+/// What is wrong with the timeout of a beat, if anything: one beat is out at a time, so that it has to be judged before the
+/// next one, a `gap` later.
+pub(super) fn check_timeout(path: &str, timeout: Span, gap: Duration, gap_name: &str) -> Option<Problem> {
+    (timeout.get() > gap).then(|| {
+        let gap = format_duration(gap);
+        Problem::new(
+            format!("{path}.timeout"),
+            format!("a timeout of {timeout} is longer than the {gap_name} of {gap}"),
+            format!("use at most \"{gap}\", or a longer {gap_name}"),
+        )
+    })
 }
 
 /// The most beats in any hour when two beats are at least `interval` apart.
 pub(super) fn per_hour(interval: Duration) -> u32 {
     let beats = Duration::from_hours(1).as_micros() / interval.as_micros() + 1;
     u32::try_from(beats).expect("3.6e9 microseconds of an hour fit in 32 bits")
-}
-
-/// No heartbeat at all.
-struct Silent;
-
-impl Heartbeat for Silent {
-    fn on_event(&mut self, _: Time, _: &Event) {}
-
-    fn poll(&mut self, _: Time) -> Option<Action> {
-        None
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        None
-    }
 }
