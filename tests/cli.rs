@@ -335,9 +335,9 @@ fn a_strategy_is_shown_in_full() {
 
     # How it works
     #
-    # Heartbeat: Sends a heartbeat every 4m30s, the first such a time after the connection is
+    # Heartbeat: Sends a heartbeat every 4m30s, the first one interval after the connection is
     # established, whatever else is sent meanwhile. A heartbeat whose reply has not arrived within 15s
-    # is a miss: the first miss ends the connection. It remembers nothing from one connection to the
+    # is a miss. The first miss ends the connection. It remembers nothing from one connection to the
     # next.
     #
     # Reconnect: Waits nominally 1s before the first retry and 2 times as long before each next, at most
@@ -382,10 +382,9 @@ fn a_strategy_is_shown_in_full() {
 
     # How it works
     #
-    # Heartbeat: Sends no heartbeats of its own accord. It never finds a connection dead: that is left
-    # to the transport. It leaves the connection, as a thing done and not as a dead one, once nothing
-    # has been sent or received for 10m, heartbeats apart. It remembers nothing from one connection to
-    # the next.
+    # Heartbeat: Sends no heartbeats. Once nothing has been sent or received for 10m it closes the
+    # connection, as a thing done and not as a dead one. It judges nothing: a broken connection is
+    # quiet, and left like any other. It remembers nothing from one connection to the next.
     #
     # Reconnect: After a connection that was left on purpose it makes no attempt until something else
     # wakes it, such as a push service. Otherwise: Waits nominally 1s before the first retry and 2 times
@@ -430,8 +429,8 @@ fn a_strategy_is_shown_in_full() {
 
     # How it works
     #
-    # Heartbeat: Sends no heartbeats of its own accord. It never finds a connection dead: that is left
-    # to the transport. It remembers nothing from one connection to the next.
+    # Heartbeat: Sends nothing and judges nothing: a dead connection is noticed only when TCP gives up
+    # on data that the application itself has sent.
     #
     # Reconnect: Waits nominally 1s before the first retry and 2 times as long before each next, at most
     # 2m. The wait is drawn between zero and that, counted from the failure or the loss. An established

@@ -25,12 +25,6 @@ pub trait CustomHeartbeat: Send + Sync + 'static {
         Promises::default()
     }
 
-    /// The longest gap between its beats that a server has to expect while nothing else is sent, as
-    /// [`HeartbeatSpec::announced_interval`](crate::HeartbeatSpec::announced_interval) has it. Default: no known one.
-    fn announced_interval(&self) -> Option<Duration> {
-        None
-    }
-
     /// Contradictions between parameters; a path is the parameter's name. Default: there are none.
     fn problems(&self) -> Vec<Problem> {
         Vec::new()

@@ -525,7 +525,7 @@ error: unknown name `fixd`
 2 | heartbeat = "fixd"
   |             ^^^^^^
   |
-  = help: did you mean `fixed`? possible here are: `none`, `fixed`, `idle`, `tcp-keepalive`, `oracle`, `leave-when-quiet`
+  = help: did you mean `fixed`? possible here are: `none`, `fixed`, `idle`, `tcp-keepalive`, `oracle`, `leave-when-quiet`, `composed`, `custom`
 "#);
 }
 

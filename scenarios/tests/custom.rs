@@ -32,6 +32,7 @@ impl CustomHeartbeat for Lazy {
             servers: 1,
             silent_app: true,
             steady_host: true,
+            server_pings: None,
         };
         HeartbeatSpec::None.build(&bounds, rng)
     }

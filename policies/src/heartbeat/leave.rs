@@ -50,16 +50,6 @@ pub struct Leave {
 }
 
 impl Leave {
-    pub(super) fn describe(&self) -> String {
-        let when = [
-            self.quiet.map(|quiet| format!("once nothing has been sent or received for {quiet}, heartbeats apart")),
-            self.beats.map(|beats| format!("when the heartbeat after {beats} would be due")),
-            self.age.map(|age| format!("{age} after it was established")),
-        ];
-        let when: Vec<String> = when.into_iter().flatten().collect();
-        format!("It leaves the connection, as a thing done and not as a dead one, {}.", when.join(", or "))
-    }
-
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if (self.quiet, self.beats, self.age) == (None, None, None) {

@@ -3,7 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FirstBeat, Fixed, LateReply, judge::one_miss};
+use super::{
+    FirstBeat, Fixed, LateReply,
+    judge::one_miss,
+    spec::{REMEMBERS_NOTHING, describe_misses},
+};
 use crate::{Bounds, unit::Span};
 
 /// The longest interval that still keeps the NAT's mapping, and the shortest timeout that no healthy reply exceeds.
@@ -27,21 +31,14 @@ impl Default for Oracle {
 }
 
 impl Oracle {
-    /// See [`HeartbeatSpec::describe`](crate::HeartbeatSpec::describe).
     pub(super) fn describe(&self) -> String {
-        // Whatever the environment, the judgement is that of the heartbeat it turns into.
-        let verdict = match self.misses {
-            1 => "The first miss ends the connection.".into(),
-            misses => format!(
-                "A miss makes the connection suspect, {misses} in a row end it, and any reply sets the count back."
-            ),
-        };
         format!(
             "Knows what no product knows, the NAT's timeout and the longest round trip of the path. It sends a heartbeat on a \
              fixed grid, whatever else is sent: a round trip and {} before the NAT would forget the connection, at least every \
-             {}. A heartbeat whose reply has not arrived within the longest round trip is a miss. {verdict} It remembers \
-             nothing from one connection to the next.",
-            self.margin, self.max_interval,
+             {}. A heartbeat whose reply has not arrived within the longest round trip is a miss. {} {REMEMBERS_NOTHING}",
+            self.margin,
+            self.max_interval,
+            describe_misses(self.misses, "any reply, a late one too,"),
         )
     }
 

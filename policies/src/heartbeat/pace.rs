@@ -41,31 +41,6 @@ pub struct Pace {
 const LONGEST: Duration = Duration::from_hours(24);
 
 impl Pace {
-    pub(super) fn describe(&self) -> Option<String> {
-        let situations = [
-            (self.background, "in the background"),
-            (self.doze, "in a doze"),
-            (self.wifi, "on Wi-Fi or a cable"),
-            (self.cellular, "on a cellular network"),
-        ];
-        let situations: Vec<String> =
-            situations.iter().filter_map(|(interval, when)| Some(format!("{} {when}", (*interval)?))).collect();
-        let mut told = Vec::new();
-        if !situations.is_empty() {
-            told.push(format!("The interval is {}.", situations.join(", ")));
-        }
-        if self.directed {
-            told.push("It adopts the interval that the server directs.".into());
-        }
-        if self.doubles {
-            told.push(
-                "Each time the server closes the connection because heartbeats came too often, it doubles them all."
-                    .into(),
-            );
-        }
-        (!told.is_empty()).then(|| told.join(" "))
-    }
-
     /// The intervals that may be in force besides `own`.
     pub(super) fn intervals(&self) -> impl Iterator<Item = Duration> {
         [self.background, self.doze, self.wifi, self.cellular].into_iter().flatten().map(Span::get)

@@ -37,14 +37,6 @@ impl ScheduleSpec {
         }
     }
 
-    pub(super) fn describe(&self) -> String {
-        match self {
-            Self::PeerSends => "Sends no heartbeats of its own accord.".into(),
-            Self::Grid(spec) => spec.describe(),
-            Self::Idle(spec) => spec.describe(),
-        }
-    }
-
     /// The gap between beats while nothing changes it; `None`: there are no beats.
     pub(super) fn interval(&self) -> Option<Duration> {
         match self {

@@ -15,7 +15,7 @@ pub(super) use self::prober::Prober;
 use super::{AppState, Event};
 use crate::{
     Problem, Time,
-    unit::{Delay, Span, format_duration},
+    unit::{Delay, Span},
 };
 
 /// A search for the longest interval that survives, between `min` and `max`.
@@ -114,65 +114,6 @@ fn one() -> u32 {
 }
 
 impl Search {
-    pub(super) fn describe(&self) -> String {
-        let how = match self.rule {
-            Rule::Linear => "step by step, until the first failure",
-            Rule::Halving => "step by step, by half the step after each failure",
-            Rule::Binary => "halving what is left between the longest that survived and the shortest that failed",
-            Rule::Exponential => "by steps that double, and begin anew after each failure",
-            Rule::Composite => "by steps that double, and after the first failure by halving what is left",
-        };
-        let Limits { step, granularity, .. } = self.limits();
-        let on = match self.on {
-            TestOn::Session => "on the session itself, which a failure costs",
-            TestOn::Probe => "on a second connection",
-        };
-        let mut told = vec![format!(
-            "It searches for the longest interval that survives, from {} to {}, {how}, in steps of {} and as finely as {}, {on}; \
-             {} in a row disprove an interval.",
-            self.min,
-            self.max,
-            format_duration(step),
-            format_duration(granularity),
-            if self.failures == 1 { "1 failure".into() } else { format!("{} failures", self.failures) },
-        )];
-        if self.when == When::Background {
-            told.push(format!(
-                "It searches only while the application is not on the screen, and beats every {} otherwise.",
-                self.min
-            ));
-        }
-        if self.short_beats > 0 {
-            told.push(format!(
-                "On a new connection {} heartbeats at {} come before a test.",
-                self.short_beats, self.min
-            ));
-        }
-        if self.confirm {
-            told.push(
-                "A failure of the second connection counts only if the session hears something afterwards.".into(),
-            );
-        }
-        if self.adopt == Adopt::WhenFound {
-            told.push("Until the search is over the schedule's own interval is used.".into());
-        }
-        if self.margin != Delay::ZERO {
-            told.push(format!("It uses {} less than it found.", self.margin));
-        }
-        let anew = [
-            self.relearn_after.map(|failures| {
-                let when = if self.failures_add_up { "over all time" } else { "in a row" };
-                format!("after {failures} failures of what it found, {when}")
-            }),
-            self.relearn_every.map(|every| format!("after {every}")),
-        ];
-        let anew: Vec<String> = anew.into_iter().flatten().collect();
-        if !anew.is_empty() {
-            told.push(format!("It searches anew {}.", anew.join(", or ")));
-        }
-        told.join(" ")
-    }
-
     fn limits(&self) -> Limits {
         let granularity = bracket::or_minute(self.granularity);
         let step = self.step.unwrap_or(granularity);

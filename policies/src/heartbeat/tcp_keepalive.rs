@@ -48,21 +48,6 @@ impl TcpKeepalive {
         Keepalive { idle: self.idle.get(), interval: self.interval.get(), count: self.count }
     }
 
-    pub(super) fn describe(&self) -> String {
-        let verdict = match self.user_timeout {
-            None => format!("{} probes without an answer end the connection", self.count),
-            Some(user_timeout) => format!(
-                "{user_timeout} without any packet end the connection once a probe was sent, whatever their number, and so do \
-                 data unacknowledged for as long"
-            ),
-        };
-        format!(
-            "The kernel sends a probe once nothing has arrived for {}, and another every {} until one is answered; {verdict}. \
-             While data is unacknowledged it sends none. A hung server's kernel answers, so the hang goes unnoticed.",
-            self.idle, self.interval,
-        )
-    }
-
     pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
         // A probe's answer, or an acknowledgement, arrives before the kernel gives up. The earliest moment for that is an
         // interval after the first probe where a user timeout stands in for the count. A lost probe is never repeated by
@@ -80,6 +65,22 @@ impl TcpKeepalive {
             no_false_alarm: bounds.loss_free && bounds.rtt_max < patience,
             ..Promises::default()
         }
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let verdict = match self.user_timeout {
+            None => format!("{} probes without an answer end the connection", self.count),
+            Some(user_timeout) => format!(
+                "{user_timeout} without any packet end the connection once a probe was sent, whatever their number, and so do \
+                 data unacknowledged for as long"
+            ),
+        };
+        format!(
+            "The kernel's keepalive is on. Once nothing has arrived for {} it sends a probe, and another \
+             every {} until one is answered; {verdict}. While data is unacknowledged no probe is sent. A hung server's kernel \
+             answers probes, so it goes unnoticed.",
+            self.idle, self.interval,
+        )
     }
 
     pub(super) fn problems_at(&self, path: &str) -> Vec<Problem> {

@@ -43,18 +43,6 @@ pub enum Feed {
     Replies,
 }
 
-impl Silence {
-    pub(super) fn describe(&self) -> String {
-        let what = match self.fed_by {
-            Feed::Any => "nothing",
-            Feed::Pings => "no ping of the peer's",
-            Feed::Replies => "no reply to a heartbeat",
-        };
-        let when = if self.while_awaiting { ", counted only while a heartbeat waits for its reply" } else { "" };
-        format!("The connection ends once {what} has arrived for {}{when}.", self.limit)
-    }
-}
-
 /// [`Silence`] at work.
 pub(super) struct OfSilence {
     limit: Duration,

@@ -22,15 +22,6 @@ pub struct Unanswered {
     pub limit: Span,
 }
 
-impl Unanswered {
-    pub(super) fn describe(&self) -> String {
-        format!(
-            "The connection ends once something, anything, was sent {} ago and nothing has arrived since.",
-            self.limit
-        )
-    }
-}
-
 /// [`Unanswered`] at work.
 pub(super) struct OfAge {
     limit: Duration,

@@ -40,21 +40,6 @@ pub enum FirstBeat {
     RandomPhase,
 }
 
-impl Grid {
-    pub(super) fn describe(&self) -> String {
-        let gap = match self.shortest {
-            None => format!("every {}", self.interval),
-            Some(shortest) => format!("after each time drawn between {shortest} and {}", self.interval),
-        };
-        let first = match self.first_beat {
-            FirstBeat::Now => "the first as soon as the connection is established",
-            FirstBeat::Interval => "the first such a time after the connection is established",
-            FirstBeat::RandomPhase => "the first at a random moment of the connection's first interval",
-        };
-        format!("Sends a heartbeat {gap}, {first}, whatever else is sent meanwhile.")
-    }
-}
-
 /// [`Grid`] at work.
 pub(super) struct OnGrid {
     interval: Duration,

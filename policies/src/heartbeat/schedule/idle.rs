@@ -46,24 +46,6 @@ pub enum Anchor {
     TxOnceHeard,
 }
 
-impl Threshold {
-    pub(super) fn describe(&self) -> String {
-        let threshold = self.threshold;
-        let idle = match self.anchor {
-            Anchor::Tx => format!("nothing has been sent for {threshold}"),
-            Anchor::Rx => format!("nothing has been received for {threshold}"),
-            Anchor::Either => format!("nothing has been sent or received for {threshold}"),
-            Anchor::Each => format!("nothing has been sent, or nothing received, for {threshold}"),
-            Anchor::Reply => format!("no reply to one has arrived for {threshold}"),
-            Anchor::Acknowledged => format!("neither a reply nor an acknowledgement has arrived for {threshold}"),
-            Anchor::TxOnceHeard => {
-                format!("nothing has been sent for {threshold} and something was received since the last thing sent")
-            }
-        };
-        format!("Sends a heartbeat once {idle}, two of them never closer than {threshold}.")
-    }
-}
-
 /// [`Threshold`] at work.
 pub(super) struct WhenIdle {
     threshold: Duration,
