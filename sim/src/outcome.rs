@@ -122,12 +122,14 @@ pub enum DetectedBy {
 }
 
 impl fmt::Display for DetectedBy {
-    /// As in the column `detected_by`: `heartbeat`, `silence`, `reset`, `fin`, `keepalive`, `retransmission`,
-    /// `user-timeout`, `aborted`.
+    /// As in the column `detected_by`: `heartbeat`, `silence`, `service-dead`, `network-dead`, `reset`, `fin`, `keepalive`,
+    /// `retransmission`, `user-timeout`, `aborted`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Heartbeat(GiveUp::NoReply) => "heartbeat",
             Self::Heartbeat(GiveUp::Silence) => "silence",
+            Self::Heartbeat(GiveUp::ServiceDead) => "service-dead",
+            Self::Heartbeat(GiveUp::NetworkDead) => "network-dead",
             Self::Transport(LossReason::Reset) => "reset",
             Self::Transport(LossReason::Closed) => "fin",
             Self::Transport(LossReason::KeepaliveTimeout) => "keepalive",

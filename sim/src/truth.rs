@@ -122,6 +122,8 @@ struct Judge<'a> {
     drains: BTreeMap<u32, u32>,
     /// The socket of the attempt or session under way.
     socket: Option<Socket>,
+    /// That of another attempt, beside the session, which may take its place.
+    rival: Option<Socket>,
     /// Mappings of the device's connections.
     mappings: BTreeMap<Key, Mapping>,
     /// Sessions the servers hold for the device.
@@ -142,6 +144,17 @@ struct Socket {
     path: Option<Vec<u16>>,
     /// The server has opened the session.
     opened: bool,
+}
+
+impl Socket {
+    fn new(port: u16, address: Address, server: u32) -> Self {
+        Self { port, address, server, connected: false, path: None, opened: false }
+    }
+
+    /// The session as its server knows it, as far as there is a path to it.
+    fn at_server(&self) -> Option<(u32, Outside)> {
+        Some((self.server, (self.address.network, *self.path.as_ref()?.last()?)))
+    }
 }
 
 struct Mapping {
@@ -169,6 +182,7 @@ impl<'a> Judge<'a> {
             faults: BTreeMap::new(),
             drains: BTreeMap::new(),
             socket: None,
+            rival: None,
             mappings: BTreeMap::new(),
             held: BTreeSet::new(),
             episode: None,
@@ -248,11 +262,8 @@ impl<'a> Judge<'a> {
             verdict.usable_time += span;
         }
         self.output.pass(span, usable, &mut verdict.accuracy);
-        let own = self
-            .socket
-            .as_ref()
-            .and_then(|socket| Some((socket.server, (socket.address.network, *socket.path.as_ref()?.last()?))));
-        let zombies = self.held.iter().filter(|session| Some(**session) != own).count();
+        let own = [&self.socket, &self.rival].map(|socket| socket.as_ref().and_then(Socket::at_server));
+        let zombies = self.held.iter().filter(|session| !own.contains(&Some(**session))).count();
         verdict.zombie_time += span * zombies as u32;
     }
 
@@ -296,6 +307,15 @@ impl<'a> Judge<'a> {
             return Err(Some(Cause::ProcessKilled));
         }
         let socket = self.socket.as_ref().filter(|socket| socket.connected).ok_or(None)?;
+        self.state_of(socket).or_else(|cause| match &self.rival {
+            // The server has closed the session for its device's next one, whose welcome is on its way.
+            Some(rival) if rival.opened && !self.is_held(socket) => self.state_of(rival).map_err(|_| cause),
+            _ => Err(cause),
+        })
+    }
+
+    /// Whether an exchange over a socket could complete.
+    fn state_of(&self, socket: &Socket) -> Result<(), Option<Cause>> {
         if !self.addresses.contains(&socket.address) {
             return Err(Some(self.detached_by));
         }
@@ -315,6 +335,11 @@ impl<'a> Judge<'a> {
             return Err(Some(Cause::LeaseExpiry));
         }
         self.state_of_path(socket)
+    }
+
+    /// Whether the server holds the session of a socket, by whatever path it is to be reached.
+    fn is_held(&self, socket: &Socket) -> bool {
+        socket.at_server().is_some_and(|session| self.held.contains(&session))
     }
 
     /// Whether the session's path still leads from the device to a session that the server holds.
@@ -353,7 +378,8 @@ impl<'a> Judge<'a> {
     /// Notes the path of an attempt while every NAT has a mapping for it. A mapping can end before the connection is up, and
     /// the next SYN gets another port.
     fn find_path(&mut self) {
-        if let Some(socket) = self.socket.as_mut().filter(|socket| !socket.opened) {
+        let attempts = [&mut self.socket, &mut self.rival].into_iter().flatten();
+        for socket in attempts.filter(|socket| !socket.opened) {
             let network = socket.address.network;
             let mut inside = socket.port;
             let step = |nat| {
@@ -379,11 +405,8 @@ impl<'a> Judge<'a> {
             }
             Change::SessionOpened { server, outside } => {
                 self.held.insert((server, outside));
-                if let Some(socket) = self.socket.as_mut().filter(|socket| socket.server == server) {
-                    let network = socket.address.network;
-                    let known = socket.path.as_ref().and_then(|path| path.last());
-                    let leads_there = known.is_some_and(|port| (network, *port) == outside);
-                    socket.opened |= leads_there;
+                for socket in [&mut self.socket, &mut self.rival].into_iter().flatten() {
+                    socket.opened |= socket.at_server() == Some((server, outside));
                 }
             }
             Change::SessionClosed { server, outside } => {
@@ -412,11 +435,15 @@ impl<'a> Judge<'a> {
     fn apply_device(&mut self, event: DeviceEvent) -> Option<DetectedBy> {
         match event {
             DeviceEvent::AttemptStarted { port, server } => {
-                self.socket =
-                    Some(Socket { port, address: self.address, server, connected: false, path: None, opened: false });
+                self.socket = Some(Socket::new(port, self.address, server));
             }
+            DeviceEvent::RaceStarted { port, server } => self.rival = Some(Socket::new(port, self.address, server)),
+            DeviceEvent::RaceLost { .. } => self.rival = None,
             DeviceEvent::Connected { .. } => {
-                self.socket.as_mut().expect("a device connects after it has attempted to").connected = true;
+                // The rival is welcomed where the session has just been given up.
+                let mut socket = self.socket.take().or_else(|| self.rival.take());
+                socket.as_mut().expect("a device connects after it has attempted to").connected = true;
+                self.socket = socket;
             }
             DeviceEvent::AttemptFailed(_) | DeviceEvent::GivenUp { reason: GiveUp::Done, .. } => self.socket = None,
             DeviceEvent::GivenUp { reason, .. } => {
