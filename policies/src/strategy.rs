@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bounds, HeartbeatSpec, Promises, ReconnectSpec, ServerSpec, unit::Span};
+use crate::{
+    Bounds, HeartbeatSpec, Promises, ReconnectSpec, ServerSpec,
+    unit::{Span, format_duration},
+};
 
 /// What a client and its server do to keep a long-lived connection alive.
 ///
@@ -81,17 +84,10 @@ impl StrategySpec {
 
     /// A server that closes idle sessions must be more patient than its clients are quiet (source document 000).
     fn reaper_problem(&self) -> Option<Problem> {
-        let quiet = match &self.heartbeat {
-            HeartbeatSpec::Fixed(spec) => spec.interval,
-            HeartbeatSpec::Idle(spec) => spec.threshold,
-            // They send nothing by themselves, or nothing known before the environment is.
-            HeartbeatSpec::None
-            | HeartbeatSpec::TcpKeepalive(_)
-            | HeartbeatSpec::Oracle(_)
-            | HeartbeatSpec::LeaveWhenQuiet(_) => return None,
-        };
+        let quiet = self.heartbeat.announced_interval()?;
         let ServerSpec::IdleReaper(reaper) = &self.server else { return None };
-        (reaper.idle <= quiet).then(|| {
+        (reaper.idle.get() <= quiet).then(|| {
+            let quiet = format_duration(quiet);
             Problem::new(
                 "server.idle-reaper.idle",
                 format!("the server closes sessions idle for {}, but clients beat only every {quiet}", reaper.idle),
