@@ -220,7 +220,7 @@ impl<'a> Judge<'a> {
                 self.output.end_stretch(now, &mut verdict.accuracy);
             }
             self.find_path();
-            let state = self.state();
+            let state = self.state().or_else(|cause| if usable { self.handed_over(cause) } else { Err(cause) });
             if self.is_broken(state) {
                 self.output.end_stretch(now, &mut verdict.accuracy);
             }
@@ -307,11 +307,18 @@ impl<'a> Judge<'a> {
             return Err(Some(Cause::ProcessKilled));
         }
         let socket = self.socket.as_ref().filter(|socket| socket.connected).ok_or(None)?;
-        self.state_of(socket).or_else(|cause| match &self.rival {
-            // The server has closed the session for its device's next one, whose welcome is on its way.
-            Some(rival) if rival.opened && !self.is_held(socket) => self.state_of(rival).map_err(|_| cause),
+        self.state_of(socket)
+    }
+
+    /// The state of a session that was usable and is not any more for `cause`: if the server has closed it for its device's
+    /// next one, whose welcome is on its way, nothing is broken.
+    fn handed_over(&self, cause: Option<Cause>) -> Result<(), Option<Cause>> {
+        match (cause, &self.rival) {
+            (Some(Cause::ServerClosed | Cause::ServerDrain), Some(rival)) if rival.opened => {
+                self.state_of(rival).map_err(|_| cause)
+            }
             _ => Err(cause),
-        })
+        }
     }
 
     /// Whether an exchange over a socket could complete.
@@ -335,11 +342,6 @@ impl<'a> Judge<'a> {
             return Err(Some(Cause::LeaseExpiry));
         }
         self.state_of_path(socket)
-    }
-
-    /// Whether the server holds the session of a socket, by whatever path it is to be reached.
-    fn is_held(&self, socket: &Socket) -> bool {
-        socket.at_server().is_some_and(|session| self.held.contains(&session))
     }
 
     /// Whether the session's path still leads from the device to a session that the server holds.
@@ -523,6 +525,45 @@ mod tests {
         assert_eq!(verdict.false_alarms.len(), 1);
         let [episode] = verdict.episodes[..] else { panic!("the expiry is an episode: {:?}", verdict.episodes) };
         assert_eq!((episode.cause, episode.begin), (Cause::NatExpiry, Time::from_secs(40)));
+    }
+
+    /// In a race the server closes the session for the next one before the device hears of it.
+    #[test]
+    fn a_session_that_is_handed_over_was_never_broken_and_one_that_was_closed_before_stays_so() {
+        let (port, rival, server, secs) = (40_000, 40_001, 0, Time::from_secs);
+        let made = |port, outside| {
+            let mapping = Key { network: 0, nat: 0, port, server };
+            Change::Nat { mapping, event: NatEvent::Created { outside } }
+        };
+        let opened = |outside| Change::SessionOpened { server, outside: (0, outside) };
+        let closed = Change::SessionClosed { server, outside: (0, 50_000) };
+        let event = |event| Change::Device(event);
+        let given_up = event(DeviceEvent::GivenUp { port, reason: GiveUp::NoReply });
+        let judge = |closed_at| {
+            let mut changes = vec![
+                (secs(10), event(DeviceEvent::AttemptStarted { port, server })),
+                (secs(10), made(port, 50_000)),
+                (secs(11), opened(50_000)),
+                (secs(11), event(DeviceEvent::Connected { port, server })),
+                (secs(closed_at), closed),
+                (secs(20), event(DeviceEvent::RaceStarted { port: rival, server })),
+                (secs(20), made(rival, 50_001)),
+                (secs(21), opened(50_001)),
+                (secs(23), given_up),
+                (secs(23), event(DeviceEvent::Connected { port: rival, server })),
+            ];
+            changes.sort_by_key(|(at, _)| *at);
+            let mut verdict = Verdict::default();
+            Judge::new(0, &vec![vec![vec![NatClass::DropSilent]]]).judge(&changes, secs(30), &mut verdict);
+            verdict
+        };
+        let handed_over = judge(21);
+        assert_eq!((handed_over.episodes.len(), handed_over.false_alarms.len()), (0, 1));
+        assert_eq!((handed_over.usable_time, handed_over.zombie_time), (Duration::from_secs(19), Duration::ZERO));
+        let reaped = judge(15);
+        assert_eq!((reaped.usable_time, reaped.false_alarms.len()), (Duration::from_secs(4 + 7), 0));
+        let [episode] = reaped.episodes[..] else { panic!("the server closed it: {:?}", reaped.episodes) };
+        assert_eq!((episode.cause, episode.begin, episode.end), (Cause::ServerClosed, secs(15), Some(secs(23))));
     }
 
     /// The mapping of the first SYN is gone before the connection is up, and another SYN gets another port: the session is

@@ -55,7 +55,10 @@ impl Device {
     pub(in crate::device) fn freeze(&mut self, now: Time) {
         (self.heartbeat, self.reconnect) = (Box::new(Probe { at: None, answered: Arc::default() }), Box::new(Resigned));
         self.messages = None;
-        // They are no session, and nobody waits for them any more.
+        if self.is_racing() {
+            // Which connection is the session is about to be decided: nobody asks.
+            (self.phase, self.socket) = (Phase::Stopped, None);
+        }
         self.sides.clear();
         // Nothing happens to the device any more, it sleeps no more, and an address that lingers does so for ever.
         if let Some(living) = &mut self.living {
