@@ -266,11 +266,11 @@ pub struct Totals {
     pub up: PacketCounts,
     /// Packets that devices took off their access links.
     pub down: PacketCounts,
-    /// Heartbeats handed to TCP.
+    /// Heartbeats handed to TCP: on sessions, those that want no answer included, and on probe connections.
     pub heartbeats_sent: u64,
     /// Replies to them that arrived.
     pub heartbeats_answered: u64,
-    /// Connection attempts begun.
+    /// Connection attempts begun, those of probe connections and races included.
     pub connect_attempts: u64,
     /// Attempts that ended in a session.
     pub sessions: u64,

@@ -310,12 +310,18 @@ impl Device {
     /// Lets it react to what its socket has for it; returns whether the heartbeat policy may have learnt anything.
     fn notice(&mut self, context: &mut Context) -> bool {
         let mut any = false;
-        while let Some(frame) = self.next_frame(context) {
-            self.session_wins(context);
-            self.on_frame(frame, context);
+        loop {
+            while let Some(frame) = self.next_frame(context) {
+                self.session_wins(context);
+                self.on_frame(frame, context);
+                any = true;
+            }
+            // One of them may have become the session, with more to read.
+            if !self.notice_sides(context) {
+                break;
+            }
             any = true;
         }
-        any |= self.notice_sides(context);
         self.check_socket(context);
         any
     }

@@ -68,13 +68,16 @@ impl Device {
         }
         let ip = old.of(self.index);
         self.orphans.retain(|socket| *socket.tcp.local().ip() != ip);
-        let told = self.detach_sides(ip, context);
+        let probe_is_lost = self.detach_sides(ip, context);
         match self.socket.take_if(|socket| *socket.tcp.local().ip() == ip) {
             Some(socket) if matches!(self.phase, Phase::Online) => {
                 self.lost(socket.port(), LossReason::Aborted, context);
             }
             Some(_) => self.failed(AttemptFailure::NoNetwork, context),
-            None if told => self.beat(context),
+            None if probe_is_lost => {
+                self.heartbeat.on_event(context.now, &Event::ProbeLost);
+                self.beat(context);
+            }
             None => {}
         }
     }

@@ -5,7 +5,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use cardiogram_policies::{Event, Time};
+use cardiogram_policies::Time;
 
 use super::{Device, Phase, outstanding::Outstanding, socket::Socket};
 use crate::{
@@ -139,21 +139,21 @@ impl Device {
         }
     }
 
-    /// An address is gone, and every second connection from it. Returns whether the heartbeat policy has learnt of it.
+    /// An address is gone, and every second connection from it. Returns whether the probe connection was one of them: the
+    /// heartbeat policy has to know, unless the session is gone as well.
     pub(super) fn detach_sides(&mut self, ip: Ipv4Addr, context: &mut Context) -> bool {
-        let mut told = false;
+        let mut probe_is_lost = false;
         for side in self.sides.extract_if(.., |side| *side.socket.tcp.local().ip() == ip) {
             match side.role {
                 Role::Probe => {
                     context.io.device(self.index, DeviceEvent::ProbeLost);
-                    self.heartbeat.on_event(context.now, &Event::ProbeLost);
-                    told = true;
+                    probe_is_lost = true;
                 }
                 Role::Rival => context.io.device(self.index, DeviceEvent::RaceLost { port: side.socket.port() }),
                 // On the next network there is another plan.
                 Role::Check => self.phase = Phase::Pausing { until: context.now },
             }
         }
-        told
+        probe_is_lost
     }
 }
