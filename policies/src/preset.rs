@@ -69,6 +69,14 @@ const PRESETS: &[Preset] = presets![
     "polling-90s",
     "polling-10m",
     "whatsapp-gcm-wake",
+    "phi-accrual",
+    "phi-accrual-akka",
+    "phi-accrual-akka-remote",
+    "phi-accrual-cassandra",
+    "chen-nfd-e",
+    "bertier",
+    "two-window",
+    "jacobson-rfc6298",
 ];
 
 #[cfg(test)]

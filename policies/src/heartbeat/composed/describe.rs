@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        Adopt, Anchor, Evidence, Feed, FirstBeat, Grid, Judges, LateReply, Leave, Pace, Reply, Rule, ScheduleSpec,
-        Search, Silence, TestOn, When,
+        Adopt, Anchor, DetectorSpec, Evidence, Feed, FirstBeat, Freshness, Grid, Judges, LateReply, Leave, Pace,
+        Patience, Reply, Rule, ScheduleSpec, Search, Silence, Stream, TestOn, When,
         spec::{REMEMBERS_NOTHING, describe_misses},
     },
     Composed, Occasion, WhenDead,
@@ -169,6 +169,7 @@ impl Judges {
                 judge.limit
             )
         }));
+        text.extend(self.freshness.as_ref().map(Freshness::describe));
         if text.is_empty() && !others_end_it {
             text.push("It never gives a connection up: that is left to the transport.".into());
         }
@@ -187,7 +188,14 @@ impl Reply {
             (Evidence::Any, _) => ("after which nothing at all arrives", "whatever arrives"),
         };
         let within = if self.evidence == Evidence::Any { "for" } else { "within" };
-        format!("A heartbeat {what} {within} {} is a miss. {}", self.timeout, describe_misses(self.misses, cleared_by))
+        let timeout = match &self.timeout {
+            Patience::Fixed(timeout) => timeout.to_string(),
+            Patience::Estimated(rto) => format!(
+                "the estimated round trip and four times its variation, at least {} and at most {} and doubled by each miss,",
+                rto.floor, rto.cap
+            ),
+        };
+        format!("A heartbeat {what} {within} {timeout} is a miss. {}", describe_misses(self.misses, cleared_by))
     }
 }
 
@@ -200,6 +208,43 @@ impl Silence {
         };
         let when = if self.while_awaiting { " while a heartbeat waits for its reply" } else { "" };
         format!("Once {what} for {}{when}, the connection is dead.", self.limit)
+    }
+}
+
+impl Freshness {
+    fn describe(&self) -> String {
+        let what = match self.fed_by {
+            Stream::Replies => "replies".to_owned(),
+            Stream::Pings(interval) => format!("pings of the server, one every {interval},"),
+        };
+        let until = match &self.detector {
+            DetectorSpec::Chen(chen) => format!(
+                "the next is expected, by the mean of the last {}, and {} longer (Chen's NFD-E)",
+                chen.window, chen.margin
+            ),
+            DetectorSpec::TwoWindow(two) => format!(
+                "the next is expected, by the later of the means of the last {} and the last {}, and {} longer (2W-FD)",
+                two.short, two.long, two.margin
+            ),
+            DetectorSpec::Bertier(bertier) => format!(
+                "the next is expected, by the mean of the last {}, and a margin longer that follows the errors of that \
+                 expectation (Bertier)",
+                bertier.window
+            ),
+            DetectorSpec::Phi(phi) => format!("the suspicion phi reaches {} (phi accrual)", phi.threshold),
+            DetectorSpec::Cassandra(cassandra) => {
+                format!("the suspicion phi reaches {} (accrual as in Cassandra)", cassandra.threshold)
+            }
+            DetectorSpec::Weibull(weibull) => {
+                format!("the suspicion phi reaches {} (Weibull accrual)", weibull.threshold)
+            }
+        };
+        let then = if self.give_up_after.get().is_zero() {
+            "then the connection is dead.".to_owned()
+        } else {
+            format!("then it is suspected, and dead once that has lasted for {}.", self.give_up_after)
+        };
+        format!("It learns when {what} arrive, and trusts silence until {until}; {then}")
     }
 }
 
