@@ -13,7 +13,7 @@ mod wakeup;
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    Bounds, Problem, StrategySpec,
+    Bounds, NetworkKind, Problem, StrategySpec,
     unit::{Delay, Fraction, Span},
 };
 use schemars::JsonSchema;
@@ -40,6 +40,8 @@ pub struct WorldConfig {
     pub duration: Duration,
     /// The devices.
     pub devices: DevicesConfig,
+    /// Of what kind the first network is, as the devices' systems tell their applications; it changes nothing else.
+    pub network_kind: NetworkKind,
     /// The link between each device and the NAT: a lane of its own for every device.
     pub access: LinkConfig,
     /// The radio of every device; `None`: sending costs neither time nor energy.
@@ -47,7 +49,8 @@ pub struct WorldConfig {
     /// The NATs that all devices sit behind, in order from the device to the server; at least one. They are joined by
     /// links of 1 ms each way that lose nothing.
     pub nat: Vec<NatConfig>,
-    /// Further networks that devices can attach to, by name; `access`, `radio` and `nat` are those of the first one.
+    /// Further networks that devices can attach to, by name; `network_kind`, `access`, `radio` and `nat` are
+    /// those of the first one.
     pub networks: BTreeMap<String, NetworkConfig>,
     /// The link between the last NAT and the servers.
     pub core: LinkConfig,

@@ -168,6 +168,8 @@ fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
                 GiveUp::NoReply => 0,
                 GiveUp::Silence => 1,
                 GiveUp::Done => 2,
+                GiveUp::ServiceDead => 3,
+                GiveUp::NetworkDead => 4,
                 _ => unreachable!("a reason without a tag: {reason:?}"),
             });
         }
@@ -210,6 +212,38 @@ fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
             });
         }
         DeviceEvent::Woken => out.push(19),
+        DeviceEvent::NoticeSent => out.push(25),
+        DeviceEvent::ProbeStarted { port, server } => {
+            out.push(26);
+            word(out, port);
+            long(out, server);
+        }
+        DeviceEvent::ProbeConnected => out.push(27),
+        DeviceEvent::ProbeSent { id } => {
+            out.push(28);
+            long(out, id);
+        }
+        DeviceEvent::ProbeAnswered { id, rtt } => {
+            out.push(29);
+            long(out, id);
+            span(out, rtt);
+        }
+        DeviceEvent::ProbeLost => out.extend([30, 0]),
+        DeviceEvent::ProbeClosed => out.extend([30, 1]),
+        DeviceEvent::RaceStarted { port, server } => {
+            out.push(31);
+            word(out, port);
+            long(out, server);
+        }
+        DeviceEvent::RaceLost { port } => {
+            out.push(32);
+            word(out, port);
+        }
+        DeviceEvent::CheckAfter(wait) => {
+            out.push(33);
+            span(out, wait);
+        }
+        DeviceEvent::NetworkChecked(carries) => out.extend([34, u8::from(carries)]),
     }
 }
 

@@ -28,6 +28,11 @@ pub(crate) enum Frame {
     Response { step: u8, size: u16 },
     /// There is something to fetch: the push service's signal, `size` bytes.
     Wakeup { size: u16 },
+    /// I am here: a heartbeat that wants no answer, of a heartbeat's size.
+    Notice,
+    /// The client introduces a connection that is no session and carries heartbeats only; of a hello's size, answered by
+    /// a welcome.
+    ProbeHello { device: u32 },
 }
 
 /// Kind (1 byte) and length of the whole frame (2 bytes, big endian).
@@ -57,6 +62,8 @@ impl Frame {
             Self::Challenge { size, .. } => (7, *size),
             Self::Response { size, .. } => (8, *size),
             Self::Wakeup { size } => (9, *size),
+            Self::Notice => (20, sizes.heartbeat),
+            Self::ProbeHello { .. } => (21, sizes.hello),
         };
         let end = out.len() + usize::from(size);
         out.push(kind);
@@ -81,7 +88,8 @@ impl Frame {
                 out.extend(answer.to_be_bytes());
             }
             Self::Response { step, .. } => out.push(step),
-            Self::Wakeup { .. } => {}
+            Self::Wakeup { .. } | Self::Notice => {}
+            Self::ProbeHello { device } => out.extend(device.to_be_bytes()),
         }
         assert!(out.len() <= end, "{self:?} does not fit {size} bytes");
         out.resize(end, 0);
@@ -110,6 +118,8 @@ impl Frame {
             7 => Self::Challenge { step: body[0], size, answer: u16::from_be_bytes([body[1], body[2]]) },
             8 => Self::Response { step: body[0], size },
             9 => Self::Wakeup { size },
+            20 => Self::Notice,
+            21 => Self::ProbeHello { device: long(0) },
             _ => panic!("frame kind {kind} in a stream: the transport delivered bytes that were not sent"),
         };
         assert!(usize::from(size) > HEADER, "frame of {size} bytes");
@@ -137,6 +147,8 @@ mod tests {
             (Frame::Challenge { step: 0, size: Frame::CHALLENGE_MIN, answer: 4 }, Frame::CHALLENGE_MIN),
             (Frame::Response { step: 7, size: Frame::RESPONSE_MIN }, Frame::RESPONSE_MIN),
             (Frame::Wakeup { size: Frame::WAKEUP_MIN }, Frame::WAKEUP_MIN),
+            (Frame::Notice, sizes.heartbeat),
+            (Frame::ProbeHello { device: 7 }, sizes.hello),
         ];
         for sizes in [sizes, Frame::MIN] {
             let mut stream = Vec::new();

@@ -234,6 +234,49 @@ pub enum DeviceEvent {
     AppState(AppState),
     /// A wake-up arrived.
     Woken,
+    /// A heartbeat that wants no answer was handed to TCP.
+    NoticeSent,
+    /// A probe connection is being opened, from this port to this server. It is no session.
+    ProbeStarted {
+        /// The device's port.
+        port: u16,
+        /// Which server it tries.
+        server: u32,
+    },
+    /// The server welcomed the probe connection.
+    ProbeConnected,
+    /// A heartbeat on the probe connection was handed to TCP.
+    ProbeSent {
+        /// Which heartbeat of the probe connection.
+        id: u32,
+    },
+    /// The reply to it arrived.
+    ProbeAnswered {
+        /// Which heartbeat of the probe connection.
+        id: u32,
+        /// From its sending.
+        rtt: Duration,
+    },
+    /// The probe connection did not come up, or is gone.
+    ProbeLost,
+    /// The device closed the probe connection.
+    ProbeClosed,
+    /// Another attempt begins beside the session, which it will replace if the server welcomes it first.
+    RaceStarted {
+        /// The device's port.
+        port: u16,
+        /// Which server it tries.
+        server: u32,
+    },
+    /// That attempt is over: the session answered first, or ended, or the attempt failed.
+    RaceLost {
+        /// The device's port.
+        port: u16,
+    },
+    /// Whether the network carries anything will be found out after this time.
+    CheckAfter(Duration),
+    /// Whether it does.
+    NetworkChecked(bool),
 }
 
 /// What happens to a NAT mapping.
@@ -357,6 +400,8 @@ impl Fact {
                     | DeviceEvent::Trust
                     | DeviceEvent::GivenUp { .. }
                     | DeviceEvent::Lost { .. }
+                    | DeviceEvent::RaceStarted { .. }
+                    | DeviceEvent::RaceLost { .. }
                     | DeviceEvent::Attached { .. }
                     | DeviceEvent::Detached { .. }
                     | DeviceEvent::Killed

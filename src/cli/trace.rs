@@ -128,6 +128,24 @@ fn device_words(event: &DeviceEvent, networks: &[&str]) -> String {
         DeviceEvent::Trust => "trusts the connection again".into(),
         DeviceEvent::GivenUp { port, reason } => format!("gives up the connection of port {port} ({reason:?})"),
         DeviceEvent::Woken => "is woken by the push service".into(),
+        DeviceEvent::NoticeSent => "sends a heartbeat that wants no answer".into(),
+        DeviceEvent::ProbeStarted { port, server } => {
+            format!("opens a probe connection from port {port} to server {server}")
+        }
+        DeviceEvent::ProbeConnected => "is welcomed on the probe connection".into(),
+        DeviceEvent::ProbeSent { id } => format!("sends heartbeat {id} of the probe connection"),
+        DeviceEvent::ProbeAnswered { id, rtt } => {
+            format!("gets the reply to heartbeat {id} of the probe connection after {rtt:?}")
+        }
+        DeviceEvent::ProbeLost => "loses the probe connection".into(),
+        DeviceEvent::ProbeClosed => "closes the probe connection".into(),
+        DeviceEvent::RaceStarted { port, server } => {
+            format!("connects from port {port} to server {server} beside its session")
+        }
+        DeviceEvent::RaceLost { port } => format!("stays with its session and drops the attempt from port {port}"),
+        DeviceEvent::CheckAfter(wait) => format!("looks whether the network carries anything after {wait:?}"),
+        DeviceEvent::NetworkChecked(true) => "finds that the network carries something".into(),
+        DeviceEvent::NetworkChecked(false) => "finds that the network carries nothing".into(),
         DeviceEvent::Lost { port, reason } => format!("loses the connection of port {port} ({reason:?})"),
         DeviceEvent::RadioUp { waited } => format!("has its radio up, {waited:?} after it was asked for"),
         DeviceEvent::Attached { network, lease } => {

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, LossReason, ReconnectSpec, ServerSpec, StrategySpec, Time,
+    HeartbeatSpec, LossReason, NetworkKind, ReconnectSpec, ServerSpec, StrategySpec, Time,
     heartbeat::{FirstBeat, Fixed, LateReply},
     preset::{self, Preset},
     reconnect::FixedDelay,
@@ -44,6 +44,7 @@ pub fn world(heartbeat: HeartbeatSpec) -> WorldConfig {
     WorldConfig {
         duration: Duration::from_hours(1),
         devices: DevicesConfig { start_within: Delay::ZERO, ..DevicesConfig::default() },
+        network_kind: NetworkKind::Cellular,
         access: link(ACCESS),
         radio: None,
         nat: vec![NatConfig::default()],

@@ -1,6 +1,9 @@
 //! Random lives of devices: networks that they move between, an application that comes and goes, a doze.
 
-use cardiogram_policies::unit::{Delay, Span};
+use cardiogram_policies::{
+    NetworkKind,
+    unit::{Delay, Span},
+};
 use cardiogram_sim::config::{
     Attach, Distribution, DozeConfig, FaultConfig, IdleAlarms, Kill, LeaseExpiry, LifeConfig, NetworkConfig,
     OldSockets, Periods, Switch, When,
@@ -14,7 +17,7 @@ const SECOND: &str = "wifi";
 
 pub(super) fn network() -> impl Strategy<Value = NetworkConfig> {
     (link(), prop::option::of(radio()), prop::collection::vec(nat(), 1..3))
-        .prop_map(|(access, radio, nat)| NetworkConfig { access, radio, nat })
+        .prop_map(|(access, radio, nat)| NetworkConfig { kind: NetworkKind::Wifi, access, radio, nat })
 }
 
 pub(super) fn life() -> impl Strategy<Value = LifeConfig> {

@@ -6,7 +6,7 @@ mod life;
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, ReconnectSpec, ServerSpec, StrategySpec,
+    HeartbeatSpec, NetworkKind, ReconnectSpec, ServerSpec, StrategySpec,
     heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, LeaveWhenQuiet, TcpKeepalive},
     reconnect::{DelayFrom, Exponential, FixedDelay, Jitter, Reset},
     server::IdleReaper,
@@ -35,6 +35,7 @@ pub(crate) fn world() -> impl Strategy<Value = WorldConfig> {
             let mut world = WorldConfig {
                 duration: Duration::from_secs(DURATION),
                 devices,
+                network_kind: NetworkKind::Cellular,
                 access,
                 radio,
                 nat,

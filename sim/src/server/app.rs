@@ -50,6 +50,8 @@ pub(super) struct App {
     sessions: BTreeMap<SessionId, u32>,
     /// Slots of the devices that have a session.
     online: BTreeMap<u32, u32>,
+    /// Slots of the devices that have a probe connection.
+    probes: BTreeMap<u32, u32>,
     next_session: u32,
     /// Sessions that a drain will close, and when, the next one first.
     leaving: VecDeque<(Time, SessionId)>,
@@ -72,6 +74,8 @@ struct Accepted {
     /// What the client said at first, until it is welcomed.
     hello: Option<Hello>,
     session: Option<Session>,
+    /// Whose probe connection it is, if it is one: no session, and of no interest to the policy.
+    probe_of: Option<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -140,6 +144,7 @@ impl App {
             accepted: 0,
             sessions: BTreeMap::new(),
             online: BTreeMap::new(),
+            probes: BTreeMap::new(),
             next_session: 0,
             leaving: VecDeque::new(),
             busy: Duration::ZERO,
@@ -172,6 +177,7 @@ impl App {
         self.accept_queued = false;
         self.sessions.clear();
         self.online.clear();
+        self.probes.clear();
     }
 
     /// Stops the process where it stands, or lets it go on.
@@ -282,7 +288,8 @@ impl App {
         while let Some(slot) = kernel.accept() {
             let number = self.accepted;
             self.accepted += 1;
-            let fresh = Accepted { number, stream: Vec::new(), queued: false, hello: None, session: None };
+            let fresh =
+                Accepted { number, stream: Vec::new(), queued: false, hello: None, session: None, probe_of: None };
             self.connections.insert(slot, fresh);
             let tcp = kernel.tcp(slot);
             if tcp.readable() > 0 || tcp.peer_closed() {
@@ -329,10 +336,11 @@ impl App {
     fn cost(&self, frame: Frame) -> &Cost {
         match (frame, &self.config.login) {
             (Frame::Hello { .. }, Some(login)) => &login.cpu,
-            (Frame::Hello { .. }, None) => &self.config.accept_cost,
+            // A probe connection is not logged in.
+            (Frame::Hello { .. }, None) | (Frame::ProbeHello { .. }, _) => &self.config.accept_cost,
             (Frame::Response { step, .. }, Some(login)) if step + 1 == login.round_trips => &self.config.accept_cost,
             (Frame::Response { .. }, _) => &Cost::ZERO,
-            (Frame::Heartbeat { .. }, _) => &self.config.heartbeat_cost,
+            (Frame::Heartbeat { .. } | Frame::Notice, _) => &self.config.heartbeat_cost,
             _ => &self.config.message_cost,
         }
     }
@@ -357,6 +365,13 @@ impl App {
             (Frame::Response { step, .. }, None) => self.log_in(client, step + 1, now, kernel, io),
             (Frame::Heartbeat { id }, Some(session)) => {
                 self.policy.on_event(now, session.id, &SessionEvent::HeartbeatReceived);
+                self.write(slot, Frame::Reply { id }, now, kernel, io);
+            }
+            (Frame::Notice, Some(session)) => {
+                self.policy.on_event(now, session.id, &SessionEvent::HeartbeatReceived);
+            }
+            (Frame::ProbeHello { device }, None) => self.welcome_probe(slot, device, now, kernel, io),
+            (Frame::Heartbeat { id }, None) if accepted.probe_of.is_some() => {
                 self.write(slot, Frame::Reply { id }, now, kernel, io);
             }
             (Frame::Message { id, .. }, Some(session)) => {
@@ -444,6 +459,17 @@ impl App {
         }
     }
 
+    /// Welcomes a probe connection. Like sessions, a device has one: nobody closes an older one that has lost its client.
+    fn welcome_probe(&mut self, slot: u32, device: u32, now: Time, kernel: &mut Kernel, io: &mut Io) {
+        if let Some(older) = self.probes.get(&device).copied() {
+            self.forget(older, now, io);
+            kernel.close(older, now, io);
+        }
+        self.probes.insert(device, slot);
+        self.connections.get_mut(&slot).expect("the one being welcomed").probe_of = Some(device);
+        self.write(slot, Frame::Welcome { interval: None }, now, kernel, io);
+    }
+
     /// Sends a device what has been created for it and was not sent on this session. One without a session may be woken.
     fn push(&mut self, device: u32, now: Time, kernel: &mut Kernel, io: &mut Io) {
         let Some(pushes) = self.pushes.get_mut(&device) else { return };
@@ -513,6 +539,9 @@ impl App {
     /// Forgets a connection, and its session if it has one.
     fn forget(&mut self, slot: u32, now: Time, io: &mut Io) {
         let Some(accepted) = self.connections.remove(&slot) else { return };
+        if let Some(device) = accepted.probe_of {
+            self.probes.remove(&device);
+        }
         if let Some(Session { id, device, network, outside }) = accepted.session {
             self.sessions.remove(&id);
             if self.online.get(&device) == Some(&slot) {

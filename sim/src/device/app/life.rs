@@ -68,10 +68,17 @@ impl Device {
         }
         let ip = old.of(self.index);
         self.orphans.retain(|socket| *socket.tcp.local().ip() != ip);
-        let Some(socket) = self.socket.take_if(|socket| *socket.tcp.local().ip() == ip) else { return };
-        match self.phase {
-            Phase::Online => self.lost(socket.tcp.local().port(), LossReason::Aborted, context),
-            _ => self.failed(AttemptFailure::NoNetwork, context),
+        let probe_is_lost = self.detach_sides(ip, context);
+        match self.socket.take_if(|socket| *socket.tcp.local().ip() == ip) {
+            Some(socket) if matches!(self.phase, Phase::Online) => {
+                self.lost(socket.port(), LossReason::Aborted, context);
+            }
+            Some(_) => self.failed(AttemptFailure::NoNetwork, context),
+            None if probe_is_lost => {
+                self.heartbeat.on_event(context.now, &Event::ProbeLost);
+                self.beat(context);
+            }
+            None => {}
         }
     }
 
@@ -87,7 +94,7 @@ impl Device {
                 self.beat(context);
             }
             Phase::Connecting { .. } => self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network)),
-            Phase::Waiting { .. } | Phase::Stopped => {
+            Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Checking | Phase::Stopped => {
                 self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network));
                 // Nobody tries without a network: there is nothing to plan until the next one.
                 if network.is_some() {
@@ -102,6 +109,7 @@ impl Device {
         if matches!(self.phase, Phase::Starting { at } if at > context.now) {
             return;
         }
+        self.close_sides(context);
         if self.socket.is_some() {
             self.leave(context);
         }
@@ -115,6 +123,9 @@ impl Device {
         }
         self.starts += 1;
         (self.heartbeat, self.reconnect) = context.shared.policies(self.index, self.starts);
+        if let Some(memory) = &self.memory {
+            self.heartbeat.recall(memory);
+        }
         context.io.device(self.index, DeviceEvent::Started);
         self.phase = Phase::Starting { at: context.now };
         if let Some(state) = self.app_state {
