@@ -228,7 +228,7 @@ proptest! {
             nat.established = Distribution::Constant(span(world.duration));
             (nat.table, nat.background, nat.ports) = (None, None, None);
         }
-        world.strategy.server = ServerSpec::None;
+        world.strategy.server = ServerSpec::default();
         let promises = world.strategy.promises(&world.bounds());
         prop_assume!(promises.no_false_alarm && promises.reconnects_within.is_some());
         let within = promises.reconnects_within.expect("assumed");

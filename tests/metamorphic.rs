@@ -101,7 +101,7 @@ impl Recipe {
             world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: span(ms(self.retry)) });
         }
         if let Some(idle) = self.reaper {
-            world.strategy.server = ServerSpec::IdleReaper(IdleReaper { idle: span(ms(idle)), scan: span(ms(1_000)) });
+            world.strategy.server = IdleReaper::new(span(ms(idle)), Delay::millis(1_000)).into();
         }
         let fault = |&(kind, begin, lasts): &(u8, u64, u64)| {
             let begin = Time::from_millis(begin * scale);

@@ -173,7 +173,7 @@ fn a_vanished_host_is_silent_and_forgets() {
 fn a_session_that_the_reaper_closes_breaks_when_it_does() {
     let mut world = usual_world();
     world.strategy.heartbeat = HeartbeatSpec::None;
-    world.strategy.server = ServerSpec::IdleReaper(IdleReaper { idle: Span::secs(60), scan: Span::secs(10) });
+    world.strategy.server = IdleReaper::new(Span::secs(60), Delay::millis(10_000)).into();
     world.duration = secs(100);
     // The welcome of 0.15 s is the last frame: idle for a minute at 60.15 s, found by the scan of 70 s.
     let outcome = go(&world, 1);
@@ -302,7 +302,7 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
     });
     world.traffic = TrafficConfig { up: Some(Span::secs(200)), down: Some(Span::secs(200)) };
     world.strategy.reconnect = ReconnectSpec::default();
-    world.strategy.server = ServerSpec::IdleReaper(IdleReaper { idle: Span::secs(600), scan: Span::secs(10) });
+    world.strategy.server = IdleReaper::new(Span::secs(600), Delay::millis(10_000)).into();
     world.faults = vec![
         cut(LinkName::Access, Direction::Both, 1_800, 60),
         cut(LinkName::Access, Direction::Up, 3_600, 30),

@@ -158,7 +158,7 @@ fn a_push_into_a_lost_table_arrives_after_the_next_beat() {
 fn a_new_port_leaves_a_zombie_until_the_servers_timer() {
     let mut world = behind("cell-random-port", beats(100));
     world.faults = vec![flush(LOST)];
-    world.strategy.server = ServerSpec::IdleReaper(IdleReaper { idle: Span::secs(600), scan: Span::secs(10) });
+    world.strategy.server = IdleReaper::new(Span::secs(600), Delay::millis(10_000)).into();
     let outcome = go_traced(&world, 1);
     let told = Time::from_millis(100_200) + RTT;
     assert_eq!(only_episode(&outcome), (LOST, Cause::NatFlush, Some(reset(told))));

@@ -40,6 +40,16 @@ impl HeartbeatSpec {
         }
     }
 
+    /// The interval that a client announces to its server when it logs in, as an MQTT client does: the longest time that it
+    /// is quiet by itself; `None`: it sends nothing by itself, or nothing known before the environment is.
+    pub const fn announced_interval(&self) -> Option<Duration> {
+        match self {
+            Self::Fixed(spec) => Some(spec.interval.get()),
+            Self::Idle(spec) => Some(spec.threshold.get()),
+            Self::None | Self::TcpKeepalive(_) | Self::Oracle(_) | Self::LeaveWhenQuiet(_) => None,
+        }
+    }
+
     /// What the policy guarantees within `bounds`.
     pub fn promises(&self, bounds: &Bounds) -> Promises {
         match self {

@@ -255,7 +255,7 @@ impl App {
     /// No session is closed, and nothing pushed, of its own accord any more.
     #[cfg(test)]
     pub(super) fn freeze(&mut self) {
-        self.policy = ServerSpec::None.build();
+        self.policy = ServerSpec::default().build();
         self.leaving.clear();
         self.push_timers = Timers::default();
         self.wakeups = None;
