@@ -32,6 +32,7 @@ fn bounds(rtt_max: Duration) -> Bounds {
         servers: 1,
         silent_app: true,
         steady_host: true,
+        server_pings: None,
     }
 }
 

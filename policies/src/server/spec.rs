@@ -110,7 +110,7 @@ impl ServerSpec {
         if let Some(spec) = &self.directed {
             parts.push(Box::new(Director::new(spec.clone())));
         }
-        Box::new(Composed(parts))
+        Box::new(Parts(parts))
     }
 
     /// The interval that a welcome tells the client; `None`: none.
@@ -215,9 +215,9 @@ fn or_none(schema: &mut schemars::Schema) {
 }
 
 /// Several policies for the same sessions. Each hears everything, what the others have done included.
-struct Composed(Vec<Box<dyn ServerPolicy>>);
+struct Parts(Vec<Box<dyn ServerPolicy>>);
 
-impl ServerPolicy for Composed {
+impl ServerPolicy for Parts {
     fn on_event(&mut self, now: Time, session: SessionId, event: &SessionEvent) {
         for part in &mut self.0 {
             part.on_event(now, session, event);
