@@ -218,6 +218,7 @@ proptest! {
                 }
                 FaultConfig::LeaseExpiry(expiry) => (expiry.when, expiry.lasts) = (when, lasts),
                 FaultConfig::Kill(kill) => (kill.when, kill.lasts) = (when, lasts),
+                FaultConfig::Malformed(malformed) => malformed.when = when,
                 _ => unreachable!("a fault that the generator does not make"),
             }
         }

@@ -16,7 +16,7 @@ mod common;
 use std::{collections::BTreeSet, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, ReconnectSpec, ServerSpec, Time,
+    HeartbeatSpec, ReconnectSpec, Time,
     heartbeat::{Anchor, Idle},
     reconnect::FixedDelay,
     server::IdleReaper,

@@ -9,7 +9,7 @@ mod common;
 use std::time::Duration;
 
 use cardiogram_policies::{
-    AttemptFailure, GiveUp, HeartbeatSpec, LossReason, ReconnectSpec, ServerSpec, Time,
+    AttemptFailure, GiveUp, HeartbeatSpec, LossReason, ReconnectSpec, Time,
     heartbeat::TcpKeepalive,
     reconnect::FixedDelay,
     server::IdleReaper,

@@ -9,10 +9,10 @@ mod common;
 use std::time::Duration;
 
 use cardiogram_policies::{
-    GiveUp, HeartbeatSpec, LossReason, ReconnectSpec, ServerSpec, Time,
+    GiveUp, HeartbeatSpec, LossReason, ReconnectSpec, Time,
     heartbeat::{Anchor, Idle},
     server::IdleReaper,
-    unit::{Fraction, Span},
+    unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::{
     Outcome, WorldConfig,
@@ -292,7 +292,7 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
     let mut world = world(heartbeat);
     world.duration = Duration::from_hours(12);
     world.devices.count = 4;
-    world.devices.start_within = cardiogram_policies::unit::Delay::millis(60_000);
+    world.devices.start_within = Delay::millis(60_000);
     world.nat[0].established = Span::secs(300).into();
     world.access.burst_loss = Some(BurstLoss {
         good: Span::secs(300),

@@ -23,7 +23,10 @@ mod common;
 use std::time::Duration;
 
 use cardiogram_policies::{
-    HeartbeatSpec, ReconnectSpec, ServerSpec, Time, reconnect::FixedDelay, server::IdleReaper, unit::Span,
+    HeartbeatSpec, ReconnectSpec, Time,
+    reconnect::FixedDelay,
+    server::IdleReaper,
+    unit::{Delay, Span},
 };
 use cardiogram_scenarios::network;
 use cardiogram_sim::{

@@ -6,7 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{CloseReason, ServerAction, ServerPolicy, SessionEvent, SessionId, watch::Watch};
-use crate::{Bounds, Problem, Time, unit::Span};
+use crate::{
+    Problem, Time,
+    promise::ServerPings,
+    unit::{LONGEST, Span},
+};
 
 /// A ping to every client each `interval`; with a `timeout`, who leaves `misses` of them in a row without an answer is
 /// closed.
@@ -75,14 +79,16 @@ impl Pings {
         Some(self.first() + apart * self.misses.saturating_sub(1) + timeout)
     }
 
-    /// The longest time between two pings, or the welcome and the first, of a session on a healthy path, as the server sends
-    /// them; `None`: there is no such time, for pings that traffic makes unnecessary.
-    pub fn gap(&self, bounds: &Bounds) -> Option<Duration> {
-        match self.after {
-            PingAfter::Grid => Some(self.first()),
-            PingAfter::Pong => Some(self.first().max(self.interval.get() + bounds.rtt_max)),
-            PingAfter::Received | PingAfter::Sent => None,
-        }
+    /// What clients may expect of them on a path whose round trips take at most `rtt_max`.
+    pub fn expected(&self, rtt_max: Duration) -> ServerPings {
+        let interval = match self.after {
+            PingAfter::Grid => self.first(),
+            PingAfter::Pong => self.first().max(self.interval.get() + rtt_max),
+            // Traffic makes them unnecessary, for as long as there is any.
+            PingAfter::Received | PingAfter::Sent => return ServerPings { interval: LONGEST, timeout: None },
+        };
+        let judged = self.closes_within().map(|within| within.saturating_sub(self.first()));
+        ServerPings { interval, timeout: judged }
     }
 
     /// From the welcome to the first ping.

@@ -1,5 +1,6 @@
 //! One device: its kernel's connections and its application. Sans-IO.
 
+mod heed;
 mod life;
 #[cfg(test)]
 mod probe;
@@ -73,6 +74,8 @@ pub(super) struct Device {
     app_state: Option<AppState>,
     /// Messages after that one which a wake-up has brought.
     ahead: BTreeSet<u32>,
+    /// The server of its process's last session.
+    last_session: Option<u32>,
 }
 
 /// What the application is at.
@@ -117,6 +120,7 @@ impl Device {
             starts: 0,
             app_state: None,
             ahead: BTreeSet::new(),
+            last_session: None,
         }
     }
 
@@ -344,9 +348,13 @@ impl Device {
                 }
             }
             Frame::Challenge { step, answer, .. } => self.write(Frame::Response { step, size: answer }, context),
-            Frame::Hello { .. } | Frame::Heartbeat { .. } | Frame::Response { .. } | Frame::Wakeup { .. } => {
-                unreachable!("a server does not send {frame:?}")
-            }
+            Frame::Ping | Frame::Alive | Frame::Direct { .. } | Frame::Goodbye { .. } => self.heed(frame, context),
+            Frame::Hello { .. }
+            | Frame::Heartbeat { .. }
+            | Frame::Response { .. }
+            | Frame::Wakeup { .. }
+            | Frame::Pong
+            | Frame::Malformed => unreachable!("a server does not send {frame:?}"),
         }
     }
 
@@ -378,7 +386,7 @@ impl Device {
         match self.phase {
             Phase::Connecting { deadline, introduced: false } if socket.tcp.state() == State::Established => {
                 self.phase = Phase::Connecting { deadline, introduced: true };
-                self.write(Frame::Hello { device: self.index, expects: self.expects }, context);
+                self.write(self.hello(context), context);
             }
             Phase::Connecting { .. } if over => {
                 let failure = match failure {
@@ -392,6 +400,7 @@ impl Device {
             }
             Phase::Online if over => {
                 let reason = match failure {
+                    None | Some(Failure::Reset) if socket.is_blamed => LossReason::TooManyPings,
                     None => LossReason::Closed,
                     Some(Failure::KeepaliveTimeout) => LossReason::KeepaliveTimeout,
                     Some(Failure::RetransmissionTimeout | Failure::ConnectTimeout) => LossReason::RetransmissionTimeout,
@@ -476,7 +485,7 @@ impl Device {
         let config = context.shared.tcp.clone();
         let remote = address::server(server);
         let tcp = Connection::connect(config, context.kernel, local, remote, iss as u32, context.packets);
-        let mut socket = Socket { tcp, up: Tap::default(), down: Tap::default(), stream: Vec::new() };
+        let mut socket = Socket { tcp, up: Tap::default(), down: Tap::default(), stream: Vec::new(), is_blamed: false };
         socket.transmit(self.index, context);
         self.socket = Some(Box::new(socket));
     }
@@ -499,6 +508,7 @@ impl Device {
         self.phase = Phase::Online;
         self.outstanding.clear();
         self.last_beat = None;
+        self.last_session = Some(server);
         context.counts.totals.sessions += 1;
         context.io.device(self.index, DeviceEvent::Connected { port, server });
         self.reconnect.on_event(now, &ReconnectEvent::Connected);

@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use cardiogram_policies::{ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId, Time};
+use cardiogram_policies::{
+    CloseReason, ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId, Time, unit::Span,
+};
 
 use super::{
     Clients,
@@ -24,7 +26,7 @@ use crate::{
     random::{Coins, Purpose},
     tcp::State,
     timers::Timers,
-    trace::ServerEvent,
+    trace::{GoodbyeReason, ServerEvent},
     traffic::{self, Message, Messages},
 };
 
@@ -51,6 +53,10 @@ pub(super) struct App {
     /// Slots of the devices that have a session.
     online: BTreeMap<u32, u32>,
     next_session: u32,
+    /// How many have said hello and are not welcomed yet.
+    waiting: u32,
+    /// When the last session of a device ended, where a device may go on with it.
+    ended: BTreeMap<u32, Time>,
     /// Sessions that a drain will close, and when, the next one first.
     leaving: VecDeque<(Time, SessionId)>,
     /// Time spent on work, the one under way included, at whole capacity.
@@ -71,6 +77,8 @@ struct Accepted {
     queued: bool,
     /// What the client said at first, until it is welcomed.
     hello: Option<Hello>,
+    /// Whether it goes on with its last session.
+    resumes: bool,
     session: Option<Session>,
 }
 
@@ -78,6 +86,7 @@ struct Accepted {
 struct Hello {
     device: u32,
     expects: u32,
+    announces: Option<Duration>,
 }
 
 #[derive(Clone, Copy)]
@@ -141,6 +150,8 @@ impl App {
             sessions: BTreeMap::new(),
             online: BTreeMap::new(),
             next_session: 0,
+            waiting: 0,
+            ended: BTreeMap::new(),
             leaving: VecDeque::new(),
             busy: Duration::ZERO,
             pushes: BTreeMap::new(),
@@ -172,6 +183,8 @@ impl App {
         self.accept_queued = false;
         self.sessions.clear();
         self.online.clear();
+        self.ended.clear();
+        self.waiting = 0;
     }
 
     /// Stops the process where it stands, or lets it go on.
@@ -252,10 +265,11 @@ impl App {
         self.leaving = (0..).zip(self.sessions.keys()).map(close).collect();
     }
 
-    /// No session is closed, and nothing pushed, of its own accord any more.
+    /// No session is closed, nobody is pinged or turned away, and nothing pushed, of its own accord any more.
     #[cfg(test)]
     pub(super) fn freeze(&mut self) {
-        self.policy = ServerSpec::default().build();
+        self.spec = ServerSpec::default();
+        self.policy = self.spec.build();
         self.leaving.clear();
         self.push_timers = Timers::default();
         self.wakeups = None;
@@ -282,7 +296,8 @@ impl App {
         while let Some(slot) = kernel.accept() {
             let number = self.accepted;
             self.accepted += 1;
-            let fresh = Accepted { number, stream: Vec::new(), queued: false, hello: None, session: None };
+            let fresh =
+                Accepted { number, stream: Vec::new(), queued: false, hello: None, resumes: false, session: None };
             self.connections.insert(slot, fresh);
             let tcp = kernel.tcp(slot);
             if tcp.readable() > 0 || tcp.peer_closed() {
@@ -316,7 +331,11 @@ impl App {
             return;
         };
         let client = Ticket { slot, number: accepted.number };
-        let work = self.cost(frame).at(self.coins(slot, kernel).unit(Purpose::Work, now));
+        if let Frame::Hello { device, resumes: true, .. } = frame {
+            let resumes = self.can_resume(device, now);
+            self.connections.get_mut(&slot).expect("the one that is read").resumes = resumes;
+        }
+        let work = self.cost(slot, frame).at(self.coins(slot, kernel).unit(Purpose::Work, now));
         self.busy += work;
         let done = now + self.capacity.time_for(work, now);
         if done <= now {
@@ -326,13 +345,21 @@ impl App {
         }
     }
 
-    fn cost(&self, frame: Frame) -> &Cost {
+    /// Whether a device that wants to may go on with its last session.
+    fn can_resume(&self, device: u32, now: Time) -> bool {
+        let in_time = |window: Span| self.ended.get(&device).is_some_and(|ended| now.since(*ended) <= window.get());
+        let window = self.spec.resume.as_ref().map(|resume| resume.window);
+        window.is_some_and(|window| self.online.contains_key(&device) || in_time(window))
+    }
+
+    fn cost(&self, slot: u32, frame: Frame) -> &Cost {
+        let resumes = self.connections[&slot].resumes;
         match (frame, &self.config.login) {
-            (Frame::Hello { .. }, Some(login)) => &login.cpu,
-            (Frame::Hello { .. }, None) => &self.config.accept_cost,
+            (Frame::Hello { .. }, Some(login)) if !resumes => &login.cpu,
+            (Frame::Hello { .. }, _) => &self.config.accept_cost,
             (Frame::Response { step, .. }, Some(login)) if step + 1 == login.round_trips => &self.config.accept_cost,
             (Frame::Response { .. }, _) => &Cost::ZERO,
-            (Frame::Heartbeat { .. }, _) => &self.config.heartbeat_cost,
+            (Frame::Heartbeat { .. } | Frame::Pong, _) => &self.config.heartbeat_cost,
             _ => &self.config.message_cost,
         }
     }
@@ -350,9 +377,21 @@ impl App {
         let Some(accepted) = self.connections.get_mut(&slot).filter(|it| it.number == client.number) else { return };
         let session = accepted.session;
         match (frame, session) {
-            (Frame::Hello { device, expects }, None) => {
-                accepted.hello = Some(Hello { device, expects });
-                self.log_in(client, 0, now, kernel, io);
+            (Frame::Hello { device, expects, announces, .. }, None) => {
+                let busy = self.spec.busy.as_ref().filter(|_| !accepted.resumes);
+                if let Some(retry_after) = busy.and_then(|busy| busy.turns_away(self.waiting)) {
+                    io.server(self.server, ServerEvent::TurnedAway { device, retry_after });
+                    self.say_goodbye(slot, GoodbyeReason::Busy, Some(retry_after), now, kernel, io);
+                    return;
+                }
+                accepted.hello = Some(Hello { device, expects, announces });
+                self.waiting += 1;
+                if accepted.resumes {
+                    io.server(self.server, ServerEvent::Resumed { device });
+                    self.welcome(client, now, kernel, io);
+                } else {
+                    self.log_in(client, 0, now, kernel, io);
+                }
             }
             (Frame::Response { step, .. }, None) => self.log_in(client, step + 1, now, kernel, io),
             (Frame::Heartbeat { id }, Some(session)) => {
@@ -372,6 +411,14 @@ impl App {
                     pushes.unanswered = (!pushes.waiting.is_empty()).then_some(now);
                     self.plan_wakeup(session.device);
                 }
+            }
+            (Frame::Pong, Some(session)) => {
+                io.server(self.server, ServerEvent::PongReceived { device: session.device });
+                self.policy.on_event(now, session.id, &SessionEvent::PongReceived);
+            }
+            (Frame::Malformed, Some(session)) => {
+                io.server(self.server, ServerEvent::MalformedReceived { device: session.device });
+                self.policy.on_event(now, session.id, &SessionEvent::MalformedReceived);
             }
             (frame, None) => unreachable!("a client does not send {frame:?} before its session"),
             (frame, Some(_)) => unreachable!("a client does not send {frame:?} in a session"),
@@ -406,7 +453,9 @@ impl App {
     fn welcome(&mut self, client: Ticket, now: Time, kernel: &mut Kernel, io: &mut Io) {
         let slot = client.slot;
         let Some(accepted) = self.connections.get_mut(&slot).filter(|it| it.number == client.number) else { return };
-        let Hello { device, expects } = accepted.hello.take().expect("a client begins with its hello");
+        let Hello { device, expects, announces } = accepted.hello.take().expect("a client begins with its hello");
+        let resumes = accepted.resumes;
+        self.waiting -= 1;
         // A device has one session: an older one is a zombie, and goes.
         if let Some(older) = self.online.get(&device).copied() {
             self.forget(older, now, io);
@@ -420,8 +469,12 @@ impl App {
         self.sessions.insert(session.id, slot);
         self.online.insert(device, slot);
         io.server(self.server, ServerEvent::SessionOpened { device, network, outside });
-        self.policy.on_event(now, session.id, &SessionEvent::Opened { interval: None });
-        self.write(slot, Frame::Welcome { interval: None }, now, kernel, io);
+        self.policy.on_event(now, session.id, &SessionEvent::Opened { interval: announces });
+        let interval = self.spec.welcome_interval();
+        self.write(slot, Frame::Welcome { interval }, now, kernel, io);
+        if let Some(interval) = interval {
+            self.policy.on_event(now, session.id, &SessionEvent::Directed { interval });
+        }
         if let Some(mean) = self.clients.traffic.down {
             let (seed, within) = (self.seed, self.clients.start_within);
             let pushes = self.pushes.entry(device).or_insert_with(|| {
@@ -437,7 +490,7 @@ impl App {
             // The device says that it has the others.
             pushes.waiting.retain(|message| message.id >= expects);
             pushes.unanswered = None;
-            if self.config.undelivered == Undelivered::Lost {
+            if self.config.undelivered == Undelivered::Lost && !resumes {
                 pushes.forget(now);
             }
             self.push(device, now, kernel, io);
@@ -492,29 +545,74 @@ impl App {
         frame.encode(&self.clients.frames, &mut bytes);
         kernel.write(slot, now, &bytes, io);
         if let Some(session) = self.connections.get(&slot).and_then(|accepted| accepted.session) {
-            self.policy.on_event(now, session.id, &SessionEvent::FrameSent);
+            let is_data = matches!(frame, Frame::Message { .. } | Frame::Ack { .. });
+            let sent = if is_data { SessionEvent::DataSent } else { SessionEvent::FrameSent };
+            self.policy.on_event(now, session.id, &sent);
         }
     }
 
+    /// Tells a client why its connection is closed, and closes it.
+    fn say_goodbye(
+        &mut self,
+        slot: u32,
+        reason: GoodbyeReason,
+        retry_after: Option<Duration>,
+        now: Time,
+        kernel: &mut Kernel,
+        io: &mut Io,
+    ) {
+        self.write(slot, Frame::Goodbye { reason, retry_after }, now, kernel, io);
+        self.forget(slot, now, io);
+        kernel.close(slot, now, io);
+    }
+
     fn act(&mut self, action: ServerAction, now: Time, kernel: &mut Kernel, io: &mut Io) {
+        let (ServerAction::Close { session, .. }
+        | ServerAction::Ping { session }
+        | ServerAction::Notice { session }
+        | ServerAction::Direct { session, .. }) = action
+        else {
+            unreachable!("an action this host does not know: {action:?}")
+        };
+        let Some(slot) = self.sessions.get(&session).copied() else { return };
+        let of_client = self.connections[&slot].session.expect("a session's connection has it");
+        let Session { device, network, outside, .. } = of_client;
         match action {
-            ServerAction::Close { session, .. } => {
-                let Some(slot) = self.sessions.get(&session).copied() else { return };
-                if let Some(Session { device, network, outside, .. }) = self.connections[&slot].session {
-                    io.server(self.server, ServerEvent::Reaped { device, network, outside });
+            ServerAction::Close { reason, .. } => {
+                let event = match reason {
+                    CloseReason::Silence => ServerEvent::Reaped { device, network, outside },
+                    _ => ServerEvent::Expelled { device, network, outside, reason },
+                };
+                io.server(self.server, event);
+                if reason == CloseReason::TooManyPings {
+                    self.say_goodbye(slot, GoodbyeReason::TooManyPings, None, now, kernel, io);
+                } else {
+                    self.forget(slot, now, io);
+                    kernel.close(slot, now, io);
                 }
-                self.forget(slot, now, io);
-                kernel.close(slot, now, io);
             }
-            _ => unreachable!("an action this host does not know: {action:?}"),
+            ServerAction::Direct { interval, .. } => {
+                io.server(self.server, ServerEvent::Directed { device, interval });
+                self.write(slot, Frame::Direct { interval }, now, kernel, io);
+                self.policy.on_event(now, session, &SessionEvent::Directed { interval });
+            }
+            _ => {
+                let wants_answer = matches!(action, ServerAction::Ping { .. });
+                io.server(self.server, ServerEvent::PingSent { device, wants_answer });
+                self.write(slot, if wants_answer { Frame::Ping } else { Frame::Alive }, now, kernel, io);
+            }
         }
     }
 
     /// Forgets a connection, and its session if it has one.
     fn forget(&mut self, slot: u32, now: Time, io: &mut Io) {
         let Some(accepted) = self.connections.remove(&slot) else { return };
+        self.waiting -= u32::from(accepted.hello.is_some());
         if let Some(Session { id, device, network, outside }) = accepted.session {
             self.sessions.remove(&id);
+            if self.spec.resume.is_some() {
+                self.ended.insert(device, now);
+            }
             if self.online.get(&device) == Some(&slot) {
                 self.online.remove(&device);
                 if self.wakeups.is_none() {

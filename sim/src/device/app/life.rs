@@ -7,6 +7,7 @@ use super::{Device, LINGER, Phase};
 use crate::{
     config::OldSockets,
     device::{Context, living::Happening},
+    frame::Frame,
     life::{Address, Move},
     outcome::Cause,
     trace::DeviceEvent,
@@ -28,6 +29,7 @@ impl Device {
                 Happening::Dies => self.die(context),
                 Happening::Starts => self.start(context),
                 Happening::Turns(state) => self.turn(state, context),
+                Happening::Misspeaks => self.misspeak(context),
             }
         }
     }
@@ -114,6 +116,7 @@ impl Device {
             return;
         }
         self.starts += 1;
+        self.last_session = None;
         (self.heartbeat, self.reconnect) = context.shared.policies(self.index, self.starts);
         context.io.device(self.index, DeviceEvent::Started);
         self.phase = Phase::Starting { at: context.now };
@@ -121,6 +124,14 @@ impl Device {
             self.heartbeat.on_event(context.now, &Event::AppState(state));
         }
         self.attempt(context);
+    }
+
+    /// Sends a frame that makes no sense, if anybody listens.
+    fn misspeak(&mut self, context: &mut Context) {
+        if matches!(self.phase, Phase::Online) {
+            context.io.device(self.index, DeviceEvent::MalformedSent);
+            self.write(Frame::Malformed, context);
+        }
     }
 
     fn turn(&mut self, state: AppState, context: &mut Context) {

@@ -14,6 +14,8 @@ pub(super) struct Socket {
     pub(super) down: Tap,
     /// Bytes read that are not a whole frame yet.
     pub(super) stream: Vec<u8>,
+    /// The server has said that heartbeats come too often, and closes it.
+    pub(super) is_blamed: bool,
 }
 
 impl Socket {
