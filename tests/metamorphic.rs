@@ -101,7 +101,8 @@ impl Recipe {
             world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: span(ms(self.retry)) });
         }
         if let Some(idle) = self.reaper {
-            world.strategy.server = IdleReaper::new(span(ms(idle)), Delay::millis(1_000)).into();
+            world.strategy.server =
+                IdleReaper::new(span(ms(idle)), Delay::new(ms(1_000)).expect("a second or two")).into();
         }
         let fault = |&(kind, begin, lasts): &(u8, u64, u64)| {
             let begin = Time::from_millis(begin * scale);
