@@ -9,6 +9,7 @@ mod leave;
 mod oracle;
 mod pace;
 mod schedule;
+mod search;
 mod spec;
 mod tcp_keepalive;
 
@@ -25,6 +26,7 @@ pub use self::{
     oracle::Oracle,
     pace::Pace,
     schedule::{Anchor, FirstBeat, Grid, ScheduleSpec, Threshold},
+    search::{Adopt, Rule, Search, TestOn, When},
     spec::HeartbeatSpec,
     tcp_keepalive::TcpKeepalive,
 };

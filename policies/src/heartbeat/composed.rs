@@ -9,11 +9,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, AppState, Event, GiveUp, Heartbeat, Judges, Leave, Pace, ScheduleSpec, TcpKeepalive,
+    Action, AppState, Event, GiveUp, Heartbeat, Judges, Leave, LossReason, Pace, ScheduleSpec, TcpKeepalive,
     judge::{Judge, Opinion},
     leave::Leaver,
     pace::Pacer,
     schedule::Schedule,
+    search::{Prober, Search, Searcher, TestOn},
 };
 use crate::{PolicyRng, Time};
 
@@ -30,6 +31,9 @@ pub struct Composed {
     /// Other intervals for some situations. Default: none.
     #[serde(default)]
     pub pace: Pace,
+    /// Finds the interval by itself. Default: the schedule's own is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
     /// Whether a beat is answered. One that is not refreshes the path and shows the peer that this side lives, and proves
     /// nothing (`SignalR`, AMQP, NAT-T). Default true.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
@@ -101,6 +105,7 @@ impl Composed {
             schedule,
             judge: Judges::default(),
             pace: Pace::default(),
+            search: None,
             answered: true,
             beat_on: Vec::new(),
             most_without_data: None,
@@ -117,6 +122,8 @@ pub(super) struct Beating {
     judges: Vec<Box<dyn Judge>>,
     pacer: Pacer,
     leaver: Option<Leaver>,
+    searcher: Option<Searcher>,
+    prober: Option<Prober>,
     /// The schedule's own interval.
     interval: Option<Duration>,
     answered: bool,
@@ -142,6 +149,10 @@ struct Connection {
     without_data: u32,
     /// The last bytes written are a beat's own.
     own_bytes: bool,
+    /// When anything was last sent or received.
+    last_traffic: Time,
+    /// The beat that tests an interval, with the idle time before it.
+    test: Option<(u32, Duration)>,
     stage: Stage,
 }
 
@@ -170,6 +181,11 @@ impl Beating {
             judges: spec.judge.build(),
             pacer: Pacer::new(&spec.pace),
             leaver: spec.leave.as_ref().map(Leaver::new),
+            searcher: spec.search.as_ref().map(Searcher::new),
+            prober: spec.search.as_ref().filter(|search| search.on == TestOn::Probe).map(|search| {
+                let reply = spec.judge.reply.as_ref().expect("checked: probes are judged by their replies");
+                Prober::new(reply.timeout.get(), search.confirm)
+            }),
             interval: spec.schedule.interval(),
             answered: spec.answered,
             beat_on: spec.beat_on,
@@ -193,6 +209,8 @@ impl Beating {
             asked: false,
             without_data: 0,
             own_bytes: false,
+            last_traffic: now,
+            test: None,
             stage: Stage::Alive,
         });
         self.schedule.connected(now);
@@ -205,14 +223,51 @@ impl Beating {
     /// Hands the schedule the interval that is in force.
     fn set_interval(&mut self) {
         if let Some(own) = self.interval {
-            self.schedule.set_interval(self.pacer.interval(own));
+            let found = self.searcher.as_ref().and_then(Searcher::interval);
+            self.schedule.set_interval(self.pacer.interval(found.unwrap_or(own)));
+        }
+    }
+
+    /// Lets the search learn from what happened.
+    fn learn(&mut self, now: Time, event: &Event) {
+        let Some(searcher) = &mut self.searcher else { return };
+        match *event {
+            Event::HeartbeatReply { id, .. } => {
+                let test = self.connection.as_mut().and_then(|it| it.test.take_if(|(tested, _)| *tested == id));
+                if let Some((_, gap)) = test {
+                    searcher.beat_answered(now, gap);
+                }
+            }
+            // The network is gone, which says nothing of its timeouts.
+            Event::Lost(LossReason::Aborted) => {}
+            Event::Lost(_) => {
+                if let Some(connection) = &mut self.connection {
+                    let gap = connection.test.take().map(|(_, gap)| gap);
+                    searcher.session_lost(now, gap);
+                }
+            }
+            _ => {}
+        }
+        searcher.on_event(now, event);
+        if let Some(prober) = &mut self.prober {
+            prober.on_event(now, event, searcher);
+        }
+    }
+
+    /// A judge has condemned the connection: the beat that waits has failed.
+    fn test_failed(&mut self, now: Time) {
+        let Some(connection) = &mut self.connection else { return };
+        if let (Some((_, gap)), Some(searcher)) = (connection.test.take(), &mut self.searcher) {
+            searcher.session_lost(now, Some(gap));
         }
     }
 
     /// When the next beat is due.
     fn next_beat(&self, connection: &Connection) -> Option<Time> {
         let is_blocked = self.most_without_data.is_some_and(|most| connection.without_data >= most);
-        if is_blocked { None } else { self.schedule.next_beat() }
+        // One beat is out at a time: a beat that was sent before its time may still wait when the next one is due.
+        let free = self.judges.iter().filter_map(|judge| judge.settles()).max().unwrap_or(Time::ZERO);
+        self.schedule.next_beat(free).filter(|_| !is_blocked)
     }
 
     /// The host carries out what it is told of a connection found dead.
@@ -232,6 +287,9 @@ impl Beating {
             (WhenDead::Diagnose, Stage::Asked) => None,
             (_, stage) => {
                 self.connection = None;
+                if let Some(prober) = &mut self.prober {
+                    prober.session_ended();
+                }
                 Some(Action::GiveUp(if let Stage::Diagnosed(reason) = stage { reason } else { reason }))
             }
         }
@@ -251,6 +309,7 @@ impl Beating {
         let id = connection.next_id;
         connection.next_id = id.wrapping_add(1);
         connection.last_beat = now;
+        connection.test = Some((id, now.since(connection.last_traffic)));
         self.judges.iter_mut().for_each(|judge| judge.sent(now, id));
         let settled = self.judges.iter().filter_map(|judge| judge.settles()).max();
         self.schedule.sent(now, settled.unwrap_or(now));
@@ -261,6 +320,7 @@ impl Beating {
 impl Heartbeat for Beating {
     fn on_event(&mut self, now: Time, event: &Event) {
         self.pacer.on_event(event);
+        self.learn(now, event);
         match event {
             Event::Connected { .. } => self.connected(now),
             Event::Lost(_) => self.connection = None,
@@ -268,6 +328,9 @@ impl Heartbeat for Beating {
         }
         self.set_interval();
         let Some(connection) = &mut self.connection else { return };
+        if *event == Event::BytesWritten || event.is_reception() {
+            connection.last_traffic = now;
+        }
         match *event {
             Event::BytesWritten if !std::mem::take(&mut connection.own_bytes) => connection.without_data = 0,
             Event::TransportHeard { ago } if connection.stage == Stage::Asked => {
@@ -294,6 +357,10 @@ impl Heartbeat for Beating {
     }
 
     fn poll(&mut self, now: Time) -> Option<Action> {
+        if self.searcher.as_mut().is_some_and(Searcher::take_changed) {
+            self.set_interval();
+            return Some(Action::Remember);
+        }
         let connection = self.connection.as_mut()?;
         if let Some(keepalive) = &self.keepalive {
             if std::mem::take(&mut connection.options.keepalive) {
@@ -309,7 +376,18 @@ impl Heartbeat for Beating {
             return Some(if connection.suspected { Action::Suspect } else { Action::Trust });
         }
         if let Opinion::Dead(reason) = opinion {
-            return self.end(now, reason);
+            self.test_failed(now);
+            // What was learnt has to be stored before the end.
+            return if self.searcher.as_ref().is_some_and(Searcher::has_changed) {
+                self.poll(now)
+            } else {
+                self.end(now, reason)
+            };
+        }
+        if let (Some(prober), Some(searcher)) = (&mut self.prober, &mut self.searcher)
+            && let Some(action) = prober.poll(now, searcher)
+        {
+            return Some(action);
         }
         let connection = self.connection.as_ref()?;
         let (asked, next_beat) = (connection.asked, self.next_beat(connection));
@@ -320,10 +398,24 @@ impl Heartbeat for Beating {
         (asked || next_beat.is_some_and(|due| due <= now)).then(|| self.beat(now))
     }
 
+    fn memory(&self) -> Option<String> {
+        self.searcher.as_ref().map(Searcher::memory)
+    }
+
+    fn recall(&mut self, memory: &str) {
+        if let Some(searcher) = &mut self.searcher {
+            searcher.recall(memory);
+        }
+    }
+
     fn deadline(&self) -> Option<Time> {
         let connection = self.connection.as_ref()?;
         let beat = self.next_beat(connection);
         let leave = self.leaver.as_ref().and_then(|leaver| leaver.due(beat));
-        self.judges.iter().filter_map(|judge| judge.deadline()).chain(beat).chain(leave).min()
+        let probe = self.prober.as_ref().and_then(Prober::deadline);
+        self.judges.iter().filter_map(|judge| judge.deadline()).chain(beat).chain(leave).chain(probe).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

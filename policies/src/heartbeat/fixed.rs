@@ -69,7 +69,7 @@ mod tests {
         }
     }
 
-    fn policy(spec: Fixed) -> Beating {
+    fn policy(spec: &Fixed) -> Beating {
         Beating::new(spec.parts(), rng(1))
     }
 
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn beats_keep_to_the_grid_whatever_the_traffic() {
         play(
-            &mut policy(spec()),
+            &mut policy(&spec()),
             &[
                 (500, Some(CONNECTED), &[]),
                 (10_000, Some(Event::BytesWritten), &[]),
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn one_unanswered_beat_ends_the_connection_at_its_timeout() {
         play(
-            &mut policy(spec()),
+            &mut policy(&spec()),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -112,7 +112,7 @@ mod tests {
     fn a_reply_at_the_very_deadline_is_in_time() {
         let spec = Fixed { late_reply: LateReply::Ignored, ..spec() };
         play(
-            &mut policy(spec),
+            &mut policy(&spec),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn misses_have_to_be_consecutive() {
         play(
-            &mut policy(Fixed { misses: 2, ..spec() }),
+            &mut policy(&Fixed { misses: 2, ..spec() }),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn a_late_reply_clears_the_misses_where_it_counts() {
         play(
-            &mut policy(Fixed { misses: 2, ..spec() }),
+            &mut policy(&Fixed { misses: 2, ..spec() }),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_late_reply_is_nothing_where_it_is_ignored() {
         play(
-            &mut policy(Fixed { misses: 2, late_reply: LateReply::Ignored, ..spec() }),
+            &mut policy(&Fixed { misses: 2, late_reply: LateReply::Ignored, ..spec() }),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn with_a_timeout_of_one_interval_a_beat_is_judged_before_the_next_is_sent() {
         play(
-            &mut policy(Fixed { timeout: Span::secs(30), misses: 2, ..spec() }),
+            &mut policy(&Fixed { timeout: Span::secs(30), misses: 2, ..spec() }),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn nothing_happens_between_a_lost_connection_and_the_next() {
         play(
-            &mut policy(spec()),
+            &mut policy(&spec()),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_new_connection_starts_without_the_misses_of_the_old() {
         play(
-            &mut policy(Fixed { misses: 2, ..spec() }),
+            &mut policy(&Fixed { misses: 2, ..spec() }),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -225,14 +225,14 @@ mod tests {
     #[test]
     fn the_first_beat_can_come_at_once() {
         play(
-            &mut policy(Fixed { first_beat: FirstBeat::Now, ..spec() }),
+            &mut policy(&Fixed { first_beat: FirstBeat::Now, ..spec() }),
             &[(7_000, Some(CONNECTED), &[beat(0)]), (8_000, Some(reply(0)), &[]), (37_000, None, &[beat(1)])],
         );
     }
 
     #[test]
     fn a_random_phase_is_drawn_for_each_connection_and_spreads_over_the_interval() {
-        let mut policy = policy(Fixed { first_beat: FirstBeat::RandomPhase, ..spec() });
+        let mut policy = policy(&Fixed { first_beat: FirstBeat::RandomPhase, ..spec() });
         let mut quarters = [0; 4];
         for connection in 0..400 {
             let connected = Time::from_secs(connection * 100);
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_host_that_overslept_gets_one_late_beat_and_then_the_grid_again() {
-        let mut policy = policy(spec());
+        let mut policy = policy(&spec());
         policy.on_event(Time::ZERO, &CONNECTED);
         let late = Time::from_secs(118);
         assert_eq!(drain(&mut policy, late), [beat(0)]);

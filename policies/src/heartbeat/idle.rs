@@ -62,14 +62,14 @@ mod tests {
         Idle { threshold: Span::secs(45), anchor, timeout: Some(Span::secs(15)), misses: 1 }
     }
 
-    fn policy(spec: Idle) -> Beating {
+    fn policy(spec: &Idle) -> Beating {
         Beating::new(spec.parts(), rng(1))
     }
 
     #[test]
     fn a_silent_application_gets_a_beat_every_threshold_from_each_anchor() {
         play(
-            &mut policy(spec(Anchor::Tx)),
+            &mut policy(&spec(Anchor::Tx)),
             &[
                 (0, Some(CONNECTED), &[]),
                 (45_000, None, &[beat(0)]),
@@ -80,7 +80,7 @@ mod tests {
         );
         for anchor in [Anchor::Rx, Anchor::Either] {
             play(
-                &mut policy(spec(anchor)),
+                &mut policy(&spec(anchor)),
                 &[
                     (0, Some(CONNECTED), &[]),
                     (45_000, None, &[beat(0)]),
@@ -97,7 +97,7 @@ mod tests {
     fn sending_postpones_the_beats_of_tx_and_either() {
         for anchor in [Anchor::Tx, Anchor::Either] {
             play(
-                &mut policy(spec(anchor)),
+                &mut policy(&spec(anchor)),
                 &[
                     (0, Some(CONNECTED), &[]),
                     (30_000, Some(TX), &[]),
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn sending_into_the_void_does_not_postpone_the_beats_of_rx() {
         play(
-            &mut policy(spec(Anchor::Rx)),
+            &mut policy(&spec(Anchor::Rx)),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, Some(TX), &[]),
@@ -126,7 +126,7 @@ mod tests {
     fn receiving_postpones_the_beats_of_rx_and_either_but_not_of_tx() {
         for anchor in [Anchor::Rx, Anchor::Either] {
             play(
-                &mut policy(spec(anchor)),
+                &mut policy(&spec(anchor)),
                 &[
                     (0, Some(CONNECTED), &[]),
                     (30_000, Some(RX), &[]),
@@ -136,7 +136,7 @@ mod tests {
             );
         }
         play(
-            &mut policy(spec(Anchor::Tx)),
+            &mut policy(&spec(Anchor::Tx)),
             &[(0, Some(CONNECTED), &[]), (30_000, Some(RX), &[]), (45_000, None, &[beat(0)])],
         );
     }
@@ -145,7 +145,7 @@ mod tests {
     fn anything_received_after_a_beat_answers_it() {
         for evidence in [RX, reply(0), Event::PeerPing, Event::DirectedInterval(Duration::from_mins(1))] {
             play(
-                &mut policy(spec(Anchor::Tx)),
+                &mut policy(&spec(Anchor::Tx)),
                 &[
                     (0, Some(CONNECTED), &[]),
                     (45_000, None, &[beat(0)]),
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn what_was_received_before_a_beat_does_not_answer_it() {
         play(
-            &mut policy(spec(Anchor::Tx)),
+            &mut policy(&spec(Anchor::Tx)),
             &[
                 (0, Some(CONNECTED), &[]),
                 (44_999, Some(RX), &[]),
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn misses_add_up_until_something_arrives() {
         play(
-            &mut policy(Idle { misses: 2, ..spec(Anchor::Either) }),
+            &mut policy(&Idle { misses: 2, ..spec(Anchor::Either) }),
             &[
                 (0, Some(CONNECTED), &[]),
                 (45_000, None, &[beat(0)]),
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn without_a_timeout_it_beats_on_and_never_gives_up() {
         play(
-            &mut policy(Idle { timeout: None, ..spec(Anchor::Either) }),
+            &mut policy(&Idle { timeout: None, ..spec(Anchor::Either) }),
             &[
                 (0, Some(CONNECTED), &[]),
                 (45_000, None, &[beat(0)]),
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_timeout_of_one_threshold_is_judged_before_the_next_beat() {
         play(
-            &mut policy(Idle { timeout: Some(Span::secs(45)), misses: 2, ..spec(Anchor::Tx) }),
+            &mut policy(&Idle { timeout: Some(Span::secs(45)), misses: 2, ..spec(Anchor::Tx) }),
             &[
                 (0, Some(CONNECTED), &[]),
                 (45_000, None, &[beat(0)]),
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn nothing_happens_between_a_connection_and_the_next() {
         play(
-            &mut policy(spec(Anchor::Rx)),
+            &mut policy(&spec(Anchor::Rx)),
             &[
                 (0, Some(CONNECTED), &[]),
                 (45_000, None, &[beat(0)]),

@@ -58,8 +58,8 @@ pub(super) trait Schedule: Send {
     /// A beat was sent, and is judged by `settled` at the latest: the next one is not due before.
     fn sent(&mut self, now: Time, settled: Time);
 
-    /// When the next beat is due; `None`: not until something happens.
-    fn next_beat(&self) -> Option<Time>;
+    /// When the next beat is due, not before `free`; `None`: not until something happens.
+    fn next_beat(&self, free: Time) -> Option<Time>;
 
     /// From now on this is the gap, counted from where the present one began.
     fn set_interval(&mut self, interval: Duration);
@@ -74,7 +74,7 @@ impl Schedule for Never {
 
     fn sent(&mut self, _: Time, _: Time) {}
 
-    fn next_beat(&self) -> Option<Time> {
+    fn next_beat(&self, _: Time) -> Option<Time> {
         None
     }
 

@@ -60,12 +60,11 @@ impl HeartbeatSpec {
     /// where their protocol lets them; `None`: it sends none, or no known ones.
     pub fn announced_interval(&self) -> Option<Duration> {
         match self {
-            // What an oracle does is not known before the environment is.
-            Self::Oracle(_) => None,
             Self::Fixed(spec) => Some(spec.interval.get()),
             Self::Idle(spec) => Some(spec.threshold.get()),
             Self::Composed(spec) => spec.announced_interval(),
-            Self::None | Self::TcpKeepalive(_) | Self::LeaveWhenQuiet(_) => None,
+            // What an oracle does is not known before the environment is.
+            Self::None | Self::TcpKeepalive(_) | Self::LeaveWhenQuiet(_) | Self::Oracle(_) => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Feed, ScheduleSpec,
+        Anchor, Feed, ScheduleSpec, Search, TestOn,
         spec::{check_misses, check_timeout},
     },
     Composed, WhenDead,
@@ -50,6 +50,10 @@ impl Composed {
                 ));
             }
         }
+        if let Some(search) = &self.search {
+            problems.extend(search.problems());
+            problems.extend(self.search_problem(search));
+        }
         if let Some(keepalive) = &self.keepalive {
             problems.extend(keepalive.problems_at("heartbeat.composed.keepalive"));
         }
@@ -73,6 +77,33 @@ impl Composed {
         problems
     }
 
+    /// A search has to know how long the path was idle before a beat, and what became of the beat.
+    fn search_problem(&self, search: &Search) -> Option<Problem> {
+        if self.judge.reply.is_none() {
+            return Some(Problem::new(
+                "heartbeat.composed.judge",
+                "a search has to know whether a beat was answered",
+                "add judge.reply = { timeout = \"10s\" }",
+            ));
+        }
+        let is_idle = matches!(&self.schedule, ScheduleSpec::Idle(idle) if idle.anchor == Anchor::Either);
+        (search.on == TestOn::Session && !is_idle).then(|| {
+            Problem::new(
+                "heartbeat.composed.schedule",
+                "a search on the session tests idle time, but the schedule lets traffic shorten it",
+                "use schedule.idle with anchor = \"either\", or search on = \"probe\"",
+            )
+        })
+    }
+
+    /// The longest interval that a server has to expect.
+    fn longest(&self) -> Option<Duration> {
+        match self.gaps() {
+            Gaps::Known { longest, .. } => longest,
+            Gaps::None | Gaps::Unknown => None,
+        }
+    }
+
     /// Somebody waits for replies that nobody sends.
     fn unanswered_beats(&self, path: &str, what: &str) -> Option<Problem> {
         let has_none = !self.answered || matches!(self.schedule, ScheduleSpec::PeerSends);
@@ -87,6 +118,6 @@ impl Composed {
 
     /// The longest gap between its beats that the server has to expect; `None`: it sends none, or no known ones.
     pub fn announced_interval(&self) -> Option<Duration> {
-        self.schedule.interval().filter(|_| !self.pace.directed)
+        self.longest()
     }
 }

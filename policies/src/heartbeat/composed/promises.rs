@@ -41,7 +41,8 @@ impl Composed {
         match self.gaps() {
             Gaps::None => Some(0),
             Gaps::Unknown => None,
-            Gaps::Known { .. } if !self.beat_on.is_empty() => None,
+            // A beat out of turn, and a connection on its second patience, shift beats against each other.
+            Gaps::Known { .. } if !self.beat_on.is_empty() || self.when_dead == WhenDead::Race => None,
             Gaps::Known { shortest, .. } => Some(per_hour(shortest)),
         }
     }
@@ -52,7 +53,8 @@ impl Composed {
         if self.pace.directed {
             return Gaps::Unknown;
         }
-        let all = || self.pace.intervals().chain([own]);
+        let searched = self.search.iter().flat_map(|search| [search.min.get(), search.max.get()]);
+        let all = || self.pace.intervals().chain(searched.clone()).chain([own]);
         let (shortest, longest) = (all().min().unwrap_or(own), all().max().unwrap_or(own));
         let shortest = match &self.schedule {
             // Every interval is drawn from a range of the same shape.
@@ -143,14 +145,12 @@ impl Cases<'_> {
         let (limit, rtt) = (judge.limit.get(), self.bounds.rtt_max);
         if judge.while_awaiting {
             let gap = self.longest_gap().filter(|_| self.only_beats())?;
-            // A beat sent before the break may be the one that waits.
-            return Some(rtt + gap.max(limit) + limit);
+            return Some(rtt + gap + limit);
         }
         match (judge.fed_by, self.bounds.server_pings) {
             // What feeds it has left before the break, or answers what did.
-            (Feed::Replies, _) => Some(rtt + limit),
+            (Feed::Replies, _) | (Feed::Pings, None) => Some(rtt + limit),
             (Feed::Any, None) => self.bounds.silent_app.then_some(rtt + limit),
-            (Feed::Pings, None) => Some(rtt + limit),
             // Cut towards the server alone, the server goes on pinging until it misses an answer, and then says goodbye.
             (Feed::Any | Feed::Pings, Some(pings)) => {
                 let timeout = pings.timeout.filter(|_| judge.fed_by == Feed::Pings || self.bounds.silent_app)?;
@@ -163,13 +163,17 @@ impl Cases<'_> {
         let (limit, rtt) = (judge.limit.get(), self.bounds.rtt_max);
         let by_pings = self.bounds.server_pings.map(|pings| pings.interval + rtt);
         let by_replies = self.longest_gap().filter(|_| self.parts.answered).map(|gap| gap + rtt);
-        // Beats that the application's own sending puts off are not certain to come.
+        // Beats that other traffic puts off are not certain to come; where only what is received does so, it feeds as well.
         let by_replies = by_replies.filter(|_| match &self.parts.schedule {
-            ScheduleSpec::Idle(idle) => self.bounds.silent_app || matches!(idle.anchor, Anchor::Rx | Anchor::Reply),
+            ScheduleSpec::Idle(idle) => match idle.anchor {
+                Anchor::Reply => true,
+                Anchor::Rx | Anchor::Each if judge.fed_by == Feed::Any => true,
+                _ => self.only_beats(),
+            },
             _ => true,
         });
         let fed = match judge.fed_by {
-            _ if judge.while_awaiting => by_replies,
+            _ if judge.while_awaiting => self.parts.answered.then_some(rtt),
             Feed::Any => [by_pings, by_replies].into_iter().flatten().min(),
             Feed::Pings => by_pings,
             Feed::Replies => by_replies,

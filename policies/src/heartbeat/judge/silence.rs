@@ -24,7 +24,7 @@ pub struct Silence {
     /// What ends silence. Default `any`.
     #[serde(default)]
     pub fed_by: Feed,
-    /// Silence counts only while a beat waits for an answer. Default false.
+    /// Silence counts only while a beat waits for its reply, and from its sending at the earliest. Default false.
     #[serde(default)]
     pub while_awaiting: bool,
 }
@@ -49,7 +49,8 @@ pub(super) struct OfSilence {
     fed_by: Feed,
     while_awaiting: bool,
     last_fed: Time,
-    awaits: bool,
+    /// When the first beat was sent that waits for its reply.
+    awaits: Option<Time>,
 }
 
 impl OfSilence {
@@ -59,14 +60,14 @@ impl OfSilence {
             fed_by: spec.fed_by,
             while_awaiting: spec.while_awaiting,
             last_fed: Time::ZERO,
-            awaits: false,
+            awaits: None,
         }
     }
 }
 
 impl Judge for OfSilence {
     fn connected(&mut self, now: Time) {
-        (self.last_fed, self.awaits) = (now, false);
+        (self.last_fed, self.awaits) = (now, None);
     }
 
     fn on_event(&mut self, now: Time, event: &Event) {
@@ -79,16 +80,17 @@ impl Judge for OfSilence {
             self.last_fed = now;
         }
         if matches!(event, Event::HeartbeatReply { .. }) {
-            self.awaits = false;
+            self.awaits = None;
         }
     }
 
-    fn sent(&mut self, _: Time, _: u32) {
-        self.awaits = true;
+    fn sent(&mut self, now: Time, _: u32) {
+        self.awaits.get_or_insert(now);
     }
 
     fn deadline(&self) -> Option<Time> {
-        (self.awaits || !self.while_awaiting).then(|| self.last_fed + self.limit)
+        let since = if self.while_awaiting { self.awaits?.max(self.last_fed) } else { self.last_fed };
+        Some(since + self.limit)
     }
 
     fn opinion(&mut self, now: Time) -> Opinion {

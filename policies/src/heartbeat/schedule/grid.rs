@@ -47,8 +47,9 @@ pub(super) struct OnGrid {
     shortest: Option<f64>,
     first_beat: FirstBeat,
     rng: PolicyRng,
-    /// The last point of the grid, and the next.
+    /// When the last beat was sent, or the connection established.
     last: Time,
+    /// The next point of the grid.
     next: Time,
 }
 
@@ -89,19 +90,23 @@ impl Schedule for OnGrid {
 
     fn sent(&mut self, now: Time, settled: Time) {
         // A beat that was sent before its time, because something asked for it, leaves the grid as it is.
-        if self.next > now && self.next >= settled {
+        if self.next > now {
             return;
         }
-        self.last = self.next.min(now);
+        self.last = now;
         self.next = if self.shortest.is_some() {
             (self.last + self.gap()).max(settled)
         } else {
-            next_on_grid(self.next, self.interval, settled)
+            next_on_grid(self.next, self.interval, settled.max(now + Duration::from_micros(1)))
         };
     }
 
-    fn next_beat(&self) -> Option<Time> {
-        Some(self.next)
+    fn next_beat(&self, free: Time) -> Option<Time> {
+        let is_skipped = self.next < free;
+        Some(match self.shortest {
+            None if is_skipped => next_on_grid(self.next, self.interval, free),
+            _ => self.next.max(free),
+        })
     }
 
     fn set_interval(&mut self, interval: Duration) {

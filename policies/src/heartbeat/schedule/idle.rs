@@ -100,7 +100,7 @@ impl Schedule for WhenIdle {
         self.last_beat = now;
     }
 
-    fn next_beat(&self) -> Option<Time> {
+    fn next_beat(&self, free: Time) -> Option<Time> {
         let anchor = match self.anchor {
             Anchor::Tx => self.last_tx,
             Anchor::Rx => self.last_rx,
@@ -110,7 +110,7 @@ impl Schedule for WhenIdle {
             Anchor::TxOnceHeard if self.heard => self.last_tx,
             Anchor::TxOnceHeard => return None,
         };
-        Some(anchor.max(self.last_beat) + self.threshold)
+        Some((anchor.max(self.last_beat) + self.threshold).max(free))
     }
 
     fn set_interval(&mut self, interval: Duration) {
