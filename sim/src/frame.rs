@@ -52,9 +52,9 @@ const LONG_HELLO: u16 = 16;
 const DIRECT: u16 = 7;
 const GOODBYE: u16 = 8;
 
-/// A span in the whole milliseconds that a frame has for it; zero stands for none.
+/// A span in the whole milliseconds, rounded up, that a frame has for it; zero stands for none.
 fn millis(span: Option<Duration>) -> [u8; 4] {
-    u32::try_from(span.map_or(0, |span| span.as_millis())).unwrap_or(u32::MAX).to_be_bytes()
+    u32::try_from(span.map_or(0, |span| span.as_micros().div_ceil(1_000))).unwrap_or(u32::MAX).to_be_bytes()
 }
 
 /// What [`millis`] has written.

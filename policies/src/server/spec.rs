@@ -78,8 +78,8 @@ impl Busy {
     }
 }
 
-/// A client that comes back within `window` of its session's end goes on where it was: it is spared the login, but not the
-/// cost of being accepted.
+/// A client that comes back within `window` of its session's end goes on where it was: it is spared the login and the wait
+/// for it, but not the cost of being accepted.
 ///
 /// Source: XEP-0198 (the `max` of `<enabled/>`), Discord's gateway. A server keeps what it needs for that in memory: the
 /// end of its process ends all windows, and other servers know of none.
