@@ -147,7 +147,22 @@ impl ServerSpec {
         let reaper = self.idle_reaper.iter().flat_map(IdleReaper::problems);
         let pings = self.pings.iter().flat_map(Pings::problems);
         let directed = self.directed.iter().flat_map(Directed::problems);
-        reaper.chain(pings).chain(directed).collect()
+        reaper.chain(pings).chain(directed).chain(self.endless()).collect()
+    }
+
+    /// A reaper that the server's own pings keep from ever closing anybody.
+    fn endless(&self) -> Option<Problem> {
+        let (reaper, pings) = self.idle_reaper.as_ref().zip(self.pings.as_ref())?;
+        (reaper.refreshed_by == RefreshedBy::Any && pings.interval <= reaper.idle).then(|| {
+            Problem::new(
+                "server.idle-reaper.refreshed_by",
+                format!(
+                    "any frame counts, and the server itself pings every {}: nobody is ever silent",
+                    pings.interval
+                ),
+                "use \"received\"",
+            )
+        })
     }
 
     /// What is wrong for clients that beat every `interval`, if anything: a server that closes idle sessions must be more
@@ -262,7 +277,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        server::testing::{OPENED, play},
+        server::{
+            Redirected,
+            testing::{OPENED, play},
+        },
         testing::bounds,
     };
 
@@ -369,7 +387,133 @@ mod tests {
         assert_eq!(within(both, &quiet), secs(31));
     }
 
+    #[test]
+    fn a_reaper_that_its_own_pings_disarm_is_named() {
+        let paths = |text: &str| {
+            let problems = server(text).problems();
+            problems.into_iter().map(|problem| problem.path).collect::<Vec<_>>()
+        };
+        let text = "[server]\nidle-reaper = { idle = \"30s\" }\npings = { interval = \"30s\" }";
+        assert_eq!(paths(text), ["server.idle-reaper.refreshed_by"]);
+        assert_eq!(paths(&text.replace("\"30s\" }\np", "\"29s\" }\np")), [""; 0]);
+    }
+
+    fn any_server() -> impl Strategy<Value = ServerSpec> {
+        let secs = || (1_u64..60).prop_map(Span::secs);
+        let reaper =
+            (secs(), 0_u64..20, any::<[bool; 3]>()).prop_map(|(idle, scan, [bucketed, doubles_first, times])| {
+                let scan = crate::unit::Delay::millis(scan * 1_000);
+                let bucketed = bucketed && !scan.get().is_zero();
+                let times_announced = times.then_some(1.5);
+                IdleReaper { times_announced, doubles_first, bucketed, ..IdleReaper::new(idle, scan) }
+            });
+        let after = prop_oneof![
+            Just(PingAfter::Grid),
+            Just(PingAfter::Pong),
+            Just(PingAfter::Received),
+            Just(PingAfter::Sent),
+        ];
+        let pings = (secs(), after, prop::option::of(secs()), 1_u32..4, any::<bool>()).prop_map(
+            |(interval, after, timeout, misses, doubles_first)| {
+                let timeout =
+                    timeout.map(|timeout| if after == PingAfter::Pong { timeout } else { timeout.min(interval) });
+                let misses = if timeout.is_some() { misses } else { 1 };
+                Pings { interval, after, timeout, misses, answered: true, doubles_first }
+            },
+        );
+        let directed = prop::collection::btree_set(1_u64..300, 0..3).prop_map(|changes| {
+            let change = |after| Redirected { after: Span::secs(after), interval: Span::secs(after) };
+            Directed { interval: Span::secs(30), changes: changes.into_iter().map(change).collect() }
+        });
+        let strikes = (secs(), secs(), 0_u32..3).prop_map(|(with_data, without_data, allowed)| Strikes {
+            with_data,
+            without_data,
+            allowed,
+        });
+        let malformed = prop_oneof![Just(OnMalformed::Ignore), Just(OnMalformed::Close)];
+        (
+            prop::option::of(reaper),
+            prop::option::of(pings),
+            prop::option::of(directed),
+            prop::option::of(strikes),
+            malformed,
+        )
+            .prop_map(|(idle_reaper, pings, directed, strikes, malformed)| ServerSpec {
+                idle_reaper,
+                pings,
+                directed,
+                strikes,
+                malformed,
+                ..ServerSpec::default()
+            })
+    }
+
     proptest! {
+        /// Whatever the parts and whatever happens: every action is about a session that is open, and no deadline of the past
+        /// is left over.
+        #[test]
+        fn every_composition_keeps_its_side_of_the_contract(
+            spec in any_server(), events in prop::collection::vec((0_u64..20_000, 0_u32..4, 0_u8..9), 0..200),
+        ) {
+            let mut policy = spec.build();
+            let mut open = std::collections::BTreeSet::new();
+            let (mut now, mut next) = (Time::ZERO, 0);
+            let mut ids = [0; 4];
+            for (wait, client, what) in events {
+                let arrives = now + Duration::from_millis(wait);
+                loop {
+                    now = policy.deadline().map_or(arrives, |due| due.min(arrives));
+                    if now == arrives {
+                        let session = SessionId(ids[client as usize]);
+                        let interval = Duration::from_secs(20);
+                        let event = match what {
+                            0 | 1 => SessionEvent::HeartbeatReceived,
+                            2 => SessionEvent::FrameReceived,
+                            3 => SessionEvent::PongReceived,
+                            4 => SessionEvent::MalformedReceived,
+                            5 => SessionEvent::DataSent,
+                            6 => SessionEvent::Directed { interval },
+                            7 => SessionEvent::Closed,
+                            _ => SessionEvent::Opened { interval: Some(interval) },
+                        };
+                        if let SessionEvent::Opened { .. } = event {
+                            next += 1;
+                            ids[client as usize] = next;
+                            open.insert(SessionId(next));
+                            policy.on_event(now, SessionId(next), &event);
+                        } else if open.contains(&session) {
+                            policy.on_event(now, session, &event);
+                            if event == SessionEvent::Closed {
+                                open.remove(&session);
+                            }
+                        }
+                    }
+                    for _ in 0..100 {
+                        let Some(action) = policy.poll(now) else { break };
+                        let (ServerAction::Close { session, .. }
+                        | ServerAction::Ping { session }
+                        | ServerAction::Notice { session }
+                        | ServerAction::Direct { session, .. }) = action;
+                        prop_assert!(open.contains(&session), "{:?} at {}", action, now);
+                        let done = match action {
+                            ServerAction::Close { .. } => SessionEvent::Closed,
+                            ServerAction::Direct { interval, .. } => SessionEvent::Directed { interval },
+                            _ => SessionEvent::FrameSent,
+                        };
+                        policy.on_event(now, session, &done);
+                        if done == SessionEvent::Closed {
+                            open.remove(&session);
+                        }
+                    }
+                    prop_assert_eq!(policy.poll(now), None, "no end of actions");
+                    prop_assert!(policy.deadline().is_none_or(|due| due > now), "a deadline of the past at {}", now);
+                    if now == arrives {
+                        break;
+                    }
+                }
+            }
+        }
+
         /// Invariants 1 and 15: a server without a problem closes no client that beats in time, give or take less than what
         /// its limit has beyond the client's interval.
         #[test]

@@ -320,7 +320,7 @@ impl Device {
             Frame::Welcome { interval } => {
                 self.connected(context);
                 if let Some(interval) = interval {
-                    self.heartbeat.on_event(now, &Event::DirectedInterval(interval));
+                    self.heed(Frame::Direct { interval }, context);
                 }
             }
             Frame::Reply { id } => {

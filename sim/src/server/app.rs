@@ -1,14 +1,14 @@
 //! The server's process: it accepts, logs in, welcomes, answers and pushes, each piece of work at its cost. While it is
 //! stalled, work piles up in front of it; the kernel does not mind.
 
+mod act;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
 };
 
-use cardiogram_policies::{
-    CloseReason, ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId, Time, unit::Span,
-};
+use cardiogram_policies::{ServerPolicy, ServerSpec, SessionEvent, SessionId, Time};
 
 use super::{
     Clients,
@@ -345,13 +345,6 @@ impl App {
         }
     }
 
-    /// Whether a device that wants to may go on with its last session.
-    fn can_resume(&self, device: u32, now: Time) -> bool {
-        let in_time = |window: Span| self.ended.get(&device).is_some_and(|ended| now.since(*ended) <= window.get());
-        let window = self.spec.resume.as_ref().map(|resume| resume.window);
-        window.is_some_and(|window| self.online.contains_key(&device) || in_time(window))
-    }
-
     fn cost(&self, slot: u32, frame: Frame) -> &Cost {
         let resumes = self.connections[&slot].resumes;
         match (frame, &self.config.login) {
@@ -548,59 +541,6 @@ impl App {
             let is_data = matches!(frame, Frame::Message { .. } | Frame::Ack { .. });
             let sent = if is_data { SessionEvent::DataSent } else { SessionEvent::FrameSent };
             self.policy.on_event(now, session.id, &sent);
-        }
-    }
-
-    /// Tells a client why its connection is closed, and closes it.
-    fn say_goodbye(
-        &mut self,
-        slot: u32,
-        reason: GoodbyeReason,
-        retry_after: Option<Duration>,
-        now: Time,
-        kernel: &mut Kernel,
-        io: &mut Io,
-    ) {
-        self.write(slot, Frame::Goodbye { reason, retry_after }, now, kernel, io);
-        self.forget(slot, now, io);
-        kernel.close(slot, now, io);
-    }
-
-    fn act(&mut self, action: ServerAction, now: Time, kernel: &mut Kernel, io: &mut Io) {
-        let (ServerAction::Close { session, .. }
-        | ServerAction::Ping { session }
-        | ServerAction::Notice { session }
-        | ServerAction::Direct { session, .. }) = action
-        else {
-            unreachable!("an action this host does not know: {action:?}")
-        };
-        let Some(slot) = self.sessions.get(&session).copied() else { return };
-        let of_client = self.connections[&slot].session.expect("a session's connection has it");
-        let Session { device, network, outside, .. } = of_client;
-        match action {
-            ServerAction::Close { reason, .. } => {
-                let event = match reason {
-                    CloseReason::Silence => ServerEvent::Reaped { device, network, outside },
-                    _ => ServerEvent::Expelled { device, network, outside, reason },
-                };
-                io.server(self.server, event);
-                if reason == CloseReason::TooManyPings {
-                    self.say_goodbye(slot, GoodbyeReason::TooManyPings, None, now, kernel, io);
-                } else {
-                    self.forget(slot, now, io);
-                    kernel.close(slot, now, io);
-                }
-            }
-            ServerAction::Direct { interval, .. } => {
-                io.server(self.server, ServerEvent::Directed { device, interval });
-                self.write(slot, Frame::Direct { interval }, now, kernel, io);
-                self.policy.on_event(now, session, &SessionEvent::Directed { interval });
-            }
-            _ => {
-                let wants_answer = matches!(action, ServerAction::Ping { .. });
-                io.server(self.server, ServerEvent::PingSent { device, wants_answer });
-                self.write(slot, if wants_answer { Frame::Ping } else { Frame::Alive }, now, kernel, io);
-            }
         }
     }
 
