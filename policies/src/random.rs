@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand_core::Rng;
 
 /// Uniform from `low` to `high`, in whole microseconds; `low` where the range is empty.
-pub(crate) fn between(rng: &mut dyn Rng, low: Duration, high: Duration) -> Duration {
+pub fn between(rng: &mut dyn Rng, low: Duration, high: Duration) -> Duration {
     let width = high.saturating_sub(low).as_micros() as f64;
     let share = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
     low + Duration::from_micros((share * width) as u64)

@@ -13,7 +13,9 @@ pub use self::{
     delay::FixedDelay,
     exponential::{DelayFrom, Exponential, Jitter, Reset},
 };
-use crate::{AppState, Bounds, GiveUp, LossReason, Network, PolicyRng, Problem, Promises, Time};
+use crate::{
+    AppState, Bounds, Custom, CustomReconnect, GiveUp, LossReason, Network, PolicyRng, Problem, Promises, Time,
+};
 
 /// A policy that decides when and where to connect again.
 ///
@@ -114,7 +116,7 @@ pub enum ServerChoice {
 
 /// A reconnect policy as data, in the same form as [`HeartbeatSpec`](crate::HeartbeatSpec).
 ///
-/// All of them go to the next server after a failed attempt and stay with the same one after the loss of a connection.
+/// All but those of one's own go to the next server after a failed attempt and stay with the same one after the loss of a connection.
 /// Asked again before the attempt has begun, they keep to the time they named first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -129,6 +131,8 @@ pub enum ReconnectSpec {
     /// As `exponential`, but after a connection that was left on purpose no attempt is made until something else wakes the
     /// client, such as a push service.
     OnCall(Exponential),
+    /// A policy that the program around this crate brings along.
+    Custom(Custom<dyn CustomReconnect>),
 }
 
 impl Default for ReconnectSpec {
@@ -146,6 +150,7 @@ impl ReconnectSpec {
             Self::FixedDelay(spec) => Box::new(delay::ConstantDelay::new(spec.delay.get())),
             Self::Exponential(spec) => Box::new(exponential::Backoff::new(spec.clone(), rng)),
             Self::OnCall(spec) => Box::new(on_call::OnCall::new(spec.clone(), rng)),
+            Self::Custom(custom) => custom.resolved().build(rng),
         }
     }
 
@@ -156,6 +161,21 @@ impl ReconnectSpec {
             Self::FixedDelay(spec) => delay::promises(spec.delay.get(), bounds, connect_timeout),
             Self::Exponential(spec) => spec.promises(bounds, connect_timeout),
             Self::OnCall(spec) => on_call::promises(spec, bounds, connect_timeout),
+            Self::Custom(custom) => {
+                custom.policy().map_or_else(Promises::default, |policy| policy.promises(bounds, connect_timeout))
+            }
+        }
+    }
+
+    /// The state machine in words, with the numbers of this spec: how long it waits after what, where it tries then, what
+    /// brings the waits back, what it remembers. One paragraph of plain text; each policy keeps its own beside its code.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Immediate => delay::describe(Duration::ZERO),
+            Self::FixedDelay(spec) => delay::describe(spec.delay.get()),
+            Self::Exponential(spec) => spec.describe(),
+            Self::OnCall(spec) => on_call::describe(spec),
+            Self::Custom(custom) => custom.describe(CustomReconnect::describe),
         }
     }
 
@@ -165,6 +185,7 @@ impl ReconnectSpec {
             Self::Immediate | Self::FixedDelay(_) => Vec::new(),
             Self::Exponential(spec) => spec.problems("exponential"),
             Self::OnCall(spec) => spec.problems("on-call"),
+            Self::Custom(custom) => custom.problems("reconnect", CustomReconnect::problems),
         }
     }
 }
@@ -180,6 +201,10 @@ struct Plan {
 }
 
 impl Plan {
+    /// What it does, for the descriptions of the policies that have one.
+    const DESCRIBED: &str = "After a failed attempt it goes on to the next server, after a loss it stays with the same one; a \
+                             change of network neither hastens a planned attempt nor puts it off.";
+
     fn on_event(&mut self, event: ReconnectEvent) {
         match event {
             ReconnectEvent::AttemptStarted { .. } => *self = Self::default(),

@@ -40,6 +40,12 @@ fn connect_timeout() -> Span {
     Span::secs(10)
 }
 
+/// Whether `text` can be the name of a strategy, or of a policy of one's own.
+pub(crate) fn is_name(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=64).contains(&text.len()) && text.bytes().all(is_part)
+}
+
 /// A contradiction between parameters of a strategy or scenario that each are valid alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -62,10 +68,7 @@ impl StrategySpec {
     /// Every contradiction in the strategy; empty when it can run.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let named = !self.name.is_empty()
-            && self.name.len() <= 64
-            && self.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if !named {
+        if !is_name(&self.name) {
             problems.push(Problem::new(
                 "name",
                 format!("`{}` is not a strategy's name", self.name),
@@ -150,6 +153,53 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_state_machine_in_words_has_every_number_that_the_file_gave() {
+        let heartbeats = [
+            ("fixed = { interval = \"31s\", timeout = \"17s\", misses = 3 }", vec!["31s", "17s", "3 in a row"]),
+            ("fixed = { interval = \"31s\", timeout = \"17s\" }", vec!["31s", "17s", "first miss"]),
+            (
+                "idle = { threshold = \"31s\", anchor = \"rx\", timeout = \"17s\", misses = 3 }",
+                vec!["received for 31s", "17s", "3 in a row"],
+            ),
+            ("idle = { threshold = \"31s\", anchor = \"tx\" }", vec!["sent for 31s", "never gives"]),
+            ("tcp-keepalive = { idle = \"2m\", interval = \"11s\", count = 4 }", vec!["2m", "11s", "4 probes"]),
+            ("tcp-keepalive = { idle = \"2m\", interval = \"11s\", user_timeout = \"31s\" }", vec!["2m", "11s", "31s"]),
+            ("oracle = { margin = \"3s\", max_interval = \"11m\", misses = 4 }", vec!["3s", "11m", "4 in a row"]),
+            ("leave-when-quiet = { after = \"7s\" }", vec!["7s"]),
+        ];
+        for (text, words) in heartbeats {
+            let told = read(&format!("name = \"a\"\nheartbeat.{text}")).heartbeat.describe();
+            for word in words {
+                assert!(told.contains(word), "{word}: {told}");
+            }
+        }
+        let reconnects = [
+            ("\"immediate\"", vec!["at once"]),
+            ("{ fixed-delay = { delay = \"7s\" } }", vec!["7s"]),
+            (
+                "{ exponential = { base = \"3s\", factor = 1.5, cap = \"70s\" } }",
+                vec!["3s", "1.5 times", "1m10s", "zero and that"],
+            ),
+            ("{ exponential = { jitter = { proportional = 0.2 }, reset = { uptime = \"9s\" } } }", vec!["20 %", "9s"]),
+            (
+                "{ exponential = { base = \"3s\", jitter = \"decorrelated\", delay_from = \"attempt-start\" } }",
+                vec!["3s", "three times", "from the start of the attempt"],
+            ),
+            ("{ on-call = { base = \"3s\" } }", vec!["3s", "on purpose"]),
+        ];
+        for (text, words) in reconnects {
+            let told = read(&format!("name = \"a\"\nheartbeat = \"none\"\nreconnect = {text}")).reconnect.describe();
+            for word in words {
+                assert!(told.contains(word), "{word}: {told}");
+            }
+        }
+        let told = read("name = \"a\"\nheartbeat = \"none\"\nserver.idle-reaper = { idle = \"9m\", scan = \"7s\" }")
+            .server
+            .describe();
+        assert!(told.contains("9m") && told.contains("7s"), "{told}");
     }
 
     #[test]

@@ -438,6 +438,7 @@ fn server_policy() -> impl Strategy<Value = ServerSpec> {
         malformed,
         busy,
         resume,
+        custom: None,
     });
     prop_oneof![2 => Just(ServerSpec::default()), 2 => reaper.prop_map(ServerSpec::from), 3 => composed]
 }

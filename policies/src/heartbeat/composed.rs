@@ -1,6 +1,7 @@
 //! A heartbeat put together from parts: a schedule, its judges, and what modifies them. Most real products are one of these
 //! compositions; a policy that is a machine of its own has a file of its own.
 
+mod describe;
 mod problems;
 mod promises;
 

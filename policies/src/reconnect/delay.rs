@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, Reconnect, ReconnectEvent, Verdict, reconnects_within};
-use crate::{AttemptLimit, Bounds, Promises, Time, unit::Span};
+use crate::{
+    AttemptLimit, Bounds, Promises, Time,
+    unit::{self, Span},
+};
 
 /// The same wait before every attempt, counted from the failure or the loss. MQTT.js uses 1 s, Smack 15 s.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +17,12 @@ use crate::{AttemptLimit, Bounds, Promises, Time, unit::Span};
 pub struct FixedDelay {
     /// The wait.
     pub delay: Span,
+}
+
+pub(super) fn describe(delay: Duration) -> String {
+    let wait =
+        if delay.is_zero() { "Tries again at once".into() } else { format!("Waits {}", unit::format_duration(delay)) };
+    format!("{wait}, after a loss as after a failed attempt, without end. {} It remembers nothing.", Plan::DESCRIBED)
 }
 
 pub(super) fn promises(delay: Duration, bounds: &Bounds, connect_timeout: Duration) -> Promises {

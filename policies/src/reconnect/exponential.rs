@@ -95,6 +95,41 @@ pub enum Reset {
 }
 
 impl Exponential {
+    pub(super) fn describe(&self) -> String {
+        let Self { base, factor, cap, .. } = self;
+        let spread = match self.jitter {
+            Jitter::None => "It waits exactly that long".into(),
+            Jitter::Full => "The wait is drawn between zero and that".into(),
+            Jitter::Equal => "The wait is drawn between half of that and that".into(),
+            Jitter::Decorrelated => {
+                format!("The wait is drawn between {base} and three times the wait before, at most {cap}")
+            }
+            Jitter::Proportional(share) => {
+                format!("The wait is drawn within {} % of that, cap or not", (share.get() * 10_000.0).round() / 100.0)
+            }
+        };
+        let nominal = match self.jitter {
+            Jitter::Decorrelated => String::new(),
+            _ => format!(
+                "Waits nominally {base} before the first retry and {factor} times as long before each next, at most {cap}. "
+            ),
+        };
+        let from = match self.delay_from {
+            DelayFrom::Failure => "from the failure or the loss",
+            DelayFrom::AttemptStart => {
+                "from the start of the attempt before, so that an old connection's loss is retried at once"
+            }
+        };
+        let reset = match self.reset {
+            Reset::Connected => "An established connection brings".into(),
+            Reset::Uptime(least) => format!("A connection that lived for {least} brings"),
+        };
+        format!(
+            "{nominal}{spread}, counted {from}. {reset} the waits back to their beginning. {} It remembers nothing else.",
+            Plan::DESCRIBED,
+        )
+    }
+
     pub(super) fn promises(&self, bounds: &Bounds, connect_timeout: Duration) -> Promises {
         // Waits grow with the nominal wait, which runs from base to cap. Whether it is counted from a failure or from the
         // start of the attempt that failed, the next attempt begins at least a wait after the one before.

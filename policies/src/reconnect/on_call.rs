@@ -13,6 +13,14 @@ pub(super) struct OnCall {
     is_done: bool,
 }
 
+pub(super) fn describe(backoff: &Exponential) -> String {
+    format!(
+        "After a connection that was left on purpose it makes no attempt until something else wakes it, such as a push \
+         service. Otherwise: {}",
+        backoff.describe()
+    )
+}
+
 /// Those of the backoff, but for the one that it comes back by itself.
 pub(super) fn promises(backoff: &Exponential, bounds: &Bounds, connect_timeout: Duration) -> Promises {
     Promises { reconnects_within: None, ..backoff.promises(bounds, connect_timeout) }

@@ -32,6 +32,13 @@ pub struct Redirected {
 }
 
 impl Directed {
+    /// What it does, in words.
+    pub(super) fn describe(&self) -> String {
+        let told = format!("Tells each client with its welcome to beat every {}", self.interval);
+        let change = |it: &Redirected| format!(", after {} every {}", it.after, it.interval);
+        self.changes.iter().map(change).fold(told, |told, change| told + &change) + "."
+    }
+
     pub(super) fn problems(&self) -> Vec<Problem> {
         let late = self.changes.windows(2).position(|pair| pair[0].after >= pair[1].after);
         let problem = |place: usize| {

@@ -91,6 +91,28 @@ impl Pings {
         ServerPings { interval, timeout: judged }
     }
 
+    /// What they do, in words.
+    pub(super) fn describe(&self) -> String {
+        let interval = self.interval;
+        let when = match self.after {
+            PingAfter::Grid => format!("every {interval}"),
+            PingAfter::Pong => format!("{interval} after its last answer"),
+            PingAfter::Received => format!("once it has been silent for {interval}"),
+            PingAfter::Sent => format!("once nothing was sent to it for {interval}"),
+        };
+        let asks =
+            if self.answered { "Asks each client whether it lives" } else { "Shows each client that the server lives" };
+        let first = if self.doubles_first { ", the first time after twice as long" } else { "" };
+        let judges = match self.timeout {
+            None => String::new(),
+            Some(timeout) if self.misses == 1 => format!(" It closes who has not answered within {timeout}."),
+            Some(timeout) => {
+                format!(" It closes who leaves {} in a row without an answer within {timeout}.", self.misses)
+            }
+        };
+        format!("{asks}, {when}{first}.{judges}")
+    }
+
     /// From the welcome to the first ping.
     fn first(&self) -> Duration {
         self.interval.get() * if self.doubles_first { 2 } else { 1 }

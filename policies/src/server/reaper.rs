@@ -94,6 +94,40 @@ impl IdleReaper {
         first * self.limit(interval) + self.scan.get()
     }
 
+    /// What it does, in words.
+    pub(super) fn describe(&self) -> String {
+        let notes = match self.refreshed_by {
+            RefreshedBy::Any => "carried a frame, of any kind and either way",
+            RefreshedBy::Received => "brought a frame of its client's",
+            RefreshedBy::Heartbeats => "brought a heartbeat or the answer to a ping",
+        };
+        let limit = match self.times_announced {
+            None => format!("for {} or longer", self.idle),
+            Some(times) => {
+                format!(
+                    "for {times} times the interval that the client announced, {} where it announced none",
+                    self.idle
+                )
+            }
+        };
+        let when = match self.scan {
+            Delay::ZERO => format!("It closes each that has been idle {limit}, at once."),
+            scan => format!("Every {scan} it looks through all sessions and closes those idle {limit}."),
+        };
+        let buckets = if self.bucketed {
+            format!(
+                " No limit is below 2 or above 20 times {}, and one that ends on a look counts at the next.",
+                self.scan
+            )
+        } else {
+            String::new()
+        };
+        let first = if self.doubles_first { " Until a client has sent anything, its limit is doubled." } else { "" };
+        format!(
+            "Notes when each session last {notes}; a frame that makes no sense does not count. {when}{buckets}{first}"
+        )
+    }
+
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if let Some(times) = self.times_announced.filter(|times| !(*times > 1.0 && *times <= 100.0)) {

@@ -16,7 +16,7 @@ use super::{
     reaper::Reaper,
     strikes::Umpire,
 };
-use crate::{Bounds, Problem, Time, unit::Span};
+use crate::{Bounds, Custom, CustomServer, Problem, Time, unit::Span};
 
 /// A server policy as data: a table of the parts it has, or `"none"` where it has none and sessions are kept until TCP
 /// ends them. The parts go together in any way.
@@ -44,6 +44,9 @@ pub struct ServerSpec {
     /// Lets clients back in without a login. Default: everybody logs in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume: Option<Resume>,
+    /// A policy that the program around this crate brings along. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom: Option<Custom<dyn CustomServer>>,
 }
 
 /// What becomes of a session with a frame that makes no sense.
@@ -110,6 +113,9 @@ impl ServerSpec {
         if let Some(spec) = &self.directed {
             parts.push(Box::new(Director::new(spec.clone())));
         }
+        if let Some(custom) = &self.custom {
+            parts.push(custom.resolved().build());
+        }
         Box::new(Parts(parts))
     }
 
@@ -139,7 +145,38 @@ impl ServerSpec {
         let pings = self.pings.as_ref().filter(|pings| pings.after != PingAfter::Sent || bounds.silent_app);
         let closes = pings.and_then(Pings::closes_within);
         // The last that the server writes to a client that lives is its answer to the client's last frame.
-        reaps.into_iter().chain(closes).min().map(|within| within + bounds.rtt_max)
+        let own = reaps.into_iter().chain(closes).min().map(|within| within + bounds.rtt_max);
+        let custom = self.custom.as_ref().and_then(|custom| custom.policy()?.reaps_within(bounds));
+        own.into_iter().chain(custom).min()
+    }
+
+    /// The state machine in words, with the numbers of this spec: what it watches, which sessions it closes and when, what it
+    /// tells clients. One paragraph of plain text; each part keeps its own beside its code.
+    pub fn describe(&self) -> String {
+        let mut told = Vec::new();
+        told.extend(self.idle_reaper.as_ref().map(IdleReaper::describe));
+        told.extend(self.pings.as_ref().map(Pings::describe));
+        told.extend(self.directed.as_ref().map(Directed::describe));
+        told.extend(self.strikes.as_ref().map(Strikes::describe));
+        if self.malformed == OnMalformed::Close {
+            told.push("Closes a session at once at a frame that makes no sense, without an answer.".into());
+        }
+        told.extend(self.busy.as_ref().map(|busy| {
+            let Busy { waiting, retry_after } = busy;
+            format!("Turns clients away for {retry_after} while more than {waiting} wait for their login.")
+        }));
+        told.extend(self.resume.as_ref().map(|resume| {
+            format!("Lets a client that is back within {} go on with its session, without a login.", resume.window)
+        }));
+        told.extend(self.custom.as_ref().map(|custom| custom.describe(CustomServer::describe)));
+        if told.is_empty() {
+            return "Closes no session: each is kept until TCP ends it.".into();
+        }
+        let says_nothing = self.pings.is_none() && self.directed.is_none() && self.custom.is_none();
+        if says_nothing && self.strikes.is_none() && self.busy.is_none() {
+            told.push("It tells clients nothing.".into());
+        }
+        told.join(" ")
     }
 
     /// Contradictions between parameters, each with the path to the key that should change.
@@ -147,7 +184,8 @@ impl ServerSpec {
         let reaper = self.idle_reaper.iter().flat_map(IdleReaper::problems);
         let pings = self.pings.iter().flat_map(Pings::problems);
         let directed = self.directed.iter().flat_map(Directed::problems);
-        reaper.chain(pings).chain(directed).chain(self.endless()).collect()
+        let custom = self.custom.iter().flat_map(|custom| custom.problems("server", CustomServer::problems));
+        reaper.chain(pings).chain(directed).chain(custom).chain(self.endless()).collect()
     }
 
     /// A reaper that the server's own pings keep from ever closing anybody.
@@ -357,6 +395,44 @@ mod tests {
         let spec = server("[server]\nmalformed = \"ignore\"\nidle-reaper = { idle = \"30s\", scan = \"0s\" }");
         let end = [close(CloseReason::Silence)];
         play(&mut *spec.build(), &[(0, Some(OPENED), &[]), (9_000, malformed, &[]), (30_000, None, &end)]);
+    }
+
+    #[test]
+    fn the_parts_in_words_have_every_number_that_the_file_gave() {
+        let cases = [
+            ("idle-reaper = { idle = \"9m\", scan = \"7s\" }", vec!["9m", "7s", "either way", "tells clients nothing"]),
+            (
+                "idle-reaper = { idle = \"9m\", times_announced = 1.5, refreshed_by = \"received\", scan = \"0s\" }",
+                vec!["9m", "1.5 times", "of its client's", "at once"],
+            ),
+            (
+                "idle-reaper = { idle = \"9m\", scan = \"3s\", bucketed = true, doubles_first = true }",
+                vec!["20 times 3s", "doubled"],
+            ),
+            ("pings = { interval = \"25s\", after = \"pong\", timeout = \"20s\" }", vec!["25s", "20s", "last answer"]),
+            (
+                "pings = { interval = \"15s\", after = \"received\", timeout = \"14s\", misses = 3 }",
+                vec!["15s", "14s", "3 in a row", "silent for"],
+            ),
+            (
+                "pings = { interval = \"3s\", answered = false, doubles_first = true }",
+                vec!["3s", "Shows", "twice as long"],
+            ),
+            (
+                "directed = { interval = \"41s\", changes = [{ after = \"1h\", interval = \"5m\" }] }",
+                vec!["every 41s", "after 1h every 5m"],
+            ),
+            ("strikes = { with_data = \"4m\", without_data = \"3h\", allowed = 6 }", vec!["4m", "3h", "number 7"]),
+            ("malformed = \"close\"", vec!["makes no sense"]),
+            ("busy = { waiting = 101, retry_after = \"31s\" }", vec!["101", "31s"]),
+            ("resume = { window = \"5m\" }", vec!["5m"]),
+        ];
+        for (text, words) in cases {
+            let told = server(&format!("[server]\n{text}")).describe();
+            for word in words {
+                assert!(told.contains(word), "{word}: {told}");
+            }
+        }
     }
 
     #[test]

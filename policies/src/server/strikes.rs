@@ -32,6 +32,19 @@ impl Default for Strikes {
     }
 }
 
+impl Strikes {
+    /// What they do, in words.
+    pub(super) fn describe(&self) -> String {
+        format!(
+            "Counts the heartbeats that come within {} of the last valid one, {} where no data has gone over the session, and \
+             closes it at number {} with the word that they come too often; data that it sends makes it forget them.",
+            self.with_data,
+            self.without_data,
+            u64::from(self.allowed) + 1,
+        )
+    }
+}
+
 /// [`Strikes`] at work.
 pub(super) struct Umpire {
     spec: Strikes,

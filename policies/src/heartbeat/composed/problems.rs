@@ -116,6 +116,20 @@ impl Composed {
         })
     }
 
+    /// What lists gather it under.
+    pub const fn family(&self) -> &'static str {
+        if self.search.is_some() {
+            return "heartbeats that learn their interval";
+        }
+        match self.schedule {
+            ScheduleSpec::PeerSends if self.keepalive.is_some() => "the kernel's keepalive",
+            ScheduleSpec::PeerSends if self.leave.is_some() => "no lasting connection: polling and push services",
+            ScheduleSpec::PeerSends => "the server's heartbeats",
+            ScheduleSpec::Grid(_) => "heartbeats on a fixed grid",
+            ScheduleSpec::Idle(_) => "heartbeats when idle",
+        }
+    }
+
     /// The longest gap between its beats that the server has to expect; `None`: it sends none, or no known ones.
     pub fn announced_interval(&self) -> Option<Duration> {
         self.longest()
