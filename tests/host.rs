@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use cardiogram_policies::{
     Action, AttemptFailure, Event, GiveUp, HeartbeatSpec, LossReason, Network, NetworkKind, ReconnectEvent,
-    ServerChoice, ServerSpec, Time, Verdict, reconnect::Ended, server::IdleReaper,
+    ServerChoice, ServerSpec, Time, Verdict, reconnect::Ended, server::IdleReaper, unit::Delay,
 };
 use cardiogram_sim::{
     Engine, Outcome, RunOptions, WorldConfig,
@@ -118,7 +118,8 @@ fn answered(id: u32) -> Event {
 #[test]
 fn a_notice_holds_off_the_reaper_costs_the_server_a_heartbeat_and_is_not_answered() {
     let mut world = usual();
-    world.strategy.server = ServerSpec::IdleReaper(IdleReaper { idle: span(secs(60)), scan: span(secs(5)) });
+    let reaper = IdleReaper::new(span(secs(60)), Delay::millis(5_000));
+    world.strategy.server = ServerSpec { idle_reaper: Some(reaper), ..ServerSpec::default() };
     world.server.heartbeat_cost = Cost::constant(millis(1));
     world.duration = secs(300);
     let busy = |played: &Played| played.outcome.server_busy;
@@ -252,7 +253,7 @@ fn a_probe_connection_over_another_network_than_the_sessions_is_lost_alone() {
 }
 
 fn attach(ms: u64, to: &str, old_sockets: OldSockets) -> Attach {
-    let at = cardiogram_policies::unit::Delay::millis(ms);
+    let at = Delay::millis(ms);
     Attach { at, to: to.into(), gap: None, old_sockets }
 }
 

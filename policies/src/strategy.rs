@@ -2,10 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Bounds, HeartbeatSpec, Promises, ReconnectSpec, ServerSpec,
-    unit::{Span, format_duration},
-};
+use crate::{Bounds, HeartbeatSpec, Promises, ReconnectSpec, ServerSpec, unit::Span};
 
 /// What a client and its server do to keep a long-lived connection alive.
 ///
@@ -81,22 +78,8 @@ impl StrategySpec {
         problems.extend(self.heartbeat.problems());
         problems.extend(self.reconnect.problems());
         problems.extend(self.server.problems());
-        problems.extend(self.reaper_problem());
+        problems.extend(self.heartbeat.announced_interval().and_then(|interval| self.server.impatience(interval)));
         problems
-    }
-
-    /// A server that closes idle sessions must be more patient than its clients are quiet (source document 000).
-    fn reaper_problem(&self) -> Option<Problem> {
-        let quiet = self.heartbeat.announced_interval()?;
-        let ServerSpec::IdleReaper(reaper) = &self.server else { return None };
-        (reaper.idle.get() <= quiet).then(|| {
-            let quiet = format_duration(quiet);
-            Problem::new(
-                "server.idle-reaper.idle",
-                format!("the server closes sessions idle for {}, but clients beat only every {quiet}", reaper.idle),
-                "use two to three times the heartbeat's interval",
-            )
-        })
     }
 
     /// What the strategy as a whole guarantees within `bounds`.
@@ -108,8 +91,12 @@ impl StrategySpec {
         }
         let reconnect = self.reconnect.promises(bounds, self.connect_timeout.get());
         // When the network comes back, the client may still hold a dead connection that it has to notice first.
-        let reconnects_within =
-            heartbeat.detects_within.zip(reconnect.reconnects_within).map(|(detect, reconnect)| detect + reconnect);
+        // Whom a busy server turns away, and how often, is the others' doing.
+        let reconnects_within = heartbeat
+            .detects_within
+            .zip(reconnect.reconnects_within)
+            .filter(|_| self.server.busy.is_none())
+            .map(|(detect, reconnect)| detect + reconnect);
         Promises { attempts: reconnect.attempts, reconnects_within, ..heartbeat }
     }
 }
@@ -134,7 +121,7 @@ mod tests {
         let spec = read("name = \"a\"\nheartbeat.fixed = { interval = \"30s\", timeout = \"15s\" }");
         assert_eq!(spec.connect_timeout, Span::secs(10));
         assert_eq!(spec.reconnect, ReconnectSpec::default());
-        assert_eq!(spec.server, ServerSpec::None);
+        assert_eq!(spec.server, ServerSpec::default());
         let HeartbeatSpec::Fixed(fixed) = spec.heartbeat else { panic!("{:?}", spec.heartbeat) };
         assert_eq!(fixed.misses, 1);
     }
@@ -297,6 +284,16 @@ mod tests {
             (
                 "heartbeat.idle = { threshold = \"45s\", anchor = \"tx\" }\nserver.idle-reaper = { idle = \"40s\" }",
                 "server.idle-reaper.idle",
+            ),
+            (
+                "heartbeat.fixed = { interval = \"30s\", timeout = \"15s\" }\n[server.idle-reaper]\nidle = \"9s\"\n\
+                 times_announced = 1.0",
+                "server.idle-reaper.times_announced",
+            ),
+            (
+                "heartbeat.fixed = { interval = \"3m\", timeout = \"15s\" }\n[server.idle-reaper]\nidle = \"9m\"\n\
+                 scan = \"3s\"\nbucketed = true",
+                "server.idle-reaper.scan",
             ),
         ];
         for (text, path) in cases {

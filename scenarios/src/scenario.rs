@@ -189,6 +189,6 @@ fn bystander() -> StrategySpec {
         connect_timeout: Span::secs(10),
         heartbeat: HeartbeatSpec::None,
         reconnect: ReconnectSpec::Immediate,
-        server: ServerSpec::None,
+        server: ServerSpec::default(),
     }
 }

@@ -20,7 +20,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::balancer::{BalancerConfig, HealthCheck, OnUnhealthy};
-pub use self::life::{Attach, DozeConfig, IdleAlarms, Kill, LeaseExpiry, LifeConfig, OldSockets, Periods, Switch};
+pub use self::life::{
+    Attach, DozeConfig, IdleAlarms, Kill, LeaseExpiry, LifeConfig, Malformed, OldSockets, Periods, Switch,
+};
 pub(crate) use self::link_fault::OnLink;
 pub use self::link_fault::{
     DelaySpike, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit, Reordering,
@@ -236,6 +238,8 @@ pub enum FaultConfig {
     LeaseExpiry(LeaseExpiry),
     /// A device's process is killed, and started again.
     Kill(Kill),
+    /// A device sends a frame that makes no sense.
+    Malformed(Malformed),
     /// The server's application stops; its kernel goes on (deadlock).
     Stall(ServerFault),
     /// The server's process dies; its kernel closes the connections and refuses new ones until the process is back.

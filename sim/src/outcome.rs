@@ -123,7 +123,7 @@ pub enum DetectedBy {
 
 impl fmt::Display for DetectedBy {
     /// As in the column `detected_by`: `heartbeat`, `silence`, `service-dead`, `network-dead`, `reset`, `fin`, `keepalive`,
-    /// `retransmission`, `user-timeout`, `aborted`.
+    /// `retransmission`, `user-timeout`, `aborted`, `too-many-pings`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Heartbeat(GiveUp::NoReply) => "heartbeat",
@@ -136,6 +136,7 @@ impl fmt::Display for DetectedBy {
             Self::Transport(LossReason::RetransmissionTimeout) => "retransmission",
             Self::Transport(LossReason::UserTimeout) => "user-timeout",
             Self::Transport(LossReason::Aborted) => "aborted",
+            Self::Transport(LossReason::TooManyPings) => "too-many-pings",
             Self::Heartbeat(_) | Self::Transport(_) => "other",
         })
     }

@@ -159,6 +159,14 @@ fn device_words(event: &DeviceEvent, networks: &[&str]) -> String {
         DeviceEvent::AppState(AppState::Foreground) => "has the application on its screen".into(),
         DeviceEvent::AppState(AppState::Background) => "has the application in the background".into(),
         DeviceEvent::AppState(AppState::Doze) => "dozes".into(),
+        DeviceEvent::PingAnswered => "answers the server's ping".into(),
+        DeviceEvent::NoticeReceived => "hears that the server is alive".into(),
+        DeviceEvent::Directed { interval } => format!("is told to beat every {interval:?}"),
+        DeviceEvent::GoodbyeReceived { reason, retry_after } => {
+            let when = retry_after.map_or_else(String::new, |wait| format!(", and not to come back for {wait:?}"));
+            format!("is told goodbye ({reason:?}){when}")
+        }
+        DeviceEvent::MalformedSent => "sends a frame that makes no sense".into(),
         other => format!("{other:?}"),
     }
 }
@@ -192,6 +200,18 @@ fn server_words(event: ServerEvent, networks: &[&str]) -> String {
         ServerEvent::TurnedUnhealthy => "is unhealthy to the balancer".into(),
         ServerEvent::TurnedHealthy => "is healthy again to the balancer".into(),
         ServerEvent::WakeupSent { device } => format!("has device {device} woken"),
+        ServerEvent::PingSent { device, wants_answer: true } => format!("pings device {device}"),
+        ServerEvent::PingSent { device, wants_answer: false } => format!("lets device {device} hear that it is alive"),
+        ServerEvent::PongReceived { device } => format!("gets the answer of device {device} to its ping"),
+        ServerEvent::Directed { device, interval } => format!("tells device {device} to beat every {interval:?}"),
+        ServerEvent::TurnedAway { device, retry_after } => {
+            format!("is busy and turns device {device} away for {retry_after:?}")
+        }
+        ServerEvent::Expelled { device, network, outside, reason } => {
+            format!("closes the session of device {device} {} ({reason:?})", client(network, outside))
+        }
+        ServerEvent::Resumed { device } => format!("lets device {device} go on with its last session"),
+        ServerEvent::MalformedReceived { device } => format!("gets a frame of device {device} that makes no sense"),
         other => format!("{other:?}"),
     }
 }

@@ -74,7 +74,7 @@ pub fn strategy(name: &str, heartbeat: HeartbeatSpec) -> StrategySpec {
         connect_timeout: Span::secs(10),
         heartbeat,
         reconnect: ReconnectSpec::Immediate,
-        server: ServerSpec::None,
+        server: ServerSpec::default(),
     }
 }
 

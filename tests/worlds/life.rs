@@ -5,7 +5,7 @@ use cardiogram_policies::{
     unit::{Delay, Span},
 };
 use cardiogram_sim::config::{
-    Attach, Distribution, DozeConfig, FaultConfig, IdleAlarms, Kill, LeaseExpiry, LifeConfig, NetworkConfig,
+    Attach, Distribution, DozeConfig, FaultConfig, IdleAlarms, Kill, LeaseExpiry, LifeConfig, Malformed, NetworkConfig,
     OldSockets, Periods, Switch, When,
 };
 use proptest::prelude::*;
@@ -83,7 +83,7 @@ pub(super) fn fault(
     when: impl Strategy<Value = When>,
     lasts: impl Strategy<Value = Option<Distribution>>,
 ) -> impl Strategy<Value = FaultConfig> {
-    (0..4, when, lasts, place(), leaving()).prop_map(|(kind, when, lasts, to, (gap, old_sockets))| match kind {
+    (0..5, when, lasts, place(), leaving()).prop_map(|(kind, when, lasts, to, (gap, old_sockets))| match kind {
         0 => {
             let old_sockets = lingers_only_beside(old_sockets, true);
             FaultConfig::Switch(Switch { when, to: None, lasts: None, gap, old_sockets })
@@ -93,6 +93,7 @@ pub(super) fn fault(
             FaultConfig::Switch(Switch { when, to: Some(to), lasts, gap, old_sockets })
         }
         2 => FaultConfig::LeaseExpiry(LeaseExpiry { when, lasts, network: None }),
+        3 => FaultConfig::Malformed(Malformed { when }),
         _ => FaultConfig::Kill(Kill { when, lasts }),
     })
 }

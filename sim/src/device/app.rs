@@ -2,6 +2,7 @@
 
 mod act;
 mod check;
+mod heed;
 mod life;
 mod messages;
 mod outstanding;
@@ -82,6 +83,8 @@ pub(super) struct Device {
     app_state: Option<AppState>,
     /// Messages after that one which a wake-up has brought.
     ahead: BTreeSet<u32>,
+    /// The server of its process's last session.
+    last_session: Option<u32>,
 }
 
 /// What the application is at.
@@ -132,6 +135,7 @@ impl Device {
             starts: 0,
             app_state: None,
             ahead: BTreeSet::new(),
+            last_session: None,
         }
     }
 
@@ -345,7 +349,7 @@ impl Device {
             Frame::Welcome { interval } => {
                 self.connected(context);
                 if let Some(interval) = interval {
-                    self.heartbeat.on_event(now, &Event::DirectedInterval(interval));
+                    self.heed(Frame::Direct { interval }, context);
                 }
             }
             Frame::Reply { id } => match self.outstanding.answered(id) {
@@ -370,10 +374,15 @@ impl Device {
                 }
             }
             Frame::Challenge { step, answer, .. } => self.write(Frame::Response { step, size: answer }, context),
-            Frame::Hello { .. } | Frame::Heartbeat { .. } | Frame::Response { .. } | Frame::Wakeup { .. } => {
-                unreachable!("a server does not send {frame:?}")
-            }
-            Frame::Notice | Frame::ProbeHello { .. } => unreachable!("a server does not send {frame:?}"),
+            Frame::Ping | Frame::Alive | Frame::Direct { .. } | Frame::Goodbye { .. } => self.heed(frame, context),
+            Frame::Hello { .. }
+            | Frame::Heartbeat { .. }
+            | Frame::Response { .. }
+            | Frame::Wakeup { .. }
+            | Frame::Pong
+            | Frame::Malformed
+            | Frame::Notice
+            | Frame::ProbeHello { .. } => unreachable!("a server does not send {frame:?}"),
         }
     }
 
@@ -385,7 +394,7 @@ impl Device {
         match self.phase {
             Phase::Connecting { deadline, introduced: false } if socket.tcp.state() == State::Established => {
                 self.phase = Phase::Connecting { deadline, introduced: true };
-                self.write(self.hello(), context);
+                self.write(self.hello(context), context);
             }
             Phase::Connecting { .. } if over => {
                 let failure = match failure {
@@ -399,6 +408,7 @@ impl Device {
             }
             Phase::Online if over && !self.is_racing() => {
                 let reason = match failure {
+                    None | Some(Failure::Reset) if socket.is_blamed => LossReason::TooManyPings,
                     None => LossReason::Closed,
                     Some(Failure::KeepaliveTimeout) => LossReason::KeepaliveTimeout,
                     Some(Failure::RetransmissionTimeout | Failure::ConnectTimeout) => LossReason::RetransmissionTimeout,
@@ -413,10 +423,6 @@ impl Device {
     }
 
     /// How it introduces itself.
-    const fn hello(&self) -> Frame {
-        Frame::Hello { device: self.index, expects: self.expects }
-    }
-
     /// The transport has ended the session.
     fn lost(&mut self, port: u16, reason: LossReason, context: &mut Context) {
         context.io.device(self.index, DeviceEvent::Lost { port, reason });
@@ -465,6 +471,7 @@ impl Device {
         self.phase = Phase::Online;
         self.outstanding.clear();
         self.last_beat = None;
+        self.last_session = Some(server);
         context.counts.totals.sessions += 1;
         context.io.device(self.index, DeviceEvent::Connected { port, server });
         self.reconnect.on_event(now, &ReconnectEvent::Connected);

@@ -7,6 +7,7 @@ use super::{Device, LINGER, Phase};
 use crate::{
     config::OldSockets,
     device::{Context, living::Happening},
+    frame::Frame,
     life::{Address, Move},
     outcome::Cause,
     trace::DeviceEvent,
@@ -28,6 +29,7 @@ impl Device {
                 Happening::Dies => self.die(context),
                 Happening::Starts => self.start(context),
                 Happening::Turns(state) => self.turn(state, context),
+                Happening::Misspeaks => self.misspeak(context),
             }
         }
     }
@@ -122,6 +124,7 @@ impl Device {
             return;
         }
         self.starts += 1;
+        self.last_session = None;
         (self.heartbeat, self.reconnect) = context.shared.policies(self.index, self.starts);
         if let Some(memory) = &self.memory {
             self.heartbeat.recall(memory);
@@ -132,6 +135,14 @@ impl Device {
             self.heartbeat.on_event(context.now, &Event::AppState(state));
         }
         self.attempt(context);
+    }
+
+    /// Sends a frame that makes no sense, if anybody listens.
+    fn misspeak(&mut self, context: &mut Context) {
+        if matches!(self.phase, Phase::Online) {
+            context.io.device(self.index, DeviceEvent::MalformedSent);
+            self.write(Frame::Malformed, context);
+        }
     }
 
     fn turn(&mut self, state: AppState, context: &mut Context) {

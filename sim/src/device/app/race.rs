@@ -33,7 +33,7 @@ impl Device {
 
     pub(super) fn on_rival(&mut self, news: News, context: &mut Context) {
         match news {
-            News::Established => self.write_side(Role::Rival, self.hello(), context),
+            News::Established => self.write_side(Role::Rival, self.hello(context), context),
             News::Frame(Frame::Challenge { step, answer, .. }) => {
                 self.write_side(Role::Rival, Frame::Response { step, size: answer }, context);
             }

@@ -18,6 +18,8 @@ pub(super) struct Socket {
     pub(super) down: Tap,
     /// Bytes read that are not a whole frame yet.
     pub(super) stream: Vec<u8>,
+    /// The server has said that heartbeats come too often, and closes it.
+    pub(super) is_blamed: bool,
 }
 
 impl Socket {
@@ -27,7 +29,7 @@ impl Socket {
         let iss = xxh3_64_with_seed(&end, context.now.as_micros());
         let config = context.shared.tcp.clone();
         let tcp = Connection::connect(config, context.kernel, local, remote, iss as u32, context.packets);
-        let mut socket = Self { tcp, up: Tap::default(), down: Tap::default(), stream: Vec::new() };
+        let mut socket = Self { tcp, up: Tap::default(), down: Tap::default(), stream: Vec::new(), is_blamed: false };
         socket.transmit(device, context);
         socket
     }
