@@ -2,9 +2,7 @@
 //!
 //! The file is looked at again where such a policy's parameters stand, so that what is wrong with them has its place.
 
-use cardiogram_policies::{
-    Custom, HeartbeatSpec, ReconnectSpec, Registry, ServerSpec, StrategySpec, registry::Registered,
-};
+use cardiogram_policies::{Custom, HeartbeatSpec, ReconnectSpec, Registry, StrategySpec, registry::Registered};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
