@@ -449,7 +449,10 @@ fn a_strategy_is_shown_in_full() {
 
     [server.idle-reaper]
     idle = "10m"
+    refreshed_by = "any"
+    doubles_first = false
     scan = "10s"
+    bucketed = false
 
     # How it works
     #
@@ -473,7 +476,7 @@ fn a_strategy_is_shown_in_full() {
     # A connection on a healthy path is given up      never
     # Heartbeats in an hour, at most                  0
     # Connection attempts, at most                    no promise
-    # The server closes a silent session within       10m10s
+    # The server closes a silent session within       10m10s100ms
     #
     # It counts on this: a healthy round trip takes at most 100ms; no packet is lost on a healthy path;
     # a NAT forgets after 2h4m at the earliest; a handshake takes at most 200ms; there is one server;

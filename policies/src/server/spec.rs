@@ -37,6 +37,7 @@ pub struct ServerSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strikes: Option<Strikes>,
     /// What becomes of a session with a frame that makes no sense. Default `ignore`.
+    #[serde(skip_serializing_if = "OnMalformed::is_ignore")]
     pub malformed: OnMalformed,
     /// Turns clients away while too many wait. Default: everybody waits.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,6 +60,13 @@ pub enum OnMalformed {
     Ignore,
     /// It is closed at once, without an answer (source document 004).
     Close,
+}
+
+impl OnMalformed {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it by reference")]
+    fn is_ignore(&self) -> bool {
+        *self == Self::Ignore
+    }
 }
 
 /// While more than `waiting` clients wait for their login, whoever comes is turned away.
