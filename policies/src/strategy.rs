@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bounds, HeartbeatSpec, Promises, ReconnectSpec, ServerSpec, unit::Span};
+use crate::{
+    Bounds, HeartbeatSpec, PolicyRng, Promises, Reconnect, ReconnectRules, ReconnectSpec, ServerSpec, unit::Span,
+};
 
 /// What a client and its server do to keep a long-lived connection alive.
 ///
@@ -31,6 +33,9 @@ pub struct StrategySpec {
     /// The reconnect policy. Default: `exponential` with its defaults.
     #[serde(default)]
     pub reconnect: ReconnectSpec,
+    /// The rules around the reconnect policy. Default: none, but for the one that a server's word holds.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reconnect_rules: ReconnectRules,
     /// The server's policy. Default: `none`.
     #[serde(default)]
     pub server: ServerSpec,
@@ -38,6 +43,10 @@ pub struct StrategySpec {
 
 fn connect_timeout() -> Span {
     Span::secs(10)
+}
+
+fn is_default(rules: &ReconnectRules) -> bool {
+    *rules == ReconnectRules::default()
 }
 
 /// A contradiction between parameters of a strategy or scenario that each are valid alone.
@@ -74,9 +83,16 @@ impl StrategySpec {
         }
         problems.extend(self.heartbeat.problems());
         problems.extend(self.reconnect.problems());
+        problems.extend(self.reconnect_rules.problems());
         problems.extend(self.server.problems());
         problems.extend(self.reaper_problem());
         problems
+    }
+
+    /// The reconnect policy under its rules, ready to run, for a client that knows of so many servers. The waits draw from
+    /// the first generator, the rules from the second.
+    pub fn build_reconnect(&self, servers: u32, waits: PolicyRng, rules: PolicyRng) -> Box<dyn Reconnect> {
+        self.reconnect_rules.wrap(self.reconnect.build(waits), self.reconnect.reset(), servers, rules)
     }
 
     /// A server that closes idle sessions must be more patient than its clients are quiet (source document 000).
@@ -107,7 +123,8 @@ impl StrategySpec {
             // Late timers make everything late and crowd together, and a policy that begins anew has forgotten what it did.
             return Promises { no_false_alarm: heartbeat.no_false_alarm, ..Promises::default() };
         }
-        let reconnect = self.reconnect.promises(bounds, self.connect_timeout.get());
+        let pace = self.reconnect_rules.pace(self.reconnect.pace(), bounds.servers);
+        let reconnect = pace.promises(bounds, self.connect_timeout.get());
         // When the network comes back, the client may still hold a dead connection that it has to notice first.
         let reconnects_within =
             heartbeat.detects_within.zip(reconnect.reconnects_within).map(|(detect, reconnect)| detect + reconnect);

@@ -240,7 +240,15 @@ fn any_reconnect() -> impl Strategy<Value = ReconnectSpec> {
     let exponential = (1_u64..10_000, 1_u64..100, 1.0..=10.0, jitter, delay_from, reset).prop_map(
         |(base_ms, times, factor, jitter, delay_from, reset)| {
             let (base, cap) = (Span::millis(base_ms), Span::millis(base_ms * times));
-            ReconnectSpec::Exponential(Exponential { base, factor, cap, jitter, delay_from, reset })
+            ReconnectSpec::Exponential(Exponential {
+                base,
+                factor,
+                cap,
+                jitter,
+                delay_from,
+                reset,
+                ..Exponential::default()
+            })
         },
     );
     let fixed = (1_u64..60_000).prop_map(|ms| ReconnectSpec::FixedDelay(FixedDelay { delay: Span::millis(ms) }));

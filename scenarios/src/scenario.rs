@@ -5,7 +5,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use cardiogram_policies::{HeartbeatSpec, Problem, ReconnectSpec, ServerSpec, StrategySpec, unit::Span};
+use cardiogram_policies::{
+    HeartbeatSpec, Problem, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, unit::Span,
+};
 use cardiogram_sim::{
     WorldConfig,
     config::{
@@ -181,6 +183,7 @@ fn bystander() -> StrategySpec {
         connect_timeout: Span::secs(10),
         heartbeat: HeartbeatSpec::None,
         reconnect: ReconnectSpec::Immediate,
+        reconnect_rules: ReconnectRules::default(),
         server: ServerSpec::None,
     }
 }

@@ -80,8 +80,9 @@ pub(super) struct Device {
 enum Phase {
     /// It has not made its first attempt, which it makes from then on, when there is a network.
     Starting { at: Time },
-    /// It waits for its next attempt, which will be at this server.
-    Waiting { until: Time, server: u32 },
+    /// It waits for its next attempt, which will be at this server. The policy wants it at `due`, the timer for it fires at
+    /// `until`.
+    Waiting { due: Time, until: Time, server: u32 },
     /// An attempt is under way.
     Connecting { deadline: Time, introduced: bool },
     /// The server has welcomed it.
@@ -378,6 +379,7 @@ impl Device {
         match self.phase {
             Phase::Connecting { deadline, introduced: false } if socket.tcp.state() == State::Established => {
                 self.phase = Phase::Connecting { deadline, introduced: true };
+                self.reconnect.on_event(context.now, &ReconnectEvent::Established);
                 self.write(Frame::Hello { device: self.index, expects: self.expects }, context);
             }
             Phase::Connecting { .. } if over => {
@@ -511,17 +513,42 @@ impl Device {
 
     /// Asks the reconnect policy and does as it says.
     fn plan(&mut self, context: &mut Context) {
-        match self.reconnect.next(context.now) {
+        let verdict = self.reconnect.next(context.now);
+        self.follow(verdict, context);
+    }
+
+    /// Asks it again, since something has happened that may matter to it; where it keeps to its plan nothing happens.
+    fn plan_again(&mut self, context: &mut Context) {
+        let verdict = self.reconnect.next(context.now);
+        let is_kept = match (verdict, self.phase) {
+            (Verdict::TryAfter { wait, server }, Phase::Waiting { due, server: planned, .. }) => {
+                context.now + wait == due.max(context.now) && self.number(server, context) == planned
+            }
+            (Verdict::Stop, Phase::Stopped) => true,
+            _ => false,
+        };
+        if !is_kept {
+            self.follow(verdict, context);
+        }
+    }
+
+    fn number(&self, server: ServerChoice, context: &Context) -> u32 {
+        match server {
+            ServerChoice::Same => self.server,
+            ServerChoice::Next => (self.server + 1) % context.shared.servers,
+            ServerChoice::Number(server) => server % context.shared.servers,
+        }
+    }
+
+    fn follow(&mut self, verdict: Verdict, context: &mut Context) {
+        match verdict {
             Verdict::TryAfter { wait, server } => {
-                let server = match server {
-                    ServerChoice::Same => self.server,
-                    ServerChoice::Next => (self.server + 1) % context.shared.servers,
-                    ServerChoice::Number(server) => server % context.shared.servers,
-                };
+                let server = self.number(server, context);
                 context.io.device(self.index, DeviceEvent::RetryAfter(wait));
+                let due = context.now + wait;
                 // What is to be done at once needs no timer.
-                let until = if wait.is_zero() { context.now } else { self.fires(context.now + wait) };
-                self.phase = Phase::Waiting { until, server };
+                let until = if wait.is_zero() { context.now } else { self.fires(due) };
+                self.phase = Phase::Waiting { due, until, server };
             }
             Verdict::Stop => {
                 context.io.device(self.index, DeviceEvent::Stopped);

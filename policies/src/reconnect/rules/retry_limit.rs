@@ -1,0 +1,315 @@
+//! Limits on the share of retries among all attempts: Finagle's budget, AWS' quota, gRPC's throttle.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::problem;
+use crate::{
+    AttemptFailure, Problem, Reconnect, ReconnectEvent, Time, Verdict,
+    unit::{Fraction, Span},
+};
+
+/// Limits retries. The first attempt after the loss of a connection is a request, and so is the very first of all; one that
+/// follows on a failed attempt is a retry, and made only if the limit allows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RetryLimit {
+    /// How it is reckoned.
+    pub by: LimitBy,
+    /// What to do instead of a retry that is not allowed. Default `stop`.
+    #[serde(default)]
+    pub denied: Denied,
+}
+
+/// How a limit is reckoned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum LimitBy {
+    /// A share of the requests of the last while, and a reserve.
+    Budget(RetryBudget),
+    /// A bucket that successes fill.
+    Quota(RetryQuota),
+    /// A count that failures bring down and successes up.
+    Throttle(RetryThrottle),
+}
+
+/// What to do instead of a retry that is not allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Denied {
+    /// Nothing, until something else happens: fail fast, as the sources have it, whose callers are there to try again.
+    #[default]
+    Stop,
+    /// A request of its own, so long after the failure: for a client that nobody else wakes.
+    FreshAfter(Span),
+}
+
+/// Finagle's retry budget (Finagle's blog; `tower::retry::Budget` is the same): within any `ttl` no more retries than
+/// `ratio` of the requests in it and a reserve of `reserve_per_s` for each of its seconds. Reckoned in tenths of `ttl`, on
+/// the safe side.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct RetryBudget {
+    /// How long a request counts. Default 10 s.
+    pub ttl: Span,
+    /// Retries that are always allowed, a second. Default 10: for a server's clients; for a single connection's it is no
+    /// limit at all.
+    pub reserve_per_s: f64,
+    /// Retries for each request. Default 0.2.
+    pub ratio: Fraction,
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self { ttl: Span::secs(10), reserve_per_s: 10.0, ratio: Fraction::new(0.2).expect("a share") }
+    }
+}
+
+/// AWS' retry quota (aws-sdk-js-v3, issue 1258): a retry takes its cost from a bucket, and fails fast where that holds too
+/// little; its success gives the cost back, that of a request 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct RetryQuota {
+    /// What the bucket holds, at least the costs. Default 500.
+    pub capacity: u32,
+    /// The cost of a retry. Default 5.
+    pub cost: u32,
+    /// The cost of a retry after a timeout. Default 10.
+    pub timeout_cost: u32,
+}
+
+impl Default for RetryQuota {
+    fn default() -> Self {
+        Self { capacity: 500, cost: 5, timeout_cost: 10 }
+    }
+}
+
+/// gRPC's retry throttle (proposal A6, from memory: not verified against its text): a failure takes 1 token, a success gives
+/// `token_ratio`, and retries are allowed while there are more than half of `max_tokens`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct RetryThrottle {
+    /// The most tokens, and the number to begin with, 1 to 1000. Default 10.
+    pub max_tokens: u32,
+    /// What a success gives, more than 0, at most `max_tokens`. Default 0.1.
+    pub token_ratio: f64,
+}
+
+impl Default for RetryThrottle {
+    fn default() -> Self {
+        Self { max_tokens: 10, token_ratio: 0.1 }
+    }
+}
+
+impl RetryLimit {
+    /// The longest wait that a denial makes; `None`: it may be the end.
+    pub(super) fn longest(&self) -> Option<Duration> {
+        match self.denied {
+            Denied::Stop => None,
+            Denied::FreshAfter(span) => Some(span.get()),
+        }
+    }
+
+    pub(super) fn problem(&self) -> Option<Problem> {
+        let (key, message, help) = match &self.by {
+            LimitBy::Budget(rule) if !(0.0..=1e6).contains(&rule.reserve_per_s) => {
+                let message = format!("a reserve of {} a second is outside 0 to 1,000,000", rule.reserve_per_s);
+                ("budget.reserve_per_s", message, "use 10.0".to_owned())
+            }
+            LimitBy::Quota(rule) if rule.capacity < rule.cost.max(rule.timeout_cost) => {
+                let least = rule.cost.max(rule.timeout_cost);
+                let message = format!("a bucket of {} never pays for a retry that costs {least}", rule.capacity);
+                ("quota.capacity", message, format!("use {least} or more"))
+            }
+            LimitBy::Throttle(rule) if !(1..=1_000).contains(&rule.max_tokens) => {
+                let message = format!("{} tokens are outside 1 to 1000", rule.max_tokens);
+                ("throttle.max_tokens", message, format!("use {}", rule.max_tokens.clamp(1, 1_000)))
+            }
+            LimitBy::Throttle(rule) if !(rule.token_ratio > 0.0 && rule.token_ratio <= f64::from(rule.max_tokens)) => {
+                let message = format!("a success that gives {} tokens is outside 0 to `max_tokens`", rule.token_ratio);
+                ("throttle.token_ratio", message, "use 0.1".to_owned())
+            }
+            _ => return None,
+        };
+        Some(problem(&format!("retry_limit.by.{key}"), message, help))
+    }
+}
+
+/// [`RetryLimit`] at work.
+pub(super) struct Limited {
+    inner: Box<dyn Reconnect>,
+    denied: Denied,
+    account: Account,
+    /// Why the last attempt failed; `None`: the next one is a request.
+    failure: Option<AttemptFailure>,
+    /// When a request of its own is due, in place of the retry that was denied.
+    fresh: Option<Time>,
+}
+
+impl Limited {
+    pub(super) fn new(inner: Box<dyn Reconnect>, rule: &RetryLimit) -> Self {
+        let account = match rule.by {
+            LimitBy::Budget(rule) => Account::Budget(Budget::new(rule)),
+            LimitBy::Quota(rule) => Account::Quota { rule, left: rule.capacity, spent: 0 },
+            LimitBy::Throttle(rule) => Account::Throttle { rule, tokens: f64::from(rule.max_tokens) },
+        };
+        Self { inner, denied: rule.denied, account, failure: None, fresh: None }
+    }
+}
+
+impl Reconnect for Limited {
+    fn on_event(&mut self, now: Time, event: &ReconnectEvent) {
+        match event {
+            ReconnectEvent::AttemptStarted { .. } => {
+                let retry = self.failure.take().filter(|_| self.fresh.is_none());
+                self.account.start(now, retry);
+                self.fresh = None;
+            }
+            ReconnectEvent::AttemptFailed(failure) => {
+                self.failure = Some(*failure);
+                self.account.fail();
+            }
+            ReconnectEvent::Connected => self.account.succeed(),
+            _ => {}
+        }
+        self.inner.on_event(now, event);
+    }
+
+    fn next(&mut self, now: Time) -> Verdict {
+        let verdict = self.inner.next(now);
+        let (Verdict::TryAfter { wait, server }, Some(failure)) = (verdict, self.failure) else { return verdict };
+        if self.fresh.is_none() && self.account.allows(now + wait, failure) {
+            return verdict;
+        }
+        match self.denied {
+            Denied::Stop => Verdict::Stop,
+            Denied::FreshAfter(span) => {
+                let due = *self.fresh.get_or_insert(now + span.get());
+                Verdict::TryAfter { wait: wait.max(due.since(now)), server }
+            }
+        }
+    }
+}
+
+/// What is left for retries.
+enum Account {
+    Budget(Budget),
+    /// `spent`: on the attempt under way.
+    Quota {
+        rule: RetryQuota,
+        left: u32,
+        spent: u32,
+    },
+    Throttle {
+        rule: RetryThrottle,
+        tokens: f64,
+    },
+}
+
+impl Account {
+    fn allows(&self, at: Time, failure: AttemptFailure) -> bool {
+        match self {
+            Self::Budget(budget) => budget.allows(at),
+            Self::Quota { rule, left, .. } => *left >= rule.cost_after(failure),
+            Self::Throttle { rule, tokens } => *tokens > f64::from(rule.max_tokens) / 2.0,
+        }
+    }
+
+    /// An attempt begins: a retry after this failure, or a request.
+    fn start(&mut self, now: Time, retry: Option<AttemptFailure>) {
+        match self {
+            Self::Budget(budget) => budget.count(now, retry.is_some()),
+            Self::Quota { rule, left, spent } => {
+                // Something else may have started a retry that was not allowed.
+                *spent = retry.map_or(0, |failure| rule.cost_after(failure)).min(*left);
+                *left -= *spent;
+            }
+            Self::Throttle { .. } => {}
+        }
+    }
+
+    fn fail(&mut self) {
+        if let Self::Throttle { tokens, .. } = self {
+            *tokens = (*tokens - 1.0).max(0.0);
+        }
+    }
+
+    fn succeed(&mut self) {
+        match self {
+            Self::Budget(_) => {}
+            Self::Quota { rule, left, spent } => *left = (*left + (*spent).max(1)).min(rule.capacity),
+            Self::Throttle { rule, tokens } => *tokens = (*tokens + rule.token_ratio).min(f64::from(rule.max_tokens)),
+        }
+    }
+}
+
+impl RetryQuota {
+    const fn cost_after(&self, failure: AttemptFailure) -> u32 {
+        match failure {
+            AttemptFailure::Timeout => self.timeout_cost,
+            _ => self.cost,
+        }
+    }
+}
+
+/// How many tenths of `ttl` a budget keeps: one more than ten, because the present one has only just begun.
+const TENTHS: usize = 11;
+
+/// A [`RetryBudget`]'s counts.
+struct Budget {
+    rule: RetryBudget,
+    /// Requests and retries of the last tenths, by the number of the tenth.
+    counts: [(u32, u32); TENTHS],
+    /// The number of the tenth that was counted in last.
+    tenth: u64,
+}
+
+impl Budget {
+    fn new(rule: RetryBudget) -> Self {
+        Self { rule, counts: [(0, 0); TENTHS], tenth: 0 }
+    }
+
+    fn tenth_of(&self, at: Time) -> u64 {
+        at.as_micros() / (self.rule.ttl.get().as_micros() as u64 / 10).max(1)
+    }
+
+    /// A retry counts until it is `ttl` old for certain, a request only while it is younger for certain.
+    fn allows(&self, at: Time) -> bool {
+        let now = self.tenth_of(at);
+        let (mut requests, mut retries) = (0_u64, 0_u64);
+        for age in 0..TENTHS as u64 {
+            let Some(tenth) =
+                now.checked_sub(age).filter(|tenth| *tenth <= self.tenth && tenth + TENTHS as u64 > self.tenth)
+            else {
+                continue;
+            };
+            let (of_requests, of_retries) = self.counts[tenth as usize % TENTHS];
+            requests += if age < TENTHS as u64 - 2 { u64::from(of_requests) } else { 0 };
+            retries += u64::from(of_retries);
+        }
+        let reserve = self.rule.reserve_per_s * self.rule.ttl.get().as_secs_f64();
+        (retries + 1) as f64 <= self.rule.ratio.get() * requests as f64 + reserve
+    }
+
+    fn count(&mut self, now: Time, is_retry: bool) {
+        let tenth = self.tenth_of(now);
+        let passed = (tenth - self.tenth).min(TENTHS as u64);
+        for gone in 1..=passed {
+            self.counts[(self.tenth + gone) as usize % TENTHS] = (0, 0);
+        }
+        if passed == TENTHS as u64 {
+            self.counts = [(0, 0); TENTHS];
+        }
+        self.tenth = tenth;
+        let (requests, retries) = &mut self.counts[tenth as usize % TENTHS];
+        let count = if is_retry { retries } else { requests };
+        *count = count.saturating_add(1);
+    }
+}
