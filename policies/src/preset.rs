@@ -59,6 +59,38 @@ const PRESETS: &[Preset] = presets![
     "polling-90s",
     "polling-10m",
     "whatsapp-gcm-wake",
+    "reconnect-immediate",
+    "reconnect-linear",
+    "reconnect-exp-none-jitter",
+    "reconnect-exp-full-jitter",
+    "reconnect-exp-equal-jitter",
+    "reconnect-exp-decorrelated",
+    "reconnect-grpc",
+    "reconnect-signalr",
+    "reconnect-socketio",
+    "reconnect-phoenix",
+    "reconnect-actioncable",
+    "reconnect-rws-pladaria",
+    "reconnect-nats",
+    "reconnect-kafka",
+    "reconnect-zookeeper",
+    "reconnect-paho-java",
+    "reconnect-mqttjs",
+    "reconnect-smack",
+    "reconnect-smack-fixed",
+    "reconnect-courier",
+    "reconnect-realm",
+    "reconnect-lightstreamer",
+    "reconnect-microg",
+    "reconnect-chromium-gcm",
+    "reconnect-mars",
+    "reconnect-mars-ip-ban",
+    "reconnect-sip-outbound",
+    "reconnect-retry-budget",
+    "reconnect-retry-quota",
+    "reconnect-grpc-retry-throttle",
+    "reconnect-circuit-breaker",
+    "reconnect-network-change",
 ];
 
 #[cfg(test)]
@@ -66,7 +98,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{HeartbeatSpec, ReconnectSpec};
+    use crate::{HeartbeatSpec, ReconnectRules, ReconnectSpec};
 
     #[test]
     fn every_preset_parses_under_its_own_name_and_can_run() {
@@ -93,13 +125,18 @@ mod tests {
     #[test]
     fn presets_differ_in_their_heartbeats_alone() {
         let mut heartbeats: Vec<HeartbeatSpec> = Vec::new();
+        let mut of_reconnect = Vec::new();
         let of_wechat = find("wechat-270").unwrap().spec().heartbeat;
         for spec in all().iter().map(Preset::spec) {
             if spec.name.starts_with("reconnect-") {
                 assert_eq!(spec.heartbeat, of_wechat, "{}", spec.name);
                 assert_ne!(spec.reconnect, ReconnectSpec::default(), "{}", spec.name);
+                let reconnects = (spec.connect_timeout, spec.reconnect, spec.reconnect_rules);
+                assert!(!of_reconnect.contains(&reconnects), "{} repeats another preset", spec.name);
+                of_reconnect.push(reconnects);
                 continue;
             }
+            assert_eq!(spec.reconnect_rules, ReconnectRules::default(), "{}", spec.name);
             if let HeartbeatSpec::LeaveWhenQuiet(_) = spec.heartbeat {
                 assert_ne!(spec.reconnect, ReconnectSpec::default(), "{}", spec.name);
                 continue;

@@ -1,8 +1,8 @@
 //! The reconnect contract: told of attempts and their outcome, asked when and where to try next.
 //!
-//! A policy is put together of two kinds of parts, one file each below this module. *Waits* ([`ReconnectSpec`]) say what
-//! comes after what. *Rules* ([`ReconnectRules`]) wrap any waits, an own policy's too, and say what else an attempt depends
-//! on: the network, the server, a budget, a server's word.
+//! A policy is put together of two kinds of parts, one file each below this module. *Waits* ([`ReconnectSpec`]) say
+//! what comes after what. *Rules* ([`ReconnectRules`]) wrap any waits, an own policy's too, and say what else an
+//! attempt depends on: the network, the server, a budget, a server's word.
 
 mod actioncable;
 mod backoff;
@@ -45,8 +45,8 @@ use crate::{AppState, GiveUp, LossReason, Network, Time};
 ///
 /// The host's side of the contract: report everything with [`on_event`](Self::on_event), in order; when an attempt has
 /// failed, a connection is lost, or the network or the application's state has changed while none is up, ask
-/// [`next`](Self::next) once and do as it says; the new answer replaces the one before. The very first attempt of a device's
-/// life is the host's own, and without a network it makes none: it asks again when there is one.
+/// [`next`](Self::next) once and do as it says; the new answer replaces the one before. The very first attempt of a
+/// device's life is the host's own, and without a network it makes none: it asks again when there is one.
 pub trait Reconnect: Send {
     /// Takes note of what happened.
     fn on_event(&mut self, now: Time, event: &ReconnectEvent);
@@ -86,13 +86,13 @@ pub enum ReconnectEvent {
     NetworkChanged(Option<Network>),
     /// The application went to another state.
     AppState(AppState),
-    /// The server tells the client not to come back before this time has passed; told before the attempt or the connection
-    /// ends.
+    /// The server tells the client not to come back before this time has passed; told before the attempt or the
+    /// connection ends.
     RetryAfter(Duration),
     /// The answer to [`Verdict::CheckAfter`]: whether the network carries anything at all.
     NetworkChecked(bool),
-    /// What the failures so far have taught is void: begin anew, as after a good connection, and drop the attempt that was
-    /// planned. Told by a rule to the policy it wraps, as after a network change; hosts do not tell it.
+    /// What the failures so far have taught is void: begin anew, as after a good connection, and drop the attempt that
+    /// was planned. Told by a rule to the policy it wraps, as after a network change; hosts do not tell it.
     Reset,
 }
 
@@ -130,8 +130,8 @@ pub enum Verdict {
         /// Where.
         server: ServerChoice,
     },
-    /// Wait, then find out whether the network carries anything, by a packet that costs less than an attempt; answered by
-    /// [`ReconnectEvent::NetworkChecked`], after which [`next`](Reconnect::next) is asked again.
+    /// Wait, then find out whether the network carries anything, by a packet that costs less than an attempt; answered
+    /// by [`ReconnectEvent::NetworkChecked`], after which [`next`](Reconnect::next) is asked again.
     CheckAfter {
         /// From now. Zero: at once.
         wait: Duration,

@@ -1,6 +1,6 @@
-//! Tries to break the policies' promises and their side of the host's contract, with a host that knows no packets: a path
-//! is a function from the time a heartbeat is sent to the time its reply arrives. The simulator puts the same promises to
-//! a harder test.
+//! Tries to break the policies' promises and their side of the host's contract, with a host that knows no packets: a
+//! path is a function from the time a heartbeat is sent to the time its reply arrives. The simulator puts the same
+//! promises to a harder test.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -72,8 +72,8 @@ struct Life {
     given_up: Option<Time>,
 }
 
-/// One connection from time zero to `end`. Replies take up to `rtt_max` and keep their order; a heartbeat sent at or after
-/// `cut` gets none.
+/// One connection from time zero to `end`. Replies take up to `rtt_max` and keep their order; a heartbeat sent at or
+/// after `cut` gets none.
 fn live(policy: &mut dyn Heartbeat, rtt_max: Duration, cut: Option<Time>, end: Time, seed: u64) -> Life {
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
     let mut replies: VecDeque<(Time, u32, Duration)> = VecDeque::new();

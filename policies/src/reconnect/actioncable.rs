@@ -1,4 +1,4 @@
-//! Rails' ActionCable: a monitor that polls, and reopens what it finds stale.
+//! Rails' `ActionCable`: a monitor that polls, and reopens what it finds stale.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use super::{
 };
 use crate::{Problem, Time, unit::Span};
 
-/// The monitor looks in every `clamp(5 * ln(attempts + 1), least, most)` seconds, all the time. Where the connection has
-/// been gone for `stale` by then it opens another one; each look at one that is still not back counts as an attempt, whether
-/// or not it opens anything. A welcome sets the count to 0. No jitter.
+/// The monitor looks in every `clamp(5 * ln(attempts + 1), least, most)` seconds, all the time. Where the connection
+/// has been gone for `stale` by then it opens another one; each look at one that is still not back counts as an
+/// attempt, whether or not it opens anything. A welcome sets the count to 0. No jitter.
 ///
-/// Source: rails/rails, `connection_monitor.js` before its backoff rate of 0.15. Two things are simpler here. The monitor
-/// judges staleness by the last ping of the server and "disconnected recently" by the loss; a reconnect policy knows the
-/// loss alone, so a lost connection becomes stale `stale` after it. And looks begin anew with each welcome.
+/// Source: rails/rails, `connection_monitor.js` before its backoff rate of 0.15. Two things are simpler here. The
+/// monitor judges staleness by the last ping of the server and "disconnected recently" by the loss; a reconnect policy
+/// knows the loss alone, so a lost connection becomes stale `stale` after it. And looks begin anew with each welcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -120,10 +120,10 @@ mod tests {
     #[test]
     fn looks_come_every_3_to_30_seconds_by_the_logarithm_of_the_attempts() {
         let spec = ActioncablePoll::default();
-        let secs = |attempts| spec.interval(attempts).as_secs_f64();
-        assert_eq!((secs(0), secs(1), secs(2)), (3.0, 3.465_735, 5.493_061));
-        assert!(secs(402) < 30.0);
-        assert_eq!((secs(403), secs(u32::MAX)), (30.0, 30.0));
+        let micros = |attempts| spec.interval(attempts).as_micros();
+        assert_eq!([micros(0), micros(1), micros(2)], [3_000_000, 3_465_735, 5_493_061]);
+        assert!(micros(402) < 30_000_000);
+        assert_eq!([micros(403), micros(u32::MAX)], [30_000_000; 2]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! The machine behind every policy that waits between attempts: it draws a wait after each failure, counts it from where it
-//! is told to, and begins anew when the client has proven healthy. Which waits come after which is the business of
-//! [`Waits`]; where to connect is that of [`Plan`].
+//! The machine behind every policy that waits between attempts: it draws a wait after each failure, counts it from
+//! where it is told to, and begins anew when the client has proven healthy. Which waits come after which is the
+//! business of [`Waits`]; where to connect is that of [`Plan`].
 
 use std::time::Duration;
 
@@ -30,16 +30,17 @@ pub enum Jitter {
     /// Uniform between `base` and three times the previous wait, then capped; `v` plays no part. The first "previous
     /// wait" is `base`. For `exponential` alone.
     Decorrelated,
-    /// Uniform within this share of `v` on either side. Where the cap comes before the jitter a wait may exceed it by that
-    /// share, as in gRPC.
+    /// Uniform within this share of `v` on either side. Where the cap comes before the jitter a wait may exceed it by
+    /// that share, as in gRPC.
     Proportional(Fraction),
-    /// Uniform between `v` less this share of it and `v`: Chromium's `BackoffEntry` calls the share fuzz, Realm takes away
-    /// up to a quarter.
+    /// Uniform between `v` less this share of it and `v`: Chromium's `BackoffEntry` calls the share fuzz, Realm takes
+    /// away up to a quarter.
     Below(Fraction),
-    /// Uniform between `v` and `v` plus this: NATS adds up to 100 ms, ZooKeeper up to 1 s.
+    /// Uniform between `v` and `v` plus this: NATS adds up to 100 ms, `ZooKeeper` up to 1 s.
     Added(Delay),
-    /// As Socket.IO's backo2 (socket.io@d2d753fe, backo2.ts): of one number `r` from 0 to 1 the deviation is `r` times this
-    /// share of `v`, in whole milliseconds, and its sign is minus where the first decimal of `r` is even, else plus.
+    /// As Socket.IO's backo2 (socket.io@d2d753fe, backo2.ts): of one number `r` from 0 to 1 the deviation is `r` times
+    /// this share of `v`, in whole milliseconds, and its sign is minus where the first decimal of `r` is even, else
+    /// plus.
     Backo2(Fraction),
 }
 
@@ -183,7 +184,7 @@ impl Waits for Spread {
             (Jitter::Backo2(share), _) => {
                 let r = random::unit(&mut **rng);
                 let deviation = Duration::from_millis((r * share.get() * micros(nominal) / 1e3) as u64);
-                let is_minus = (r * 10.0) as u64 % 2 == 0;
+                let is_minus = ((r * 10.0) as u64).is_multiple_of(2);
                 if is_minus { nominal.saturating_sub(deviation) } else { nominal + deviation }
             }
             (Jitter::Decorrelated, Growth::Exponential { base, .. }) => {
@@ -215,8 +216,8 @@ impl Waits for Spread {
 }
 
 impl Jitter {
-    /// Between which times it draws around a nominal wait. `decorrelated` draws around its previous wait, from which it is
-    /// never far; what it stays within is the caller's to know.
+    /// Between which times it draws around a nominal wait. `decorrelated` draws around its previous wait, from which it
+    /// is never far; what it stays within is the caller's to know.
     pub(super) fn range(self, nominal: Duration) -> (Duration, Duration) {
         match self {
             Self::None | Self::Decorrelated => (nominal, nominal),

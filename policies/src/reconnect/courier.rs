@@ -24,8 +24,8 @@ pub struct CourierRetry {
     pub threshold: u32,
     /// The longest wait, at least `fixed`. Default 180 s.
     pub cap: Span,
-    /// What brings it back to the first wait. Default an uptime of 300 s: the source's `DEFAULT_POLICY_RESET_TIME`, taken
-    /// here for the time that a connection has to live; what its timer means could not be verified.
+    /// What brings it back to the first wait. Default an uptime of 300 s: the source's `DEFAULT_POLICY_RESET_TIME`,
+    /// taken here for the time that a connection has to live; what its timer means could not be verified.
     pub reset: Reset,
 }
 
@@ -104,15 +104,15 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for seed in 0..100 {
             let mut client = Client::new(CourierRetry::default().build(crate::testing::rng(seed)));
-            let waits: Vec<_> = (0..18).map(|_| client.fail().as_secs_f64()).collect();
+            let waits: Vec<_> = (0..18).map(|_| client.fail().as_millis()).collect();
             for wait in &waits[..10] {
-                assert!((6.0..=20.0).contains(wait) && wait.fract() == 0.0, "{waits:?}");
-                seen.insert(*wait as u64);
+                assert!((6_000..=20_000).contains(wait) && wait % 1_000 == 0, "{waits:?}");
+                seen.insert(wait / 1_000);
             }
             for pair in waits[9..].windows(2) {
-                assert_eq!(pair[1], (2.0 * pair[0]).min(180.0), "{waits:?}");
+                assert_eq!(pair[1], (2 * pair[0]).min(180_000), "{waits:?}");
             }
-            assert_eq!(waits[17], 180.0);
+            assert_eq!(waits[17], 180_000);
         }
         assert_eq!(seen, (6..=20).collect(), "every whole second there is");
     }

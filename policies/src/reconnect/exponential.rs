@@ -95,8 +95,8 @@ impl Exponential {
         Backoff::new(Box::new(waits), counting, rng)
     }
 
-    /// Waits grow with the nominal wait, which runs from base to cap. Whether it is counted from a failure or from the start
-    /// of the attempt that failed, the next attempt begins at least a wait after the one before.
+    /// Waits grow with the nominal wait, which runs from base to cap. Whether it is counted from a failure or from the
+    /// start of the attempt that failed, the next attempt begins at least a wait after the one before.
     pub(super) fn pace(&self) -> Pace {
         let base =
             Duration::from_micros((micros(self.base.get()) * self.scale.map_or(1.0, |scale| scale.least)) as u64);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     impl Client {
-        fn new(spec: Exponential, seed: u64) -> Self {
+        fn new(spec: &Exponential, seed: u64) -> Self {
             Self { policy: spec.build(rng(seed)), now: Time::ZERO }
         }
 
@@ -199,14 +199,14 @@ mod tests {
 
     #[test]
     fn waits_double_from_the_base_to_the_cap() {
-        let mut client = Client::new(spec(Jitter::None), 1);
+        let mut client = Client::new(&spec(Jitter::None), 1);
         let waits: Vec<_> = (0..9).map(|_| secs(client.fail(Duration::from_secs(3)))).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 120, 120]);
     }
 
     #[test]
     fn a_fractional_factor_does_not_round_at_each_step() {
-        let mut client = Client::new(Exponential { factor: 1.6, ..spec(Jitter::None) }, 1);
+        let mut client = Client::new(&Exponential { factor: 1.6, ..spec(Jitter::None) }, 1);
         let waits: Vec<_> = (0..12).map(|_| client.fail(Duration::ZERO).as_micros()).collect();
         // 1.6^n seconds: the nominal sequence of gRPC's connection-backoff.md.
         assert_eq!(waits[..6], [1_000_000, 1_600_000, 2_560_000, 4_096_000, 6_553_600, 10_485_760]);
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn an_established_connection_resets_the_waits() {
-        let mut client = Client::new(spec(Jitter::None), 1);
+        let mut client = Client::new(&spec(Jitter::None), 1);
         let waits = [client.fail(Duration::ZERO), client.fail(Duration::ZERO), client.live(Duration::ZERO)];
         assert_eq!(waits.map(secs), [1, 2, 1]);
         assert_eq!(
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn with_an_uptime_only_a_connection_that_lived_resets_the_waits() {
         let reset = Reset::Uptime(Span::secs(10));
-        let mut client = Client::new(Exponential { reset, ..spec(Jitter::None) }, 1);
+        let mut client = Client::new(&Exponential { reset, ..spec(Jitter::None) }, 1);
         let waits = [
             client.fail(Duration::ZERO),
             client.live(Duration::from_micros(9_999_999)),
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn counted_from_the_start_the_attempt_itself_is_part_of_the_wait() {
-        let mut client = Client::new(Exponential { delay_from: DelayFrom::AttemptStart, ..spec(Jitter::None) }, 1);
+        let mut client = Client::new(&Exponential { delay_from: DelayFrom::AttemptStart, ..spec(Jitter::None) }, 1);
         let waits = [
             client.fail(Duration::from_millis(300)),
             client.fail(Duration::from_secs(10)),
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn asking_again_before_the_attempt_does_not_lengthen_the_waits() {
-        let mut client = Client::new(spec(Jitter::Full), 7);
+        let mut client = Client::new(&spec(Jitter::Full), 7);
         let first = client.fail(Duration::ZERO);
         let asked_at = client.now - first;
         for micros in [0, 1, 2] {
@@ -263,7 +263,7 @@ mod tests {
             let Verdict::TryAfter { wait, .. } = client.policy.next(now) else { panic!("a backoff never stops") };
             assert_eq!(now + wait, client.now);
         }
-        let mut undisturbed = Client::new(spec(Jitter::Full), 7);
+        let mut undisturbed = Client::new(&spec(Jitter::Full), 7);
         undisturbed.fail(Duration::ZERO);
         assert_eq!(client.fail(Duration::ZERO), undisturbed.fail(Duration::ZERO));
     }
@@ -273,7 +273,7 @@ mod tests {
         // One draw from each of many seeds, at the nominal wait of 4 s; the tolerance is 5 standard errors or more.
         let mean = |jitter| {
             let third_wait = |seed| {
-                let mut client = Client::new(spec(jitter), seed);
+                let mut client = Client::new(&spec(jitter), seed);
                 (0..3).map(|_| client.fail(Duration::ZERO).as_secs_f64()).last().unwrap()
             };
             (0..2_000).map(third_wait).sum::<f64>() / 2_000.0
@@ -324,7 +324,7 @@ mod tests {
             let (base, cap) = (Span::millis(base_ms), Span::millis(base_ms * times));
             let spec = Exponential { base, factor, cap, jitter, ..Exponential::default() };
             prop_assert_eq!(spec.problems("exponential"), Vec::new());
-            let mut client = Client::new(spec, seed);
+            let mut client = Client::new(&spec, seed);
             let (base, cap) = (base.get(), cap.get());
             let mut nominal = base.as_micros() as f64;
             for _ in 0..attempts {

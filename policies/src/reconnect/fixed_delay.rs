@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{Time, unit::Span};
 
-/// The same wait before every attempt, counted from the failure or the loss. MQTT.js uses 1 s, Smack 15 s. With jitter, or
-/// counted from the attempt's start, it is a [`Steps`](super::Steps) with one wait.
+/// The same wait before every attempt, counted from the failure or the loss. MQTT.js uses 1 s, Smack 15 s. With jitter,
+/// or counted from the attempt's start, it is a [`Steps`](super::Steps) with one wait.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

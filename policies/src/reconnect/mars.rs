@@ -18,22 +18,23 @@ const SPREAD_S: f64 = 20.0;
 const LADDER_S: [u64; 7] = [0, 60, 120, 240, 360, 480, 600];
 /// In the foreground for less than this: it has just come there. For less than `LONG`: it is in use.
 const JUST: Duration = Duration::from_secs(60);
-/// In the foreground for longer than this nobody looks at it; for as long since its last attempt an inactive application
-/// goes down its ladder instead of up.
+/// In the foreground for longer than this nobody looks at it; for as long since its last attempt an inactive
+/// application goes down its ladder instead of up.
 const LONG: Duration = Duration::from_secs(600);
 
 /// The monitor of Mars' long link (Mars at 6aa5b56, `longlink_connect_monitor.cc`, `active_logic.cc`).
 ///
 /// Half a second after a failure or a loss, and whenever the application goes to another state, it looks what to do. An
-/// *active* application (in the foreground, or in the background for less than `inactive_after`) connects when this much has
-/// passed since its last attempt began: 15 s in the foreground's first minute, 30 s in its first ten, 120 s plus up to 19
-/// after that, 300 s in the background. An *inactive* one climbs the ladder 0, 60, 120, 240, 360, 480, 600 s with each
-/// attempt that follows on the one before within ten minutes, and descends it otherwise. After a network change it connects
-/// at once.
+/// *active* application (in the foreground, or in the background for less than `inactive_after`) connects when this
+/// much has passed since its last attempt began: 15 s in the foreground's first minute, 30 s in its first ten, 120 s
+/// plus up to 19 after that, 300 s in the background. An *inactive* one climbs the ladder 0, 60, 120, 240, 360, 480,
+/// 600 s with each attempt that follows on the one before within ten minutes, and descends it otherwise. After a
+/// network change it connects at once.
 ///
-/// Not here, because a simulated client has them not: the rows for a client without an account and for tasks that need the
-/// link. Not here, because no host attempts anything without a network: the row for that. Until it is told of the
-/// application's state it takes it to be in the foreground since the first event; the random part is drawn once an attempt.
+/// Not here, because a simulated client has them not: the rows for a client without an account and for tasks that need
+/// the link. Not here, because no host attempts anything without a network: the row for that. Until it is told of the
+/// application's state it takes it to be in the foreground since the first event; the random part is drawn once an
+/// attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -49,8 +50,8 @@ impl Default for MarsLonglinkMonitor {
 }
 
 impl MarsLonglinkMonitor {
-    /// A network change may bring an attempt at any time. Every wait ends 600 s after the attempt before it at the latest,
-    /// or when it is looked at.
+    /// A network change may bring an attempt at any time. Every wait ends 600 s after the attempt before it at the
+    /// latest, or when it is looked at.
     #[expect(clippy::unused_self, reason = "as all other specs do")]
     pub(super) fn pace(&self) -> Pace {
         Pace { gap: Duration::ZERO, longest: Some(WAKE + Duration::from_secs(LADDER_S[6])) }
@@ -165,5 +166,94 @@ impl Reconnect for Monitor {
         }
         let wait = self.due(now).since(now);
         self.plan.verdict(now, || Some(wait))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Network, reconnect::testing::Client, testing::rng};
+
+    fn client() -> Client<Monitor> {
+        let mut client = Client::new(Monitor::new(MarsLonglinkMonitor::default(), rng(1)));
+        client.turn(AppState::Foreground);
+        client
+    }
+
+    fn later(client: &mut Client<Monitor>, secs: u64) {
+        client.now += Duration::from_secs(secs);
+    }
+
+    /// In whole seconds.
+    fn fail_secs(client: &mut Client<Monitor>) -> u64 {
+        let wait = client.fail();
+        assert_eq!(wait.subsec_nanos(), 0);
+        wait.as_secs()
+    }
+
+    #[test]
+    fn an_active_application_waits_by_its_row_from_the_start_of_the_attempt() {
+        let mut client = client();
+        client.attempt = Duration::from_secs(4);
+        assert_eq!(fail_secs(&mut client), 11, "15 s in the first minute");
+        later(&mut client, 60);
+        assert_eq!(fail_secs(&mut client), 26, "30 s in the first ten minutes");
+        later(&mut client, 600);
+        let waits: Vec<_> = (0..200).map(|_| fail_secs(&mut client) - 116).collect();
+        assert!(waits.iter().all(|wait| *wait <= 19), "120 s and up to 19");
+        assert!(waits.contains(&0) && waits.contains(&19));
+        client.turn(AppState::Background);
+        assert_eq!(fail_secs(&mut client), 296, "300 s in the background");
+    }
+
+    #[test]
+    fn an_attempt_of_long_ago_is_followed_half_a_second_after_the_loss() {
+        let mut client = client();
+        assert_eq!(client.live(Duration::from_millis(14_600)), WAKE, "the look comes after the 15 s");
+        assert_eq!(client.live(Duration::from_hours(1)), WAKE);
+    }
+
+    /// Invariant 27.
+    #[test]
+    fn an_inactive_application_climbs_its_ladder_and_becoming_active_leaves_it() {
+        let mut client = client();
+        client.turn(AppState::Background);
+        later(&mut client, 601);
+        let waits: Vec<_> = (0..8).map(|_| fail_secs(&mut client)).collect();
+        assert_eq!(waits, [60, 120, 240, 360, 480, 600, 600, 600]);
+        assert_eq!(client.policy.index, 6);
+        client.live(Duration::from_secs(700));
+        assert_eq!(client.policy.index, 5, "a link of more than ten minutes is a step down");
+        client.try_and_fail();
+        assert_eq!(client.ask().unwrap().0.as_secs(), 600);
+        later(&mut client, 100);
+        client.turn(AppState::Foreground);
+        assert_eq!((client.ask().unwrap().0, client.policy.index), (Duration::ZERO, 0), "100 s are more than 15");
+    }
+
+    #[test]
+    fn becoming_inactive_while_it_waits_it_looks_again() {
+        let mut client = client();
+        client.turn(AppState::Background);
+        later(&mut client, 590);
+        // 300 s from here it would be inactive for 290 s already: at 600 s it looks, and waits 60 s from the attempt
+        // on.
+        assert_eq!(fail_secs(&mut client), 60);
+    }
+
+    #[test]
+    fn a_network_change_connects_at_once_and_once() {
+        let mut client = client();
+        client.turn(AppState::Background);
+        later(&mut client, 3_600);
+        for _ in 0..3 {
+            client.fail();
+        }
+        client.try_and_fail();
+        client.move_to(Some(Network::wifi(1)));
+        client.move_to(Some(Network::wifi(2)));
+        assert_eq!(client.wait(), Duration::ZERO);
+        assert_eq!(client.policy.index, 0);
+        assert_eq!(fail_secs(&mut client), 60);
     }
 }

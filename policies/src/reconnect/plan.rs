@@ -12,15 +12,15 @@ use crate::{AttemptLimit, Bounds, GiveUp, Promises, Time, unit::Span};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Reset {
-    /// The transport's handshake alone: a server that accepts and then drops is tried at the base for ever, which is why
-    /// gRPC waits for the server's SETTINGS frame instead.
+    /// The transport's handshake alone: a server that accepts and then drops is tried at the base for ever, which is
+    /// why gRPC waits for the server's SETTINGS frame instead.
     Established,
     /// An established connection: the server's welcome.
     #[default]
     Connected,
     /// A connection that lived at least this long; after a shorter one the waits go on growing, so that a server that
-    /// accepts and closes is not hammered. Chromium's GCM client: a login is provisional for 10 s, and a reset within them
-    /// brings the backoff from before it back and increments it, which is the same; reconnecting-websocket: 5 s.
+    /// accepts and closes is not hammered. Chromium's GCM client: a login is provisional for 10 s, and a reset within
+    /// them brings the backoff from before it back and increments it, which is the same; reconnecting-websocket: 5 s.
     Uptime(Span),
 }
 
@@ -52,8 +52,8 @@ impl Health {
 
 /// The attempt that comes next: where, and when once that has been decided.
 ///
-/// Asked again before the attempt has begun (the network has changed meanwhile), a policy keeps to its plan: a network that
-/// flaps neither hastens the attempt nor puts it off.
+/// Asked again before the attempt has begun (the network has changed meanwhile), a policy keeps to its plan: a network
+/// that flaps neither hastens the attempt nor puts it off.
 #[derive(Default)]
 pub(super) struct Plan {
     /// The server of the last attempt is no good.
@@ -65,7 +65,8 @@ impl Plan {
     pub(super) fn on_event(&mut self, event: &ReconnectEvent) {
         match event {
             ReconnectEvent::AttemptStarted { .. } => *self = Self::default(),
-            // Where the network is alive and the service dead, only another server can help (source documents 001, 003).
+            // Where the network is alive and the service dead, only another server can help (source documents 001,
+            // 003).
             ReconnectEvent::AttemptFailed(_) | ReconnectEvent::Lost(Ended::GivenUp(GiveUp::ServiceDead)) => {
                 self.moves_on = true;
             }
@@ -105,8 +106,8 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// At worst an attempt has just begun that will fail, and every server but the last in the rotation is down: each costs
-    /// a full connect timeout and a wait. With losses no attempt is certain to succeed.
+    /// At worst an attempt has just begun that will fail, and every server but the last in the rotation is down: each
+    /// costs a full connect timeout and a wait. With losses no attempt is certain to succeed.
     pub(crate) fn promises(self, bounds: &Bounds, connect_timeout: Duration) -> Promises {
         let certain = bounds.loss_free && bounds.handshake_max <= connect_timeout;
         let longest = self.longest.filter(|_| certain);

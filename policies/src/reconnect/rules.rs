@@ -1,6 +1,6 @@
-//! Rules that wrap any waits: what else an attempt depends on, beside the time since the last one. Each is one file below
-//! this module, a [`Reconnect`] around another one that hastens its attempts, puts them off, sends them elsewhere or stops
-//! them.
+//! Rules that wrap any waits: what else an attempt depends on, beside the time since the last one. Each is one file
+//! below this module, a [`Reconnect`] around another one that hastens its attempts, puts them off, sends them elsewhere
+//! or stops them.
 
 mod circuit_breaker;
 mod directive;
@@ -30,8 +30,8 @@ use crate::{PolicyRng, Problem};
 /// The rules of a reconnect policy as data: what a strategy file says under `reconnect_rules`. With their defaults they
 /// leave every attempt as the waits have it.
 ///
-/// One rule has no parameters and always holds: a server's word not to come back before a time is a lower bound for every
-/// attempt, the waits begin anew after it, and what they say is added to it.
+/// One rule has no parameters and always holds: a server's word not to come back before a time is a lower bound for
+/// every attempt, the waits begin anew after it, and what they say is added to it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -60,11 +60,12 @@ pub struct ReconnectRules {
 }
 
 impl ReconnectRules {
-    /// Puts these rules around a policy, of this crate or another one, for a client that knows of so many servers. `reset`
-    /// says what proves a connection good to the rules that count failures.
+    /// Puts these rules around a policy, of this crate or another one, for a client that knows of so many servers.
+    /// `reset` says what proves a connection good to the rules that count failures.
     pub fn wrap(&self, policy: Box<dyn Reconnect>, reset: Reset, servers: u32, rng: PolicyRng) -> Box<dyn Reconnect> {
-        // From the inside out. A rule hears of everything that those around it let through, and has its say before them: a
-        // canary is no attempt to the waits but one to the circuit breaker, and a server's word binds a canary too.
+        // From the inside out. A rule hears of everything that those around it let through, and has its say before
+        // them: a canary is no attempt to the waits but one to the circuit breaker, and a server's word binds a canary
+        // too.
         let mut policy = self.rotation.wrap(policy, servers, rng);
         if let Some(rule) = self.give_up {
             policy = Box::new(give_up::Patience::new(policy, rule, reset, servers));
@@ -94,14 +95,13 @@ impl ReconnectRules {
     /// What becomes of a policy's pace under these rules.
     pub(crate) fn pace(&self, Pace { mut gap, mut longest }: Pace, servers: u32) -> Pace {
         match self.rotation {
-            Rotation::Next | Rotation::FromFirst => {}
             // It may be the only one that is down.
             Rotation::Stay => longest = longest.filter(|_| servers <= 1),
             Rotation::FullPass(FullPass { between }) if servers > 1 => {
                 gap = std::time::Duration::ZERO;
                 longest = longest.map(|longest| longest.max(between.get()));
             }
-            Rotation::FullPass(_) => {}
+            Rotation::Next | Rotation::FromFirst | Rotation::FullPass(_) => {}
         }
         if self.network_change != NetworkChange::KeepPlan {
             gap = std::time::Duration::ZERO;
@@ -112,8 +112,8 @@ impl ReconnectRules {
         if let Some(rule) = self.circuit_breaker {
             longest = longest.map(|longest| longest.max(rule.open.get()));
         }
-        // A canary is an attempt more than the rotation needs; the others may keep it from trying at all, or for a time that
-        // depends on what happened before, or on how long it takes to find out that a network carries nothing.
+        // A canary is an attempt more than the rotation needs; the others may keep it from trying at all, or for a time
+        // that depends on what happened before, or on how long it takes to find out that a network carries nothing.
         let is_uncertain = self.network_change == NetworkChange::Canary
             || self.give_up.is_some()
             || self.when_hidden == WhenHidden::Pause

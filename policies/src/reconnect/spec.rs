@@ -12,9 +12,9 @@ use crate::{Bounds, PolicyRng, Problem, Promises};
 
 /// A reconnect policy's waits as data, in the same form as [`HeartbeatSpec`](crate::HeartbeatSpec).
 ///
-/// All of them go to the next server after a failed attempt, or where the service was found dead, and stay with the same
-/// one after any other loss of a connection. Asked again before the attempt has begun, they keep to the time they named
-/// first.
+/// All of them go to the next server after a failed attempt, or where the service was found dead, and stay with the
+/// same one after any other loss of a connection. Asked again before the attempt has begun, they keep to the time they
+/// named first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -29,12 +29,12 @@ pub enum ReconnectSpec {
     Exponential(Exponential),
     /// Waits that are written down one by one.
     Steps(Steps),
-    /// As `exponential`, but after a connection that was left on purpose no attempt is made until something else wakes the
-    /// client, such as a push service.
+    /// As `exponential`, but after a connection that was left on purpose no attempt is made until something else wakes
+    /// the client, such as a push service.
     OnCall(Exponential),
     /// Gojek's Courier: random waits first, then doubled ones.
     CourierRetry(CourierRetry),
-    /// Rails' ActionCable: a monitor that looks in from time to time.
+    /// Rails' `ActionCable`: a monitor that looks in from time to time.
     ActioncablePoll(ActioncablePoll),
     /// Mars: waits by how active the application is, counted from the last attempt's start.
     MarsLonglinkMonitor(MarsLonglinkMonitor),

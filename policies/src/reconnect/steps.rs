@@ -1,4 +1,5 @@
-//! Waits that are written down one by one: the ladders of SignalR, Phoenix, microG and Smack, and a fixed delay with jitter.
+//! Waits that are written down one by one: the ladders of `SignalR`, Phoenix, microG and Smack, and a fixed delay with
+//! jitter.
 
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ const WAITS_MAX: usize = 1_000;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Steps {
-    /// The nominal waits, 1 to 1000 of them. Where the last one is repeated it is longer than 0: that would be `immediate`
-    /// under another name.
+    /// The nominal waits, 1 to 1000 of them. Where the last one is repeated it is longer than 0: that would be
+    /// `immediate` under another name.
     pub waits: Vec<Delay>,
     /// What comes after the last one. Default `repeat-last`.
     #[serde(default)]
@@ -54,7 +55,7 @@ pub enum Then {
     /// The last wait, again and again.
     #[default]
     RepeatLast,
-    /// Nothing: the client stays disconnected until something else brings it back (SignalR).
+    /// Nothing: the client stays disconnected until something else brings it back (`SignalR`).
     GiveUp,
 }
 

@@ -1,4 +1,5 @@
-//! A server's word not to come back before a time (HTTP's `Retry-After` and its like): a lower bound to which waits add.
+//! A server's word not to come back before a time (HTTP's `Retry-After` and its like): a lower bound to which waits
+//! add.
 
 use crate::{Reconnect, ReconnectEvent, Time, Verdict};
 
@@ -39,7 +40,7 @@ impl Reconnect for Directed {
         let Verdict::TryAfter { wait, server } = verdict else { return verdict };
         let Some(until) = self.until else { return verdict };
         // What the policy would have waited comes on top: else all whom the server sent away would be back together.
-        let due = *self.due.get_or_insert(until.max(now) + wait);
+        let due = *self.due.get_or_insert_with(|| until.max(now) + wait);
         Verdict::TryAfter { wait: wait.max(due.since(now)), server }
     }
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Reconnect, ReconnectEvent, Time, Verdict};
 
-/// What another network means. Any number of changes between two attempts hasten one attempt, and losing the network is no
-/// change: there is nothing to try on.
+/// What another network means. Any number of changes between two attempts hasten one attempt, and losing the network is
+/// no change: there is nothing to try on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -18,8 +18,8 @@ pub enum NetworkChange {
     /// The waits begin anew, with an attempt at once: what failed on the old network says nothing of this one (source
     /// documents 002 and 003, microG).
     AtOnce,
-    /// One attempt at once that is none to the waits: if it fails, they go on as if it had not been (Chromium's GCM client,
-    /// connection_factory_impl.cc).
+    /// One attempt at once that is none to the waits: if it fails, they go on as if it had not been (Chromium's GCM
+    /// client, `connection_factory_impl.cc`).
     Canary,
 }
 

@@ -8,9 +8,9 @@ use crate::{
     unit::{Delay, Span},
 };
 
-/// When an attempt is due, the client first finds out whether the network carries anything, by a packet that costs less than
-/// an attempt, and goes on asking until it does. On a network that carries nothing reconnecting "never helps however often"
-/// (source document 002, 12.2, whose own mechanism is an image; a name lookup is the natural reading).
+/// When an attempt is due, the client first finds out whether the network carries anything, by a packet that costs less
+/// than an attempt, and goes on asking until it does. On a network that carries nothing reconnecting "never helps
+/// however often" (source document 002, 12.2, whose own mechanism is an image; a name lookup is the natural reading).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]

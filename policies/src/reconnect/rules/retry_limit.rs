@@ -10,8 +10,8 @@ use crate::{
     unit::{Fraction, Span},
 };
 
-/// Limits retries. The first attempt after the loss of a connection is a request, and so is the very first of all; one that
-/// follows on a failed attempt is a retry, and made only if the limit allows it.
+/// Limits retries. The first attempt after the loss of a connection is a request, and so is the very first of all; one
+/// that follows on a failed attempt is a retry, and made only if the limit allows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -49,16 +49,16 @@ pub enum Denied {
 }
 
 /// Finagle's retry budget (Finagle's blog; `tower::retry::Budget` is the same): within any `ttl` no more retries than
-/// `ratio` of the requests in it and a reserve of `reserve_per_s` for each of its seconds. Reckoned in tenths of `ttl`, on
-/// the safe side.
+/// `ratio` of the requests in it and a reserve of `reserve_per_s` for each of its seconds. Reckoned in tenths of `ttl`,
+/// on the safe side.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RetryBudget {
     /// How long a request counts. Default 10 s.
     pub ttl: Span,
-    /// Retries that are always allowed, a second. Default 10: for a server's clients; for a single connection's it is no
-    /// limit at all.
+    /// Retries that are always allowed, a second. Default 10: for a server's clients; for a single connection's it is
+    /// no limit at all.
     pub reserve_per_s: f64,
     /// Retries for each request. Default 0.2.
     pub ratio: Fraction,
@@ -70,8 +70,8 @@ impl Default for RetryBudget {
     }
 }
 
-/// AWS' retry quota (aws-sdk-js-v3, issue 1258): a retry takes its cost from a bucket, and fails fast where that holds too
-/// little; its success gives the cost back, that of a request 1.
+/// AWS' retry quota (aws-sdk-js-v3, issue 1258): a retry takes its cost from a bucket, and fails fast where that holds
+/// too little; its success gives the cost back, that of a request 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -90,8 +90,8 @@ impl Default for RetryQuota {
     }
 }
 
-/// gRPC's retry throttle (proposal A6, from memory: not verified against its text): a failure takes 1 token, a success gives
-/// `token_ratio`, and retries are allowed while there are more than half of `max_tokens`.
+/// gRPC's retry throttle (proposal A6, from memory: not verified against its text): a failure takes 1 token, a success
+/// gives `token_ratio`, and retries are allowed while there are more than half of `max_tokens`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -149,8 +149,8 @@ pub(super) struct Limited {
     account: Account,
     /// Why the last attempt failed; `None`: the next one is a request.
     failure: Option<AttemptFailure>,
-    /// When a request of its own is due, in place of the retry that was denied.
-    fresh: Option<Time>,
+    /// When a retry was denied: whatever the next attempt is, it is a request.
+    denied_at: Option<Time>,
 }
 
 impl Limited {
@@ -160,7 +160,7 @@ impl Limited {
             LimitBy::Quota(rule) => Account::Quota { rule, left: rule.capacity, spent: 0 },
             LimitBy::Throttle(rule) => Account::Throttle { rule, tokens: f64::from(rule.max_tokens) },
         };
-        Self { inner, denied: rule.denied, account, failure: None, fresh: None }
+        Self { inner, denied: rule.denied, account, failure: None, denied_at: None }
     }
 }
 
@@ -168,9 +168,9 @@ impl Reconnect for Limited {
     fn on_event(&mut self, now: Time, event: &ReconnectEvent) {
         match event {
             ReconnectEvent::AttemptStarted { .. } => {
-                let retry = self.failure.take().filter(|_| self.fresh.is_none());
+                let retry = self.failure.take().filter(|_| self.denied_at.is_none());
                 self.account.start(now, retry);
-                self.fresh = None;
+                self.denied_at = None;
             }
             ReconnectEvent::AttemptFailed(failure) => {
                 self.failure = Some(*failure);
@@ -185,14 +185,14 @@ impl Reconnect for Limited {
     fn next(&mut self, now: Time) -> Verdict {
         let verdict = self.inner.next(now);
         let (Verdict::TryAfter { wait, server }, Some(failure)) = (verdict, self.failure) else { return verdict };
-        if self.fresh.is_none() && self.account.allows(now + wait, failure) {
+        if self.denied_at.is_none() && self.account.allows(now + wait, failure) {
             return verdict;
         }
+        let denied_at = *self.denied_at.get_or_insert(now);
         match self.denied {
             Denied::Stop => Verdict::Stop,
             Denied::FreshAfter(span) => {
-                let due = *self.fresh.get_or_insert(now + span.get());
-                Verdict::TryAfter { wait: wait.max(due.since(now)), server }
+                Verdict::TryAfter { wait: wait.max((denied_at + span.get()).since(now)), server }
             }
         }
     }
@@ -227,7 +227,7 @@ impl Account {
         match self {
             Self::Budget(budget) => budget.count(now, retry.is_some()),
             Self::Quota { rule, left, spent } => {
-                // Something else may have started a retry that was not allowed.
+                // A retry that something else began before it was asked for may cost more than there is.
                 *spent = retry.map_or(0, |failure| rule.cost_after(failure)).min(*left);
                 *left -= *spent;
             }
@@ -311,5 +311,73 @@ impl Budget {
         let (requests, retries) = &mut self.counts[tenth as usize % TENTHS];
         let count = if is_retry { retries } else { requests };
         *count = count.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{LossReason, reconnect::Ended};
+
+    proptest! {
+        /// Invariant 26.
+        #[test]
+        fn in_no_window_are_there_more_retries_than_the_budget_has(
+            steps in prop::collection::vec((0_u64..3_000, any::<bool>()), 1..300),
+            reserve_tenths in 0_u32..30,
+            ratio in 0.0..=1.0,
+        ) {
+            let ttl = Span::secs(10);
+            let reserve_per_s = f64::from(reserve_tenths) / 10.0;
+            let rule = RetryBudget { ttl, reserve_per_s, ratio: Fraction::new(ratio).unwrap() };
+            let limit = RetryLimit { by: LimitBy::Budget(rule), denied: Denied::Stop };
+            let waits = crate::reconnect::fixed_delay::ConstantDelay::new(Duration::ZERO);
+            let mut policy = Limited::new(Box::new(waits), &limit);
+            let (mut now, mut requests, mut retries) = (Time::ZERO, Vec::new(), Vec::new());
+            let attempt = ReconnectEvent::AttemptStarted { server: 0 };
+            for (pause_ms, comes_up) in steps {
+                // A request, and then as many retries as are allowed, up to three.
+                now += Duration::from_millis(pause_ms);
+                requests.push(now);
+                policy.on_event(now, &attempt);
+                for _ in 0..3 {
+                    policy.on_event(now, &ReconnectEvent::AttemptFailed(AttemptFailure::Refused));
+                    if policy.next(now) == Verdict::Stop {
+                        break;
+                    }
+                    now += Duration::from_millis(pause_ms / 10);
+                    retries.push(now);
+                    policy.on_event(now, &attempt);
+                }
+                if comes_up {
+                    policy.on_event(now, &ReconnectEvent::Connected);
+                }
+                policy.on_event(now, &ReconnectEvent::Lost(Ended::Transport(LossReason::Reset)));
+                policy.failure = None;
+            }
+            for (last, end) in retries.iter().enumerate() {
+                let within = |at: &&Time| end.since(**at) < ttl.get() && **at <= *end;
+                let made = retries[..=last].iter().filter(within).count() as f64;
+                let allowed = ratio * requests.iter().filter(within).count() as f64 + reserve_per_s * 10.0;
+                prop_assert!(made <= allowed + 1e-9, "{made} retries of {allowed} until {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_budget_of_a_fifth_gives_one_retry_for_five_requests() {
+        let rule = RetryBudget { reserve_per_s: 0.0, ..RetryBudget::default() };
+        let mut budget = Budget::new(rule);
+        let at = Time::from_secs;
+        for second in 0..5 {
+            assert!(!budget.allows(at(second)), "{second}");
+            budget.count(at(second), false);
+        }
+        assert!(budget.allows(at(4)));
+        budget.count(at(4), true);
+        assert!(!budget.allows(at(4)));
+        assert!(!budget.allows(at(100)), "what it was owed is forgotten too");
     }
 }

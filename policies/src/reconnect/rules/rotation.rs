@@ -18,8 +18,8 @@ pub enum Rotation {
     Stay,
     /// After a failure the next one, after a loss the first of the list (Courier).
     FromFirst,
-    /// The next one, always, and at once; only when each has been tried once does it wait (NATS, ZooKeeper). The server of
-    /// a connection that is lost counts as tried.
+    /// The next one, always, and at once; only when each has been tried once does it wait (NATS, `ZooKeeper`). The
+    /// server of a connection that is lost counts as tried.
     FullPass(FullPass),
 }
 
@@ -28,7 +28,7 @@ pub enum Rotation {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct FullPass {
-    /// Before each attempt within the pass, wait a random time up to this (ZooKeeper: 1 s). Default 0.
+    /// Before each attempt within the pass, wait a random time up to this (`ZooKeeper`: 1 s). Default 0.
     pub between: Delay,
 }
 

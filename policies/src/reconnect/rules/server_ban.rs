@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::problem;
 use crate::{Problem, Reconnect, ReconnectEvent, ServerChoice, Time, Verdict, unit::Span};
 
-/// Mars' ban of addresses (Mars at 6aa5b56, `simple_ipport_sort.cc`): of each server the last 8 results are kept; one with
-/// at least `failures` failures among them is banned for `ban` from its last failure, and for `ban` longer for each failure
-/// beyond those at the end of the list, at most `longest`. A result of the same kind within 10 s of the one before does not
-/// count; a list without a new result for 24 h is void. Lists are kept for each of the last 4 networks. Where all servers are
-/// banned, the attempt waits for the first ban that ends: the source leaves that open.
+/// Mars' ban of addresses (Mars at 6aa5b56, `simple_ipport_sort.cc`): of each server the last 8 results are kept; one
+/// with at least `failures` failures among them is banned for `ban` from its last failure, and for `ban` longer for
+/// each failure beyond those at the end of the list, at most `longest`. A result of the same kind within 10 s of the
+/// one before does not count; a list without a new result for 24 h is void. Lists are kept for each of the last 4
+/// networks. Where all servers are banned, the attempt waits for the first ban that ends: the source leaves that open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
