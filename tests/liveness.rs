@@ -108,7 +108,7 @@ fn in_deaf_server_only_the_application_is_noticed_to_be_deaf() {
                 let fixed = spec.fixed(&world.bounds());
                 Some(fixed.interval.get() + fixed.timeout.get())
             }
-            HeartbeatSpec::None | HeartbeatSpec::TcpKeepalive(_) | HeartbeatSpec::LeaveWhenQuiet(_) => None,
+            _ => None,
         };
         for seed in 0..4 {
             let outcome = go(&world, seed);

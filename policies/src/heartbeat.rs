@@ -1,10 +1,15 @@
 //! The heartbeat contract: events in, actions out, a deadline to be woken at. The policies themselves are one file each
 //! below this module.
 
+mod composed;
 mod fixed;
 mod idle;
+mod judge;
 mod leave;
 mod oracle;
+mod pace;
+mod schedule;
+mod search;
 mod spec;
 mod tcp_keepalive;
 
@@ -13,10 +18,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    fixed::{FirstBeat, Fixed, LateReply},
-    idle::{Anchor, Idle},
-    leave::LeaveWhenQuiet,
+    composed::{Composed, Occasion, WhenDead},
+    fixed::Fixed,
+    idle::Idle,
+    judge::{Evidence, Feed, Judges, LateReply, Reply, Silence, Unanswered},
+    leave::{Leave, LeaveWhenQuiet},
     oracle::Oracle,
+    pace::Pace,
+    schedule::{Anchor, FirstBeat, Grid, ScheduleSpec, Threshold},
+    search::{Adopt, Rule, Search, TestOn, When},
     spec::HeartbeatSpec,
     tcp_keepalive::TcpKeepalive,
 };
@@ -102,6 +112,20 @@ pub enum Event {
     },
     /// The probe connection is gone, or did not come up, and not by this policy's doing.
     ProbeLost,
+}
+
+impl Event {
+    /// Whether something that the peer's application sent has arrived.
+    pub const fn is_reception(&self) -> bool {
+        matches!(
+            self,
+            Self::BytesReceived
+                | Self::Acknowledged
+                | Self::HeartbeatReply { .. }
+                | Self::PeerPing
+                | Self::DirectedInterval(_)
+        )
+    }
 }
 
 /// How visible the application is to its user.

@@ -27,7 +27,7 @@ pub mod unit;
 
 pub use heartbeat::{Action, AppState, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason};
 pub use network::{Network, NetworkKind};
-pub use promise::{AttemptLimit, Bounds, Promises};
+pub use promise::{AttemptLimit, Bounds, Promises, ServerPings};
 pub use reconnect::{AttemptFailure, Reconnect, ReconnectEvent, ReconnectRules, ReconnectSpec, ServerChoice, Verdict};
 pub use server::{CloseReason, ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId};
 pub use strategy::{Problem, StrategySpec};

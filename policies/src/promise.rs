@@ -21,6 +21,17 @@ pub struct Bounds {
     pub silent_app: bool,
     /// The host is steady: it runs every timer when it is due, and is never killed.
     pub steady_host: bool,
+    /// The server asks clients whether they live, this often; `None`: it only answers.
+    pub server_pings: Option<ServerPings>,
+}
+
+/// A server that asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerPings {
+    /// The longest time between two pings of a session, answers included.
+    pub interval: Duration,
+    /// How long it waits for an answer before it closes the session; `None`: for ever.
+    pub timeout: Option<Duration>,
 }
 
 /// What a policy guarantees within [`Bounds`].

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bounds, HeartbeatSpec, PolicyRng, Promises, Reconnect, ReconnectRules, ReconnectSpec, ServerSpec, unit::Span,
+    Bounds, HeartbeatSpec, PolicyRng, Promises, Reconnect, ReconnectRules, ReconnectSpec, ServerSpec,
+    unit::{Span, format_duration},
 };
 
 /// What a client and its server do to keep a long-lived connection alive.
@@ -95,19 +96,18 @@ impl StrategySpec {
         self.reconnect_rules.wrap(self.reconnect.build(waits), self.reconnect.reset(), servers, rules)
     }
 
+    /// What the reconnect policy under its rules guarantees within `bounds`, once the connection is known to be gone.
+    pub fn reconnect_promises(&self, bounds: &Bounds) -> Promises {
+        let pace = self.reconnect_rules.pace(self.reconnect.pace(), bounds.servers);
+        pace.promises(bounds, self.connect_timeout.get())
+    }
+
     /// A server that closes idle sessions must be more patient than its clients are quiet (source document 000).
     fn reaper_problem(&self) -> Option<Problem> {
-        let quiet = match &self.heartbeat {
-            HeartbeatSpec::Fixed(spec) => spec.interval,
-            HeartbeatSpec::Idle(spec) => spec.threshold,
-            // They send nothing by themselves, or nothing known before the environment is.
-            HeartbeatSpec::None
-            | HeartbeatSpec::TcpKeepalive(_)
-            | HeartbeatSpec::Oracle(_)
-            | HeartbeatSpec::LeaveWhenQuiet(_) => return None,
-        };
+        let quiet = self.heartbeat.announced_interval()?;
         let ServerSpec::IdleReaper(reaper) = &self.server else { return None };
-        (reaper.idle <= quiet).then(|| {
+        (reaper.idle.get() <= quiet).then(|| {
+            let quiet = format_duration(quiet);
             Problem::new(
                 "server.idle-reaper.idle",
                 format!("the server closes sessions idle for {}, but clients beat only every {quiet}", reaper.idle),
@@ -123,8 +123,7 @@ impl StrategySpec {
             // Late timers make everything late and crowd together, and a policy that begins anew has forgotten what it did.
             return Promises { no_false_alarm: heartbeat.no_false_alarm, ..Promises::default() };
         }
-        let pace = self.reconnect_rules.pace(self.reconnect.pace(), bounds.servers);
-        let reconnect = pace.promises(bounds, self.connect_timeout.get());
+        let reconnect = self.reconnect_promises(bounds);
         // When the network comes back, the client may still hold a dead connection that it has to notice first.
         let reconnects_within =
             heartbeat.detects_within.zip(reconnect.reconnects_within).map(|(detect, reconnect)| detect + reconnect);

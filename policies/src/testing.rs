@@ -23,6 +23,7 @@ pub(crate) fn bounds() -> Bounds {
         servers: 1,
         silent_app: true,
         steady_host: true,
+        server_pings: None,
     }
 }
 

@@ -1,15 +1,16 @@
-//! Tries to break the policies' promises and their side of the host's contract, with a host that knows no packets: a
-//! path is a function from the time a heartbeat is sent to the time its reply arrives. The simulator puts the same
-//! promises to a harder test.
+//! Tries to break the policies' promises and their side of the host's contract, with a host that knows no packets: a path
+//! is a function from the time a heartbeat is sent to the time its reply arrives. The simulator puts the same promises to
+//! a harder test.
 
 use std::{collections::VecDeque, time::Duration};
 
 use cardiogram_policies::{
-    Action, AttemptFailure, Bounds, Event, Heartbeat, HeartbeatSpec, LossReason, Network, PolicyRng, ReconnectEvent,
-    ReconnectSpec, ServerChoice, Time, Verdict,
-    heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, Oracle, TcpKeepalive},
-    reconnect::{DelayFrom, Ended, Exponential, FixedDelay, Jitter, Reset},
-    unit::{Fraction, Span},
+    Action, Bounds, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason, Network, PolicyRng, ServerPings, Time,
+    heartbeat::{
+        Adopt, Anchor, Composed, Evidence, Feed, FirstBeat, Fixed, Grid, Idle, Judges, LateReply, Leave, Oracle, Reply,
+        Rule, ScheduleSpec, Search, Silence, TcpKeepalive, TestOn, Threshold, Unanswered, When, WhenDead,
+    },
+    unit::{Delay, Span},
 };
 use proptest::prelude::*;
 use rand_chacha::{
@@ -23,7 +24,8 @@ fn rng(seed: u64) -> PolicyRng {
     Box::new(ChaCha8Rng::seed_from_u64(seed))
 }
 
-fn bounds(rtt_max: Duration) -> Bounds {
+/// A path without losses, to a server that pings every `pings_s` seconds, if at all.
+fn bounds(rtt_max: Duration, pings_s: Option<u64>) -> Bounds {
     Bounds {
         rtt_max,
         loss_free: true,
@@ -32,6 +34,10 @@ fn bounds(rtt_max: Duration) -> Bounds {
         servers: 1,
         silent_app: true,
         steady_host: true,
+        server_pings: pings_s.map(|secs| {
+            let interval = Duration::from_secs(secs);
+            ServerPings { interval, timeout: Some(interval) }
+        }),
     }
 }
 
@@ -56,6 +62,75 @@ fn any_idle() -> impl Strategy<Value = HeartbeatSpec> {
     )
 }
 
+/// A judge of each kind or none, over a schedule of any kind: most of what can be composed.
+fn any_composed() -> impl Strategy<Value = HeartbeatSpec> {
+    let anchor = prop::sample::select(vec![
+        Anchor::Tx,
+        Anchor::Rx,
+        Anchor::Either,
+        Anchor::Each,
+        Anchor::Reply,
+        Anchor::Acknowledged,
+        Anchor::TxOnceHeard,
+    ]);
+    let evidence = prop::sample::select(vec![Evidence::Reply, Evidence::Acknowledged, Evidence::Any]);
+    let feed = prop::sample::select(vec![Feed::Any, Feed::Pings, Feed::Replies]);
+    let schedule = (1_000_u64..600_000, 0.1..1.0, 0_u8..5, anchor).prop_map(|(ms, share, kind, anchor)| {
+        let (interval, shortest) = (Span::millis(ms), Span::millis((ms as f64 * share) as u64));
+        match kind {
+            0 => ScheduleSpec::PeerSends,
+            1 => ScheduleSpec::Grid(Grid { interval, shortest: Some(shortest), first_beat: FirstBeat::Interval }),
+            2 => ScheduleSpec::Grid(Grid { interval, shortest: None, first_beat: FirstBeat::RandomPhase }),
+            _ => ScheduleSpec::Idle(Threshold { threshold: interval, anchor }),
+        }
+    });
+    let reply = (1_u64..100_000, 1_u32..4, evidence).prop_map(|(ms, misses, evidence)| Reply {
+        timeout: Span::millis(ms),
+        misses,
+        evidence,
+        late_reply: LateReply::Counts,
+    });
+    let silence = (1_u64..1_000_000, feed, any::<bool>()).prop_map(|(ms, fed_by, while_awaiting)| Silence {
+        limit: Span::millis(ms),
+        fed_by,
+        while_awaiting,
+    });
+    let unanswered = (1_u64..100_000).prop_map(|ms| Unanswered { limit: Span::millis(ms) });
+    let judges = (prop::option::of(reply), prop::option::of(silence), prop::option::of(unanswered));
+    let rule =
+        prop::sample::select(vec![Rule::Linear, Rule::Halving, Rule::Binary, Rule::Exponential, Rule::Composite]);
+    let search = (1_u64..10, 0_u64..20, rule, any::<bool>()).prop_map(|(min, range, rule, probes)| Search {
+        rule,
+        min: Span::secs(60 * min),
+        max: Span::secs(60 * (min + range)),
+        step: None,
+        granularity: None,
+        failures: 1,
+        margin: Delay::ZERO,
+        on: if probes { TestOn::Probe } else { TestOn::Session },
+        adopt: Adopt::AtOnce,
+        confirm: false,
+        when: When::Always,
+        short_beats: 0,
+        relearn_after: Some(2),
+        failures_add_up: false,
+        relearn_every: None,
+    });
+    let ends = prop::sample::select(vec![WhenDead::GiveUp, WhenDead::GiveUp, WhenDead::Diagnose, WhenDead::Race]);
+    (schedule, judges, prop::option::weighted(0.2, search), ends, 0_u8..8)
+        .prop_map(|(schedule, (reply, silence, unanswered), search, when_dead, leaves)| {
+            let leave = (leaves == 0).then(|| Leave { age: Some(Span::secs(500)), ..Leave::default() });
+            HeartbeatSpec::Composed(Box::new(Composed {
+                judge: Judges { reply, silence, unanswered },
+                search,
+                when_dead,
+                leave,
+                ..Composed::new(schedule)
+            }))
+        })
+        .prop_filter("parts that contradict each other", |spec| spec.problems().is_empty())
+}
+
 fn any_heartbeat() -> impl Strategy<Value = HeartbeatSpec> {
     prop_oneof![
         1 => Just(HeartbeatSpec::None),
@@ -63,6 +138,7 @@ fn any_heartbeat() -> impl Strategy<Value = HeartbeatSpec> {
         1 => Just(HeartbeatSpec::Oracle(Oracle::default())),
         4 => any_fixed(),
         4 => any_idle(),
+        8 => any_composed(),
     ]
 }
 
@@ -72,9 +148,11 @@ struct Life {
     given_up: Option<Time>,
 }
 
-/// One connection from time zero to `end`. Replies take up to `rtt_max` and keep their order; a heartbeat sent at or
-/// after `cut` gets none.
-fn live(policy: &mut dyn Heartbeat, rtt_max: Duration, cut: Option<Time>, end: Time, seed: u64) -> Life {
+/// One connection from time zero to `end`. Replies take up to `rtt_max` and keep their order; a heartbeat sent at or after
+/// `cut` gets none.
+fn live(policy: &mut dyn Heartbeat, bounds: &Bounds, cut: Option<Time>, end: Time, seed: u64) -> Life {
+    let rtt_max = bounds.rtt_max;
+    let mut ping = bounds.server_pings.map(|pings| Time::ZERO + pings.interval);
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
     let mut replies: VecDeque<(Time, u32, Duration)> = VecDeque::new();
     let mut life = Life { beats: Vec::new(), given_up: None };
@@ -96,6 +174,13 @@ fn live(policy: &mut dyn Heartbeat, rtt_max: Duration, cut: Option<Time>, end: T
                         replies.push_back((arrival, id, arrival.since(now)));
                     }
                 }
+                Action::AskTransport => policy.on_event(now, &Event::TransportHeard { ago: Duration::ZERO }),
+                Action::OpenProbe => policy.on_event(now, &Event::ProbeConnected),
+                // The probe's path is as good as the session's.
+                Action::SendProbe { id } if cut.is_none_or(|cut| now < cut) => {
+                    policy.on_event(now, &Event::ProbeReply { id, rtt: Duration::ZERO });
+                }
+                Action::GiveUp(GiveUp::Done) => return life,
                 Action::GiveUp(_) => {
                     life.given_up = Some(now);
                     assert_eq!(policy.deadline(), None, "a connection that was given up needs no timer");
@@ -105,11 +190,17 @@ fn live(policy: &mut dyn Heartbeat, rtt_max: Duration, cut: Option<Time>, end: T
             }
         }
         let arrival = replies.front().map(|&(arrival, ..)| arrival);
-        let Some(next) = arrival.into_iter().chain(policy.deadline()).min().filter(|next| *next <= end) else {
-            return life;
-        };
+        // A ping that was sent before the cut.
+        ping = ping.filter(|ping| cut.is_none_or(|cut| *ping < cut));
+        let next = arrival.into_iter().chain(policy.deadline()).chain(ping).min();
+        let Some(next) = next.filter(|next| *next <= end) else { return life };
         assert!(next > now || arrival == Some(next), "a polled deadline is gone or in the future");
         now = next;
+        if ping == Some(now) {
+            policy.on_event(now, &Event::PeerPing);
+            policy.on_event(now, &Event::BytesWritten);
+            ping = bounds.server_pings.map(|pings| now + pings.interval);
+        }
         // Packets come before timers.
         if arrival == Some(now) {
             let (_, id, rtt) = replies.pop_front().expect("there is a first reply");
@@ -121,20 +212,21 @@ fn live(policy: &mut dyn Heartbeat, rtt_max: Duration, cut: Option<Time>, end: T
 proptest! {
     #[test]
     fn a_permanent_break_is_detected_within_the_promised_time(
-        spec in prop_oneof![any_fixed(), any_idle()],
+        spec in prop_oneof![any_fixed(), any_idle(), any_composed(), any_composed()],
+        pings_s in prop::option::of(1_u64..300),
         rtt_ms in prop_oneof![0_u64..500, 0_u64..600_000],
         cut_at in 0.0..20.0,
         seed: u64,
     ) {
         prop_assert_eq!(spec.problems(), Vec::new());
-        let bounds = bounds(Duration::from_millis(rtt_ms));
+        let bounds = bounds(Duration::from_millis(rtt_ms), pings_s);
         let promises = spec.promises(&bounds);
         let Some(detects_within) = promises.detects_within else { return Ok(()) };
         // At any phase of the first twenty or so beats.
         let cut = Time::ZERO + Duration::from_micros((detects_within.as_micros() as f64 * cut_at) as u64);
         let mut policy = spec.build(&bounds, rng(seed));
         let end = cut + detects_within + Duration::from_secs(1);
-        let life = live(&mut *policy, bounds.rtt_max, Some(cut), end, seed);
+        let life = live(&mut *policy, &bounds, Some(cut), end, seed);
         let given_up = life.given_up;
         prop_assert!(given_up.is_some_and(|at| at <= cut + detects_within), "cut at {cut}, given up at {given_up:?}");
         prop_assert!(!promises.no_false_alarm || given_up >= Some(cut));
@@ -144,15 +236,17 @@ proptest! {
     fn a_healthy_path_raises_no_alarm_and_costs_no_more_beats_than_promised(
         spec in any_heartbeat(),
         rtt_ms in prop_oneof![0_u64..500, 0_u64..600_000],
+        pings_s in prop::option::of(1_u64..300),
         beats in 1_u32..200,
         seed: u64,
     ) {
-        let bounds = bounds(Duration::from_millis(rtt_ms));
+        let bounds = bounds(Duration::from_millis(rtt_ms), pings_s);
         let promises = spec.promises(&bounds);
-        let per_hour = promises.heartbeats_per_hour.expect("every built-in heartbeat limits its beats");
-        let end = Time::ZERO + Duration::from_hours(1) / per_hour.max(1) * beats;
-        let life = live(&mut *spec.build(&bounds, rng(seed)), bounds.rtt_max, None, end, seed);
+        let per_hour = promises.heartbeats_per_hour;
+        let end = Time::ZERO + Duration::from_hours(1) / per_hour.unwrap_or(10).max(1) * beats;
+        let life = live(&mut *spec.build(&bounds, rng(seed)), &bounds, None, end, seed);
         prop_assert!(!promises.no_false_alarm || life.given_up.is_none());
+        let Some(per_hour) = per_hour else { return Ok(()) };
         // From each beat on: a window that holds the most begins with one.
         for (first, begin) in life.beats.iter().enumerate() {
             let within = life.beats.partition_point(|at| *at <= *begin + Duration::from_hours(1)) - first;
@@ -166,7 +260,7 @@ proptest! {
         happenings in prop::collection::vec((0_u64..100_000, 0_u8..9), 1..200),
         seed: u64,
     ) {
-        let mut policy = spec.build(&bounds(Duration::from_secs(1)), rng(seed));
+        let mut policy = spec.build(&bounds(Duration::from_secs(1), None), rng(seed));
         let (mut now, mut connected, mut next_id, mut suspected) = (Time::ZERO, false, 0, false);
         for (gap_ms, what) in happenings {
             let happens = now + Duration::from_millis(gap_ms);
@@ -208,15 +302,17 @@ fn perform(
     suspected: &mut bool,
 ) -> Result<(), TestCaseError> {
     while let Some(action) = policy.poll(now) {
-        prop_assert!(*connected, "{action:?} without a connection");
+        prop_assert!(*connected || action == Action::Remember, "{action:?} without a connection");
         match action {
             Action::SendHeartbeat { id } => {
                 prop_assert_eq!(id, *next_id);
                 *next_id += 1;
                 policy.on_event(now, &Event::BytesWritten);
             }
+            Action::AskTransport => policy.on_event(now, &Event::TransportHeard { ago: Duration::ZERO }),
             Action::Suspect => prop_assert!(!std::mem::replace(suspected, true)),
             Action::Trust => prop_assert!(std::mem::replace(suspected, false)),
+            Action::GiveUp(GiveUp::Done) => *connected = false,
             Action::GiveUp(_) => {
                 prop_assert!(*suspected, "what is given up was suspected");
                 *connected = false;
@@ -225,90 +321,4 @@ fn perform(
         }
     }
     Ok(())
-}
-
-fn any_reconnect() -> impl Strategy<Value = ReconnectSpec> {
-    let jitter = prop_oneof![
-        Just(Jitter::None),
-        Just(Jitter::Full),
-        Just(Jitter::Equal),
-        Just(Jitter::Decorrelated),
-        (0.0..=1.0).prop_map(|share| Jitter::Proportional(Fraction::new(share).expect("a share"))),
-    ];
-    let delay_from = prop_oneof![Just(DelayFrom::Failure), Just(DelayFrom::AttemptStart)];
-    let reset = prop_oneof![Just(Reset::Connected), (1_u64..60).prop_map(|secs| Reset::Uptime(Span::secs(secs)))];
-    let exponential = (1_u64..10_000, 1_u64..100, 1.0..=10.0, jitter, delay_from, reset).prop_map(
-        |(base_ms, times, factor, jitter, delay_from, reset)| {
-            let (base, cap) = (Span::millis(base_ms), Span::millis(base_ms * times));
-            ReconnectSpec::Exponential(Exponential {
-                base,
-                factor,
-                cap,
-                jitter,
-                delay_from,
-                reset,
-                ..Exponential::default()
-            })
-        },
-    );
-    let fixed = (1_u64..60_000).prop_map(|ms| ReconnectSpec::FixedDelay(FixedDelay { delay: Span::millis(ms) }));
-    prop_oneof![1 => Just(ReconnectSpec::Immediate), 2 => fixed, 6 => exponential]
-}
-
-proptest! {
-    /// Servers refuse, time out, or accept and drop, as they like, until `usable`; from then on one of them is good.
-    #[test]
-    fn attempts_keep_their_distance_and_end_in_a_session(
-        spec in any_reconnect(),
-        servers in 1_u32..5,
-        good in 0_u32..5,
-        usable_s in 0_u64..600,
-        seed: u64,
-    ) {
-        prop_assert_eq!(spec.problems(), Vec::new());
-        let connect_timeout = Duration::from_secs(10);
-        let bounds = Bounds { servers, ..bounds(Duration::from_millis(100)) };
-        let promises = spec.promises(&bounds, connect_timeout);
-        let reconnects_within = promises.reconnects_within.expect("promised where nothing is lost");
-        let usable = Time::from_secs(usable_s);
-        let good = good % servers;
-        let mut chance = ChaCha8Rng::seed_from_u64(seed);
-        let mut policy = spec.build(rng(seed));
-        let (mut now, mut server, mut last_attempt) = (Time::ZERO, 0, None::<Time>);
-        loop {
-            if let (Some(last), Some(limit)) = (last_attempt, promises.attempts) {
-                prop_assert_eq!(limit.count, 1);
-                prop_assert!(now >= last + limit.window, "attempts at {last} and {now}");
-            }
-            last_attempt = Some(now);
-            policy.on_event(now, &ReconnectEvent::AttemptStarted { server });
-            if server == good && now >= usable {
-                now += bounds.handshake_max;
-                break;
-            }
-            match chance.next_u64() % 4 {
-                // Nothing but silence once there is nothing left to hope for: what costs most time.
-                kind if now >= usable || kind < 2 => {
-                    now += connect_timeout;
-                    policy.on_event(now, &ReconnectEvent::AttemptFailed(AttemptFailure::Timeout));
-                }
-                2 => {
-                    now += Duration::from_millis(50);
-                    policy.on_event(now, &ReconnectEvent::AttemptFailed(AttemptFailure::Refused));
-                }
-                _ => {
-                    now += Duration::from_millis(50);
-                    policy.on_event(now, &ReconnectEvent::Connected);
-                    now += Duration::from_millis(chance.next_u64() % 20_000).min(usable.since(now));
-                    policy.on_event(now, &ReconnectEvent::Lost(Ended::Transport(LossReason::Reset)));
-                }
-            }
-            let Verdict::TryAfter { wait, server: choice } = policy.next(now) else { panic!("no built-in policy stops") };
-            now += wait;
-            if choice == ServerChoice::Next {
-                server = (server + 1) % servers;
-            }
-        }
-        prop_assert!(now <= usable + reconnects_within, "usable at {usable}, connected at {now}");
-    }
 }

@@ -33,6 +33,7 @@ pub(crate) fn bounds(world: &WorldConfig) -> Bounds {
         servers: world.server.count,
         silent_app: world.traffic.up.is_none() && world.traffic.down.is_none(),
         steady_host: !world.life.delays_timers() && !kills,
+        server_pings: None,
     }
 }
 

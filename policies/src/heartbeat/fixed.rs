@@ -1,15 +1,11 @@
-//! A heartbeat on a fixed grid, each beat judged by its own reply: the policy of most products. The grid never moves with
-//! the application's traffic; `idle` is the policy that does.
-
-use std::time::Duration;
+//! A heartbeat on a fixed grid, each beat judged by its own reply: the policy of most products, and short for the
+//! composition of a [grid](Grid) and a judge of [replies](Reply). The grid never moves with the application's traffic;
+//! `idle` is the policy that does.
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Action, Event, GiveUp, Heartbeat,
-    spec::{check_misses, per_hour},
-};
-use crate::{Bounds, PolicyRng, Problem, Promises, Time, random, unit::Span};
+use super::{Composed, Evidence, FirstBeat, Grid, Judges, LateReply, Reply, ScheduleSpec, judge::one_miss};
+use crate::unit::Span;
 
 /// A heartbeat every `interval`, dead after `misses` unanswered ones in a row.
 ///
@@ -37,180 +33,26 @@ pub struct Fixed {
     pub late_reply: LateReply,
 }
 
-/// When the first beat of a connection is due; the later ones follow every interval.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum FirstBeat {
-    /// As soon as the connection is established.
-    Now,
-    /// One interval later.
-    #[default]
-    Interval,
-    /// At a random moment of the first interval, drawn anew for each connection, so that clients who connected together
-    /// do not beat together (Discord's rule).
-    RandomPhase,
-}
-
-/// What a reply after its timeout is worth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum LateReply {
-    /// It proves life: the misses so far are forgotten.
-    #[default]
-    Counts,
-    /// Nothing: only a timely reply clears the misses.
-    Ignored,
-}
-
-pub(super) fn one_miss() -> u32 {
-    1
-}
-
 impl Fixed {
-    pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
-        let (interval, timeout) = (self.interval.get(), self.timeout.get());
-        let late_replies_count = self.late_reply == LateReply::Counts;
-
-        // The first beat that cannot be answered leaves at most one interval after the break, on the old grid or as the
-        // connection's first; the last of `misses` follows `misses - 1` intervals later and is judged a timeout after
-        // that. A reply that was under way at the break still arrives within a round trip and, where late ones count,
-        // sets the count back.
-        let last_judgement = if late_replies_count { timeout.max(bounds.rtt_max) } else { timeout };
-        // Every beat is answered, late ones before the last of `misses` is judged. A NAT that forgets does not matter
-        // here: that is a real break.
-        let patience = if late_replies_count { interval * self.misses.saturating_sub(1) + timeout } else { timeout };
-        Promises {
-            detects_within: Some(interval * self.misses + last_judgement),
-            heartbeats_per_hour: Some(per_hour(interval)),
-            no_false_alarm: bounds.loss_free && bounds.rtt_max <= patience,
-            ..Promises::default()
+    /// The parts it consists of.
+    pub fn parts(&self) -> Composed {
+        let Self { interval, timeout, misses, first_beat, late_reply } = *self;
+        let reply = Reply { timeout, misses, evidence: Evidence::Reply, late_reply };
+        Composed {
+            judge: Judges { reply: Some(reply), ..Judges::default() },
+            ..Composed::new(ScheduleSpec::Grid(Grid { interval, shortest: None, first_beat }))
         }
     }
-
-    pub(super) fn problems(&self) -> Vec<Problem> {
-        let mut problems: Vec<_> = check_misses("fixed", self.misses).into_iter().collect();
-        if self.timeout > self.interval {
-            problems.push(Problem::new(
-                "heartbeat.fixed.timeout",
-                format!("a timeout of {} is longer than the interval of {}", self.timeout, self.interval),
-                format!("use at most \"{}\", or a longer interval", self.interval),
-            ));
-        }
-        problems
-    }
-}
-
-/// [`Fixed`] at work.
-pub(super) struct FixedHeartbeat {
-    spec: Fixed,
-    rng: PolicyRng,
-    connection: Option<Connection>,
-}
-
-/// What is known of the present connection; gone once it is lost or given up.
-struct Connection {
-    next_beat: Time,
-    next_id: u32,
-    /// The beat that waits for its reply. One is enough: a timeout is no longer than the interval.
-    awaited: Option<Awaited>,
-    /// Consecutive beats without a timely reply.
-    misses: u32,
-    /// What the host was told last.
-    suspected: bool,
-}
-
-struct Awaited {
-    id: u32,
-    deadline: Time,
-}
-
-impl FixedHeartbeat {
-    pub(super) fn new(spec: Fixed, rng: PolicyRng) -> Self {
-        Self { spec, rng, connection: None }
-    }
-
-    fn first_beat(&mut self, connected: Time) -> Time {
-        let interval = self.spec.interval.get();
-        match self.spec.first_beat {
-            FirstBeat::Now => connected,
-            FirstBeat::Interval => connected + interval,
-            FirstBeat::RandomPhase => connected + random::between(&mut *self.rng, Duration::ZERO, interval),
-        }
-    }
-}
-
-impl Heartbeat for FixedHeartbeat {
-    fn on_event(&mut self, now: Time, event: &Event) {
-        match (event, &mut self.connection) {
-            (Event::Connected { .. }, _) => {
-                let next_beat = self.first_beat(now);
-                self.connection =
-                    Some(Connection { next_beat, next_id: 0, awaited: None, misses: 0, suspected: false });
-            }
-            (Event::Lost(_), _) => self.connection = None,
-            (Event::HeartbeatReply { id, .. }, Some(connection)) => {
-                // Packets come before timers, so a beat that still waits has its reply in time.
-                if connection.awaited.as_ref().is_some_and(|awaited| awaited.id == *id) {
-                    connection.awaited = None;
-                    connection.misses = 0;
-                } else if self.spec.late_reply == LateReply::Counts {
-                    connection.misses = 0;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn poll(&mut self, now: Time) -> Option<Action> {
-        let connection = self.connection.as_mut()?;
-        if connection.awaited.as_ref().is_some_and(|awaited| awaited.deadline <= now) {
-            connection.awaited = None;
-            connection.misses += 1;
-        }
-        if connection.suspected != (connection.misses > 0) {
-            connection.suspected = !connection.suspected;
-            return Some(if connection.suspected { Action::Suspect } else { Action::Trust });
-        }
-        if connection.misses >= self.spec.misses {
-            self.connection = None;
-            return Some(Action::GiveUp(GiveUp::NoReply));
-        }
-        if connection.next_beat <= now {
-            let id = connection.next_id;
-            let deadline = now + self.spec.timeout.get();
-            connection.next_id = id.wrapping_add(1);
-            connection.awaited = Some(Awaited { id, deadline });
-            connection.next_beat = next_on_grid(connection.next_beat, self.spec.interval.get(), deadline);
-            return Some(Action::SendHeartbeat { id });
-        }
-        None
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        let connection = self.connection.as_ref()?;
-        // The reply's deadline is never later than the next beat.
-        Some(connection.awaited.as_ref().map_or(connection.next_beat, |awaited| awaited.deadline))
-    }
-}
-
-/// The first grid point after `beat` that is not before `earliest`. A host that woke on time gets the very next one; one
-/// that overslept skips those at which the late beat would still wait for its reply.
-fn next_on_grid(beat: Time, interval: Duration, earliest: Time) -> Time {
-    let step = u64::try_from(interval.as_micros()).expect("a span is at most ten years");
-    let behind = u64::try_from(earliest.since(beat).as_micros()).expect("made from microseconds");
-    let steps = behind.div_ceil(step).max(1);
-    Time::from_micros(beat.as_micros().saturating_add(steps.saturating_mul(step)))
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
+    use std::time::Duration;
+
     use crate::{
-        Network,
+        Bounds, Network, Time,
+        heartbeat::{Action, Event, GiveUp, Heartbeat, composed::Beating},
         testing::{CONNECTED, LOST, beat, bounds, drain, play, reply, rng},
     };
 
@@ -227,8 +69,8 @@ mod tests {
         }
     }
 
-    fn policy(spec: Fixed) -> FixedHeartbeat {
-        FixedHeartbeat::new(spec, rng(1))
+    fn policy(spec: &Fixed) -> Beating {
+        Beating::new(spec.parts(), rng(1))
     }
 
     fn within(rtt_max: u64) -> Bounds {
@@ -238,7 +80,7 @@ mod tests {
     #[test]
     fn beats_keep_to_the_grid_whatever_the_traffic() {
         play(
-            &mut policy(spec()),
+            &mut policy(&spec()),
             &[
                 (500, Some(CONNECTED), &[]),
                 (10_000, Some(Event::BytesWritten), &[]),
@@ -256,7 +98,7 @@ mod tests {
     #[test]
     fn one_unanswered_beat_ends_the_connection_at_its_timeout() {
         play(
-            &mut policy(spec()),
+            &mut policy(&spec()),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -270,7 +112,7 @@ mod tests {
     fn a_reply_at_the_very_deadline_is_in_time() {
         let spec = Fixed { late_reply: LateReply::Ignored, ..spec() };
         play(
-            &mut policy(spec),
+            &mut policy(&spec),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -283,7 +125,7 @@ mod tests {
     #[test]
     fn misses_have_to_be_consecutive() {
         play(
-            &mut policy(Fixed { misses: 2, ..spec() }),
+            &mut policy(&Fixed { misses: 2, ..spec() }),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -301,7 +143,7 @@ mod tests {
     #[test]
     fn a_late_reply_clears_the_misses_where_it_counts() {
         play(
-            &mut policy(Fixed { misses: 2, ..spec() }),
+            &mut policy(&Fixed { misses: 2, ..spec() }),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -319,7 +161,7 @@ mod tests {
     #[test]
     fn a_late_reply_is_nothing_where_it_is_ignored() {
         play(
-            &mut policy(Fixed { misses: 2, late_reply: LateReply::Ignored, ..spec() }),
+            &mut policy(&Fixed { misses: 2, late_reply: LateReply::Ignored, ..spec() }),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -334,7 +176,7 @@ mod tests {
     #[test]
     fn with_a_timeout_of_one_interval_a_beat_is_judged_before_the_next_is_sent() {
         play(
-            &mut policy(Fixed { timeout: Span::secs(30), misses: 2, ..spec() }),
+            &mut policy(&Fixed { timeout: Span::secs(30), misses: 2, ..spec() }),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -347,7 +189,7 @@ mod tests {
     #[test]
     fn nothing_happens_between_a_lost_connection_and_the_next() {
         play(
-            &mut policy(spec()),
+            &mut policy(&spec()),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -367,7 +209,7 @@ mod tests {
     #[test]
     fn a_new_connection_starts_without_the_misses_of_the_old() {
         play(
-            &mut policy(Fixed { misses: 2, ..spec() }),
+            &mut policy(&Fixed { misses: 2, ..spec() }),
             &[
                 (0, Some(CONNECTED), &[]),
                 (30_000, None, &[beat(0)]),
@@ -383,14 +225,14 @@ mod tests {
     #[test]
     fn the_first_beat_can_come_at_once() {
         play(
-            &mut policy(Fixed { first_beat: FirstBeat::Now, ..spec() }),
+            &mut policy(&Fixed { first_beat: FirstBeat::Now, ..spec() }),
             &[(7_000, Some(CONNECTED), &[beat(0)]), (8_000, Some(reply(0)), &[]), (37_000, None, &[beat(1)])],
         );
     }
 
     #[test]
     fn a_random_phase_is_drawn_for_each_connection_and_spreads_over_the_interval() {
-        let mut policy = policy(Fixed { first_beat: FirstBeat::RandomPhase, ..spec() });
+        let mut policy = policy(&Fixed { first_beat: FirstBeat::RandomPhase, ..spec() });
         let mut quarters = [0; 4];
         for connection in 0..400 {
             let connected = Time::from_secs(connection * 100);
@@ -405,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_host_that_overslept_gets_one_late_beat_and_then_the_grid_again() {
-        let mut policy = policy(spec());
+        let mut policy = policy(&spec());
         policy.on_event(Time::ZERO, &CONNECTED);
         let late = Time::from_secs(118);
         assert_eq!(drain(&mut policy, late), [beat(0)]);
@@ -416,30 +258,19 @@ mod tests {
 
     #[test]
     fn promises_follow_from_the_parameters() {
-        let promises = spec().promises(&within(1));
+        let promises = spec().parts().promises(&within(1));
         assert_eq!(promises.detects_within, Some(Duration::from_secs(45)));
         assert_eq!(promises.heartbeats_per_hour, Some(121));
         assert!(promises.no_false_alarm);
-        assert!(!spec().promises(&Bounds { loss_free: false, ..within(1) }).no_false_alarm);
-        assert!(!spec().promises(&within(16)).no_false_alarm);
+        assert!(!spec().parts().promises(&Bounds { loss_free: false, ..within(1) }).no_false_alarm);
+        assert!(!spec().parts().promises(&within(16)).no_false_alarm);
 
         // A slow reply may come as late as the last judgement, if it counts; but then it may also come after a break.
         let patient = Fixed { misses: 2, ..spec() };
-        assert!(patient.promises(&within(45)).no_false_alarm);
-        assert_eq!(patient.promises(&within(45)).detects_within, Some(Duration::from_secs(60 + 45)));
+        assert!(patient.parts().promises(&within(45)).no_false_alarm);
+        assert_eq!(patient.parts().promises(&within(45)).detects_within, Some(Duration::from_secs(60 + 45)));
         let strict = Fixed { late_reply: LateReply::Ignored, ..patient };
-        assert!(!strict.promises(&within(45)).no_false_alarm);
-        assert_eq!(strict.promises(&within(45)).detects_within, Some(Duration::from_secs(60 + 15)));
-    }
-
-    proptest! {
-        #[test]
-        fn the_grid_goes_on_after_any_lateness(beat: u32, interval in 1..u64::from(u32::MAX), earliest: u32) {
-            let (beat, earliest) = (Time::from_micros(beat.into()), Time::from_micros(earliest.into()));
-            let next = next_on_grid(beat, Duration::from_micros(interval), earliest);
-            prop_assert_eq!((next.as_micros() - beat.as_micros()) % interval, 0);
-            prop_assert!(next > beat && next >= earliest);
-            prop_assert!(next == beat + Duration::from_micros(interval) || next - Duration::from_micros(interval) < earliest);
-        }
+        assert!(!strict.parts().promises(&within(45)).no_false_alarm);
+        assert_eq!(strict.parts().promises(&within(45)).detects_within, Some(Duration::from_secs(60 + 15)));
     }
 }

@@ -1,14 +1,15 @@
-//! No heartbeat and no lasting connection: it is left once nothing more happens on it. With a reconnect policy that
-//! comes back after a while this is polling; with one that waits to be called, it is life on a platform's push service.
+//! Leaving a connection on purpose: a thing done, nobody is alarmed. With a reconnect policy that comes back after a while
+//! this is polling; with one that waits to be called, it is life on a platform's push service.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Event, GiveUp, Heartbeat};
-use crate::{Promises, Time, unit::Span};
+use super::{Composed, Event, ScheduleSpec};
+use crate::{Problem, Time, unit::Span};
 
-/// Leaves the connection, as a thing done and not as a dead one, once nothing was sent or received on it for `after`.
+/// No heartbeat, and the connection is left once nothing was sent or received on it for `after`: short for the composition
+/// of a peer that sends with [`Leave`].
 ///
 /// Sources: polling as source document 003 compares it with a long connection; `WhatsApp` with Google's push service drops
 /// its connection after 10 minutes without a message (52im thread 121).
@@ -22,57 +23,121 @@ pub struct LeaveWhenQuiet {
 }
 
 impl LeaveWhenQuiet {
-    /// A break is not noticed: the connection is left when it is quiet, broken or not.
-    pub(super) fn promises() -> Promises {
-        Promises { heartbeats_per_hour: Some(0), no_false_alarm: true, ..Promises::default() }
+    /// The parts it consists of.
+    pub fn parts(&self) -> Composed {
+        Composed {
+            leave: Some(Leave { quiet: Some(self.after), ..Leave::default() }),
+            ..Composed::new(ScheduleSpec::PeerSends)
+        }
     }
 }
 
-/// [`LeaveWhenQuiet`] at work.
-pub(super) struct Leaving {
-    after: Duration,
-    /// When the present connection is left, if it stays quiet.
-    due: Option<Time>,
+/// When a connection is left on purpose; whatever comes first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Leave {
+    /// Once nothing was sent or received for this long, heartbeats and their replies apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Span>,
+    /// When the beat after this many would be due (`WhatsApp`: 5; 52im thread 121).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub beats: Option<u32>,
+    /// This long after it was established (LINE in the USA: 30 min; 52im thread 121).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age: Option<Span>,
 }
 
-impl Leaving {
-    pub(super) const fn new(spec: &LeaveWhenQuiet) -> Self {
-        Self { after: spec.after.get(), due: None }
+impl Leave {
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if (self.quiet, self.beats, self.age) == (None, None, None) {
+            problems.push(Problem::new(
+                "heartbeat.composed.leave",
+                "it does not say when",
+                "name one of `quiet`, `beats` and `age`, as in leave = { quiet = \"10m\" }",
+            ));
+        }
+        if self.beats == Some(0) {
+            problems.push(Problem::new(
+                "heartbeat.composed.leave.beats",
+                "a connection that is left after 0 beats is left at its first",
+                "use at least 1, or `quiet`",
+            ));
+        }
+        problems
     }
 }
 
-impl Heartbeat for Leaving {
-    fn on_event(&mut self, now: Time, event: &Event) {
+/// [`Leave`] at work.
+pub(super) struct Leaver {
+    quiet: Option<Duration>,
+    beats: Option<u32>,
+    age: Option<Duration>,
+    connected: Time,
+    last_traffic: Time,
+    sent: u32,
+    /// The last bytes written are a heartbeat's.
+    own_bytes: bool,
+}
+
+impl Leaver {
+    pub(super) fn new(spec: &Leave) -> Self {
+        Self {
+            quiet: spec.quiet.map(Span::get),
+            beats: spec.beats,
+            age: spec.age.map(Span::get),
+            connected: Time::ZERO,
+            last_traffic: Time::ZERO,
+            sent: 0,
+            own_bytes: false,
+        }
+    }
+
+    pub(super) fn connected(&mut self, now: Time) {
+        (self.connected, self.last_traffic, self.sent, self.own_bytes) = (now, now, 0, false);
+    }
+
+    pub(super) fn on_event(&mut self, now: Time, event: &Event) {
         match event {
-            Event::Connected { .. } => self.due = Some(now + self.after),
-            Event::Lost(_) => self.due = None,
-            Event::BytesWritten | Event::BytesReceived | Event::PeerPing => {
-                self.due = self.due.map(|_| now + self.after);
+            // The host reports a heartbeat's own bytes too.
+            Event::BytesWritten if std::mem::take(&mut self.own_bytes) => {}
+            Event::BytesWritten | Event::BytesReceived | Event::Acknowledged | Event::PeerPing => {
+                self.last_traffic = now;
             }
             _ => {}
         }
     }
 
-    fn poll(&mut self, now: Time) -> Option<Action> {
-        self.due.take_if(|due| *due <= now).map(|_| Action::GiveUp(GiveUp::Done))
+    pub(super) fn sent(&mut self) {
+        self.sent += 1;
+        self.own_bytes = true;
     }
 
-    fn deadline(&self) -> Option<Time> {
-        self.due
+    /// When the connection is left, if nothing else happens; `beat`: when the next beat is due.
+    pub(super) fn due(&self, beat: Option<Time>) -> Option<Time> {
+        let quiet = self.quiet.map(|quiet| self.last_traffic + quiet);
+        let age = self.age.map(|age| self.connected + age);
+        let beats = beat.filter(|_| self.beats.is_some_and(|beats| self.sent >= beats));
+        [quiet, age, beats].into_iter().flatten().min()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{CONNECTED, LOST, play};
+    use crate::{
+        heartbeat::{Action, FirstBeat, GiveUp, Grid, composed::Beating},
+        testing::{CONNECTED, LOST, beat, play, reply, rng},
+    };
 
     const LEAVE: Action = Action::GiveUp(GiveUp::Done);
 
     #[test]
     fn a_connection_is_left_once_it_has_been_quiet_for_long_enough() {
         play(
-            &mut Leaving::new(&LeaveWhenQuiet { after: Span::secs(2) }),
+            &mut Beating::new(LeaveWhenQuiet { after: Span::secs(2) }.parts(), rng(1)),
             &[
                 (0, Some(CONNECTED), &[]),
                 (1_500, Some(Event::BytesReceived), &[]),
@@ -86,5 +151,47 @@ mod tests {
                 (601_000, Some(LOST), &[]),
             ],
         );
+    }
+
+    /// A beat a minute, and `leave`.
+    fn beating(leave: Leave) -> Beating {
+        let grid = Grid { interval: Span::secs(60), shortest: None, first_beat: FirstBeat::Interval };
+        Beating::new(Composed { leave: Some(leave), ..Composed::new(ScheduleSpec::Grid(grid)) }, rng(1))
+    }
+
+    #[test]
+    fn a_connection_is_left_instead_of_the_beat_after_the_last() {
+        play(
+            &mut beating(Leave { beats: Some(2), ..Leave::default() }),
+            &[
+                (0, Some(CONNECTED), &[]),
+                (60_000, None, &[beat(0)]),
+                (60_100, Some(reply(0)), &[]),
+                (120_000, None, &[beat(1)]),
+                (120_100, Some(reply(1)), &[]),
+                (180_000, None, &[LEAVE]),
+                (200_000, Some(CONNECTED), &[]),
+                (260_000, None, &[beat(0)]),
+            ],
+        );
+    }
+
+    #[test]
+    fn heartbeats_do_not_make_a_connection_any_busier_or_younger() {
+        for leave in [
+            Leave { quiet: Some(Span::secs(90)), ..Leave::default() },
+            Leave { age: Some(Span::secs(90)), ..Leave::default() },
+        ] {
+            play(
+                &mut beating(leave),
+                &[
+                    (0, Some(CONNECTED), &[]),
+                    (60_000, None, &[beat(0)]),
+                    (60_000, Some(Event::BytesWritten), &[]),
+                    (60_100, Some(reply(0)), &[]),
+                    (90_000, None, &[LEAVE]),
+                ],
+            );
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FirstBeat, Fixed, LateReply, fixed::one_miss};
+use super::{FirstBeat, Fixed, LateReply, judge::one_miss};
 use crate::{Bounds, unit::Span};
 
 /// The longest interval that still keeps the NAT's mapping, and the shortest timeout that no healthy reply exceeds.
@@ -44,13 +44,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::testing::bounds;
+    use crate::{HeartbeatSpec, testing::bounds};
 
     fn fixed(rtt_max: Duration, nat_timeout: Option<Duration>) -> (Duration, Duration) {
         let bounds = Bounds { rtt_max, nat_timeout, ..bounds() };
         let fixed = Oracle::default().fixed(&bounds);
-        assert_eq!(fixed.problems(), Vec::new());
-        assert!(fixed.promises(&bounds).no_false_alarm);
+        assert_eq!(HeartbeatSpec::Fixed(fixed.clone()).problems(), Vec::new());
+        assert!(fixed.parts().promises(&bounds).no_false_alarm);
         (fixed.interval.get(), fixed.timeout.get())
     }
 

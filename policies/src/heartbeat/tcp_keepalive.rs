@@ -1,10 +1,10 @@
-//! TCP keepalive: the kernel probes, the application sends nothing. This policy only sets the socket's options; the
-//! probing itself belongs to the host's TCP.
+//! TCP keepalive: the kernel probes, the application sends nothing. Only the socket's options are set here; the probing
+//! itself belongs to the host's TCP.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Event, Heartbeat, Keepalive};
-use crate::{Bounds, Problem, Promises, Time, unit::Span};
+use super::{Composed, Keepalive, ScheduleSpec};
+use crate::{Bounds, Problem, Promises, unit::Span};
 
 /// TCP keepalive with the kernel's three numbers, and the user timeout that may override them.
 ///
@@ -38,6 +38,16 @@ const LONGEST: Span = Span::secs(32_767);
 const MOST_PROBES: u32 = 127;
 
 impl TcpKeepalive {
+    /// The parts of a heartbeat that is nothing but this.
+    pub fn parts(&self) -> Composed {
+        Composed { keepalive: Some(self.clone()), ..Composed::new(ScheduleSpec::PeerSends) }
+    }
+
+    /// What the kernel is told.
+    pub(super) fn numbers(&self) -> Keepalive {
+        Keepalive { idle: self.idle.get(), interval: self.interval.get(), count: self.count }
+    }
+
     pub(super) fn promises(&self, bounds: &Bounds) -> Promises {
         // A probe's answer, or an acknowledgement, arrives before the kernel gives up. The earliest moment for that is an
         // interval after the first probe where a user timeout stands in for the count. A lost probe is never repeated by
@@ -57,12 +67,12 @@ impl TcpKeepalive {
         }
     }
 
-    pub(super) fn problems(&self) -> Vec<Problem> {
+    pub(super) fn problems_at(&self, path: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (key, span) in [("idle", self.idle), ("interval", self.interval)] {
             if span > LONGEST {
                 problems.push(Problem::new(
-                    format!("heartbeat.tcp-keepalive.{key}"),
+                    format!("{path}.{key}"),
                     format!("{span} is longer than the kernel allows"),
                     format!("use at most \"{LONGEST}\""),
                 ));
@@ -70,7 +80,7 @@ impl TcpKeepalive {
         }
         if !(1..=MOST_PROBES).contains(&self.count) {
             problems.push(Problem::new(
-                "heartbeat.tcp-keepalive.count",
+                format!("{path}.count"),
                 format!("{} probes are outside 1 to {MOST_PROBES}, which is what the kernel allows", self.count),
                 "use 9, the kernel's default",
             ));
@@ -79,55 +89,19 @@ impl TcpKeepalive {
     }
 }
 
-/// [`TcpKeepalive`] at work: sets the options of each new connection.
-pub(super) struct KernelKeepalive {
-    spec: TcpKeepalive,
-    keepalive_due: bool,
-    user_timeout_due: bool,
-}
-
-impl KernelKeepalive {
-    pub(super) fn new(spec: TcpKeepalive) -> Self {
-        Self { spec, keepalive_due: false, user_timeout_due: false }
-    }
-}
-
-impl Heartbeat for KernelKeepalive {
-    fn on_event(&mut self, _: Time, event: &Event) {
-        match event {
-            Event::Connected { .. } => {
-                self.keepalive_due = true;
-                self.user_timeout_due = self.spec.user_timeout.is_some();
-            }
-            Event::Lost(_) => {
-                self.keepalive_due = false;
-                self.user_timeout_due = false;
-            }
-            _ => {}
-        }
-    }
-
-    fn poll(&mut self, _: Time) -> Option<Action> {
-        if std::mem::take(&mut self.keepalive_due) {
-            let TcpKeepalive { idle, interval, count, .. } = self.spec;
-            let keepalive = Keepalive { idle: idle.get(), interval: interval.get(), count };
-            return Some(Action::SetKeepalive(Some(keepalive)));
-        }
-        std::mem::take(&mut self.user_timeout_due)
-            .then(|| Action::SetUserTimeout(self.spec.user_timeout.map(Span::get)))
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::testing::{CONNECTED, LOST, bounds, play};
+    use crate::{
+        heartbeat::{Action, Event, composed::Beating},
+        testing::{CONNECTED, LOST, bounds, play, rng},
+    };
+
+    fn policy(spec: &TcpKeepalive) -> Beating {
+        Beating::new(spec.parts(), rng(1))
+    }
 
     fn options(idle: u64, interval: u64, count: u32) -> Action {
         let (idle, interval) = (Duration::from_secs(idle), Duration::from_secs(interval));
@@ -137,7 +111,7 @@ mod tests {
     #[test]
     fn each_connection_gets_its_options_once_and_the_rest_is_the_kernels() {
         play(
-            &mut KernelKeepalive::new(TcpKeepalive::default()),
+            &mut policy(&TcpKeepalive::default()),
             &[
                 (0, Some(CONNECTED), &[options(7200, 75, 9)]),
                 (1_000, Some(Event::BytesWritten), &[]),
@@ -151,7 +125,7 @@ mod tests {
     fn a_user_timeout_is_set_where_there_is_one() {
         let spec = TcpKeepalive { user_timeout: Some(Span::secs(30)), ..TcpKeepalive::default() };
         play(
-            &mut KernelKeepalive::new(spec),
+            &mut policy(&spec),
             &[(0, Some(CONNECTED), &[options(7200, 75, 9), Action::SetUserTimeout(Some(Duration::from_secs(30)))])],
         );
     }

@@ -98,14 +98,17 @@ impl Exponential {
     /// Waits grow with the nominal wait, which runs from base to cap. Whether it is counted from a failure or from the
     /// start of the attempt that failed, the next attempt begins at least a wait after the one before.
     pub(super) fn pace(&self) -> Pace {
-        let base =
-            Duration::from_micros((micros(self.base.get()) * self.scale.map_or(1.0, |scale| scale.least)) as u64);
         let cap = self.cap.get();
+        let base = self.base_scaled(self.scale.map_or(1.0, |scale| scale.least)).min(cap);
         let longest = match self.cap_at {
             CapAt::BeforeJitter => self.jitter.range(cap).1,
             CapAt::AfterJitter | CapAt::Both => cap,
         };
         Pace { gap: self.jitter.range(base).0.min(cap), longest: Some(longest.max(self.after_loss.get())) }
+    }
+
+    fn base_scaled(&self, scale: f64) -> Duration {
+        Duration::from_micros((micros(self.base.get()) * scale) as u64)
     }
 
     /// What contradicts itself, where the policy is called `name`.
@@ -127,6 +130,17 @@ impl Exponential {
             ));
         }
         problems.extend(self.scale.and_then(|scale| scale.problem(&path)));
+        if problems.is_empty()
+            && let Some(scale) = self.scale
+            && self.base_scaled(scale.most) > self.cap.get()
+        {
+            let longest = Span::at_least(self.base_scaled(scale.most));
+            problems.push(Problem::new(
+                format!("{path}.cap"),
+                format!("a cap of {} is shorter than a base that is scaled to {longest}", self.cap),
+                format!("use at least \"{longest}\", or a smaller scale"),
+            ));
+        }
         problems
     }
 }

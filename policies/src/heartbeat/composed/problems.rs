@@ -1,0 +1,123 @@
+//! What contradicts itself in a composition: each problem names the key that should change and the nearest good value.
+
+use std::time::Duration;
+
+use super::{
+    super::{
+        Anchor, Feed, ScheduleSpec, Search, TestOn,
+        spec::{check_misses, check_timeout},
+    },
+    Composed, WhenDead,
+    promises::Gaps,
+};
+use crate::{Problem, unit::format_duration};
+
+impl Composed {
+    /// Contradictions between the parts, each with the path to the key that should change.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let least_gap = match self.gaps() {
+            Gaps::Known { shortest, .. } => Some(shortest),
+            Gaps::None | Gaps::Unknown => None,
+        };
+        if let ScheduleSpec::Grid(grid) = &self.schedule
+            && let Some(shortest) = grid.shortest.filter(|shortest| *shortest > grid.interval)
+        {
+            problems.push(Problem::new(
+                "heartbeat.composed.schedule.grid.shortest",
+                format!("the shortest gap of {shortest} is longer than the interval of {}", grid.interval),
+                format!("use at most \"{}\"", grid.interval),
+            ));
+        }
+        if let Some(reply) = &self.judge.reply {
+            problems.extend(check_misses("heartbeat.composed.judge.reply", reply.misses));
+            if let Some(gap) = least_gap {
+                problems.extend(check_timeout("heartbeat.composed.judge.reply", reply.timeout, gap, "shortest gap"));
+            }
+            problems.extend(self.unanswered_beats("heartbeat.composed.judge.reply", "waits for replies"));
+        }
+        if let Some(silence) = &self.judge.silence {
+            if silence.while_awaiting || silence.fed_by == Feed::Replies {
+                problems.extend(self.unanswered_beats("heartbeat.composed.judge.silence", "waits for replies"));
+            }
+            // Fed by nothing but the answers to its own beats, it must outlast the gap between them.
+            let limit = silence.limit.get();
+            if let Some(gap) = least_gap.filter(|gap| silence.fed_by == Feed::Replies && limit <= *gap) {
+                problems.push(Problem::new(
+                    "heartbeat.composed.judge.silence.limit",
+                    format!("a limit of {} does not outlast the gap of {}", silence.limit, format_duration(gap)),
+                    format!("use more than \"{}\", twice as much to be safe", format_duration(gap)),
+                ));
+            }
+        }
+        if let Some(search) = &self.search {
+            problems.extend(search.problems());
+            problems.extend(self.search_problem(search));
+        }
+        if let Some(keepalive) = &self.keepalive {
+            problems.extend(keepalive.problems_at("heartbeat.composed.keepalive"));
+        }
+        if let Some(leave) = &self.leave {
+            problems.extend(leave.problems());
+        }
+        if self.most_without_data == Some(0) {
+            problems.push(Problem::new(
+                "heartbeat.composed.most_without_data",
+                "with 0 beats without data there are none",
+                "use at least 1, or leave it out",
+            ));
+        }
+        if self.when_dead != WhenDead::GiveUp && self.judge.is_empty() {
+            problems.push(Problem::new(
+                "heartbeat.composed.when_dead",
+                "nobody judges, so that nothing is ever found dead",
+                "name a judge, or leave it out",
+            ));
+        }
+        problems
+    }
+
+    /// A search has to know how long the path was idle before a beat, and what became of the beat.
+    fn search_problem(&self, search: &Search) -> Option<Problem> {
+        if self.judge.reply.is_none() {
+            return Some(Problem::new(
+                "heartbeat.composed.judge",
+                "a search has to know whether a beat was answered",
+                "add judge.reply = { timeout = \"10s\" }",
+            ));
+        }
+        let is_idle = matches!(&self.schedule, ScheduleSpec::Idle(idle) if idle.anchor == Anchor::Either);
+        (search.on == TestOn::Session && !is_idle).then(|| {
+            Problem::new(
+                "heartbeat.composed.schedule",
+                "a search on the session tests idle time, but the schedule lets traffic shorten it",
+                "use schedule.idle with anchor = \"either\", or search on = \"probe\"",
+            )
+        })
+    }
+
+    /// The longest interval that a server has to expect.
+    fn longest(&self) -> Option<Duration> {
+        match self.gaps() {
+            Gaps::Known { longest, .. } => longest,
+            Gaps::None | Gaps::Unknown => None,
+        }
+    }
+
+    /// Somebody waits for replies that nobody sends.
+    fn unanswered_beats(&self, path: &str, what: &str) -> Option<Problem> {
+        let has_none = !self.answered || matches!(self.schedule, ScheduleSpec::PeerSends);
+        has_none.then(|| {
+            Problem::new(
+                path,
+                format!("it {what}, but no beat of this side is answered"),
+                "use `judge.silence` fed by `any` or `pings`, or answered beats",
+            )
+        })
+    }
+
+    /// The longest gap between its beats that the server has to expect; `None`: it sends none, or no known ones.
+    pub fn announced_interval(&self) -> Option<Duration> {
+        self.longest()
+    }
+}

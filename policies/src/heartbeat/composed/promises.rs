@@ -1,0 +1,194 @@
+//! What a composition guarantees. Each judge promises by itself; of several that promise detection the fastest holds, and no
+//! false alarm is promised where none of them can raise one.
+
+use std::time::Duration;
+
+use super::{
+    super::{
+        Anchor, Evidence, Feed, LateReply, Reply, ScheduleSpec, Silence, Unanswered, judge::Judges, spec::per_hour,
+    },
+    Composed, WhenDead,
+};
+use crate::{Bounds, Promises};
+
+impl Composed {
+    /// What the heartbeat guarantees within `bounds`.
+    pub fn promises(&self, bounds: &Bounds) -> Promises {
+        let Judges { reply, silence, unanswered } = &self.judge;
+        let cases = Cases { parts: self, bounds, gaps: self.gaps() };
+        let detects = [
+            reply.as_ref().and_then(|judge| cases.reply_detects(judge)),
+            silence.as_ref().and_then(|judge| cases.silence_detects(judge)),
+            unanswered.as_ref().and_then(|judge| cases.unanswered_detects(judge)),
+        ];
+        let is_patient = [
+            reply.as_ref().is_none_or(|judge| cases.reply_is_patient(judge)),
+            silence.as_ref().is_none_or(|judge| cases.silence_is_patient(judge)),
+            unanswered.as_ref().is_none_or(|judge| cases.unanswered_is_patient(judge)),
+            self.keepalive.as_ref().is_none_or(|keepalive| keepalive.promises(bounds).no_false_alarm),
+        ];
+        // One that is left on purpose before it was found dead was never found dead; and a race puts the end off.
+        let is_final = self.leave.is_none() && self.when_dead != WhenDead::Race;
+        Promises {
+            detects_within: detects.into_iter().flatten().min().filter(|_| is_final),
+            heartbeats_per_hour: self.heartbeats_per_hour(),
+            no_false_alarm: is_patient.into_iter().all(|is_patient| is_patient),
+            ..Promises::default()
+        }
+    }
+
+    fn heartbeats_per_hour(&self) -> Option<u32> {
+        match self.gaps() {
+            Gaps::None => Some(0),
+            Gaps::Unknown => None,
+            // A beat out of turn, and a connection on its second patience, shift beats against each other.
+            Gaps::Known { .. } if !self.beat_on.is_empty() || self.when_dead == WhenDead::Race => None,
+            Gaps::Known { shortest, .. } => Some(per_hour(shortest)),
+        }
+    }
+
+    /// The shortest and the longest gap between beats of an application that is silent.
+    pub(super) fn gaps(&self) -> Gaps {
+        let Some(own) = self.schedule.interval() else { return Gaps::None };
+        if self.pace.directed {
+            return Gaps::Unknown;
+        }
+        let searched = self.search.iter().flat_map(|search| [search.min.get(), search.max.get()]);
+        let all = || self.pace.intervals().chain(searched.clone()).chain([own]);
+        let (shortest, longest) = (all().min().unwrap_or(own), all().max().unwrap_or(own));
+        let shortest = match &self.schedule {
+            // Every interval is drawn from a range of the same shape.
+            ScheduleSpec::Grid(grid) => grid.shortest.map_or(shortest, |least| {
+                Duration::from_micros((shortest.as_micros() * least.get().as_micros() / own.as_micros()) as u64)
+            }),
+            _ => shortest,
+        };
+        // After too many pings there are fewer, without a limit.
+        let longest = (!self.pace.doubles).then_some(longest);
+        Gaps::Known { shortest, longest }
+    }
+}
+
+/// The gaps between a composition's beats.
+#[derive(Clone, Copy)]
+pub(super) enum Gaps {
+    /// There are no beats.
+    None,
+    /// The server decides.
+    Unknown,
+    /// Within these; `None`: there is no longest.
+    Known { shortest: Duration, longest: Option<Duration> },
+}
+
+struct Cases<'a> {
+    parts: &'a Composed,
+    bounds: &'a Bounds,
+    gaps: Gaps,
+}
+
+impl Cases<'_> {
+    /// The longest gap between beats that are certain to come; `None`: no beat is certain.
+    fn longest_gap(&self) -> Option<Duration> {
+        let Gaps::Known { longest, .. } = self.gaps else { return None };
+        let is_blocked = self.parts.most_without_data.is_some();
+        let waits = matches!(&self.parts.schedule, ScheduleSpec::Idle(idle) if idle.anchor == Anchor::TxOnceHeard);
+        longest.filter(|_| !is_blocked && !waits)
+    }
+
+    fn shortest_gap(&self) -> Duration {
+        if let Gaps::Known { shortest, .. } = self.gaps { shortest } else { Duration::ZERO }
+    }
+
+    /// Nothing travels but this side's beats and their answers.
+    fn only_beats(&self) -> bool {
+        self.bounds.silent_app && self.bounds.server_pings.is_none()
+    }
+
+    fn reply_detects(&self, judge: &Reply) -> Option<Duration> {
+        let (gap, timeout, rtt) = (self.longest_gap()?, judge.timeout.get(), self.bounds.rtt_max);
+        let is_own_clock = match &self.parts.schedule {
+            ScheduleSpec::Grid(_) => true,
+            ScheduleSpec::Idle(idle) => idle.anchor == Anchor::Reply,
+            ScheduleSpec::PeerSends => false,
+        };
+        if is_own_clock && judge.evidence == Evidence::Reply {
+            let is_grid = matches!(self.parts.schedule, ScheduleSpec::Grid(_));
+            // The first beat that cannot be answered leaves at most one gap after the break, on the old grid or as the
+            // connection's first; the last of `misses` follows `misses - 1` gaps later and is judged a timeout after that.
+            // A reply that was under way at the break still arrives within a round trip and, where late ones count, sets
+            // the count back.
+            let counts = judge.late_reply == LateReply::Counts;
+            let last_judgement = if counts { timeout.max(rtt) } else { timeout };
+            // Where beats follow replies, one under way at the break puts the next one off.
+            let put_off = if is_grid { Duration::ZERO } else { rtt };
+            return Some(put_off + gap * judge.misses + last_judgement);
+        }
+        // While the application is silent, the last packet to arrive answers a beat sent before the break, so it arrives
+        // within a round trip of the break; beats follow it at one gap each, whichever clock runs, and the last of them is
+        // judged a timeout after. An application that talks can hold off any of it: sending into a dead path postpones the
+        // beats of `tx` and `either`, and what still arrives over a path cut one way clears the misses.
+        self.only_beats().then(|| rtt + gap * judge.misses + timeout)
+    }
+
+    fn reply_is_patient(&self, judge: &Reply) -> bool {
+        // Every beat is answered, late ones before the last of `misses` is judged. A NAT that forgets does not matter here:
+        // that is a real break.
+        let one_after_the_other = self.shortest_gap() * judge.misses.saturating_sub(1) + judge.timeout.get();
+        let patience = match (judge.evidence, judge.late_reply) {
+            (Evidence::Reply, LateReply::Ignored) => judge.timeout.get(),
+            _ => one_after_the_other,
+        };
+        self.bounds.loss_free && self.bounds.rtt_max <= patience
+    }
+
+    fn silence_detects(&self, judge: &Silence) -> Option<Duration> {
+        let (limit, rtt) = (judge.limit.get(), self.bounds.rtt_max);
+        if judge.while_awaiting {
+            let gap = self.longest_gap().filter(|_| self.only_beats())?;
+            return Some(rtt + gap + limit);
+        }
+        match (judge.fed_by, self.bounds.server_pings) {
+            // What feeds it has left before the break, or answers what did.
+            (Feed::Replies, _) | (Feed::Pings, None) => Some(rtt + limit),
+            (Feed::Any, None) => self.bounds.silent_app.then_some(rtt + limit),
+            // Cut towards the server alone, the server goes on pinging until it misses an answer, and then says goodbye.
+            (Feed::Any | Feed::Pings, Some(pings)) => {
+                let timeout = pings.timeout.filter(|_| judge.fed_by == Feed::Pings || self.bounds.silent_app)?;
+                Some(rtt + limit.max(pings.interval + timeout + rtt))
+            }
+        }
+    }
+
+    fn silence_is_patient(&self, judge: &Silence) -> bool {
+        let (limit, rtt) = (judge.limit.get(), self.bounds.rtt_max);
+        let by_pings = self.bounds.server_pings.map(|pings| pings.interval + rtt);
+        let by_replies = self.longest_gap().filter(|_| self.parts.answered).map(|gap| gap + rtt);
+        // Beats that other traffic puts off are not certain to come; where only what is received does so, it feeds as well.
+        let by_replies = by_replies.filter(|_| match &self.parts.schedule {
+            ScheduleSpec::Idle(idle) => match idle.anchor {
+                Anchor::Reply => true,
+                Anchor::Rx | Anchor::Each if judge.fed_by == Feed::Any => true,
+                _ => self.only_beats(),
+            },
+            _ => true,
+        });
+        let fed = match judge.fed_by {
+            _ if judge.while_awaiting => self.parts.answered.then_some(rtt),
+            Feed::Any => [by_pings, by_replies].into_iter().flatten().min(),
+            Feed::Pings => by_pings,
+            Feed::Replies => by_replies,
+        };
+        self.bounds.loss_free && fed.is_some_and(|fed| fed < limit)
+    }
+
+    fn unanswered_detects(&self, judge: &Unanswered) -> Option<Duration> {
+        let gap = self.longest_gap().filter(|_| self.only_beats())?;
+        Some(self.bounds.rtt_max + gap + judge.limit.get())
+    }
+
+    fn unanswered_is_patient(&self, judge: &Unanswered) -> bool {
+        // Whatever is sent is answered, but for what answers the server's own pings.
+        let is_answered = self.parts.answered && self.bounds.server_pings.is_none();
+        self.bounds.loss_free && is_answered && self.bounds.rtt_max < judge.limit.get()
+    }
+}

@@ -1,0 +1,93 @@
+//! When to call a connection dead: the second of the two questions that every heartbeat answers. A judge knows nothing of
+//! when beats are due; that is the [schedule's](super::schedule) business. A heartbeat may have several judges, and the
+//! first to condemn decides.
+
+mod reply;
+mod silence;
+mod unanswered;
+
+use serde::{Deserialize, Serialize};
+
+pub(super) use self::reply::one_miss;
+pub use self::{
+    reply::{Evidence, LateReply, Reply},
+    silence::{Feed, Silence},
+    unanswered::Unanswered,
+};
+use super::{Event, GiveUp};
+use crate::Time;
+
+/// Who judges, as data: each is optional, and those named judge together. With none the connection is never given up, and
+/// death is left to the transport's own errors.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Judges {
+    /// Beats that go unanswered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Reply>,
+    /// Silence, whatever was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silence: Option<Silence>,
+    /// The age of what was sent and not answered by anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<Unanswered>,
+}
+
+impl Judges {
+    /// Whether nobody judges.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn build(&self) -> Vec<Box<dyn Judge>> {
+        let mut judges: Vec<Box<dyn Judge>> = Vec::new();
+        if let Some(spec) = &self.reply {
+            judges.push(Box::new(reply::OfReplies::new(spec)));
+        }
+        if let Some(spec) = &self.silence {
+            judges.push(Box::new(silence::OfSilence::new(spec)));
+        }
+        if let Some(spec) = &self.unanswered {
+            judges.push(Box::new(unanswered::OfAge::new(spec)));
+        }
+        judges
+    }
+}
+
+/// What a judge says of a connection; of several, the worst holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Opinion {
+    /// Nothing speaks against it.
+    Alive,
+    /// Something does, not enough.
+    Suspect,
+    /// It is dead.
+    Dead(GiveUp),
+}
+
+/// A judge at work, over one connection after the other.
+pub(super) trait Judge: Send {
+    /// A connection is established.
+    fn connected(&mut self, now: Time);
+
+    /// Something happened on the connection.
+    fn on_event(&mut self, now: Time, event: &Event);
+
+    /// A beat that wants an answer was sent.
+    fn sent(&mut self, now: Time, id: u32);
+
+    /// By when the beat sent last will be judged, where beats are judged one by one.
+    fn settles(&self) -> Option<Time> {
+        None
+    }
+
+    /// When the opinion may change next without anything happening.
+    fn deadline(&self) -> Option<Time>;
+
+    /// The opinion at this moment, not before the deadlines that have come were looked at.
+    fn opinion(&mut self, now: Time) -> Opinion;
+
+    /// Another chance for a connection found dead: everything begins anew, as on a fresh connection, but for beats that wait.
+    fn pardon(&mut self, now: Time);
+}
