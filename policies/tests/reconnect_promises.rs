@@ -386,7 +386,7 @@ impl Host {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     /// Servers refuse, time out, send away, or accept and drop, as they like, until `usable`; from then on one of them is
     /// good. Invariants 17, 21 and 25 too.
