@@ -30,7 +30,8 @@ pub struct Exponential {
     pub factor: f64,
     /// The longest wait, at least `base`. Default 120 s.
     pub cap: Span,
-    /// What the cap holds for. Default `before-jitter`: the nominal wait.
+    /// What the cap holds for. Default `before-jitter`: the nominal wait. The jitter `decorrelated` is defined with a cap
+    /// on both.
     pub cap_at: CapAt,
     /// How the waits of different clients are spread. Default `full`.
     pub jitter: Jitter,

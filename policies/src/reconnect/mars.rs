@@ -52,8 +52,7 @@ impl Default for MarsLonglinkMonitor {
 impl MarsLonglinkMonitor {
     /// A network change may bring an attempt at any time. Every wait ends 600 s after the attempt before it at the
     /// latest, or when it is looked at.
-    #[expect(clippy::unused_self, reason = "as all other specs do")]
-    pub(super) fn pace(&self) -> Pace {
+    pub(super) fn pace() -> Pace {
         Pace { gap: Duration::ZERO, longest: Some(WAKE + Duration::from_secs(LADDER_S[6])) }
     }
 }

@@ -78,7 +78,7 @@ impl ReconnectSpec {
             Self::OnCall(spec) => OnCall::pace(spec),
             Self::CourierRetry(spec) => spec.pace(),
             Self::ActioncablePoll(spec) => spec.pace(),
-            Self::MarsLonglinkMonitor(spec) => spec.pace(),
+            Self::MarsLonglinkMonitor(_) => MarsLonglinkMonitor::pace(),
         }
     }
 
