@@ -152,7 +152,7 @@ fn silent_crowd() {
 /// The built-in storm, with each of its strategies.
 fn storm() {
     let storm = load::scenario("reconnect-storm").expect("a built-in scenario");
-    let strategies = load::strategies_of(&storm, "reconnect-storm").expect("built-in presets");
+    let strategies = load::strategies_of(&storm, "reconnect-storm", &Registry::new()).expect("built-in presets");
     println!("reconnect-storm, 2,000 devices for an hour, event engine");
     for strategy in &strategies {
         let measured = measure(&storm.value.world(&strategy.value), RunOptions::new(Engine::Event));

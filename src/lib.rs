@@ -18,8 +18,8 @@ pub mod cli;
 /// What most programs around the lab need.
 pub mod prelude {
     pub use cardiogram_policies::{
-        Action, Bounds, Event, Heartbeat, HeartbeatSpec, Promises, Reconnect, ReconnectSpec, ServerPolicy, ServerSpec,
-        StrategySpec, Time,
+        Action, Bounds, CustomHeartbeat, CustomReconnect, CustomServer, Event, Heartbeat, HeartbeatSpec, PolicyRng,
+        Problem, Promises, Reconnect, ReconnectSpec, Registry, ServerPolicy, ServerSpec, StrategySpec, Time,
     };
     pub use cardiogram_scenarios::{Scenario, load};
     pub use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig, run};

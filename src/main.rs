@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use cardiogram::policies::Registry;
+
 fn main() -> ExitCode {
-    cardiogram::cli::main()
+    cardiogram::cli::main(Registry::new())
 }

@@ -8,6 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use cardiogram::{policies::Registry, scenarios::load};
 use insta::assert_snapshot;
 use place::{Done, Place, SCENARIO};
 
@@ -248,8 +249,6 @@ fn what_is_built_in_is_listed() {
     for label in ["    Source: ", "    Expect: "] {
         assert_eq!(scenarios.lines().filter(|line| line.starts_with(label)).count(), names.len(), "{label}");
     }
-    let strategies = place.cardiogram("list strategies").good();
-    assert!(strategies.lines().any(|line| line.starts_with("wechat-270 ")), "{strategies}");
     let networks = place.cardiogram("list networks").good();
     assert!(networks.starts_with("link:\n"), "{networks}");
     for kind in ["radio", "nat", "server"] {
@@ -262,6 +261,216 @@ fn what_is_built_in_is_listed() {
             for key in ["kind", "name", "about", "source"] {
                 assert!(item[key].as_str().is_some_and(|text| !text.is_empty()), "{key} of {item}");
             }
+        }
+    }
+}
+
+#[test]
+fn strategies_are_listed_by_what_they_are_for() {
+    let place = Place::new();
+    let list = place.cardiogram("list strategies").good();
+    let (families, strategies): (Vec<&str>, Vec<&str>) =
+        list.lines().partition(|line| line.ends_with(':') && !line.contains("  "));
+    let mut names: Vec<&str> = strategies.iter().filter_map(|line| line.split(' ').next()).collect();
+    let mut presets: Vec<&str> = cardiogram::policies::preset::all().iter().map(|preset| preset.name).collect();
+    names.sort_unstable();
+    presets.sort_unstable();
+    assert_eq!(names, presets, "each stands there once");
+    assert!(families.iter().all(|family| list.matches(&format!("{family}\n")).count() == 1), "{families:?}");
+    let of = |name: &str| {
+        list.lines().take_while(|line| !line.starts_with(name)).filter(|line| families.contains(line)).last()
+    };
+    assert_eq!(of("none "), Some("without a heartbeat:"));
+    assert_eq!(of("wechat-270 "), Some("heartbeats on a fixed grid:"));
+    assert_eq!(of("reconnect-fixed-5s "), Some("reconnect policies under one heartbeat:"));
+
+    let json: serde_json::Value = serde_json::from_str(&place.cardiogram("list strategies --json").good()).unwrap();
+    let item = json.as_array().unwrap().iter().find(|item| item["name"] == "idle-45-rx").unwrap();
+    assert_snapshot!(format!("{item:#}"), @r#"
+    {
+      "about": "A heartbeat after 45 s in which nothing was received: what was sent may never have arrived.",
+      "family": "heartbeats when idle",
+      "kind": "strategy",
+      "name": "idle-45-rx",
+      "source": "Source document 004, comments of 2021-09-14 and 2021-10-27: only received data counts, for a local send proves nothing."
+    }
+    "#);
+}
+
+#[test]
+fn a_strategy_is_shown_in_full() {
+    let place = Place::new();
+    place.write(
+        "lossless.toml",
+        SCENARIO
+            .replace("access = \"lte-near\"", "access.delay = \"40ms\"")
+            .replace("\"backbone\"", "{ delay = \"10ms\" }"),
+    );
+    place.write("keeper.toml", "name = \"keeper\"\nheartbeat = \"none\"\nserver.idle-reaper = { idle = \"10m\" }\n");
+    assert_snapshot!(place.cardiogram("show wechat-270").good(), @r#"
+    name = "wechat-270"
+    about = "WeChat: a heartbeat every four and a half minutes, just below the five minutes of a common operator NAT."
+    source = "Source document 000: WeChat beats every four and a half minutes most of the time."
+    assumptions = [
+        "Reply timeout 15 s and death at the first miss: the source gives none, so they are those of netease-30-15, and the presets differ in their interval alone.",
+        "Reconnect and connect timeout: the source gives none, so they are the defaults that all presets share.",
+    ]
+    connect_timeout = "10s"
+    server = "none"
+
+    [heartbeat.fixed]
+    interval = "4m30s"
+    timeout = "15s"
+    misses = 1
+    first_beat = "interval"
+    late_reply = "counts"
+
+    [reconnect.exponential]
+    base = "1s"
+    factor = 2.0
+    cap = "2m"
+    jitter = "full"
+    delay_from = "failure"
+    reset = "connected"
+
+    # How it works
+    #
+    # Heartbeat: Sends a heartbeat every 4m30s, the first one interval after the connection is
+    # established, whatever else is sent meanwhile. A heartbeat whose reply has not arrived within 15s
+    # is a miss. The first miss ends the connection. It remembers nothing from one connection to the
+    # next.
+    #
+    # Reconnect: Waits nominally 1s before the first retry and 2 times as long before each next, at most
+    # 2m. The wait is drawn between zero and that, counted from the failure or the loss. An established
+    # connection brings the waits back to their beginning. After a failed attempt it goes on to the next
+    # server, after a loss it stays with the same one; a change of network neither hastens a planned
+    # attempt nor puts it off. It remembers nothing else.
+    #
+    # Server: Closes no session: each is kept until TCP ends it.
+
+    # What it promises in the scenario `healthy`
+    #
+    # A permanent break is noticed within             5m38s222ms432us
+    # Connected again, once that is possible, within  no promise
+    # A connection on a healthy path is given up      no promise
+    # Heartbeats in an hour, at most                  14
+    # Connection attempts, at most                    no promise
+    # The server closes a silent session within       no promise
+    #
+    # It counts on this: a healthy round trip takes at most 1m8s222ms432us; packets are lost on a
+    # healthy path too; a NAT forgets after 5d at the earliest; a handshake takes at most
+    # 2m16s444ms864us; there is one server; the application talks; timers run when they are due.
+    "#);
+    assert_snapshot!(place.cardiogram("show whatsapp-gcm-wake --scenario lossless.toml").good(), @r#"
+    name = "whatsapp-gcm-wake"
+    about = "WhatsApp with Google's push service: no heartbeat; the connection is dropped after 10 minutes without a message, and a push wakes the app to connect again. Without a wake-up channel in the scenario it never comes back."
+    source = "52im thread 121: analysis of WhatsApp on Android devices with GCM."
+    assumptions = ["Reconnect: after a loss or a failed attempt, the default that all presets share; after leaving on purpose, none until it is called."]
+    connect_timeout = "10s"
+    server = "none"
+
+    [heartbeat.leave-when-quiet]
+    after = "10m"
+
+    [reconnect.on-call]
+    base = "1s"
+    factor = 2.0
+    cap = "2m"
+    jitter = "full"
+    delay_from = "failure"
+    reset = "connected"
+
+    # How it works
+    #
+    # Heartbeat: Sends no heartbeats. Once nothing has been sent or received for 10m it closes the
+    # connection, as a thing done and not as a dead one. It judges nothing: a broken connection is
+    # quiet, and left like any other. It remembers nothing from one connection to the next.
+    #
+    # Reconnect: After a connection that was left on purpose it makes no attempt until something else
+    # wakes it, such as a push service. Otherwise: Waits nominally 1s before the first retry and 2 times
+    # as long before each next, at most 2m. The wait is drawn between zero and that, counted from the
+    # failure or the loss. An established connection brings the waits back to their beginning. After a
+    # failed attempt it goes on to the next server, after a loss it stays with the same one; a change of
+    # network neither hastens a planned attempt nor puts it off. It remembers nothing else.
+    #
+    # Server: Closes no session: each is kept until TCP ends it.
+
+    # What it promises in the scenario `small`
+    #
+    # A permanent break is noticed within             no promise
+    # Connected again, once that is possible, within  no promise
+    # A connection on a healthy path is given up      never
+    # Heartbeats in an hour, at most                  0
+    # Connection attempts, at most                    no promise
+    # The server closes a silent session within       no promise
+    #
+    # It counts on this: a healthy round trip takes at most 100ms; no packet is lost on a healthy path;
+    # a NAT forgets after 2h4m at the earliest; a handshake takes at most 200ms; there is one server;
+    # the application is silent; timers run when they are due.
+    "#);
+    assert_snapshot!(place.cardiogram("show ./keeper.toml --scenario lossless.toml").good(), @r#"
+    name = "keeper"
+    about = ""
+    source = ""
+    connect_timeout = "10s"
+    heartbeat = "none"
+
+    [reconnect.exponential]
+    base = "1s"
+    factor = 2.0
+    cap = "2m"
+    jitter = "full"
+    delay_from = "failure"
+    reset = "connected"
+
+    [server.idle-reaper]
+    idle = "10m"
+    scan = "10s"
+
+    # How it works
+    #
+    # Heartbeat: Sends nothing and judges nothing: a dead connection is noticed only when TCP gives up
+    # on data that the application itself has sent.
+    #
+    # Reconnect: Waits nominally 1s before the first retry and 2 times as long before each next, at most
+    # 2m. The wait is drawn between zero and that, counted from the failure or the loss. An established
+    # connection brings the waits back to their beginning. After a failed attempt it goes on to the next
+    # server, after a loss it stays with the same one; a change of network neither hastens a planned
+    # attempt nor puts it off. It remembers nothing else.
+    #
+    # Server: Notes when each session last carried a frame, of any kind and either way; a frame that
+    # makes no sense does not count. Every 10s it looks through all sessions and closes those idle for
+    # 10m or longer. It tells clients nothing.
+
+    # What it promises in the scenario `small`
+    #
+    # A permanent break is noticed within             no promise
+    # Connected again, once that is possible, within  no promise
+    # A connection on a healthy path is given up      never
+    # Heartbeats in an hour, at most                  0
+    # Connection attempts, at most                    no promise
+    # The server closes a silent session within       10m10s
+    #
+    # It counts on this: a healthy round trip takes at most 100ms; no packet is lost on a healthy path;
+    # a NAT forgets after 2h4m at the earliest; a handshake takes at most 200ms; there is one server;
+    # the application is silent; timers run when they are due.
+    "#);
+    assert_snapshot!(place.cardiogram("show wechat-270 --scenario elevatr").failed(2), @r"
+    error: there is no scenario named `elevatr`
+      = help: did you mean `elevator`? `cardiogram list scenarios` shows those built in, a file's path ends in `.toml`
+    ");
+    assert_snapshot!(place.cardiogram("show elevator --scenario healthy").failed(2), @"error: --scenario is where a strategy's promises are told, and `elevator` is no strategy");
+}
+
+#[test]
+fn every_strategy_is_shown_as_a_file_that_says_the_same() {
+    let place = Place::new();
+    let none = Registry::new();
+    for preset in cardiogram::policies::preset::all() {
+        let shown = place.cardiogram(&format!("show {} --scenario small.toml", preset.name)).good();
+        assert_eq!(load::parse_strategy("shown", &shown, &none).unwrap(), preset.spec());
+        for part in ["\n# Heartbeat: ", "\n# Reconnect: ", "\n# Server: ", "\n# A permanent break is noticed within "] {
+            assert!(shown.contains(part), "{part}: {shown}");
         }
     }
 }

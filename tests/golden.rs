@@ -19,7 +19,7 @@ fn every_built_in_scenario_runs_as_it_did() {
     for name in library::names() {
         let scenario = load::scenario(name).expect("a built-in scenario").value;
         for strategy in STRATEGIES {
-            let strategy = load::strategy(strategy, None).expect("a built-in strategy").value;
+            let strategy = load::strategy(strategy, None, &Registry::new()).expect("a built-in strategy").value;
             let outcome = run(&scenario.world(&strategy), SEED, &RunOptions::new(Engine::Event));
             let hash = outcome.expect("the event engine always finishes").trace_hash;
             writeln!(hashes, "{name} {} {hash}", strategy.name).expect("strings take everything");

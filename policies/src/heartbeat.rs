@@ -21,7 +21,10 @@ pub use self::{
     composed::{Composed, Occasion, WhenDead},
     fixed::Fixed,
     idle::Idle,
-    judge::{Evidence, Feed, Judges, LateReply, Reply, Silence, Unanswered},
+    judge::{
+        Bertier, Cassandra, Chen, DetectorSpec, Evidence, Feed, Freshness, Judges, LateReply, Patience, Phi, Reply,
+        Rto, Silence, Stream, Tail, TwoWindow, Unanswered, Weibull,
+    },
     leave::{Leave, LeaveWhenQuiet},
     oracle::Oracle,
     pace::Pace,

@@ -11,13 +11,16 @@
 //!
 //! What this crate is not: it knows nothing of simulation, and it performs no input or output.
 
+pub mod custom;
 pub mod heartbeat;
 pub mod network;
 #[cfg(feature = "presets")]
 pub mod preset;
 pub mod promise;
-mod random;
+pub mod random;
 pub mod reconnect;
+#[cfg(feature = "presets")]
+pub mod registry;
 pub mod server;
 pub mod strategy;
 #[cfg(test)]
@@ -25,10 +28,13 @@ mod testing;
 mod time;
 pub mod unit;
 
+pub use custom::{Custom, CustomHeartbeat, CustomReconnect, CustomServer};
 pub use heartbeat::{Action, AppState, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason};
 pub use network::{Network, NetworkKind};
 pub use promise::{AttemptLimit, Bounds, Promises, ServerPings};
 pub use reconnect::{AttemptFailure, Reconnect, ReconnectEvent, ReconnectRules, ReconnectSpec, ServerChoice, Verdict};
+#[cfg(feature = "presets")]
+pub use registry::Registry;
 pub use server::{CloseReason, ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId};
 pub use strategy::{Problem, StrategySpec};
 pub use time::Time;

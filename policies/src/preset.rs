@@ -5,7 +5,7 @@
 //! them compares heartbeats. Those named `reconnect-...` share one heartbeat instead, that of `wechat-270`, which has the
 //! default reconnect policy: comparing them with it compares reconnect policies. Those that leave their connection on
 //! purpose have a reconnect policy of their own, since when to come back is what they are about. What this is not: a
-//! registry of user's own strategies.
+//! registry of users' own strategies, which is `registry`.
 
 use crate::StrategySpec;
 
@@ -19,6 +19,16 @@ pub struct Preset {
 }
 
 impl Preset {
+    /// What lists gather it under: what it is compared for. Those named `reconnect-...` share a heartbeat; of the others it
+    /// is the heartbeat that tells them apart.
+    pub fn family(&self, spec: &StrategySpec) -> &'static str {
+        if self.name.starts_with("reconnect-") {
+            "reconnect policies under one heartbeat"
+        } else {
+            spec.heartbeat.family()
+        }
+    }
+
     /// The strategy itself.
     pub fn spec(&self) -> StrategySpec {
         toml::from_str(self.toml).unwrap_or_else(|error| panic!("preset {} does not parse: {error}", self.name))
@@ -59,6 +69,14 @@ const PRESETS: &[Preset] = presets![
     "polling-90s",
     "polling-10m",
     "whatsapp-gcm-wake",
+    "phi-accrual",
+    "phi-accrual-akka",
+    "phi-accrual-akka-remote",
+    "phi-accrual-cassandra",
+    "chen-nfd-e",
+    "bertier",
+    "two-window",
+    "jacobson-rfc6298",
     "reconnect-immediate",
     "reconnect-linear",
     "reconnect-exp-none-jitter",

@@ -10,7 +10,7 @@ pub(crate) fn unit(rng: &mut dyn Rng) -> f64 {
 }
 
 /// Uniform from `low` to `high`, in whole microseconds; `low` where the range is empty.
-pub(crate) fn between(rng: &mut dyn Rng, low: Duration, high: Duration) -> Duration {
+pub fn between(rng: &mut dyn Rng, low: Duration, high: Duration) -> Duration {
     let width = high.saturating_sub(low).as_micros() as f64;
     low + Duration::from_micros((unit(rng) * width) as u64)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::reaper::IdleReaper;
-use crate::{Bounds, Problem, Time};
+use crate::{Bounds, Custom, CustomServer, Problem, Time};
 
 /// Names one session of one server, for as long as the server's process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -100,6 +100,8 @@ pub enum ServerSpec {
     None,
     /// Sessions that have been idle too long are closed.
     IdleReaper(IdleReaper),
+    /// A policy that the program around this crate brings along.
+    Custom(Custom<dyn CustomServer>),
 }
 
 impl ServerSpec {
@@ -108,20 +110,35 @@ impl ServerSpec {
         match self {
             Self::None => Box::new(KeepAll),
             Self::IdleReaper(spec) => Box::new(reaper::Reaper::new(spec.clone())),
+            Self::Custom(custom) => custom.resolved().build(),
         }
     }
 
     /// Within what time of its last frame, sent or received, a session is closed; `None`: no promise.
-    pub fn reaps_within(&self, _: &Bounds) -> Option<Duration> {
+    pub fn reaps_within(&self, bounds: &Bounds) -> Option<Duration> {
         match self {
             Self::None => None,
             Self::IdleReaper(spec) => Some(spec.idle.get() + spec.scan.get()),
+            Self::Custom(custom) => custom.policy()?.reaps_within(bounds),
+        }
+    }
+
+    /// The state machine in words, with the numbers of this spec: what it watches, which sessions it closes and when, what it
+    /// tells clients. One paragraph of plain text; each policy keeps its own beside its code.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::None => "Closes no session: each is kept until TCP ends it.".into(),
+            Self::IdleReaper(spec) => spec.describe(),
+            Self::Custom(custom) => custom.describe(CustomServer::describe),
         }
     }
 
     /// Contradictions between parameters, each with the path to the key that should change.
     pub fn problems(&self) -> Vec<Problem> {
-        Vec::new()
+        match self {
+            Self::None | Self::IdleReaper(_) => Vec::new(),
+            Self::Custom(custom) => custom.problems("server", CustomServer::problems),
+        }
     }
 }
 

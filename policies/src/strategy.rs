@@ -50,6 +50,12 @@ fn is_default(rules: &ReconnectRules) -> bool {
     *rules == ReconnectRules::default()
 }
 
+/// Whether `text` can be the name of a strategy, or of a policy of one's own.
+pub(crate) fn is_name(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=64).contains(&text.len()) && text.bytes().all(is_part)
+}
+
 /// A contradiction between parameters of a strategy or scenario that each are valid alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -72,10 +78,7 @@ impl StrategySpec {
     /// Every contradiction in the strategy; empty when it can run.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let named = !self.name.is_empty()
-            && self.name.len() <= 64
-            && self.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if !named {
+        if !is_name(&self.name) {
             problems.push(Problem::new(
                 "name",
                 format!("`{}` is not a strategy's name", self.name),
@@ -96,10 +99,20 @@ impl StrategySpec {
         self.reconnect_rules.wrap(self.reconnect.build(waits), self.reconnect.reset(), servers, rules)
     }
 
+    /// The reconnect policy and its rules in words.
+    pub fn describe_reconnect(&self) -> String {
+        let (waits, rules) = (self.reconnect.describe(), self.reconnect_rules.describe());
+        if rules.is_empty() { waits } else { format!("{waits} {rules}") }
+    }
+
     /// What the reconnect policy under its rules guarantees within `bounds`, once the connection is known to be gone.
     pub fn reconnect_promises(&self, bounds: &Bounds) -> Promises {
-        let pace = self.reconnect_rules.pace(self.reconnect.pace(), bounds.servers);
-        pace.promises(bounds, self.connect_timeout.get())
+        let connect_timeout = self.connect_timeout.get();
+        if self.reconnect_rules == ReconnectRules::default() {
+            return self.reconnect.promises(bounds, connect_timeout);
+        }
+        let pace = self.reconnect.pace().map(|pace| self.reconnect_rules.pace(pace, bounds.servers));
+        pace.map_or_else(Promises::default, |pace| pace.promises(bounds, connect_timeout))
     }
 
     /// A server that closes idle sessions must be more patient than its clients are quiet (source document 000).
@@ -165,6 +178,13 @@ mod tests {
             r#"heartbeat.tcp-keepalive = { idle = "2m", interval = "10s", count = 4, user_timeout = "30s" }"#,
             r#"heartbeat.oracle = { margin = "2s", max_interval = "10m", misses = 2 }"#,
             r#"heartbeat.leave-when-quiet = { after = "2s" }"#,
+            r#"heartbeat.composed = { schedule.grid = { interval = "30s" }, judge.reply = { timeout = { first = "1s", floor = "200ms", cap = "30s", granularity = "4ms" }, misses = 3 } }"#,
+            r#"heartbeat.composed = { schedule.grid = { interval = "30s" }, judge.freshness = { detector.chen = { margin = "5s", window = 32 }, give_up_after = "10s", local_pause = "5s" } }"#,
+            r#"heartbeat.composed = { schedule = "peer-sends", judge.freshness = { detector.two-window = { margin = "5s", short = 1, long = 1000 }, fed_by = { pings = "25s" } } }"#,
+            r#"heartbeat.composed = { schedule.grid = { interval = "30s" }, judge.freshness = { detector.bertier = { window = 100, gamma = 0.1, beta = 1.0, phi = 4.0, first_margin = "2s" } } }"#,
+            r#"heartbeat.composed = { schedule.grid = { interval = "30s" }, judge.freshness = { detector.phi = { threshold = 8.0, window = 100, min_deviation = "0s", pause = "3s", tail = "logistic", learns_mistakes = false } } }"#,
+            r#"heartbeat.composed = { schedule.grid = { interval = "30s" }, judge.freshness = { detector.cassandra = { threshold = 12.0, window = 100 } } }"#,
+            r#"heartbeat.composed = { schedule.grid = { interval = "30s" }, judge.freshness = { detector.weibull = { threshold = 8.0, shape = 2.0, window = 100 } } }"#,
         ];
         let reconnects = [
             r#"reconnect = "immediate""#,
@@ -213,6 +233,97 @@ mod tests {
     }
 
     #[test]
+    fn the_state_machine_in_words_has_every_number_that_the_file_gave() {
+        let heartbeats = [
+            ("fixed = { interval = \"31s\", timeout = \"17s\", misses = 3 }", vec!["31s", "17s", "3 in a row"]),
+            ("fixed = { interval = \"31s\", timeout = \"17s\" }", vec!["31s", "17s", "first miss"]),
+            (
+                "idle = { threshold = \"31s\", anchor = \"rx\", timeout = \"17s\", misses = 3 }",
+                vec!["received for 31s", "17s", "3 in a row"],
+            ),
+            ("idle = { threshold = \"31s\", anchor = \"tx\" }", vec!["sent for 31s", "never gives"]),
+            ("tcp-keepalive = { idle = \"2m\", interval = \"11s\", count = 4 }", vec!["2m", "11s", "4 probes"]),
+            ("tcp-keepalive = { idle = \"2m\", interval = \"11s\", user_timeout = \"31s\" }", vec!["2m", "11s", "31s"]),
+            ("oracle = { margin = \"3s\", max_interval = \"11m\", misses = 4 }", vec!["3s", "11m", "4 in a row"]),
+            ("leave-when-quiet = { after = \"7s\" }", vec!["7s"]),
+        ];
+        for (text, words) in heartbeats {
+            let told = read(&format!("name = \"a\"\nheartbeat.{text}")).heartbeat.describe();
+            for word in words {
+                assert!(told.contains(word), "{word}: {told}");
+            }
+        }
+        let reconnects = [
+            ("\"immediate\"", vec!["at once"]),
+            ("{ fixed-delay = { delay = \"7s\" } }", vec!["7s"]),
+            (
+                "{ exponential = { base = \"3s\", factor = 1.5, cap = \"70s\" } }",
+                vec!["3s", "1.5 times", "1m10s", "zero and that"],
+            ),
+            ("{ exponential = { jitter = { proportional = 0.2 }, reset = { uptime = \"9s\" } } }", vec!["20 %", "9s"]),
+            (
+                "{ exponential = { base = \"3s\", jitter = \"decorrelated\", delay_from = \"attempt-start\" } }",
+                vec!["3s", "three times", "from the start of the attempt"],
+            ),
+            ("{ on-call = { base = \"3s\" } }", vec!["3s", "on purpose"]),
+        ];
+        for (text, words) in reconnects {
+            let told = read(&format!("name = \"a\"\nheartbeat = \"none\"\nreconnect = {text}")).reconnect.describe();
+            for word in words {
+                assert!(told.contains(word), "{word}: {told}");
+            }
+        }
+        let waits = [
+            ("linear = { base = \"3s\", cap = \"70s\" }", vec!["3s longer", "1m10s", "exactly"]),
+            ("steps = { waits = [\"3s\", \"7s\"], then = \"give-up\" }", vec!["3s, 7s", "gives up"]),
+            ("steps = { waits = [\"3s\"], jitter = { added = \"1s\" }, after_loss = \"9ms\" }", vec!["1s more", "9ms"]),
+            (
+                "exponential = { scale = { least = 2, most = 14, whole = true }, first_exact = true }",
+                vec!["2 to 14", "exact"],
+            ),
+            ("exponential = { jitter = { below = 0.25 }, cap_at = \"both\" }", vec!["25 % less", "cut off too"]),
+            (
+                "exponential = { jitter = { backo2 = 0.5 }, cap_at = \"after-jitter\" }",
+                vec!["50 %", "only what is drawn"],
+            ),
+            ("courier-retry = { threshold = 11 }", vec!["11 retries", "15s", "3m", "5m"]),
+            ("actioncable-poll = { stale = \"7s\" }", vec!["3s", "30s", "7s"]),
+            ("mars-longlink-monitor = { inactive_after = \"11m\" }", vec!["11m", "15 s"]),
+        ]
+        .map(|(text, words)| (format!("reconnect.{text}"), words));
+        let rules = [
+            ("network_change = \"at-once\"", vec!["anew"]),
+            ("network_change = \"canary\"", vec!["one attempt"]),
+            ("rotation = \"stay\"", vec!["same server"]),
+            ("rotation = \"from-first\"", vec!["first server"]),
+            ("rotation.full-pass = { between = \"7s\" }", vec!["7s", "each has been tried"]),
+            ("give_up = { attempts = 7, time = \"9m\" }", vec!["7 attempts or 9m"]),
+            ("when_hidden = \"pause\"", vec!["foreground"]),
+            (
+                "retry_limit = { by = { budget = { ttl = \"7s\" } }, denied = { fresh-after = \"9m\" } }",
+                vec!["7s", "9m"],
+            ),
+            ("retry_limit.by.quota = { capacity = 70 }", vec!["70", "5 each", "stops"]),
+            ("retry_limit.by.throttle = { max_tokens = 7 }", vec!["7 tokens", "0.1"]),
+            ("circuit_breaker = { trip = { consecutive = 7 }, open = \"9m\" }", vec!["7 failures", "9m", "1 on trial"]),
+            ("circuit_breaker.trip.window = { attempts = 170 }", vec!["0.5", "100 to 170"]),
+            ("server_ban = { failures = 4 }", vec!["4 failures", "6m", "30m"]),
+            ("network_check = { successes = 7 }", vec!["7 checks", "10s"]),
+        ]
+        .map(|(text, words)| (format!("[reconnect_rules]\n{text}"), words));
+        for (text, words) in waits.into_iter().chain(rules) {
+            let told = read(&format!("name = \"a\"\nheartbeat = \"none\"\n{text}")).describe_reconnect();
+            for word in words {
+                assert!(told.contains(word), "{word}: {told}");
+            }
+        }
+        let told = read("name = \"a\"\nheartbeat = \"none\"\nserver.idle-reaper = { idle = \"9m\", scan = \"7s\" }")
+            .server
+            .describe();
+        assert!(told.contains("9m") && told.contains("7s"), "{told}");
+    }
+
+    #[test]
     fn an_unknown_key_is_an_error_that_names_it() {
         for line in [
             "hart = 1",
@@ -221,6 +332,14 @@ mod tests {
             "heartbeat.tcp-keepalive = { hart = 1 }",
             "heartbeat.oracle = { hart = 1 }",
             r#"heartbeat.leave-when-quiet = { after = "2s", hart = 1 }"#,
+            r#"heartbeat.composed = { schedule = "peer-sends", judge.reply.timeout = { hart = 1 } }"#,
+            r#"heartbeat.composed = { schedule = "peer-sends", judge.freshness = { hart = 1 } }"#,
+            r#"heartbeat.composed = { schedule = "peer-sends", judge.freshness.detector.chen = { hart = 1 } }"#,
+            r#"heartbeat.composed = { schedule = "peer-sends", judge.freshness.detector.two-window = { hart = 1 } }"#,
+            r#"heartbeat.composed = { schedule = "peer-sends", judge.freshness.detector.bertier = { hart = 1 } }"#,
+            r#"heartbeat.composed = { schedule = "peer-sends", judge.freshness.detector.phi = { hart = 1 } }"#,
+            r#"heartbeat.composed = { schedule = "peer-sends", judge.freshness.detector.cassandra = { hart = 1 } }"#,
+            r#"heartbeat.composed = { schedule = "peer-sends", judge.freshness.detector.weibull = { hart = 1 } }"#,
             r#"reconnect.fixed-delay = { delay = "1s", hart = 1 }"#,
             "reconnect.exponential = { hart = 1 }",
             "reconnect.on-call = { hart = 1 }",

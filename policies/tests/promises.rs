@@ -7,8 +7,9 @@ use std::{collections::VecDeque, time::Duration};
 use cardiogram_policies::{
     Action, Bounds, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason, Network, PolicyRng, ServerPings, Time,
     heartbeat::{
-        Adopt, Anchor, Composed, Evidence, Feed, FirstBeat, Fixed, Grid, Idle, Judges, LateReply, Leave, Oracle, Reply,
-        Rule, ScheduleSpec, Search, Silence, TcpKeepalive, TestOn, Threshold, Unanswered, When, WhenDead,
+        Adopt, Anchor, Bertier, Cassandra, Chen, Composed, DetectorSpec, Evidence, Feed, FirstBeat, Fixed, Freshness,
+        Grid, Idle, Judges, LateReply, Leave, Oracle, Patience, Phi, Reply, Rto, Rule, ScheduleSpec, Search, Silence,
+        Stream, TcpKeepalive, TestOn, Threshold, TwoWindow, Unanswered, Weibull, When, WhenDead,
     },
     unit::{Delay, Span},
 };
@@ -85,7 +86,7 @@ fn any_composed() -> impl Strategy<Value = HeartbeatSpec> {
         }
     });
     let reply = (1_u64..100_000, 1_u32..4, evidence).prop_map(|(ms, misses, evidence)| Reply {
-        timeout: Span::millis(ms),
+        timeout: Span::millis(ms).into(),
         misses,
         evidence,
         late_reply: LateReply::Counts,
@@ -121,7 +122,7 @@ fn any_composed() -> impl Strategy<Value = HeartbeatSpec> {
         .prop_map(|(schedule, (reply, silence, unanswered), search, when_dead, leaves)| {
             let leave = (leaves == 0).then(|| Leave { age: Some(Span::secs(500)), ..Leave::default() });
             HeartbeatSpec::Composed(Box::new(Composed {
-                judge: Judges { reply, silence, unanswered },
+                judge: Judges { reply, silence, unanswered, freshness: None },
                 search,
                 when_dead,
                 leave,
@@ -129,6 +130,51 @@ fn any_composed() -> impl Strategy<Value = HeartbeatSpec> {
             }))
         })
         .prop_filter("parts that contradict each other", |spec| spec.problems().is_empty())
+}
+
+fn any_detector() -> impl Strategy<Value = DetectorSpec> {
+    let margin = (0_u64..2_000).prop_map(Delay::millis);
+    prop_oneof![
+        (margin.clone(), 1_u32..50).prop_map(|(margin, window)| DetectorSpec::Chen(Chen { margin, window })),
+        (margin, 1_u32..5, 5_u32..50).prop_map(|(margin, short, long)| DetectorSpec::TwoWindow(TwoWindow {
+            margin,
+            short,
+            long
+        })),
+        Just(DetectorSpec::Bertier(Bertier::default())),
+        Just(DetectorSpec::Phi(Phi::default())),
+        Just(DetectorSpec::Cassandra(Cassandra::default())),
+        Just(DetectorSpec::Weibull(Weibull::default())),
+    ]
+}
+
+/// A beat on a grid, judged by what the connection has shown so far.
+fn on_grid(interval_ms: u64, judge: Judges) -> HeartbeatSpec {
+    let grid = Grid { interval: Span::millis(interval_ms), shortest: None, first_beat: FirstBeat::Interval };
+    HeartbeatSpec::Composed(Box::new(Composed { judge, ..Composed::new(ScheduleSpec::Grid(grid)) }))
+}
+
+fn any_freshness() -> impl Strategy<Value = HeartbeatSpec> {
+    let pause = prop::option::of((1_u64..10_000).prop_map(Span::millis));
+    (1_u64..600_000, any_detector(), 0_u64..60_000, pause).prop_map(|(interval_ms, detector, patience, local_pause)| {
+        let give_up_after = Delay::millis(patience);
+        let freshness = Freshness { detector, fed_by: Stream::Replies, give_up_after, local_pause };
+        on_grid(interval_ms, Judges { freshness: Some(freshness), ..Judges::default() })
+    })
+}
+
+fn any_estimated() -> impl Strategy<Value = HeartbeatSpec> {
+    let late_reply = prop_oneof![Just(LateReply::Counts), Just(LateReply::Ignored)];
+    (1_u64..600_000, 0.0..=1.0, 0.0..=1.0, 1_u32..5, late_reply).prop_map(
+        |(interval_ms, cap, floor, misses, late_reply)| {
+            let cap_ms = ((interval_ms as f64 * cap) as u64).max(1);
+            let cap = Span::millis(cap_ms);
+            let floor = Span::millis(((cap_ms as f64 * floor) as u64).max(1));
+            let timeout = Patience::Estimated(Rto { first: floor, floor, cap, granularity: Delay::ZERO });
+            let reply = Reply { timeout, misses, evidence: Evidence::Reply, late_reply };
+            on_grid(interval_ms, Judges { reply: Some(reply), ..Judges::default() })
+        },
+    )
 }
 
 fn any_heartbeat() -> impl Strategy<Value = HeartbeatSpec> {
@@ -139,6 +185,8 @@ fn any_heartbeat() -> impl Strategy<Value = HeartbeatSpec> {
         4 => any_fixed(),
         4 => any_idle(),
         8 => any_composed(),
+        4 => any_freshness(),
+        2 => any_estimated(),
     ]
 }
 
@@ -212,7 +260,7 @@ fn live(policy: &mut dyn Heartbeat, bounds: &Bounds, cut: Option<Time>, end: Tim
 proptest! {
     #[test]
     fn a_permanent_break_is_detected_within_the_promised_time(
-        spec in prop_oneof![any_fixed(), any_idle(), any_composed(), any_composed()],
+        spec in prop_oneof![any_fixed(), any_idle(), any_freshness(), any_estimated(), any_composed(), any_composed()],
         pings_s in prop::option::of(1_u64..300),
         rtt_ms in prop_oneof![0_u64..500, 0_u64..600_000],
         cut_at in 0.0..20.0,

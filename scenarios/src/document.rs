@@ -26,6 +26,15 @@ pub(crate) fn read<T: DeserializeOwned>(
     text: &str,
     check: impl FnOnce(&T) -> Vec<Problem>,
 ) -> Result<T, Vec<Diagnostic>> {
+    read_and_complete(text, |_, _| Vec::new(), check)
+}
+
+/// As [`read`]; before the check, `complete` puts into the value what it needs to look at the text itself for.
+pub(crate) fn read_and_complete<T: DeserializeOwned>(
+    text: &str,
+    complete: impl FnOnce(&mut T, &Spanned<DeTable<'_>>) -> Vec<Diagnostic>,
+    check: impl FnOnce(&T) -> Vec<Problem>,
+) -> Result<T, Vec<Diagnostic>> {
     let (tree, errors) = DeTable::parse_recoverable(text);
     if let Some(error) = errors.first() {
         // One slip of the pen makes the parser stumble several times; the first time is the one that tells.
@@ -35,7 +44,11 @@ pub(crate) fn read<T: DeserializeOwned>(
     if tree.get_ref().is_empty() {
         return Err(vec![Diagnostic { message: "the file is empty".into(), span: None, help: None }]);
     }
-    let value: T = deserialize(&tree)?;
+    let mut value: T = deserialize(&tree, |input| T::deserialize(input))?;
+    let found = complete(&mut value, &tree);
+    if !found.is_empty() {
+        return Err(found);
+    }
     let problems = check(&value);
     if problems.is_empty() {
         return Ok(value);
@@ -53,13 +66,17 @@ pub(crate) fn has_key(text: &str, key: &str) -> bool {
     DeTable::parse(text).is_ok_and(|tree| tree.get_ref().contains_key(key))
 }
 
-fn deserialize<T: DeserializeOwned>(tree: &Spanned<DeTable<'_>>) -> Result<T, Vec<Diagnostic>> {
+/// What `read` makes of the table `tree`, or everything that it finds wrong there.
+pub(crate) fn deserialize<'de, T>(
+    tree: &Spanned<DeTable<'de>>,
+    read: impl Fn(Deserializer<'de>) -> Result<T, Error>,
+) -> Result<T, Vec<Diagnostic>> {
     let mut rest = tree.clone();
     let mut found = Vec::new();
     // The tables that something was taken out of, by their spans.
     let mut robbed: Vec<Range<usize>> = Vec::new();
     loop {
-        let error = match T::deserialize(Deserializer::from(rest.clone())) {
+        let error = match read(Deserializer::from(rest.clone())) {
             Ok(value) if found.is_empty() => return Ok(value),
             Ok(_) => return Err(found),
             Err(error) => error,
@@ -135,10 +152,16 @@ const EMPTY_TABLE: &str = "wanted exactly 1 element, found 0 elements";
 /// serde's words for the same, where a type looks at the table's content itself.
 const EMPTY_TABLE_BEHIND_VISITOR: &str = "invalid type: map, expected enum";
 
+/// The words of a policy of one's own for the same.
+const NO_POLICY: &str = "no policy is named here";
+
 /// Errors that say that something is not there: taking things out brings them about.
 fn is_absence(error: &Error) -> bool {
     let message = error.message();
-    message.starts_with("missing field") || message == EMPTY_TABLE || message == EMPTY_TABLE_BEHIND_VISITOR
+    message.starts_with("missing field")
+        || message.starts_with(NO_POLICY)
+        || message == EMPTY_TABLE
+        || message == EMPTY_TABLE_BEHIND_VISITOR
 }
 
 /// A problem found by the owner of the type, with its path turned into a place.
@@ -255,7 +278,7 @@ fn plain(expected: &str) -> &str {
 }
 
 /// "did you mean", and what there is to choose from.
-fn choose(unknown: &str, known: &[&str], lead: &str) -> String {
+pub(crate) fn choose(unknown: &str, known: &[&str], lead: &str) -> String {
     if known.is_empty() {
         return "remove it: there is nothing to set here".into();
     }

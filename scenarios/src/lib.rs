@@ -1,5 +1,6 @@
 //! Scenarios of cardiogram: the files that describe a world, the built-in ones, the runner and what it measures.
 
+mod custom;
 mod decimal;
 pub mod diagnostic;
 mod document;

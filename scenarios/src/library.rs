@@ -49,6 +49,8 @@ pub fn text(name: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use cardiogram_policies::Registry;
+
     use super::*;
     use crate::load;
 
@@ -57,7 +59,7 @@ mod tests {
         for name in names() {
             let scenario = load::scenario(name).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(scenario.value.name, name);
-            load::strategies_of(&scenario, name).unwrap_or_else(|error| panic!("{error}"));
+            load::strategies_of(&scenario, name, &Registry::new()).unwrap_or_else(|error| panic!("{error}"));
             for text in [&scenario.value.about, &scenario.value.source, &scenario.value.expect] {
                 assert!(!text.is_empty(), "{name}");
             }

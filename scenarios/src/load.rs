@@ -9,10 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cardiogram_policies::{Problem, StrategySpec, preset};
+use cardiogram_policies::{Problem, Registry, StrategySpec};
 
 pub use crate::document::nearest;
 use crate::{
+    custom,
     diagnostic::{Diagnostic, Invalid},
     document, library,
     scenario::Scenario,
@@ -94,25 +95,38 @@ pub fn scenario(name: &str) -> Result<Loaded<Scenario>, LoadError> {
     }
 }
 
-/// The strategy that `name` names: a preset, or a path that starts from `folder`.
-pub fn strategy(name: &str, folder: Option<&Path>) -> Result<Loaded<StrategySpec>, LoadError> {
-    match preset::find(name) {
+/// The strategy that `name` names: a preset, one of the registry, or a path that starts from `folder`.
+pub fn strategy(name: &str, folder: Option<&Path>, registry: &Registry) -> Result<Loaded<StrategySpec>, LoadError> {
+    match registry.preset(name) {
         Some(preset) => {
-            Ok(Loaded { value: parse_strategy(name, preset.toml)?, text: preset.toml.into(), folder: None })
+            let value = parse_strategy(name, preset.toml, registry)?;
+            if value.name != name {
+                let message = format!("this strategy is registered as `{name}`");
+                let problem = Problem::new("name", message, "give it the same name in both places");
+                return Err(Invalid::new(name, preset.toml, vec![document::place(preset.toml, problem)]).into());
+            }
+            Ok(Loaded { value, text: preset.toml.into(), folder: None })
         }
         None if is_path(name) => match folder {
-            Some(folder) => strategy_file(&folder.join(name)),
-            None => strategy_file(Path::new(name)),
+            Some(folder) => strategy_file(&folder.join(name), registry),
+            None => strategy_file(Path::new(name), registry),
         },
-        None => Err(unknown("strategy", name, preset::all().iter().map(|preset| preset.name))),
+        None => Err(unknown("strategy", name, registry.presets().map(|preset| preset.name))),
     }
 }
 
-/// The strategies that a scenario compares unless it is told otherwise, in its own order.
-pub fn strategies_of(scenario: &Loaded<Scenario>, origin: &str) -> Result<Vec<Loaded<StrategySpec>>, LoadError> {
+/// The strategies that a scenario compares unless it is told otherwise, in its own order. A built-in scenario, which cannot
+/// name them, compares those of the registry too; a file names what it wants.
+pub fn strategies_of(
+    scenario: &Loaded<Scenario>,
+    origin: &str,
+    registry: &Registry,
+) -> Result<Vec<Loaded<StrategySpec>>, LoadError> {
+    let added = if scenario.folder.is_none() { registry.strategies() } else { &[] };
+    let added = added.iter().map(|preset| strategy(preset.name, None, registry));
     let names = &scenario.value.strategies;
-    let loaded = names.iter().enumerate().map(|(index, name)| {
-        strategy(name, scenario.folder.as_deref()).map_err(|error| match error {
+    let named = names.iter().enumerate().map(|(index, name)| {
+        strategy(name, scenario.folder.as_deref(), registry).map_err(|error| match error {
             // The scenario's file is to blame: show the place in it.
             LoadError::UnknownName { .. } | LoadError::Read { .. } => {
                 let help = error.help().unwrap_or_default();
@@ -122,7 +136,7 @@ pub fn strategies_of(scenario: &Loaded<Scenario>, origin: &str) -> Result<Vec<Lo
             other => other,
         })
     });
-    loaded.collect()
+    named.chain(added).collect()
 }
 
 /// Reads a scenario file.
@@ -133,9 +147,9 @@ pub fn scenario_file(path: &Path) -> Result<Loaded<Scenario>, LoadError> {
 }
 
 /// Reads a strategy file.
-pub fn strategy_file(path: &Path) -> Result<Loaded<StrategySpec>, LoadError> {
+pub fn strategy_file(path: &Path, registry: &Registry) -> Result<Loaded<StrategySpec>, LoadError> {
     let text = read(path)?;
-    let value = parse_strategy(&path.display().to_string(), &text)?;
+    let value = parse_strategy(&path.display().to_string(), &text, registry)?;
     Ok(Loaded { value, text, folder: path.parent().map(Path::to_path_buf) })
 }
 
@@ -145,10 +159,16 @@ pub fn parse_scenario(name: &str, text: &str) -> Result<Scenario, Invalid> {
     document::read(text, Scenario::problems).map_err(|found| Invalid::new(name, text, or_hint(found, hint)))
 }
 
-/// Reads the text of a strategy; `name` is what messages call it.
-pub fn parse_strategy(name: &str, text: &str) -> Result<StrategySpec, Invalid> {
+/// Reads the text of a strategy and resolves its policies that are not built in; `name` is what messages call it.
+pub fn parse_strategy(name: &str, text: &str, registry: &Registry) -> Result<StrategySpec, Invalid> {
     let hint = "`cardiogram show wechat-270` prints a strategy to start from";
-    document::read(text, StrategySpec::problems).map_err(|found| Invalid::new(name, text, or_hint(found, hint)))
+    document::read_and_complete(text, |spec, tree| custom::resolve(spec, tree, registry), StrategySpec::problems)
+        .map_err(|found| Invalid::new(name, text, or_hint(found, hint)))
+}
+
+/// The text of a strategy's file, with every value spelled out, defaults too.
+pub fn strategy_text(spec: &StrategySpec) -> String {
+    toml::to_string_pretty(spec).expect("what can be read from TOML can be written as TOML")
 }
 
 /// Whether `text` looks like a strategy rather than a scenario.
@@ -180,7 +200,8 @@ fn or_hint(mut found: Vec<Diagnostic>, hint: &str) -> Vec<Diagnostic> {
     found
 }
 
-fn is_path(name: &str) -> bool {
+/// Whether a scenario or strategy of this name is looked for in a file.
+pub fn is_path(name: &str) -> bool {
     name.contains(['/', '\\', '.'])
 }
 

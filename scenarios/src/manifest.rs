@@ -1,11 +1,13 @@
 //! `manifest.json`: which plan results belong to. It holds everything that decides them, so that the plan can be made
 //! again from it; nothing in it depends on when, where or how fast the plan was carried out.
 
+use cardiogram_policies::Registry;
 use cardiogram_sim::Engine;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
+    diagnostic::Invalid,
     load::{self, Loaded},
     plan::{Contest, EngineChoice, Plan},
 };
@@ -69,19 +71,26 @@ impl Manifest {
         text
     }
 
+    /// A strategy that is as it was written and yet cannot be read: its policies are those of another program.
+    pub(crate) fn unreadable_strategy(&self, registry: &Registry) -> Option<Invalid> {
+        let mut intact = self.strategies.iter().filter(|strategy| hash(&strategy.text) == strategy.hash);
+        intact.find_map(|it| load::parse_strategy(&it.name, &it.text, registry).err())
+    }
+
     /// The plan that it describes; `None` where there can be no such plan: another version wrote it, or it was changed.
-    pub(crate) fn plan(&self) -> Option<Plan> {
+    pub(crate) fn plan(&self, registry: &Registry) -> Option<Plan> {
         let engines = [EngineChoice::Auto, EngineChoice::Only(Engine::Event), EngineChoice::Only(Engine::Turmoil)];
         let engine = engines.into_iter().find(|engine| engine.to_string() == self.engine)?;
-        let contests = self.scenarios.iter().map(|scenario| self.contest(scenario)).collect::<Option<Vec<_>>>()?;
+        let contests =
+            self.scenarios.iter().map(|scenario| self.contest(scenario, registry)).collect::<Option<Vec<_>>>()?;
         Plan::new(contests, self.first_seed, self.seeds, engine, self.shard.parse().ok()?).ok()
     }
 
-    fn contest(&self, scenario: &ManifestScenario) -> Option<Contest> {
+    fn contest(&self, scenario: &ManifestScenario, registry: &Registry) -> Option<Contest> {
         let value = load::parse_scenario(&scenario.name, &scenario.text).ok()?;
         let strategies = scenario.strategies.iter().map(|name| {
             let entry = self.strategies.iter().find(|strategy| strategy.name == *name)?;
-            let value = load::parse_strategy(name, &entry.text).ok()?;
+            let value = load::parse_strategy(name, &entry.text, registry).ok()?;
             Some(Loaded { value, text: entry.text.clone(), folder: None })
         });
         Some(Contest {

@@ -9,9 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cardiogram_policies::Registry;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
+    diagnostic::Invalid,
     journal::{self, Finished},
     manifest::{self, Manifest, VERSION},
     measure::RunName,
@@ -61,6 +63,15 @@ pub enum MergeError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// A strategy there uses a policy that this program does not have, or has with other parameters.
+    #[error("the results in {} are of a program with other policies; merge with the program that ran\n{invalid}",
+        .dir.display())]
+    Policies {
+        /// Which directory.
+        dir: PathBuf,
+        /// What is wrong with the strategy here.
+        invalid: Invalid,
     },
     /// A file of the results is not as it was written.
     #[error("{}: {problem}; the file was changed or cut short, run the shard again", .path.display())]
@@ -120,9 +131,10 @@ pub enum MergeError {
     },
 }
 
-/// Joins the results in `dirs`, in any order, and writes those of the whole plan to `out`. At least one directory.
-pub fn merge(dirs: &[PathBuf], out: &Path) -> Result<(), MergeError> {
-    let mut parts = dirs.iter().map(|dir| Part::open(dir)).collect::<Result<Vec<_>, _>>()?;
+/// Joins the results in `dirs`, in any order, and writes those of the whole plan to `out`. At least one directory. The
+/// registry is that of the program that ran the shards.
+pub fn merge(dirs: &[PathBuf], out: &Path, registry: &Registry) -> Result<(), MergeError> {
+    let mut parts = dirs.iter().map(|dir| Part::open(dir, registry)).collect::<Result<Vec<_>, _>>()?;
     if let Some(part) = parts.iter().find(|part| is_same(&part.dir, out)) {
         return Err(MergeError::OverShard { dir: part.dir.clone() });
     }
@@ -216,7 +228,7 @@ struct Part {
 }
 
 impl Part {
-    fn open(dir: &Path) -> Result<Self, MergeError> {
+    fn open(dir: &Path, registry: &Registry) -> Result<Self, MergeError> {
         if journal::is_in(dir) {
             return Err(MergeError::Unfinished { dir: dir.into() });
         }
@@ -232,8 +244,11 @@ impl Part {
         if manifest.version != VERSION {
             return Err(MergeError::Version { dir: dir.into(), version: manifest.version });
         }
+        if let Some(invalid) = manifest.unreadable_strategy(registry) {
+            return Err(MergeError::Policies { dir: dir.into(), invalid });
+        }
         // What the plan says of itself must be what is written there, hashes included, to the byte.
-        let plan = manifest.plan().filter(|plan| plan.manifest().to_json() == text);
+        let plan = manifest.plan(registry).filter(|plan| plan.manifest().to_json() == text);
         let plan = plan.ok_or_else(|| damaged("it does not describe a plan".into()))?;
         Ok(Self {
             dir: dir.into(),

@@ -298,6 +298,8 @@ impl Contest {
 
 #[cfg(test)]
 mod tests {
+    use cardiogram_policies::Registry;
+
     use super::*;
     use crate::load;
 
@@ -305,7 +307,9 @@ mod tests {
         let contests = ["healthy", "elevator"].map(|name| Contest {
             origin: name.into(),
             scenario: load::scenario(name).unwrap(),
-            strategies: ["none", "wechat-270"].map(|name| load::strategy(name, None).unwrap()).to_vec(),
+            strategies: ["none", "wechat-270"]
+                .map(|name| load::strategy(name, None, &Registry::new()).unwrap())
+                .to_vec(),
         });
         Plan::new(contests.to_vec(), 5, 3, EngineChoice::Auto, shard).unwrap()
     }

@@ -194,6 +194,7 @@ impl Drop for NameInPanic {
 mod tests {
     use std::{collections::BTreeMap, sync::atomic::AtomicUsize, time::Duration};
 
+    use cardiogram_policies::Registry;
     use cardiogram_sim::outcome::{Accuracy, Peaks, Pushes, Totals};
 
     use super::*;
@@ -206,7 +207,7 @@ mod tests {
         let contests = ["healthy", "elevator"].map(|name| Contest {
             origin: name.into(),
             scenario: load::scenario(name).unwrap(),
-            strategies: strategies.iter().map(|name| load::strategy(name, None).unwrap()).collect(),
+            strategies: strategies.iter().map(|name| load::strategy(name, None, &Registry::new()).unwrap()).collect(),
         });
         Plan::new(contests.to_vec(), 1, seeds, EngineChoice::Auto, Shard::WHOLE).unwrap()
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use cardiogram_policies::Registry;
 use cardiogram_scenarios::load;
 use insta::assert_snapshot;
 
@@ -23,7 +24,7 @@ fn whole_scenario(text: &str) -> String {
 
 /// The message for a strategy file of this text.
 fn strategy(text: &str) -> String {
-    load::parse_strategy("test.toml", text).expect_err("the strategy is wrong").to_string()
+    load::parse_strategy("test.toml", text, &Registry::new()).expect_err("the strategy is wrong").to_string()
 }
 
 /// The message for a scenario file of these bytes, with the name of its folder left out.
@@ -431,7 +432,7 @@ fn an_unknown_strategy_is_shown_in_the_scenario_that_names_it() {
     let scenario = load::scenario("healthy").unwrap();
     let text = scenario.text.replace("\"wechat-270\"", "\"wechat-27\"");
     let scenario = load::Loaded { value: load::parse_scenario("test.toml", &text).unwrap(), text, folder: None };
-    assert_snapshot!(load::strategies_of(&scenario, "test.toml").unwrap_err(), @r#"
+    assert_snapshot!(load::strategies_of(&scenario, "test.toml", &Registry::new()).unwrap_err(), @r#"
     error: there is no strategy named `wechat-27`
       --> test.toml:19:5
        |
@@ -446,8 +447,8 @@ fn an_unknown_strategy_is_shown_in_the_scenario_that_names_it() {
 fn names_that_are_not_built_in_suggest_the_nearest() {
     let help = |error: load::LoadError| error.help().unwrap();
     assert_snapshot!(load::scenario("silent-nta").map_err(help).unwrap_err(), @"did you mean `silent-nat`? `cardiogram list scenarios` shows those built in, a file's path ends in `.toml`");
-    assert_snapshot!(load::strategy("netease", None).map_err(help).unwrap_err(), @"did you mean `netease-30-15`? `cardiogram list strategies` shows those built in, a file's path ends in `.toml`");
-    assert_snapshot!(load::strategy("qqqqqqqq", None).map_err(help).unwrap_err(), @"`cardiogram list strategies` shows those built in, a file's path ends in `.toml`");
+    assert_snapshot!(load::strategy("netease", None, &Registry::new()).map_err(help).unwrap_err(), @"did you mean `netease-30-15`? `cardiogram list strategies` shows those built in, a file's path ends in `.toml`");
+    assert_snapshot!(load::strategy("qqqqqqqq", None, &Registry::new()).map_err(help).unwrap_err(), @"`cardiogram list strategies` shows those built in, a file's path ends in `.toml`");
 }
 
 #[test]
@@ -524,7 +525,7 @@ error: unknown name `fixd`
 2 | heartbeat = "fixd"
   |             ^^^^^^
   |
-  = help: did you mean `fixed`? possible here are: `none`, `fixed`, `idle`, `tcp-keepalive`, `oracle`, `leave-when-quiet`
+  = help: did you mean `fixed`? possible here are: `none`, `fixed`, `idle`, `tcp-keepalive`, `oracle`, `leave-when-quiet`, `composed`, `custom`
 "#);
 }
 

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cardiogram_policies::Registry;
 use cardiogram_scenarios::{
     load,
     plan::{Contest, EngineChoice, Plan, Shard},
@@ -20,10 +21,10 @@ pub(super) struct Args {
     files: Vec<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let mut all_good = true;
     for file in &args.files {
-        match check(file) {
+        match check(file, registry) {
             Ok(what) if quiet => drop(what),
             Ok(what) => writeln!(out, "{}: {what}", file.display())?,
             Err(failure) => {
@@ -36,15 +37,15 @@ pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), F
 }
 
 /// What the file is, if it can be used.
-fn check(file: &Path) -> Result<String, Failure> {
+fn check(file: &Path, registry: &Registry) -> Result<String, Failure> {
     if load::is_strategy(&load::read(file)?) {
-        let strategy = load::strategy_file(file)?;
+        let strategy = load::strategy_file(file, registry)?;
         return Ok(format!("strategy {}, good", strategy.value.name));
     }
     let scenario = load::scenario_file(file)?;
     let what = format!("scenario {}, good", scenario.value.name);
     let origin = file.display().to_string();
-    let strategies = load::strategies_of(&scenario, &origin)?;
+    let strategies = load::strategies_of(&scenario, &origin, registry)?;
     Plan::new(vec![Contest { origin, scenario, strategies }], 1, 1, EngineChoice::Auto, Shard::WHOLE)?;
     Ok(what)
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use cardiogram_policies::preset;
+use cardiogram_policies::Registry;
 use cardiogram_scenarios::{
     library, load,
     network::{Network, networks, servers},
@@ -36,6 +36,8 @@ enum What {
 /// What a list says of one thing. Texts are broken into lines as their files have them.
 struct Item {
     kind: &'static str,
+    /// What it stands under in the list, where that has groups.
+    group: Option<&'static str>,
     name: String,
     about: String,
     source: String,
@@ -43,10 +45,10 @@ struct Item {
     expect: Option<String>,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Result<(), Failure> {
     let items = match args.what {
         What::Scenarios => scenarios()?,
-        What::Strategies => strategies()?,
+        What::Strategies => strategies(registry)?,
         What::Networks => {
             let presets = networks();
             presets
@@ -71,10 +73,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         return Ok(());
     }
     let width = items.iter().map(|item| item.name.len()).max().unwrap_or(0);
-    let mut kind = None;
+    let mut group = None;
     for item in &items {
-        if matches!(args.what, What::Networks) && kind.replace(item.kind) != Some(item.kind) {
-            writeln!(out, "{}:", item.kind)?;
+        if std::mem::replace(&mut group, item.group) != item.group {
+            writeln!(out, "{}:", item.group.unwrap_or_default())?;
         }
         writeln!(out, "{:width$}  {}", item.name, one_line(&item.about))?;
     }
@@ -91,6 +93,9 @@ impl Item {
         });
         if let Some(expect) = &self.expect {
             item["expect"] = one_line(expect).into();
+        }
+        if let Some(group) = self.group.filter(|group| *group != self.kind) {
+            item["family"] = group.into();
         }
         item
     }
@@ -111,21 +116,33 @@ impl Item {
 fn scenarios() -> Result<Vec<Item>, Failure> {
     let items = library::names().map(|name| {
         let it = load::scenario(name)?.value;
-        Ok(Item { kind: "scenario", name: it.name, about: it.about, source: it.source, expect: Some(it.expect) })
+        let (kind, expect) = ("scenario", Some(it.expect));
+        Ok(Item { kind, group: None, name: it.name, about: it.about, source: it.source, expect })
     });
     items.collect()
 }
 
-fn strategies() -> Result<Vec<Item>, Failure> {
-    let items = preset::all().iter().map(|preset| {
-        let it = load::strategy(preset.name, None)?.value;
-        Ok(Item { kind: "strategy", name: it.name, about: it.about, source: it.source, expect: None })
+/// The strategies, gathered by what they are for; families and their strategies in the order of the presets.
+fn strategies(registry: &Registry) -> Result<Vec<Item>, Failure> {
+    let items = registry.presets().map(|preset| {
+        let it = load::strategy(preset.name, None, registry)?.value;
+        let group = Some(preset.family(&it));
+        Ok(Item { kind: "strategy", group, name: it.name, about: it.about, source: it.source, expect: None })
     });
-    items.collect()
+    let items = items.collect::<Result<Vec<_>, Failure>>()?;
+    let mut families: Vec<Vec<Item>> = Vec::new();
+    for item in items {
+        match families.iter_mut().find(|family| family[0].group == item.group) {
+            Some(family) => family.push(item),
+            None => families.push(vec![item]),
+        }
+    }
+    Ok(families.into_iter().flatten().collect())
 }
 
 fn network<T>(kind: &'static str, (name, network): (&String, &Network<T>)) -> Item {
-    Item { kind, name: name.clone(), about: network.about.clone(), source: network.source.clone(), expect: None }
+    let (about, source) = (network.about.clone(), network.source.clone());
+    Item { kind, group: Some(kind), name: name.clone(), about, source, expect: None }
 }
 
 /// Text that its file breaks into lines, on one.

@@ -2,6 +2,7 @@
 
 use std::{io::Write, path::PathBuf};
 
+use cardiogram_policies::Registry;
 use cardiogram_scenarios::merge;
 
 use super::{Failure, report};
@@ -17,7 +18,7 @@ pub(super) struct Args {
     out: PathBuf,
 }
 
-pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    merge::merge(&args.dirs, &args.out)?;
+pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    merge::merge(&args.dirs, &args.out, registry)?;
     report::publish(&args.out, quiet, out)
 }

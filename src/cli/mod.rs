@@ -18,6 +18,7 @@ use std::{
     process::ExitCode,
 };
 
+use cardiogram_policies::Registry;
 use cardiogram_scenarios::{
     load::LoadError,
     merge::MergeError,
@@ -53,7 +54,11 @@ enum Command {
 }
 
 /// The command `cardiogram`: reads the process's arguments, does what they say, and returns its exit code.
-pub fn main() -> ExitCode {
+///
+/// With a registry, its policies and strategies stand beside those built in, in every subcommand: a program of one's own
+/// whose `main` calls this is the whole command line with its own policies compiled in.
+#[expect(clippy::needless_pass_by_value, reason = "a program makes its registry here and needs it nowhere else")]
+pub fn main(registry: Registry) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -64,14 +69,14 @@ pub fn main() -> ExitCode {
     };
     let mut out = io::stdout().lock();
     let done = match cli.command {
-        Command::Run(args) => run::run(&args, cli.quiet, &mut out),
-        Command::List(args) => list::run(&args, &mut out),
-        Command::Show(args) => show::run(&args, &mut out),
-        Command::Check(args) => check::run(&args, cli.quiet, &mut out),
+        Command::Run(args) => run::run(&args, &registry, cli.quiet, &mut out),
+        Command::List(args) => list::run(&args, &registry, &mut out),
+        Command::Show(args) => show::run(&args, &registry, &mut out),
+        Command::Check(args) => check::run(&args, &registry, cli.quiet, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
-        Command::Trace(args) => trace::run(&args, &mut out),
+        Command::Trace(args) => trace::run(&args, &registry, &mut out),
         Command::Report(args) => report::run(&args, cli.quiet, &mut out),
-        Command::Merge(args) => merge::run(&args, cli.quiet, &mut out),
+        Command::Merge(args) => merge::run(&args, &registry, cli.quiet, &mut out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use cardiogram_policies::Registry;
 use cardiogram_scenarios::{
     library, load,
     plan::{Contest, Plan, Shard},
@@ -50,9 +51,9 @@ pub(super) struct Args {
 /// Set by Ctrl-C: the runs under way are finished, no further one begins.
 static STOP: AtomicBool = AtomicBool::new(false);
 
-pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let plan = Plan::new(
-        contests(args)?,
+        contests(args, registry)?,
         args.first_seed,
         args.seeds,
         args.engine.into(),
@@ -87,8 +88,9 @@ pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), F
 }
 
 /// The scenarios with their strategies, as the arguments name them.
-fn contests(args: &Args) -> Result<Vec<Contest>, Failure> {
-    let asked = args.strategies.iter().map(|name| load::strategy(name, None)).collect::<Result<Vec<_>, _>>()?;
+fn contests(args: &Args, registry: &Registry) -> Result<Vec<Contest>, Failure> {
+    let asked =
+        args.strategies.iter().map(|name| load::strategy(name, None, registry)).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<&str> = if args.scenarios.is_empty() {
         library::names().collect()
     } else {
@@ -96,7 +98,8 @@ fn contests(args: &Args) -> Result<Vec<Contest>, Failure> {
     };
     let contests = names.into_iter().map(|origin| {
         let scenario = load::scenario(origin)?;
-        let strategies = if asked.is_empty() { load::strategies_of(&scenario, origin)? } else { asked.clone() };
+        let strategies =
+            if asked.is_empty() { load::strategies_of(&scenario, origin, registry)? } else { asked.clone() };
         Ok(Contest { origin: origin.into(), scenario, strategies })
     });
     contests.collect()

@@ -3,7 +3,7 @@
 
 use std::{fs, io::Write, path::Path};
 
-use cardiogram_policies::AppState;
+use cardiogram_policies::{AppState, Registry};
 use cardiogram_scenarios::{
     load,
     plan::{Contest, EngineChoice, Plan, Shard},
@@ -37,12 +37,12 @@ pub(super) struct Args {
     pcap: Option<String>,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Result<(), Failure> {
     if args.json.as_deref() == Some("-") && args.pcap.as_deref() == Some("-") {
         return Err(Failure::Input("--json - and --pcap - would be mixed up; write one of them to a file".into()));
     }
     let scenario = load::scenario(&args.scenario)?;
-    let strategy = load::strategy(&args.strategy, None)?;
+    let strategy = load::strategy(&args.strategy, None, registry)?;
     let world = scenario.value.world(&strategy.value);
     // Finds what contradicts itself, with the same messages as `run`.
     let contest = Contest { origin: args.scenario.clone(), scenario, strategies: vec![strategy] };

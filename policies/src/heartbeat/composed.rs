@@ -1,6 +1,7 @@
 //! A heartbeat put together from parts: a schedule, its judges, and what modifies them. Most real products are one of these
 //! compositions; a policy that is a machine of its own has a file of its own.
 
+mod describe;
 mod problems;
 mod promises;
 
@@ -178,13 +179,13 @@ impl Beating {
     pub(super) fn new(spec: Composed, rng: PolicyRng) -> Self {
         Self {
             schedule: spec.schedule.build(rng),
-            judges: spec.judge.build(),
+            judges: spec.judge.build(spec.schedule.interval()),
             pacer: Pacer::new(&spec.pace),
             leaver: spec.leave.as_ref().map(Leaver::new),
             searcher: spec.search.as_ref().map(Searcher::new),
             prober: spec.search.as_ref().filter(|search| search.on == TestOn::Probe).map(|search| {
                 let reply = spec.judge.reply.as_ref().expect("checked: probes are judged by their replies");
-                Prober::new(reply.timeout.get(), search.confirm)
+                Prober::new(reply.timeout.longest().get(), search.confirm)
             }),
             interval: spec.schedule.interval(),
             answered: spec.answered,

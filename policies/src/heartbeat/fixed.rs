@@ -37,7 +37,7 @@ impl Fixed {
     /// The parts it consists of.
     pub fn parts(&self) -> Composed {
         let Self { interval, timeout, misses, first_beat, late_reply } = *self;
-        let reply = Reply { timeout, misses, evidence: Evidence::Reply, late_reply };
+        let reply = Reply { timeout: timeout.into(), misses, evidence: Evidence::Reply, late_reply };
         Composed {
             judge: Judges { reply: Some(reply), ..Judges::default() },
             ..Composed::new(ScheduleSpec::Grid(Grid { interval, shortest: None, first_beat }))

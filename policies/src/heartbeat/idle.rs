@@ -34,7 +34,12 @@ impl Idle {
     /// The parts it consists of.
     pub fn parts(&self) -> Composed {
         let Self { threshold, anchor, timeout, misses } = *self;
-        let reply = |timeout| Reply { timeout, misses, evidence: Evidence::Any, late_reply: LateReply::Counts };
+        let reply = |timeout: Span| Reply {
+            timeout: timeout.into(),
+            misses,
+            evidence: Evidence::Any,
+            late_reply: LateReply::Counts,
+        };
         Composed {
             judge: Judges { reply: timeout.map(reply), ..Judges::default() },
             ..Composed::new(ScheduleSpec::Idle(Threshold { threshold, anchor }))

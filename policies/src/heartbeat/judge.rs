@@ -2,15 +2,19 @@
 //! when beats are due; that is the [schedule's](super::schedule) business. A heartbeat may have several judges, and the
 //! first to condemn decides.
 
+mod freshness;
 mod reply;
 mod silence;
 mod unanswered;
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::reply::one_miss;
 pub use self::{
-    reply::{Evidence, LateReply, Reply},
+    freshness::{Bertier, Cassandra, Chen, DetectorSpec, Freshness, Phi, Stream, Tail, TwoWindow, Weibull},
+    reply::{Evidence, LateReply, Patience, Reply, Rto},
     silence::{Feed, Silence},
     unanswered::Unanswered,
 };
@@ -32,6 +36,9 @@ pub struct Judges {
     /// The age of what was sent and not answered by anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unanswered: Option<Unanswered>,
+    /// Freshness points of a failure detector from the literature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<Freshness>,
 }
 
 impl Judges {
@@ -40,7 +47,8 @@ impl Judges {
         *self == Self::default()
     }
 
-    pub(super) fn build(&self) -> Vec<Box<dyn Judge>> {
+    /// `gap` is what lies between two beats of the schedule, if there are any.
+    pub(super) fn build(&self, gap: Option<Duration>) -> Vec<Box<dyn Judge>> {
         let mut judges: Vec<Box<dyn Judge>> = Vec::new();
         if let Some(spec) = &self.reply {
             judges.push(Box::new(reply::OfReplies::new(spec)));
@@ -50,6 +58,9 @@ impl Judges {
         }
         if let Some(spec) = &self.unanswered {
             judges.push(Box::new(unanswered::OfAge::new(spec)));
+        }
+        if let Some(judge) = self.freshness.as_ref().and_then(|spec| freshness::OfFreshness::new(spec, gap)) {
+            judges.push(Box::new(judge));
         }
         judges
     }

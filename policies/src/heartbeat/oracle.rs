@@ -3,7 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FirstBeat, Fixed, LateReply, judge::one_miss};
+use super::{
+    FirstBeat, Fixed, LateReply,
+    judge::one_miss,
+    spec::{REMEMBERS_NOTHING, describe_misses},
+};
 use crate::{Bounds, unit::Span};
 
 /// The longest interval that still keeps the NAT's mapping, and the shortest timeout that no healthy reply exceeds.
@@ -27,6 +31,17 @@ impl Default for Oracle {
 }
 
 impl Oracle {
+    pub(super) fn describe(&self) -> String {
+        format!(
+            "Knows what no product knows, the NAT's timeout and the longest round trip of the path. It sends a heartbeat on a \
+             fixed grid, whatever else is sent: a round trip and {} before the NAT would forget the connection, at least every \
+             {}. A heartbeat whose reply has not arrived within the longest round trip is a miss. {} {REMEMBERS_NOTHING}",
+            self.margin,
+            self.max_interval,
+            describe_misses(self.misses, "any reply, a late one too,"),
+        )
+    }
+
     /// The fixed heartbeat that the oracle is in this environment.
     ///
     /// The gap between two packets at the NAT exceeds the interval by at most the difference of two one-way delays, which

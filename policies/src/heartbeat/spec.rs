@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Composed, Fixed, Heartbeat, Idle, LeaveWhenQuiet, Oracle, ScheduleSpec, TcpKeepalive, composed::Beating};
 use crate::{
-    Bounds, PolicyRng, Problem, Promises,
+    Bounds, Custom, CustomHeartbeat, PolicyRng, Problem, Promises,
     unit::{Span, format_duration},
 };
 
@@ -30,15 +30,20 @@ pub enum HeartbeatSpec {
     LeaveWhenQuiet(LeaveWhenQuiet),
     /// Put together from a schedule, judges and modifications. The ones above, the oracle included, are short for some.
     Composed(Box<Composed>),
+    /// A policy that the program around this crate brings along.
+    Custom(Custom<dyn CustomHeartbeat>),
 }
 
 impl HeartbeatSpec {
     /// A policy ready to run. `bounds` is what only an oracle may look at.
     pub fn build(&self, bounds: &Bounds, rng: PolicyRng) -> Box<dyn Heartbeat> {
-        Box::new(Beating::new(self.parts(bounds), rng))
+        match self {
+            Self::Custom(custom) => custom.resolved().build(rng),
+            _ => Box::new(Beating::new(self.parts(bounds), rng)),
+        }
     }
 
-    /// What it consists of.
+    /// What it consists of, where it is a composition.
     fn parts(&self, bounds: &Bounds) -> Composed {
         match self {
             Self::None => Composed::new(ScheduleSpec::PeerSends),
@@ -48,12 +53,49 @@ impl HeartbeatSpec {
             Self::Oracle(spec) => spec.fixed(bounds).parts(),
             Self::LeaveWhenQuiet(spec) => spec.parts(),
             Self::Composed(spec) => (**spec).clone(),
+            Self::Custom(_) => unreachable!("{self:?} is no composition"),
         }
     }
 
     /// What the policy guarantees within `bounds`.
     pub fn promises(&self, bounds: &Bounds) -> Promises {
-        self.parts(bounds).promises(bounds)
+        match self {
+            Self::Custom(custom) => custom.policy().map_or_else(Promises::default, |policy| policy.promises(bounds)),
+            _ => self.parts(bounds).promises(bounds),
+        }
+    }
+
+    /// What lists gather strategies under: what they do instead of, or for, a heartbeat, in a few words.
+    pub const fn family(&self) -> &'static str {
+        match self {
+            Self::None => "without a heartbeat",
+            Self::Fixed(_) => "heartbeats on a fixed grid",
+            Self::Idle(_) => "heartbeats when idle",
+            Self::TcpKeepalive(_) => "the kernel's keepalive",
+            Self::Oracle(_) => "yardsticks that no product can have",
+            Self::LeaveWhenQuiet(_) => "no lasting connection: polling and push services",
+            Self::Composed(spec) => spec.family(),
+            Self::Custom(_) => "policies of one's own",
+        }
+    }
+
+    /// The state machine in words, with the numbers of this spec: when it sends, what it counts as a failure, what it does
+    /// about it, what it remembers. One paragraph of plain text; each policy keeps its own beside its code.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::None => {
+                "Sends nothing and judges nothing: a dead connection is noticed only when TCP gives up on data that the \
+                 application itself has sent."
+                    .into()
+            }
+            Self::Fixed(spec) => spec.parts().describe(),
+            Self::Idle(spec) => spec.parts().describe(),
+            Self::TcpKeepalive(spec) => spec.parts().describe(),
+            Self::Oracle(spec) => spec.describe(),
+            Self::LeaveWhenQuiet(spec) => spec.parts().describe(),
+            Self::Composed(spec) => spec.describe(),
+            Self::Custom(custom) => custom.describe(CustomHeartbeat::describe),
+        }
     }
 
     /// The longest gap between its beats that a server has to expect while nothing else is sent, as clients announce it
@@ -64,7 +106,7 @@ impl HeartbeatSpec {
             Self::Idle(spec) => Some(spec.threshold.get()),
             Self::Composed(spec) => spec.announced_interval(),
             // What an oracle does is not known before the environment is.
-            Self::None | Self::TcpKeepalive(_) | Self::LeaveWhenQuiet(_) | Self::Oracle(_) => None,
+            Self::None | Self::TcpKeepalive(_) | Self::LeaveWhenQuiet(_) | Self::Oracle(_) | Self::Custom(_) => None,
         }
     }
 
@@ -84,6 +126,7 @@ impl HeartbeatSpec {
             Self::TcpKeepalive(spec) => spec.problems_at("heartbeat.tcp-keepalive"),
             Self::Oracle(spec) => check_misses("heartbeat.oracle", spec.misses).into_iter().collect(),
             Self::Composed(spec) => spec.problems(),
+            Self::Custom(custom) => custom.problems("heartbeat", CustomHeartbeat::problems),
         }
     }
 }
@@ -110,6 +153,20 @@ pub(super) fn check_timeout(path: &str, timeout: Span, gap: Duration, gap_name: 
             format!("use at most \"{gap}\", or a longer {gap_name}"),
         )
     })
+}
+
+/// What the descriptions of policies say that learn nothing.
+pub(super) const REMEMBERS_NOTHING: &str = "It remembers nothing from one connection to the next.";
+
+/// What the descriptions say becomes of a miss, where `cleared_by` sets the count of misses back.
+pub(super) fn describe_misses(misses: u32, cleared_by: &str) -> String {
+    match misses {
+        1 => "The first miss ends the connection.".into(),
+        _ => format!(
+            "At a miss it suspects the connection, after {misses} in a row it gives the connection up; {cleared_by} sets the \
+             count back."
+        ),
+    }
 }
 
 /// The most beats in any hour when two beats are at least `interval` apart.

@@ -67,6 +67,22 @@ impl TcpKeepalive {
         }
     }
 
+    pub(super) fn describe(&self) -> String {
+        let verdict = match self.user_timeout {
+            None => format!("{} probes without an answer end the connection", self.count),
+            Some(user_timeout) => format!(
+                "{user_timeout} without any packet end the connection once a probe was sent, whatever their number, and so do \
+                 data unacknowledged for as long"
+            ),
+        };
+        format!(
+            "The kernel's keepalive is on. Once nothing has arrived for {} it sends a probe, and another \
+             every {} until one is answered; {verdict}. While data is unacknowledged no probe is sent. A hung server's kernel \
+             answers probes, so it goes unnoticed.",
+            self.idle, self.interval,
+        )
+    }
+
     pub(super) fn problems_at(&self, path: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (key, span) in [("idle", self.idle), ("interval", self.interval)] {

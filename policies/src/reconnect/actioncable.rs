@@ -37,6 +37,16 @@ impl Default for ActioncablePoll {
 }
 
 impl ActioncablePoll {
+    pub(super) fn describe(&self) -> String {
+        let Self { least, most, stale } = self;
+        format!(
+            "A monitor looks in every 5 s times the logarithm of the attempts and one, at least {least} and at most {most}, \
+             and connects again at the first look at which the connection has been gone for {stale}; each look at one that \
+             is still not back counts as an attempt, and a welcome sets their number to zero. {} It remembers nothing else.",
+            Plan::DESCRIBED
+        )
+    }
+
     /// The time between two looks after so many attempts.
     fn interval(&self, attempts: u32) -> Duration {
         let us = 5e6 * libm::log(f64::from(attempts) + 1.0);

@@ -73,6 +73,14 @@ pub struct ProcessScale {
 }
 
 impl ProcessScale {
+    pub(super) fn describe(&self) -> String {
+        let number = if self.whole { "a whole number" } else { "a number" };
+        format!(
+            "Each process draws {number} from {} to {} once and multiplies all of that by it.",
+            self.least, self.most
+        )
+    }
+
     fn draw(&self, rng: &mut PolicyRng) -> f64 {
         let share = random::unit(&mut **rng);
         if self.whole {
@@ -216,6 +224,25 @@ impl Waits for Spread {
 }
 
 impl Jitter {
+    pub(super) fn describe(self) -> String {
+        let percent = |share: Fraction| (share.get() * 10_000.0).round() / 100.0;
+        match self {
+            Self::None => "It waits exactly that long".into(),
+            Self::Full => "The wait is drawn between zero and that".into(),
+            Self::Equal => "The wait is drawn between half of that and that".into(),
+            Self::Decorrelated => "The wait is drawn between the base and three times the wait before".into(),
+            Self::Proportional(share) => format!("The wait is drawn within {} % of that, cap or not", percent(share)),
+            Self::Below(share) => format!("The wait is drawn between that and {} % less", percent(share)),
+            Self::Added(most) => format!("The wait is drawn between that and {most} more"),
+            Self::Backo2(share) => {
+                format!(
+                    "The wait strays from that by up to {} %, the way of a single random number's first decimal",
+                    percent(share)
+                )
+            }
+        }
+    }
+
     /// Between which times it draws around a nominal wait. `decorrelated` draws around its previous wait, from which it
     /// is never far; what it stays within is the caller's to know.
     pub(super) fn range(self, nominal: Duration) -> (Duration, Duration) {
@@ -257,6 +284,31 @@ pub(super) struct Counting {
     pub(super) reset: Reset,
     /// After a loss, wait at least a random time up to this.
     pub(super) after_loss: Delay,
+}
+
+impl Counting {
+    pub(super) fn describe(self) -> String {
+        let from = match self.delay_from {
+            DelayFrom::Failure => "from the failure or the loss",
+            DelayFrom::AttemptStart => {
+                "from the start of the attempt before, so that an old connection's loss is retried at once"
+            }
+        };
+        let after_loss = if self.after_loss == Delay::ZERO {
+            String::new()
+        } else {
+            format!(" After a loss it waits a random time up to {} at least.", self.after_loss)
+        };
+        let reset = match self.reset {
+            Reset::Established => "The transport's handshake brings".into(),
+            Reset::Connected => "An established connection brings".into(),
+            Reset::Uptime(least) => format!("A connection that lived for {least} brings"),
+        };
+        format!(
+            "counted {from}.{after_loss} {reset} the waits back to their beginning. {} It remembers nothing else.",
+            Plan::DESCRIBED
+        )
+    }
 }
 
 /// [`Waits`] at work.

@@ -42,6 +42,15 @@ impl Default for CourierRetry {
 }
 
 impl CourierRetry {
+    pub(super) fn describe(&self) -> String {
+        let Self { fixed, random, threshold, cap, .. } = self;
+        let counting = Counting { reset: self.reset, ..Counting::default() }.describe();
+        format!(
+            "Waits {fixed} and a random number of whole seconds up to {random} more for the first {threshold} retries, then \
+             twice the wait before, at most {cap}, {counting}"
+        )
+    }
+
     pub(super) fn build(&self, rng: PolicyRng) -> Backoff {
         let waits = CourierWaits { spec: self.clone(), tries: 0, previous: self.fixed.get() };
         Backoff::new(Box::new(waits), Counting { reset: self.reset, ..Counting::default() }, rng)

@@ -30,8 +30,8 @@ pub struct Exponential {
     pub factor: f64,
     /// The longest wait, at least `base`. Default 120 s.
     pub cap: Span,
-    /// What the cap holds for. Default `before-jitter`: the nominal wait. The jitter `decorrelated` is defined with a cap
-    /// on both.
+    /// What the cap holds for. Default `before-jitter`: the nominal wait. The jitter `decorrelated` is defined with a
+    /// cap on both.
     pub cap_at: CapAt,
     /// How the waits of different clients are spread. Default `full`.
     pub jitter: Jitter,
@@ -82,6 +82,34 @@ impl Default for Exponential {
 }
 
 impl Exponential {
+    pub(super) fn describe(&self) -> String {
+        let Self { base, factor, cap, .. } = self;
+        let cap_at = match self.cap_at {
+            CapAt::BeforeJitter => format!("at most {cap}"),
+            CapAt::AfterJitter => format!("where only what is drawn is cut off at {cap}"),
+            CapAt::Both => format!("at most {cap}, at which what is drawn is cut off too"),
+        };
+        let scale = self.scale.map_or(String::new(), |scale| format!(" {}", scale.describe()));
+        let spread = match self.jitter {
+            Jitter::Decorrelated => {
+                format!("The wait is drawn between {base} and three times the wait before, at most {cap}")
+            }
+            jitter => {
+                let first = if self.first_exact { ", but for the first one, which is exact" } else { "" };
+                format!(
+                    "Waits nominally {base} before the first retry and {factor} times as long before each next, {cap_at}.\
+                     {scale} {}{first}",
+                    jitter.describe()
+                )
+            }
+        };
+        format!("{spread}, {}", self.counting().describe())
+    }
+
+    fn counting(&self) -> Counting {
+        Counting { delay_from: self.delay_from, reset: self.reset, after_loss: self.after_loss }
+    }
+
     pub(super) fn build(&self, mut rng: PolicyRng) -> Backoff {
         let growth = Growth::Exponential { base: micros(self.base.get()), factor: self.factor };
         let cap = self.cap.get();
@@ -92,8 +120,7 @@ impl Exponential {
             (_, CapAt::AfterJitter) => (None, Some(cap)),
         };
         let waits = Spread::new(growth, self.jitter, caps, self.scale, &mut rng).with_exact_first(self.first_exact);
-        let counting = Counting { delay_from: self.delay_from, reset: self.reset, after_loss: self.after_loss };
-        Backoff::new(Box::new(waits), counting, rng)
+        Backoff::new(Box::new(waits), self.counting(), rng)
     }
 
     /// Waits grow with the nominal wait, which runs from base to cap. Whether it is counted from a failure or from the

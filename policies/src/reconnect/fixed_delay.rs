@@ -8,7 +8,10 @@ use super::{
     Reconnect, ReconnectEvent, Verdict,
     plan::{Pace, Plan},
 };
-use crate::{Time, unit::Span};
+use crate::{
+    Time,
+    unit::{self, Span},
+};
 
 /// The same wait before every attempt, counted from the failure or the loss. MQTT.js uses 1 s, Smack 15 s. With jitter,
 /// or counted from the attempt's start, it is a [`Steps`](super::Steps) with one wait.
@@ -18,6 +21,12 @@ use crate::{Time, unit::Span};
 pub struct FixedDelay {
     /// The wait.
     pub delay: Span,
+}
+
+pub(super) fn describe(delay: Duration) -> String {
+    let wait =
+        if delay.is_zero() { "Tries again at once".into() } else { format!("Waits {}", unit::format_duration(delay)) };
+    format!("{wait}, after a loss as after a failed attempt, without end. {} It remembers nothing.", Plan::DESCRIBED)
 }
 
 /// [`FixedDelay`], or no delay, at work.

@@ -44,11 +44,22 @@ impl Default for Linear {
 }
 
 impl Linear {
+    pub(super) fn describe(&self) -> String {
+        let Self { base, cap, .. } = self;
+        let (jitter, counting) = (self.jitter.describe(), self.counting().describe());
+        format!(
+            "Waits nominally {base} before the first retry and {base} longer before each next, at most {cap}. {jitter}, {counting}"
+        )
+    }
+
+    fn counting(&self) -> Counting {
+        Counting { delay_from: self.delay_from, reset: self.reset, after_loss: self.after_loss }
+    }
+
     pub(super) fn build(&self, mut rng: PolicyRng) -> Backoff {
         let growth = Growth::Linear { base: micros(self.base.get()) };
         let waits = Spread::new(growth, self.jitter, (Some(self.cap.get()), None), None, &mut rng);
-        let counting = Counting { delay_from: self.delay_from, reset: self.reset, after_loss: self.after_loss };
-        Backoff::new(Box::new(waits), counting, rng)
+        Backoff::new(Box::new(waits), self.counting(), rng)
     }
 
     pub(super) fn pace(&self) -> Pace {

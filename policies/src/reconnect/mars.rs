@@ -50,6 +50,18 @@ impl Default for MarsLonglinkMonitor {
 }
 
 impl MarsLonglinkMonitor {
+    pub(super) fn describe(&self) -> String {
+        format!(
+            "Half a second after a failure or a loss, and whenever the application comes to the foreground or leaves it, it \
+             looks how long ago the last attempt began: in the foreground's first minute it tries again 15 s after that, in \
+             its first ten minutes after 30 s, later after 120 to 139 s, in the background after 300 s. After {} in the \
+             background it climbs a ladder of 0, 60, 120, 240, 360, 480 and 600 s. Another network makes it try at once. \
+             After a failed attempt it goes on to the next server, after a loss it stays with the same one. It remembers \
+             nothing else.",
+            self.inactive_after
+        )
+    }
+
     /// A network change may bring an attempt at any time. Every wait ends 600 s after the attempt before it at the
     /// latest, or when it is looked at.
     pub(super) fn pace() -> Pace {

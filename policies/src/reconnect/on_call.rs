@@ -3,12 +3,20 @@
 use super::{Ended, Exponential, Reconnect, ReconnectEvent, Verdict, backoff::Backoff, plan::Pace};
 use crate::{GiveUp, PolicyRng, Time};
 
-/// A connection that was lost, or an attempt that failed, is tried again as by `backoff`. After one that was left on purpose
-/// there is no attempt: something else has to wake the client, such as a push service.
+/// A connection that was lost, or an attempt that failed, is tried again as by `backoff`. After one that was left on
+/// purpose there is no attempt: something else has to wake the client, such as a push service.
 pub(super) struct OnCall {
     backoff: Backoff,
     /// The last connection was left on purpose, and no attempt has begun since.
     is_done: bool,
+}
+
+pub(super) fn describe(backoff: &Exponential) -> String {
+    format!(
+        "After a connection that was left on purpose it makes no attempt until something else wakes it, such as a push \
+         service. Otherwise: {}",
+        backoff.describe()
+    )
 }
 
 impl OnCall {

@@ -62,6 +62,11 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// What it does, for the descriptions of the policies that have one.
+    pub(super) const DESCRIBED: &str = "After a failed attempt it goes on to the next server, after a loss it stays with \
+                                        the same one; a change of network neither hastens a planned attempt nor puts it \
+                                        off.";
+
     pub(super) fn on_event(&mut self, event: &ReconnectEvent) {
         match event {
             ReconnectEvent::AttemptStarted { .. } => *self = Self::default(),

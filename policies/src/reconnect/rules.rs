@@ -122,6 +122,20 @@ impl ReconnectRules {
         Pace { gap, longest: longest.filter(|_| !is_uncertain) }
     }
 
+    /// The rules in words, with their numbers; empty where there are none.
+    pub fn describe(&self) -> String {
+        let mut told: Vec<String> = Vec::new();
+        told.extend(self.network_change.describe().map(Into::into));
+        told.extend(self.rotation.describe());
+        told.extend(self.give_up.map(GiveUpAfter::describe));
+        told.extend(self.when_hidden.describe().map(Into::into));
+        told.extend(self.retry_limit.as_ref().map(RetryLimit::describe));
+        told.extend(self.circuit_breaker.map(CircuitBreaker::describe));
+        told.extend(self.server_ban.map(ServerBan::describe));
+        told.extend(self.network_check.map(NetworkCheck::describe));
+        told.join(" ")
+    }
+
     /// Contradictions between parameters, each with the path to the key that should change.
     pub fn problems(&self) -> Vec<Problem> {
         let give_up = self.give_up.and_then(GiveUpAfter::problem);

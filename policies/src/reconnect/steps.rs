@@ -60,14 +60,28 @@ pub enum Then {
 }
 
 impl Steps {
+    pub(super) fn describe(&self) -> String {
+        let waits: Vec<_> = self.waits.iter().map(ToString::to_string).collect();
+        let then = match self.then {
+            Then::RepeatLast => "and then the last of them again and again",
+            Then::GiveUp => "and then gives up until something else brings it back",
+        };
+        let scale = self.scale.map_or(String::new(), |scale| format!(" {}", scale.describe()));
+        let (jitter, counting) = (self.jitter.describe(), self.counting().describe());
+        format!("Waits nominally {}, one after the other, {then}.{scale} {jitter}, {counting}", waits.join(", "))
+    }
+
+    fn counting(&self) -> Counting {
+        Counting { delay_from: self.delay_from, reset: self.reset, after_loss: self.after_loss }
+    }
+
     pub(super) fn build(&self, mut rng: PolicyRng) -> Backoff {
         let growth = Growth::Steps {
             waits: self.waits.iter().map(|wait| micros(wait.get())).collect(),
             repeats_last: self.then == Then::RepeatLast,
         };
         let waits = Spread::new(growth, self.jitter, (None, None), self.scale, &mut rng);
-        let counting = Counting { delay_from: self.delay_from, reset: self.reset, after_loss: self.after_loss };
-        Backoff::new(Box::new(waits), counting, rng)
+        Backoff::new(Box::new(waits), self.counting(), rng)
     }
 
     /// Every wait may follow on every other one, by way of the first: the shortest counts.

@@ -24,6 +24,16 @@ pub struct IdleReaper {
     pub scan: Span,
 }
 
+impl IdleReaper {
+    pub(super) fn describe(&self) -> String {
+        format!(
+            "Notes when each session last carried a frame, of any kind and either way; a frame that makes no sense does not \
+             count. Every {} it looks through all sessions and closes those idle for {} or longer. It tells clients nothing.",
+            self.scan, self.idle,
+        )
+    }
+}
+
 fn default_scan() -> Span {
     Span::secs(10)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Anchor, Feed, ScheduleSpec, Search, TestOn,
+        Anchor, Feed, FirstBeat, Pace, ScheduleSpec, Search, Stream, TestOn,
         spec::{check_misses, check_timeout},
     },
     Composed, WhenDead,
@@ -31,8 +31,14 @@ impl Composed {
         }
         if let Some(reply) = &self.judge.reply {
             problems.extend(check_misses("heartbeat.composed.judge.reply", reply.misses));
+            problems.extend(reply.timeout.problems_at("heartbeat.composed.judge.reply"));
             if let Some(gap) = least_gap {
-                problems.extend(check_timeout("heartbeat.composed.judge.reply", reply.timeout, gap, "shortest gap"));
+                problems.extend(check_timeout(
+                    "heartbeat.composed.judge.reply",
+                    reply.timeout.longest(),
+                    gap,
+                    "shortest gap",
+                ));
             }
             problems.extend(self.unanswered_beats("heartbeat.composed.judge.reply", "waits for replies"));
         }
@@ -48,6 +54,13 @@ impl Composed {
                     format!("a limit of {} does not outlast the gap of {}", silence.limit, format_duration(gap)),
                     format!("use more than \"{}\", twice as much to be safe", format_duration(gap)),
                 ));
+            }
+        }
+        if let Some(freshness) = &self.judge.freshness {
+            problems.extend(freshness.problems_at("heartbeat.composed.judge.freshness"));
+            if freshness.fed_by == Stream::Replies {
+                problems.extend(self.unanswered_beats("heartbeat.composed.judge.freshness", "waits for replies"));
+                problems.extend(self.uneven_beats());
             }
         }
         if let Some(search) = &self.search {
@@ -114,6 +127,55 @@ impl Composed {
                 "use `judge.silence` fed by `any` or `pings`, or answered beats",
             )
         })
+    }
+
+    /// What lists gather it under.
+    pub const fn family(&self) -> &'static str {
+        if self.search.is_some() {
+            return "heartbeats that learn their interval";
+        }
+        match self.schedule {
+            ScheduleSpec::PeerSends if self.keepalive.is_some() => "the kernel's keepalive",
+            ScheduleSpec::PeerSends if self.leave.is_some() => "no lasting connection: polling and push services",
+            ScheduleSpec::PeerSends => "the server's heartbeats",
+            ScheduleSpec::Grid(_) => "heartbeats on a fixed grid",
+            ScheduleSpec::Idle(_) => "heartbeats when idle",
+        }
+    }
+
+    /// A detector that expects replies at a constant interval, and beats that have none.
+    fn uneven_beats(&self) -> Vec<Problem> {
+        let grid = match &self.schedule {
+            ScheduleSpec::Grid(grid) => Some(grid),
+            ScheduleSpec::PeerSends | ScheduleSpec::Idle(_) => None,
+        };
+        let is_idle = matches!(self.schedule, ScheduleSpec::Idle(_));
+        [
+            (is_idle, "schedule.idle", "beats after idleness have none", "use `schedule.grid`"),
+            (
+                grid.is_some_and(|grid| grid.shortest.is_some()),
+                "schedule.grid.shortest",
+                "these gaps are drawn",
+                "leave it out",
+            ),
+            (
+                grid.is_some_and(|grid| grid.first_beat != FirstBeat::Interval),
+                "schedule.grid.first_beat",
+                "the first gap is another",
+                "use \"interval\", or leave it out",
+            ),
+            (self.pace != Pace::default(), "pace", "it changes with the situation", "leave it out"),
+            (self.search.is_some(), "search", "it changes with what is learnt", "leave it out"),
+            (!self.beat_on.is_empty(), "beat_on", "these beats come in between", "leave it out"),
+            (self.most_without_data.is_some(), "most_without_data", "beats are left out", "leave it out"),
+        ]
+        .into_iter()
+        .filter(|(is_uneven, ..)| *is_uneven)
+        .map(|(_, key, why, help)| {
+            let message = format!("`judge.freshness` expects replies at a constant interval, but {why}");
+            Problem::new(format!("heartbeat.composed.{key}"), message, help)
+        })
+        .collect()
     }
 
     /// The longest gap between its beats that the server has to expect; `None`: it sends none, or no known ones.

@@ -14,8 +14,9 @@ use crate::{Bounds, Promises};
 impl Composed {
     /// What the heartbeat guarantees within `bounds`.
     pub fn promises(&self, bounds: &Bounds) -> Promises {
-        let Judges { reply, silence, unanswered } = &self.judge;
+        let Judges { reply, silence, unanswered, freshness } = &self.judge;
         let cases = Cases { parts: self, bounds, gaps: self.gaps() };
+        // A detector's patience is what it has learnt, which has no bound on a path that was ill before.
         let detects = [
             reply.as_ref().and_then(|judge| cases.reply_detects(judge)),
             silence.as_ref().and_then(|judge| cases.silence_detects(judge)),
@@ -25,6 +26,10 @@ impl Composed {
             reply.as_ref().is_none_or(|judge| cases.reply_is_patient(judge)),
             silence.as_ref().is_none_or(|judge| cases.silence_is_patient(judge)),
             unanswered.as_ref().is_none_or(|judge| cases.unanswered_is_patient(judge)),
+            // A host that sends its beats late hears of them late.
+            freshness
+                .as_ref()
+                .is_none_or(|judge| bounds.loss_free && bounds.steady_host && judge.covers(bounds.rtt_max)),
             self.keepalive.as_ref().is_none_or(|keepalive| keepalive.promises(bounds).no_false_alarm),
         ];
         // One that is left on purpose before it was found dead was never found dead; and a race puts the end off.
@@ -105,7 +110,7 @@ impl Cases<'_> {
     }
 
     fn reply_detects(&self, judge: &Reply) -> Option<Duration> {
-        let (gap, timeout, rtt) = (self.longest_gap()?, judge.timeout.get(), self.bounds.rtt_max);
+        let (gap, timeout, rtt) = (self.longest_gap()?, judge.timeout.longest().get(), self.bounds.rtt_max);
         let is_own_clock = match &self.parts.schedule {
             ScheduleSpec::Grid(_) => true,
             ScheduleSpec::Idle(idle) => idle.anchor == Anchor::Reply,
@@ -133,9 +138,10 @@ impl Cases<'_> {
     fn reply_is_patient(&self, judge: &Reply) -> bool {
         // Every beat is answered, late ones before the last of `misses` is judged. A NAT that forgets does not matter here:
         // that is a real break.
-        let one_after_the_other = self.shortest_gap() * judge.misses.saturating_sub(1) + judge.timeout.get();
+        let timeout = judge.timeout.shortest();
+        let one_after_the_other = self.shortest_gap() * judge.misses.saturating_sub(1) + timeout;
         let patience = match (judge.evidence, judge.late_reply) {
-            (Evidence::Reply, LateReply::Ignored) => judge.timeout.get(),
+            (Evidence::Reply, LateReply::Ignored) => timeout,
             _ => one_after_the_other,
         };
         self.bounds.loss_free && self.bounds.rtt_max <= patience

@@ -1,14 +1,15 @@
 //! Judges each beat by its reply, and the connection by beats in a row without one.
 
-use std::time::Duration;
+mod patience;
 
 use serde::{Deserialize, Serialize};
 
+use self::patience::Timeout;
+pub use self::patience::{Patience, Rto};
 use super::{Judge, Opinion};
 use crate::{
     Time,
     heartbeat::{Event, GiveUp},
-    unit::Span,
 };
 
 /// Dead after `misses` beats in a row without an answer within `timeout`.
@@ -20,8 +21,8 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct Reply {
     /// How long the answer to a beat may take; one of exactly this age is in time. At most the interval, so that one beat
-    /// is out at a time.
-    pub timeout: Span,
+    /// is out at a time. A duration, or a table for an estimate that follows the round trips (RFC 6298).
+    pub timeout: Patience,
     /// Beats in a row without a timely answer that mean death, 1 to 1000. Default 1.
     #[serde(default = "one_miss")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
@@ -66,7 +67,7 @@ pub(in crate::heartbeat) fn one_miss() -> u32 {
 
 /// [`Reply`] at work.
 pub(super) struct OfReplies {
-    timeout: Duration,
+    timeout: Timeout,
     most_misses: u32,
     evidence: Evidence,
     late_reply: LateReply,
@@ -79,7 +80,7 @@ pub(super) struct OfReplies {
 impl OfReplies {
     pub(super) fn new(spec: &Reply) -> Self {
         Self {
-            timeout: spec.timeout.get(),
+            timeout: Timeout::new(spec.timeout),
             most_misses: spec.misses,
             evidence: spec.evidence,
             late_reply: spec.late_reply,
@@ -96,9 +97,13 @@ impl OfReplies {
 impl Judge for OfReplies {
     fn connected(&mut self, _: Time) {
         self.answered();
+        self.timeout.reset();
     }
 
     fn on_event(&mut self, _: Time, event: &Event) {
+        if let Event::HeartbeatReply { rtt, .. } = event {
+            self.timeout.sampled(*rtt);
+        }
         match (self.evidence, event) {
             // Packets come before timers, so a beat that still waits has its reply in time.
             (Evidence::Reply, Event::HeartbeatReply { id, .. }) => {
@@ -115,7 +120,7 @@ impl Judge for OfReplies {
     }
 
     fn sent(&mut self, now: Time, id: u32) {
-        self.awaited = Some((id, now + self.timeout));
+        self.awaited = Some((id, now + self.timeout.get()));
     }
 
     fn settles(&self) -> Option<Time> {
@@ -129,6 +134,7 @@ impl Judge for OfReplies {
     fn opinion(&mut self, now: Time) -> Opinion {
         if self.awaited.take_if(|(_, deadline)| *deadline <= now).is_some() {
             self.misses += 1;
+            self.timeout.expired();
         }
         match self.misses {
             0 => Opinion::Alive,
@@ -140,6 +146,6 @@ impl Judge for OfReplies {
 
     fn pardon(&mut self, now: Time) {
         self.misses = self.most_misses - 1;
-        self.awaited = Some((u32::MAX, now + self.timeout));
+        self.awaited = Some((u32::MAX, now + self.timeout.get()));
     }
 }

@@ -65,6 +65,17 @@ impl Default for WindowTrip {
 }
 
 impl CircuitBreaker {
+    pub(super) fn describe(self) -> String {
+        let Self { open, trials, .. } = self;
+        let trip = match self.trip {
+            Trip::Consecutive(most) => format!("{most} failures in a row"),
+            Trip::Window(WindowTrip { attempts, at_least, failures }) => {
+                format!("a share of {} of failures among the last {at_least} to {attempts} attempts", failures.get())
+            }
+        };
+        format!("A circuit breaker opens after {trip}, for {open}; then {trials} on trial decide whether it closes.")
+    }
+
     pub(super) fn problem(self) -> Option<Problem> {
         let (key, message, help) = match self.trip {
             _ if self.trials == 0 => {

@@ -27,6 +27,14 @@ pub struct GiveUpAfter {
 }
 
 impl GiveUpAfter {
+    pub(super) fn describe(self) -> String {
+        let attempts = self.attempts.map(|attempts| format!("{attempts} attempts"));
+        let per_server = self.attempts_per_server.map(|attempts| format!("{attempts} attempts for each server"));
+        let time = self.time.map(|time| time.to_string());
+        let when: Vec<_> = attempts.into_iter().chain(per_server).chain(time).collect();
+        format!("It gives up after {}.", when.join(" or "))
+    }
+
     pub(super) fn problem(self) -> Option<Problem> {
         let key = match self {
             Self { attempts: Some(0), .. } => "give_up.attempts",

@@ -23,6 +23,16 @@ pub enum NetworkChange {
     Canary,
 }
 
+impl NetworkChange {
+    pub(super) const fn describe(self) -> Option<&'static str> {
+        match self {
+            Self::KeepPlan => None,
+            Self::AtOnce => Some("Another network makes it try at once, and the waits begin anew."),
+            Self::Canary => Some("Another network brings one attempt at once, which changes nothing of the waits."),
+        }
+    }
+}
+
 /// [`NetworkChange`] at work, where it means anything.
 pub(super) struct Hastened {
     inner: Box<dyn Reconnect>,

@@ -30,6 +30,14 @@ impl Default for NetworkCheck {
 }
 
 impl NetworkCheck {
+    pub(super) fn describe(self) -> String {
+        let Self { first, every, successes } = self;
+        format!(
+            "Before an attempt the network has to pass {successes} checks in a row, the first one {first} after the attempt \
+             was due, the others {every} apart."
+        )
+    }
+
     pub(super) fn problem(self) -> Option<Problem> {
         (!(1..=100).contains(&self.successes)).then(|| {
             let message = format!("{} checks in a row are outside 1 to 100", self.successes);

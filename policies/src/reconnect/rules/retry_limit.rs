@@ -109,6 +109,27 @@ impl Default for RetryThrottle {
 }
 
 impl RetryLimit {
+    pub(super) fn describe(&self) -> String {
+        let limit = match self.by {
+            LimitBy::Budget(RetryBudget { ttl, reserve_per_s, ratio }) => {
+                format!("within {ttl}, {} of the requests and {reserve_per_s} a second", ratio.get())
+            }
+            LimitBy::Quota(RetryQuota { capacity, cost, timeout_cost }) => format!(
+                "what a bucket of {capacity} pays for, at {cost} each or {timeout_cost} after a timeout, which a success \
+                 gives back"
+            ),
+            LimitBy::Throttle(RetryThrottle { max_tokens, token_ratio }) => format!(
+                "while more than half of {max_tokens} tokens are left, of which a failure takes 1 and a success gives \
+                 {token_ratio}"
+            ),
+        };
+        let denied = match self.denied {
+            Denied::Stop => "else it stops until something else happens".to_owned(),
+            Denied::FreshAfter(span) => format!("else it makes a request of its own {span} later"),
+        };
+        format!("Retries are limited: {limit}; {denied}.")
+    }
+
     /// The longest wait that a denial makes; `None`: it may be the end.
     pub(super) fn longest(&self) -> Option<Duration> {
         match self.denied {

@@ -33,6 +33,19 @@ pub struct FullPass {
 }
 
 impl Rotation {
+    pub(super) fn describe(self) -> Option<String> {
+        match self {
+            Self::Next => None,
+            Self::Stay => Some("It stays with the same server, always.".into()),
+            Self::FromFirst => Some("After a loss it goes back to the first server.".into()),
+            Self::FullPass(FullPass { between }) => {
+                let how =
+                    if between == Delay::ZERO { "at once".into() } else { format!("after up to {between} at random") };
+                Some(format!("It goes on to the next server {how}, and waits only when each has been tried once."))
+            }
+        }
+    }
+
     pub(super) fn wrap(self, inner: Box<dyn Reconnect>, servers: u32, rng: PolicyRng) -> Box<dyn Reconnect> {
         match self {
             Self::Next => inner,

@@ -31,6 +31,14 @@ impl Default for ServerBan {
 }
 
 impl ServerBan {
+    pub(super) fn describe(self) -> String {
+        let Self { failures, ban, longest } = self;
+        format!(
+            "A server with {failures} failures among its last 8 results is left out for {ban}, and for as long again for each \
+             more, at most {longest}; it remembers the results by network."
+        )
+    }
+
     pub(super) fn problem(self) -> Option<Problem> {
         if !(1..=8).contains(&self.failures) {
             let message = format!("{} failures among 8 results are outside 1 to 8", self.failures);

@@ -17,6 +17,17 @@ pub enum WhenHidden {
     Pause,
 }
 
+impl WhenHidden {
+    pub(super) const fn describe(self) -> Option<&'static str> {
+        match self {
+            Self::KeepTrying => None,
+            Self::Pause => {
+                Some("While the application is not in the foreground it does not try; back there it makes up for it.")
+            }
+        }
+    }
+}
+
 /// [`WhenHidden::Pause`] at work.
 pub(super) struct Visible {
     inner: Box<dyn Reconnect>,

@@ -1,0 +1,91 @@
+//! A strategy in full: its file with every value spelled out, and below, as comments, how it works in words and what it
+//! promises in a scenario. The whole is a strategy file.
+
+use std::{fmt::Write, time::Duration};
+
+use cardiogram_policies::{Bounds, Promises, StrategySpec, unit::format_duration};
+use cardiogram_scenarios::{Scenario, load};
+
+/// The width of the comments, in characters.
+const WIDTH: usize = 100;
+/// The words where a strategy cannot promise something.
+const NO_PROMISE: &str = "no promise";
+
+/// Everything there is to say about `spec`, its promises within the bounds of `scenario`.
+pub(super) fn in_full(spec: &StrategySpec, scenario: &Scenario) -> String {
+    let mut text = load::strategy_text(spec);
+    text.push_str("\n# How it works\n");
+    let parts = [
+        ("Heartbeat", spec.heartbeat.describe()),
+        ("Reconnect", spec.describe_reconnect()),
+        ("Server", spec.server.describe()),
+    ];
+    for (part, words) in parts {
+        text.push_str("#\n");
+        comment(&mut text, &format!("{part}: {words}"));
+    }
+
+    let bounds = scenario.world(spec).bounds();
+    writeln!(text, "\n# What it promises in the scenario `{}`", scenario.name).expect("strings take everything");
+    text.push_str("#\n");
+    let promises = promises(&spec.promises(&bounds), spec.server.reaps_within(&bounds));
+    let width = promises.iter().map(|(what, _)| what.len()).max().unwrap_or(0);
+    for (what, promise) in promises {
+        writeln!(text, "# {what:width$}  {promise}").expect("strings take everything");
+    }
+    text.push_str("#\n");
+    comment(&mut text, &format!("It counts on this: {}.", words_of(&bounds).join("; ")));
+    text
+}
+
+/// Each promise and how far it goes.
+fn promises(promises: &Promises, reaps_within: Option<Duration>) -> [(&'static str, String); 6] {
+    let or_none = |promise: Option<String>| promise.unwrap_or_else(|| NO_PROMISE.into());
+    let attempts = promises.attempts.map(|limit| format!("{} in any {}", limit.count, format_duration(limit.window)));
+    [
+        ("A permanent break is noticed within", or_none(promises.detects_within.map(format_duration))),
+        ("Connected again, once that is possible, within", or_none(promises.reconnects_within.map(format_duration))),
+        ("A connection on a healthy path is given up", or_none(promises.no_false_alarm.then(|| "never".into()))),
+        ("Heartbeats in an hour, at most", or_none(promises.heartbeats_per_hour.map(|count| count.to_string()))),
+        ("Connection attempts, at most", or_none(attempts)),
+        ("The server closes a silent session within", or_none(reaps_within.map(format_duration))),
+    ]
+}
+
+/// What the scenario guarantees, and what it does not.
+fn words_of(bounds: &Bounds) -> Vec<String> {
+    let either = |holds: bool, yes: &str, no: &str| String::from(if holds { yes } else { no });
+    let handshake = match bounds.handshake_max {
+        Duration::MAX => "no handshake is certain to succeed".into(),
+        longest => format!("a handshake takes at most {}", format_duration(longest)),
+    };
+    let nat = bounds.nat_timeout.map_or_else(
+        || "no NAT forgets".into(),
+        |timeout| format!("a NAT forgets after {} at the earliest", format_duration(timeout)),
+    );
+    vec![
+        format!("a healthy round trip takes at most {}", format_duration(bounds.rtt_max)),
+        either(bounds.loss_free, "no packet is lost on a healthy path", "packets are lost on a healthy path too"),
+        nat,
+        handshake,
+        either(bounds.servers == 1, "there is one server", &format!("there are {} servers", bounds.servers)),
+        either(bounds.silent_app, "the application is silent", "the application talks"),
+        either(bounds.steady_host, "timers run when they are due", "timers run late, or processes are killed"),
+    ]
+}
+
+/// Adds `words` as lines of comment.
+fn comment(text: &mut String, words: &str) {
+    let mut line = String::from("#");
+    for word in words.split_whitespace() {
+        if line.len() + 1 + word.len() > WIDTH {
+            text.push_str(&line);
+            text.push('\n');
+            line.truncate(1);
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    text.push_str(&line);
+    text.push('\n');
+}
