@@ -8,7 +8,10 @@ use std::{
 };
 
 use cardiogram::{policies::preset, prelude::*, scenarios::load};
-use cardiogram_policies::unit::{Delay, Span};
+use cardiogram_policies::{
+    NetworkKind,
+    unit::{Delay, Span},
+};
 use cardiogram_sim::config::{
     DevicesConfig, Distribution, LifeConfig, LinkConfig, NatConfig, ServerConfig, TrafficConfig, WorldConfig,
 };
@@ -41,6 +44,7 @@ fn world(devices: u32, duration: Duration) -> WorldConfig {
     WorldConfig {
         duration,
         devices: DevicesConfig { count: devices, start_within: Delay::millis(270_000), ..DevicesConfig::default() },
+        network_kind: NetworkKind::Cellular,
         access: link(25),
         radio: None,
         nat: vec![NatConfig::default()],

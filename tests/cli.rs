@@ -182,6 +182,30 @@ fn bad_input_touches_nothing() {
 }
 
 #[test]
+fn a_network_of_no_known_kind_is_refused() {
+    let place = Place::new();
+    let kinds = "network_kind = \"wlan\"\nnetworks.other = { kind = \"cell\", access = \"wifi\" }\ncore = \"backbone\"";
+    place.write("kinds.toml", SCENARIO.replace("core = \"backbone\"", kinds));
+    assert_snapshot!(place.cardiogram("check kinds.toml").failed(2), @r#"
+    error: unknown name `wlan`
+     --> kinds.toml:6:16
+      |
+    6 | network_kind = "wlan"
+      |                ^^^^^^
+      |
+      = help: possible here are: `cellular`, `wifi`, `wired`
+
+    error: unknown name `cell`
+     --> kinds.toml:7:27
+      |
+    7 | networks.other = { kind = "cell", access = "wifi" }
+      |                           ^^^^^^
+      |
+      = help: did you mean `cellular`? possible here are: `cellular`, `wifi`, `wired`
+    "#);
+}
+
+#[test]
 fn a_fault_after_the_end_is_refused() {
     let place = Place::new();
     place.write("late.toml", SCENARIO.replace("when.every = \"10m\"", "when.at = [\"10m\", \"31m\"]"));

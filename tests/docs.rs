@@ -110,6 +110,26 @@ fn every_example_is_valid() {
     }
 }
 
+/// The guide's code is the example's: each part of it stands in the file that was linked last before it.
+#[test]
+fn the_guide_to_own_policies_shows_the_code_of_the_example() {
+    let guide = page("docs/own-policy.md");
+    let mut parts = 0;
+    let mut file = String::new();
+    for (place, text) in guide.split("\n```").enumerate() {
+        if place % 2 == 0 {
+            let links = text.split("](../").skip(1).filter_map(|rest| rest.split(')').next());
+            if let Some(target) = links.filter(|target| root().join(target).is_file()).last() {
+                file = page(target);
+            }
+        } else if let Some(code) = text.strip_prefix("rust\n").or_else(|| text.strip_prefix("toml\n")) {
+            assert!(file.contains(&format!("\n{code}\n")), "the example has no such lines:\n{code}");
+            parts += 1;
+        }
+    }
+    assert!(parts >= 10, "{parts}");
+}
+
 /// The name that a heading has in links, as on GitHub.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase().replace(|c: char| !(c.is_alphanumeric() || " -_".contains(c)), "");

@@ -218,6 +218,7 @@ proptest! {
                 }
                 FaultConfig::LeaseExpiry(expiry) => (expiry.when, expiry.lasts) = (when, lasts),
                 FaultConfig::Kill(kill) => (kill.when, kill.lasts) = (when, lasts),
+                FaultConfig::Malformed(malformed) => malformed.when = when,
                 _ => unreachable!("a fault that the generator does not make"),
             }
         }
@@ -228,7 +229,7 @@ proptest! {
             nat.established = Distribution::Constant(span(world.duration));
             (nat.table, nat.background, nat.ports) = (None, None, None);
         }
-        world.strategy.server = ServerSpec::None;
+        world.strategy.server = ServerSpec::default();
         let promises = world.strategy.promises(&world.bounds());
         prop_assume!(promises.no_false_alarm && promises.reconnects_within.is_some());
         let within = promises.reconnects_within.expect("assumed");

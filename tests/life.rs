@@ -11,7 +11,7 @@ mod common;
 use std::{net::Ipv4Addr, time::Duration};
 
 use cardiogram_policies::{
-    AttemptFailure, GiveUp, HeartbeatSpec, LossReason, ReconnectSpec, Time,
+    AttemptFailure, GiveUp, HeartbeatSpec, LossReason, NetworkKind, ReconnectSpec, Time,
     reconnect::{Exponential, FixedDelay, Jitter},
     unit::{Delay, Span},
 };
@@ -46,7 +46,12 @@ const ON_WIFI: Ipv4Addr = Ipv4Addr::new(10, 32, 0, 1);
 
 fn two_networks() -> WorldConfig {
     let mut world = WorldConfig { duration: secs(600), ..world(fixed(secs(30), secs(10), 1)) };
-    let wifi = NetworkConfig { access: link(WIFI_ACCESS), radio: None, nat: vec![NatConfig::default()] };
+    let wifi = NetworkConfig {
+        kind: NetworkKind::Wifi,
+        access: link(WIFI_ACCESS),
+        radio: None,
+        nat: vec![NatConfig::default()],
+    };
     world.networks.insert("wifi".into(), wifi);
     world
 }

@@ -16,7 +16,7 @@ mod common;
 use std::{collections::BTreeSet, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, ReconnectSpec, ServerSpec, Time,
+    HeartbeatSpec, ReconnectSpec, Time,
     heartbeat::{Anchor, Idle},
     reconnect::FixedDelay,
     server::IdleReaper,
@@ -101,7 +101,8 @@ impl Recipe {
             world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: span(ms(self.retry)) });
         }
         if let Some(idle) = self.reaper {
-            world.strategy.server = ServerSpec::IdleReaper(IdleReaper { idle: span(ms(idle)), scan: span(ms(1_000)) });
+            world.strategy.server =
+                IdleReaper::new(span(ms(idle)), Delay::new(ms(1_000)).expect("a second or two")).into();
         }
         let fault = |&(kind, begin, lasts): &(u8, u64, u64)| {
             let begin = Time::from_millis(begin * scale);

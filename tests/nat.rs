@@ -9,7 +9,7 @@ mod common;
 use std::time::Duration;
 
 use cardiogram_policies::{
-    AttemptFailure, GiveUp, HeartbeatSpec, LossReason, ReconnectSpec, ServerSpec, Time,
+    AttemptFailure, GiveUp, HeartbeatSpec, LossReason, ReconnectSpec, Time,
     heartbeat::TcpKeepalive,
     reconnect::FixedDelay,
     server::IdleReaper,
@@ -223,7 +223,7 @@ fn unanswered_repetitions_shorten_the_timeout() {
 fn a_closed_connection_is_forgotten_after_the_closing_timeout() {
     for (closing, timeout) in [(Some(Span::secs(30)), 30), (None, 240)] {
         let mut world = one_session(HeartbeatSpec::None);
-        world.strategy.server = ServerSpec::IdleReaper(IdleReaper { idle: Span::secs(60), scan: Span::secs(10) });
+        world.strategy.server = IdleReaper::new(Span::secs(60), Delay::millis(10_000)).into();
         world.nat[0].closing = closing;
         let outcome = go_traced(&world, 1);
         let last = received(&outcome, NAT).last().expect("packets passed").0;

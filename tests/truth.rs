@@ -9,10 +9,10 @@ mod common;
 use std::time::Duration;
 
 use cardiogram_policies::{
-    GiveUp, HeartbeatSpec, LossReason, ReconnectSpec, ServerSpec, Time,
+    GiveUp, HeartbeatSpec, LossReason, ReconnectSpec, Time,
     heartbeat::{Anchor, Idle},
     server::IdleReaper,
-    unit::{Fraction, Span},
+    unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::{
     Outcome, WorldConfig,
@@ -173,7 +173,7 @@ fn a_vanished_host_is_silent_and_forgets() {
 fn a_session_that_the_reaper_closes_breaks_when_it_does() {
     let mut world = usual_world();
     world.strategy.heartbeat = HeartbeatSpec::None;
-    world.strategy.server = ServerSpec::IdleReaper(IdleReaper { idle: Span::secs(60), scan: Span::secs(10) });
+    world.strategy.server = IdleReaper::new(Span::secs(60), Delay::millis(10_000)).into();
     world.duration = secs(100);
     // The welcome of 0.15 s is the last frame: idle for a minute at 60.15 s, found by the scan of 70 s.
     let outcome = go(&world, 1);
@@ -292,7 +292,7 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
     let mut world = world(heartbeat);
     world.duration = Duration::from_hours(12);
     world.devices.count = 4;
-    world.devices.start_within = cardiogram_policies::unit::Delay::millis(60_000);
+    world.devices.start_within = Delay::millis(60_000);
     world.nat[0].established = Span::secs(300).into();
     world.access.burst_loss = Some(BurstLoss {
         good: Span::secs(300),
@@ -302,7 +302,7 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
     });
     world.traffic = TrafficConfig { up: Some(Span::secs(200)), down: Some(Span::secs(200)) };
     world.strategy.reconnect = ReconnectSpec::default();
-    world.strategy.server = ServerSpec::IdleReaper(IdleReaper { idle: Span::secs(600), scan: Span::secs(10) });
+    world.strategy.server = IdleReaper::new(Span::secs(600), Delay::millis(10_000)).into();
     world.faults = vec![
         cut(LinkName::Access, Direction::Both, 1_800, 60),
         cut(LinkName::Access, Direction::Up, 3_600, 30),

@@ -23,7 +23,10 @@ mod common;
 use std::time::Duration;
 
 use cardiogram_policies::{
-    HeartbeatSpec, ReconnectSpec, ServerSpec, Time, reconnect::FixedDelay, server::IdleReaper, unit::Span,
+    HeartbeatSpec, ReconnectSpec, Time,
+    reconnect::FixedDelay,
+    server::IdleReaper,
+    unit::{Delay, Span},
 };
 use cardiogram_scenarios::network;
 use cardiogram_sim::{
@@ -158,7 +161,7 @@ fn a_push_into_a_lost_table_arrives_after_the_next_beat() {
 fn a_new_port_leaves_a_zombie_until_the_servers_timer() {
     let mut world = behind("cell-random-port", beats(100));
     world.faults = vec![flush(LOST)];
-    world.strategy.server = ServerSpec::IdleReaper(IdleReaper { idle: Span::secs(600), scan: Span::secs(10) });
+    world.strategy.server = IdleReaper::new(Span::secs(600), Delay::millis(10_000)).into();
     let outcome = go_traced(&world, 1);
     let told = Time::from_millis(100_200) + RTT;
     assert_eq!(only_episode(&outcome), (LOST, Cause::NatFlush, Some(reset(told))));

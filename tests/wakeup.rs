@@ -8,7 +8,7 @@ mod common;
 use std::time::Duration;
 
 use cardiogram_policies::{
-    HeartbeatSpec, ReconnectSpec, Time,
+    HeartbeatSpec, NetworkKind, ReconnectSpec, Time,
     reconnect::FixedDelay,
     unit::{Delay, Fraction, Span},
 };
@@ -118,7 +118,7 @@ fn a_killed_process_is_started_for_a_wake_up() {
 fn a_wake_up_finds_the_device_on_its_next_network() {
     let mut world = waiting();
     let message = messages(&world)[0];
-    let wifi = NetworkConfig { access: link(ACCESS), radio: None, nat: world.nat.clone() };
+    let wifi = NetworkConfig { kind: NetworkKind::Wifi, access: link(ACCESS), radio: None, nat: world.nat.clone() };
     world.networks.insert("wifi".into(), wifi);
     let (when, gap, old_sockets) = (at(message + secs(1)), Some(constant(secs(60))), OldSockets::Abort);
     world.faults.push(FaultConfig::Switch(Switch { when, to: Some("wifi".into()), lasts: None, gap, old_sockets }));

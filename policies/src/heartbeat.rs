@@ -1,23 +1,38 @@
 //! The heartbeat contract: events in, actions out, a deadline to be woken at. The policies themselves are one file each
 //! below this module.
 
+mod activity;
+mod androidpn;
+mod carson;
+mod chromium;
 mod composed;
 mod fixed;
 mod idle;
 mod judge;
+mod ladder;
 mod leave;
+mod line;
+mod mars;
+mod microg;
+mod notebook;
 mod oracle;
 mod pace;
 mod schedule;
 mod search;
 mod spec;
 mod tcp_keepalive;
+mod thread783;
+mod wechat_2013;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    activity::UntilTold,
+    androidpn::Androidpn,
+    carson::CarsonAdaptive5,
+    chromium::ChromiumGcm,
     composed::{Composed, Occasion, WhenDead},
     fixed::Fixed,
     idle::Idle,
@@ -26,12 +41,16 @@ pub use self::{
         Rto, Silence, Stream, Tail, TwoWindow, Unanswered, Weibull,
     },
     leave::{Leave, LeaveWhenQuiet},
+    mars::MarsSmartHeartbeat,
+    microg::MicrogMcsAimd,
     oracle::Oracle,
     pace::Pace,
     schedule::{Anchor, FirstBeat, Grid, ScheduleSpec, Threshold},
     search::{Adopt, Rule, Search, TestOn, When},
     spec::HeartbeatSpec,
     tcp_keepalive::TcpKeepalive,
+    thread783::Thread783,
+    wechat_2013::{WechatSmart2013, Weekday},
 };
 use crate::{Network, Time};
 
@@ -188,9 +207,10 @@ pub enum Action {
     /// Say how long ago the transport last heard from the peer; answered at once by [`Event::TransportHeard`].
     AskTransport,
     /// Open a second connection to the same server, over the same network, for probing; it is no session and carries nothing
-    /// but heartbeats. Answered by [`Event::ProbeConnected`] or [`Event::ProbeLost`]. It is gone with the session.
+    /// but heartbeats. Answered by [`Event::ProbeConnected`] or [`Event::ProbeLost`]. It is gone with the session, without an
+    /// event of its own. There is one at a time: while there is, nothing is opened.
     OpenProbe,
-    /// Send a heartbeat on the probe connection. Ids rise by one within a probe connection, from 0.
+    /// Send a heartbeat on the probe connection, if it is up. Ids rise by one within a probe connection, from 0.
     SendProbe {
         /// Names the heartbeat.
         id: u32,
@@ -199,7 +219,8 @@ pub enum Action {
     CloseProbe,
     /// Open another connection beside this one and keep whichever answers first: the new one by its welcome, the old one by
     /// any reply (gRPC's proposal A8). If the old one wins the race is over without an event; if the new one does, a
-    /// [`Event::Connected`] follows.
+    /// [`Event::Connected`] follows. If neither does within the time of an attempt, the old one stays. While a race is on, no
+    /// other is begun.
     Race,
     /// What [`Heartbeat::memory`] returns has changed: store it.
     Remember,

@@ -5,7 +5,7 @@
 //!
 //! - [`Heartbeat`]: keeps one connection alive and notices when it is dead.
 //! - [`Reconnect`]: says how long to wait before the next connection attempt, and to which server.
-//! - [`ServerPolicy`]: closes sessions that have gone silent.
+//! - [`ServerPolicy`]: watches over the sessions of a server: closes, pings and directs their clients.
 //! - [`StrategySpec`]: one of each, as data, with a name and a source.
 //! - [`Promises`]: what a policy guarantees, given [`Bounds`] on its environment.
 //!

@@ -77,6 +77,15 @@ const PRESETS: &[Preset] = presets![
     "bertier",
     "two-window",
     "jacobson-rfc6298",
+    "mars-smart-heartbeat",
+    "mars-alarm-never-fires",
+    "wechat-smart-2013",
+    "androidpn-heartmanager",
+    "androidpn-in-use",
+    "chromium-gcm",
+    "microg-mcs-aimd",
+    "carson-adaptive-5",
+    "thread783-halfrost",
     "reconnect-immediate",
     "reconnect-linear",
     "reconnect-exp-none-jitter",
@@ -109,6 +118,7 @@ const PRESETS: &[Preset] = presets![
     "reconnect-grpc-retry-throttle",
     "reconnect-circuit-breaker",
     "reconnect-network-change",
+    "reconnect-network-validity-probe",
 ];
 
 #[cfg(test)]
@@ -116,7 +126,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{HeartbeatSpec, ReconnectRules, ReconnectSpec};
+    use crate::{
+        HeartbeatSpec, ReconnectRules, ReconnectSpec,
+        heartbeat::{Cassandra, DetectorSpec, Tail},
+        unit::Span,
+    };
 
     #[test]
     fn every_preset_parses_under_its_own_name_and_can_run() {
@@ -193,5 +207,39 @@ mod tests {
         let (linux_idle, interval) = (Duration::from_hours(2), Duration::from_secs(75));
         assert_eq!(keepalive("linux-keepalive"), (linux_idle, interval, 9, None));
         assert_eq!(keepalive("whatsapp-tcp-10s"), (Duration::from_secs(10), interval, 9, None));
+
+        let detector = |name: &str| match find(name).unwrap().spec().heartbeat {
+            HeartbeatSpec::Composed(parts) => parts.judge.freshness.unwrap(),
+            other => panic!("{name} is no composition: {other:?}"),
+        };
+        let phi = |name: &str| match detector(name).detector {
+            DetectorSpec::Phi(phi) => (phi.threshold, phi.window, phi.pause.get().as_secs(), phi.tail),
+            other => panic!("{name} is not by phi: {other:?}"),
+        };
+        assert_eq!(phi("phi-accrual-akka"), (8.0, 1000, 3, Tail::Logistic));
+        assert_eq!(phi("phi-accrual-akka-remote"), (10.0, 200, 10, Tail::Logistic));
+        let cassandra = detector("phi-accrual-cassandra");
+        assert_eq!(cassandra.detector, DetectorSpec::Cassandra(Cassandra { threshold: 8.0, window: 1000 }));
+        assert_eq!(cassandra.local_pause, Some(Span::secs(5)));
+    }
+
+    /// The defaults are the sources' numbers, and the presets spell them out.
+    #[test]
+    fn adaptive_presets_are_the_defaults_of_their_policies() {
+        use crate::heartbeat::{
+            Androidpn, CarsonAdaptive5, ChromiumGcm, MarsSmartHeartbeat, MicrogMcsAimd, Thread783, WechatSmart2013,
+        };
+        let expected = [
+            ("mars-smart-heartbeat", HeartbeatSpec::MarsSmartHeartbeat(MarsSmartHeartbeat::default())),
+            ("wechat-smart-2013", HeartbeatSpec::WechatSmart2013(WechatSmart2013::default())),
+            ("androidpn-heartmanager", HeartbeatSpec::Androidpn(Androidpn::default())),
+            ("chromium-gcm", HeartbeatSpec::ChromiumGcm(ChromiumGcm::default())),
+            ("microg-mcs-aimd", HeartbeatSpec::MicrogMcsAimd(MicrogMcsAimd::default())),
+            ("carson-adaptive-5", HeartbeatSpec::CarsonAdaptive5(CarsonAdaptive5::default())),
+            ("thread783-halfrost", HeartbeatSpec::Thread783(Thread783::default())),
+        ];
+        for (name, heartbeat) in expected {
+            assert_eq!(find(name).unwrap().spec().heartbeat, heartbeat, "{name}");
+        }
     }
 }

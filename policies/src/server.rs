@@ -1,13 +1,27 @@
-//! The server's side: which sessions to close for silence. The policies themselves are one file each below this module.
+//! The server's side: which sessions to close, whom to ask whether they live, what to tell clients about their heartbeats.
+//! The policies themselves are one file each below this module.
 
+mod directed;
+mod pings;
 mod reaper;
+mod spec;
+mod strikes;
+#[cfg(test)]
+mod testing;
+mod watch;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::reaper::IdleReaper;
-use crate::{Bounds, Custom, CustomServer, Problem, Time};
+pub use self::{
+    directed::{Directed, Redirected},
+    pings::{PingAfter, Pings},
+    reaper::{IdleReaper, RefreshedBy},
+    spec::{Busy, OnMalformed, Resume, ServerSpec},
+    strikes::Strikes,
+};
+use crate::Time;
 
 /// Names one session of one server, for as long as the server's process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,8 +58,15 @@ pub enum SessionEvent {
     PongReceived,
     /// A frame arrived that makes no sense.
     MalformedReceived,
-    /// The server wrote to the session.
+    /// The server wrote a message of the application to the session, or acknowledged one.
+    DataSent,
+    /// It wrote anything else: a welcome, a reply, a ping.
     FrameSent,
+    /// It told the client to use this heartbeat interval, with the welcome or later.
+    Directed {
+        /// The interval.
+        interval: Duration,
+    },
     /// The session is gone.
     Closed,
 }
@@ -63,6 +84,11 @@ pub enum ServerAction {
     },
     /// Ask the client whether it is alive; it answers at once.
     Ping {
+        /// Which one.
+        session: SessionId,
+    },
+    /// Show the client that the server is alive; nobody answers.
+    Notice {
         /// Which one.
         session: SessionId,
     },
@@ -88,71 +114,4 @@ pub enum CloseReason {
     TooManyPings,
     /// The client sent a frame that makes no sense; it gets no answer.
     Malformed,
-}
-
-/// A server policy as data, in the same form as [`HeartbeatSpec`](crate::HeartbeatSpec).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum ServerSpec {
-    /// Sessions are kept until TCP ends them.
-    #[default]
-    None,
-    /// Sessions that have been idle too long are closed.
-    IdleReaper(IdleReaper),
-    /// A policy that the program around this crate brings along.
-    Custom(Custom<dyn CustomServer>),
-}
-
-impl ServerSpec {
-    /// A policy ready to run.
-    pub fn build(&self) -> Box<dyn ServerPolicy> {
-        match self {
-            Self::None => Box::new(KeepAll),
-            Self::IdleReaper(spec) => Box::new(reaper::Reaper::new(spec.clone())),
-            Self::Custom(custom) => custom.resolved().build(),
-        }
-    }
-
-    /// Within what time of its last frame, sent or received, a session is closed; `None`: no promise.
-    pub fn reaps_within(&self, bounds: &Bounds) -> Option<Duration> {
-        match self {
-            Self::None => None,
-            Self::IdleReaper(spec) => Some(spec.idle.get() + spec.scan.get()),
-            Self::Custom(custom) => custom.policy()?.reaps_within(bounds),
-        }
-    }
-
-    /// The state machine in words, with the numbers of this spec: what it watches, which sessions it closes and when, what it
-    /// tells clients. One paragraph of plain text; each policy keeps its own beside its code.
-    pub fn describe(&self) -> String {
-        match self {
-            Self::None => "Closes no session: each is kept until TCP ends it.".into(),
-            Self::IdleReaper(spec) => spec.describe(),
-            Self::Custom(custom) => custom.describe(CustomServer::describe),
-        }
-    }
-
-    /// Contradictions between parameters, each with the path to the key that should change.
-    pub fn problems(&self) -> Vec<Problem> {
-        match self {
-            Self::None | Self::IdleReaper(_) => Vec::new(),
-            Self::Custom(custom) => custom.problems("server", CustomServer::problems),
-        }
-    }
-}
-
-/// Keeps every session.
-struct KeepAll;
-
-impl ServerPolicy for KeepAll {
-    fn on_event(&mut self, _: Time, _: SessionId, _: &SessionEvent) {}
-
-    fn poll(&mut self, _: Time) -> Option<ServerAction> {
-        None
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        None
-    }
 }

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bounds, HeartbeatSpec, PolicyRng, Promises, Reconnect, ReconnectRules, ReconnectSpec, ServerSpec,
-    unit::{Span, format_duration},
+    Bounds, HeartbeatSpec, PolicyRng, Promises, Reconnect, ReconnectRules, ReconnectSpec, ServerSpec, unit::Span,
 };
 
 /// What a client and its server do to keep a long-lived connection alive.
@@ -89,7 +88,7 @@ impl StrategySpec {
         problems.extend(self.reconnect.problems());
         problems.extend(self.reconnect_rules.problems());
         problems.extend(self.server.problems());
-        problems.extend(self.reaper_problem());
+        problems.extend(self.heartbeat.announced_interval().and_then(|interval| self.server.impatience(interval)));
         problems
     }
 
@@ -115,20 +114,6 @@ impl StrategySpec {
         pace.map_or_else(Promises::default, |pace| pace.promises(bounds, connect_timeout))
     }
 
-    /// A server that closes idle sessions must be more patient than its clients are quiet (source document 000).
-    fn reaper_problem(&self) -> Option<Problem> {
-        let quiet = self.heartbeat.announced_interval()?;
-        let ServerSpec::IdleReaper(reaper) = &self.server else { return None };
-        (reaper.idle.get() <= quiet).then(|| {
-            let quiet = format_duration(quiet);
-            Problem::new(
-                "server.idle-reaper.idle",
-                format!("the server closes sessions idle for {}, but clients beat only every {quiet}", reaper.idle),
-                "use two to three times the heartbeat's interval",
-            )
-        })
-    }
-
     /// What the strategy as a whole guarantees within `bounds`.
     pub fn promises(&self, bounds: &Bounds) -> Promises {
         let heartbeat = self.heartbeat.promises(bounds);
@@ -138,8 +123,12 @@ impl StrategySpec {
         }
         let reconnect = self.reconnect_promises(bounds);
         // When the network comes back, the client may still hold a dead connection that it has to notice first.
-        let reconnects_within =
-            heartbeat.detects_within.zip(reconnect.reconnects_within).map(|(detect, reconnect)| detect + reconnect);
+        // Whom a busy server turns away, and how often, is the others' doing.
+        let reconnects_within = heartbeat
+            .detects_within
+            .zip(reconnect.reconnects_within)
+            .filter(|_| self.server.busy.is_none())
+            .map(|(detect, reconnect)| detect + reconnect);
         Promises { attempts: reconnect.attempts, reconnects_within, ..heartbeat }
     }
 }
@@ -164,7 +153,7 @@ mod tests {
         let spec = read("name = \"a\"\nheartbeat.fixed = { interval = \"30s\", timeout = \"15s\" }");
         assert_eq!(spec.connect_timeout, Span::secs(10));
         assert_eq!(spec.reconnect, ReconnectSpec::default());
-        assert_eq!(spec.server, ServerSpec::None);
+        assert_eq!(spec.server, ServerSpec::default());
         let HeartbeatSpec::Fixed(fixed) = spec.heartbeat else { panic!("{:?}", spec.heartbeat) };
         assert_eq!(fixed.misses, 1);
     }
@@ -185,6 +174,13 @@ mod tests {
             r#"heartbeat.composed = { schedule.grid = { interval = "30s" }, judge.freshness = { detector.phi = { threshold = 8.0, window = 100, min_deviation = "0s", pause = "3s", tail = "logistic", learns_mistakes = false } } }"#,
             r#"heartbeat.composed = { schedule.grid = { interval = "30s" }, judge.freshness = { detector.cassandra = { threshold = 12.0, window = 100 } } }"#,
             r#"heartbeat.composed = { schedule.grid = { interval = "30s" }, judge.freshness = { detector.weibull = { threshold = 8.0, shape = 2.0, window = 100 } } }"#,
+            r#"heartbeat.mars-smart-heartbeat = { min = "200s", max = "500s", step = "50s", success_step = "10s", base_successes = 4, max_failures = 3, short_beats = 2, reprobe_after = "6d", records = 10, timeout = "7s", late_timeout = "4s", late_after = "10m", inactive_after = "5m", doze_slack = "10s", fixed = "100s", until_told = "active", alarm_never_fires = true }"#,
+            r#"heartbeat.wechat-smart-2013 = { min = "200s", max = "500s", step = "50s", margin = "10s", short_beats = 2, search_failures = 3, stable_tests = 4, timeout = "7s", inactive_after = "5m", research_on = "friday", time_zero = "sunday", until_told = "active" }"#,
+            r#"heartbeat.androidpn = { min = "6s", cellular_max = "4m", wifi_max = "6m", step = "6s", margin = "3s", threshold = 4, foreground = "30s", background = "250s", timeout = "5s" }"#,
+            r#"heartbeat.chromium-gcm = { cellular = "20m", wifi = "10m", client = "5m", ack_timeout = "30s", resume_after = "20s" }"#,
+            r#"heartbeat.microg-mcs-aimd = { min = "200s", max = "800s", growth = 1.1, shrink = 0.9, ack_timeout = "60s", fixed = "5m" }"#,
+            r#"heartbeat.carson-adaptive-5 = { start = "3m", step = "30s", failures = 4, timeout = "10s", reconnect_each_failure = false, when = "background" }"#,
+            r#"heartbeat.thread783 = { start = "120s", step = "20s", drop = "15s", restart_after = 4, grow_after_drop = true, timeout = "10s" }"#,
         ];
         let reconnects = [
             r#"reconnect = "immediate""#,
@@ -340,6 +336,13 @@ mod tests {
             r#"heartbeat.composed = { schedule = "peer-sends", judge.freshness.detector.phi = { hart = 1 } }"#,
             r#"heartbeat.composed = { schedule = "peer-sends", judge.freshness.detector.cassandra = { hart = 1 } }"#,
             r#"heartbeat.composed = { schedule = "peer-sends", judge.freshness.detector.weibull = { hart = 1 } }"#,
+            "heartbeat.mars-smart-heartbeat = { hart = 1 }",
+            "heartbeat.wechat-smart-2013 = { hart = 1 }",
+            "heartbeat.androidpn = { hart = 1 }",
+            "heartbeat.chromium-gcm = { hart = 1 }",
+            "heartbeat.microg-mcs-aimd = { hart = 1 }",
+            "heartbeat.carson-adaptive-5 = { hart = 1 }",
+            "heartbeat.thread783 = { hart = 1 }",
             r#"reconnect.fixed-delay = { delay = "1s", hart = 1 }"#,
             "reconnect.exponential = { hart = 1 }",
             "reconnect.on-call = { hart = 1 }",
@@ -387,9 +390,30 @@ mod tests {
                 "heartbeat.fixed = { interval = \"30s\", timeout = \"15s\" }\nserver.idle-reaper = { idle = \"30s\" }",
                 "server.idle-reaper.idle",
             ),
+            (r#"heartbeat.mars-smart-heartbeat = { min = "10m" }"#, "heartbeat.mars-smart-heartbeat.max"),
+            (r#"heartbeat.wechat-smart-2013 = { min = "10m" }"#, "heartbeat.wechat-smart-2013.max"),
+            (r#"heartbeat.wechat-smart-2013 = { timeout = "5m" }"#, "heartbeat.wechat-smart-2013.timeout"),
+            ("heartbeat.wechat-smart-2013 = { search_failures = 0 }", "heartbeat.wechat-smart-2013.search_failures"),
+            ("heartbeat.androidpn = { threshold = 1001 }", "heartbeat.androidpn.threshold"),
+            (r#"heartbeat.chromium-gcm = { client = "1h" }"#, "heartbeat.chromium-gcm.client"),
+            (r#"heartbeat.microg-mcs-aimd = { min = "20m" }"#, "heartbeat.microg-mcs-aimd.max"),
+            (r#"heartbeat.carson-adaptive-5 = { timeout = "5m" }"#, "heartbeat.carson-adaptive-5.timeout"),
+            ("heartbeat.carson-adaptive-5 = { failures = 0 }", "heartbeat.carson-adaptive-5.failures"),
+            ("heartbeat.thread783 = { restart_after = 0 }", "heartbeat.thread783.restart_after"),
+            ("heartbeat.mars-smart-heartbeat = {}\nserver.idle-reaper = { idle = \"10m\" }", "server.idle-reaper.idle"),
             (
                 "heartbeat.idle = { threshold = \"45s\", anchor = \"tx\" }\nserver.idle-reaper = { idle = \"40s\" }",
                 "server.idle-reaper.idle",
+            ),
+            (
+                "heartbeat.fixed = { interval = \"30s\", timeout = \"15s\" }\n[server.idle-reaper]\nidle = \"9s\"\n\
+                 times_announced = 1.0",
+                "server.idle-reaper.times_announced",
+            ),
+            (
+                "heartbeat.fixed = { interval = \"3m\", timeout = \"15s\" }\n[server.idle-reaper]\nidle = \"9m\"\n\
+                 scan = \"3s\"\nbucketed = true",
+                "server.idle-reaper.scan",
             ),
         ];
         for (text, path) in cases {

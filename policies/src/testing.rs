@@ -1,9 +1,12 @@
-//! What the tests of several policies share: a seeded generator and a player of scripts.
+//! What the tests of several policies share: a seeded generator, a player of scripts, and life behind a NAT.
+
+mod nat;
 
 use std::time::Duration;
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
+pub(crate) use self::nat::{Beat, Report, live_behind_nat, live_on};
 use crate::{Action, Bounds, Event, Heartbeat, LossReason, Network, PolicyRng, Time};
 
 pub(crate) const CONNECTED: Event = Event::Connected { network: Network::cellular(0), server: 0 };

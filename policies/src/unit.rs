@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// The longest span that any input may name: ten years.
-const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
+pub(crate) const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// A span of time longer than zero: `"90s"`, `"4m30s"`, `"24h"`, `"40ms"`; at most ten years, whole microseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,11 +5,13 @@
 use std::{collections::VecDeque, time::Duration};
 
 use cardiogram_policies::{
-    Action, Bounds, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason, Network, PolicyRng, ServerPings, Time,
+    Action, AppState, Bounds, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason, Network, PolicyRng, ServerPings,
+    Time,
     heartbeat::{
-        Adopt, Anchor, Bertier, Cassandra, Chen, Composed, DetectorSpec, Evidence, Feed, FirstBeat, Fixed, Freshness,
-        Grid, Idle, Judges, LateReply, Leave, Oracle, Patience, Phi, Reply, Rto, Rule, ScheduleSpec, Search, Silence,
-        Stream, TcpKeepalive, TestOn, Threshold, TwoWindow, Unanswered, Weibull, When, WhenDead,
+        Adopt, Anchor, Androidpn, Bertier, CarsonAdaptive5, Cassandra, Chen, ChromiumGcm, Composed, DetectorSpec,
+        Evidence, Feed, FirstBeat, Fixed, Freshness, Grid, Idle, Judges, LateReply, Leave, MarsSmartHeartbeat,
+        MicrogMcsAimd, Oracle, Patience, Phi, Reply, Rto, Rule, ScheduleSpec, Search, Silence, Stream, TcpKeepalive,
+        TestOn, Thread783, Threshold, TwoWindow, Unanswered, WechatSmart2013, Weibull, When, WhenDead,
     },
     unit::{Delay, Span},
 };
@@ -61,6 +63,33 @@ fn any_idle() -> impl Strategy<Value = HeartbeatSpec> {
             HeartbeatSpec::Idle(Idle { threshold: Span::millis(threshold_ms), anchor, timeout, misses })
         },
     )
+}
+
+/// The adaptive state machines with their sources' numbers, and with the variants that their sources leave open.
+fn any_adaptive() -> impl Strategy<Value = HeartbeatSpec> {
+    let mars = any::<bool>().prop_map(|alarm_never_fires| {
+        HeartbeatSpec::MarsSmartHeartbeat(MarsSmartHeartbeat { alarm_never_fires, ..MarsSmartHeartbeat::default() })
+    });
+    let androidpn = prop::option::of(1_u64..600).prop_map(|background| {
+        HeartbeatSpec::Androidpn(Androidpn { background: background.map(Span::secs), ..Androidpn::default() })
+    });
+    let microg = prop::option::of(90_u64..3_600).prop_map(|fixed| {
+        HeartbeatSpec::MicrogMcsAimd(MicrogMcsAimd { fixed: fixed.map(Span::secs), ..MicrogMcsAimd::default() })
+    });
+    let carson = any::<bool>().prop_map(|reconnect_each_failure| {
+        HeartbeatSpec::CarsonAdaptive5(CarsonAdaptive5 { reconnect_each_failure, ..CarsonAdaptive5::default() })
+    });
+    let thread783 = any::<bool>()
+        .prop_map(|grow_after_drop| HeartbeatSpec::Thread783(Thread783 { grow_after_drop, ..Thread783::default() }));
+    prop_oneof![
+        mars,
+        Just(HeartbeatSpec::WechatSmart2013(WechatSmart2013::default())),
+        androidpn,
+        Just(HeartbeatSpec::ChromiumGcm(ChromiumGcm::default())),
+        microg,
+        carson,
+        thread783,
+    ]
 }
 
 /// A judge of each kind or none, over a schedule of any kind: most of what can be composed.
@@ -184,6 +213,7 @@ fn any_heartbeat() -> impl Strategy<Value = HeartbeatSpec> {
         1 => Just(HeartbeatSpec::Oracle(Oracle::default())),
         4 => any_fixed(),
         4 => any_idle(),
+        8 => any_adaptive(),
         8 => any_composed(),
         4 => any_freshness(),
         2 => any_estimated(),
@@ -260,7 +290,15 @@ fn live(policy: &mut dyn Heartbeat, bounds: &Bounds, cut: Option<Time>, end: Tim
 proptest! {
     #[test]
     fn a_permanent_break_is_detected_within_the_promised_time(
-        spec in prop_oneof![any_fixed(), any_idle(), any_freshness(), any_estimated(), any_composed(), any_composed()],
+        spec in prop_oneof![
+            any_fixed(),
+            any_idle(),
+            any_adaptive(),
+            any_freshness(),
+            any_estimated(),
+            any_composed(),
+            any_composed(),
+        ],
         pings_s in prop::option::of(1_u64..300),
         rtt_ms in prop_oneof![0_u64..500, 0_u64..600_000],
         cut_at in 0.0..20.0,
@@ -305,7 +343,7 @@ proptest! {
     #[test]
     fn a_policy_that_gave_up_is_silent_until_the_next_connection(
         spec in any_heartbeat(),
-        happenings in prop::collection::vec((0_u64..100_000, 0_u8..9), 1..200),
+        happenings in prop::collection::vec((0_u64..100_000, 0_u8..13), 1..200),
         seed: u64,
     ) {
         let mut policy = spec.build(&bounds(Duration::from_secs(1), None), rng(seed));
@@ -327,7 +365,11 @@ proptest! {
                 3 => Event::BytesReceived,
                 4 => Event::PeerPing,
                 5 => Event::NetworkChanged(None),
-                back => Event::HeartbeatReply { id: u32::wrapping_sub(next_id, u32::from(back) - 5), rtt: Duration::ZERO },
+                6 => Event::AppState(AppState::Foreground),
+                7 => Event::AppState(AppState::Background),
+                8 => Event::AppState(AppState::Doze),
+                9 => Event::DirectedInterval(Duration::from_secs(gap_ms / 100)),
+                back => Event::HeartbeatReply { id: u32::wrapping_sub(next_id, u32::from(back) - 9), rtt: Duration::ZERO },
             };
             match event {
                 Event::Connected { .. } => (connected, next_id, suspected) = (true, 0, false),
@@ -337,6 +379,61 @@ proptest! {
             policy.on_event(now, &event);
             perform(&mut *policy, now, &mut connected, &mut next_id, &mut suspected)?;
             prop_assert!(policy.deadline().is_none_or(|due| due > now && connected));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_a_policy_remembers_it_knows_after_a_restart_and_other_texts_count_as_none(
+        spec in any_adaptive(),
+        hours in 1_u64..200,
+        text in ".{0,40}",
+        seed: u64,
+    ) {
+        let bounds = bounds(Duration::from_secs(1), None);
+        let build = || spec.build(&bounds, rng(seed));
+        let mut policy = build();
+        live(&mut *policy, &bounds, None, Time::ZERO + Duration::from_hours(hours), seed);
+        let memory = policy.memory();
+
+        let mut again = build();
+        if let Some(memory) = &memory {
+            again.recall(memory);
+        }
+        prop_assert_eq!(&again.memory(), &memory);
+
+        for text in [text.as_str(), r#"{"policy":"?","networks":{"0":{"interval":"1s"}}}"#, "{}", "[]", "null"] {
+            let mut fresh = build();
+            fresh.recall(text);
+            prop_assert_eq!(fresh.memory(), build().memory());
+        }
+    }
+
+    /// The numbers of a record may be anything, and a policy of today lives with them.
+    #[test]
+    fn a_strange_record_breaks_no_contract(
+        spec in any_adaptive(),
+        interval in prop_oneof![Just("1us".to_owned()), Just("3650d".to_owned()), (1_u64..100_000).prop_map(|s| format!("{s}s"))],
+        count in prop_oneof![Just(u32::MAX), 0_u32..10],
+        flag: bool,
+        seed: u64,
+    ) {
+        let record = format!(
+            r#"{{"interval":"{interval}","interval_ms":{count},"best":"{interval}","stable":{flag},"done":{flag},"dropped":{flag},
+            "failed":{flag},"failures":{count},"successes":{count},"deaths":{count},"searched_on":{count},"modified":{count}}}"#
+        );
+        let bounds = bounds(Duration::from_secs(1), None);
+        let end = Time::ZERO + Duration::from_hours(24 * 30);
+        for policy_name in ["mars-smart-heartbeat", "wechat-smart-2013", "androidpn", "microg-mcs-aimd", "carson-adaptive-5", "thread783"] {
+            let mut policy = spec.build(&bounds, rng(seed));
+            policy.recall(&format!(
+                r#"{{"policy":"{policy_name}","networks":{{"{}":{record}}}}}"#,
+                if policy_name == "microg-mcs-aimd" { "cellular" } else { "0" },
+            ));
+            let promises = spec.promises(&bounds);
+            let healthy = live(&mut *policy, &bounds, None, end, seed);
+            prop_assert!(!promises.no_false_alarm || healthy.given_up.is_none());
         }
     }
 }

@@ -51,7 +51,7 @@ fn strategy(reconnect: ReconnectSpec, reconnect_rules: ReconnectRules) -> Strate
         heartbeat: HeartbeatSpec::None,
         reconnect,
         reconnect_rules,
-        server: ServerSpec::None,
+        server: ServerSpec::default(),
     }
 }
 

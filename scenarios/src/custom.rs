@@ -2,9 +2,7 @@
 //!
 //! The file is looked at again where such a policy's parameters stand, so that what is wrong with them has its place.
 
-use cardiogram_policies::{
-    Custom, HeartbeatSpec, ReconnectSpec, Registry, ServerSpec, StrategySpec, registry::Registered,
-};
+use cardiogram_policies::{Custom, HeartbeatSpec, ReconnectSpec, Registry, StrategySpec, registry::Registered};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -24,7 +22,7 @@ pub(crate) fn resolve(spec: &mut StrategySpec, tree: &Spanned<DeTable<'_>>, regi
     if let ReconnectSpec::Custom(custom) = &mut spec.reconnect {
         found.extend(put_in(custom, "reconnect", tree, registry.reconnects()));
     }
-    if let ServerSpec::Custom(custom) = &mut spec.server {
+    if let Some(custom) = &mut spec.server.custom {
         found.extend(put_in(custom, "server", tree, registry.servers()));
     }
     found

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, Problem, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, unit::Span,
+    HeartbeatSpec, NetworkKind, Problem, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, unit::Span,
 };
 use cardiogram_sim::{
     WorldConfig,
@@ -46,6 +46,10 @@ pub struct Scenario {
     /// The devices.
     #[serde(default)]
     pub devices: DevicesConfig,
+    /// Of what kind the devices' network is, `cellular`, `wifi` or `wired`: what their systems tell the policies; it changes
+    /// nothing else. Default `cellular`.
+    #[serde(default)]
+    pub network_kind: NetworkKind,
     /// The link between each device and the NAT: a preset's name or a table.
     #[serde(deserialize_with = "named")]
     #[schemars(schema_with = "named_schema::<LinkConfig>")]
@@ -60,7 +64,7 @@ pub struct Scenario {
     #[serde(default = "one_nat", deserialize_with = "named_row")]
     #[schemars(schema_with = "named_row_schema::<NatConfig>")]
     pub nat: Vec<NatConfig>,
-    /// Further networks that devices can attach to, each with a name and its own `access`, `radio` and `nat`. The
+    /// Further networks that devices can attach to, each with a name and its own `kind`, `access`, `radio` and `nat`. The
     /// scenario's own are the network `main`.
     #[serde(default)]
     pub networks: BTreeMap<String, ScenarioNetwork>,
@@ -90,6 +94,9 @@ pub struct Scenario {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioNetwork {
+    /// Of what kind it is, as `network_kind` says it of the scenario's own. Default `cellular`.
+    #[serde(default)]
+    pub kind: NetworkKind,
     /// The link between each device and the first NAT: a preset's name or a table.
     #[serde(deserialize_with = "named")]
     #[schemars(schema_with = "named_schema::<LinkConfig>")]
@@ -106,7 +113,7 @@ pub struct ScenarioNetwork {
 
 impl ScenarioNetwork {
     fn config(&self) -> NetworkConfig {
-        NetworkConfig { access: self.access.clone(), radio: self.radio.clone(), nat: self.nat.clone() }
+        NetworkConfig { kind: self.kind, access: self.access.clone(), radio: self.radio.clone(), nat: self.nat.clone() }
     }
 }
 
@@ -119,6 +126,7 @@ impl Scenario {
         WorldConfig {
             duration: self.duration.get(),
             devices: self.devices.clone(),
+            network_kind: self.network_kind,
             access: self.access.clone(),
             radio: self.radio.clone(),
             nat: self.nat.clone(),
@@ -184,6 +192,6 @@ fn bystander() -> StrategySpec {
         heartbeat: HeartbeatSpec::None,
         reconnect: ReconnectSpec::Immediate,
         reconnect_rules: ReconnectRules::default(),
-        server: ServerSpec::None,
+        server: ServerSpec::default(),
     }
 }

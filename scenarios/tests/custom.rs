@@ -70,7 +70,7 @@ struct Reaper(IdleReaper);
 
 impl CustomServer for Reaper {
     fn build(&self) -> Box<dyn ServerPolicy> {
-        ServerSpec::IdleReaper(self.0.clone()).build()
+        ServerSpec::from(self.0.clone()).build()
     }
 
     fn describe(&self) -> String {

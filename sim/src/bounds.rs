@@ -25,15 +25,18 @@ pub(crate) fn bounds(world: &WorldConfig) -> Bounds {
     // Behind a balancer it is not the client that goes on to the next server, and nothing is certain of where it gets to.
     let is_led = world.server.balancer.is_some() && world.server.count > 1;
     let kills = world.faults.iter().any(|fault| matches!(fault, FaultConfig::Kill(_)));
+    // A server that tells clients another interval now and then is not silent either.
+    let server = &world.strategy.server;
+    let redirects = server.directed.as_ref().is_some_and(|directed| !directed.changes.is_empty());
     Bounds {
         rtt_max: rtt + retransmissions,
         loss_free: lossless_links && !nat_loses_pushes,
         nat_timeout: nat_timeout(world),
         handshake_max: if is_led { Duration::MAX } else { handshake },
         servers: world.server.count,
-        silent_app: world.traffic.up.is_none() && world.traffic.down.is_none(),
+        silent_app: world.traffic.up.is_none() && world.traffic.down.is_none() && !redirects,
         steady_host: !world.life.delays_timers() && !kills,
-        server_pings: None,
+        server_pings: server.pings.as_ref().map(|pings| pings.expected(rtt + retransmissions)),
     }
 }
 

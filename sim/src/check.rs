@@ -126,6 +126,7 @@ impl Found {
             FaultConfig::Switch(fault) => ("switch", &fault.when, fault.lasts.as_ref()),
             FaultConfig::LeaseExpiry(fault) => ("lease-expiry", &fault.when, fault.lasts.as_ref()),
             FaultConfig::Kill(fault) => ("kill", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Malformed(fault) => ("malformed", &fault.when, None),
             FaultConfig::Stall(fault) => ("stall", &fault.when, fault.lasts.as_ref()),
             FaultConfig::Crash(fault) => ("crash", &fault.when, fault.lasts.as_ref()),
             FaultConfig::Vanish(fault) => ("vanish", &fault.when, fault.lasts.as_ref()),

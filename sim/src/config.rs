@@ -13,14 +13,16 @@ mod wakeup;
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    Bounds, Problem, StrategySpec,
+    Bounds, NetworkKind, Problem, StrategySpec,
     unit::{Delay, Fraction, Span},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::balancer::{BalancerConfig, HealthCheck, OnUnhealthy};
-pub use self::life::{Attach, DozeConfig, IdleAlarms, Kill, LeaseExpiry, LifeConfig, OldSockets, Periods, Switch};
+pub use self::life::{
+    Attach, DozeConfig, IdleAlarms, Kill, LeaseExpiry, LifeConfig, Malformed, OldSockets, Periods, Switch,
+};
 pub(crate) use self::link_fault::OnLink;
 pub use self::link_fault::{
     DelaySpike, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit, Reordering,
@@ -40,6 +42,8 @@ pub struct WorldConfig {
     pub duration: Duration,
     /// The devices.
     pub devices: DevicesConfig,
+    /// Of what kind the first network is, as the devices' systems tell their applications; it changes nothing else.
+    pub network_kind: NetworkKind,
     /// The link between each device and the NAT: a lane of its own for every device.
     pub access: LinkConfig,
     /// The radio of every device; `None`: sending costs neither time nor energy.
@@ -47,7 +51,8 @@ pub struct WorldConfig {
     /// The NATs that all devices sit behind, in order from the device to the server; at least one. They are joined by
     /// links of 1 ms each way that lose nothing.
     pub nat: Vec<NatConfig>,
-    /// Further networks that devices can attach to, by name; `access`, `radio` and `nat` are those of the first one.
+    /// Further networks that devices can attach to, by name; `network_kind`, `access`, `radio` and `nat` are
+    /// those of the first one.
     pub networks: BTreeMap<String, NetworkConfig>,
     /// The link between the last NAT and the servers.
     pub core: LinkConfig,
@@ -233,6 +238,8 @@ pub enum FaultConfig {
     LeaseExpiry(LeaseExpiry),
     /// A device's process is killed, and started again.
     Kill(Kill),
+    /// A device sends a frame that makes no sense.
+    Malformed(Malformed),
     /// The server's application stops; its kernel goes on (deadlock).
     Stall(ServerFault),
     /// The server's process dies; its kernel closes the connections and refuses new ones until the process is back.

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use cardiogram_policies::{AppState, AttemptFailure, GiveUp, LossReason};
+use cardiogram_policies::{AppState, AttemptFailure, CloseReason, GiveUp, LossReason};
 
 use crate::{
     outcome::Cause,
     packet::Packet,
-    trace::{DeviceEvent, DropReason, Fact, Fate, NatEvent, NodeId, ServerEvent},
+    trace::{DeviceEvent, DropReason, Fact, Fate, GoodbyeReason, NatEvent, NodeId, ServerEvent},
 };
 
 /// A packet was put on a link.
@@ -168,6 +168,8 @@ fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
                 GiveUp::NoReply => 0,
                 GiveUp::Silence => 1,
                 GiveUp::Done => 2,
+                GiveUp::ServiceDead => 3,
+                GiveUp::NetworkDead => 4,
                 _ => unreachable!("a reason without a tag: {reason:?}"),
             });
         }
@@ -181,6 +183,7 @@ fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
                 LossReason::RetransmissionTimeout => 3,
                 LossReason::UserTimeout => 4,
                 LossReason::Aborted => 5,
+                LossReason::TooManyPings => 6,
                 _ => unreachable!("a reason without a tag: {reason:?}"),
             });
         }
@@ -210,6 +213,53 @@ fn write_device(out: &mut Vec<u8>, event: &DeviceEvent) {
             });
         }
         DeviceEvent::Woken => out.push(19),
+        DeviceEvent::PingAnswered => out.push(20),
+        DeviceEvent::NoticeReceived => out.push(21),
+        DeviceEvent::Directed { interval } => {
+            out.push(22);
+            span(out, interval);
+        }
+        DeviceEvent::GoodbyeReceived { reason, retry_after } => {
+            out.push(23);
+            out.push(match reason {
+                GoodbyeReason::TooManyPings => 0,
+                GoodbyeReason::Busy => 1,
+            });
+            span(out, retry_after.unwrap_or_default());
+        }
+        DeviceEvent::MalformedSent => out.push(24),
+        DeviceEvent::NoticeSent => out.push(25),
+        DeviceEvent::ProbeStarted { port, server } => {
+            out.push(26);
+            word(out, port);
+            long(out, server);
+        }
+        DeviceEvent::ProbeConnected => out.push(27),
+        DeviceEvent::ProbeSent { id } => {
+            out.push(28);
+            long(out, id);
+        }
+        DeviceEvent::ProbeAnswered { id, rtt } => {
+            out.push(29);
+            long(out, id);
+            span(out, rtt);
+        }
+        DeviceEvent::ProbeLost => out.extend([30, 0]),
+        DeviceEvent::ProbeClosed => out.extend([30, 1]),
+        DeviceEvent::RaceStarted { port, server } => {
+            out.push(31);
+            word(out, port);
+            long(out, server);
+        }
+        DeviceEvent::RaceLost { port } => {
+            out.push(32);
+            word(out, port);
+        }
+        DeviceEvent::CheckAfter(wait) => {
+            out.push(33);
+            span(out, wait);
+        }
+        DeviceEvent::NetworkChecked(carries) => out.extend([34, u8::from(carries)]),
     }
 }
 
@@ -224,6 +274,42 @@ fn write_server(out: &mut Vec<u8>, event: ServerEvent) {
         ServerEvent::TurnedHealthy => out.push(6),
         ServerEvent::WakeupSent { device } => {
             out.push(7);
+            long(out, device);
+        }
+        ServerEvent::PingSent { device, wants_answer } => {
+            out.extend([8, u8::from(wants_answer)]);
+            long(out, device);
+        }
+        ServerEvent::PongReceived { device } => {
+            out.push(9);
+            long(out, device);
+        }
+        ServerEvent::Directed { device, interval } => {
+            out.push(10);
+            long(out, device);
+            span(out, interval);
+        }
+        ServerEvent::TurnedAway { device, retry_after } => {
+            out.push(11);
+            long(out, device);
+            span(out, retry_after);
+        }
+        ServerEvent::Expelled { device, network, outside, reason } => {
+            write_session(out, 12, device, network, outside);
+            out.push(match reason {
+                CloseReason::Silence => 0,
+                CloseReason::NoPong => 1,
+                CloseReason::TooManyPings => 2,
+                CloseReason::Malformed => 3,
+                _ => unreachable!("a reason without a tag: {reason:?}"),
+            });
+        }
+        ServerEvent::Resumed { device } => {
+            out.push(13);
+            long(out, device);
+        }
+        ServerEvent::MalformedReceived { device } => {
+            out.push(14);
             long(out, device);
         }
     }

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use cardiogram_policies::Time;
 
-use crate::config::FrameSizes;
+use crate::{config::FrameSizes, trace::GoodbyeReason};
 
 /// One frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
-    /// The client introduces itself and says which message of the server it expects next.
-    Hello { device: u32, expects: u32 },
+    /// The client introduces itself and says which message of the server it expects next; where the server wants to know,
+    /// also its heartbeat interval, and whether it would go on with its last session. What it does not say leaves no
+    /// trace in the bytes.
+    Hello { device: u32, expects: u32, announces: Option<Duration>, resumes: bool },
     /// The server accepts it, and may direct the heartbeat interval.
     Welcome { interval: Option<Duration> },
     /// Are you there?
@@ -28,10 +30,42 @@ pub(crate) enum Frame {
     Response { step: u8, size: u16 },
     /// There is something to fetch: the push service's signal, `size` bytes.
     Wakeup { size: u16 },
+    /// The server asks whether the client is alive; of a heartbeat's size.
+    Ping,
+    /// The server is alive, and wants no answer; of a heartbeat's size.
+    Alive,
+    /// The client's answer to a ping; of a reply's size.
+    Pong,
+    /// The server directs the heartbeat interval.
+    Direct { interval: Duration },
+    /// The server is about to close the connection, and says why and for how long.
+    Goodbye { reason: GoodbyeReason, retry_after: Option<Duration> },
+    /// It makes no sense to the server; of a heartbeat's size.
+    Malformed,
+    /// I am here: a heartbeat that wants no answer, of a heartbeat's size.
+    Notice,
+    /// The client introduces a connection that is no session and carries heartbeats only; of a hello's size, answered by
+    /// a welcome.
+    ProbeHello { device: u32 },
 }
 
 /// Kind (1 byte) and length of the whole frame (2 bytes, big endian).
 const HEADER: usize = 3;
+/// The size of a hello that says more than who it is, at least.
+const LONG_HELLO: u16 = 16;
+/// The sizes of what the server says of its own accord.
+const DIRECT: u16 = 7;
+const GOODBYE: u16 = 8;
+
+/// A span in the whole milliseconds, rounded up, that a frame has for it; zero stands for none.
+fn millis(span: Option<Duration>) -> [u8; 4] {
+    u32::try_from(span.map_or(0, |span| span.as_micros().div_ceil(1_000))).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+/// What [`millis`] has written.
+fn span(millis: u32) -> Option<Duration> {
+    (millis > 0).then(|| Duration::from_millis(u64::from(millis)))
+}
 
 impl Frame {
     /// The smallest size of each frame, in the order of [`FrameSizes`].
@@ -48,7 +82,8 @@ impl Frame {
     /// Appends the frame's bytes, padded to its size.
     pub(crate) fn encode(&self, sizes: &FrameSizes, out: &mut Vec<u8>) {
         let (kind, size) = match self {
-            Self::Hello { .. } => (1, sizes.hello),
+            Self::Hello { announces: None, resumes: false, .. } => (1, sizes.hello),
+            Self::Hello { .. } => (1, sizes.hello.max(LONG_HELLO)),
             Self::Welcome { .. } => (2, sizes.welcome),
             Self::Heartbeat { .. } => (3, sizes.heartbeat),
             Self::Reply { .. } => (4, sizes.reply),
@@ -57,19 +92,28 @@ impl Frame {
             Self::Challenge { size, .. } => (7, *size),
             Self::Response { size, .. } => (8, *size),
             Self::Wakeup { size } => (9, *size),
+            Self::Ping => (10, sizes.heartbeat),
+            Self::Alive => (11, sizes.heartbeat),
+            Self::Pong => (12, sizes.reply),
+            Self::Direct { .. } => (13, DIRECT),
+            Self::Goodbye { .. } => (14, GOODBYE),
+            Self::Malformed => (15, sizes.heartbeat),
+            Self::Notice => (20, sizes.heartbeat),
+            Self::ProbeHello { .. } => (21, sizes.hello),
         };
         let end = out.len() + usize::from(size);
         out.push(kind);
         out.extend(size.to_be_bytes());
         match *self {
-            Self::Hello { device, expects } => {
+            Self::Hello { device, expects, announces, resumes } => {
                 out.extend(device.to_be_bytes());
                 out.extend(expects.to_be_bytes());
+                if announces.is_some() || resumes {
+                    out.extend(millis(announces));
+                    out.push(u8::from(resumes));
+                }
             }
-            Self::Welcome { interval } => {
-                let millis = interval.map_or(0, |interval| interval.as_millis() as u32);
-                out.extend(millis.to_be_bytes());
-            }
+            Self::Welcome { interval } => out.extend(millis(interval)),
             Self::Heartbeat { id } | Self::Reply { id } => out.extend(id.to_be_bytes()),
             Self::Message { id, created } => {
                 out.extend(id.to_be_bytes());
@@ -81,7 +125,16 @@ impl Frame {
                 out.extend(answer.to_be_bytes());
             }
             Self::Response { step, .. } => out.push(step),
-            Self::Wakeup { .. } => {}
+            Self::Wakeup { .. } | Self::Ping | Self::Alive | Self::Pong | Self::Malformed | Self::Notice => {}
+            Self::Direct { interval } => out.extend(millis(Some(interval))),
+            Self::Goodbye { reason, retry_after } => {
+                out.push(match reason {
+                    GoodbyeReason::TooManyPings => 0,
+                    GoodbyeReason::Busy => 1,
+                });
+                out.extend(millis(retry_after));
+            }
+            Self::ProbeHello { device } => out.extend(device.to_be_bytes()),
         }
         assert!(out.len() <= end, "{self:?} does not fit {size} bytes");
         out.resize(end, 0);
@@ -99,8 +152,11 @@ impl Frame {
         let long = |at: usize| u32::from_be_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
         let word = || u16::from_be_bytes([body[0], body[1]]);
         let frame = match kind {
-            1 => Self::Hello { device: long(0), expects: long(4) },
-            2 => Self::Welcome { interval: (long(0) > 0).then(|| Duration::from_millis(u64::from(long(0)))) },
+            1 if size < LONG_HELLO => {
+                Self::Hello { device: long(0), expects: long(4), announces: None, resumes: false }
+            }
+            1 => Self::Hello { device: long(0), expects: long(4), announces: span(long(8)), resumes: body[12] > 0 },
+            2 => Self::Welcome { interval: span(long(0)) },
             3 => Self::Heartbeat { id: word() },
             4 => Self::Reply { id: word() },
             5 => {
@@ -110,6 +166,18 @@ impl Frame {
             7 => Self::Challenge { step: body[0], size, answer: u16::from_be_bytes([body[1], body[2]]) },
             8 => Self::Response { step: body[0], size },
             9 => Self::Wakeup { size },
+            10 => Self::Ping,
+            11 => Self::Alive,
+            12 => Self::Pong,
+            13 => Self::Direct { interval: span(long(0)).unwrap_or_default() },
+            14 => {
+                let reason = if body[0] == 0 { GoodbyeReason::TooManyPings } else { GoodbyeReason::Busy };
+                let millis = u32::from_be_bytes([body[1], body[2], body[3], body[4]]);
+                Self::Goodbye { reason, retry_after: span(millis) }
+            }
+            15 => Self::Malformed,
+            20 => Self::Notice,
+            21 => Self::ProbeHello { device: long(0) },
             _ => panic!("frame kind {kind} in a stream: the transport delivered bytes that were not sent"),
         };
         assert!(usize::from(size) > HEADER, "frame of {size} bytes");
@@ -126,7 +194,12 @@ mod tests {
     fn frames_come_back_whole_and_have_their_size() {
         let sizes = FrameSizes::default();
         let frames = [
-            (Frame::Hello { device: 7, expects: 12 }, sizes.hello),
+            (Frame::Hello { device: 7, expects: 12, announces: None, resumes: false }, sizes.hello),
+            (Frame::Hello { device: 7, expects: 12, announces: None, resumes: true }, sizes.hello),
+            (
+                Frame::Hello { device: 7, expects: 12, announces: Some(Duration::from_secs(270)), resumes: false },
+                sizes.hello,
+            ),
             (Frame::Welcome { interval: None }, sizes.welcome),
             (Frame::Welcome { interval: Some(Duration::from_secs(300)) }, sizes.welcome),
             (Frame::Heartbeat { id: 65_535 }, sizes.heartbeat),
@@ -137,6 +210,15 @@ mod tests {
             (Frame::Challenge { step: 0, size: Frame::CHALLENGE_MIN, answer: 4 }, Frame::CHALLENGE_MIN),
             (Frame::Response { step: 7, size: Frame::RESPONSE_MIN }, Frame::RESPONSE_MIN),
             (Frame::Wakeup { size: Frame::WAKEUP_MIN }, Frame::WAKEUP_MIN),
+            (Frame::Ping, sizes.heartbeat),
+            (Frame::Alive, sizes.heartbeat),
+            (Frame::Pong, sizes.reply),
+            (Frame::Direct { interval: Duration::from_millis(41_250) }, DIRECT),
+            (Frame::Goodbye { reason: GoodbyeReason::TooManyPings, retry_after: None }, GOODBYE),
+            (Frame::Goodbye { reason: GoodbyeReason::Busy, retry_after: Some(Duration::from_secs(30)) }, GOODBYE),
+            (Frame::Malformed, sizes.heartbeat),
+            (Frame::Notice, sizes.heartbeat),
+            (Frame::ProbeHello { device: 7 }, sizes.hello),
         ];
         for sizes in [sizes, Frame::MIN] {
             let mut stream = Vec::new();

@@ -23,6 +23,8 @@ pub(crate) struct Life {
     pub(crate) dead_leases: Vec<(u32, Interval)>,
     /// From kills of the process to its next start.
     pub(crate) kills: Vec<Interval>,
+    /// When the application sends a frame that makes no sense.
+    pub(crate) malformed: Vec<Time>,
     /// How the device is used, each from its time on; empty where nobody cares.
     uses: Vec<(Time, Use)>,
     alarm_grid: Option<Duration>,
@@ -62,9 +64,15 @@ impl Life {
         let (moves, dead_leases) = moves::draw(config, number, seed);
         let mut life = Self { moves, dead_leases, ..Self::default() };
         for (name, fault) in numbered(config) {
-            if let FaultConfig::Kill(kill) = fault {
-                let drawn = schedule::intervals(&kill.when, kill.lasts.as_ref(), horizon, seed, &name, number);
-                life.kills.extend(drawn);
+            match fault {
+                FaultConfig::Kill(kill) => {
+                    let drawn = schedule::intervals(&kill.when, kill.lasts.as_ref(), horizon, seed, &name, number);
+                    life.kills.extend(drawn);
+                }
+                FaultConfig::Malformed(fault) => {
+                    life.malformed.extend(schedule::moments(&fault.when, horizon, seed, &name, number));
+                }
+                _ => {}
             }
         }
         life.kills = merge(life.kills);

@@ -10,7 +10,8 @@
 //! All devices are asked in one go. Where that fails for one that should succeed, it is asked again alone: of several that
 //! hope for a NAT's last port, each could have it.
 //!
-//! What is not asked: devices without a session, which the truth cannot call usable.
+//! What is not asked: devices without a session, which the truth cannot call usable, and devices in a race: which of two
+//! connections is the session is about to be decided, and a frozen world decides it another way.
 //!
 //! Where the two may differ: the truth says usable, and something is under way already that will break the session, up to
 //! a flight later. It is told apart by what the frozen world shows.
@@ -42,6 +43,8 @@ use crate::{
     world::{self, Schedule},
 };
 
+#[path = "../../tests/script/mod.rs"]
+mod script;
 #[path = "../../tests/worlds/mod.rs"]
 mod worlds;
 
@@ -161,20 +164,38 @@ impl Pick {
     }
 }
 
+/// Asks at every pick.
+fn ask(world: &WorldConfig, seed: u64, picks: &[Pick]) -> Result<(), TestCaseError> {
+    let schedule = Schedule::draw(world, seed);
+    let (turns, edges) = (turns(world, seed, &schedule), edges(&schedule));
+    for pick in picks {
+        let at = pick.moment(world, &turns, &edges);
+        for (device, answered) in probe(world, seed, at) {
+            let usable = is_usable(&turns, device, at);
+            let excused = usable && !answered && is_excused(world, seed, at, device);
+            prop_assert!(answered == usable || excused, "device {device} at {at}: truth {usable}, probe {answered}");
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 256, ..ProptestConfig::default() })]
 
     #[test]
     fn an_exchange_completes_exactly_where_the_truth_says_usable(world in worlds::world(), seed: u64, picks in picks()) {
-        let schedule = Schedule::draw(&world, seed);
-        let (turns, edges) = (turns(&world, seed, &schedule), edges(&schedule));
-        for pick in picks {
-            let at = pick.moment(&world, &turns, &edges);
-            for (device, answered) in probe(&world, seed, at) {
-                let usable = is_usable(&turns, device, at);
-                let excused = usable && !answered && is_excused(&world, seed, at, device);
-                prop_assert!(answered == usable || excused, "device {device} at {at}: truth {usable}, probe {answered}");
-            }
-        }
+        ask(&world, seed, &picks)?;
+    }
+
+    #[test]
+    fn the_same_holds_beside_second_connections(
+        world in worlds::world(),
+        script in script::script(1_800),
+        seed: u64,
+        picks in picks(),
+    ) {
+        let mut world = world;
+        script.direct(&mut world.strategy);
+        ask(&world, seed, &picks)?;
     }
 }

@@ -122,18 +122,21 @@ pub enum DetectedBy {
 }
 
 impl fmt::Display for DetectedBy {
-    /// As in the column `detected_by`: `heartbeat`, `silence`, `reset`, `fin`, `keepalive`, `retransmission`,
-    /// `user-timeout`, `aborted`.
+    /// As in the column `detected_by`: `heartbeat`, `silence`, `service-dead`, `network-dead`, `reset`, `fin`, `keepalive`,
+    /// `retransmission`, `user-timeout`, `aborted`, `too-many-pings`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Heartbeat(GiveUp::NoReply) => "heartbeat",
             Self::Heartbeat(GiveUp::Silence) => "silence",
+            Self::Heartbeat(GiveUp::ServiceDead) => "service-dead",
+            Self::Heartbeat(GiveUp::NetworkDead) => "network-dead",
             Self::Transport(LossReason::Reset) => "reset",
             Self::Transport(LossReason::Closed) => "fin",
             Self::Transport(LossReason::KeepaliveTimeout) => "keepalive",
             Self::Transport(LossReason::RetransmissionTimeout) => "retransmission",
             Self::Transport(LossReason::UserTimeout) => "user-timeout",
             Self::Transport(LossReason::Aborted) => "aborted",
+            Self::Transport(LossReason::TooManyPings) => "too-many-pings",
             Self::Heartbeat(_) | Self::Transport(_) => "other",
         })
     }
@@ -264,11 +267,11 @@ pub struct Totals {
     pub up: PacketCounts,
     /// Packets that devices took off their access links.
     pub down: PacketCounts,
-    /// Heartbeats handed to TCP.
+    /// Heartbeats handed to TCP: on sessions, those that want no answer included, and on probe connections.
     pub heartbeats_sent: u64,
     /// Replies to them that arrived.
     pub heartbeats_answered: u64,
-    /// Connection attempts begun.
+    /// Connection attempts begun, those of probe connections and races included.
     pub connect_attempts: u64,
     /// Attempts that ended in a session.
     pub sessions: u64,

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use cardiogram_policies::{AppState, AttemptFailure, GiveUp, LossReason, Time};
+use cardiogram_policies::{AppState, AttemptFailure, CloseReason, GiveUp, LossReason, Time};
 use serde::Serialize;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -234,6 +234,77 @@ pub enum DeviceEvent {
     AppState(AppState),
     /// A wake-up arrived.
     Woken,
+    /// The server asked whether the device is alive, and was answered.
+    PingAnswered,
+    /// The server showed that it is alive.
+    NoticeReceived,
+    /// The server told the device to use this heartbeat interval.
+    Directed {
+        /// The interval.
+        interval: Duration,
+    },
+    /// The server announced that it closes the connection.
+    GoodbyeReceived {
+        /// Why.
+        reason: GoodbyeReason,
+        /// The device is not to come back before this time has passed.
+        retry_after: Option<Duration>,
+    },
+    /// A frame that makes no sense was handed to TCP.
+    MalformedSent,
+    /// A heartbeat that wants no answer was handed to TCP.
+    NoticeSent,
+    /// A probe connection is being opened, from this port to this server. It is no session.
+    ProbeStarted {
+        /// The device's port.
+        port: u16,
+        /// Which server it tries.
+        server: u32,
+    },
+    /// The server welcomed the probe connection.
+    ProbeConnected,
+    /// A heartbeat on the probe connection was handed to TCP.
+    ProbeSent {
+        /// Which heartbeat of the probe connection.
+        id: u32,
+    },
+    /// The reply to it arrived.
+    ProbeAnswered {
+        /// Which heartbeat of the probe connection.
+        id: u32,
+        /// From its sending.
+        rtt: Duration,
+    },
+    /// The probe connection did not come up, or is gone.
+    ProbeLost,
+    /// The device closed the probe connection.
+    ProbeClosed,
+    /// Another attempt begins beside the session, which it will replace if the server welcomes it first.
+    RaceStarted {
+        /// The device's port.
+        port: u16,
+        /// Which server it tries.
+        server: u32,
+    },
+    /// That attempt is over: the session answered first, or ended, or the attempt failed.
+    RaceLost {
+        /// The device's port.
+        port: u16,
+    },
+    /// Whether the network carries anything will be found out after this time.
+    CheckAfter(Duration),
+    /// Whether it does.
+    NetworkChecked(bool),
+}
+
+/// What a server says when it closes a connection; most are closed without a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GoodbyeReason {
+    /// The client's heartbeats come too often.
+    TooManyPings,
+    /// Too many others wait for their login.
+    Busy,
 }
 
 /// What happens to a NAT mapping.
@@ -298,6 +369,53 @@ pub enum ServerEvent {
         /// Which device.
         device: u32,
     },
+    /// The server's policy had a client pinged.
+    PingSent {
+        /// Which device.
+        device: u32,
+        /// Whether it is to answer.
+        wants_answer: bool,
+    },
+    /// A client answered a ping.
+    PongReceived {
+        /// Which device.
+        device: u32,
+    },
+    /// The server told a client to use this heartbeat interval, later than with its welcome.
+    Directed {
+        /// Which device.
+        device: u32,
+        /// The interval.
+        interval: Duration,
+    },
+    /// A client was turned away before its login.
+    TurnedAway {
+        /// Which device.
+        device: u32,
+        /// It is not to come back before this time has passed.
+        retry_after: Duration,
+    },
+    /// The server's policy closed a session for another reason than silence.
+    Expelled {
+        /// Whose session.
+        device: u32,
+        /// The network it comes through.
+        network: u32,
+        /// The client's port as the server sees it: the NAT's.
+        outside: u16,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// A client goes on with its last session; told before that is opened again.
+    Resumed {
+        /// Which device.
+        device: u32,
+    },
+    /// A frame arrived that makes no sense.
+    MalformedReceived {
+        /// Which device.
+        device: u32,
+    },
 }
 
 /// The record of a run, merged over nodes.
@@ -357,12 +475,17 @@ impl Fact {
                     | DeviceEvent::Trust
                     | DeviceEvent::GivenUp { .. }
                     | DeviceEvent::Lost { .. }
+                    | DeviceEvent::RaceStarted { .. }
+                    | DeviceEvent::RaceLost { .. }
                     | DeviceEvent::Attached { .. }
                     | DeviceEvent::Detached { .. }
                     | DeviceEvent::Killed
                     | DeviceEvent::Started
             ),
-            Self::Nat { .. } | Self::OuterNat { .. } | Self::Server { .. } => true,
+            Self::Server { event, .. } => {
+                !matches!(event, ServerEvent::PingSent { .. } | ServerEvent::PongReceived { .. })
+            }
+            Self::Nat { .. } | Self::OuterNat { .. } => true,
         }
     }
 }

@@ -122,6 +122,8 @@ struct Judge<'a> {
     drains: BTreeMap<u32, u32>,
     /// The socket of the attempt or session under way.
     socket: Option<Socket>,
+    /// That of another attempt, beside the session, which may take its place.
+    rival: Option<Socket>,
     /// Mappings of the device's connections.
     mappings: BTreeMap<Key, Mapping>,
     /// Sessions the servers hold for the device.
@@ -142,6 +144,17 @@ struct Socket {
     path: Option<Vec<u16>>,
     /// The server has opened the session.
     opened: bool,
+}
+
+impl Socket {
+    fn new(port: u16, address: Address, server: u32) -> Self {
+        Self { port, address, server, connected: false, path: None, opened: false }
+    }
+
+    /// The session as its server knows it, as far as there is a path to it.
+    fn at_server(&self) -> Option<(u32, Outside)> {
+        Some((self.server, (self.address.network, *self.path.as_ref()?.last()?)))
+    }
 }
 
 struct Mapping {
@@ -169,6 +182,7 @@ impl<'a> Judge<'a> {
             faults: BTreeMap::new(),
             drains: BTreeMap::new(),
             socket: None,
+            rival: None,
             mappings: BTreeMap::new(),
             held: BTreeSet::new(),
             episode: None,
@@ -206,7 +220,7 @@ impl<'a> Judge<'a> {
                 self.output.end_stretch(now, &mut verdict.accuracy);
             }
             self.find_path();
-            let state = self.state();
+            let state = self.state().or_else(|cause| if usable { self.handed_over(cause) } else { Err(cause) });
             if self.is_broken(state) {
                 self.output.end_stretch(now, &mut verdict.accuracy);
             }
@@ -248,11 +262,8 @@ impl<'a> Judge<'a> {
             verdict.usable_time += span;
         }
         self.output.pass(span, usable, &mut verdict.accuracy);
-        let own = self
-            .socket
-            .as_ref()
-            .and_then(|socket| Some((socket.server, (socket.address.network, *socket.path.as_ref()?.last()?))));
-        let zombies = self.held.iter().filter(|session| Some(**session) != own).count();
+        let own = [&self.socket, &self.rival].map(|socket| socket.as_ref().and_then(Socket::at_server));
+        let zombies = self.held.iter().filter(|session| !own.contains(&Some(**session))).count();
         verdict.zombie_time += span * zombies as u32;
     }
 
@@ -296,6 +307,22 @@ impl<'a> Judge<'a> {
             return Err(Some(Cause::ProcessKilled));
         }
         let socket = self.socket.as_ref().filter(|socket| socket.connected).ok_or(None)?;
+        self.state_of(socket)
+    }
+
+    /// The state of a session that was usable and is not any more for `cause`: if the server has closed it for its device's
+    /// next one, whose welcome is on its way, nothing is broken.
+    fn handed_over(&self, cause: Option<Cause>) -> Result<(), Option<Cause>> {
+        match (cause, &self.rival) {
+            (Some(Cause::ServerClosed | Cause::ServerDrain), Some(rival)) if rival.opened => {
+                self.state_of(rival).map_err(|_| cause)
+            }
+            _ => Err(cause),
+        }
+    }
+
+    /// Whether an exchange over a socket could complete.
+    fn state_of(&self, socket: &Socket) -> Result<(), Option<Cause>> {
         if !self.addresses.contains(&socket.address) {
             return Err(Some(self.detached_by));
         }
@@ -353,7 +380,8 @@ impl<'a> Judge<'a> {
     /// Notes the path of an attempt while every NAT has a mapping for it. A mapping can end before the connection is up, and
     /// the next SYN gets another port.
     fn find_path(&mut self) {
-        if let Some(socket) = self.socket.as_mut().filter(|socket| !socket.opened) {
+        let attempts = [&mut self.socket, &mut self.rival].into_iter().flatten();
+        for socket in attempts.filter(|socket| !socket.opened) {
             let network = socket.address.network;
             let mut inside = socket.port;
             let step = |nat| {
@@ -379,11 +407,8 @@ impl<'a> Judge<'a> {
             }
             Change::SessionOpened { server, outside } => {
                 self.held.insert((server, outside));
-                if let Some(socket) = self.socket.as_mut().filter(|socket| socket.server == server) {
-                    let network = socket.address.network;
-                    let known = socket.path.as_ref().and_then(|path| path.last());
-                    let leads_there = known.is_some_and(|port| (network, *port) == outside);
-                    socket.opened |= leads_there;
+                for socket in [&mut self.socket, &mut self.rival].into_iter().flatten() {
+                    socket.opened |= socket.at_server() == Some((server, outside));
                 }
             }
             Change::SessionClosed { server, outside } => {
@@ -412,11 +437,15 @@ impl<'a> Judge<'a> {
     fn apply_device(&mut self, event: DeviceEvent) -> Option<DetectedBy> {
         match event {
             DeviceEvent::AttemptStarted { port, server } => {
-                self.socket =
-                    Some(Socket { port, address: self.address, server, connected: false, path: None, opened: false });
+                self.socket = Some(Socket::new(port, self.address, server));
             }
+            DeviceEvent::RaceStarted { port, server } => self.rival = Some(Socket::new(port, self.address, server)),
+            DeviceEvent::RaceLost { .. } => self.rival = None,
             DeviceEvent::Connected { .. } => {
-                self.socket.as_mut().expect("a device connects after it has attempted to").connected = true;
+                // The rival is welcomed where the session has just been given up.
+                let mut socket = self.socket.take().or_else(|| self.rival.take());
+                socket.as_mut().expect("a device connects after it has attempted to").connected = true;
+                self.socket = socket;
             }
             DeviceEvent::AttemptFailed(_) | DeviceEvent::GivenUp { reason: GiveUp::Done, .. } => self.socket = None,
             DeviceEvent::GivenUp { reason, .. } => {
@@ -496,6 +525,45 @@ mod tests {
         assert_eq!(verdict.false_alarms.len(), 1);
         let [episode] = verdict.episodes[..] else { panic!("the expiry is an episode: {:?}", verdict.episodes) };
         assert_eq!((episode.cause, episode.begin), (Cause::NatExpiry, Time::from_secs(40)));
+    }
+
+    /// In a race the server closes the session for the next one before the device hears of it.
+    #[test]
+    fn a_session_that_is_handed_over_was_never_broken_and_one_that_was_closed_before_stays_so() {
+        let (port, rival, server, secs) = (40_000, 40_001, 0, Time::from_secs);
+        let made = |port, outside| {
+            let mapping = Key { network: 0, nat: 0, port, server };
+            Change::Nat { mapping, event: NatEvent::Created { outside } }
+        };
+        let opened = |outside| Change::SessionOpened { server, outside: (0, outside) };
+        let closed = Change::SessionClosed { server, outside: (0, 50_000) };
+        let event = |event| Change::Device(event);
+        let given_up = event(DeviceEvent::GivenUp { port, reason: GiveUp::NoReply });
+        let judge = |closed_at| {
+            let mut changes = vec![
+                (secs(10), event(DeviceEvent::AttemptStarted { port, server })),
+                (secs(10), made(port, 50_000)),
+                (secs(11), opened(50_000)),
+                (secs(11), event(DeviceEvent::Connected { port, server })),
+                (secs(closed_at), closed),
+                (secs(20), event(DeviceEvent::RaceStarted { port: rival, server })),
+                (secs(20), made(rival, 50_001)),
+                (secs(21), opened(50_001)),
+                (secs(23), given_up),
+                (secs(23), event(DeviceEvent::Connected { port: rival, server })),
+            ];
+            changes.sort_by_key(|(at, _)| *at);
+            let mut verdict = Verdict::default();
+            Judge::new(0, &vec![vec![vec![NatClass::DropSilent]]]).judge(&changes, secs(30), &mut verdict);
+            verdict
+        };
+        let handed_over = judge(21);
+        assert_eq!((handed_over.episodes.len(), handed_over.false_alarms.len()), (0, 1));
+        assert_eq!((handed_over.usable_time, handed_over.zombie_time), (Duration::from_secs(19), Duration::ZERO));
+        let reaped = judge(15);
+        assert_eq!((reaped.usable_time, reaped.false_alarms.len()), (Duration::from_secs(4 + 7), 0));
+        let [episode] = reaped.episodes[..] else { panic!("the server closed it: {:?}", reaped.episodes) };
+        assert_eq!((episode.cause, episode.begin, episode.end), (Cause::ServerClosed, secs(15), Some(secs(23))));
     }
 
     /// The mapping of the first SYN is gone before the connection is up, and another SYN gets another port: the session is

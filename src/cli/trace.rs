@@ -128,6 +128,24 @@ fn device_words(event: &DeviceEvent, networks: &[&str]) -> String {
         DeviceEvent::Trust => "trusts the connection again".into(),
         DeviceEvent::GivenUp { port, reason } => format!("gives up the connection of port {port} ({reason:?})"),
         DeviceEvent::Woken => "is woken by the push service".into(),
+        DeviceEvent::NoticeSent => "sends a heartbeat that wants no answer".into(),
+        DeviceEvent::ProbeStarted { port, server } => {
+            format!("opens a probe connection from port {port} to server {server}")
+        }
+        DeviceEvent::ProbeConnected => "is welcomed on the probe connection".into(),
+        DeviceEvent::ProbeSent { id } => format!("sends heartbeat {id} of the probe connection"),
+        DeviceEvent::ProbeAnswered { id, rtt } => {
+            format!("gets the reply to heartbeat {id} of the probe connection after {rtt:?}")
+        }
+        DeviceEvent::ProbeLost => "loses the probe connection".into(),
+        DeviceEvent::ProbeClosed => "closes the probe connection".into(),
+        DeviceEvent::RaceStarted { port, server } => {
+            format!("connects from port {port} to server {server} beside its session")
+        }
+        DeviceEvent::RaceLost { port } => format!("stays with its session and drops the attempt from port {port}"),
+        DeviceEvent::CheckAfter(wait) => format!("looks whether the network carries anything after {wait:?}"),
+        DeviceEvent::NetworkChecked(true) => "finds that the network carries something".into(),
+        DeviceEvent::NetworkChecked(false) => "finds that the network carries nothing".into(),
         DeviceEvent::Lost { port, reason } => format!("loses the connection of port {port} ({reason:?})"),
         DeviceEvent::RadioUp { waited } => format!("has its radio up, {waited:?} after it was asked for"),
         DeviceEvent::Attached { network, lease } => {
@@ -141,6 +159,14 @@ fn device_words(event: &DeviceEvent, networks: &[&str]) -> String {
         DeviceEvent::AppState(AppState::Foreground) => "has the application on its screen".into(),
         DeviceEvent::AppState(AppState::Background) => "has the application in the background".into(),
         DeviceEvent::AppState(AppState::Doze) => "dozes".into(),
+        DeviceEvent::PingAnswered => "answers the server's ping".into(),
+        DeviceEvent::NoticeReceived => "hears that the server is alive".into(),
+        DeviceEvent::Directed { interval } => format!("is told to beat every {interval:?}"),
+        DeviceEvent::GoodbyeReceived { reason, retry_after } => {
+            let when = retry_after.map_or_else(String::new, |wait| format!(", and not to come back for {wait:?}"));
+            format!("is told goodbye ({reason:?}){when}")
+        }
+        DeviceEvent::MalformedSent => "sends a frame that makes no sense".into(),
         other => format!("{other:?}"),
     }
 }
@@ -174,6 +200,18 @@ fn server_words(event: ServerEvent, networks: &[&str]) -> String {
         ServerEvent::TurnedUnhealthy => "is unhealthy to the balancer".into(),
         ServerEvent::TurnedHealthy => "is healthy again to the balancer".into(),
         ServerEvent::WakeupSent { device } => format!("has device {device} woken"),
+        ServerEvent::PingSent { device, wants_answer: true } => format!("pings device {device}"),
+        ServerEvent::PingSent { device, wants_answer: false } => format!("lets device {device} hear that it is alive"),
+        ServerEvent::PongReceived { device } => format!("gets the answer of device {device} to its ping"),
+        ServerEvent::Directed { device, interval } => format!("tells device {device} to beat every {interval:?}"),
+        ServerEvent::TurnedAway { device, retry_after } => {
+            format!("is busy and turns device {device} away for {retry_after:?}")
+        }
+        ServerEvent::Expelled { device, network, outside, reason } => {
+            format!("closes the session of device {device} {} ({reason:?})", client(network, outside))
+        }
+        ServerEvent::Resumed { device } => format!("lets device {device} go on with its last session"),
+        ServerEvent::MalformedReceived { device } => format!("gets a frame of device {device} that makes no sense"),
         other => format!("{other:?}"),
     }
 }

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, LossReason, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, Time,
+    HeartbeatSpec, LossReason, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, Time,
     heartbeat::{FirstBeat, Fixed, LateReply},
     preset::{self, Preset},
     reconnect::FixedDelay,
@@ -44,6 +44,7 @@ pub fn world(heartbeat: HeartbeatSpec) -> WorldConfig {
     WorldConfig {
         duration: Duration::from_hours(1),
         devices: DevicesConfig { start_within: Delay::ZERO, ..DevicesConfig::default() },
+        network_kind: NetworkKind::Cellular,
         access: link(ACCESS),
         radio: None,
         nat: vec![NatConfig::default()],
@@ -74,7 +75,7 @@ pub fn strategy(name: &str, heartbeat: HeartbeatSpec) -> StrategySpec {
         heartbeat,
         reconnect: ReconnectSpec::Immediate,
         reconnect_rules: ReconnectRules::default(),
-        server: ServerSpec::None,
+        server: ServerSpec::default(),
     }
 }
 

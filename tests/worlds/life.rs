@@ -1,8 +1,11 @@
 //! Random lives of devices: networks that they move between, an application that comes and goes, a doze.
 
-use cardiogram_policies::unit::{Delay, Span};
+use cardiogram_policies::{
+    NetworkKind,
+    unit::{Delay, Span},
+};
 use cardiogram_sim::config::{
-    Attach, Distribution, DozeConfig, FaultConfig, IdleAlarms, Kill, LeaseExpiry, LifeConfig, NetworkConfig,
+    Attach, Distribution, DozeConfig, FaultConfig, IdleAlarms, Kill, LeaseExpiry, LifeConfig, Malformed, NetworkConfig,
     OldSockets, Periods, Switch, When,
 };
 use proptest::prelude::*;
@@ -14,7 +17,7 @@ const SECOND: &str = "wifi";
 
 pub(super) fn network() -> impl Strategy<Value = NetworkConfig> {
     (link(), prop::option::of(radio()), prop::collection::vec(nat(), 1..3))
-        .prop_map(|(access, radio, nat)| NetworkConfig { access, radio, nat })
+        .prop_map(|(access, radio, nat)| NetworkConfig { kind: NetworkKind::Wifi, access, radio, nat })
 }
 
 pub(super) fn life() -> impl Strategy<Value = LifeConfig> {
@@ -80,7 +83,7 @@ pub(super) fn fault(
     when: impl Strategy<Value = When>,
     lasts: impl Strategy<Value = Option<Distribution>>,
 ) -> impl Strategy<Value = FaultConfig> {
-    (0..4, when, lasts, place(), leaving()).prop_map(|(kind, when, lasts, to, (gap, old_sockets))| match kind {
+    (0..5, when, lasts, place(), leaving()).prop_map(|(kind, when, lasts, to, (gap, old_sockets))| match kind {
         0 => {
             let old_sockets = lingers_only_beside(old_sockets, true);
             FaultConfig::Switch(Switch { when, to: None, lasts: None, gap, old_sockets })
@@ -90,6 +93,7 @@ pub(super) fn fault(
             FaultConfig::Switch(Switch { when, to: Some(to), lasts, gap, old_sockets })
         }
         2 => FaultConfig::LeaseExpiry(LeaseExpiry { when, lasts, network: None }),
+        3 => FaultConfig::Malformed(Malformed { when }),
         _ => FaultConfig::Kill(Kill { when, lasts }),
     })
 }

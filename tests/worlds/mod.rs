@@ -6,10 +6,10 @@ mod life;
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec,
+    HeartbeatSpec, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec,
     heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, LeaveWhenQuiet, TcpKeepalive},
     reconnect::{DelayFrom, Exponential, FixedDelay, Jitter, Reset},
-    server::IdleReaper,
+    server::{Busy, Directed, IdleReaper, OnMalformed, PingAfter, Pings, Redirected, RefreshedBy, Resume, Strikes},
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
@@ -35,6 +35,7 @@ pub(crate) fn world() -> impl Strategy<Value = WorldConfig> {
             let mut world = WorldConfig {
                 duration: Duration::from_secs(DURATION),
                 devices,
+                network_kind: NetworkKind::Cellular,
                 access,
                 radio,
                 nat,
@@ -403,10 +404,7 @@ fn strategy() -> impl Strategy<Value = StrategySpec> {
         exponential.clone().prop_map(ReconnectSpec::Exponential),
         exponential.prop_map(ReconnectSpec::OnCall),
     ];
-    let reaper =
-        (span(10..400), span(1..60)).prop_map(|(idle, scan)| ServerSpec::IdleReaper(IdleReaper { idle, scan }));
-    let server = prop_oneof![Just(ServerSpec::None), reaper];
-    (heartbeat, reconnect, server, span(1..30)).prop_map(|(heartbeat, reconnect, server, connect_timeout)| {
+    (heartbeat, reconnect, server_policy(), span(1..30)).prop_map(|(heartbeat, reconnect, server, connect_timeout)| {
         StrategySpec {
             name: "random".into(),
             about: String::new(),
@@ -418,5 +416,69 @@ fn strategy() -> impl Strategy<Value = StrategySpec> {
             reconnect_rules: ReconnectRules::default(),
             server,
         }
+    })
+}
+
+/// Server policies: mostly none or a reaper alone, sometimes any parts together.
+fn server_policy() -> impl Strategy<Value = ServerSpec> {
+    let scan = prop_oneof![4 => delay(1_000..60_000), 1 => Just(Delay::ZERO)];
+    let reaper = (span(10..400), scan.clone()).prop_map(|(idle, scan)| IdleReaper::new(idle, scan));
+    let refreshed_by = prop_oneof![Just(RefreshedBy::Any), Just(RefreshedBy::Received), Just(RefreshedBy::Heartbeats)];
+    let any_reaper = (reaper.clone(), prop::option::of(1.1..4.0), refreshed_by, any::<bool>(), any::<bool>()).prop_map(
+        |(reaper, times_announced, refreshed_by, doubles_first, bucketed)| {
+            let bucketed = bucketed && reaper.scan != Delay::ZERO;
+            IdleReaper { times_announced, refreshed_by, doubles_first, bucketed, ..reaper }
+        },
+    );
+    let busy = (0_u32..3, span(1..60)).prop_map(|(waiting, retry_after)| Busy { waiting, retry_after });
+    let parts = (
+        prop::option::of(any_reaper),
+        prop::option::of(pings()),
+        prop::option::weighted(0.3, directed()),
+        prop::option::weighted(0.3, strikes()),
+        prop_oneof![Just(OnMalformed::Ignore), Just(OnMalformed::Close)],
+        prop::option::weighted(0.2, busy),
+        prop::option::weighted(0.3, span(1..600).prop_map(|window| Resume { window })),
+    );
+    let composed = parts.prop_map(|(idle_reaper, pings, directed, strikes, malformed, busy, resume)| ServerSpec {
+        idle_reaper,
+        pings,
+        directed,
+        strikes,
+        malformed,
+        busy,
+        resume,
+        custom: None,
+    });
+    prop_oneof![2 => Just(ServerSpec::default()), 2 => reaper.prop_map(ServerSpec::from), 3 => composed]
+}
+
+fn pings() -> impl Strategy<Value = Pings> {
+    let after =
+        prop_oneof![Just(PingAfter::Grid), Just(PingAfter::Pong), Just(PingAfter::Received), Just(PingAfter::Sent)];
+    (span(3..300), after, prop::option::of(1_u64..100), 1_u32..4, any::<bool>(), any::<bool>()).prop_map(
+        |(interval, after, percent, misses, answered, doubles_first)| {
+            let answered = answered || after == PingAfter::Pong;
+            let of_interval = |percent: u64| Span::millis(interval.get().as_millis() as u64 * percent / 100);
+            let timeout = percent.filter(|_| answered).map(of_interval);
+            let misses = if timeout.is_some() { misses } else { 1 };
+            Pings { interval, after, timeout, misses, answered, doubles_first }
+        },
+    )
+}
+
+fn directed() -> impl Strategy<Value = Directed> {
+    let changes = prop::collection::btree_map(1_u64..DURATION, span(5..300), 0..3);
+    (span(5..300), changes).prop_map(|(interval, changes)| {
+        let change = |(after, interval)| Redirected { after: Span::secs(after), interval };
+        Directed { interval, changes: changes.into_iter().map(change).collect() }
+    })
+}
+
+fn strikes() -> impl Strategy<Value = Strikes> {
+    (span(1..300), span(1..600), 0_u32..4).prop_map(|(with_data, without_data, allowed)| Strikes {
+        with_data,
+        without_data,
+        allowed,
     })
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cardiogram::policies::{
+use cardiogram_policies::{
     AttemptLimit, Bounds, CustomReconnect, PolicyRng, Problem, Promises, Reconnect, ReconnectEvent, ServerChoice, Time,
     Verdict, random,
     unit::{Fraction, Span},
@@ -113,7 +113,7 @@ impl Reconnect for Growing {
 
 #[cfg(test)]
 mod tests {
-    use cardiogram::policies::AttemptFailure;
+    use cardiogram_policies::AttemptFailure;
     use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
     use super::*;

@@ -5,7 +5,7 @@
 mod fibonacci;
 mod two_speed;
 
-use cardiogram::policies::Registry;
+use cardiogram_policies::Registry;
 
 pub use crate::{fibonacci::Fibonacci, two_speed::TwoSpeed};
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use cardiogram::policies::{
+use cardiogram_policies::{
     Action, AppState, Bounds, CustomHeartbeat, Event, GiveUp, Heartbeat, PolicyRng, Problem, Promises, Time, unit::Span,
 };
 use serde::{Deserialize, Serialize};
@@ -156,7 +156,7 @@ impl Heartbeat for Beating {
 
 #[cfg(test)]
 mod tests {
-    use cardiogram::policies::{LossReason, Network};
+    use cardiogram_policies::{LossReason, Network};
 
     use super::*;
 

@@ -4,11 +4,40 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Composed, Fixed, Heartbeat, Idle, LeaveWhenQuiet, Oracle, ScheduleSpec, TcpKeepalive, composed::Beating};
+use super::{
+    Androidpn, CarsonAdaptive5, ChromiumGcm, Composed, Fixed, Heartbeat, Idle, LeaveWhenQuiet, MarsSmartHeartbeat,
+    MicrogMcsAimd, Oracle, ScheduleSpec, TcpKeepalive, Thread783, WechatSmart2013, composed::Beating,
+};
 use crate::{
     Bounds, Custom, CustomHeartbeat, PolicyRng, Problem, Promises,
     unit::{Span, format_duration},
 };
+
+/// A product's policy that is a state machine of its own, as data.
+pub(super) trait Machine {
+    /// It, ready to run.
+    fn build(&self) -> Box<dyn Heartbeat>;
+
+    /// What it guarantees within `bounds`.
+    fn promises(&self, bounds: &Bounds) -> Promises;
+
+    /// The longest gap between its beats while nothing else is sent; `None`: there is no limit, or no known one.
+    fn longest_gap(&self) -> Option<Duration>;
+
+    /// The state machine in words.
+    fn describe(&self) -> String;
+
+    /// Contradictions between parameters.
+    fn problems(&self) -> Vec<Problem>;
+}
+
+/// What stands behind a [`HeartbeatSpec`].
+enum MadeOf<'a> {
+    Parts(Box<Composed>),
+    OnePiece(&'a dyn Machine),
+    /// Somebody else's.
+    Unknown(&'a Custom<dyn CustomHeartbeat>),
+}
 
 /// A heartbeat policy as data. In a file it is a table named for the policy:
 /// `heartbeat.fixed = { interval = "30s", timeout = "15s" }`, or the bare name where it has no parameters.
@@ -28,6 +57,22 @@ pub enum HeartbeatSpec {
     Oracle(Oracle),
     /// No heartbeat, and no lasting connection either: it is left when it is quiet.
     LeaveWhenQuiet(LeaveWhenQuiet),
+    /// Tencent Mars's smart heartbeat.
+    MarsSmartHeartbeat(MarsSmartHeartbeat),
+    /// `WeChat`'s smart heartbeat of 2013.
+    #[serde(rename = "wechat-smart-2013")]
+    WechatSmart2013(WechatSmart2013),
+    /// androidpn's search from the longest interval downwards.
+    Androidpn(Androidpn),
+    /// Chromium's intervals for Google Cloud Messaging.
+    ChromiumGcm(ChromiumGcm),
+    /// microG's multiplicative increase and decrease.
+    MicrogMcsAimd(MicrogMcsAimd),
+    /// Carson's search upwards with five failures.
+    #[serde(rename = "carson-adaptive-5")]
+    CarsonAdaptive5(CarsonAdaptive5),
+    /// halfrost's search: up by a step, down by less.
+    Thread783(Thread783),
     /// Put together from a schedule, judges and modifications. The ones above, the oracle included, are short for some.
     Composed(Box<Composed>),
     /// A policy that the program around this crate brings along.
@@ -37,96 +82,116 @@ pub enum HeartbeatSpec {
 impl HeartbeatSpec {
     /// A policy ready to run. `bounds` is what only an oracle may look at.
     pub fn build(&self, bounds: &Bounds, rng: PolicyRng) -> Box<dyn Heartbeat> {
-        match self {
-            Self::Custom(custom) => custom.resolved().build(rng),
-            _ => Box::new(Beating::new(self.parts(bounds), rng)),
-        }
-    }
-
-    /// What it consists of, where it is a composition.
-    fn parts(&self, bounds: &Bounds) -> Composed {
-        match self {
-            Self::None => Composed::new(ScheduleSpec::PeerSends),
-            Self::Fixed(spec) => spec.parts(),
-            Self::Idle(spec) => spec.parts(),
-            Self::TcpKeepalive(spec) => spec.parts(),
-            Self::Oracle(spec) => spec.fixed(bounds).parts(),
-            Self::LeaveWhenQuiet(spec) => spec.parts(),
-            Self::Composed(spec) => (**spec).clone(),
-            Self::Custom(_) => unreachable!("{self:?} is no composition"),
+        match self.made_of(bounds) {
+            MadeOf::Parts(parts) => Box::new(Beating::new(*parts, rng)),
+            MadeOf::OnePiece(machine) => machine.build(),
+            MadeOf::Unknown(custom) => custom.resolved().build(rng),
         }
     }
 
     /// What the policy guarantees within `bounds`.
     pub fn promises(&self, bounds: &Bounds) -> Promises {
+        match self.made_of(bounds) {
+            MadeOf::Parts(parts) => parts.promises(bounds),
+            MadeOf::OnePiece(machine) => machine.promises(bounds),
+            MadeOf::Unknown(custom) => custom.policy().map_or_else(Promises::default, |policy| policy.promises(bounds)),
+        }
+    }
+
+    fn made_of(&self, bounds: &Bounds) -> MadeOf<'_> {
+        let parts = |parts| MadeOf::Parts(Box::new(parts));
         match self {
-            Self::Custom(custom) => custom.policy().map_or_else(Promises::default, |policy| policy.promises(bounds)),
-            _ => self.parts(bounds).promises(bounds),
+            Self::None => parts(Composed::new(ScheduleSpec::PeerSends)),
+            Self::Fixed(spec) => parts(spec.parts()),
+            Self::Idle(spec) => parts(spec.parts()),
+            Self::TcpKeepalive(spec) => parts(spec.parts()),
+            Self::Oracle(spec) => parts(spec.fixed(bounds).parts()),
+            Self::LeaveWhenQuiet(spec) => parts(spec.parts()),
+            Self::Composed(spec) => MadeOf::Parts(spec.clone()),
+            Self::MarsSmartHeartbeat(spec) => MadeOf::OnePiece(spec),
+            Self::WechatSmart2013(spec) => MadeOf::OnePiece(spec),
+            Self::Androidpn(spec) => MadeOf::OnePiece(spec),
+            Self::ChromiumGcm(spec) => MadeOf::OnePiece(spec),
+            Self::MicrogMcsAimd(spec) => MadeOf::OnePiece(spec),
+            Self::CarsonAdaptive5(spec) => MadeOf::OnePiece(spec),
+            Self::Thread783(spec) => MadeOf::OnePiece(spec),
+            Self::Custom(custom) => MadeOf::Unknown(custom),
+        }
+    }
+
+    /// What it is made of, where that does not depend on the environment.
+    fn known(&self) -> Option<MadeOf<'_>> {
+        // A bound that nobody looks at.
+        let nowhere = Bounds {
+            rtt_max: Duration::ZERO,
+            loss_free: false,
+            nat_timeout: None,
+            handshake_max: Duration::ZERO,
+            servers: 1,
+            silent_app: false,
+            steady_host: false,
+            server_pings: None,
+        };
+        (!matches!(self, Self::Oracle(_))).then(|| self.made_of(&nowhere))
+    }
+
+    /// The longest gap between its beats that a server has to expect while nothing else is sent, as clients announce it
+    /// where their protocol lets them; `None`: it sends none, or no known ones.
+    pub fn announced_interval(&self) -> Option<Duration> {
+        match self.known()? {
+            MadeOf::Parts(parts) => parts.announced_interval(),
+            MadeOf::OnePiece(machine) => machine.longest_gap(),
+            MadeOf::Unknown(_) => None,
         }
     }
 
     /// What lists gather strategies under: what they do instead of, or for, a heartbeat, in a few words.
-    pub const fn family(&self) -> &'static str {
-        match self {
-            Self::None => "without a heartbeat",
-            Self::Fixed(_) => "heartbeats on a fixed grid",
-            Self::Idle(_) => "heartbeats when idle",
-            Self::TcpKeepalive(_) => "the kernel's keepalive",
-            Self::Oracle(_) => "yardsticks that no product can have",
-            Self::LeaveWhenQuiet(_) => "no lasting connection: polling and push services",
-            Self::Composed(spec) => spec.family(),
-            Self::Custom(_) => "policies of one's own",
+    pub fn family(&self) -> &'static str {
+        match (self, self.known()) {
+            (Self::None, _) => "without a heartbeat",
+            (Self::Oracle(_), _) | (_, None) => "yardsticks that no product can have",
+            (_, Some(MadeOf::Parts(parts))) => parts.family(),
+            (_, Some(MadeOf::OnePiece(_))) => "heartbeats that learn their interval",
+            (_, Some(MadeOf::Unknown(_))) => "policies of one's own",
         }
     }
 
     /// The state machine in words, with the numbers of this spec: when it sends, what it counts as a failure, what it does
     /// about it, what it remembers. One paragraph of plain text; each policy keeps its own beside its code.
     pub fn describe(&self) -> String {
-        match self {
-            Self::None => {
-                "Sends nothing and judges nothing: a dead connection is noticed only when TCP gives up on data that the \
-                 application itself has sent."
+        match (self, self.known()) {
+            (Self::None, _) => {
+                "Sends nothing and judges nothing: a dead connection is noticed only when TCP gives up on data \
+                                that the application itself has sent."
                     .into()
             }
-            Self::Fixed(spec) => spec.parts().describe(),
-            Self::Idle(spec) => spec.parts().describe(),
-            Self::TcpKeepalive(spec) => spec.parts().describe(),
-            Self::Oracle(spec) => spec.describe(),
-            Self::LeaveWhenQuiet(spec) => spec.parts().describe(),
-            Self::Composed(spec) => spec.describe(),
-            Self::Custom(custom) => custom.describe(CustomHeartbeat::describe),
-        }
-    }
-
-    /// The longest gap between its beats that a server has to expect while nothing else is sent, as clients announce it
-    /// where their protocol lets them; `None`: it sends none, or no known ones.
-    pub fn announced_interval(&self) -> Option<Duration> {
-        match self {
-            Self::Fixed(spec) => Some(spec.interval.get()),
-            Self::Idle(spec) => Some(spec.threshold.get()),
-            Self::Composed(spec) => spec.announced_interval(),
-            // What an oracle does is not known before the environment is.
-            Self::None | Self::TcpKeepalive(_) | Self::LeaveWhenQuiet(_) | Self::Oracle(_) | Self::Custom(_) => None,
+            (Self::Oracle(spec), _) => spec.describe(),
+            (_, Some(MadeOf::Parts(parts))) => parts.describe(),
+            (_, Some(MadeOf::OnePiece(machine))) => machine.describe(),
+            (_, Some(MadeOf::Unknown(custom))) => custom.describe(CustomHeartbeat::describe),
+            (_, None) => unreachable!("only an oracle depends on the environment"),
         }
     }
 
     /// Contradictions between parameters, each with the path to the key that should change.
     pub fn problems(&self) -> Vec<Problem> {
-        match self {
-            Self::None | Self::LeaveWhenQuiet(_) => Vec::new(),
-            Self::Fixed(spec) => {
+        match (self, self.known()) {
+            // The short forms have keys of their own.
+            (Self::Fixed(spec), _) => {
                 let timeout = check_timeout("heartbeat.fixed", spec.timeout, spec.interval.get(), "interval");
                 check_misses("heartbeat.fixed", spec.misses).into_iter().chain(timeout).collect()
             }
-            Self::Idle(spec) => {
+            (Self::Idle(spec), _) => {
                 let check = |timeout| check_timeout("heartbeat.idle", timeout, spec.threshold.get(), "threshold");
                 let timeout = spec.timeout.and_then(check);
                 check_misses("heartbeat.idle", spec.misses).into_iter().chain(timeout).collect()
             }
-            Self::TcpKeepalive(spec) => spec.problems_at("heartbeat.tcp-keepalive"),
-            Self::Oracle(spec) => check_misses("heartbeat.oracle", spec.misses).into_iter().collect(),
-            Self::Composed(spec) => spec.problems(),
-            Self::Custom(custom) => custom.problems("heartbeat", CustomHeartbeat::problems),
+            (Self::TcpKeepalive(spec), _) => spec.problems_at("heartbeat.tcp-keepalive"),
+            (Self::Oracle(spec), _) => check_misses("heartbeat.oracle", spec.misses).into_iter().collect(),
+            (_, Some(MadeOf::Parts(parts))) => parts.problems(),
+            (_, Some(MadeOf::OnePiece(machine))) => machine.problems(),
+            (_, Some(MadeOf::Unknown(custom))) => custom.problems("heartbeat", CustomHeartbeat::problems),
+            (_, None) => unreachable!("only an oracle depends on the environment"),
         }
     }
 }

@@ -170,6 +170,15 @@ pub struct Kill {
     pub lasts: Option<Distribution>,
 }
 
+/// The application sends a frame that makes no sense, by a defect or out of malice; it has the size of a heartbeat. What
+/// the server does about it is part of the strategy. A device without a session sends nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Malformed {
+    /// When, each device for itself.
+    pub when: When,
+}
+
 impl LifeConfig {
     /// Whether the application has a foreground and a background.
     pub(crate) const fn has_states(&self) -> bool {
@@ -185,6 +194,6 @@ impl LifeConfig {
 impl FaultConfig {
     /// Whether it is a fault of devices, as opposed to links, NATs and servers.
     pub(crate) const fn is_of_device(&self) -> bool {
-        matches!(self, Self::Switch(_) | Self::LeaseExpiry(_) | Self::Kill(_))
+        matches!(self, Self::Switch(_) | Self::LeaseExpiry(_) | Self::Kill(_) | Self::Malformed(_))
     }
 }

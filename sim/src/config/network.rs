@@ -1,5 +1,6 @@
 //! The networks that devices can attach to, and the links of the world by name.
 
+use cardiogram_policies::NetworkKind;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,8 @@ use super::{LinkConfig, NatConfig, RadioConfig, WorldConfig};
 /// A further network that devices can attach to. What it does not have of its own are the core link and the servers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkConfig {
+    /// Of what kind it is, as the device's system tells its applications; it changes nothing else.
+    pub kind: NetworkKind,
     /// The link between each device and the first NAT: a lane of its own for every device.
     pub access: LinkConfig,
     /// The radio that every device has for this network; `None`: sending costs neither time nor energy.
@@ -34,6 +37,7 @@ pub fn is_name(name: &str) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Network<'a> {
     pub(crate) name: &'a str,
+    pub(crate) kind: NetworkKind,
     pub(crate) access: &'a LinkConfig,
     pub(crate) radio: Option<&'a RadioConfig>,
     pub(crate) nat: &'a [NatConfig],
@@ -49,9 +53,16 @@ impl Network<'_> {
 impl WorldConfig {
     /// All networks by number: the first one, then the further ones by name.
     pub(crate) fn all_networks(&self) -> impl ExactSizeIterator<Item = Network<'_>> {
-        let first = Network { name: MAIN, access: &self.access, radio: self.radio.as_ref(), nat: &self.nat };
+        let first = Network {
+            name: MAIN,
+            kind: self.network_kind,
+            access: &self.access,
+            radio: self.radio.as_ref(),
+            nat: &self.nat,
+        };
         let further = self.networks.iter().map(|(name, network)| Network {
             name,
+            kind: network.kind,
             access: &network.access,
             radio: network.radio.as_ref(),
             nat: &network.nat,

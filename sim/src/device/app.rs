@@ -1,8 +1,16 @@
 //! One device: its kernel's connections and its application. Sans-IO.
 
+mod act;
+mod check;
+mod heed;
 mod life;
+mod messages;
+mod outstanding;
 #[cfg(test)]
 mod probe;
+mod probing;
+mod race;
+mod side;
 mod socket;
 
 use std::{
@@ -11,12 +19,12 @@ use std::{
 };
 
 use cardiogram_policies::{
-    Action, AppState, AttemptFailure, Event, GiveUp, Heartbeat, LossReason, Reconnect, ReconnectEvent, ServerChoice,
-    Time, Verdict, reconnect::Ended,
+    AppState, AttemptFailure, Event, Heartbeat, LossReason, Reconnect, ReconnectEvent, ServerChoice, Time, Verdict,
+    reconnect::Ended,
 };
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use self::socket::Socket;
+use self::{outstanding::Outstanding, side::Side, socket::Socket};
 use super::{
     Context, Shared,
     living::{Addresses, Living},
@@ -29,7 +37,7 @@ use crate::{
     life::Life,
     outcome::PacketCounts,
     packet::Packet,
-    tcp::{self, Connection, Failure, State},
+    tcp::{self, Failure, State},
     trace::DeviceEvent,
     traffic::{Message, Messages},
 };
@@ -38,8 +46,6 @@ use crate::{
 const EPHEMERAL: std::ops::Range<u16> = 32_768..61_000;
 /// How long Android lets connections over the network before work on when a better one has come (V, AOSP).
 const LINGER: Duration = Duration::from_secs(30);
-/// Heartbeats whose replies are still waited for; more than any policy keeps in mind.
-const OUTSTANDING_MAX: usize = 1_024;
 
 pub(super) struct Device {
     index: u32,
@@ -48,13 +54,17 @@ pub(super) struct Device {
     server: u32,
     /// The connection of the attempt or session under way.
     socket: Option<Box<Socket>>,
+    /// Second connections.
+    sides: Vec<Side>,
     /// Connections the application has left and the kernel still works on.
     orphans: Vec<Socket>,
     next_port: u16,
     heartbeat: Box<dyn Heartbeat>,
     reconnect: Box<dyn Reconnect>,
-    /// Heartbeats sent on this connection and not answered, with the time of sending.
-    outstanding: VecDeque<(u32, Time)>,
+    /// What the heartbeat policy wants to know again when its process has been killed and started.
+    memory: Option<Box<str>>,
+    /// Heartbeats sent on this connection and not answered.
+    outstanding: Outstanding,
     /// When the last heartbeat of this connection was sent, and how long after the one before the last one ever was.
     last_beat: Option<Time>,
     last_interval: Option<Duration>,
@@ -73,6 +83,8 @@ pub(super) struct Device {
     app_state: Option<AppState>,
     /// Messages after that one which a wake-up has brought.
     ahead: BTreeSet<u32>,
+    /// The server of its process's last session.
+    last_session: Option<u32>,
 }
 
 /// What the application is at.
@@ -83,6 +95,10 @@ enum Phase {
     /// It waits for its next attempt, which will be at this server. The policy wants it at `due`, the timer for it fires at
     /// `until`.
     Waiting { due: Time, until: Time, server: u32 },
+    /// It waits to find out whether the network carries anything, from `due` and `until` as above.
+    Pausing { due: Time, until: Time },
+    /// It is finding out.
+    Checking,
     /// An attempt is under way.
     Connecting { deadline: Time, introduced: bool },
     /// The server has welcomed it.
@@ -103,11 +119,13 @@ impl Device {
             phase: Phase::Starting { at: start },
             server: index % shared.servers,
             socket: None,
+            sides: Vec::new(),
             orphans: Vec::new(),
             next_port: EPHEMERAL.start + first_port as u16,
             heartbeat,
             reconnect,
-            outstanding: VecDeque::new(),
+            memory: None,
+            outstanding: Outstanding::default(),
             last_beat: None,
             last_interval: None,
             messages: traffic.up.map(|mean| Box::new(Messages::up(seed, index, start, mean.get()))),
@@ -118,6 +136,7 @@ impl Device {
             starts: 0,
             app_state: None,
             ahead: BTreeSet::new(),
+            last_session: None,
         }
     }
 
@@ -125,25 +144,25 @@ impl Device {
     pub(super) fn next_wake(&self) -> Option<Time> {
         let kernel = |socket: &Socket| socket.tcp.next_timer().map(|due| self.when(due));
         let socket = self.socket.as_deref().and_then(kernel);
-        let orphans = self.orphans.iter().filter_map(kernel);
+        let others = self.orphans.iter().chain(self.sides.iter().map(|side| &side.socket)).filter_map(kernel);
         let app = self.next_timer().into_iter().chain(self.next_message());
-        orphans.chain(socket).chain(app).chain(self.next_of_life()).min()
+        others.chain(socket).chain(app).chain(self.next_of_life()).min()
     }
 
     /// When a timer of the application fires next.
     fn next_timer(&self) -> Option<Time> {
         match self.phase {
-            Phase::Starting { at: due } | Phase::Waiting { until: due, .. } => self.is_attached().then_some(due),
+            Phase::Starting { at: due } | Phase::Waiting { until: due, .. } | Phase::Pausing { until: due, .. } => {
+                self.is_attached().then_some(due)
+            }
             Phase::Connecting { deadline, .. } => Some(deadline),
-            Phase::Online => self.heartbeat.deadline().map(|due| self.fires(due)),
+            Phase::Online => {
+                let beat = self.heartbeat.deadline().map(|due| self.fires(due));
+                beat.into_iter().chain(self.next_side_deadline()).min()
+            }
+            Phase::Checking => self.next_side_deadline(),
             Phase::Stopped | Phase::Dead => None,
         }
-    }
-
-    /// When the application has the next message.
-    fn next_message(&self) -> Option<Time> {
-        let message = self.messages.as_ref().map(|messages| messages.peek().created);
-        message.filter(|_| !matches!(self.phase, Phase::Dead))
     }
 
     /// When something happens to the device.
@@ -203,6 +222,11 @@ impl Device {
             if self.notice(context) {
                 self.beat(context);
             }
+        } else if let Some(side) = self.sides.iter_mut().find(|side| side.socket.is_of(packet)) {
+            side.socket.on_packet(self.index, packet, context);
+            if self.notice(context) {
+                self.beat(context);
+            }
         } else if let Some(at) = self.orphans.iter().position(|socket| socket.is_of(packet)) {
             self.orphans[at].on_packet(self.index, packet, context);
             self.bury();
@@ -220,7 +244,7 @@ impl Device {
             self.deliver(id, created, false, context);
         }
         match self.phase {
-            Phase::Waiting { .. } | Phase::Stopped => self.attempt(context),
+            Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Checking | Phase::Stopped => self.attempt(context),
             // The system starts the application for it.
             Phase::Dead => self.start(context),
             Phase::Starting { .. } | Phase::Connecting { .. } | Phase::Online => {}
@@ -230,8 +254,8 @@ impl Device {
     /// Counts a packet that comes off the link, whether or not the radio lets it through at once.
     pub(super) fn count_arrival(&mut self, packet: &Packet, counts: &mut PacketCounts) {
         let of_packet = |socket: &&mut Socket| socket.is_of(packet);
-        let orphans = self.orphans.iter_mut();
-        match self.socket.as_deref_mut().into_iter().chain(orphans).find(of_packet) {
+        let others = self.orphans.iter_mut().chain(self.sides.iter_mut().map(|side| &mut side.socket));
+        match self.socket.as_deref_mut().into_iter().chain(others).find(of_packet) {
             Some(socket) => socket.down.count(packet, counts),
             None => Tap::default().count(packet, counts),
         }
@@ -253,12 +277,16 @@ impl Device {
             orphan.run_timers(self.index, context);
         }
         self.bury();
+        for side in &mut self.sides {
+            side.socket.run_timers(self.index, context);
+        }
         if let Some(socket) = &mut self.socket {
             socket.run_timers(self.index, context);
         }
         self.create_messages(context);
         match self.phase {
             Phase::Starting { .. } | Phase::Waiting { .. } if timer_fires => self.attempt(context),
+            Phase::Pausing { .. } if timer_fires => self.check_network(context),
             // What has arrived in time counts before the deadline does.
             Phase::Connecting { .. } => {
                 self.drive(context);
@@ -269,9 +297,11 @@ impl Device {
                 }
             }
             _ if app_is_due => self.drive(context),
-            // A timer of the kernel runs nothing of the application, whose own may be put off.
+            // A timer of the kernel runs nothing of the application, whose own may be put off, unless it has news for it.
             _ => {
-                self.notice(context);
+                if self.notice(context) {
+                    self.beat(context);
+                }
             }
         }
     }
@@ -285,8 +315,16 @@ impl Device {
     /// Lets it react to what its socket has for it; returns whether the heartbeat policy may have learnt anything.
     fn notice(&mut self, context: &mut Context) -> bool {
         let mut any = false;
-        while let Some(frame) = self.next_frame(context) {
-            self.on_frame(frame, context);
+        loop {
+            while let Some(frame) = self.next_frame(context) {
+                self.session_wins(context);
+                self.on_frame(frame, context);
+                any = true;
+            }
+            // One of them may have become the session, with more to read.
+            if !self.notice_sides(context) {
+                break;
+            }
             any = true;
         }
         self.check_socket(context);
@@ -303,12 +341,7 @@ impl Device {
     }
 
     fn next_frame(&mut self, context: &mut Context) -> Option<Frame> {
-        let index = self.index;
-        let socket = self.socket.as_deref_mut()?;
-        if socket.tcp.readable() > 0 {
-            socket.with_tcp(index, context, |socket, now, out| socket.tcp.read(now, &mut socket.stream, out));
-        }
-        Frame::take(&mut socket.stream)
+        self.socket.as_deref_mut()?.next_frame(self.index, context)
     }
 
     fn on_frame(&mut self, frame: Frame, context: &mut Context) {
@@ -317,21 +350,18 @@ impl Device {
             Frame::Welcome { interval } => {
                 self.connected(context);
                 if let Some(interval) = interval {
-                    self.heartbeat.on_event(now, &Event::DirectedInterval(interval));
+                    self.heed(Frame::Direct { interval }, context);
                 }
             }
-            Frame::Reply { id } => {
-                let answered = self.outstanding.iter().position(|(sent, _)| *sent as u16 == id);
-                match answered.map(|at| self.outstanding.drain(..=at).next_back().expect("the one found")) {
-                    Some((id, sent)) => {
-                        let rtt = now.since(sent);
-                        context.counts.totals.heartbeats_answered += 1;
-                        context.io.device(self.index, DeviceEvent::HeartbeatAnswered { id, rtt });
-                        self.heartbeat.on_event(now, &Event::HeartbeatReply { id, rtt });
-                    }
-                    None => self.heartbeat.on_event(now, &Event::BytesReceived),
+            Frame::Reply { id } => match self.outstanding.answered(id) {
+                Some((id, sent)) => {
+                    let rtt = now.since(sent);
+                    context.counts.totals.heartbeats_answered += 1;
+                    context.io.device(self.index, DeviceEvent::HeartbeatAnswered { id, rtt });
+                    self.heartbeat.on_event(now, &Event::HeartbeatReply { id, rtt });
                 }
-            }
+                None => self.heartbeat.on_event(now, &Event::BytesReceived),
+            },
             Frame::Message { id, created } => {
                 self.heartbeat.on_event(now, &Event::BytesReceived);
                 // A message that was delivered before is acknowledged again.
@@ -339,48 +369,34 @@ impl Device {
                 self.write(Frame::Ack { id }, context);
             }
             Frame::Ack { id } => {
-                self.heartbeat.on_event(now, &Event::BytesReceived);
+                self.heartbeat.on_event(now, &Event::Acknowledged);
                 while self.unacknowledged.front().is_some_and(|message| message.id <= id) {
                     self.unacknowledged.pop_front();
                 }
             }
             Frame::Challenge { step, answer, .. } => self.write(Frame::Response { step, size: answer }, context),
-            Frame::Hello { .. } | Frame::Heartbeat { .. } | Frame::Response { .. } | Frame::Wakeup { .. } => {
-                unreachable!("a server does not send {frame:?}")
-            }
+            Frame::Ping | Frame::Alive | Frame::Direct { .. } | Frame::Goodbye { .. } => self.heed(frame, context),
+            Frame::Hello { .. }
+            | Frame::Heartbeat { .. }
+            | Frame::Response { .. }
+            | Frame::Wakeup { .. }
+            | Frame::Pong
+            | Frame::Malformed
+            | Frame::Notice
+            | Frame::ProbeHello { .. } => unreachable!("a server does not send {frame:?}"),
         }
-    }
-
-    /// Hands a message to the application, if it has not got it before by one way or the other. `in_order`: what comes
-    /// before it has been delivered, or the server has forgotten it.
-    fn deliver(&mut self, id: u32, created: Time, in_order: bool, context: &mut Context) {
-        if id < self.expects || self.ahead.contains(&id) {
-            context.counts.totals.duplicates += 1;
-            return;
-        }
-        if in_order {
-            self.expects = id + 1;
-        } else {
-            self.ahead.insert(id);
-        }
-        while self.ahead.remove(&self.expects) {
-            self.expects += 1;
-        }
-        let delay = context.now.since(created);
-        context.counts.push_delays.push(delay);
-        context.io.device(self.index, DeviceEvent::MessageDelivered { id, delay });
     }
 
     /// Notices what became of the socket: established, failed, closed by the peer.
     fn check_socket(&mut self, context: &mut Context) {
         let Some(socket) = &self.socket else { return };
         let failure = socket.tcp.failure();
-        let over = socket.tcp.peer_closed() || socket.tcp.state() == State::Closed;
+        let over = socket.is_over();
         match self.phase {
             Phase::Connecting { deadline, introduced: false } if socket.tcp.state() == State::Established => {
                 self.phase = Phase::Connecting { deadline, introduced: true };
                 self.reconnect.on_event(context.now, &ReconnectEvent::Established);
-                self.write(Frame::Hello { device: self.index, expects: self.expects }, context);
+                self.write(self.hello(context), context);
             }
             Phase::Connecting { .. } if over => {
                 let failure = match failure {
@@ -392,8 +408,9 @@ impl Device {
                 };
                 self.attempt_failed(failure, context);
             }
-            Phase::Online if over => {
+            Phase::Online if over && !self.is_racing() => {
                 let reason = match failure {
+                    None | Some(Failure::Reset) if socket.is_blamed => LossReason::TooManyPings,
                     None => LossReason::Closed,
                     Some(Failure::KeepaliveTimeout) => LossReason::KeepaliveTimeout,
                     Some(Failure::RetransmissionTimeout | Failure::ConnectTimeout) => LossReason::RetransmissionTimeout,
@@ -407,6 +424,7 @@ impl Device {
         }
     }
 
+    /// How it introduces itself.
     /// The transport has ended the session.
     fn lost(&mut self, port: u16, reason: LossReason, context: &mut Context) {
         context.io.device(self.index, DeviceEvent::Lost { port, reason });
@@ -415,56 +433,16 @@ impl Device {
         self.plan(context);
     }
 
-    fn act(&mut self, action: Action, context: &mut Context) {
-        let now = context.now;
-        match action {
-            Action::SendHeartbeat { id } => {
-                if self.outstanding.len() == OUTSTANDING_MAX {
-                    self.outstanding.pop_front();
-                }
-                self.outstanding.push_back((id, now));
-                let before = self.last_beat.replace(now);
-                self.last_interval = before.map(|before| now.since(before)).or(self.last_interval);
-                context.counts.totals.heartbeats_sent += 1;
-                context.io.device(self.index, DeviceEvent::HeartbeatSent { id });
-                self.write(Frame::Heartbeat { id: id as u16 }, context);
-            }
-            Action::SetKeepalive(keepalive) => {
-                if let Some(socket) = &mut self.socket {
-                    socket.tcp.set_keepalive(context.kernel, keepalive);
-                }
-            }
-            Action::SetUserTimeout(timeout) => {
-                if let Some(socket) = &mut self.socket {
-                    socket.tcp.set_user_timeout(context.kernel, timeout);
-                }
-            }
-            Action::Suspect => context.io.device(self.index, DeviceEvent::Suspect),
-            Action::Trust => context.io.device(self.index, DeviceEvent::Trust),
-            Action::GiveUp(reason) => self.give_up(reason, context),
-            _ => unreachable!("an action this host does not know: {action:?}"),
-        }
-    }
-
-    fn give_up(&mut self, reason: GiveUp, context: &mut Context) {
-        let port = self.leave(context);
-        context.io.device(self.index, DeviceEvent::GivenUp { port, reason });
-        self.reconnect.on_event(context.now, &ReconnectEvent::Lost(Ended::GivenUp(reason)));
-        self.plan(context);
-    }
-
     fn attempt(&mut self, context: &mut Context) {
         // Without a network nobody tries: a network's coming is what is waited for.
         let Some(address) = self.addresses.current else { return };
+        self.close_sides(context);
         if let Phase::Waiting { server, .. } = self.phase {
             self.server = server;
         }
         let now = context.now;
-        // Whatever the policy chose.
-        if let Some(balancer) = &context.shared.balancer {
-            self.server = balancer.server_for(self.index, now);
-        }
-        let server = self.server;
+        let server = context.shared.server_for(self.index, self.server, now);
+        self.server = server;
         let port = self.take_port();
         let deadline = now + context.shared.connect_timeout;
         context.counts.totals.connect_attempts += 1;
@@ -473,13 +451,7 @@ impl Device {
         self.reconnect.on_event(now, &ReconnectEvent::AttemptStarted { server });
         self.phase = Phase::Connecting { deadline, introduced: false };
         let local = std::net::SocketAddrV4::new(address.of(self.index), port);
-        let iss =
-            xxh3_64_with_seed(&[self.index.to_le_bytes(), u32::from(port).to_le_bytes()].concat(), now.as_micros());
-        let config = context.shared.tcp.clone();
-        let remote = address::server(server);
-        let tcp = Connection::connect(config, context.kernel, local, remote, iss as u32, context.packets);
-        let mut socket = Socket { tcp, up: Tap::default(), down: Tap::default(), stream: Vec::new() };
-        socket.transmit(self.index, context);
+        let socket = Socket::connect(self.index, local, address::server(server), context);
         self.socket = Some(Box::new(socket));
     }
 
@@ -501,6 +473,7 @@ impl Device {
         self.phase = Phase::Online;
         self.outstanding.clear();
         self.last_beat = None;
+        self.last_session = Some(server);
         context.counts.totals.sessions += 1;
         context.io.device(self.index, DeviceEvent::Connected { port, server });
         self.reconnect.on_event(now, &ReconnectEvent::Connected);
@@ -513,6 +486,7 @@ impl Device {
 
     /// Asks the reconnect policy and does as it says.
     fn plan(&mut self, context: &mut Context) {
+        self.close_sides(context);
         let verdict = self.reconnect.next(context.now);
         self.follow(verdict, context);
     }
@@ -524,6 +498,7 @@ impl Device {
             (Verdict::TryAfter { wait, server }, Phase::Waiting { due, server: planned, .. }) => {
                 context.now + wait == due.max(context.now) && self.number(server, context) == planned
             }
+            (Verdict::CheckAfter { wait }, Phase::Pausing { due, .. }) => context.now + wait == due.max(context.now),
             (Verdict::Stop, Phase::Stopped) => true,
             _ => false,
         };
@@ -545,60 +520,52 @@ impl Device {
             Verdict::TryAfter { wait, server } => {
                 let server = self.number(server, context);
                 context.io.device(self.index, DeviceEvent::RetryAfter(wait));
-                let due = context.now + wait;
-                // What is to be done at once needs no timer.
-                let until = if wait.is_zero() { context.now } else { self.fires(due) };
+                let (due, until) = (context.now + wait, self.due_after(wait, context));
                 self.phase = Phase::Waiting { due, until, server };
+            }
+            Verdict::CheckAfter { wait } => {
+                context.io.device(self.index, DeviceEvent::CheckAfter(wait));
+                let (due, until) = (context.now + wait, self.due_after(wait, context));
+                self.phase = Phase::Pausing { due, until };
             }
             Verdict::Stop => {
                 context.io.device(self.index, DeviceEvent::Stopped);
                 self.phase = Phase::Stopped;
             }
-            verdict => unreachable!("a verdict this host does not know: {verdict:?}"),
         }
     }
 
-    /// Closes the socket, as `close(2)` does, and leaves the rest to the kernel. Returns its port.
+    /// When something happens that the application wants to do after a wait.
+    fn due_after(&self, wait: Duration, context: &Context) -> Time {
+        // What is to be done at once needs no timer.
+        if wait.is_zero() { context.now } else { self.fires(context.now + wait) }
+    }
+
+    /// Leaves the connection of the attempt or session. Returns its port.
     fn leave(&mut self, context: &mut Context) -> u16 {
-        let mut socket = self.socket.take().expect("only a device with a connection leaves one");
+        let socket = self.socket.take().expect("only a device with a connection leaves one");
+        let port = socket.port();
+        self.abandon(*socket, context);
+        port
+    }
+
+    /// Closes a connection, as `close(2)` does, and leaves the rest to the kernel.
+    fn abandon(&mut self, mut socket: Socket, context: &mut Context) {
         socket.with_tcp(self.index, context, |socket, now, out| socket.tcp.close(now, out));
-        let port = socket.tcp.local().port();
         if socket.tcp.state() != State::Closed {
             socket.stream = Vec::new();
-            self.orphans.push(*socket);
+            self.orphans.push(socket);
         }
-        port
     }
 
     fn bury(&mut self) {
         self.orphans.retain(|socket| socket.tcp.state() != State::Closed);
     }
 
-    fn create_messages(&mut self, context: &mut Context) {
-        if matches!(self.phase, Phase::Dead) {
-            return;
-        }
-        while let Some(message) = self.messages.as_mut().and_then(|messages| messages.take(context.now)) {
-            self.unacknowledged.push_back(message);
-            if matches!(self.phase, Phase::Online) {
-                self.send_message(message, context);
-            }
-        }
-    }
-
-    fn send_message(&mut self, message: Message, context: &mut Context) {
-        context.io.device(self.index, DeviceEvent::MessageSent { id: message.id });
-        self.write(Frame::Message { id: message.id, created: message.created }, context);
-    }
-
     /// Writes a frame to the socket; the heartbeat policy is told once the session is established.
     fn write(&mut self, frame: Frame, context: &mut Context) {
         let Some(socket) = &mut self.socket else { return };
-        let mut bytes = Vec::new();
-        frame.encode(&context.shared.frames, &mut bytes);
-        socket.with_tcp(self.index, context, |socket, now, out| {
-            socket.tcp.write(now, &bytes, out);
-        });
+        socket.write(self.index, frame, context);
         if matches!(self.phase, Phase::Online) {
             self.heartbeat.on_event(context.now, &Event::BytesWritten);
         }
@@ -608,7 +575,8 @@ impl Device {
         loop {
             let port = self.next_port;
             self.next_port = if port + 1 < EPHEMERAL.end { port + 1 } else { EPHEMERAL.start };
-            if self.orphans.iter().all(|socket| socket.tcp.local().port() != port) {
+            let others = self.orphans.iter().chain(self.sides.iter().map(|side| &side.socket));
+            if self.socket.as_deref().into_iter().chain(others).all(|socket| socket.port() != port) {
                 return port;
             }
         }

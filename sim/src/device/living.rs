@@ -49,6 +49,8 @@ pub(super) enum Happening {
     Starts,
     /// Its application is on the screen or not.
     Turns(AppState),
+    /// Its application sends a frame that makes no sense.
+    Misspeaks,
 }
 
 /// A device in its life.
@@ -79,6 +81,7 @@ impl Living {
                 to_come.push((from, Happening::Turns(state)));
             }
         }
+        to_come.extend(life.malformed.iter().map(|at| (*at, Happening::Misspeaks)));
         to_come.retain(|(at, _)| *at < Time::MAX);
         // Stable, so that at one moment a move comes before a kill, and that before a change on the screen.
         to_come.sort_by_key(|(at, _)| *at);

@@ -11,7 +11,7 @@ mod tap;
 
 use std::{net::Ipv4Addr, rc::Rc, sync::Arc, time::Duration};
 
-use cardiogram_policies::{Bounds, Heartbeat, Reconnect, StrategySpec, Time};
+use cardiogram_policies::{Bounds, Heartbeat, NetworkKind, Reconnect, StrategySpec, Time};
 
 use self::{app::Device, living::Addresses, modem::Modem, tap::Tap};
 use crate::{
@@ -53,13 +53,19 @@ pub(crate) struct Shared {
     connect_timeout: Duration,
     strategy: StrategySpec,
     bounds: Bounds,
+    /// By network.
+    network_kinds: Vec<NetworkKind>,
 }
 
 impl Shared {
     /// What policies may know of a network.
-    #[expect(clippy::unused_self, reason = "the kinds of networks come with the configuration")]
-    const fn network(&self, number: u32) -> cardiogram_policies::Network {
-        cardiogram_policies::Network::cellular(number)
+    fn network(&self, number: u32) -> cardiogram_policies::Network {
+        cardiogram_policies::Network { id: number, kind: self.network_kinds[number as usize] }
+    }
+
+    /// Which server an attempt reaches that begins now, where the device would go to `chosen`.
+    fn server_for(&self, device: u32, chosen: u32, now: Time) -> u32 {
+        self.balancer.as_ref().map_or(chosen, |balancer| balancer.server_for(device, now))
     }
 
     /// Fresh policies for a device whose process is started, for the `starts`-th time after the first.
@@ -145,6 +151,7 @@ impl DeviceGroup {
             connect_timeout: config.strategy.connect_timeout.get(),
             strategy: config.strategy.clone(),
             bounds: config.bounds(),
+            network_kinds: config.all_networks().map(|network| network.kind).collect(),
         };
         let starts: Vec<Time> = (0..config.devices.count)
             .map(|index| crate::traffic::start(seed, index, config.devices.start_within.get()))

@@ -1,12 +1,14 @@
 //! The server's process: it accepts, logs in, welcomes, answers and pushes, each piece of work at its cost. While it is
 //! stalled, work piles up in front of it; the kernel does not mind.
 
+mod act;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
 };
 
-use cardiogram_policies::{ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId, Time};
+use cardiogram_policies::{ServerPolicy, ServerSpec, SessionEvent, SessionId, Time};
 
 use super::{
     Clients,
@@ -24,7 +26,7 @@ use crate::{
     random::{Coins, Purpose},
     tcp::State,
     timers::Timers,
-    trace::ServerEvent,
+    trace::{GoodbyeReason, ServerEvent},
     traffic::{self, Message, Messages},
 };
 
@@ -50,7 +52,13 @@ pub(super) struct App {
     sessions: BTreeMap<SessionId, u32>,
     /// Slots of the devices that have a session.
     online: BTreeMap<u32, u32>,
+    /// Slots of the devices that have a probe connection.
+    probes: BTreeMap<u32, u32>,
     next_session: u32,
+    /// How many have said hello and are not welcomed yet.
+    waiting: u32,
+    /// When the last session of a device ended, where a device may go on with it.
+    ended: BTreeMap<u32, Time>,
     /// Sessions that a drain will close, and when, the next one first.
     leaving: VecDeque<(Time, SessionId)>,
     /// Time spent on work, the one under way included, at whole capacity.
@@ -71,13 +79,18 @@ struct Accepted {
     queued: bool,
     /// What the client said at first, until it is welcomed.
     hello: Option<Hello>,
+    /// Whether it goes on with its last session.
+    resumes: bool,
     session: Option<Session>,
+    /// Whose probe connection it is, if it is one: no session, and of no interest to the policy.
+    probe_of: Option<u32>,
 }
 
 #[derive(Clone, Copy)]
 struct Hello {
     device: u32,
     expects: u32,
+    announces: Option<Duration>,
 }
 
 #[derive(Clone, Copy)]
@@ -140,7 +153,10 @@ impl App {
             accepted: 0,
             sessions: BTreeMap::new(),
             online: BTreeMap::new(),
+            probes: BTreeMap::new(),
             next_session: 0,
+            waiting: 0,
+            ended: BTreeMap::new(),
             leaving: VecDeque::new(),
             busy: Duration::ZERO,
             pushes: BTreeMap::new(),
@@ -172,6 +188,9 @@ impl App {
         self.accept_queued = false;
         self.sessions.clear();
         self.online.clear();
+        self.probes.clear();
+        self.ended.clear();
+        self.waiting = 0;
     }
 
     /// Stops the process where it stands, or lets it go on.
@@ -252,10 +271,11 @@ impl App {
         self.leaving = (0..).zip(self.sessions.keys()).map(close).collect();
     }
 
-    /// No session is closed, and nothing pushed, of its own accord any more.
+    /// No session is closed, nobody is pinged or turned away, and nothing pushed, of its own accord any more.
     #[cfg(test)]
     pub(super) fn freeze(&mut self) {
-        self.policy = ServerSpec::None.build();
+        self.spec = ServerSpec::default();
+        self.policy = self.spec.build();
         self.leaving.clear();
         self.push_timers = Timers::default();
         self.wakeups = None;
@@ -282,7 +302,15 @@ impl App {
         while let Some(slot) = kernel.accept() {
             let number = self.accepted;
             self.accepted += 1;
-            let fresh = Accepted { number, stream: Vec::new(), queued: false, hello: None, session: None };
+            let fresh = Accepted {
+                number,
+                stream: Vec::new(),
+                queued: false,
+                hello: None,
+                resumes: false,
+                session: None,
+                probe_of: None,
+            };
             self.connections.insert(slot, fresh);
             let tcp = kernel.tcp(slot);
             if tcp.readable() > 0 || tcp.peer_closed() {
@@ -316,7 +344,11 @@ impl App {
             return;
         };
         let client = Ticket { slot, number: accepted.number };
-        let work = self.cost(frame).at(self.coins(slot, kernel).unit(Purpose::Work, now));
+        if let Frame::Hello { device, resumes: true, .. } = frame {
+            let resumes = self.can_resume(device, now);
+            self.connections.get_mut(&slot).expect("the one that is read").resumes = resumes;
+        }
+        let work = self.cost(slot, frame).at(self.coins(slot, kernel).unit(Purpose::Work, now));
         self.busy += work;
         let done = now + self.capacity.time_for(work, now);
         if done <= now {
@@ -326,13 +358,15 @@ impl App {
         }
     }
 
-    fn cost(&self, frame: Frame) -> &Cost {
+    fn cost(&self, slot: u32, frame: Frame) -> &Cost {
+        let resumes = self.connections[&slot].resumes;
         match (frame, &self.config.login) {
-            (Frame::Hello { .. }, Some(login)) => &login.cpu,
-            (Frame::Hello { .. }, None) => &self.config.accept_cost,
+            (Frame::Hello { .. }, Some(login)) if !resumes => &login.cpu,
+            // A probe connection is not logged in.
+            (Frame::Hello { .. } | Frame::ProbeHello { .. }, _) => &self.config.accept_cost,
             (Frame::Response { step, .. }, Some(login)) if step + 1 == login.round_trips => &self.config.accept_cost,
             (Frame::Response { .. }, _) => &Cost::ZERO,
-            (Frame::Heartbeat { .. }, _) => &self.config.heartbeat_cost,
+            (Frame::Heartbeat { .. } | Frame::Notice | Frame::Pong, _) => &self.config.heartbeat_cost,
             _ => &self.config.message_cost,
         }
     }
@@ -350,13 +384,32 @@ impl App {
         let Some(accepted) = self.connections.get_mut(&slot).filter(|it| it.number == client.number) else { return };
         let session = accepted.session;
         match (frame, session) {
-            (Frame::Hello { device, expects }, None) => {
-                accepted.hello = Some(Hello { device, expects });
-                self.log_in(client, 0, now, kernel, io);
+            (Frame::Hello { device, expects, announces, .. }, None) => {
+                let busy = self.spec.busy.as_ref().filter(|_| !accepted.resumes);
+                if let Some(retry_after) = busy.and_then(|busy| busy.turns_away(self.waiting)) {
+                    io.server(self.server, ServerEvent::TurnedAway { device, retry_after });
+                    self.say_goodbye(slot, GoodbyeReason::Busy, Some(retry_after), now, kernel, io);
+                    return;
+                }
+                accepted.hello = Some(Hello { device, expects, announces });
+                self.waiting += 1;
+                if accepted.resumes {
+                    io.server(self.server, ServerEvent::Resumed { device });
+                    self.welcome(client, now, kernel, io);
+                } else {
+                    self.log_in(client, 0, now, kernel, io);
+                }
             }
             (Frame::Response { step, .. }, None) => self.log_in(client, step + 1, now, kernel, io),
             (Frame::Heartbeat { id }, Some(session)) => {
                 self.policy.on_event(now, session.id, &SessionEvent::HeartbeatReceived);
+                self.write(slot, Frame::Reply { id }, now, kernel, io);
+            }
+            (Frame::Notice, Some(session)) => {
+                self.policy.on_event(now, session.id, &SessionEvent::HeartbeatReceived);
+            }
+            (Frame::ProbeHello { device }, None) => self.welcome_probe(slot, device, now, kernel, io),
+            (Frame::Heartbeat { id }, None) if accepted.probe_of.is_some() => {
                 self.write(slot, Frame::Reply { id }, now, kernel, io);
             }
             (Frame::Message { id, .. }, Some(session)) => {
@@ -372,6 +425,14 @@ impl App {
                     pushes.unanswered = (!pushes.waiting.is_empty()).then_some(now);
                     self.plan_wakeup(session.device);
                 }
+            }
+            (Frame::Pong, Some(session)) => {
+                io.server(self.server, ServerEvent::PongReceived { device: session.device });
+                self.policy.on_event(now, session.id, &SessionEvent::PongReceived);
+            }
+            (Frame::Malformed, Some(session)) => {
+                io.server(self.server, ServerEvent::MalformedReceived { device: session.device });
+                self.policy.on_event(now, session.id, &SessionEvent::MalformedReceived);
             }
             (frame, None) => unreachable!("a client does not send {frame:?} before its session"),
             (frame, Some(_)) => unreachable!("a client does not send {frame:?} in a session"),
@@ -406,7 +467,9 @@ impl App {
     fn welcome(&mut self, client: Ticket, now: Time, kernel: &mut Kernel, io: &mut Io) {
         let slot = client.slot;
         let Some(accepted) = self.connections.get_mut(&slot).filter(|it| it.number == client.number) else { return };
-        let Hello { device, expects } = accepted.hello.take().expect("a client begins with its hello");
+        let Hello { device, expects, announces } = accepted.hello.take().expect("a client begins with its hello");
+        let resumes = accepted.resumes;
+        self.waiting -= 1;
         // A device has one session: an older one is a zombie, and goes.
         if let Some(older) = self.online.get(&device).copied() {
             self.forget(older, now, io);
@@ -420,8 +483,12 @@ impl App {
         self.sessions.insert(session.id, slot);
         self.online.insert(device, slot);
         io.server(self.server, ServerEvent::SessionOpened { device, network, outside });
-        self.policy.on_event(now, session.id, &SessionEvent::Opened { interval: None });
-        self.write(slot, Frame::Welcome { interval: None }, now, kernel, io);
+        self.policy.on_event(now, session.id, &SessionEvent::Opened { interval: announces });
+        let interval = self.spec.welcome_interval();
+        self.write(slot, Frame::Welcome { interval }, now, kernel, io);
+        if let Some(interval) = interval {
+            self.policy.on_event(now, session.id, &SessionEvent::Directed { interval });
+        }
         if let Some(mean) = self.clients.traffic.down {
             let (seed, within) = (self.seed, self.clients.start_within);
             let pushes = self.pushes.entry(device).or_insert_with(|| {
@@ -437,11 +504,22 @@ impl App {
             // The device says that it has the others.
             pushes.waiting.retain(|message| message.id >= expects);
             pushes.unanswered = None;
-            if self.config.undelivered == Undelivered::Lost {
+            if self.config.undelivered == Undelivered::Lost && !resumes {
                 pushes.forget(now);
             }
             self.push(device, now, kernel, io);
         }
+    }
+
+    /// Welcomes a probe connection. Like sessions, a device has one: nobody closes an older one that has lost its client.
+    fn welcome_probe(&mut self, slot: u32, device: u32, now: Time, kernel: &mut Kernel, io: &mut Io) {
+        if let Some(older) = self.probes.get(&device).copied() {
+            self.forget(older, now, io);
+            kernel.close(older, now, io);
+        }
+        self.probes.insert(device, slot);
+        self.connections.get_mut(&slot).expect("the one being welcomed").probe_of = Some(device);
+        self.write(slot, Frame::Welcome { interval: None }, now, kernel, io);
     }
 
     /// Sends a device what has been created for it and was not sent on this session. One without a session may be woken.
@@ -492,29 +570,24 @@ impl App {
         frame.encode(&self.clients.frames, &mut bytes);
         kernel.write(slot, now, &bytes, io);
         if let Some(session) = self.connections.get(&slot).and_then(|accepted| accepted.session) {
-            self.policy.on_event(now, session.id, &SessionEvent::FrameSent);
-        }
-    }
-
-    fn act(&mut self, action: ServerAction, now: Time, kernel: &mut Kernel, io: &mut Io) {
-        match action {
-            ServerAction::Close { session, .. } => {
-                let Some(slot) = self.sessions.get(&session).copied() else { return };
-                if let Some(Session { device, network, outside, .. }) = self.connections[&slot].session {
-                    io.server(self.server, ServerEvent::Reaped { device, network, outside });
-                }
-                self.forget(slot, now, io);
-                kernel.close(slot, now, io);
-            }
-            _ => unreachable!("an action this host does not know: {action:?}"),
+            let is_data = matches!(frame, Frame::Message { .. } | Frame::Ack { .. });
+            let sent = if is_data { SessionEvent::DataSent } else { SessionEvent::FrameSent };
+            self.policy.on_event(now, session.id, &sent);
         }
     }
 
     /// Forgets a connection, and its session if it has one.
     fn forget(&mut self, slot: u32, now: Time, io: &mut Io) {
         let Some(accepted) = self.connections.remove(&slot) else { return };
+        if let Some(device) = accepted.probe_of {
+            self.probes.remove(&device);
+        }
+        self.waiting -= u32::from(accepted.hello.is_some());
         if let Some(Session { id, device, network, outside }) = accepted.session {
             self.sessions.remove(&id);
+            if self.spec.resume.is_some() {
+                self.ended.insert(device, now);
+            }
             if self.online.get(&device) == Some(&slot) {
                 self.online.remove(&device);
                 if self.wakeups.is_none() {

@@ -80,6 +80,11 @@ impl Kernel {
     }
 
     pub(super) fn on_packet(&mut self, now: Time, packet: &Packet, io: &mut Io) {
+        if packet.dst != self.local {
+            // Another port of the host, where nobody listens.
+            Self::refuse(packet, io);
+            return;
+        }
         let opens = packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK);
         match self.by_remote.get(&packet.src).copied() {
             Some(slot) => {

@@ -233,6 +233,12 @@ impl Connection {
         self.remote
     }
 
+    /// When a segment of the peer's that belongs to the conversation arrived last: data, or an acknowledgement, a keepalive
+    /// probe's included (`tcpi_last_data_recv` and `tcpi_last_ack_recv` of `TCP_INFO`). Zero: none has yet.
+    pub fn last_heard(&self) -> Time {
+        self.receive.last_segment()
+    }
+
     /// Bytes that were written and not acknowledged.
     pub fn unacknowledged(&self) -> usize {
         self.send.queued()

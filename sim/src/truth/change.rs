@@ -73,7 +73,14 @@ impl Change {
                 | ServerEvent::FaultEnded(_)
                 | ServerEvent::TurnedUnhealthy
                 | ServerEvent::TurnedHealthy
-                | ServerEvent::WakeupSent { .. } => None,
+                | ServerEvent::WakeupSent { .. }
+                | ServerEvent::PingSent { .. }
+                | ServerEvent::PongReceived { .. }
+                | ServerEvent::Directed { .. }
+                | ServerEvent::TurnedAway { .. }
+                | ServerEvent::Expelled { .. }
+                | ServerEvent::Resumed { .. }
+                | ServerEvent::MalformedReceived { .. } => None,
             },
         }
     }

@@ -28,7 +28,8 @@ pub(super) fn in_full(spec: &StrategySpec, scenario: &Scenario) -> String {
     let bounds = scenario.world(spec).bounds();
     writeln!(text, "\n# What it promises in the scenario `{}`", scenario.name).expect("strings take everything");
     text.push_str("#\n");
-    let promises = promises(&spec.promises(&bounds), spec.server.reaps_within(&bounds));
+    let promises =
+        promises(&spec.promises(&bounds), spec.server.reaps_within(spec.heartbeat.announced_interval(), &bounds));
     let width = promises.iter().map(|(what, _)| what.len()).max().unwrap_or(0);
     for (what, promise) in promises {
         writeln!(text, "# {what:width$}  {promise}").expect("strings take everything");

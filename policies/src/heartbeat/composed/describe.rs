@@ -8,6 +8,8 @@ use super::{
     },
     Composed, Occasion, WhenDead,
 };
+use std::fmt::Write as _;
+
 use crate::unit::{Span, format_duration};
 
 impl Composed {
@@ -96,7 +98,7 @@ impl Search {
         let mut text =
             format!("It searches the longest interval that survives, from {min} up to {max}, {rule}; it tests {on}.");
         if self.failures > 1 {
-            text += &format!(" An interval has to fail {} times in a row.", self.failures);
+            let _ = write!(text, " An interval has to fail {} times in a row.", self.failures);
         }
         if self.confirm {
             text += " A failure counts only if the session hears something afterwards.";
@@ -105,20 +107,20 @@ impl Search {
             text += " The session keeps its interval until the search is over.";
         }
         if self.when == When::Background {
-            text += &format!(" With the application on the screen the interval is {min}.");
+            let _ = write!(text, " With the application on the screen the interval is {min}.");
         }
         if self.short_beats > 0 {
-            text += &format!(" A new connection begins with {} heartbeats at {min}.", self.short_beats);
+            let _ = write!(text, " A new connection begins with {} heartbeats at {min}.", self.short_beats);
         }
         if !self.margin.get().is_zero() {
-            text += &format!(" In use it stays {} below what was found.", self.margin);
+            let _ = write!(text, " In use it stays {} below what was found.", self.margin);
         }
         if let Some(after) = self.relearn_after {
             let how = if self.failures_add_up { "in all" } else { "in a row" };
-            text += &format!(" After {after} failures {how} of the interval found it searches anew.");
+            let _ = write!(text, " After {after} failures {how} of the interval found it searches anew.");
         }
         if let Some(every) = self.relearn_every {
-            text += &format!(" A result older than {every} is searched anew.");
+            let _ = write!(text, " A result older than {every} is searched anew.");
         }
         text
     }

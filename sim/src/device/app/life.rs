@@ -7,6 +7,7 @@ use super::{Device, LINGER, Phase};
 use crate::{
     config::OldSockets,
     device::{Context, living::Happening},
+    frame::Frame,
     life::{Address, Move},
     outcome::Cause,
     trace::DeviceEvent,
@@ -28,6 +29,7 @@ impl Device {
                 Happening::Dies => self.die(context),
                 Happening::Starts => self.start(context),
                 Happening::Turns(state) => self.turn(state, context),
+                Happening::Misspeaks => self.misspeak(context),
             }
         }
     }
@@ -68,10 +70,17 @@ impl Device {
         }
         let ip = old.of(self.index);
         self.orphans.retain(|socket| *socket.tcp.local().ip() != ip);
-        let Some(socket) = self.socket.take_if(|socket| *socket.tcp.local().ip() == ip) else { return };
-        match self.phase {
-            Phase::Online => self.lost(socket.tcp.local().port(), LossReason::Aborted, context),
-            _ => self.failed(AttemptFailure::NoNetwork, context),
+        let probe_is_lost = self.detach_sides(ip, context);
+        match self.socket.take_if(|socket| *socket.tcp.local().ip() == ip) {
+            Some(socket) if matches!(self.phase, Phase::Online) => {
+                self.lost(socket.port(), LossReason::Aborted, context);
+            }
+            Some(_) => self.failed(AttemptFailure::NoNetwork, context),
+            None if probe_is_lost => {
+                self.heartbeat.on_event(context.now, &Event::ProbeLost);
+                self.beat(context);
+            }
+            None => {}
         }
     }
 
@@ -87,7 +96,7 @@ impl Device {
                 self.beat(context);
             }
             Phase::Connecting { .. } => self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network)),
-            Phase::Waiting { .. } | Phase::Stopped => {
+            Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Checking | Phase::Stopped => {
                 self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network));
                 // Nobody tries without a network: there is nothing to plan until the next one.
                 if network.is_some() {
@@ -102,6 +111,7 @@ impl Device {
         if matches!(self.phase, Phase::Starting { at } if at > context.now) {
             return;
         }
+        self.close_sides(context);
         if self.socket.is_some() {
             self.leave(context);
         }
@@ -114,7 +124,11 @@ impl Device {
             return;
         }
         self.starts += 1;
+        self.last_session = None;
         (self.heartbeat, self.reconnect) = context.shared.policies(self.index, self.starts);
+        if let Some(memory) = &self.memory {
+            self.heartbeat.recall(memory);
+        }
         context.io.device(self.index, DeviceEvent::Started);
         self.phase = Phase::Starting { at: context.now };
         if let Some(state) = self.app_state {
@@ -122,6 +136,14 @@ impl Device {
             self.reconnect.on_event(context.now, &ReconnectEvent::AppState(state));
         }
         self.attempt(context);
+    }
+
+    /// Sends a frame that makes no sense, if anybody listens.
+    fn misspeak(&mut self, context: &mut Context) {
+        if matches!(self.phase, Phase::Online) {
+            context.io.device(self.index, DeviceEvent::MalformedSent);
+            self.write(Frame::Malformed, context);
+        }
     }
 
     fn turn(&mut self, state: AppState, context: &mut Context) {
@@ -133,8 +155,10 @@ impl Device {
         self.heartbeat.on_event(context.now, &Event::AppState(state));
         self.reconnect.on_event(context.now, &ReconnectEvent::AppState(state));
         match self.phase {
-            // As with another network: without any there is nothing to plan.
-            Phase::Waiting { .. } | Phase::Stopped if self.is_attached() => self.plan_again(context),
+            // As with another network: without any there is nothing to plan. The answer to a check asks by itself.
+            Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Stopped if self.is_attached() => {
+                self.plan_again(context);
+            }
             _ => self.beat(context),
         }
     }

@@ -55,6 +55,11 @@ impl Device {
     pub(in crate::device) fn freeze(&mut self, now: Time) {
         (self.heartbeat, self.reconnect) = (Box::new(Probe { at: None, answered: Arc::default() }), Box::new(Resigned));
         self.messages = None;
+        if self.is_racing() {
+            // Which connection is the session is about to be decided: nobody asks.
+            (self.phase, self.socket) = (Phase::Stopped, None);
+        }
+        self.sides.clear();
         // Nothing happens to the device any more, it sleeps no more, and an address that lingers does so for ever.
         if let Some(living) = &mut self.living {
             living.freeze(now);
@@ -63,7 +68,9 @@ impl Device {
             *until = Time::MAX;
         }
         match &mut self.phase {
-            Phase::Starting { .. } | Phase::Waiting { .. } => self.phase = Phase::Stopped,
+            Phase::Starting { .. } | Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Checking => {
+                self.phase = Phase::Stopped;
+            }
             // Whoever is connecting may go on.
             Phase::Connecting { deadline, .. } => *deadline += Duration::from_hours(1),
             Phase::Online | Phase::Stopped | Phase::Dead => {}

@@ -1,0 +1,514 @@
+//! Tencent Mars's smart heartbeat: short beats while the application is in use, and in the background a climb up a ladder of
+//! intervals, remembered for each network, until one fails twice.
+//!
+//! Intended behaviour of Mars at commit 6aa5b56 (`config.h`, `smart_heartbeat.cc`, `longlink.cc`), its quirks included: a
+//! failure just after a step up is charged to the new rung although the gap was the old one, and the probe after a week may
+//! climb past the ceiling by less than 20 s until it is clamped. Not reproduced: the uninitialised `lastheartbeat_` that can
+//! suppress beats, and the count of failed short beats, which only feeds a report.
+
+mod record;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use self::record::Record;
+use super::{
+    Action, Event, Heartbeat,
+    activity::{Activity, UntilTold},
+    ladder::Ladder,
+    line::{Line, Task},
+    notebook::Notebook,
+    spec::{Machine, per_hour},
+};
+use crate::{
+    Bounds, Network, NetworkKind, Problem, Promises, Time,
+    unit::{Span, format_duration},
+};
+
+/// Mars's smart heartbeat with Mars's numbers as defaults (`config.h` at 6aa5b56).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct MarsSmartHeartbeat {
+    /// The interval while the application is in use and of a connection's first beats; the ladder's lowest rung.
+    /// `MinHeartInterval`. Default 210 s.
+    pub min: Span,
+    /// No interval reaches this; the ladder's highest rung lies `success_step` below. `MaxHeartInterval`. Default 600 s.
+    pub max: Span,
+    /// From rung to rung. `HeartStep`. Default 60 s.
+    pub step: Span,
+    /// The safety margin below the last rung that held, and the step of the probe after `reprobe_after`. `SuccessStep`.
+    /// Default 20 s.
+    pub success_step: Span,
+    /// Answered gaps on a rung before the next. `BaseSuccCount`. Default 5.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+    pub base_successes: u32,
+    /// Failures on a rung that end the search, or end a stable interval. They add up over connections until a gap of the
+    /// rung's length is answered. `MaxHeartFailCount`. Default 2.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+    pub max_failures: u32,
+    /// Short beats answered on a connection before it is used for the search. `NetStableTestCount`. Default 3.
+    #[cfg_attr(feature = "schema", schemars(range(max = 1000)))]
+    pub short_beats: u32,
+    /// Age of a stable interval at which a slightly longer one is tried. Default 7 days.
+    pub reprobe_after: Span,
+    /// Networks that are remembered, at least 1. Default 20.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+    pub records: u32,
+    /// How long the answer to a beat may take. Default 8 s.
+    pub timeout: Span,
+    /// The same for a beat whose timer fired late, by `late_after`. Default 5 s.
+    pub late_timeout: Span,
+    /// What counts as such a timer: one that fired this long after it was set, or later. Default 15 min.
+    pub late_after: Span,
+    /// How long an application that left the screen still counts as in use. Default 10 min.
+    pub inactive_after: Span,
+    /// By how much a gap differs from the interval asked for when the system aligns timers. Default 20 s.
+    pub doze_slack: Span,
+    /// A fixed interval in place of all this, as a codec's `longlink_noop_interval` sets it. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<Span>,
+    /// What the application counts as before its host tells its state. Default `inactive`.
+    pub until_told: UntilTold,
+    /// The defect at 6aa5b56: the timer that judges a beat is started on one object and tested on another, so a silent peer
+    /// goes unnoticed until the transport reports it. Default false.
+    pub alarm_never_fires: bool,
+}
+
+impl Default for MarsSmartHeartbeat {
+    fn default() -> Self {
+        Self {
+            min: Span::secs(210),
+            max: Span::secs(600),
+            step: Span::secs(60),
+            success_step: Span::secs(20),
+            base_successes: 5,
+            max_failures: 2,
+            short_beats: 3,
+            reprobe_after: Span::secs(7 * 86_400),
+            records: 20,
+            timeout: Span::secs(8),
+            late_timeout: Span::secs(5),
+            late_after: Span::secs(15 * 60),
+            inactive_after: Span::secs(10 * 60),
+            doze_slack: Span::secs(20),
+            fixed: None,
+            until_told: UntilTold::Inactive,
+            alarm_never_fires: false,
+        }
+    }
+}
+
+impl MarsSmartHeartbeat {
+    fn describe_judgement(&self) -> String {
+        if self.alarm_never_fires {
+            return "A heartbeat without a reply ends nothing: the alarm that should find out never fires.".into();
+        }
+        format!(
+            "A heartbeat without a reply within {}, or {} if its alarm was set {} before or more, ends the connection.",
+            self.timeout, self.late_timeout, self.late_after
+        )
+    }
+}
+
+impl Machine for MarsSmartHeartbeat {
+    fn build(&self) -> Box<dyn Heartbeat> {
+        Box::new(Mars::new(self.clone()))
+    }
+
+    fn promises(&self, bounds: &Bounds) -> Promises {
+        // Answers to the server's pings are writes too.
+        let nothing_else_is_sent = bounds.silent_app && bounds.server_pings.is_none();
+        let (shortest, longest) = self.fixed.map_or((self.min, self.max), |fixed| (fixed, fixed));
+        // Beats follow each other by the interval that was fetched with the last one, which stays below `max`; only writes
+        // postpone them. The first one that cannot be answered leaves within an interval of the break.
+        let detects_within = (nothing_else_is_sent && !self.alarm_never_fires)
+            .then(|| longest.get() + self.timeout.max(self.late_timeout).get());
+        let patience = if bounds.steady_host { self.timeout } else { self.timeout.min(self.late_timeout) };
+        Promises {
+            detects_within,
+            heartbeats_per_hour: Some(per_hour(shortest.get())),
+            no_false_alarm: self.alarm_never_fires || (bounds.loss_free && bounds.rtt_max <= patience.get()),
+            ..Promises::default()
+        }
+    }
+
+    fn longest_gap(&self) -> Option<Duration> {
+        Some(self.fixed.unwrap_or(self.max).get())
+    }
+
+    fn describe(&self) -> String {
+        if let Some(fixed) = self.fixed {
+            return format!(
+                "Sends a heartbeat as soon as it is connected and {fixed} after whatever it sent last. {}",
+                self.describe_judgement()
+            );
+        }
+        format!(
+            "Sends a heartbeat as soon as it is connected and an interval after whatever it sent last; what it receives changes \
+             nothing. {} The interval is {min} while the application is in use, until {inactive} after that, and for the first \
+             {short} heartbeats of a connection. Otherwise it is the one learnt for the network: it begins at {min} and grows by \
+             {step} with every {successes} heartbeats that were answered after a whole gap of it, up to {ceiling}; after {fails} \
+             failures it goes back by {back} and stays. {fails} failures of what stayed begin the search anew, and {reprobe} \
+             after it was found a result is tried {success} longer. Alarms that come {slack} late or more, twice or more and more \
+             than twice as often as not, are taken for a doze: the interval is then {min} or {ceiling}. It remembers a record for \
+             each of the last {records} networks.",
+            self.describe_judgement(),
+            min = self.min,
+            inactive = self.inactive_after,
+            short = self.short_beats,
+            step = self.step,
+            successes = self.base_successes,
+            ceiling = format_duration(self.max.get().saturating_sub(self.success_step.get())),
+            fails = self.max_failures,
+            back = format_duration(self.step.get() + self.success_step.get()),
+            reprobe = self.reprobe_after,
+            success = self.success_step,
+            slack = self.doze_slack,
+            records = self.records,
+        )
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut problem = |key: &str, message: String, help: String| {
+            problems.push(Problem::new(format!("heartbeat.mars-smart-heartbeat.{key}"), message, help));
+        };
+        let lowest_max = Span::at_least(self.min.get() + self.success_step.get());
+        if self.max < lowest_max {
+            problem(
+                "max",
+                format!("the highest rung, {} less {}, is below the lowest, {}", self.max, self.success_step, self.min),
+                format!("use at least \"{lowest_max}\""),
+            );
+        }
+        let shortest = self.fixed.unwrap_or(self.min);
+        for (key, timeout) in [("timeout", self.timeout), ("late_timeout", self.late_timeout)] {
+            if timeout > shortest {
+                problem(
+                    key,
+                    format!("a timeout of {timeout} is longer than the shortest interval, {shortest}"),
+                    format!("use at most \"{shortest}\""),
+                );
+            }
+        }
+        let counts =
+            [("base_successes", self.base_successes), ("max_failures", self.max_failures), ("records", self.records)];
+        for (key, count) in counts {
+            if !(1..=1000).contains(&count) {
+                problem(key, format!("{count} is outside 1 to 1000"), format!("use {}", count.clamp(1, 1000)));
+            }
+        }
+        if self.short_beats > 1000 {
+            problem("short_beats", format!("{} is more than 1000", self.short_beats), "use 1000".into());
+        }
+        problems
+    }
+}
+
+impl MarsSmartHeartbeat {
+    fn ladder(&self) -> Ladder {
+        let margin = self.success_step.get();
+        let ceiling = self.max.get().saturating_sub(margin);
+        Ladder { min: self.min.get(), ceiling, step: self.step.get(), margin }
+    }
+}
+
+/// [`MarsSmartHeartbeat`] at work.
+pub(super) struct Mars {
+    spec: MarsSmartHeartbeat,
+    ladder: Ladder,
+    /// The records as stored; the working copy of the present network's is `record`.
+    notebook: Notebook<u32, Record>,
+    network: Option<Network>,
+    record: Record,
+    /// Answered gaps on the present rung in a row. Mars: `succ_heart_count_`.
+    successes: u32,
+    activity: Activity,
+    doze: DozeCount,
+    /// Beats answered on this connection. Mars: `success_heart_count_`.
+    answered: u32,
+    /// The interval fetched last: after a beat was sent, the one that follows it. Mars: `last_heart_`.
+    fetched: Duration,
+    /// The same when the last beat was judged, and when the one before was. Mars: `cur_heart_` and `pre_heart_`.
+    judged: Duration,
+    judged_before: Duration,
+    line: Option<Line>,
+    /// When the timer of the next beat was set.
+    set_at: Time,
+    unsaved: bool,
+}
+
+/// How often timers kept their time in the background on a mobile network, and how often not.
+#[derive(Default)]
+struct DozeCount {
+    off: u32,
+    on_time: u32,
+    /// The beat from which the next gap is measured; each counts once.
+    since: Option<Time>,
+}
+
+impl DozeCount {
+    fn count(&mut self, on_time: bool) {
+        let (up, down) = if on_time { (&mut self.on_time, &mut self.off) } else { (&mut self.off, &mut self.on_time) };
+        *up = up.saturating_add(1);
+        *down = down.saturating_sub(1);
+    }
+
+    fn is_doze(&self) -> bool {
+        self.off >= 2 && self.off > self.on_time.saturating_mul(2)
+    }
+}
+
+impl Mars {
+    pub(super) fn new(spec: MarsSmartHeartbeat) -> Self {
+        let min = spec.min.get();
+        Self {
+            ladder: spec.ladder(),
+            notebook: Notebook::new("mars-smart-heartbeat"),
+            network: None,
+            record: Record::new(min, Time::ZERO),
+            successes: 0,
+            activity: Activity::new(spec.until_told, spec.inactive_after.get()),
+            doze: DozeCount::default(),
+            answered: 0,
+            fetched: min,
+            judged: min,
+            judged_before: min,
+            line: None,
+            set_at: Time::ZERO,
+            unsaved: false,
+            spec,
+        }
+    }
+
+    fn connected(&mut self, now: Time, network: Network) {
+        if self.network.is_none_or(|before| before.id != network.id) {
+            self.load(now, network);
+        }
+        self.answered = 0;
+        (self.judged, self.judged_before) = (self.ladder.min, self.ladder.min);
+        // The first beat goes out at once.
+        self.line = Some(Line::new(now, Duration::ZERO));
+    }
+
+    fn load(&mut self, now: Time, network: Network) {
+        self.network = Some(network);
+        self.successes = 0;
+        if let Some(stored) = self.notebook.records.get(&network.id) {
+            self.record = stored.usable(&self.ladder, now);
+        } else {
+            record::make_room(&mut self.notebook.records, self.spec.records as usize, now);
+            self.record = Record::new(self.ladder.min, now);
+            self.save(now);
+        }
+    }
+
+    fn save(&mut self, now: Time) {
+        let Some(network) = self.network else { return };
+        self.record.modified = Some(now);
+        self.notebook.records.insert(network.id, self.record);
+        self.unsaved = true;
+    }
+
+    /// The interval to wait now. Mars asks for it after each beat and each write.
+    fn fetch(&mut self, now: Time) -> Duration {
+        if let Some(fixed) = self.spec.fixed {
+            return fixed.get();
+        }
+        let min = self.ladder.min;
+        self.fetched = if self.activity.is_active(now) || self.answered < self.spec.short_beats {
+            min
+        } else {
+            if self.doze.is_doze() && !self.record.found_in_doze && self.record.interval() != self.ladder.ceiling {
+                self.record.set_interval(min);
+            }
+            if self.record.interval() >= self.spec.max.get() || self.record.interval() < min {
+                self.record.set_interval(min);
+            }
+            self.record.interval()
+        };
+        self.fetched
+    }
+
+    fn beat(&mut self, now: Time) -> Option<Action> {
+        let is_late = now.since(self.set_at) >= self.spec.late_after.get();
+        let fresh = self.line.as_ref()?.is_fresh();
+        if !fresh {
+            self.judge_timer(now);
+        }
+        self.doze.since = Some(now);
+        let timeout = if is_late && !fresh { self.spec.late_timeout } else { self.spec.timeout };
+        let timeout = (!self.spec.alarm_never_fires).then_some(timeout.get());
+        let interval = self.fetch(now);
+        self.set_at = now;
+        Some(self.line.as_mut()?.send(now, timeout, interval))
+    }
+
+    /// A timer fired: whether it kept its time tells whether the system aligns timers.
+    fn judge_timer(&mut self, now: Time) {
+        let on_mobile_data = self.network.is_some_and(|network| network.kind == NetworkKind::Cellular);
+        if self.activity.is_active(now) || !on_mobile_data {
+            return;
+        }
+        if let Some(since) = self.doze.since.take() {
+            self.doze.count(now.since(since).abs_diff(self.fetched) < self.spec.doze_slack.get());
+        }
+    }
+
+    /// A beat was answered.
+    fn success(&mut self, now: Time) {
+        if !self.counts(true) {
+            return;
+        }
+        // What was fetched is the gap after this beat; only if the gap before it was as long has the rung held.
+        if self.fetched == self.judged_before {
+            self.successes = self.successes.saturating_add(1);
+            self.record.failures = 0;
+        }
+        let ceiling = self.ladder.ceiling;
+        if self.record.stable {
+            let age = now.since(self.record.modified.unwrap_or_default());
+            if self.record.interval() < ceiling && age >= self.spec.reprobe_after.get() {
+                self.record.set_interval(self.record.interval() + self.ladder.margin);
+                self.start_over(false);
+                self.save(now);
+            }
+            return;
+        }
+        if self.successes >= self.spec.base_successes {
+            self.successes = 0;
+            if self.record.interval() >= ceiling {
+                self.record.set_interval(ceiling);
+                self.settle();
+            } else if self.doze.is_doze() {
+                self.record.set_interval(ceiling);
+            } else {
+                self.record.set_interval(self.ladder.above(self.record.interval()));
+            }
+        }
+        self.save(now);
+    }
+
+    /// A beat was not answered, until its timeout or until the connection ended otherwise.
+    fn failure(&mut self, now: Time, timed_out: bool) {
+        if !self.counts(false) {
+            return;
+        }
+        if timed_out {
+            self.successes = 0;
+        }
+        self.record.failures = self.record.failures.saturating_add(1);
+        if self.fetched == self.ladder.min {
+            return;
+        }
+        if self.record.failures >= self.spec.max_failures {
+            if self.record.stable {
+                self.record.set_interval(self.ladder.min);
+                self.start_over(false);
+            } else {
+                let safe = self.ladder.safe_below(self.record.interval());
+                self.record.set_interval(if self.doze.is_doze() { self.ladder.min } else { safe });
+                self.start_over(true);
+                self.settle();
+            }
+        }
+        self.save(now);
+    }
+
+    /// Notes that a beat was judged; whether that says anything about the record's interval.
+    fn counts(&mut self, answered: bool) -> bool {
+        if self.spec.fixed.is_some() {
+            return false;
+        }
+        self.judged_before = self.judged;
+        self.judged = self.fetched;
+        self.answered = self.answered.saturating_add(u32::from(answered));
+        self.answered > self.spec.short_beats && self.fetched == self.record.interval()
+    }
+
+    fn start_over(&mut self, stable: bool) {
+        self.record.stable = stable;
+        self.record.failures = 0;
+        self.successes = 0;
+    }
+
+    fn settle(&mut self) {
+        self.record.stable = true;
+        self.record.found_in_doze = self.doze.is_doze();
+    }
+
+    /// The connection is over, whoever ended it.
+    fn disconnected(&mut self) {
+        self.successes = 0;
+        if self.record.stable {
+            self.fetched = self.ladder.min;
+        }
+    }
+}
+
+impl Heartbeat for Mars {
+    fn on_event(&mut self, now: Time, event: &Event) {
+        match (event, &mut self.line) {
+            (Event::Connected { network, .. }, _) => self.connected(now, *network),
+            (Event::AppState(state), _) => self.activity.told(now, *state),
+            (Event::Lost(_), Some(line)) => {
+                if line.is_waiting() {
+                    self.failure(now, false);
+                }
+                self.line = None;
+                self.disconnected();
+            }
+            (Event::HeartbeatReply { id, .. }, Some(line)) if line.awaits(*id) => {
+                line.answered();
+                self.success(now);
+            }
+            // A write sets the timer anew, unless it has fired already.
+            (Event::BytesWritten, Some(line)) if !line.is_due(now) => {
+                let interval = self.fetch(now);
+                self.set_at = now;
+                if let Some(line) = &mut self.line {
+                    line.schedule(now + interval);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn poll(&mut self, now: Time) -> Option<Action> {
+        if std::mem::take(&mut self.unsaved) {
+            return Some(Action::Remember);
+        }
+        let line = self.line.as_mut()?;
+        match line.task(now)? {
+            Task::Overdue => {
+                line.doom();
+                self.failure(now, true);
+                self.disconnected();
+                self.poll(now)
+            }
+            Task::Say(action) => Some(action),
+            Task::End(reason) => {
+                self.line = None;
+                Some(Action::GiveUp(reason))
+            }
+            Task::Beat => self.beat(now),
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.line.as_ref().map(Line::deadline)
+    }
+
+    fn memory(&self) -> Option<String> {
+        Some(self.notebook.write())
+    }
+
+    fn recall(&mut self, memory: &str) {
+        self.notebook.read(memory);
+    }
+}
+
+#[cfg(test)]
+mod tests;
