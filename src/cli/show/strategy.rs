@@ -17,7 +17,7 @@ pub(super) fn in_full(spec: &StrategySpec, scenario: &Scenario) -> String {
     text.push_str("\n# How it works\n");
     let parts = [
         ("Heartbeat", spec.heartbeat.describe()),
-        ("Reconnect", spec.reconnect.describe()),
+        ("Reconnect", spec.describe_reconnect()),
         ("Server", spec.server.describe()),
     ];
     for (part, words) in parts {
