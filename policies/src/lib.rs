@@ -27,6 +27,7 @@ pub mod strategy;
 mod testing;
 mod time;
 pub mod unit;
+mod warning;
 
 pub use custom::{Custom, CustomHeartbeat, CustomReconnect, CustomServer};
 pub use heartbeat::{Action, AppState, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason};
