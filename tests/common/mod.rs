@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, LossReason, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, Time,
+    Frames, HeartbeatSpec, LossReason, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, Time,
     heartbeat::{FirstBeat, Fixed, LateReply},
     preset::{self, Preset},
     reconnect::FixedDelay,
@@ -72,6 +72,7 @@ pub fn strategy(name: &str, heartbeat: HeartbeatSpec) -> StrategySpec {
         source: String::new(),
         assumptions: Vec::new(),
         connect_timeout: Span::secs(10),
+        frames: Frames::default(),
         heartbeat,
         reconnect: ReconnectSpec::Immediate,
         reconnect_rules: ReconnectRules::default(),
