@@ -128,7 +128,8 @@ fn breaks_for_good_are_noticed_as_soon_as_promised() {
             world.duration = begin.since(Time::ZERO) + within + secs(1);
             world.faults = vec![fault];
             let outcome = go(&world, seed);
-            let is_kept = someone_was_struck(strategy, &outcome, begin).and(kept::notices(&outcome, begin, within));
+            let is_kept =
+                someone_was_struck(strategy, &outcome, begin).and_then(|()| kept::notices(&outcome, begin, within));
             is_kept.map_err(|error| format!("{name}: {error}"))?;
         }
         Ok(true)
@@ -183,8 +184,8 @@ fn after_an_outage_everyone_is_back_as_soon_as_promised() {
                 world.duration = healed.since(Time::ZERO) + within + secs(1);
                 world.faults = vec![fault];
                 let outcome = go(&world, seed);
-                let is_kept =
-                    someone_was_struck(strategy, &outcome, begin).and(kept::is_back(&outcome, healed, within));
+                let is_kept = someone_was_struck(strategy, &outcome, begin)
+                    .and_then(|()| kept::is_back(&outcome, healed, within));
                 is_kept.map_err(|error| format!("{name} of {lasts:?}: {error}"))?;
             }
         }
