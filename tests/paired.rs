@@ -88,8 +88,11 @@ fn a_strategy_compared_with_itself_differs_by_nothing() {
     }
     // And the comparison can tell: presets differ. (One pair does not: the application's messages keep Linux's keepalive of
     // two hours as quiet as none.)
-    let distinct: BTreeSet<&String> = alone.iter().collect();
-    assert_eq!(distinct.len(), preset::all().len() - 1);
+    // Those that compare reconnect policies differ only where their rules matter, which is not in every world.
+    let of_heartbeats =
+        || preset::all().iter().zip(&alone).filter(|(preset, _)| !preset.name.starts_with("reconnect-"));
+    let distinct: BTreeSet<&String> = of_heartbeats().map(|(_, alone)| alone).collect();
+    assert_eq!(distinct.len(), of_heartbeats().count() - 1);
 }
 
 #[test]

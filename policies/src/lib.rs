@@ -27,12 +27,13 @@ pub mod strategy;
 mod testing;
 mod time;
 pub mod unit;
+mod warning;
 
 pub use custom::{Custom, CustomHeartbeat, CustomReconnect, CustomServer};
 pub use heartbeat::{Action, AppState, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason};
 pub use network::{Network, NetworkKind};
 pub use promise::{AttemptLimit, Bounds, Promises, ServerPings};
-pub use reconnect::{AttemptFailure, Reconnect, ReconnectEvent, ReconnectSpec, ServerChoice, Verdict};
+pub use reconnect::{AttemptFailure, Reconnect, ReconnectEvent, ReconnectRules, ReconnectSpec, ServerChoice, Verdict};
 #[cfg(feature = "presets")]
 pub use registry::Registry;
 pub use server::{CloseReason, ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId};

@@ -86,6 +86,39 @@ const PRESETS: &[Preset] = presets![
     "microg-mcs-aimd",
     "carson-adaptive-5",
     "thread783-halfrost",
+    "reconnect-immediate",
+    "reconnect-linear",
+    "reconnect-exp-none-jitter",
+    "reconnect-exp-full-jitter",
+    "reconnect-exp-equal-jitter",
+    "reconnect-exp-decorrelated",
+    "reconnect-grpc",
+    "reconnect-signalr",
+    "reconnect-socketio",
+    "reconnect-phoenix",
+    "reconnect-actioncable",
+    "reconnect-rws-pladaria",
+    "reconnect-nats",
+    "reconnect-kafka",
+    "reconnect-zookeeper",
+    "reconnect-paho-java",
+    "reconnect-mqttjs",
+    "reconnect-smack",
+    "reconnect-smack-fixed",
+    "reconnect-courier",
+    "reconnect-realm",
+    "reconnect-lightstreamer",
+    "reconnect-microg",
+    "reconnect-chromium-gcm",
+    "reconnect-mars",
+    "reconnect-mars-ip-ban",
+    "reconnect-sip-outbound",
+    "reconnect-retry-budget",
+    "reconnect-retry-quota",
+    "reconnect-grpc-retry-throttle",
+    "reconnect-circuit-breaker",
+    "reconnect-network-change",
+    "reconnect-network-validity-probe",
 ];
 
 #[cfg(test)]
@@ -94,7 +127,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        HeartbeatSpec, ReconnectSpec,
+        HeartbeatSpec, ReconnectRules, ReconnectSpec,
         heartbeat::{Cassandra, DetectorSpec, Tail},
         unit::Span,
     };
@@ -124,13 +157,18 @@ mod tests {
     #[test]
     fn presets_differ_in_their_heartbeats_alone() {
         let mut heartbeats: Vec<HeartbeatSpec> = Vec::new();
+        let mut of_reconnect = Vec::new();
         let of_wechat = find("wechat-270").unwrap().spec().heartbeat;
         for spec in all().iter().map(Preset::spec) {
             if spec.name.starts_with("reconnect-") {
                 assert_eq!(spec.heartbeat, of_wechat, "{}", spec.name);
                 assert_ne!(spec.reconnect, ReconnectSpec::default(), "{}", spec.name);
+                let reconnects = (spec.connect_timeout, spec.reconnect, spec.reconnect_rules);
+                assert!(!of_reconnect.contains(&reconnects), "{} repeats another preset", spec.name);
+                of_reconnect.push(reconnects);
                 continue;
             }
+            assert_eq!(spec.reconnect_rules, ReconnectRules::default(), "{}", spec.name);
             if let HeartbeatSpec::LeaveWhenQuiet(_) = spec.heartbeat {
                 assert_ne!(spec.reconnect, ReconnectSpec::default(), "{}", spec.name);
                 continue;

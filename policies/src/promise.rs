@@ -43,7 +43,8 @@ pub struct Promises {
     pub heartbeats_per_hour: Option<u32>,
     /// Never more connection attempts than this in a window of time.
     pub attempts: Option<AttemptLimit>,
-    /// Once the network and a server are usable for good, a session is established within this time.
+    /// Once the network and a server are usable for good, a session is established within this time. A server that sends
+    /// clients away is not usable before the time it names.
     pub reconnects_within: Option<Duration>,
     /// A connection on a healthy path is never given up as dead.
     pub no_false_alarm: bool,

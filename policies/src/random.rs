@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use rand_core::Rng;
 
+/// Uniform from 0 to 1, the latter not included.
+pub(crate) fn unit(rng: &mut dyn Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 /// Uniform from `low` to `high`, in whole microseconds; `low` where the range is empty.
 pub fn between(rng: &mut dyn Rng, low: Duration, high: Duration) -> Duration {
     let width = high.saturating_sub(low).as_micros() as f64;
-    let share = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-    low + Duration::from_micros((share * width) as u64)
+    low + Duration::from_micros((unit(rng) * width) as u64)
 }

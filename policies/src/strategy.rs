@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Bounds, HeartbeatSpec, Promises, ReconnectSpec, ServerSpec, unit::Span};
+use crate::{
+    Bounds, HeartbeatSpec, PolicyRng, Promises, Reconnect, ReconnectRules, ReconnectSpec, ServerSpec, unit::Span,
+};
 
 /// What a client and its server do to keep a long-lived connection alive.
 ///
@@ -31,6 +33,9 @@ pub struct StrategySpec {
     /// The reconnect policy. Default: `exponential` with its defaults.
     #[serde(default)]
     pub reconnect: ReconnectSpec,
+    /// The rules around the reconnect policy. Default: none, but for the one that a server's word holds.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reconnect_rules: ReconnectRules,
     /// The server's policy. Default: `none`.
     #[serde(default)]
     pub server: ServerSpec,
@@ -38,6 +43,10 @@ pub struct StrategySpec {
 
 fn connect_timeout() -> Span {
     Span::secs(10)
+}
+
+fn is_default(rules: &ReconnectRules) -> bool {
+    *rules == ReconnectRules::default()
 }
 
 /// Whether `text` can be the name of a strategy, or of a policy of one's own.
@@ -77,9 +86,32 @@ impl StrategySpec {
         }
         problems.extend(self.heartbeat.problems());
         problems.extend(self.reconnect.problems());
+        problems.extend(self.reconnect_rules.problems());
         problems.extend(self.server.problems());
         problems.extend(self.heartbeat.announced_interval().and_then(|interval| self.server.impatience(interval)));
         problems
+    }
+
+    /// The reconnect policy under its rules, ready to run, for a client that knows of so many servers. The waits draw from
+    /// the first generator, the rules from the second.
+    pub fn build_reconnect(&self, servers: u32, waits: PolicyRng, rules: PolicyRng) -> Box<dyn Reconnect> {
+        self.reconnect_rules.wrap(self.reconnect.build(waits), self.reconnect.reset(), servers, rules)
+    }
+
+    /// The reconnect policy and its rules in words.
+    pub fn describe_reconnect(&self) -> String {
+        let (waits, rules) = (self.reconnect.describe(), self.reconnect_rules.describe());
+        if rules.is_empty() { waits } else { format!("{waits} {rules}") }
+    }
+
+    /// What the reconnect policy under its rules guarantees within `bounds`, once the connection is known to be gone.
+    pub fn reconnect_promises(&self, bounds: &Bounds) -> Promises {
+        let connect_timeout = self.connect_timeout.get();
+        if self.reconnect_rules == ReconnectRules::default() {
+            return self.reconnect.promises(bounds, connect_timeout);
+        }
+        let pace = self.reconnect.pace().map(|pace| self.reconnect_rules.pace(pace, bounds.servers));
+        pace.map_or_else(Promises::default, |pace| pace.promises(bounds, connect_timeout))
     }
 
     /// What the strategy as a whole guarantees within `bounds`.
@@ -89,7 +121,7 @@ impl StrategySpec {
             // Late timers make everything late and crowd together, and a policy that begins anew has forgotten what it did.
             return Promises { no_false_alarm: heartbeat.no_false_alarm, ..Promises::default() };
         }
-        let reconnect = self.reconnect.promises(bounds, self.connect_timeout.get());
+        let reconnect = self.reconnect_promises(bounds);
         // When the network comes back, the client may still hold a dead connection that it has to notice first.
         // Whom a busy server turns away, and how often, is the others' doing.
         let reconnects_within = heartbeat
@@ -156,6 +188,12 @@ mod tests {
             r#"reconnect.exponential = { base = "1s", factor = 1.6, cap = "2m", jitter = { proportional = 0.2 }, delay_from = "attempt-start", reset = { uptime = "10s" } }"#,
             r#"reconnect.exponential = { jitter = "decorrelated", delay_from = "failure", reset = "connected" }"#,
             r#"reconnect.on-call = { base = "2s" }"#,
+            r#"reconnect.exponential = { cap_at = "both", jitter = { added = "1s" }, first_exact = true, scale = { least = 1.5, most = 3.0 }, reset = "established", after_loss = "1s" }"#,
+            r#"reconnect.linear = { base = "1s", cap = "30s", jitter = { below = 0.25 }, delay_from = "failure", reset = "connected", after_loss = "0s" }"#,
+            r#"reconnect.steps = { waits = ["0s", "2s"], then = "give-up", jitter = { backo2 = 0.5 }, scale = { least = 2, most = 14, whole = true }, delay_from = "attempt-start", reset = "connected", after_loss = "100ms" }"#,
+            r#"reconnect.courier-retry = { fixed = "5s", random = "15s", threshold = 10, cap = "3m", reset = { uptime = "5m" } }"#,
+            r#"reconnect.actioncable-poll = { least = "3s", most = "30s", stale = "6s" }"#,
+            r#"reconnect.mars-longlink-monitor = { inactive_after = "10m" }"#,
         ];
         let servers = [r#"server = "none""#, r#"server.idle-reaper = { idle = "10m", scan = "5s" }"#];
         for heartbeat in heartbeats {
@@ -166,6 +204,27 @@ mod tests {
                     assert_eq!(read(&toml::to_string(&spec).unwrap()), spec);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn every_rule_reads_every_key_and_survives_a_round_trip() {
+        for rules in [
+            r#"{ network_change = "at-once", rotation = "stay", when_hidden = "pause" }"#,
+            r#"{ network_change = "canary", rotation = { full-pass = { between = "1s" } } }"#,
+            r#"{ rotation = "from-first", give_up = { attempts = 10, attempts_per_server = 60, time = "10m" } }"#,
+            r#"{ retry_limit = { by = { budget = { ttl = "10s", reserve_per_s = 0.5, ratio = 0.2 } }, denied = "stop" } }"#,
+            r"{ retry_limit = { by = { quota = { capacity = 500, cost = 5, timeout_cost = 10 } } } }",
+            r#"{ retry_limit = { by = { throttle = { max_tokens = 10, token_ratio = 0.1 } }, denied = { fresh-after = "1m" } } }"#,
+            r"{ circuit_breaker = { trip = { consecutive = 5 } } }",
+            r#"{ circuit_breaker = { trip = { window = { attempts = 10, at_least = 5, failures = 0.5 } }, open = "1m", trials = 3 } }"#,
+            r#"{ server_ban = { failures = 3, ban = "6m", longest = "30m" } }"#,
+            r#"{ network_check = { first = "3s", every = "10s", successes = 3 } }"#,
+            "{}",
+        ] {
+            let spec = read(&format!("name = \"a\"\nheartbeat = \"none\"\nreconnect_rules = {rules}\n"));
+            assert_eq!(spec.problems(), Vec::new());
+            assert_eq!(read(&toml::to_string(&spec).unwrap()), spec);
         }
     }
 
@@ -210,6 +269,50 @@ mod tests {
                 assert!(told.contains(word), "{word}: {told}");
             }
         }
+        let waits = [
+            ("linear = { base = \"3s\", cap = \"70s\" }", vec!["3s longer", "1m10s", "exactly"]),
+            ("steps = { waits = [\"3s\", \"7s\"], then = \"give-up\" }", vec!["3s, 7s", "gives up"]),
+            ("steps = { waits = [\"3s\"], jitter = { added = \"1s\" }, after_loss = \"9ms\" }", vec!["1s more", "9ms"]),
+            (
+                "exponential = { scale = { least = 2, most = 14, whole = true }, first_exact = true }",
+                vec!["2 to 14", "exact"],
+            ),
+            ("exponential = { jitter = { below = 0.25 }, cap_at = \"both\" }", vec!["25 % less", "cut off too"]),
+            (
+                "exponential = { jitter = { backo2 = 0.5 }, cap_at = \"after-jitter\" }",
+                vec!["50 %", "only what is drawn"],
+            ),
+            ("courier-retry = { threshold = 11 }", vec!["11 retries", "15s", "3m", "5m"]),
+            ("actioncable-poll = { stale = \"7s\" }", vec!["3s", "30s", "7s"]),
+            ("mars-longlink-monitor = { inactive_after = \"11m\" }", vec!["11m", "15 s"]),
+        ]
+        .map(|(text, words)| (format!("reconnect.{text}"), words));
+        let rules = [
+            ("network_change = \"at-once\"", vec!["anew"]),
+            ("network_change = \"canary\"", vec!["one attempt"]),
+            ("rotation = \"stay\"", vec!["same server"]),
+            ("rotation = \"from-first\"", vec!["first server"]),
+            ("rotation.full-pass = { between = \"7s\" }", vec!["7s", "each has been tried"]),
+            ("give_up = { attempts = 7, time = \"9m\" }", vec!["7 attempts or 9m"]),
+            ("when_hidden = \"pause\"", vec!["foreground"]),
+            (
+                "retry_limit = { by = { budget = { ttl = \"7s\" } }, denied = { fresh-after = \"9m\" } }",
+                vec!["7s", "9m"],
+            ),
+            ("retry_limit.by.quota = { capacity = 70 }", vec!["70", "5 each", "stops"]),
+            ("retry_limit.by.throttle = { max_tokens = 7 }", vec!["7 tokens", "0.1"]),
+            ("circuit_breaker = { trip = { consecutive = 7 }, open = \"9m\" }", vec!["7 failures", "9m", "1 on trial"]),
+            ("circuit_breaker.trip.window = { attempts = 170 }", vec!["0.5", "100 to 170"]),
+            ("server_ban = { failures = 4 }", vec!["4 failures", "6m", "30m"]),
+            ("network_check = { successes = 7 }", vec!["7 checks", "10s"]),
+        ]
+        .map(|(text, words)| (format!("[reconnect_rules]\n{text}"), words));
+        for (text, words) in waits.into_iter().chain(rules) {
+            let told = read(&format!("name = \"a\"\nheartbeat = \"none\"\n{text}")).describe_reconnect();
+            for word in words {
+                assert!(told.contains(word), "{word}: {told}");
+            }
+        }
         let told = read("name = \"a\"\nheartbeat = \"none\"\nserver.idle-reaper = { idle = \"9m\", scan = \"7s\" }")
             .server
             .describe();
@@ -243,6 +346,23 @@ mod tests {
             r#"reconnect.fixed-delay = { delay = "1s", hart = 1 }"#,
             "reconnect.exponential = { hart = 1 }",
             "reconnect.on-call = { hart = 1 }",
+            "reconnect.exponential = { scale = { least = 1.0, most = 2.0, hart = 1 } }",
+            "reconnect.linear = { hart = 1 }",
+            r#"reconnect.steps = { waits = ["1s"], hart = 1 }"#,
+            "reconnect.courier-retry = { hart = 1 }",
+            "reconnect.actioncable-poll = { hart = 1 }",
+            "reconnect.mars-longlink-monitor = { hart = 1 }",
+            "reconnect_rules = { hart = 1 }",
+            "reconnect_rules.rotation.full-pass = { hart = 1 }",
+            "reconnect_rules.give_up = { hart = 1 }",
+            "reconnect_rules.retry_limit = { by = { quota = {} }, hart = 1 }",
+            "reconnect_rules.retry_limit.by.budget = { hart = 1 }",
+            "reconnect_rules.retry_limit.by.quota = { hart = 1 }",
+            "reconnect_rules.retry_limit.by.throttle = { hart = 1 }",
+            "reconnect_rules.circuit_breaker = { trip = { consecutive = 5 }, hart = 1 }",
+            "reconnect_rules.circuit_breaker.trip.window = { hart = 1 }",
+            "reconnect_rules.server_ban = { hart = 1 }",
+            "reconnect_rules.network_check = { hart = 1 }",
             r#"server.idle-reaper = { idle = "1m", hart = 1 }"#,
         ] {
             let heartbeat = if line.starts_with("heartbeat") { "" } else { "heartbeat = \"none\"" };
@@ -300,6 +420,63 @@ mod tests {
             assert_eq!(paths(&format!("name = \"a\"\n{text}\n")), [path], "{text}");
         }
         assert_eq!(paths("name = \"Nope!\"\nheartbeat = \"none\""), ["name"]);
+    }
+
+    #[test]
+    fn contradictions_of_reconnect_policies_name_the_key_and_a_valid_value() {
+        let cases = [
+            ("reconnect.linear = { base = \"2m\" }", "linear.cap", "\"2m\""),
+            ("reconnect.linear = { jitter = \"decorrelated\" }", "linear.jitter", "\"full\""),
+            ("reconnect.steps = { waits = [] }", "steps.waits", "[\"1s\"]"),
+            ("reconnect.steps = { waits = [\"2s\", \"0s\"] }", "steps.waits", "\"1ms\""),
+            ("reconnect.steps = { waits = [\"2s\"], jitter = \"decorrelated\" }", "steps.jitter", "\"full\""),
+            ("reconnect.steps = { waits = [\"1s\"], scale = { least = 0, most = 2 } }", "steps.scale", "1.0"),
+            ("reconnect.exponential = { scale = { least = 5.0, most = 2.0 } }", "exponential.scale", "5 to 1000"),
+            (
+                "reconnect.exponential = { scale = { least = 1.5, most = 2.5, whole = true } }",
+                "exponential.scale",
+                "2 and 3",
+            ),
+            ("reconnect.exponential = { scale = { least = 1.0, most = 200.0 } }", "exponential.cap", "\"3m20s\""),
+            ("reconnect.courier-retry = { cap = \"4s\" }", "courier-retry.cap", "\"5s\""),
+            ("reconnect.courier-retry = { random = \"1500ms\" }", "courier-retry.random", "\"2s\""),
+            ("reconnect.actioncable-poll = { most = \"1s\" }", "actioncable-poll.most", "\"3s\""),
+        ];
+        let rules = [
+            ("give_up = {}", "give_up", "attempts = 10"),
+            ("give_up.attempts = 0", "give_up.attempts", "1 or more"),
+            ("give_up.attempts_per_server = 0", "give_up.attempts_per_server", "1 or more"),
+            ("retry_limit.by.budget.reserve_per_s = -1.0", "retry_limit.by.budget.reserve_per_s", "10.0"),
+            ("retry_limit.by.quota.capacity = 7", "retry_limit.by.quota.capacity", "10 or more"),
+            ("retry_limit.by.throttle.max_tokens = 0", "retry_limit.by.throttle.max_tokens", "use 1"),
+            ("retry_limit.by.throttle.token_ratio = 0.0", "retry_limit.by.throttle.token_ratio", "0.1"),
+            ("circuit_breaker.trip.consecutive = 0", "circuit_breaker.trip.consecutive", "use 5"),
+            ("circuit_breaker = { trip = { consecutive = 5 }, trials = 0 }", "circuit_breaker.trials", "use 1"),
+            ("circuit_breaker.trip.window = { attempts = 0 }", "circuit_breaker.trip.window.attempts", "use 1"),
+            ("circuit_breaker.trip.window = { attempts = 50 }", "circuit_breaker.trip.window.at_least", "1 to 50"),
+            ("circuit_breaker.trip.window = { failures = 0 }", "circuit_breaker.trip.window.failures", "0.5"),
+            ("server_ban.failures = 9", "server_ban.failures", "use 8"),
+            ("server_ban.longest = \"1m\"", "server_ban.longest", "\"6m\""),
+            ("network_check.successes = 0", "network_check.successes", "use 1"),
+        ];
+        let reconnects = cases.map(|(text, path, help)| (text.to_owned(), format!("reconnect.{path}"), help));
+        let of_rules = rules
+            .map(|(text, path, help)| (format!("[reconnect_rules]\n{text}"), format!("reconnect_rules.{path}"), help));
+        for (text, path, help) in reconnects.into_iter().chain(of_rules) {
+            let problems = read(&format!("name = \"a\"\nheartbeat = \"none\"\n{text}\n")).problems();
+            let [problem] = &problems[..] else { panic!("{text}: {problems:?}") };
+            assert_eq!(problem.path, path, "{text}");
+            assert!(problem.help.contains(help), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn jitter_above_one_is_no_jitter() {
+        for jitter in ["proportional", "below", "backo2"] {
+            let text = format!("name = \"a\"\nheartbeat = \"none\"\nreconnect.exponential.jitter.{jitter} = 1.5");
+            let error = toml::from_str::<StrategySpec>(&text).unwrap_err();
+            assert!(error.to_string().contains("1.5 is outside 0 to 1"), "{error}");
+        }
     }
 
     #[test]

@@ -5,16 +5,15 @@
 use std::{collections::VecDeque, time::Duration};
 
 use cardiogram_policies::{
-    Action, AppState, AttemptFailure, Bounds, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason, Network, PolicyRng,
-    ReconnectEvent, ReconnectSpec, ServerChoice, ServerPings, Time, Verdict,
+    Action, AppState, Bounds, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason, Network, PolicyRng, ServerPings,
+    Time,
     heartbeat::{
         Adopt, Anchor, Androidpn, Bertier, CarsonAdaptive5, Cassandra, Chen, ChromiumGcm, Composed, DetectorSpec,
         Evidence, Feed, FirstBeat, Fixed, Freshness, Grid, Idle, Judges, LateReply, Leave, MarsSmartHeartbeat,
         MicrogMcsAimd, Oracle, Patience, Phi, Reply, Rto, Rule, ScheduleSpec, Search, Silence, Stream, TcpKeepalive,
         TestOn, Thread783, Threshold, TwoWindow, Unanswered, WechatSmart2013, Weibull, When, WhenDead,
     },
-    reconnect::{DelayFrom, Ended, Exponential, FixedDelay, Jitter, Reset},
-    unit::{Delay, Fraction, Span},
+    unit::{Delay, Span},
 };
 use proptest::prelude::*;
 use rand_chacha::{
@@ -467,82 +466,4 @@ fn perform(
         }
     }
     Ok(())
-}
-
-fn any_reconnect() -> impl Strategy<Value = ReconnectSpec> {
-    let jitter = prop_oneof![
-        Just(Jitter::None),
-        Just(Jitter::Full),
-        Just(Jitter::Equal),
-        Just(Jitter::Decorrelated),
-        (0.0..=1.0).prop_map(|share| Jitter::Proportional(Fraction::new(share).expect("a share"))),
-    ];
-    let delay_from = prop_oneof![Just(DelayFrom::Failure), Just(DelayFrom::AttemptStart)];
-    let reset = prop_oneof![Just(Reset::Connected), (1_u64..60).prop_map(|secs| Reset::Uptime(Span::secs(secs)))];
-    let exponential = (1_u64..10_000, 1_u64..100, 1.0..=10.0, jitter, delay_from, reset).prop_map(
-        |(base_ms, times, factor, jitter, delay_from, reset)| {
-            let (base, cap) = (Span::millis(base_ms), Span::millis(base_ms * times));
-            ReconnectSpec::Exponential(Exponential { base, factor, cap, jitter, delay_from, reset })
-        },
-    );
-    let fixed = (1_u64..60_000).prop_map(|ms| ReconnectSpec::FixedDelay(FixedDelay { delay: Span::millis(ms) }));
-    prop_oneof![1 => Just(ReconnectSpec::Immediate), 2 => fixed, 6 => exponential]
-}
-
-proptest! {
-    /// Servers refuse, time out, or accept and drop, as they like, until `usable`; from then on one of them is good.
-    #[test]
-    fn attempts_keep_their_distance_and_end_in_a_session(
-        spec in any_reconnect(),
-        servers in 1_u32..5,
-        good in 0_u32..5,
-        usable_s in 0_u64..600,
-        seed: u64,
-    ) {
-        prop_assert_eq!(spec.problems(), Vec::new());
-        let connect_timeout = Duration::from_secs(10);
-        let bounds = Bounds { servers, ..bounds(Duration::from_millis(100), None) };
-        let promises = spec.promises(&bounds, connect_timeout);
-        let reconnects_within = promises.reconnects_within.expect("promised where nothing is lost");
-        let usable = Time::from_secs(usable_s);
-        let good = good % servers;
-        let mut chance = ChaCha8Rng::seed_from_u64(seed);
-        let mut policy = spec.build(rng(seed));
-        let (mut now, mut server, mut last_attempt) = (Time::ZERO, 0, None::<Time>);
-        loop {
-            if let (Some(last), Some(limit)) = (last_attempt, promises.attempts) {
-                prop_assert_eq!(limit.count, 1);
-                prop_assert!(now >= last + limit.window, "attempts at {last} and {now}");
-            }
-            last_attempt = Some(now);
-            policy.on_event(now, &ReconnectEvent::AttemptStarted { server });
-            if server == good && now >= usable {
-                now += bounds.handshake_max;
-                break;
-            }
-            match chance.next_u64() % 4 {
-                // Nothing but silence once there is nothing left to hope for: what costs most time.
-                kind if now >= usable || kind < 2 => {
-                    now += connect_timeout;
-                    policy.on_event(now, &ReconnectEvent::AttemptFailed(AttemptFailure::Timeout));
-                }
-                2 => {
-                    now += Duration::from_millis(50);
-                    policy.on_event(now, &ReconnectEvent::AttemptFailed(AttemptFailure::Refused));
-                }
-                _ => {
-                    now += Duration::from_millis(50);
-                    policy.on_event(now, &ReconnectEvent::Connected);
-                    now += Duration::from_millis(chance.next_u64() % 20_000).min(usable.since(now));
-                    policy.on_event(now, &ReconnectEvent::Lost(Ended::Transport(LossReason::Reset)));
-                }
-            }
-            let Verdict::TryAfter { wait, server: choice } = policy.next(now) else { panic!("no built-in policy stops") };
-            now += wait;
-            if choice == ServerChoice::Next {
-                server = (server + 1) % servers;
-            }
-        }
-        prop_assert!(now <= usable + reconnects_within, "usable at {usable}, connected at {now}");
-    }
 }

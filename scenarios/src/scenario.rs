@@ -5,7 +5,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use cardiogram_policies::{HeartbeatSpec, NetworkKind, Problem, ReconnectSpec, ServerSpec, StrategySpec, unit::Span};
+use cardiogram_policies::{
+    HeartbeatSpec, NetworkKind, Problem, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, unit::Span,
+};
 use cardiogram_sim::{
     WorldConfig,
     config::{
@@ -189,6 +191,7 @@ fn bystander() -> StrategySpec {
         connect_timeout: Span::secs(10),
         heartbeat: HeartbeatSpec::None,
         reconnect: ReconnectSpec::Immediate,
+        reconnect_rules: ReconnectRules::default(),
         server: ServerSpec::default(),
     }
 }

@@ -9,7 +9,7 @@ pub mod kept;
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, LossReason, NetworkKind, ReconnectSpec, ServerSpec, StrategySpec, Time,
+    HeartbeatSpec, LossReason, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, Time,
     heartbeat::{FirstBeat, Fixed, LateReply},
     preset::{self, Preset},
     reconnect::FixedDelay,
@@ -76,6 +76,7 @@ pub fn strategy(name: &str, heartbeat: HeartbeatSpec) -> StrategySpec {
         connect_timeout: Span::secs(10),
         heartbeat,
         reconnect: ReconnectSpec::Immediate,
+        reconnect_rules: ReconnectRules::default(),
         server: ServerSpec::default(),
     }
 }

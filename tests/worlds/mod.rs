@@ -6,7 +6,7 @@ mod life;
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, NetworkKind, ReconnectSpec, ServerSpec, StrategySpec,
+    HeartbeatSpec, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec,
     heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, LeaveWhenQuiet, TcpKeepalive},
     reconnect::{DelayFrom, Exponential, FixedDelay, Jitter, Reset},
     server::{Busy, Directed, IdleReaper, OnMalformed, PingAfter, Pings, Redirected, RefreshedBy, Resume, Strikes},
@@ -388,7 +388,15 @@ fn strategy() -> impl Strategy<Value = StrategySpec> {
     let delay_from = prop_oneof![Just(DelayFrom::Failure), Just(DelayFrom::AttemptStart)];
     let reset = prop_oneof![Just(Reset::Connected), span(1..60).prop_map(Reset::Uptime)];
     let exponential = (millis(100..3_000), 1.0..4.0, span(4..200), jitter, delay_from, reset).prop_map(
-        |(base, factor, cap, jitter, delay_from, reset)| Exponential { base, factor, cap, jitter, delay_from, reset },
+        |(base, factor, cap, jitter, delay_from, reset)| Exponential {
+            base,
+            factor,
+            cap,
+            jitter,
+            delay_from,
+            reset,
+            ..Exponential::default()
+        },
     );
     let reconnect = prop_oneof![
         Just(ReconnectSpec::Immediate),
@@ -405,6 +413,7 @@ fn strategy() -> impl Strategy<Value = StrategySpec> {
             connect_timeout,
             heartbeat,
             reconnect,
+            reconnect_rules: ReconnectRules::default(),
             server,
         }
     })

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, Reconnect, ReconnectEvent, Verdict, reconnects_within};
+use super::{
+    backoff::{Backoff, Counting, DelayFrom, Growth, Jitter, ProcessScale, Spread, micros},
+    plan::{Pace, Reset},
+};
 use crate::{
-    AttemptLimit, Bounds, PolicyRng, Problem, Promises, Time, random,
-    unit::{Fraction, Span},
+    PolicyRng, Problem,
+    unit::{Delay, Span},
 };
 
 /// Waits of nominally `base`, `base * factor`, `base * factor²`, ... up to `cap`, spread by `jitter`.
@@ -25,14 +28,40 @@ pub struct Exponential {
     /// rule instead.
     #[cfg_attr(feature = "schema", schemars(range(min = 1.0, max = 10.0)))]
     pub factor: f64,
-    /// The longest nominal wait, at least `base`. Default 120 s.
+    /// The longest wait, at least `base`. Default 120 s.
     pub cap: Span,
+    /// What the cap holds for. Default `before-jitter`: the nominal wait. The jitter `decorrelated` is defined with a
+    /// cap on both.
+    pub cap_at: CapAt,
     /// How the waits of different clients are spread. Default `full`.
     pub jitter: Jitter,
+    /// The first wait is `base` itself, without jitter (gRPC). Default false.
+    pub first_exact: bool,
+    /// A factor of the nominal waits that each process draws once. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<ProcessScale>,
     /// From when the wait is counted. Default `failure`.
     pub delay_from: DelayFrom,
     /// What brings the waits back to `base`. Default `connected`.
     pub reset: Reset,
+    /// After the loss of an established connection, wait at least a random time up to this: it spreads the clients of a
+    /// server that went away where the wait itself is over by then, counted from the attempt's start. Default 0.
+    pub after_loss: Delay,
+}
+
+/// What a cap holds for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum CapAt {
+    /// The nominal wait: jitter may exceed the cap, and never collapses there.
+    #[default]
+    BeforeJitter,
+    /// The wait that was drawn: the nominal wait grows without end, and all jitter is gone once it is far above the cap
+    /// (Socket.IO).
+    AfterJitter,
+    /// Both: where the jitter goes both ways, half of the waits at the cap are exactly the cap (Kafka).
+    Both,
 }
 
 impl Default for Exponential {
@@ -41,248 +70,107 @@ impl Default for Exponential {
             base: Span::secs(1),
             factor: 2.0,
             cap: Span::secs(120),
+            cap_at: CapAt::default(),
             jitter: Jitter::default(),
+            first_exact: false,
+            scale: None,
             delay_from: DelayFrom::default(),
             reset: Reset::default(),
+            after_loss: Delay::ZERO,
         }
     }
-}
-
-/// How a wait is drawn, given the nominal wait `v`, already capped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Jitter {
-    /// `v` itself.
-    None,
-    /// Uniform between 0 and `v`.
-    #[default]
-    Full,
-    /// Uniform between `v / 2` and `v`.
-    Equal,
-    /// Uniform between `base` and three times the previous wait, then capped; `v` plays no part. The first "previous
-    /// wait" is `base`.
-    Decorrelated,
-    /// Uniform within this share of `v` on either side, after the cap: a wait may exceed the cap by that share, as in
-    /// gRPC.
-    Proportional(Fraction),
-}
-
-/// From when a wait is counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum DelayFrom {
-    /// From the failure, or from the loss of an established connection.
-    #[default]
-    Failure,
-    /// From the start of the attempt that failed or that made the lost connection: the loss of an old connection is
-    /// retried at once, and so is an attempt that took longer to fail than the wait (gRPC, Lightstreamer).
-    AttemptStart,
-}
-
-/// What brings the waits back to their beginning.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Reset {
-    /// An established connection.
-    #[default]
-    Connected,
-    /// A connection that lived at least this long; after a shorter one the waits go on growing, so that a server that
-    /// accepts and closes is not hammered (Chromium's GCM client: 10 s; reconnecting-websocket: 5 s).
-    Uptime(Span),
 }
 
 impl Exponential {
     pub(super) fn describe(&self) -> String {
         let Self { base, factor, cap, .. } = self;
+        let cap_at = match self.cap_at {
+            CapAt::BeforeJitter => format!("at most {cap}"),
+            CapAt::AfterJitter => format!("where only what is drawn is cut off at {cap}"),
+            CapAt::Both => format!("at most {cap}, at which what is drawn is cut off too"),
+        };
+        let scale = self.scale.map_or(String::new(), |scale| format!(" {}", scale.describe()));
         let spread = match self.jitter {
-            Jitter::None => "It waits exactly that long".into(),
-            Jitter::Full => "The wait is drawn between zero and that".into(),
-            Jitter::Equal => "The wait is drawn between half of that and that".into(),
             Jitter::Decorrelated => {
                 format!("The wait is drawn between {base} and three times the wait before, at most {cap}")
             }
-            Jitter::Proportional(share) => {
-                format!("The wait is drawn within {} % of that, cap or not", (share.get() * 10_000.0).round() / 100.0)
+            jitter => {
+                let first = if self.first_exact { ", but for the first one, which is exact" } else { "" };
+                format!(
+                    "Waits nominally {base} before the first retry and {factor} times as long before each next, {cap_at}.\
+                     {scale} {}{first}",
+                    jitter.describe()
+                )
             }
         };
-        let nominal = match self.jitter {
-            Jitter::Decorrelated => String::new(),
-            _ => format!(
-                "Waits nominally {base} before the first retry and {factor} times as long before each next, at most {cap}. "
-            ),
-        };
-        let from = match self.delay_from {
-            DelayFrom::Failure => "from the failure or the loss",
-            DelayFrom::AttemptStart => {
-                "from the start of the attempt before, so that an old connection's loss is retried at once"
-            }
-        };
-        let reset = match self.reset {
-            Reset::Connected => "An established connection brings".into(),
-            Reset::Uptime(least) => format!("A connection that lived for {least} brings"),
-        };
-        format!(
-            "{nominal}{spread}, counted {from}. {reset} the waits back to their beginning. {} It remembers nothing else.",
-            Plan::DESCRIBED,
-        )
+        format!("{spread}, {}", self.counting().describe())
     }
 
-    pub(super) fn promises(&self, bounds: &Bounds, connect_timeout: Duration) -> Promises {
-        // Waits grow with the nominal wait, which runs from base to cap. Whether it is counted from a failure or from the
-        // start of the attempt that failed, the next attempt begins at least a wait after the one before.
-        let (shortest, _) = self.range(self.base.get(), self.base.get());
-        let longest = match self.jitter {
-            Jitter::None | Jitter::Full | Jitter::Equal | Jitter::Decorrelated => self.cap.get(),
-            Jitter::Proportional(share) => self.cap.get() + spread(self.cap.get(), share),
+    fn counting(&self) -> Counting {
+        Counting { delay_from: self.delay_from, reset: self.reset, after_loss: self.after_loss }
+    }
+
+    pub(super) fn build(&self, mut rng: PolicyRng) -> Backoff {
+        let growth = Growth::Exponential { base: micros(self.base.get()), factor: self.factor };
+        let cap = self.cap.get();
+        let caps = match (self.jitter, self.cap_at) {
+            // It is defined with its cap after the draw.
+            (Jitter::Decorrelated, _) | (_, CapAt::Both) => (Some(cap), Some(cap)),
+            (_, CapAt::BeforeJitter) => (Some(cap), None),
+            (_, CapAt::AfterJitter) => (None, Some(cap)),
         };
-        Promises {
-            attempts: (!shortest.is_zero()).then_some(AttemptLimit { count: 1, window: shortest }),
-            reconnects_within: reconnects_within(longest, bounds, connect_timeout),
-            ..Promises::default()
-        }
+        let waits = Spread::new(growth, self.jitter, caps, self.scale, &mut rng).with_exact_first(self.first_exact);
+        Backoff::new(Box::new(waits), self.counting(), rng)
+    }
+
+    /// Waits grow with the nominal wait, which runs from base to cap. Whether it is counted from a failure or from the
+    /// start of the attempt that failed, the next attempt begins at least a wait after the one before.
+    pub(super) fn pace(&self) -> Pace {
+        let cap = self.cap.get();
+        let base = self.base_scaled(self.scale.map_or(1.0, |scale| scale.least)).min(cap);
+        let longest = match self.cap_at {
+            CapAt::BeforeJitter => self.jitter.range(cap).1,
+            CapAt::AfterJitter | CapAt::Both => cap,
+        };
+        Pace { gap: self.jitter.range(base).0.min(cap), longest: Some(longest.max(self.after_loss.get())) }
+    }
+
+    fn base_scaled(&self, scale: f64) -> Duration {
+        Duration::from_micros((micros(self.base.get()) * scale) as u64)
     }
 
     /// What contradicts itself, where the policy is called `name`.
     pub(super) fn problems(&self, name: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
+        let path = format!("reconnect.{name}");
         if !(1.0..=10.0).contains(&self.factor) {
             problems.push(Problem::new(
-                format!("reconnect.{name}.factor"),
+                format!("{path}.factor"),
                 format!("a factor of {} is outside 1 to 10", self.factor),
                 "use 2.0 to double the wait with each retry",
             ));
         }
         if self.cap < self.base {
             problems.push(Problem::new(
-                format!("reconnect.{name}.cap"),
+                format!("{path}.cap"),
                 format!("a cap of {} is shorter than the base of {}", self.cap, self.base),
                 format!("use at least \"{}\", or a shorter base", self.base),
             ));
         }
+        problems.extend(self.scale.and_then(|scale| scale.problem(&path)));
+        if problems.is_empty()
+            && let Some(scale) = self.scale
+            && self.base_scaled(scale.most) > self.cap.get()
+        {
+            let longest = Span::at_least(self.base_scaled(scale.most));
+            problems.push(Problem::new(
+                format!("{path}.cap"),
+                format!("a cap of {} is shorter than a base that is scaled to {longest}", self.cap),
+                format!("use at least \"{longest}\", or a smaller scale"),
+            ));
+        }
         problems
     }
-
-    /// The range to draw a wait from, given the nominal wait and the wait before.
-    fn range(&self, nominal: Duration, previous: Duration) -> (Duration, Duration) {
-        match self.jitter {
-            Jitter::None => (nominal, nominal),
-            Jitter::Full => (Duration::ZERO, nominal),
-            Jitter::Equal => (nominal / 2, nominal),
-            Jitter::Decorrelated => (self.base.get(), previous * 3),
-            Jitter::Proportional(share) => {
-                let spread = spread(nominal, share);
-                (nominal.saturating_sub(spread), nominal + spread)
-            }
-        }
-    }
-}
-
-/// How far proportional jitter strays from the nominal wait.
-fn spread(nominal: Duration, share: Fraction) -> Duration {
-    Duration::from_micros((nominal.as_micros() as f64 * share.get()) as u64)
-}
-
-/// [`Exponential`] at work.
-pub(super) struct Backoff {
-    plan: Plan,
-    waits: Waits,
-}
-
-impl Backoff {
-    pub(super) fn new(spec: Exponential, rng: PolicyRng) -> Self {
-        Self { plan: Plan::default(), waits: Waits::new(spec, rng) }
-    }
-}
-
-impl Reconnect for Backoff {
-    fn on_event(&mut self, now: Time, event: &ReconnectEvent) {
-        match event {
-            ReconnectEvent::AttemptStarted { .. } => self.waits.attempt_started(now, self.plan.is_made()),
-            ReconnectEvent::Connected => self.waits.connected(now),
-            ReconnectEvent::Lost(_) => self.waits.lost(now),
-            _ => {}
-        }
-        self.plan.on_event(*event);
-    }
-
-    fn next(&mut self, now: Time) -> Verdict {
-        self.plan.verdict(now, || self.waits.draw(now))
-    }
-}
-
-/// The sequence of waits, and what moves it on or back.
-struct Waits {
-    spec: Exponential,
-    rng: PolicyRng,
-    /// The nominal wait before the next retry, in microseconds. A float, so that factors such as 1.6 do not round at each
-    /// step; products of floats are the same on every machine.
-    nominal_us: f64,
-    /// The wait drawn last, from which `decorrelated` goes on.
-    previous: Duration,
-    attempt_started: Time,
-    connected: Time,
-}
-
-impl Waits {
-    fn new(spec: Exponential, rng: PolicyRng) -> Self {
-        let mut waits = Self {
-            nominal_us: 0.0,
-            previous: Duration::ZERO,
-            attempt_started: Time::ZERO,
-            connected: Time::ZERO,
-            spec,
-            rng,
-        };
-        waits.reset();
-        waits
-    }
-
-    fn reset(&mut self) {
-        self.nominal_us = micros(self.spec.base);
-        self.previous = self.spec.base.get();
-    }
-
-    /// Only a retry makes the next wait longer: a device's very first attempt was nobody's retry.
-    fn attempt_started(&mut self, now: Time, is_retry: bool) {
-        self.attempt_started = now;
-        if is_retry {
-            self.nominal_us = (self.nominal_us * self.spec.factor).min(micros(self.spec.cap));
-        }
-    }
-
-    fn connected(&mut self, now: Time) {
-        self.connected = now;
-        if self.spec.reset == Reset::Connected {
-            self.reset();
-        }
-    }
-
-    fn lost(&mut self, now: Time) {
-        if let Reset::Uptime(least) = self.spec.reset
-            && now.since(self.connected) >= least.get()
-        {
-            self.reset();
-        }
-    }
-
-    fn draw(&mut self, now: Time) -> Duration {
-        let (low, high) = self.spec.range(Duration::from_micros(self.nominal_us as u64), self.previous);
-        let wait = random::between(&mut *self.rng, low, high);
-        // Only here does the cap come after the draw: that is how `decorrelated` is defined.
-        let wait = if self.spec.jitter == Jitter::Decorrelated { wait.min(self.spec.cap.get()) } else { wait };
-        self.previous = wait;
-        match self.spec.delay_from {
-            DelayFrom::Failure => wait,
-            DelayFrom::AttemptStart => wait.saturating_sub(now.since(self.attempt_started)),
-        }
-    }
-}
-
-fn micros(span: Span) -> f64 {
-    span.get().as_micros() as f64
 }
 
 #[cfg(test)]
@@ -291,9 +179,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        AttemptFailure, GiveUp, Network, ServerChoice,
+        AttemptFailure, GiveUp, Network, Reconnect, ReconnectEvent, ServerChoice, Time, Verdict,
         reconnect::Ended,
         testing::{bounds, rng},
+        unit::Fraction,
     };
 
     const START: ReconnectEvent = ReconnectEvent::AttemptStarted { server: 0 };
@@ -307,8 +196,8 @@ mod tests {
     }
 
     impl Client {
-        fn new(spec: Exponential, seed: u64) -> Self {
-            Self { policy: Backoff::new(spec, rng(seed)), now: Time::ZERO }
+        fn new(spec: &Exponential, seed: u64) -> Self {
+            Self { policy: spec.build(rng(seed)), now: Time::ZERO }
         }
 
         /// An attempt that begins now and fails `lasting` later; the wait after it.
@@ -352,14 +241,14 @@ mod tests {
 
     #[test]
     fn waits_double_from_the_base_to_the_cap() {
-        let mut client = Client::new(spec(Jitter::None), 1);
+        let mut client = Client::new(&spec(Jitter::None), 1);
         let waits: Vec<_> = (0..9).map(|_| secs(client.fail(Duration::from_secs(3)))).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 120, 120]);
     }
 
     #[test]
     fn a_fractional_factor_does_not_round_at_each_step() {
-        let mut client = Client::new(Exponential { factor: 1.6, ..spec(Jitter::None) }, 1);
+        let mut client = Client::new(&Exponential { factor: 1.6, ..spec(Jitter::None) }, 1);
         let waits: Vec<_> = (0..12).map(|_| client.fail(Duration::ZERO).as_micros()).collect();
         // 1.6^n seconds: the nominal sequence of gRPC's connection-backoff.md.
         assert_eq!(waits[..6], [1_000_000, 1_600_000, 2_560_000, 4_096_000, 6_553_600, 10_485_760]);
@@ -368,7 +257,7 @@ mod tests {
 
     #[test]
     fn an_established_connection_resets_the_waits() {
-        let mut client = Client::new(spec(Jitter::None), 1);
+        let mut client = Client::new(&spec(Jitter::None), 1);
         let waits = [client.fail(Duration::ZERO), client.fail(Duration::ZERO), client.live(Duration::ZERO)];
         assert_eq!(waits.map(secs), [1, 2, 1]);
         assert_eq!(
@@ -381,7 +270,7 @@ mod tests {
     #[test]
     fn with_an_uptime_only_a_connection_that_lived_resets_the_waits() {
         let reset = Reset::Uptime(Span::secs(10));
-        let mut client = Client::new(Exponential { reset, ..spec(Jitter::None) }, 1);
+        let mut client = Client::new(&Exponential { reset, ..spec(Jitter::None) }, 1);
         let waits = [
             client.fail(Duration::ZERO),
             client.live(Duration::from_micros(9_999_999)),
@@ -394,7 +283,7 @@ mod tests {
 
     #[test]
     fn counted_from_the_start_the_attempt_itself_is_part_of_the_wait() {
-        let mut client = Client::new(Exponential { delay_from: DelayFrom::AttemptStart, ..spec(Jitter::None) }, 1);
+        let mut client = Client::new(&Exponential { delay_from: DelayFrom::AttemptStart, ..spec(Jitter::None) }, 1);
         let waits = [
             client.fail(Duration::from_millis(300)),
             client.fail(Duration::from_secs(10)),
@@ -407,7 +296,7 @@ mod tests {
 
     #[test]
     fn asking_again_before_the_attempt_does_not_lengthen_the_waits() {
-        let mut client = Client::new(spec(Jitter::Full), 7);
+        let mut client = Client::new(&spec(Jitter::Full), 7);
         let first = client.fail(Duration::ZERO);
         let asked_at = client.now - first;
         for micros in [0, 1, 2] {
@@ -416,7 +305,7 @@ mod tests {
             let Verdict::TryAfter { wait, .. } = client.policy.next(now) else { panic!("a backoff never stops") };
             assert_eq!(now + wait, client.now);
         }
-        let mut undisturbed = Client::new(spec(Jitter::Full), 7);
+        let mut undisturbed = Client::new(&spec(Jitter::Full), 7);
         undisturbed.fail(Duration::ZERO);
         assert_eq!(client.fail(Duration::ZERO), undisturbed.fail(Duration::ZERO));
     }
@@ -426,7 +315,7 @@ mod tests {
         // One draw from each of many seeds, at the nominal wait of 4 s; the tolerance is 5 standard errors or more.
         let mean = |jitter| {
             let third_wait = |seed| {
-                let mut client = Client::new(spec(jitter), seed);
+                let mut client = Client::new(&spec(jitter), seed);
                 (0..3).map(|_| client.fail(Duration::ZERO).as_secs_f64()).last().unwrap()
             };
             (0..2_000).map(third_wait).sum::<f64>() / 2_000.0
@@ -441,7 +330,7 @@ mod tests {
     #[test]
     fn promises_hold_to_the_shortest_and_the_longest_wait() {
         let promised = |jitter| {
-            let promises = spec(jitter).promises(&bounds(), Duration::from_secs(10));
+            let promises = spec(jitter).pace().promises(&bounds(), Duration::from_secs(10));
             (promises.attempts.map(|limit| limit.window.as_millis()), promises.reconnects_within.unwrap().as_secs())
         };
         assert_eq!(promised(Jitter::None), (Some(1_000), 10 + 120 + 1));
@@ -458,6 +347,9 @@ mod tests {
             Just(Jitter::Equal),
             Just(Jitter::Decorrelated),
             (0.0..=1.0).prop_map(|value| Jitter::Proportional(share(value))),
+            (0.0..=1.0).prop_map(|value| Jitter::Below(share(value))),
+            (0.0..=1.0).prop_map(|value| Jitter::Backo2(share(value))),
+            (0_u64..5_000).prop_map(|ms| Jitter::Added(Delay::millis(ms))),
         ]
     }
 
@@ -474,7 +366,7 @@ mod tests {
             let (base, cap) = (Span::millis(base_ms), Span::millis(base_ms * times));
             let spec = Exponential { base, factor, cap, jitter, ..Exponential::default() };
             prop_assert_eq!(spec.problems("exponential"), Vec::new());
-            let mut client = Client::new(spec, seed);
+            let mut client = Client::new(&spec, seed);
             let (base, cap) = (base.get(), cap.get());
             let mut nominal = base.as_micros() as f64;
             for _ in 0..attempts {
@@ -485,7 +377,11 @@ mod tests {
                     Jitter::Full => (Duration::ZERO, v),
                     Jitter::Equal => (v / 2, v),
                     Jitter::Decorrelated => (base, cap),
-                    Jitter::Proportional(share) => (v.mul_f64(1.0 - share.get()), v.mul_f64(1.0 + share.get())),
+                    Jitter::Proportional(share) | Jitter::Backo2(share) => {
+                        (v.mul_f64(1.0 - share.get()), v.mul_f64(1.0 + share.get()))
+                    }
+                    Jitter::Below(share) => (v.mul_f64(1.0 - share.get()), v),
+                    Jitter::Added(most) => (v, v + most.get()),
                 };
                 let rounding = Duration::from_micros(1);
                 prop_assert!(low.saturating_sub(rounding) <= wait && wait <= high + rounding, "{wait:?} {low:?} {high:?}");

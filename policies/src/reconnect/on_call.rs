@@ -1,12 +1,10 @@
 //! Coming back only when called: `on-call`.
 
-use std::time::Duration;
+use super::{Ended, Exponential, Reconnect, ReconnectEvent, Verdict, backoff::Backoff, plan::Pace};
+use crate::{GiveUp, PolicyRng, Time};
 
-use super::{Ended, Exponential, Reconnect, ReconnectEvent, Verdict, exponential::Backoff};
-use crate::{Bounds, GiveUp, PolicyRng, Promises, Time};
-
-/// A connection that was lost, or an attempt that failed, is tried again as by `backoff`. After one that was left on purpose
-/// there is no attempt: something else has to wake the client, such as a push service.
+/// A connection that was lost, or an attempt that failed, is tried again as by `backoff`. After one that was left on
+/// purpose there is no attempt: something else has to wake the client, such as a push service.
 pub(super) struct OnCall {
     backoff: Backoff,
     /// The last connection was left on purpose, and no attempt has begun since.
@@ -21,14 +19,14 @@ pub(super) fn describe(backoff: &Exponential) -> String {
     )
 }
 
-/// Those of the backoff, but for the one that it comes back by itself.
-pub(super) fn promises(backoff: &Exponential, bounds: &Bounds, connect_timeout: Duration) -> Promises {
-    Promises { reconnects_within: None, ..backoff.promises(bounds, connect_timeout) }
-}
-
 impl OnCall {
-    pub(super) fn new(backoff: Exponential, rng: PolicyRng) -> Self {
-        Self { backoff: Backoff::new(backoff, rng), is_done: false }
+    pub(super) fn new(backoff: &Exponential, rng: PolicyRng) -> Self {
+        Self { backoff: backoff.build(rng), is_done: false }
+    }
+
+    /// That of the backoff, but for the promise that it comes back by itself.
+    pub(super) fn pace(backoff: &Exponential) -> Pace {
+        Pace { longest: None, ..backoff.pace() }
     }
 }
 
@@ -54,7 +52,7 @@ mod tests {
 
     #[test]
     fn it_comes_back_from_a_loss_and_stays_away_from_what_is_done() {
-        let mut policy = OnCall::new(Exponential { jitter: Jitter::None, ..Exponential::default() }, rng(1));
+        let mut policy = OnCall::new(&Exponential { jitter: Jitter::None, ..Exponential::default() }, rng(1));
         let at = Time::from_secs;
         let attempt = ReconnectEvent::AttemptStarted { server: 0 };
         let tries = |verdict| matches!(verdict, Verdict::TryAfter { server: ServerChoice::Same, .. });

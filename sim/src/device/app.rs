@@ -92,10 +92,11 @@ pub(super) struct Device {
 enum Phase {
     /// It has not made its first attempt, which it makes from then on, when there is a network.
     Starting { at: Time },
-    /// It waits for its next attempt, which will be at this server.
-    Waiting { until: Time, server: u32 },
-    /// It waits to find out whether the network carries anything.
-    Pausing { until: Time },
+    /// It waits for its next attempt, which will be at this server. The policy wants it at `due`, the timer for it fires at
+    /// `until`.
+    Waiting { due: Time, until: Time, server: u32 },
+    /// It waits to find out whether the network carries anything, from `due` and `until` as above.
+    Pausing { due: Time, until: Time },
     /// It is finding out.
     Checking,
     /// An attempt is under way.
@@ -151,7 +152,7 @@ impl Device {
     /// When a timer of the application fires next.
     fn next_timer(&self) -> Option<Time> {
         match self.phase {
-            Phase::Starting { at: due } | Phase::Waiting { until: due, .. } | Phase::Pausing { until: due } => {
+            Phase::Starting { at: due } | Phase::Waiting { until: due, .. } | Phase::Pausing { until: due, .. } => {
                 self.is_attached().then_some(due)
             }
             Phase::Connecting { deadline, .. } => Some(deadline),
@@ -394,6 +395,7 @@ impl Device {
         match self.phase {
             Phase::Connecting { deadline, introduced: false } if socket.tcp.state() == State::Established => {
                 self.phase = Phase::Connecting { deadline, introduced: true };
+                self.reconnect.on_event(context.now, &ReconnectEvent::Established);
                 self.write(self.hello(context), context);
             }
             Phase::Connecting { .. } if over => {
@@ -485,19 +487,46 @@ impl Device {
     /// Asks the reconnect policy and does as it says.
     fn plan(&mut self, context: &mut Context) {
         self.close_sides(context);
-        match self.reconnect.next(context.now) {
+        let verdict = self.reconnect.next(context.now);
+        self.follow(verdict, context);
+    }
+
+    /// Asks it again, since something has happened that may matter to it; where it keeps to its plan nothing happens.
+    fn plan_again(&mut self, context: &mut Context) {
+        let verdict = self.reconnect.next(context.now);
+        let is_kept = match (verdict, self.phase) {
+            (Verdict::TryAfter { wait, server }, Phase::Waiting { due, server: planned, .. }) => {
+                context.now + wait == due.max(context.now) && self.number(server, context) == planned
+            }
+            (Verdict::CheckAfter { wait }, Phase::Pausing { due, .. }) => context.now + wait == due.max(context.now),
+            (Verdict::Stop, Phase::Stopped) => true,
+            _ => false,
+        };
+        if !is_kept {
+            self.follow(verdict, context);
+        }
+    }
+
+    fn number(&self, server: ServerChoice, context: &Context) -> u32 {
+        match server {
+            ServerChoice::Same => self.server,
+            ServerChoice::Next => (self.server + 1) % context.shared.servers,
+            ServerChoice::Number(server) => server % context.shared.servers,
+        }
+    }
+
+    fn follow(&mut self, verdict: Verdict, context: &mut Context) {
+        match verdict {
             Verdict::TryAfter { wait, server } => {
-                let server = match server {
-                    ServerChoice::Same => self.server,
-                    ServerChoice::Next => (self.server + 1) % context.shared.servers,
-                    ServerChoice::Number(server) => server % context.shared.servers,
-                };
+                let server = self.number(server, context);
                 context.io.device(self.index, DeviceEvent::RetryAfter(wait));
-                self.phase = Phase::Waiting { until: self.due_after(wait, context), server };
+                let (due, until) = (context.now + wait, self.due_after(wait, context));
+                self.phase = Phase::Waiting { due, until, server };
             }
             Verdict::CheckAfter { wait } => {
                 context.io.device(self.index, DeviceEvent::CheckAfter(wait));
-                self.phase = Phase::Pausing { until: self.due_after(wait, context) };
+                let (due, until) = (context.now + wait, self.due_after(wait, context));
+                self.phase = Phase::Pausing { due, until };
             }
             Verdict::Stop => {
                 context.io.device(self.index, DeviceEvent::Stopped);

@@ -73,7 +73,8 @@ impl Shared {
         let index = u64::from(device) + (starts << 32);
         let stream = |name| Box::new(random::stream(self.seed, name, index));
         let heartbeat = self.strategy.heartbeat.build(&self.bounds, stream("policy/heartbeat"));
-        (heartbeat, self.strategy.reconnect.build(stream("policy/reconnect")))
+        let (waits, rules) = (stream("policy/reconnect"), stream("policy/reconnect-rules"));
+        (heartbeat, self.strategy.build_reconnect(self.servers, waits, rules))
     }
 }
 

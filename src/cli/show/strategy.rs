@@ -17,12 +17,21 @@ pub(super) fn in_full(spec: &StrategySpec, scenario: &Scenario) -> String {
     text.push_str("\n# How it works\n");
     let parts = [
         ("Heartbeat", spec.heartbeat.describe()),
-        ("Reconnect", spec.reconnect.describe()),
+        ("Reconnect", spec.describe_reconnect()),
         ("Server", spec.server.describe()),
     ];
     for (part, words) in parts {
         text.push_str("#\n");
         comment(&mut text, &format!("{part}: {words}"));
+    }
+
+    let warnings = spec.warnings();
+    if !warnings.is_empty() {
+        text.push_str("\n# What is unwise about it\n");
+        for warning in warnings {
+            text.push_str("#\n");
+            comment(&mut text, &format!("{}: {}; {}.", warning.path, warning.message, warning.help));
+        }
     }
 
     let bounds = scenario.world(spec).bounds();

@@ -133,6 +133,7 @@ impl Device {
         self.phase = Phase::Starting { at: context.now };
         if let Some(state) = self.app_state {
             self.heartbeat.on_event(context.now, &Event::AppState(state));
+            self.reconnect.on_event(context.now, &ReconnectEvent::AppState(state));
         }
         self.attempt(context);
     }
@@ -148,9 +149,17 @@ impl Device {
     fn turn(&mut self, state: AppState, context: &mut Context) {
         self.app_state = Some(state);
         context.io.device(self.index, DeviceEvent::AppState(state));
-        if !matches!(self.phase, Phase::Dead) {
-            self.heartbeat.on_event(context.now, &Event::AppState(state));
-            self.beat(context);
+        if matches!(self.phase, Phase::Dead) {
+            return;
+        }
+        self.heartbeat.on_event(context.now, &Event::AppState(state));
+        self.reconnect.on_event(context.now, &ReconnectEvent::AppState(state));
+        match self.phase {
+            // As with another network: without any there is nothing to plan. The answer to a check asks by itself.
+            Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Stopped if self.is_attached() => {
+                self.plan_again(context);
+            }
+            _ => self.beat(context),
         }
     }
 }

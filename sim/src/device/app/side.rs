@@ -151,7 +151,7 @@ impl Device {
                 }
                 Role::Rival => context.io.device(self.index, DeviceEvent::RaceLost { port: side.socket.port() }),
                 // On the next network there is another plan.
-                Role::Check => self.phase = Phase::Pausing { until: context.now },
+                Role::Check => self.phase = Phase::Pausing { due: context.now, until: context.now },
             }
         }
         probe_is_lost

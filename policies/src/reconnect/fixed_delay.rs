@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, Reconnect, ReconnectEvent, Verdict, reconnects_within};
+use super::{
+    Reconnect, ReconnectEvent, Verdict,
+    plan::{Pace, Plan},
+};
 use crate::{
-    AttemptLimit, Bounds, Promises, Time,
+    Time,
     unit::{self, Span},
 };
 
-/// The same wait before every attempt, counted from the failure or the loss. MQTT.js uses 1 s, Smack 15 s.
+/// The same wait before every attempt, counted from the failure or the loss. MQTT.js uses 1 s, Smack 15 s. With jitter,
+/// or counted from the attempt's start, it is a [`Steps`](super::Steps) with one wait.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -25,14 +29,6 @@ pub(super) fn describe(delay: Duration) -> String {
     format!("{wait}, after a loss as after a failed attempt, without end. {} It remembers nothing.", Plan::DESCRIBED)
 }
 
-pub(super) fn promises(delay: Duration, bounds: &Bounds, connect_timeout: Duration) -> Promises {
-    Promises {
-        attempts: (!delay.is_zero()).then_some(AttemptLimit { count: 1, window: delay }),
-        reconnects_within: reconnects_within(delay, bounds, connect_timeout),
-        ..Promises::default()
-    }
-}
-
 /// [`FixedDelay`], or no delay, at work.
 pub(super) struct ConstantDelay {
     delay: Duration,
@@ -43,22 +39,28 @@ impl ConstantDelay {
     pub(super) fn new(delay: Duration) -> Self {
         Self { delay, plan: Plan::default() }
     }
+
+    pub(super) fn pace(delay: Duration) -> Pace {
+        Pace { gap: delay, longest: Some(delay) }
+    }
 }
 
 impl Reconnect for ConstantDelay {
     fn on_event(&mut self, _: Time, event: &ReconnectEvent) {
-        self.plan.on_event(*event);
+        self.plan.on_event(event);
     }
 
     fn next(&mut self, now: Time) -> Verdict {
-        self.plan.verdict(now, || self.delay)
+        self.plan.verdict(now, || Some(self.delay))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AttemptFailure, LossReason, Network, ServerChoice, reconnect::Ended, testing::bounds};
+    use crate::{
+        AttemptFailure, AttemptLimit, Bounds, LossReason, Network, ServerChoice, reconnect::Ended, testing::bounds,
+    };
 
     fn verdict(policy: &mut ConstantDelay, secs: u64) -> (u64, ServerChoice) {
         match policy.next(Time::from_secs(secs)) {
@@ -95,18 +97,18 @@ mod tests {
     #[test]
     fn promises_follow_from_the_delay() {
         let (delay, connect_timeout) = (Duration::from_secs(5), Duration::from_secs(10));
-        let promised = promises(delay, &bounds(), connect_timeout);
+        let promised = ConstantDelay::pace(delay).promises(&bounds(), connect_timeout);
         assert_eq!(promised.attempts, Some(AttemptLimit { count: 1, window: delay }));
         assert_eq!(promised.reconnects_within, Some(Duration::from_secs(10 + 5 + 1)));
 
         let three_servers = Bounds { servers: 3, ..bounds() };
-        let promised = promises(Duration::ZERO, &three_servers, connect_timeout);
+        let promised = ConstantDelay::pace(Duration::ZERO).promises(&three_servers, connect_timeout);
         assert_eq!(promised.attempts, None);
         assert_eq!(promised.reconnects_within, Some(Duration::from_secs(3 * 10 + 1)));
 
         let slow = Bounds { handshake_max: Duration::from_secs(11), ..bounds() };
-        assert_eq!(promises(delay, &slow, connect_timeout).reconnects_within, None);
+        assert_eq!(ConstantDelay::pace(delay).promises(&slow, connect_timeout).reconnects_within, None);
         let lossy = Bounds { loss_free: false, ..bounds() };
-        assert_eq!(promises(delay, &lossy, connect_timeout).reconnects_within, None);
+        assert_eq!(ConstantDelay::pace(delay).promises(&lossy, connect_timeout).reconnects_within, None);
     }
 }
