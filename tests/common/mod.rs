@@ -4,10 +4,12 @@
 // Each test program uses its own part of this.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod kept;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, LossReason, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, Time,
+    Frames, HeartbeatSpec, LossReason, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, Time,
     heartbeat::{FirstBeat, Fixed, LateReply},
     preset::{self, Preset},
     reconnect::FixedDelay,
@@ -72,6 +74,7 @@ pub fn strategy(name: &str, heartbeat: HeartbeatSpec) -> StrategySpec {
         source: String::new(),
         assumptions: Vec::new(),
         connect_timeout: Span::secs(10),
+        frames: Frames::default(),
         heartbeat,
         reconnect: ReconnectSpec::Immediate,
         reconnect_rules: ReconnectRules::default(),
@@ -82,6 +85,11 @@ pub fn strategy(name: &str, heartbeat: HeartbeatSpec) -> StrategySpec {
 /// The presets that keep a connection, those that leave it on purpose apart.
 pub fn lasting_presets() -> impl Iterator<Item = &'static Preset> {
     preset::all().iter().filter(|preset| !matches!(preset.spec().heartbeat, HeartbeatSpec::LeaveWhenQuiet(_)))
+}
+
+/// The world with a preset's strategy, its reconnect policy included.
+pub fn world_of(preset: &Preset) -> WorldConfig {
+    WorldConfig { strategy: preset.spec(), ..world(HeartbeatSpec::None) }
 }
 
 /// The fixed heartbeat, first beat after an interval, late replies ignored.
