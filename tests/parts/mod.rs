@@ -46,6 +46,7 @@ fn cells(spec: &StrategySpec) -> [String; 6] {
             let mut take = |key: &str| parts.remove(key).as_ref().map(words).unwrap_or_default();
             let (schedule, judges) = (take("schedule"), take("judge"));
             let judges = if judges.is_empty() { "none".into() } else { judges };
+            parts.extend(strategy.get("frames").map(|frames| ("frames".into(), frames.clone())));
             (schedule, judges, words(&Value::Object(parts)))
         }
         machine => (words(machine), "its own".into(), String::new()),
