@@ -33,13 +33,6 @@ fn world_with(heartbeat: HeartbeatSpec, server: ServerSpec) -> WorldConfig {
     world
 }
 
-fn server_events(outcome: &Outcome) -> impl Iterator<Item = (Time, ServerEvent)> + '_ {
-    entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Server { event, .. } => Some((entry.at, event)),
-        _ => None,
-    })
-}
-
 /// When the server's policy closed sessions for silence.
 fn reaped(outcome: &Outcome) -> Vec<Time> {
     server_events(outcome).filter(|(_, event)| matches!(event, ServerEvent::Reaped { .. })).map(|(at, _)| at).collect()
