@@ -19,7 +19,7 @@ use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{Cost, FaultConfig, Login, Malformed, ServerFault},
     outcome::{Cause, DetectedBy, Detection},
-    trace::{DeviceEvent, GoodbyeReason, ServerEvent, What},
+    trace::{DeviceEvent, GoodbyeReason, ServerEvent},
 };
 use common::*;
 
