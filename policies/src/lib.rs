@@ -12,6 +12,7 @@
 //! What this crate is not: it knows nothing of simulation, and it performs no input or output.
 
 pub mod custom;
+mod frames;
 pub mod heartbeat;
 pub mod network;
 #[cfg(feature = "presets")]
@@ -30,6 +31,7 @@ pub mod unit;
 mod warning;
 
 pub use custom::{Custom, CustomHeartbeat, CustomReconnect, CustomServer};
+pub use frames::Frames;
 pub use heartbeat::{Action, AppState, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason};
 pub use network::{Network, NetworkKind};
 pub use promise::{AttemptLimit, Bounds, Promises, ServerPings};

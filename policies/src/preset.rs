@@ -1,8 +1,8 @@
 //! Strategies of real products, as TOML files compiled in.
 //!
 //! A preset says in its file where its numbers come from, and which of them are assumptions. All presets share one
-//! reconnect policy, [`ReconnectSpec`](crate::ReconnectSpec)'s default, unless their source names another: comparing
-//! them compares heartbeats. Those named `reconnect-...` share one heartbeat instead, that of `wechat-270`, which has the
+//! reconnect policy, [`ReconnectSpec`](crate::ReconnectSpec)'s default, unless their source names another, as those of
+//! most protocols do: comparing the others compares heartbeats. Those named `reconnect-...` share one heartbeat instead, that of `wechat-270`, which has the
 //! default reconnect policy: comparing them with it compares reconnect policies. Those that leave their connection on
 //! purpose have a reconnect policy of their own, since when to come back is what they are about. What this is not: a
 //! registry of users' own strategies, which is `registry`.
@@ -52,23 +52,90 @@ macro_rules! presets {
 }
 
 const PRESETS: &[Preset] = presets![
+    // Without a heartbeat of the application, and the yardstick.
     "none",
+    "tcp-retransmit-only",
+    "oracle",
+    // The kernel's keepalive.
     "linux-keepalive",
     "whatsapp-tcp-10s",
+    "tcp-keepalive-windows",
+    "tcp-user-timeout",
+    // Products as the source documents have them: fixed intervals.
     "netease-30-15",
     "qq-fixed-45",
+    "whatsapp-app-30",
+    "whatsapp-app-60",
     "weibo-120",
+    "four-minute-fixed",
     "wechat-270",
+    "line-200-420",
+    "error-accumulation-2",
+    "error-accumulation-5",
+    // The question of source document 004, which traffic spares a heartbeat, and its server.
     "idle-45-tx",
     "idle-45-rx",
     "idle-45-either",
     "idle-45-004",
-    "oracle",
-    "reconnect-no-jitter",
-    "reconnect-fixed-5s",
+    "last-recv-timer",
+    "server-idle-reaper",
+    "server-idle-reaper-heartbeats",
+    // What source documents add to a heartbeat.
+    "fg-bg-split-5m",
+    "fg-bg-split-10m",
+    "combined-tcp-app",
+    "server-directed-interval",
+    "piggyback-business-data",
+    // Connections left on purpose: polling and push services.
+    "whatsapp-285x5",
     "polling-90s",
     "polling-10m",
+    "line-polling",
     "whatsapp-gcm-wake",
+    "line-us-gcm-420",
+    // Messaging protocols.
+    "mqtt-keepalive",
+    "mqtt-starved",
+    "paho-java-ping",
+    "courier-paho-ping",
+    "mqttjs-ping",
+    "rabbitmq-amqp",
+    "rabbitmq-amqp-pre-3-7-11",
+    "stomp-heartbeat",
+    "nats-ping",
+    "kafka-session",
+    "smack-ping",
+    "discord-gateway",
+    // WebSocket stacks.
+    "phoenix-30",
+    "engineio-v4",
+    "engineio-v3",
+    "signalr-15-30",
+    "actioncable-3-6",
+    "python-websockets-20-20",
+    "azure-web-pubsub",
+    "gorilla",
+    "okhttp",
+    "centrifugo",
+    // Remote calls, shells, coordination.
+    "grpc-keepalive",
+    "grpc-too-many-pings",
+    "grpc-race",
+    "temporal-30-15",
+    "http2-ping-envoy",
+    "netty-idle-handler",
+    "ssh-server-alive",
+    "zookeeper-session",
+    // Transports' own schedules, as heartbeats of an application.
+    "quic-keepalive-20",
+    "quic-keepalive-30",
+    "sctp-heartbeat",
+    "bfd-async",
+    "ike-natt-keepalive",
+    "wireguard-persistent",
+    "ice-consent",
+    "sip-outbound",
+    // Failure detectors of the literature.
     "phi-accrual",
     "phi-accrual-akka",
     "phi-accrual-akka-remote",
@@ -77,6 +144,7 @@ const PRESETS: &[Preset] = presets![
     "bertier",
     "two-window",
     "jacobson-rfc6298",
+    // Intervals that are learnt: products.
     "mars-smart-heartbeat",
     "mars-alarm-never-fires",
     "wechat-smart-2013",
@@ -86,6 +154,16 @@ const PRESETS: &[Preset] = presets![
     "microg-mcs-aimd",
     "carson-adaptive-5",
     "thread783-halfrost",
+    "courier-adaptive",
+    // Intervals that are learnt: searches of the literature.
+    "linear-search",
+    "rahman-binary",
+    "rahman-exponential",
+    "rahman-composite",
+    "ms-test-connection",
+    // Reconnect policies, under the heartbeat of `wechat-270`.
+    "reconnect-no-jitter",
+    "reconnect-fixed-5s",
     "reconnect-immediate",
     "reconnect-linear",
     "reconnect-exp-none-jitter",

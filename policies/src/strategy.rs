@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bounds, HeartbeatSpec, PolicyRng, Promises, Reconnect, ReconnectRules, ReconnectSpec, ServerSpec, unit::Span,
+    Bounds, Frames, HeartbeatSpec, PolicyRng, Promises, Reconnect, ReconnectRules, ReconnectSpec, ServerSpec,
+    unit::Span,
 };
 
 /// What a client and its server do to keep a long-lived connection alive.
@@ -28,6 +29,9 @@ pub struct StrategySpec {
     /// use.
     #[serde(default = "connect_timeout")]
     pub connect_timeout: Span,
+    /// The sizes of its own frames. Default: those of the scenario.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub frames: Frames,
     /// The heartbeat policy.
     pub heartbeat: HeartbeatSpec,
     /// The reconnect policy. Default: `exponential` with its defaults.
@@ -45,8 +49,8 @@ fn connect_timeout() -> Span {
     Span::secs(10)
 }
 
-fn is_default(rules: &ReconnectRules) -> bool {
-    *rules == ReconnectRules::default()
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Whether `text` can be the name of a strategy, or of a policy of one's own.
@@ -84,6 +88,7 @@ impl StrategySpec {
                 "use 1 to 64 lower-case letters, digits and `-`, as in \"netease-30-15\"",
             ));
         }
+        problems.extend(self.frames.problems());
         problems.extend(self.heartbeat.problems());
         problems.extend(self.reconnect.problems());
         problems.extend(self.reconnect_rules.problems());

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use cardiogram_policies::{
-    AppState, AttemptFailure, Bounds, GiveUp, HeartbeatSpec, LossReason, Network, PolicyRng, Reconnect, ReconnectEvent,
-    ReconnectRules, ReconnectSpec, ServerChoice, ServerSpec, StrategySpec, Time, Verdict,
+    AppState, AttemptFailure, Bounds, Frames, GiveUp, HeartbeatSpec, LossReason, Network, PolicyRng, Reconnect,
+    ReconnectEvent, ReconnectRules, ReconnectSpec, ServerChoice, ServerSpec, StrategySpec, Time, Verdict,
     reconnect::{
         ActioncablePoll, CapAt, CircuitBreaker, CourierRetry, DelayFrom, Denied, Ended, Exponential, FixedDelay,
         FullPass, GiveUpAfter, Jitter, LimitBy, Linear, MarsLonglinkMonitor, NetworkChange, NetworkCheck, ProcessScale,
@@ -48,6 +48,7 @@ fn strategy(reconnect: ReconnectSpec, reconnect_rules: ReconnectRules) -> Strate
         source: String::new(),
         assumptions: Vec::new(),
         connect_timeout: Span::secs(10),
+        frames: Frames::default(),
         heartbeat: HeartbeatSpec::None,
         reconnect,
         reconnect_rules,

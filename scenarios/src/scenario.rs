@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, NetworkKind, Problem, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, unit::Span,
+    Frames, HeartbeatSpec, NetworkKind, Problem, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, unit::Span,
 };
 use cardiogram_sim::{
     WorldConfig,
@@ -189,6 +189,7 @@ fn bystander() -> StrategySpec {
         source: String::new(),
         assumptions: Vec::new(),
         connect_timeout: Span::secs(10),
+        frames: Frames::default(),
         heartbeat: HeartbeatSpec::None,
         reconnect: ReconnectSpec::Immediate,
         reconnect_rules: ReconnectRules::default(),

@@ -34,6 +34,7 @@ pub use self::radio::{RadioConfig, TailStage};
 pub use self::server::{Cost, Drain, Login, Overload, Pauses, ServerConfig, ServerFault, Undelivered};
 pub use self::wakeup::{Carries, WakeupConfig};
 pub use crate::distribution::{Distribution, Exponential, LogNormal, Normal, Part, Uniform};
+use crate::frame::Frame;
 
 /// Everything that decides a run, but the seed.
 #[derive(Clone, Debug, PartialEq)]
@@ -377,6 +378,16 @@ impl WorldConfig {
     /// are not repeated here.
     pub fn problems(&self) -> Vec<Problem> {
         crate::check::problems(self)
+    }
+
+    /// The sizes of frames: those of the scenario, but for what the strategy says of its own.
+    pub(crate) fn frames(&self) -> FrameSizes {
+        let (sizes, own) = (self.devices.frames, self.strategy.frames);
+        FrameSizes {
+            heartbeat: own.heartbeat.map_or(sizes.heartbeat, |size| size.max(Frame::MIN.heartbeat)),
+            reply: own.reply.map_or(sizes.reply, |size| size.max(Frame::MIN.reply)),
+            ..sizes
+        }
     }
 
     /// What the world guarantees on a healthy path: the base of every promise.

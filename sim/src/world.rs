@@ -215,7 +215,7 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
         let clients = Clients {
             start_within: config.devices.start_within.get(),
             traffic: config.traffic.clone(),
-            frames: config.devices.frames,
+            frames: config.frames(),
             wakeup: config.wakeup.clone(),
             push_service: networks.len(),
         };

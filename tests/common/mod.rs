@@ -9,7 +9,7 @@ pub mod kept;
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, LossReason, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, Time,
+    Frames, HeartbeatSpec, LossReason, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, Time,
     heartbeat::{FirstBeat, Fixed, LateReply},
     preset::{self, Preset},
     reconnect::FixedDelay,
@@ -74,6 +74,7 @@ pub fn strategy(name: &str, heartbeat: HeartbeatSpec) -> StrategySpec {
         source: String::new(),
         assumptions: Vec::new(),
         connect_timeout: Span::secs(10),
+        frames: Frames::default(),
         heartbeat,
         reconnect: ReconnectSpec::Immediate,
         reconnect_rules: ReconnectRules::default(),

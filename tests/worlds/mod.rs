@@ -6,7 +6,7 @@ mod life;
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec,
+    Frames, HeartbeatSpec, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec,
     heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, LeaveWhenQuiet, TcpKeepalive},
     reconnect::{DelayFrom, Exponential, FixedDelay, Jitter, Reset},
     server::{Busy, Directed, IdleReaper, OnMalformed, PingAfter, Pings, Redirected, RefreshedBy, Resume, Strikes},
@@ -411,6 +411,7 @@ fn strategy() -> impl Strategy<Value = StrategySpec> {
             source: String::new(),
             assumptions: Vec::new(),
             connect_timeout,
+            frames: Frames::default(),
             heartbeat,
             reconnect,
             reconnect_rules: ReconnectRules::default(),

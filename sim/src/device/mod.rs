@@ -145,7 +145,7 @@ impl DeviceGroup {
         let shared = Shared {
             seed,
             tcp: Arc::new(TcpConfig::preset(config.devices.tcp)),
-            frames: config.devices.frames,
+            frames: config.frames(),
             servers: config.server.count,
             balancer: schedule.balancer.clone(),
             connect_timeout: config.strategy.connect_timeout.get(),
