@@ -108,12 +108,14 @@ fn attempts_keep_their_limits_in_an_outage() {
     sweep("attempts_keep", |strategy, seed| {
         let phases = secs(60);
         let mut world = silent(strategy, phases);
-        world.duration = Duration::from_mins(80);
         let promises = strategy.promises(&world.bounds());
+        let Some(limit) = promises.attempts else { return Ok(false) };
+        let lasts = (4 * limit.window + secs(120)).min(Duration::from_mins(30));
+        world.duration = age(begin(phases)) + lasts + secs(120);
         // What refuses at once invites the most attempts.
-        world.faults = vec![FaultConfig::Crash(server_fault(begin(phases), Some(Duration::from_mins(30))))];
+        world.faults = vec![FaultConfig::Crash(server_fault(begin(phases), Some(lasts)))];
         kept::spends_no_more(&go_traced(&world, seed), DEVICES_EACH, &promises)?;
-        Ok(promises.attempts.is_some())
+        Ok(true)
     });
 }
 
@@ -125,7 +127,7 @@ fn breaks_for_good_are_noticed_as_soon_as_promised() {
         let begin = begin(within);
         for (name, fault) in breaks(begin, None) {
             let mut world = silent(strategy, within);
-            world.duration = begin.since(Time::ZERO) + within + secs(1);
+            world.duration = age(begin) + within + secs(1);
             world.faults = vec![fault];
             let outcome = go(&world, seed);
             let is_kept =
@@ -145,7 +147,7 @@ fn servers_close_who_is_silent_as_soon_as_promised() {
         let begin = begin(within);
         for (name, fault) in &breaks(begin, None)[..2] {
             let mut world = silent(strategy, within);
-            world.duration = begin.since(Time::ZERO) + within + secs(1);
+            world.duration = age(begin) + within + secs(1);
             world.faults = vec![fault.clone()];
             kept::reaps(&go_traced(&world, seed), begin, within).map_err(|error| format!("{name}: {error}"))?;
         }
@@ -181,7 +183,7 @@ fn after_an_outage_everyone_is_back_as_soon_as_promised() {
             for (name, fault) in breaks(begin, Some(lasts)) {
                 let mut world = silent(strategy, detects);
                 let healed = begin + lasts;
-                world.duration = healed.since(Time::ZERO) + within + secs(1);
+                world.duration = age(healed) + within + secs(1);
                 world.faults = vec![fault];
                 let outcome = go(&world, seed);
                 let is_kept = someone_was_struck(strategy, &outcome, begin)

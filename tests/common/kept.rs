@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use cardiogram_policies::{AttemptLimit, Promises, Time};
 use cardiogram_sim::{
     Outcome,
-    trace::{DeviceEvent, ServerEvent, What},
+    trace::{DeviceEvent, ServerEvent},
 };
 
-use super::{device_events, entries};
+use super::{device_events, server_events};
 
 /// The error tells what was broken and by what.
 pub type Kept = Result<(), String>;
@@ -81,11 +81,7 @@ fn heartbeats_are_few(outcome: &Outcome, device: u32, most: Option<u32>) -> Kept
 /// record.
 pub fn reaps(outcome: &Outcome, begin: Time, within: Duration) -> Kept {
     let mut open = BTreeMap::new();
-    let sessions = entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Server { event, .. } => Some((entry.at, event)),
-        _ => None,
-    });
-    for (at, event) in sessions.take_while(|(at, _)| *at <= begin + within) {
+    for (at, event) in server_events(outcome).take_while(|(at, _)| *at <= begin + within) {
         match event {
             ServerEvent::SessionOpened { device, outside, .. } if at <= begin => _ = open.insert((device, outside), at),
             ServerEvent::SessionClosed { device, outside, .. } => _ = open.remove(&(device, outside)),

@@ -179,6 +179,14 @@ pub fn device_events(outcome: &Outcome) -> impl Iterator<Item = (Time, u32, Devi
     })
 }
 
+/// What happened to servers, with the time.
+pub fn server_events(outcome: &Outcome) -> impl Iterator<Item = (Time, ServerEvent)> + '_ {
+    entries(outcome).iter().filter_map(|entry| match entry.what {
+        What::Server { event, .. } => Some((entry.at, event)),
+        _ => None,
+    })
+}
+
 /// What happened to mappings, with the time.
 pub fn nat_events(outcome: &Outcome) -> impl Iterator<Item = (Time, NatEvent)> + '_ {
     entries(outcome).iter().filter_map(|entry| match entry.what {
@@ -223,11 +231,8 @@ pub fn only_episode(outcome: &Outcome) -> (Time, Cause, Option<Detection>) {
 
 /// When servers closed sessions.
 pub fn sessions_closed(outcome: &Outcome) -> Vec<Time> {
-    let closed = entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Server { event: ServerEvent::SessionClosed { .. }, .. } => Some(entry.at),
-        _ => None,
-    });
-    closed.collect()
+    let closed = server_events(outcome).filter(|(_, event)| matches!(event, ServerEvent::SessionClosed { .. }));
+    closed.map(|(at, _)| at).collect()
 }
 
 /// A detection by RST.
