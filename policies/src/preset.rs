@@ -231,7 +231,7 @@ mod tests {
         }
     }
 
-    /// But for the one of which a capture shows nothing but NetEase's interval.
+    /// But for the one of which a capture shows nothing but `NetEase`'s interval.
     #[test]
     fn no_preset_repeats_another() {
         let mut strategies: Vec<StrategySpec> = Vec::new();
