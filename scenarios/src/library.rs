@@ -35,6 +35,9 @@ static SCENARIOS: &[(&str, &str)] = &[
     ("foreground-background", include_str!("../library/foreground-background.toml")),
     ("doze", include_str!("../library/doze.toml")),
     ("commute", include_str!("../library/commute.toml")),
+    ("learning", include_str!("../library/learning.toml")),
+    ("protocols", include_str!("../library/protocols.toml")),
+    ("detectors", include_str!("../library/detectors.toml")),
 ];
 
 /// Their names.
