@@ -86,8 +86,8 @@ fn a_strategy_compared_with_itself_differs_by_nothing() {
         let again = everything(&go_traced(&random_world(renamed), 1));
         assert!(again == *alone, "{} is not itself", preset.name);
     }
-    // And the comparison can tell: presets differ. These do not, in a world whose devices have no states and whose messages
-    // keep Linux's keepalive of two hours as quiet as none.
+    // And the comparison can tell: presets differ. These do not, in a world whose devices have no states, whose messages
+    // keep Linux's keepalive of two hours as quiet as none, and in which no attempt takes long.
     let mut alike: BTreeMap<&String, Vec<&str>> = BTreeMap::new();
     // Those that compare reconnect policies differ only where their rules matter, which is not in every world.
     let is_about_heartbeats = |preset: &preset::Preset| !preset.name.starts_with("reconnect-");
