@@ -9,12 +9,13 @@ use std::{
 
 use cardiogram::{policies::preset, prelude::*, scenarios::load};
 use cardiogram_policies::{
-    NetworkKind,
+    Network, NetworkKind,
     unit::{Delay, Span},
 };
 use cardiogram_sim::config::{
     DevicesConfig, Distribution, LifeConfig, LinkConfig, NatConfig, ServerConfig, TrafficConfig, WorldConfig,
 };
+use rand_chacha::rand_core::SeedableRng;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const HALF_AN_HOUR: Duration = Duration::from_secs(1_800);
@@ -36,6 +37,7 @@ fn main() {
     memory();
     silent_crowd();
     storm();
+    policy_steps();
 }
 
 /// Devices with a heartbeat every 270 s on healthy links whose delay is no shorter than a tick of 10 ms.
@@ -165,6 +167,55 @@ fn storm() {
 }
 
 /// The most memory this process has had.
+/// What a step of each heartbeat policy costs: an event, or a question.
+fn policy_steps() {
+    let mut costs: Vec<(Duration, &str)> =
+        preset::all().iter().filter_map(|preset| Some((policy_step(&preset.spec())?, preset.name))).collect();
+    costs.sort_unstable();
+    let (median, slowest) = (costs[costs.len() / 2], costs[costs.len() - 1]);
+    println!(
+        "a step of a heartbeat policy: median {:.0} ns, slowest {:.0} ns ({}), of {} presets that beat",
+        median.0.as_nanos(),
+        slowest.0.as_nanos(),
+        slowest.1,
+        costs.len(),
+    );
+}
+
+/// The mean over many beats, each with its bytes, its reply and the questions that follow; `None`: it sends none.
+#[expect(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
+fn policy_step(strategy: &StrategySpec) -> Option<Duration> {
+    const STEPS: u32 = 200_000;
+    let bounds = world(1, DAY).bounds();
+    let rng = Box::new(rand_chacha::ChaCha8Rng::seed_from_u64(1));
+    let mut policy = strategy.heartbeat.build(&bounds, rng);
+    let connected = Event::Connected { network: Network::cellular(0), server: 0 };
+    let (mut now, mut beats, mut steps) = (Time::ZERO, 0_u32, 0);
+    policy.on_event(now, &connected);
+    let start = Instant::now();
+    while steps < STEPS {
+        steps += 1;
+        match policy.poll(now) {
+            Some(Action::SendHeartbeat { id }) => {
+                policy.on_event(now, &Event::BytesWritten);
+                policy.on_event(now, &Event::HeartbeatReply { id, rtt: Duration::from_millis(70) });
+                (beats, steps) = (beats + 1, steps + 2);
+            }
+            Some(Action::OpenProbe) => policy.on_event(now, &Event::ProbeConnected),
+            Some(Action::SendProbe { id }) => {
+                policy.on_event(now, &Event::ProbeReply { id, rtt: Duration::from_millis(70) });
+            }
+            Some(Action::GiveUp(_)) => policy.on_event(now, &connected),
+            Some(_) => {}
+            None => {
+                steps += 1;
+                now = policy.deadline()?.max(now);
+            }
+        }
+    }
+    (beats > STEPS / 100).then(|| start.elapsed() / steps)
+}
+
 fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -322,6 +322,25 @@ fn strategies_are_listed_by_what_they_are_for() {
 }
 
 #[test]
+fn an_unwise_strategy_can_be_used_and_is_warned_of_where_it_is_unwise() {
+    let place = Place::new();
+    place.write("herd.toml", "name = \"herd\"\nheartbeat = \"none\"\nreconnect.exponential = { jitter = \"none\" }\n");
+    let checked = place.cardiogram("check herd.toml");
+    assert_snapshot!(checked.err, @r#"
+    warning: clients that lose their connections together come back together: no jitter
+     --> herd.toml:3:36
+      |
+    3 | reconnect.exponential = { jitter = "none" }
+      |                                    ^^^^^^
+      |
+      = help: use jitter = "full"
+    "#);
+    assert_eq!((checked.code, checked.out.as_str()), (Some(0), "herd.toml: strategy herd, good\n"));
+    assert_eq!(place.cardiogram("--quiet check herd.toml").err, "");
+    assert!(place.cardiogram("show herd.toml").good().contains("# What is unwise about it"));
+}
+
+#[test]
 fn a_strategy_is_shown_in_full() {
     let place = Place::new();
     place.write(
@@ -353,9 +372,12 @@ fn a_strategy_is_shown_in_full() {
     base = "1s"
     factor = 2.0
     cap = "2m"
+    cap_at = "before-jitter"
     jitter = "full"
+    first_exact = false
     delay_from = "failure"
     reset = "connected"
+    after_loss = "0s"
 
     # How it works
     #
@@ -400,9 +422,12 @@ fn a_strategy_is_shown_in_full() {
     base = "1s"
     factor = 2.0
     cap = "2m"
+    cap_at = "before-jitter"
     jitter = "full"
+    first_exact = false
     delay_from = "failure"
     reset = "connected"
+    after_loss = "0s"
 
     # How it works
     #
@@ -443,9 +468,12 @@ fn a_strategy_is_shown_in_full() {
     base = "1s"
     factor = 2.0
     cap = "2m"
+    cap_at = "before-jitter"
     jitter = "full"
+    first_exact = false
     delay_from = "failure"
     reset = "connected"
+    after_loss = "0s"
 
     [server.idle-reaper]
     idle = "10m"

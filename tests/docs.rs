@@ -1,11 +1,12 @@
 //! The documentation against the program: columns, keys, names, examples, links. Whether a sentence is true is not
 //! checked here, only that nothing is missing, gone or broken.
 
+mod parts;
 mod place;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use cardiogram::{policies::preset, scenarios::library};
+use cardiogram::scenarios::library;
 use cardiogram_scenarios::network::{networks, servers};
 use place::Place;
 use serde_json::Value;
@@ -64,25 +65,53 @@ fn words_of(schema: &Value, words: &mut BTreeSet<String>) {
     }
 }
 
-#[test]
-fn the_page_of_file_formats_has_every_key_and_every_name() {
-    let page = page("docs/scenarios.md");
+/// Those of `words` that a page does not have.
+fn missing<'a>(page: &str, words: &'a BTreeSet<String>) -> Vec<&'a String> {
     let there: BTreeSet<&str> = page.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c))).collect();
+    words.iter().filter(|word| !there.contains(word.as_str())).collect()
+}
+
+/// The keys and named values of what the command line prints as a JSON Schema.
+fn schema(what: &str) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
-    for what in ["scenario", "strategy"] {
-        words_of(
-            &serde_json::from_str(&Place::new().cardiogram(&format!("schema {what}")).good()).unwrap(),
-            &mut words,
-        );
-    }
+    let text = Place::new().cardiogram(&format!("schema {what}")).good();
+    words_of(&serde_json::from_str(&text).unwrap(), &mut words);
+    words
+}
+
+#[test]
+fn the_page_of_scenario_files_has_every_key_and_every_name() {
+    let mut words = schema("scenario");
     assert!(words.contains("burst_loss") && words.contains("drop-silent"), "{words:?}");
     words.extend(library::names().map(Into::into));
-    words.extend(preset::all().iter().map(|preset| preset.name.into()));
     let presets = networks();
     let names = presets.link.keys().chain(presets.radio.keys()).chain(presets.nat.keys()).chain(servers().keys());
     words.extend(names.cloned());
-    let missing: Vec<&String> = words.iter().filter(|word| !there.contains(word.as_str())).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(missing(&page("docs/scenarios.md"), &words), Vec::<&String>::new());
+}
+
+#[test]
+fn the_page_of_strategy_files_has_every_key_and_every_named_value() {
+    let words = schema("strategy");
+    assert!(words.contains("first_beat") && words.contains("random-phase"), "{words:?}");
+    assert_eq!(missing(&page("docs/strategies.md"), &words), Vec::<&String>::new());
+}
+
+/// The table is made from the presets themselves. After a change to them, write it anew with
+/// `CARDIOGRAM_DOCS=write cargo test --test docs`.
+#[test]
+fn the_table_of_presets_and_their_parts_is_current() {
+    const PAGE: &str = "docs/policies.md";
+    let page = page(PAGE);
+    let (before, rest) = page.split_once("<!-- presets: made by tests/docs.rs -->\n").expect("the table's begin");
+    let (table, after) = rest.split_once("<!-- end of presets -->").expect("the table's end");
+    let made = parts::tables();
+    if std::env::var("CARDIOGRAM_DOCS").is_ok_and(|it| it == "write") {
+        let text = format!("{before}<!-- presets: made by tests/docs.rs -->\n{made}<!-- end of presets -->{after}");
+        fs::write(root().join(PAGE), text).unwrap();
+    } else {
+        assert!(table == made, "{PAGE} is not current: CARDIOGRAM_DOCS=write cargo test --test docs");
+    }
 }
 
 #[test]
@@ -97,7 +126,7 @@ fn the_table_of_scenarios_is_the_library_in_its_order() {
 fn every_example_is_valid() {
     const REST: &str = "name = \"part\"\nstrategies = [\"none\"]\nduration = \"6h\"\ncore = \"backbone\"\n";
     let place = Place::new();
-    for name in ["README.md", "docs/scenarios.md"] {
+    for name in ["README.md", "docs/scenarios.md", "docs/strategies.md", "docs/policies.md"] {
         let page = page(name);
         let examples = page.split("\n```toml\n").skip(1).map(|rest| rest.split("\n```").next().unwrap_or(rest));
         for example in examples {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use cardiogram_policies::{
-    AttemptLimit, HeartbeatSpec, ServerSpec, Time,
+    HeartbeatSpec, ServerSpec, Time,
     unit::{Fraction, Span},
 };
 use cardiogram_sim::{
@@ -114,8 +114,7 @@ proptest! {
     fn policies_that_promise_no_false_alarm_raise_none(world in worlds::world(), seed: u64) {
         let world = calm(WorldConfig { faults: Vec::new(), ..world });
         prop_assume!(world.strategy.promises(&world.bounds()).no_false_alarm);
-        let alarms = go(&world, seed).false_alarms;
-        prop_assert!(alarms.is_empty(), "{:?}", alarms);
+        kept::raises_no_alarm(&go(&world, seed)).map_err(TestCaseError::fail)?;
     }
 
     /// Promise: a permanent break is noticed within a time.
@@ -138,12 +137,7 @@ proptest! {
         world.duration = Duration::from_hours(4);
         let promised = world.strategy.promises(&world.bounds()).detects_within;
         prop_assume!(promised.is_some());
-        let outcome = go(&world, seed);
-        for episode in outcome.episodes.iter().filter(|episode| episode.begin <= begin) {
-            let over = episode.detection.map(|detection| detection.at).or(episode.end);
-            let noticed = over.map(|over| over.since(episode.begin));
-            prop_assert!(noticed <= promised && noticed.is_some(), "{:?}, promised {:?}", episode, promised);
-        }
+        kept::notices(&go(&world, seed), begin, promised.expect("assumed")).map_err(TestCaseError::fail)?;
     }
 
     /// Promise: so many heartbeats an hour, so many connection attempts in a window.
@@ -153,33 +147,7 @@ proptest! {
         let world = WorldConfig { duration: Duration::from_hours(2), wakeup: None, ..world };
         let outcome = go_traced(&world, seed);
         let promises = world.strategy.promises(&world.bounds());
-        for device in 0..world.devices.count {
-            let times = |wanted: fn(&DeviceEvent) -> bool| -> Vec<Time> {
-                device_events(&outcome)
-                    .filter(|(_, of, event)| *of == device && wanted(event))
-                    .map(|(at, ..)| at)
-                    .collect()
-            };
-            if let Some(AttemptLimit { count, window }) = promises.attempts {
-                let attempts = times(|event| matches!(event, DeviceEvent::AttemptStarted { .. }));
-                let most = count as usize;
-                let crowded = attempts.windows(most + 1).find(|times| times[most].since(times[0]) < window);
-                prop_assert!(crowded.is_none(), "{most} attempts in {window:?}, but {crowded:?}");
-            }
-            if let Some(most) = promises.heartbeats_per_hour {
-                // Within one connection: a new one begins its own grid.
-                let mut beats = Vec::new();
-                for (at, _, event) in device_events(&outcome).filter(|(_, of, _)| *of == device) {
-                    match event {
-                        DeviceEvent::Connected { .. } => beats.clear(),
-                        DeviceEvent::HeartbeatSent { .. } => beats.push(at),
-                        _ => {}
-                    }
-                    let in_the_last_hour = beats.iter().filter(|beat| at.since(**beat) < Duration::from_hours(1)).count();
-                    prop_assert!(in_the_last_hour <= most as usize);
-                }
-            }
-        }
+        kept::spends_no_more(&outcome, world.devices.count, &promises).map_err(TestCaseError::fail)?;
     }
 
     /// Promise: once everything is well for good, there is a session within a time.
@@ -233,11 +201,7 @@ proptest! {
         let promises = world.strategy.promises(&world.bounds());
         prop_assume!(promises.no_false_alarm && promises.reconnects_within.is_some());
         let within = promises.reconnects_within.expect("assumed");
-        let outcome = go(&world, seed);
-        for episode in outcome.episodes.iter().filter(|episode| episode.begin <= healed) {
-            let back = episode.end.map(|end| end.since(healed));
-            prop_assert!(back.is_some_and(|back| back <= within), "{:?}, promised {:?}", episode, within);
-        }
+        kept::is_back(&go(&world, seed), healed, within).map_err(TestCaseError::fail)?;
     }
 }
 

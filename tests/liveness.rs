@@ -5,25 +5,14 @@ mod common;
 
 use std::time::Duration;
 
-use cardiogram_policies::{
-    HeartbeatSpec, Time,
-    heartbeat::TcpKeepalive,
-    preset::{self, Preset},
-    unit::Span,
-};
+use cardiogram_policies::{HeartbeatSpec, Time, heartbeat::TcpKeepalive, preset, unit::Span};
 use cardiogram_scenarios::load;
 use cardiogram_sim::{
-    WorldConfig,
     config::{FaultConfig, TrafficConfig},
     outcome::{Cause, EpisodeOutcome},
     trace::What,
 };
 use common::*;
-
-/// The world with a preset's strategy, its reconnect policy included.
-fn world_of(preset: &Preset) -> WorldConfig {
-    WorldConfig { strategy: preset.spec(), ..world(HeartbeatSpec::None) }
-}
 
 /// The kernel of a hung server goes on to answer keepalive probes, for ever.
 #[test]

@@ -38,13 +38,6 @@ fn sent(outcome: &Outcome) -> impl Iterator<Item = (Time, &Packet)> {
     })
 }
 
-fn server_events(outcome: &Outcome) -> impl Iterator<Item = (Time, ServerEvent)> {
-    entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Server { event, .. } => Some((entry.at, event)),
-        _ => None,
-    })
-}
-
 fn times(outcome: &Outcome, wanted: fn(&DeviceEvent) -> bool) -> Vec<Time> {
     device_events(outcome).filter(|(.., event)| wanted(event)).map(|(at, ..)| at).collect()
 }

@@ -19,7 +19,7 @@ use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{Cost, FaultConfig, Login, Malformed, ServerFault},
     outcome::{Cause, DetectedBy, Detection},
-    trace::{DeviceEvent, GoodbyeReason, ServerEvent, What},
+    trace::{DeviceEvent, GoodbyeReason, ServerEvent},
 };
 use common::*;
 
@@ -31,13 +31,6 @@ fn world_with(heartbeat: HeartbeatSpec, server: ServerSpec) -> WorldConfig {
     let mut world = one_session(heartbeat);
     world.strategy.server = server;
     world
-}
-
-fn server_events(outcome: &Outcome) -> impl Iterator<Item = (Time, ServerEvent)> + '_ {
-    entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Server { event, .. } => Some((entry.at, event)),
-        _ => None,
-    })
 }
 
 /// When the server's policy closed sessions for silence.

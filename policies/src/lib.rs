@@ -28,6 +28,7 @@ pub mod strategy;
 mod testing;
 mod time;
 pub mod unit;
+mod warning;
 
 pub use custom::{Custom, CustomHeartbeat, CustomReconnect, CustomServer};
 pub use frames::Frames;

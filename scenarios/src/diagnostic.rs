@@ -39,13 +39,22 @@ impl Invalid {
 
     /// The message for a terminal, with colours or without; several lines, no line break at the end.
     pub fn render(&self, colours: bool) -> String {
+        self.render_as(&Level::ERROR, colours)
+    }
+
+    /// The same for findings that keep nobody from using the file.
+    pub fn render_as_warnings(&self, colours: bool) -> String {
+        self.render_as(&Level::WARNING, colours)
+    }
+
+    fn render_as(&self, level: &Level<'_>, colours: bool) -> String {
         let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
-        let shown: Vec<String> = self.diagnostics.iter().map(|it| renderer.render(&[self.group(it)])).collect();
+        let shown: Vec<String> = self.diagnostics.iter().map(|it| renderer.render(&[self.group(level, it)])).collect();
         shown.join("\n\n")
     }
 
-    fn group<'a>(&'a self, diagnostic: &'a Diagnostic) -> Group<'a> {
-        let title = Level::ERROR.primary_title(&diagnostic.message);
+    fn group<'a>(&'a self, level: &Level<'a>, diagnostic: &'a Diagnostic) -> Group<'a> {
+        let title = level.clone().primary_title(&diagnostic.message);
         let snippet = Snippet::source(&self.text).path(&self.name);
         let group = match &diagnostic.span {
             Some(span) => title.element(snippet.annotation(AnnotationKind::Primary.span(span.clone()))),

@@ -166,6 +166,14 @@ pub fn parse_strategy(name: &str, text: &str, registry: &Registry) -> Result<Str
         .map_err(|found| Invalid::new(name, text, or_hint(found, hint)))
 }
 
+/// What is unwise about a strategy that can be used, at its places in the file; `name` is what messages call it. `None`:
+/// nothing is.
+pub fn warnings(name: &str, strategy: &Loaded<StrategySpec>) -> Option<Invalid> {
+    let place = |warning| document::place(&strategy.text, warning);
+    let found: Vec<Diagnostic> = strategy.value.warnings().into_iter().map(place).collect();
+    (!found.is_empty()).then(|| Invalid::new(name, &strategy.text, found))
+}
+
 /// The text of a strategy's file, with every value spelled out, defaults too.
 pub fn strategy_text(spec: &StrategySpec) -> String {
     toml::to_string_pretty(spec).expect("what can be read from TOML can be written as TOML")

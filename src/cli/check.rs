@@ -11,7 +11,7 @@ use cardiogram_scenarios::{
     plan::{Contest, EngineChoice, Plan, Shard},
 };
 
-use super::Failure;
+use super::{Failure, warn};
 
 /// Check scenario and strategy files; exit code 2 if one cannot be used
 #[derive(clap::Args)]
@@ -24,7 +24,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let mut all_good = true;
     for file in &args.files {
-        match check(file, registry) {
+        match check(file, registry, quiet) {
             Ok(what) if quiet => drop(what),
             Ok(what) => writeln!(out, "{}: {what}", file.display())?,
             Err(failure) => {
@@ -37,9 +37,12 @@ pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn W
 }
 
 /// What the file is, if it can be used.
-fn check(file: &Path, registry: &Registry) -> Result<String, Failure> {
+fn check(file: &Path, registry: &Registry, quiet: bool) -> Result<String, Failure> {
     if load::is_strategy(&load::read(file)?) {
         let strategy = load::strategy_file(file, registry)?;
+        if !quiet {
+            warn(&file.display().to_string(), &strategy);
+        }
         return Ok(format!("strategy {}, good", strategy.value.name));
     }
     let scenario = load::scenario_file(file)?;

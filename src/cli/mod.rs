@@ -18,9 +18,9 @@ use std::{
     process::ExitCode,
 };
 
-use cardiogram_policies::Registry;
+use cardiogram_policies::{Registry, StrategySpec};
 use cardiogram_scenarios::{
-    load::LoadError,
+    load::{self, LoadError, Loaded},
     merge::MergeError,
     plan::{EngineChoice, PlanError},
     runner::RunnerError,
@@ -200,6 +200,13 @@ impl From<EngineArg> for EngineChoice {
 fn print_error(message: impl fmt::Display) {
     let label = if colours() { "\x1b[1m\x1b[91merror\x1b[0m" } else { "error" };
     print_line(&format!("{label}: {message}"));
+}
+
+/// Prints what is unwise about a strategy that can be used.
+fn warn(name: &str, strategy: &Loaded<StrategySpec>) {
+    if let Some(warnings) = load::warnings(name, strategy) {
+        print_line(&warnings.render_as_warnings(colours()));
+    }
 }
 
 /// Prints to the standard error. Where that fails there is nobody left to tell.

@@ -17,7 +17,7 @@ use cardiogram_scenarios::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{EngineArg, Failure, print_line, report};
+use super::{EngineArg, Failure, print_line, report, warn};
 
 /// Compare strategies in scenarios; write runs.csv, episodes.csv, manifest.json and report/
 #[derive(clap::Args)]
@@ -53,7 +53,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let plan = Plan::new(
-        contests(args, registry)?,
+        contests(args, registry, quiet)?,
         args.first_seed,
         args.seeds,
         args.engine.into(),
@@ -88,9 +88,12 @@ pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn W
 }
 
 /// The scenarios with their strategies, as the arguments name them.
-fn contests(args: &Args, registry: &Registry) -> Result<Vec<Contest>, Failure> {
+fn contests(args: &Args, registry: &Registry, quiet: bool) -> Result<Vec<Contest>, Failure> {
     let asked =
         args.strategies.iter().map(|name| load::strategy(name, None, registry)).collect::<Result<Vec<_>, _>>()?;
+    // What is unwise about a preset is the product's, and known.
+    let own = args.strategies.iter().zip(&asked).filter(|(_, strategy)| !quiet && strategy.folder.is_some());
+    own.for_each(|(name, strategy)| warn(name, strategy));
     let names: Vec<&str> = if args.scenarios.is_empty() {
         library::names().collect()
     } else {

@@ -4,6 +4,8 @@
 // Each test program uses its own part of this.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod kept;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
@@ -98,6 +100,11 @@ pub fn sound_presets() -> impl Iterator<Item = &'static Preset> {
     lasting_presets().filter(|preset| !PITFALLS.contains(&preset.name))
 }
 
+/// The world with a preset's strategy, its reconnect policy included.
+pub fn world_of(preset: &Preset) -> WorldConfig {
+    WorldConfig { strategy: preset.spec(), ..world(HeartbeatSpec::None) }
+}
+
 /// The fixed heartbeat, first beat after an interval, late replies ignored.
 pub fn fixed(interval: Duration, timeout: Duration, misses: u32) -> HeartbeatSpec {
     HeartbeatSpec::Fixed(Fixed {
@@ -185,6 +192,14 @@ pub fn device_events(outcome: &Outcome) -> impl Iterator<Item = (Time, u32, Devi
     })
 }
 
+/// What happened to servers, with the time.
+pub fn server_events(outcome: &Outcome) -> impl Iterator<Item = (Time, ServerEvent)> + '_ {
+    entries(outcome).iter().filter_map(|entry| match entry.what {
+        What::Server { event, .. } => Some((entry.at, event)),
+        _ => None,
+    })
+}
+
 /// What happened to mappings, with the time.
 pub fn nat_events(outcome: &Outcome) -> impl Iterator<Item = (Time, NatEvent)> + '_ {
     entries(outcome).iter().filter_map(|entry| match entry.what {
@@ -229,11 +244,8 @@ pub fn only_episode(outcome: &Outcome) -> (Time, Cause, Option<Detection>) {
 
 /// When servers closed sessions.
 pub fn sessions_closed(outcome: &Outcome) -> Vec<Time> {
-    let closed = entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Server { event: ServerEvent::SessionClosed { .. }, .. } => Some(entry.at),
-        _ => None,
-    });
-    closed.collect()
+    let closed = server_events(outcome).filter(|(_, event)| matches!(event, ServerEvent::SessionClosed { .. }));
+    closed.map(|(at, _)| at).collect()
 }
 
 /// A detection by RST.

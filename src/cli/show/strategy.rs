@@ -25,6 +25,15 @@ pub(super) fn in_full(spec: &StrategySpec, scenario: &Scenario) -> String {
         comment(&mut text, &format!("{part}: {words}"));
     }
 
+    let warnings = spec.warnings();
+    if !warnings.is_empty() {
+        text.push_str("\n# What is unwise about it\n");
+        for warning in warnings {
+            text.push_str("#\n");
+            comment(&mut text, &format!("{}: {}; {}.", warning.path, warning.message, warning.help));
+        }
+    }
+
     let bounds = scenario.world(spec).bounds();
     writeln!(text, "\n# What it promises in the scenario `{}`", scenario.name).expect("strings take everything");
     text.push_str("#\n");

@@ -134,6 +134,9 @@ impl Composed {
         if self.search.is_some() {
             return "heartbeats that learn their interval";
         }
+        if self.judge.freshness.is_some() {
+            return "failure detectors of the literature";
+        }
         match self.schedule {
             ScheduleSpec::PeerSends if self.keepalive.is_some() => "the kernel's keepalive",
             ScheduleSpec::PeerSends if self.leave.is_some() => "no lasting connection: polling and push services",

@@ -157,10 +157,11 @@ impl Cases<'_> {
             // What feeds it has left before the break, or answers what did.
             (Feed::Replies, _) | (Feed::Pings, None) => Some(rtt + limit),
             (Feed::Any, None) => self.bounds.silent_app.then_some(rtt + limit),
-            // Cut towards the server alone, the server goes on pinging until it misses an answer, and then says goodbye.
+            // Cut towards the server alone, the server goes on pinging until it misses an answer. Its goodbye may wait behind
+            // a ping that nobody acknowledges, so that the watchdog has to find out from the last ping on.
             (Feed::Any | Feed::Pings, Some(pings)) => {
                 let timeout = pings.timeout.filter(|_| judge.fed_by == Feed::Pings || self.bounds.silent_app)?;
-                Some(rtt + limit.max(pings.interval + timeout + rtt))
+                Some(rtt + pings.interval + timeout + limit)
             }
         }
     }

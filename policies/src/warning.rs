@@ -1,0 +1,219 @@
+//! What a strategy may be but is seldom wise to be: real products ship each of these, so none is an error. Contradictions,
+//! which keep a strategy from being used, are found where the parameters are.
+
+use crate::{
+    HeartbeatSpec, Problem, ReconnectSpec, StrategySpec,
+    heartbeat::{Anchor, Composed, Judges, ScheduleSpec},
+    reconnect::{CapAt, Exponential, Jitter, Then},
+    server::RefreshedBy,
+    unit::format_duration,
+};
+
+impl StrategySpec {
+    /// What is unwise about the strategy, each with the path to the key that should change; it can run all the same.
+    pub fn warnings(&self) -> Vec<Problem> {
+        let waits = [self.herd(), self.collapsed_jitter(), self.drawn_once(), self.end()];
+        let sides = [self.starved_server(), self.hasty_reaper(), self.blind_heartbeat()];
+        waits.into_iter().chain(sides).flatten().collect()
+    }
+
+    /// Clients that were disconnected together come back together (policies.md, invariant 18).
+    fn herd(&self) -> Option<Problem> {
+        let (path, help) = match &self.reconnect {
+            ReconnectSpec::Immediate => ("reconnect", "use reconnect.exponential, whose jitter spreads them"),
+            ReconnectSpec::FixedDelay(_) => {
+                ("reconnect.fixed-delay", "use reconnect.steps with one wait and a jitter, as in jitter = \"full\"")
+            }
+            ReconnectSpec::Linear(spec) if spec.jitter == Jitter::None => {
+                ("reconnect.linear.jitter", "use jitter = \"full\"")
+            }
+            ReconnectSpec::Exponential(spec) if spec.jitter == Jitter::None && spec.scale.is_none() => {
+                ("reconnect.exponential.jitter", "use jitter = \"full\"")
+            }
+            ReconnectSpec::OnCall(spec) if spec.jitter == Jitter::None && spec.scale.is_none() => {
+                ("reconnect.on-call.jitter", "use jitter = \"full\"")
+            }
+            ReconnectSpec::Steps(spec) if spec.jitter == Jitter::None && spec.scale.is_none() => {
+                ("reconnect.steps.jitter", "use jitter = \"full\"")
+            }
+            _ => return None,
+        };
+        Some(Problem::new(path, "clients that lose their connections together come back together: no jitter", help))
+    }
+
+    fn exponential(&self) -> Option<&Exponential> {
+        match &self.reconnect {
+            ReconnectSpec::Exponential(spec) | ReconnectSpec::OnCall(spec) => Some(spec),
+            _ => None,
+        }
+    }
+
+    /// Jitter that is gone at the cap (Socket.IO from the fifth attempt on, half of Kafka's waits).
+    fn collapsed_jitter(&self) -> Option<Problem> {
+        let spec = self.exponential().filter(|spec| spec.jitter != Jitter::None)?;
+        let below = matches!(spec.jitter, Jitter::Full | Jitter::Equal | Jitter::Below(_) | Jitter::Decorrelated);
+        let collapses = match spec.cap_at {
+            CapAt::BeforeJitter => false,
+            CapAt::AfterJitter => spec.jitter != Jitter::Decorrelated,
+            CapAt::Both => !below,
+        };
+        collapses.then(|| {
+            let message = "waits that have grown to the cap are the cap exactly: their jitter is gone";
+            Problem::new(self.under_waits("cap_at"), message, "use cap_at = \"before-jitter\"")
+        })
+    }
+
+    /// One draw for the life of a process keeps clients apart, and in the same order for ever (reconnecting-websocket,
+    /// Smack).
+    fn drawn_once(&self) -> Option<Problem> {
+        let (scale, jitter, table) = match &self.reconnect {
+            ReconnectSpec::Steps(spec) => (spec.scale, spec.jitter, "reconnect.steps"),
+            ReconnectSpec::Exponential(spec) => (spec.scale, spec.jitter, "reconnect.exponential"),
+            ReconnectSpec::OnCall(spec) => (spec.scale, spec.jitter, "reconnect.on-call"),
+            _ => return None,
+        };
+        (scale.is_some() && jitter == Jitter::None).then(|| {
+            let message = "each process draws its waits once: the same clients meet at every retry";
+            Problem::new(format!("{table}.scale"), message, "add a jitter, which is drawn for every attempt")
+        })
+    }
+
+    /// A client that gives up stays away (`SignalR` after 42 s of waiting; policies.md, invariant 24).
+    fn end(&self) -> Option<Problem> {
+        let path = match &self.reconnect {
+            ReconnectSpec::Steps(spec) if spec.then == Then::GiveUp => "reconnect.steps.then",
+            _ if self.reconnect_rules.give_up.is_some() => "reconnect_rules.give_up",
+            _ => return None,
+        };
+        let message = "an outage that outlasts the attempts disconnects the client for good";
+        Some(Problem::new(
+            path,
+            message,
+            "go on trying, at long intervals, unless somebody else brings the client back",
+        ))
+    }
+
+    /// Beats that receptions put off, and a server that counts what it receives: traffic in one direction starves the other
+    /// (MQTT.js issue 1861; policies.md, invariant 10).
+    fn starved_server(&self) -> Option<Problem> {
+        let reaper = self.server.idle_reaper.as_ref().filter(|reaper| reaper.refreshed_by != RefreshedBy::Any)?;
+        let anchor = match &self.heartbeat {
+            HeartbeatSpec::Idle(spec) => spec.anchor,
+            HeartbeatSpec::Composed(spec) => match &spec.schedule {
+                ScheduleSpec::Idle(spec) => spec.anchor,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        matches!(anchor, Anchor::Rx | Anchor::Either).then(|| {
+            let message = format!(
+                "what the client receives puts its heartbeats off, and the server closes it after {} without any",
+                reaper.idle
+            );
+            Problem::new(self.anchor_path(), message, "use anchor = \"tx\"")
+        })
+    }
+
+    fn anchor_path(&self) -> &'static str {
+        if matches!(self.heartbeat, HeartbeatSpec::Idle(_)) {
+            "heartbeat.idle.anchor"
+        } else {
+            "heartbeat.composed.schedule.idle.anchor"
+        }
+    }
+
+    /// A reaper that one late heartbeat sets off (advice: 1.5 to 3 intervals; policies.md, invariants 1 and 15).
+    fn hasty_reaper(&self) -> Option<Problem> {
+        let interval = self.heartbeat.announced_interval()?;
+        let reaper = self.server.idle_reaper.as_ref()?;
+        let limit = reaper.limit(Some(interval));
+        (limit > interval && limit < interval * 3 / 2 && self.server.directed.is_none()).then(|| {
+            let (limit, interval) = (format_duration(limit), format_duration(interval));
+            let message =
+                format!("a heartbeat every {interval} that is a little late finds its session closed after {limit}");
+            Problem::new("server.idle-reaper.idle", message, "use one and a half to three times the interval")
+        })
+    }
+
+    /// Heartbeats that nobody answers, and nobody who looks whether anything arrives (NAT-T; policies.md, invariant 11).
+    fn blind_heartbeat(&self) -> Option<Problem> {
+        let HeartbeatSpec::Composed(spec) = &self.heartbeat else { return None };
+        let Composed { answered: false, keepalive: None, .. } = **spec else { return None };
+        (spec.judge == Judges::default()).then(|| {
+            let message = "heartbeats that nobody answers keep a connection alive and never find it dead";
+            Problem::new(
+                "heartbeat.composed.judge",
+                message,
+                "add judge.silence if the server sends anything regularly",
+            )
+        })
+    }
+
+    fn under_waits(&self, key: &str) -> String {
+        let table = if matches!(self.reconnect, ReconnectSpec::OnCall(_)) { "on-call" } else { "exponential" };
+        format!("reconnect.{table}.{key}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preset;
+
+    fn paths(text: &str) -> Vec<String> {
+        let spec: StrategySpec =
+            toml::from_str(&format!("name = \"a\"\n{text}")).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(spec.problems(), Vec::new(), "{text}");
+        spec.warnings().into_iter().map(|warning| warning.path).collect()
+    }
+
+    #[test]
+    fn what_products_ship_against_the_rules_is_warned_of_at_its_key() {
+        let none = "heartbeat = \"none\"\n";
+        let cases = [
+            (format!("{none}reconnect = \"immediate\""), "reconnect"),
+            (format!("{none}reconnect.fixed-delay = {{ delay = \"5s\" }}"), "reconnect.fixed-delay"),
+            (format!("{none}reconnect.linear = {{}}"), "reconnect.linear.jitter"),
+            (format!("{none}reconnect.exponential = {{ jitter = \"none\" }}"), "reconnect.exponential.jitter"),
+            (format!("{none}reconnect.exponential = {{ cap_at = \"after-jitter\" }}"), "reconnect.exponential.cap_at"),
+            (
+                format!("{none}reconnect.steps = {{ waits = [\"1s\"], scale = {{ least = 0.5, most = 1.0 }} }}"),
+                "reconnect.steps.scale",
+            ),
+            (
+                format!("{none}reconnect.steps = {{ waits = [\"1s\"], jitter = \"full\", then = \"give-up\" }}"),
+                "reconnect.steps.then",
+            ),
+            (
+                "heartbeat.idle = { threshold = \"1m\", anchor = \"rx\" }\n\
+                 server.idle-reaper = { idle = \"2m\", refreshed_by = \"received\" }"
+                    .to_owned(),
+                "heartbeat.idle.anchor",
+            ),
+            (
+                "heartbeat.fixed = { interval = \"60s\", timeout = \"10s\" }\nserver.idle-reaper = { idle = \"70s\" }"
+                    .to_owned(),
+                "server.idle-reaper.idle",
+            ),
+            (
+                "heartbeat.composed = { schedule.grid = { interval = \"20s\" }, answered = false }".to_owned(),
+                "heartbeat.composed.judge",
+            ),
+        ];
+        for (text, path) in cases {
+            assert_eq!(paths(&text), [path], "{text}");
+        }
+        assert_eq!(paths("heartbeat.fixed = { interval = \"30s\", timeout = \"15s\" }"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn products_with_known_weaknesses_load_with_a_warning_and_the_defaults_without() {
+        let warned = |name: &str| !preset::find(name).expect("a preset").spec().warnings().is_empty();
+        for name in ["reconnect-socketio", "reconnect-signalr", "reconnect-phoenix", "reconnect-rws-pladaria"] {
+            assert!(warned(name), "{name}");
+        }
+        for name in ["wechat-270", "reconnect-grpc", "reconnect-exp-full-jitter", "mars-smart-heartbeat"] {
+            assert!(!warned(name), "{name}");
+        }
+    }
+}
