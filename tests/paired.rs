@@ -97,7 +97,7 @@ fn a_strategy_compared_with_itself_differs_by_nothing() {
     let twins: BTreeSet<Vec<&str>> = alike.into_values().filter(|names| names.len() > 1).collect();
     let expected = [
         vec!["netease-30-15", "whatsapp-app-30", "fg-bg-split-5m", "fg-bg-split-10m"],
-        vec!["none", "linux-keepalive"],
+        vec!["none", "tcp-retransmit-only", "linux-keepalive"],
     ];
     assert_eq!(twins, BTreeSet::from(expected));
 }
