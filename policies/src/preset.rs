@@ -473,7 +473,8 @@ mod tests {
             let search = parts.search.expect("a search");
             assert_eq!((search.rule, search.on), (rule, on), "{name}");
             let [min, max, step] = limits.map(minutes);
-            assert_eq!((search.min, search.max, search.step.unwrap_or_else(|| minutes(1))), (min, max, step), "{name}");
+            let granularity = minutes(1);
+            assert_eq!((search.min, search.max, search.step.unwrap_or(granularity)), (min, max, step), "{name}");
         }
         let HeartbeatSpec::Composed(courier) = find("courier-adaptive").unwrap().spec().heartbeat else {
             unreachable!()
