@@ -29,7 +29,7 @@ const LARGEST: u16 = 16_384;
 
 impl Frames {
     /// Contradictions between its parameters.
-    pub(crate) fn problems(&self) -> Vec<Problem> {
+    pub(crate) fn problems(self) -> Vec<Problem> {
         [("heartbeat", self.heartbeat), ("reply", self.reply)]
             .into_iter()
             .filter_map(|(name, size)| Some((name, size.filter(|size| !(1..=LARGEST).contains(size))?)))

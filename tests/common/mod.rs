@@ -84,7 +84,20 @@ pub fn strategy(name: &str, heartbeat: HeartbeatSpec) -> StrategySpec {
 
 /// The presets that keep a connection, those that leave it on purpose apart.
 pub fn lasting_presets() -> impl Iterator<Item = &'static Preset> {
-    preset::all().iter().filter(|preset| !matches!(preset.spec().heartbeat, HeartbeatSpec::LeaveWhenQuiet(_)))
+    preset::all().iter().filter(|preset| match preset.spec().heartbeat {
+        HeartbeatSpec::LeaveWhenQuiet(_) => false,
+        HeartbeatSpec::Composed(parts) => parts.leave.is_none(),
+        _ => true,
+    })
+}
+
+/// The presets that show how a product or its server ends connections with which nothing is wrong.
+pub const PITFALLS: [&str; 4] =
+    ["server-idle-reaper-heartbeats", "mqtt-starved", "rabbitmq-amqp-pre-3-7-11", "grpc-too-many-pings"];
+
+/// The lasting presets under which a connection lasts as long as nothing is wrong with it.
+pub fn sound_presets() -> impl Iterator<Item = &'static Preset> {
+    lasting_presets().filter(|preset| !PITFALLS.contains(&preset.name))
 }
 
 /// The world with a preset's strategy, its reconnect policy included.
