@@ -5,19 +5,24 @@
 //! there is nothing to do yet and sets the next. So a frame costs one look-up, a look only what is due, and idle time
 //! nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+};
 
 use super::SessionId;
 use crate::Time;
 
 pub(super) struct Watch<S> {
     sessions: BTreeMap<SessionId, (S, Option<Time>)>,
-    looks: BTreeSet<(Time, SessionId)>,
+    /// All looks that were ever set and have not come. One that a session does not know any more is nothing; the first of
+    /// all is always one that a session knows. A heap, which does not allocate while the sessions stay the same.
+    looks: BinaryHeap<Reverse<(Time, SessionId)>>,
 }
 
 impl<S> Default for Watch<S> {
     fn default() -> Self {
-        Self { sessions: BTreeMap::new(), looks: BTreeSet::new() }
+        Self { sessions: BTreeMap::new(), looks: BinaryHeap::new() }
     }
 }
 
@@ -26,13 +31,13 @@ impl<S> Watch<S> {
     pub(super) fn open(&mut self, session: SessionId, state: S, at: Time) {
         self.close(session);
         self.sessions.insert(session, (state, Some(at)));
-        self.looks.insert((at, session));
+        self.looks.push(Reverse((at, session)));
     }
 
     /// A session is gone, or the policy is done with it.
     pub(super) fn close(&mut self, session: SessionId) {
-        if let Some((_, Some(look))) = self.sessions.remove(&session) {
-            self.looks.remove(&(look, session));
+        if self.sessions.remove(&session).is_some() {
+            self.prune();
         }
     }
 
@@ -46,24 +51,32 @@ impl<S> Watch<S> {
         if look.is_some_and(|look| look <= at) {
             return;
         }
-        if let Some(later) = look.replace(at) {
-            self.looks.remove(&(later, session));
-        }
-        self.looks.insert((at, session));
+        *look = Some(at);
+        self.looks.push(Reverse((at, session)));
     }
 
     /// Takes the first look that is due; the session has none then until it is set anew.
     pub(super) fn pop(&mut self, now: Time) -> Option<(SessionId, &mut S)> {
-        let (_, session) = self.looks.first().copied().filter(|(at, _)| *at <= now)?;
-        self.looks.pop_first();
-        let (state, look) = self.sessions.get_mut(&session).expect("who is looked at has a session");
-        *look = None;
-        Some((session, state))
+        let &Reverse((_, session)) = self.looks.peek().filter(|Reverse((at, _))| *at <= now)?;
+        self.looks.pop();
+        self.sessions.get_mut(&session).expect("who is looked at has a session").1 = None;
+        self.prune();
+        self.get(session).map(|state| (session, state))
+    }
+
+    /// Drops the first looks of all while no session knows them.
+    fn prune(&mut self) {
+        while let Some(&Reverse((at, session))) = self.looks.peek() {
+            if self.sessions.get(&session).is_some_and(|(_, look)| *look == Some(at)) {
+                return;
+            }
+            self.looks.pop();
+        }
     }
 
     /// When a look is due next.
     pub(super) fn next(&self) -> Option<Time> {
-        self.looks.first().map(|(at, _)| *at)
+        self.looks.peek().map(|Reverse((at, _))| *at)
     }
 }
 
