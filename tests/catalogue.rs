@@ -381,7 +381,7 @@ fn after_a_mass_reconnect_beats_stay_together_unless_the_first_one_is_spread() {
         for (_, at) in beats(&go_traced(&world, 1)) {
             in_second[age(at).as_secs() as usize] += 1;
         }
-        // Before the crash and an hour's end later, in a second each.
+        // The most in one second, before the crash and long after it.
         let most = |range: std::ops::Range<usize>| in_second[range].iter().copied().max().unwrap_or(0);
         (most(120..600), most(3_000..3_600))
     };
