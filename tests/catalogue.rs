@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 use cardiogram_policies::{
     GiveUp, HeartbeatSpec, ReconnectSpec, Registry, ServerSpec, Time,
     heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, LeaveWhenQuiet},
+    preset,
     reconnect::{Exponential, FixedDelay, ProcessScale},
     server::{IdleReaper, PingAfter, Pings, RefreshedBy, Strikes},
     unit::{Delay, Span},
@@ -314,6 +315,37 @@ fn a_candidate_is_tried_on_three_probe_connections_at_most() {
     assert_eq!(outcome.totals.sessions, 1);
 }
 
+/// 8: a cut at any phase is noticed between the catalogue's bounds, give or take a round trip that was under way.
+#[test]
+fn cuts_are_noticed_within_the_bounds_of_the_catalogue() {
+    let bounds = [
+        ("netease-30-15", 15, 45),
+        ("phoenix-30", 30, 60),
+        ("engineio-v4", 20, 45),
+        ("signalr-15-30", 15, 30),
+        ("nats-ping", 240, 360),
+        ("ssh-server-alive", 45, 60),
+        ("rabbitmq-amqp", 30, 60),
+        // From the last answer: 2 h, and nine probes 75 s apart.
+        ("linux-keepalive", 7_875 - 7_200, 7_875),
+    ];
+    for (name, soonest, latest) in bounds {
+        let mut world = world_of(preset::find(name).expect("a preset"));
+        let begin = Time::from_secs(3 * latest);
+        world.devices.count = 20;
+        world.devices.start_within = Delay::millis(2_000 * latest);
+        world.nat[0].established = constant(Duration::from_hours(24));
+        world.duration = secs(5 * latest);
+        world.faults = vec![cut(begin, None)];
+        let outcome = go(&world, 1);
+        let after: Vec<Duration> =
+            outcome.episodes.iter().filter_map(|it| Some(it.detection?.at.since(it.begin))).collect();
+        assert_eq!(after.len(), 20, "{name}: {:?}", outcome.episodes);
+        let is_within = after.iter().all(|after| *after + RTT >= secs(soonest) && *after <= secs(latest) + RTT);
+        assert!(is_within, "{name}, {soonest} s to {latest} s: {after:?}");
+    }
+}
+
 /// 11: beats that nobody answers (NAT-T, `SignalR`) keep the mapping and notice nothing; the same beats, answered and
 /// waited for, do both.
 #[test]
@@ -349,7 +381,7 @@ fn after_a_mass_reconnect_beats_stay_together_unless_the_first_one_is_spread() {
         for (_, at) in beats(&go_traced(&world, 1)) {
             in_second[age(at).as_secs() as usize] += 1;
         }
-        // Before the crash and an hour's end later, in a second each.
+        // The most in one second, before the crash and long after it.
         let most = |range: std::ops::Range<usize>| in_second[range].iter().copied().max().unwrap_or(0);
         (most(120..600), most(3_000..3_600))
     };
