@@ -25,7 +25,7 @@ pub(crate) enum Bound {
         /// The smallest of the strategies that noticed breaks, so that the bound holds for each of them.
         availability: f64,
     },
-    /// A FIN or RST, or its own system, told a device of the break before any probe had to.
+    /// A FIN or RST, the server's word, or its own system told a device of the break before any probe had to.
     Announced,
     /// The NAT forgot sessions that had been idle: when it breaks depends on when the policy last sent.
     CausedBySilence,
@@ -36,7 +36,7 @@ pub(crate) enum Bound {
 impl Bound {
     /// Decides from what broke sessions, what noticed it, and the availabilities of the strategies that did notice.
     pub(crate) fn decide(causes: &[Label], detected_by: &[Label], availabilities: &[f64]) -> Self {
-        if detected_by.iter().any(|by| matches!(by.as_str(), "fin" | "reset" | "aborted")) {
+        if detected_by.iter().any(|by| matches!(by.as_str(), "fin" | "reset" | "aborted" | "too-many-pings")) {
             Self::Announced
         } else if causes.iter().any(|cause| matches!(cause.as_str(), "nat-expiry" | "nat-evicted")) {
             Self::CausedBySilence
