@@ -5,7 +5,12 @@ mod common;
 
 use std::time::Duration;
 
-use cardiogram_policies::{HeartbeatSpec, Time, heartbeat::TcpKeepalive, preset, unit::Span};
+use cardiogram_policies::{
+    HeartbeatSpec, Time,
+    heartbeat::{TcpKeepalive, WhenDead},
+    preset,
+    unit::Span,
+};
 use cardiogram_scenarios::load;
 use cardiogram_sim::{
     config::{FaultConfig, TrafficConfig},
@@ -96,6 +101,12 @@ fn in_deaf_server_only_the_application_is_noticed_to_be_deaf() {
             HeartbeatSpec::Oracle(spec) => {
                 let fixed = spec.fixed(&world.bounds());
                 Some(fixed.interval.get() + fixed.timeout.get())
+            }
+            HeartbeatSpec::Composed(spec) => {
+                // A race gives the old connection as long again.
+                let tries = if spec.when_dead == WhenDead::Race { 2 } else { 1 };
+                let timeout = spec.judge.reply.as_ref().map(|reply| reply.timeout.longest().get() * tries);
+                strategy.heartbeat.announced_interval().zip(timeout).map(|(interval, timeout)| interval + timeout)
             }
             _ => None,
         };

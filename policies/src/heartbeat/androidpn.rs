@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Action, Event, Heartbeat,
     activity::{Activity, UntilTold},
-    line::{Line, Task},
+    line::{self, Driver, Line},
     notebook::Notebook,
     spec::{Machine, per_hour},
 };
@@ -301,6 +301,28 @@ impl HeartManager {
     }
 }
 
+impl Driver for HeartManager {
+    fn line(&mut self) -> &mut Option<Line> {
+        &mut self.line
+    }
+
+    fn take_unsaved(&mut self) -> bool {
+        std::mem::take(&mut self.unsaved)
+    }
+
+    fn on_overdue(&mut self, _: Time) {
+        if self.failure()
+            && let Some(line) = &mut self.line
+        {
+            line.doom();
+        }
+    }
+
+    fn on_due(&mut self, now: Time) -> Option<Action> {
+        self.beat(now)
+    }
+}
+
 impl Heartbeat for HeartManager {
     fn on_event(&mut self, now: Time, event: &Event) {
         match (event, &mut self.line) {
@@ -324,23 +346,7 @@ impl Heartbeat for HeartManager {
     }
 
     fn poll(&mut self, now: Time) -> Option<Action> {
-        if std::mem::take(&mut self.unsaved) {
-            return Some(Action::Remember);
-        }
-        match self.line.as_mut()?.task(now)? {
-            Task::Overdue => {
-                if self.failure() {
-                    self.line.as_mut()?.doom();
-                }
-                self.poll(now)
-            }
-            Task::Say(action) => Some(action),
-            Task::End(reason) => {
-                self.line = None;
-                Some(Action::GiveUp(reason))
-            }
-            Task::Beat => self.beat(now),
-        }
+        line::drive(self, now)
     }
 
     fn deadline(&self) -> Option<Time> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Action, Event, Heartbeat, When,
     activity::{Activity, UntilTold},
-    line::{Line, Task},
+    line::{self, Driver, Line},
     notebook::Notebook,
     spec::{Machine, per_hour},
 };
@@ -227,6 +227,30 @@ impl Carson {
     }
 }
 
+impl Driver for Carson {
+    fn line(&mut self) -> &mut Option<Line> {
+        &mut self.line
+    }
+
+    fn take_unsaved(&mut self) -> bool {
+        std::mem::take(&mut self.unsaved)
+    }
+
+    fn on_overdue(&mut self, now: Time) {
+        self.misses = self.misses.saturating_add(1);
+        let is_over = self.spec.reconnect_each_failure || self.misses >= self.spec.failures;
+        if let Some(line) = self.line.as_mut().filter(|_| is_over) {
+            line.doom();
+        }
+        self.failure();
+        self.set_timer(now);
+    }
+
+    fn on_due(&mut self, now: Time) -> Option<Action> {
+        self.beat(now)
+    }
+}
+
 impl Heartbeat for Carson {
     fn on_event(&mut self, now: Time, event: &Event) {
         match (event, &mut self.line) {
@@ -247,27 +271,7 @@ impl Heartbeat for Carson {
     }
 
     fn poll(&mut self, now: Time) -> Option<Action> {
-        if std::mem::take(&mut self.unsaved) {
-            return Some(Action::Remember);
-        }
-        let line = self.line.as_mut()?;
-        match line.task(now)? {
-            Task::Overdue => {
-                self.misses = self.misses.saturating_add(1);
-                if self.spec.reconnect_each_failure || self.misses >= self.spec.failures {
-                    line.doom();
-                }
-                self.failure();
-                self.set_timer(now);
-                self.poll(now)
-            }
-            Task::Say(action) => Some(action),
-            Task::End(reason) => {
-                self.line = None;
-                Some(Action::GiveUp(reason))
-            }
-            Task::Beat => self.beat(now),
-        }
+        line::drive(self, now)
     }
 
     fn deadline(&self) -> Option<Time> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, AppState, Event, Heartbeat,
-    line::{Line, Task},
+    line::{self, Driver, Line},
     spec::{Machine, per_hour},
 };
 use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
@@ -157,6 +157,23 @@ impl Chromium {
     }
 }
 
+impl Driver for Chromium {
+    fn line(&mut self) -> &mut Option<Line> {
+        &mut self.line
+    }
+
+    fn on_overdue(&mut self, _: Time) {
+        self.line.iter_mut().for_each(Line::doom);
+    }
+
+    fn on_due(&mut self, now: Time) -> Option<Action> {
+        // The next one is an interval after the answer: there is none without it.
+        let patience = self.spec.ack_timeout.get();
+        let interval = self.interval.max(patience);
+        Some(self.line.as_mut()?.send(now, Some(patience), interval))
+    }
+}
+
 impl Heartbeat for Chromium {
     fn on_event(&mut self, now: Time, event: &Event) {
         match (event, &mut self.line) {
@@ -173,23 +190,7 @@ impl Heartbeat for Chromium {
     }
 
     fn poll(&mut self, now: Time) -> Option<Action> {
-        let line = self.line.as_mut()?;
-        match line.task(now)? {
-            Task::Overdue => {
-                line.doom();
-                self.poll(now)
-            }
-            Task::Say(action) => Some(action),
-            Task::End(reason) => {
-                self.line = None;
-                Some(Action::GiveUp(reason))
-            }
-            // The next one is an interval after the answer: there is none without it.
-            Task::Beat => {
-                let patience = self.spec.ack_timeout.get();
-                Some(line.send(now, Some(patience), self.interval.max(patience)))
-            }
-        }
+        line::drive(self, now)
     }
 
     fn deadline(&self) -> Option<Time> {

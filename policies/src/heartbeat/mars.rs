@@ -17,7 +17,7 @@ use super::{
     Action, Event, Heartbeat,
     activity::{Activity, UntilTold},
     ladder::Ladder,
-    line::{Line, Task},
+    line::{self, Driver, Line},
     notebook::Notebook,
     spec::{Machine, per_hour},
 };
@@ -448,6 +448,26 @@ impl Mars {
     }
 }
 
+impl Driver for Mars {
+    fn line(&mut self) -> &mut Option<Line> {
+        &mut self.line
+    }
+
+    fn take_unsaved(&mut self) -> bool {
+        std::mem::take(&mut self.unsaved)
+    }
+
+    fn on_overdue(&mut self, now: Time) {
+        self.line.iter_mut().for_each(Line::doom);
+        self.failure(now, true);
+        self.disconnected();
+    }
+
+    fn on_due(&mut self, now: Time) -> Option<Action> {
+        self.beat(now)
+    }
+}
+
 impl Heartbeat for Mars {
     fn on_event(&mut self, now: Time, event: &Event) {
         match (event, &mut self.line) {
@@ -477,24 +497,7 @@ impl Heartbeat for Mars {
     }
 
     fn poll(&mut self, now: Time) -> Option<Action> {
-        if std::mem::take(&mut self.unsaved) {
-            return Some(Action::Remember);
-        }
-        let line = self.line.as_mut()?;
-        match line.task(now)? {
-            Task::Overdue => {
-                line.doom();
-                self.failure(now, true);
-                self.disconnected();
-                self.poll(now)
-            }
-            Task::Say(action) => Some(action),
-            Task::End(reason) => {
-                self.line = None;
-                Some(Action::GiveUp(reason))
-            }
-            Task::Beat => self.beat(now),
-        }
+        line::drive(self, now)
     }
 
     fn deadline(&self) -> Option<Time> {

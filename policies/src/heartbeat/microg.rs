@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, Event, Heartbeat, LossReason,
-    line::{Line, Task},
+    line::{self, Driver, Line},
     notebook::Notebook,
     spec::{Machine, per_hour},
 };
@@ -182,6 +182,26 @@ impl Microg {
     }
 }
 
+impl Driver for Microg {
+    fn line(&mut self) -> &mut Option<Line> {
+        &mut self.line
+    }
+
+    fn take_unsaved(&mut self) -> bool {
+        std::mem::take(&mut self.unsaved)
+    }
+
+    fn on_overdue(&mut self, _: Time) {
+        self.line.iter_mut().for_each(Line::doom);
+        self.learn(self.spec.shrink);
+    }
+
+    fn on_due(&mut self, now: Time) -> Option<Action> {
+        let interval = self.interval();
+        Some(self.line.as_mut()?.send(now, Some(self.spec.ack_timeout.get()), interval))
+    }
+}
+
 impl Heartbeat for Microg {
     fn on_event(&mut self, now: Time, event: &Event) {
         match (event, &mut self.line) {
@@ -208,24 +228,7 @@ impl Heartbeat for Microg {
     }
 
     fn poll(&mut self, now: Time) -> Option<Action> {
-        if std::mem::take(&mut self.unsaved) {
-            return Some(Action::Remember);
-        }
-        let interval = self.interval();
-        let line = self.line.as_mut()?;
-        match line.task(now)? {
-            Task::Overdue => {
-                line.doom();
-                self.learn(self.spec.shrink);
-                self.poll(now)
-            }
-            Task::Say(action) => Some(action),
-            Task::End(reason) => {
-                self.line = None;
-                Some(Action::GiveUp(reason))
-            }
-            Task::Beat => Some(line.send(now, Some(self.spec.ack_timeout.get()), interval)),
-        }
+        line::drive(self, now)
     }
 
     fn deadline(&self) -> Option<Time> {

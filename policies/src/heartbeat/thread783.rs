@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, Event, Heartbeat,
-    line::{Line, Task},
+    line::{self, Driver, Line},
     notebook::Notebook,
     spec::{Machine, per_hour},
 };
@@ -172,6 +172,26 @@ impl LinearWithDrop {
     }
 }
 
+impl Driver for LinearWithDrop {
+    fn line(&mut self) -> &mut Option<Line> {
+        &mut self.line
+    }
+
+    fn take_unsaved(&mut self) -> bool {
+        std::mem::take(&mut self.unsaved)
+    }
+
+    fn on_overdue(&mut self, _: Time) {
+        self.line.iter_mut().for_each(Line::doom);
+        self.failure();
+    }
+
+    fn on_due(&mut self, now: Time) -> Option<Action> {
+        let (timeout, interval) = (self.spec.timeout.get(), self.notebook.page(&self.network).interval.get());
+        Some(self.line.as_mut()?.send(now, Some(timeout), interval))
+    }
+}
+
 impl Heartbeat for LinearWithDrop {
     fn on_event(&mut self, now: Time, event: &Event) {
         match (event, &mut self.line) {
@@ -191,26 +211,7 @@ impl Heartbeat for LinearWithDrop {
     }
 
     fn poll(&mut self, now: Time) -> Option<Action> {
-        if std::mem::take(&mut self.unsaved) {
-            return Some(Action::Remember);
-        }
-        let line = self.line.as_mut()?;
-        match line.task(now)? {
-            Task::Overdue => {
-                line.doom();
-                self.failure();
-                self.poll(now)
-            }
-            Task::Say(action) => Some(action),
-            Task::End(reason) => {
-                self.line = None;
-                Some(Action::GiveUp(reason))
-            }
-            Task::Beat => {
-                let (timeout, interval) = (self.spec.timeout.get(), self.notebook.page(&self.network).interval.get());
-                Some(self.line.as_mut()?.send(now, Some(timeout), interval))
-            }
-        }
+        line::drive(self, now)
     }
 
     fn deadline(&self) -> Option<Time> {

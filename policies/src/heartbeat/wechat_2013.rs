@@ -9,7 +9,7 @@ use super::{
     Action, AppState, Event, Heartbeat,
     activity::{Activity, UntilTold},
     ladder::Ladder,
-    line::{Line, Task},
+    line::{self, Driver, Line},
     notebook::Notebook,
     spec::Machine,
 };
@@ -343,6 +343,25 @@ impl Wechat2013 {
     }
 }
 
+impl Driver for Wechat2013 {
+    fn line(&mut self) -> &mut Option<Line> {
+        &mut self.line
+    }
+
+    fn take_unsaved(&mut self) -> bool {
+        std::mem::take(&mut self.unsaved)
+    }
+
+    fn on_overdue(&mut self, now: Time) {
+        self.line.iter_mut().for_each(Line::doom);
+        self.failure(now);
+    }
+
+    fn on_due(&mut self, now: Time) -> Option<Action> {
+        self.beat(now)
+    }
+}
+
 impl Heartbeat for Wechat2013 {
     fn on_event(&mut self, now: Time, event: &Event) {
         match (event, &mut self.line) {
@@ -368,23 +387,7 @@ impl Heartbeat for Wechat2013 {
     }
 
     fn poll(&mut self, now: Time) -> Option<Action> {
-        if std::mem::take(&mut self.unsaved) {
-            return Some(Action::Remember);
-        }
-        let line = self.line.as_mut()?;
-        match line.task(now)? {
-            Task::Overdue => {
-                line.doom();
-                self.failure(now);
-                self.poll(now)
-            }
-            Task::Say(action) => Some(action),
-            Task::End(reason) => {
-                self.line = None;
-                Some(Action::GiveUp(reason))
-            }
-            Task::Beat => self.beat(now),
-        }
+        line::drive(self, now)
     }
 
     fn deadline(&self) -> Option<Time> {

@@ -42,7 +42,7 @@ impl Patience {
     }
 
     /// No beat is given up sooner.
-    pub(in crate::heartbeat) fn shortest(&self) -> Duration {
+    pub fn shortest(&self) -> Duration {
         match self {
             Self::Fixed(timeout) => timeout.get(),
             Self::Estimated(rto) => rto.floor.min(rto.first).get(),
@@ -50,7 +50,7 @@ impl Patience {
     }
 
     /// No beat is waited for longer.
-    pub(in crate::heartbeat) fn longest(&self) -> Span {
+    pub fn longest(&self) -> Span {
         match self {
             Self::Fixed(timeout) => *timeout,
             Self::Estimated(rto) => rto.cap,
