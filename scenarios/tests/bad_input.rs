@@ -249,7 +249,7 @@ ctu.when.every = "1h""#), @r#"
     7 | ctu.when.every = "1h"
       | ^^^
       |
-      = help: did you mean `cut`? possible here are: `cut`, `nat-flush`, `nat-timeout`, `switch`, `lease-expiry`, `kill`, `stall`, `crash`, `vanish`, `restart`, `loss-burst`, `delay-spike`, `flapping`, `handover`, `duplication`, `reordering`, `rate-limit`, `overload`, `pause`, `drain`
+      = help: did you mean `cut`? possible here are: `cut`, `nat-flush`, `nat-timeout`, `switch`, `lease-expiry`, `kill`, `malformed`, `stall`, `crash`, `vanish`, `restart`, `loss-burst`, `delay-spike`, `flapping`, `handover`, `duplication`, `reordering`, `rate-limit`, `overload`, `pause`, `drain`
     "#);
 }
 
@@ -525,7 +525,7 @@ error: unknown name `fixd`
 2 | heartbeat = "fixd"
   |             ^^^^^^
   |
-  = help: did you mean `fixed`? possible here are: `none`, `fixed`, `idle`, `tcp-keepalive`, `oracle`, `leave-when-quiet`, `composed`, `custom`
+  = help: did you mean `fixed`? possible here are: `none`, `fixed`, `idle`, `tcp-keepalive`, `oracle`, `leave-when-quiet`, `mars-smart-heartbeat`, `wechat-smart-2013`, `androidpn`, `chromium-gcm`, `microg-mcs-aimd`, `carson-adaptive-5`, `thread783`, `composed`, `custom`
 "#);
 }
 
@@ -867,7 +867,7 @@ fn a_network_has_an_access_link_of_its_own_and_no_core() {
     8 | core = "backbone"
       | ^^^^
       |
-      = help: the keys here are: `access`, `radio`, `nat`
+      = help: the keys here are: `kind`, `access`, `radio`, `nat`
     "#);
 }
 
