@@ -93,6 +93,9 @@ impl StrategySpec {
         problems.extend(self.reconnect.problems());
         problems.extend(self.reconnect_rules.problems());
         problems.extend(self.server.problems());
+        if let (HeartbeatSpec::Composed(parts), Some(pings)) = (&self.heartbeat, &self.server.pings) {
+            problems.extend(parts.impatience(pings.interval.get()));
+        }
         problems.extend(self.heartbeat.announced_interval().and_then(|interval| self.server.impatience(interval)));
         problems
     }
@@ -379,6 +382,11 @@ mod tests {
     #[test]
     fn contradictions_point_at_the_key_to_change() {
         let cases = [
+            (
+                "heartbeat.composed = { schedule = \"peer-sends\", judge.silence = { limit = \"25s\", fed_by = \"pings\" } }\n\
+                 server.pings = { interval = \"25s\" }",
+                "heartbeat.composed.judge.silence.limit",
+            ),
             (r#"heartbeat.fixed = { interval = "30s", timeout = "31s" }"#, "heartbeat.fixed.timeout"),
             (r#"heartbeat.fixed = { interval = "30s", timeout = "15s", misses = 0 }"#, "heartbeat.fixed.misses"),
             (r#"heartbeat.fixed = { interval = "30s", timeout = "15s", misses = 1001 }"#, "heartbeat.fixed.misses"),

@@ -117,6 +117,22 @@ impl Composed {
         }
     }
 
+    /// A watchdog that the server's pings feed, and a server that pings no more often than the watchdog bites: healthy
+    /// connections die for ever (policies.md, invariant 15; aspnetcore issue 44197).
+    pub(crate) fn impatience(&self, pings: Duration) -> Option<Problem> {
+        let silence = self.judge.silence.as_ref().filter(|silence| !silence.while_awaiting)?;
+        let has_replies = self.answered && !matches!(self.schedule, ScheduleSpec::PeerSends);
+        let only_pings = silence.fed_by == Feed::Pings || silence.fed_by == Feed::Any && !has_replies;
+        (only_pings && silence.limit.get() <= pings).then(|| {
+            let pings = format_duration(pings);
+            Problem::new(
+                "heartbeat.composed.judge.silence.limit",
+                format!("a limit of {} does not outlast the server's pings, one every {pings}", silence.limit),
+                format!("use more than \"{pings}\", twice as much to be safe"),
+            )
+        })
+    }
+
     /// Somebody waits for replies that nobody sends.
     fn unanswered_beats(&self, path: &str, what: &str) -> Option<Problem> {
         let has_none = !self.answered || matches!(self.schedule, ScheduleSpec::PeerSends);
