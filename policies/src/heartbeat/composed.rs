@@ -121,16 +121,17 @@ impl Composed {
 pub(super) struct Beating {
     schedule: Box<dyn Schedule>,
     judges: Vec<Box<dyn Judge>>,
-    pacer: Pacer,
-    leaver: Option<Leaver>,
-    searcher: Option<Searcher>,
-    prober: Option<Prober>,
+    // What few have stands elsewhere: a host may have many connections.
+    pacer: Option<Box<Pacer>>,
+    leaver: Option<Box<Leaver>>,
+    searcher: Option<Box<Searcher>>,
+    prober: Option<Box<Prober>>,
     /// The schedule's own interval.
     interval: Option<Duration>,
     answered: bool,
     beat_on: Vec<Occasion>,
     most_without_data: Option<u32>,
-    keepalive: Option<TcpKeepalive>,
+    keepalive: Option<Box<TcpKeepalive>>,
     when_dead: WhenDead,
     connection: Option<Connection>,
 }
@@ -180,18 +181,18 @@ impl Beating {
         Self {
             schedule: spec.schedule.build(rng),
             judges: spec.judge.build(spec.schedule.interval()),
-            pacer: Pacer::new(&spec.pace),
-            leaver: spec.leave.as_ref().map(Leaver::new),
-            searcher: spec.search.as_ref().map(Searcher::new),
+            pacer: (spec.pace != Pace::default()).then(|| Box::new(Pacer::new(&spec.pace))),
+            leaver: spec.leave.as_ref().map(|leave| Box::new(Leaver::new(leave))),
+            searcher: spec.search.as_ref().map(|search| Box::new(Searcher::new(search))),
             prober: spec.search.as_ref().filter(|search| search.on == TestOn::Probe).map(|search| {
                 let reply = spec.judge.reply.as_ref().expect("checked: probes are judged by their replies");
-                Prober::new(reply.timeout.longest().get(), search.confirm)
+                Box::new(Prober::new(reply.timeout.longest().get(), search.confirm))
             }),
             interval: spec.schedule.interval(),
             answered: spec.answered,
             beat_on: spec.beat_on,
             most_without_data: spec.most_without_data,
-            keepalive: spec.keepalive,
+            keepalive: spec.keepalive.map(Box::new),
             when_dead: spec.when_dead,
             connection: None,
         }
@@ -224,8 +225,9 @@ impl Beating {
     /// Hands the schedule the interval that is in force.
     fn set_interval(&mut self) {
         if let Some(own) = self.interval {
-            let found = self.searcher.as_ref().and_then(Searcher::interval);
-            self.schedule.set_interval(self.pacer.interval(found.unwrap_or(own)));
+            let found = self.searcher.as_ref().and_then(|searcher| searcher.interval());
+            let own = found.unwrap_or(own);
+            self.schedule.set_interval(self.pacer.as_ref().map_or(own, |pacer| pacer.interval(own)));
         }
     }
 
@@ -320,7 +322,9 @@ impl Beating {
 
 impl Heartbeat for Beating {
     fn on_event(&mut self, now: Time, event: &Event) {
-        self.pacer.on_event(event);
+        if let Some(pacer) = &mut self.pacer {
+            pacer.on_event(event);
+        }
         self.learn(now, event);
         match event {
             Event::Connected { .. } => self.connected(now),
@@ -358,7 +362,7 @@ impl Heartbeat for Beating {
     }
 
     fn poll(&mut self, now: Time) -> Option<Action> {
-        if self.searcher.as_mut().is_some_and(Searcher::take_changed) {
+        if self.searcher.as_mut().is_some_and(|searcher| searcher.take_changed()) {
             self.set_interval();
             return Some(Action::Remember);
         }
@@ -379,7 +383,7 @@ impl Heartbeat for Beating {
         if let Opinion::Dead(reason) = opinion {
             self.test_failed(now);
             // What was learnt has to be stored before the end.
-            return if self.searcher.as_ref().is_some_and(Searcher::has_changed) {
+            return if self.searcher.as_ref().is_some_and(|searcher| searcher.has_changed()) {
                 self.poll(now)
             } else {
                 self.end(now, reason)
@@ -400,7 +404,7 @@ impl Heartbeat for Beating {
     }
 
     fn memory(&self) -> Option<String> {
-        self.searcher.as_ref().map(Searcher::memory)
+        self.searcher.as_ref().map(|searcher| searcher.memory())
     }
 
     fn recall(&mut self, memory: &str) {
@@ -413,7 +417,7 @@ impl Heartbeat for Beating {
         let connection = self.connection.as_ref()?;
         let beat = self.next_beat(connection);
         let leave = self.leaver.as_ref().and_then(|leaver| leaver.due(beat));
-        let probe = self.prober.as_ref().and_then(Prober::deadline);
+        let probe = self.prober.as_ref().and_then(|prober| prober.deadline());
         self.judges.iter().filter_map(|judge| judge.deadline()).chain(beat).chain(leave).chain(probe).min()
     }
 }
