@@ -4,7 +4,7 @@
 use crate::{
     HeartbeatSpec, Problem, ReconnectSpec, StrategySpec,
     heartbeat::{Anchor, Composed, Judges, ScheduleSpec},
-    reconnect::{CapAt, Exponential, Jitter, Then},
+    reconnect::{CapAt, Jitter, ProcessScale, Then},
     server::RefreshedBy,
     unit::format_duration,
 };
@@ -19,59 +19,54 @@ impl StrategySpec {
 
     /// Clients that were disconnected together come back together (policies.md, invariant 18).
     fn herd(&self) -> Option<Problem> {
-        let (path, help) = match &self.reconnect {
-            ReconnectSpec::Immediate => ("reconnect", "use reconnect.exponential, whose jitter spreads them"),
-            ReconnectSpec::FixedDelay(_) => {
-                ("reconnect.fixed-delay", "use reconnect.steps with one wait and a jitter, as in jitter = \"full\"")
+        let (path, help) = match (&self.reconnect, self.spread()) {
+            (ReconnectSpec::Immediate, _) => {
+                ("reconnect".to_owned(), "use reconnect.exponential, whose jitter spreads them")
             }
-            ReconnectSpec::Linear(spec) if spec.jitter == Jitter::None => {
-                ("reconnect.linear.jitter", "use jitter = \"full\"")
-            }
-            ReconnectSpec::Exponential(spec) if spec.jitter == Jitter::None && spec.scale.is_none() => {
-                ("reconnect.exponential.jitter", "use jitter = \"full\"")
-            }
-            ReconnectSpec::OnCall(spec) if spec.jitter == Jitter::None && spec.scale.is_none() => {
-                ("reconnect.on-call.jitter", "use jitter = \"full\"")
-            }
-            ReconnectSpec::Steps(spec) if spec.jitter == Jitter::None && spec.scale.is_none() => {
-                ("reconnect.steps.jitter", "use jitter = \"full\"")
+            (ReconnectSpec::FixedDelay(_), _) => (
+                "reconnect.fixed-delay".to_owned(),
+                "use reconnect.steps with one wait and a jitter, as in jitter = \"full\"",
+            ),
+            (_, Some(Spread { table, jitter: Jitter::None, scale: None })) => {
+                (format!("{table}.jitter"), "use jitter = \"full\"")
             }
             _ => return None,
         };
         Some(Problem::new(path, "clients that lose their connections together come back together: no jitter", help))
     }
 
-    fn exponential(&self) -> Option<&Exponential> {
-        match &self.reconnect {
-            ReconnectSpec::Exponential(spec) | ReconnectSpec::OnCall(spec) => Some(spec),
-            _ => None,
-        }
+    /// What keeps clients apart, where waits can have it.
+    fn spread(&self) -> Option<Spread> {
+        let (table, jitter, scale) = match &self.reconnect {
+            ReconnectSpec::Linear(spec) => ("reconnect.linear", spec.jitter, None),
+            ReconnectSpec::Steps(spec) => ("reconnect.steps", spec.jitter, spec.scale),
+            ReconnectSpec::Exponential(spec) => ("reconnect.exponential", spec.jitter, spec.scale),
+            ReconnectSpec::OnCall(spec) => ("reconnect.on-call", spec.jitter, spec.scale),
+            _ => return None,
+        };
+        Some(Spread { table, jitter, scale })
     }
 
     /// Jitter that is gone at the cap (Socket.IO from the fifth attempt on, half of Kafka's waits).
     fn collapsed_jitter(&self) -> Option<Problem> {
-        let spec = self.exponential().filter(|spec| spec.jitter != Jitter::None)?;
-        let below = matches!(spec.jitter, Jitter::Full | Jitter::Equal | Jitter::Below(_) | Jitter::Decorrelated);
+        let (ReconnectSpec::Exponential(spec) | ReconnectSpec::OnCall(spec)) = &self.reconnect else { return None };
+        let Spread { table, jitter, .. } = self.spread()?;
+        let below = matches!(jitter, Jitter::Full | Jitter::Equal | Jitter::Below(_) | Jitter::Decorrelated);
         let collapses = match spec.cap_at {
             CapAt::BeforeJitter => false,
-            CapAt::AfterJitter => spec.jitter != Jitter::Decorrelated,
+            CapAt::AfterJitter => jitter != Jitter::Decorrelated,
             CapAt::Both => !below,
         };
-        collapses.then(|| {
+        (jitter != Jitter::None && collapses).then(|| {
             let message = "waits that have grown to the cap are the cap exactly: their jitter is gone";
-            Problem::new(self.under_waits("cap_at"), message, "use cap_at = \"before-jitter\"")
+            Problem::new(format!("{table}.cap_at"), message, "use cap_at = \"before-jitter\"")
         })
     }
 
     /// One draw for the life of a process keeps clients apart, and in the same order for ever (reconnecting-websocket,
     /// Smack).
     fn drawn_once(&self) -> Option<Problem> {
-        let (scale, jitter, table) = match &self.reconnect {
-            ReconnectSpec::Steps(spec) => (spec.scale, spec.jitter, "reconnect.steps"),
-            ReconnectSpec::Exponential(spec) => (spec.scale, spec.jitter, "reconnect.exponential"),
-            ReconnectSpec::OnCall(spec) => (spec.scale, spec.jitter, "reconnect.on-call"),
-            _ => return None,
-        };
+        let Spread { table, jitter, scale } = self.spread()?;
         (scale.is_some() && jitter == Jitter::None).then(|| {
             let message = "each process draws its waits once: the same clients meet at every retry";
             Problem::new(format!("{table}.scale"), message, "add a jitter, which is drawn for every attempt")
@@ -148,11 +143,13 @@ impl StrategySpec {
             )
         })
     }
+}
 
-    fn under_waits(&self, key: &str) -> String {
-        let table = if matches!(self.reconnect, ReconnectSpec::OnCall(_)) { "on-call" } else { "exponential" };
-        format!("reconnect.{table}.{key}")
-    }
+/// What keeps the attempts of different clients apart, and the table it stands in.
+struct Spread {
+    table: &'static str,
+    jitter: Jitter,
+    scale: Option<ProcessScale>,
 }
 
 #[cfg(test)]

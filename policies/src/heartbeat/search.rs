@@ -109,13 +109,16 @@ pub enum When {
     Background,
 }
 
+/// How finely it is searched where nothing else is said.
+const GRANULARITY: Span = Span::secs(60);
+
 fn one() -> u32 {
     1
 }
 
 impl Search {
     fn limits(&self) -> Limits {
-        let granularity = bracket::or_minute(self.granularity);
+        let granularity = self.granularity.unwrap_or(GRANULARITY);
         let step = self.step.unwrap_or(granularity);
         Limits {
             rule: self.rule,

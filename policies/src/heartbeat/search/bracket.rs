@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::unit::Span;
-
 /// How the next candidate follows from what is known. The value known to be good is `good`, the smallest known to be bad
 /// `bad`, and no candidate is at or above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,13 +130,8 @@ impl Bracket {
     }
 }
 
-pub(super) const fn millis(span: Duration) -> u64 {
+const fn millis(span: Duration) -> u64 {
     span.as_millis() as u64
-}
-
-/// A step, or a minute where none is given.
-pub(super) fn or_minute(span: Option<Span>) -> Span {
-    span.unwrap_or(Span::secs(60))
 }
 
 #[cfg(test)]

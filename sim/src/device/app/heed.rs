@@ -17,7 +17,7 @@ impl Device {
         Frame::Hello {
             device: self.index,
             expects: self.expects,
-            announces: strategy.heartbeat.announced_interval().filter(|_| strategy.server.reads_announced()),
+            announces: strategy.server.reads_announced().then(|| strategy.heartbeat.announced_interval()).flatten(),
             resumes: strategy.server.resume.is_some() && self.last_session == Some(self.server),
         }
     }
