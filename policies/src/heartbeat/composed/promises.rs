@@ -169,7 +169,9 @@ impl Cases<'_> {
     fn silence_is_patient(&self, judge: &Silence) -> bool {
         let (limit, rtt) = (judge.limit.get(), self.bounds.rtt_max);
         let by_pings = self.bounds.server_pings.map(|pings| pings.interval + rtt);
-        let by_replies = self.longest_gap().filter(|_| self.parts.answered).map(|gap| gap + rtt);
+        // Nor are those of a host that runs its timers late.
+        let is_punctual = self.parts.answered && self.bounds.steady_host;
+        let by_replies = self.longest_gap().filter(|_| is_punctual).map(|gap| gap + rtt);
         // Beats that other traffic puts off are not certain to come; where only what is received does so, it feeds as well.
         let by_replies = by_replies.filter(|_| match &self.parts.schedule {
             ScheduleSpec::Idle(idle) => match idle.anchor {
@@ -194,8 +196,43 @@ impl Cases<'_> {
     }
 
     fn unanswered_is_patient(&self, judge: &Unanswered) -> bool {
-        // Whatever is sent is answered, but for what answers the server's own pings.
+        // Whatever is sent is answered, but for what answers the server: its own pings, and messages, whose acknowledgement
+        // waits for the next beat's reply.
         let is_answered = self.parts.answered && self.bounds.server_pings.is_none();
-        self.bounds.loss_free && is_answered && self.bounds.rtt_max < judge.limit.get()
+        let answered_within = if self.bounds.silent_app {
+            Some(self.bounds.rtt_max)
+        } else {
+            self.longest_gap().filter(|_| self.bounds.steady_host).map(|gap| gap + self.bounds.rtt_max)
+        };
+        self.bounds.loss_free && is_answered && answered_within.is_some_and(|within| within < judge.limit.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::bounds;
+
+    fn raises_none(text: &str, bounds: &Bounds) -> bool {
+        toml::from_str::<Composed>(text).unwrap().promises(bounds).no_false_alarm
+    }
+
+    #[test]
+    fn who_waits_for_an_answer_to_an_acknowledgement_may_wait_in_vain() {
+        // A beat after 55 s of silence is answered after at most 56 s, or after a slower path's 61 s.
+        let courier = r#"schedule.idle = { threshold = "55s", anchor = "rx" }
+                         judge.unanswered.limit = "60s""#;
+        let talks = Bounds { silent_app: false, ..bounds() };
+        assert!(raises_none(courier, &talks));
+        assert!(!raises_none(courier, &Bounds { rtt_max: Duration::from_secs(6), ..talks }));
+        assert!(raises_none(courier, &Bounds { rtt_max: Duration::from_secs(6), ..bounds() }));
+    }
+
+    #[test]
+    fn who_is_fed_by_answers_to_late_beats_goes_hungry() {
+        let watchdog = r#"schedule.grid = { interval = "20s" }
+                          judge.silence.limit = "2m""#;
+        assert!(raises_none(watchdog, &bounds()));
+        assert!(!raises_none(watchdog, &Bounds { steady_host: false, ..bounds() }));
     }
 }
