@@ -114,6 +114,7 @@ pub(crate) struct Cell {
 
 /// A stretch of one run: a row of `series.csv`. Absent is what did not happen in it.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "units come last")]
 pub(crate) struct Bin {
     pub(crate) begin_s: f64,
     pub(crate) width_s: f64,
@@ -130,7 +131,7 @@ pub(crate) struct Bin {
 pub(crate) struct Run {
     pub(crate) seed: u64,
     /// Digest of everything that happened.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no page shows it"))]
+    #[expect(dead_code, reason = "no page shows it")]
     pub(crate) trace_hash: u128,
     pub(crate) device_hours: f64,
     pub(crate) false_alarms: u64,

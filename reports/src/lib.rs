@@ -50,7 +50,7 @@ pub fn write(dir: &Path) -> Result<PathBuf, Error> {
             let separator = if figure.suffix.is_empty() { "" } else { "." };
             let slug = format!("{scenario_slug}{separator}{}", figure.suffix);
             files.push((format!("plots/{slug}.svg"), figure.chart.to_svg().into_bytes()));
-            files.push((format!("plots/{slug}.png"), figure.chart.to_png(chart::Theme::Light)));
+            files.push((format!("plots/{slug}.png"), figure.chart.to_png()));
             let svg = figure.chart.to_inline_svg();
             figures.push(page::Figure { slug, svg, caption: figure.caption, description: figure.description });
         }

@@ -82,8 +82,12 @@ pub(crate) fn png(size: (u32, u32), draw: impl FnOnce(&mut Canvas<BitMapBackend<
     themed_png(size, Theme::Light, draw)
 }
 
-/// The same in a theme of choice.
-pub(crate) fn themed_png(size: (u32, u32), theme: Theme, draw: impl FnOnce(&mut Canvas<BitMapBackend<'_>>)) -> Vec<u8> {
+/// The same in the dark theme.
+pub(crate) fn dark_png(size: (u32, u32), draw: impl FnOnce(&mut Canvas<BitMapBackend<'_>>)) -> Vec<u8> {
+    themed_png(size, Theme::Dark, draw)
+}
+
+fn themed_png(size: (u32, u32), theme: Theme, draw: impl FnOnce(&mut Canvas<BitMapBackend<'_>>)) -> Vec<u8> {
     let (width, height) = (size.0 * PNG_SCALE, size.1 * PNG_SCALE);
     let large = (width * SMOOTHING, height * SMOOTHING);
     let mut pixels = vec![u8::MAX; large.0 as usize * large.1 as usize * 3];
@@ -94,6 +98,8 @@ pub(crate) fn themed_png(size: (u32, u32), theme: Theme, draw: impl FnOnce(&mut 
     let mut encoder = png::Encoder::new(&mut file, width, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
+    // A report has hundreds: a third more bytes for a fraction of the time.
+    encoder.set_compression(png::Compression::Fast);
     let mut writer = encoder.write_header().expect("writing to memory does not fail");
     writer.write_image_data(&averaged(&pixels, large.0)).expect("the picture has the size that was announced");
     writer.finish().expect("writing to memory does not fail");

@@ -39,6 +39,7 @@ impl Layout<'_> {
         if let Some(scale) = &self.chart.color_scale {
             self.draw_color_scale(canvas, scale);
         }
+        self.draw_cell_texts(canvas);
         self.draw_names(canvas);
         for (line, note) in self.notes.iter().enumerate() {
             let y = self.notes_top() + LINE_HEIGHT * line as f64;
@@ -72,7 +73,7 @@ impl Layout<'_> {
         let Rect { left, top, right, bottom } = self.outer;
         self.draw_grid(canvas);
         let is_named = matches!(self.chart.x.scale, Scale::Names(_));
-        let room = if is_named { self.column_width() } else { f64::INFINITY };
+        let room = if is_named { 2.0 * self.cell_reach().0 + 1.0 } else { f64::INFINITY };
         let mut free_from = 0.0;
         for Tick { value, label } in self.chart.x.scale.ticks() {
             let Some(label) = label else { continue };
@@ -109,6 +110,12 @@ impl Layout<'_> {
         }
         for tick in up.iter().filter(|tick| tick.label.is_some()) {
             canvas.line(&[(left, self.y(tick.value)), (right, self.y(tick.value))], grid);
+        }
+        // Markers far from their names want a line to follow, and bars are one.
+        if self.chart.marks.iter().any(|mark| matches!(mark, Mark::Dot { .. })) {
+            for tick in self.chart.y.scale.ticks() {
+                canvas.line(&[(left, self.y(tick.value)), (right, self.y(tick.value))], grid);
+            }
         }
         let length = |tick: &Tick| if tick.label.is_some() { 5.0 } else { 3.0 };
         for tick in &along {
@@ -157,7 +164,13 @@ impl Layout<'_> {
                 canvas.group(tip, |canvas| self.draw_bars(canvas, *row, parts));
                 self.draw_bar_text(canvas, *row, parts.iter().map(|(length, _)| length).sum(), text);
             }
-            Mark::Cell { column, row, value, text } => self.draw_cell(canvas, (*column, *row), *value, text),
+            Mark::Cell { column, row, value, .. } => {
+                if let Some(color) = self.cell_color(*value) {
+                    let (center, half) = (self.spot((*column, *row)), self.cell_reach());
+                    let corner = |sign: f64| (center.0 + sign * half.0, center.1 + sign * half.1);
+                    canvas.rectangle(corner(-1.0), corner(1.0), color);
+                }
+            }
         }
     }
 
@@ -181,28 +194,49 @@ impl Layout<'_> {
         canvas.text(words, (left, middle), SMALL_SIZE, Align::Start, INK);
     }
 
-    /// Width of one of the names along the horizontal axis.
-    fn column_width(&self) -> f64 {
-        self.x(1.0) - self.x(0.0)
+    /// Half the width and height of a cell, less the gap to its neighbours.
+    fn cell_reach(&self) -> Spot {
+        let columns = match &self.chart.x.scale {
+            Scale::Names(names) => names.len() as f64,
+            _ => 1.0,
+        };
+        ((self.frame.right - self.frame.left) / columns / 2.0 - 0.5, ROW_HEIGHT / 2.0 - 0.5)
     }
 
-    fn draw_cell<B: Surface>(&self, canvas: &mut Canvas<B>, (x, y): Spot, value: Option<f64>, words: &str) {
-        let (x, y) = self.spot((x, y));
-        let single = matches!(&self.chart.x.scale, Scale::Names(names) if names.len() == 1);
-        let width = if single { self.frame.right - self.frame.left } else { self.column_width() };
-        let fits = text::width(words, SMALL_SIZE) <= width - 4.0;
-        let ink = match (value, &self.chart.color_scale) {
-            (Some(value), Some(scale)) => {
-                let color = Color::viridis(scale.scale.place(value));
-                let half = (width / 2.0 - 0.5, ROW_HEIGHT / 2.0 - 0.5);
-                canvas.rectangle((x - half.0, y - half.1), (x + half.0, y + half.1), color);
-                color.text_on()
+    fn cell_color(&self, value: Option<f64>) -> Option<Color> {
+        Some(Color::viridis(self.chart.color_scale.as_ref()?.scale.place(value?)))
+    }
+
+    /// The texts of cells, above the lines that cross them.
+    fn draw_cell_texts<B: Surface>(&self, canvas: &mut Canvas<B>) {
+        for mark in &self.chart.marks {
+            let Mark::Cell { column, row, value, text } = mark else { continue };
+            let (center, width) = (self.spot((*column, *row)), text::width(text, SMALL_SIZE));
+            if width + 4.0 > 2.0 * self.cell_reach().0 {
+                continue;
             }
-            _ => FAINT_INK,
-        };
-        if fits {
-            canvas.text(words, (x, y), SMALL_SIZE, Align::Middle, ink);
+            let color = self.cell_color(*value);
+            let place = Rect {
+                left: center.0 - width / 2.0 - 1.0,
+                right: center.0 + width / 2.0 + 1.0,
+                top: center.1 - SMALL_LINE_HEIGHT / 2.0,
+                bottom: center.1 + SMALL_LINE_HEIGHT / 2.0,
+            };
+            if self.is_crossed(&place) {
+                canvas.rectangle((place.left, place.top), (place.right, place.bottom), color.unwrap_or(WHITE));
+            }
+            canvas.text(text, center, SMALL_SIZE, Align::Middle, color.map_or(FAINT_INK, Color::text_on));
         }
+    }
+
+    fn is_crossed(&self, place: &Rect) -> bool {
+        let crosses = |mark: &Mark| match mark {
+            Mark::Line(points, _) => {
+                points.windows(2).any(|pair| place.meets((self.spot(pair[0]), self.spot(pair[1]))))
+            }
+            _ => false,
+        };
+        self.chart.marks.iter().any(crosses)
     }
 
     fn draw_color_scale<B: Surface>(&self, canvas: &mut Canvas<B>, scale: &ColorScale) {

@@ -273,11 +273,12 @@ impl DrawingBackend for Svg {
         }
         // Equal because it is the same number or another one, never the result of a computation.
         if style.size().to_bits() != FONT_SIZE.to_bits() {
-            attributes.push_str(&format!(" font-size=\"{}\"", style.size()));
+            write!(attributes, " font-size=\"{}\"", style.size()).expect("a String takes everything");
         }
         let (color, opacity) = paint(style.color());
         if color != INK.hex() {
-            attributes.push_str(&format!(" fill=\"{color}\"{}", opacity.attribute("fill")));
+            let opacity = opacity.attribute("fill");
+            write!(attributes, " fill=\"{color}\"{opacity}").expect("a String takes everything");
         }
         // SVG places the baseline.
         let down = (style.size() * X_HEIGHT_EM / 2.0).round() as i32;

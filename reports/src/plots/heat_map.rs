@@ -2,12 +2,13 @@
 
 use super::Figure;
 use crate::{
-    chart::{Axis, Chart, ColorScale, FRONT, Key, Mark, Scale, Stroke, Values},
+    chart::{Axis, Chart, ColorScale, FRONT, Key, Mark, Scale, Stroke, Values, WHITE},
     number::short,
 };
 
-/// Dashed, so that it shows on every colour together with the gaps.
-const EQUAL_LINE: Stroke = Stroke { color: FRONT, width: 2.0, dash: Some((5.0, 4.0)) };
+/// Dashed on a wider line of the ground's colour, so that it shows on every colour.
+const EQUAL_LINE: Stroke = Stroke { color: FRONT, width: 2.0, dash: Some((6.0, 4.0)) };
+const EQUAL_GROUND: Stroke = Stroke { color: WHITE, width: 4.0, dash: None };
 
 /// A grid of values.
 #[derive(Debug, Clone)]
@@ -39,6 +40,7 @@ pub(crate) struct Side {
 }
 
 /// The figure; `None` where nothing was measured.
+#[cfg_attr(not(test), expect(dead_code, reason = "only a sweep has a map"))]
 pub(crate) fn heat_map(map: &HeatMap) -> Option<Figure> {
     let rows = map.y.values.len();
     let all = || map.values.iter().flatten().filter_map(|value| *value);
@@ -60,6 +62,7 @@ pub(crate) fn heat_map(map: &HeatMap) -> Option<Figure> {
     if let Some(label) = &map.equal {
         let line = equal_line(&map.x, &map.y);
         if line.len() > 1 {
+            marks.push(Mark::Line(line.clone(), EQUAL_GROUND));
             marks.push(Mark::Line(line, EQUAL_LINE));
             legend.push((label.clone(), Key::Line(EQUAL_LINE)));
         }

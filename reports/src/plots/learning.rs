@@ -7,13 +7,13 @@ use super::{
     time, tip,
 };
 use crate::{
-    chart::{Axis, Chart, Height, Identity, KEEP_ALIVE, Key, Mark, Point, Scale, Stroke, Values},
+    chart::{Axis, Chart, FRONT, Height, Identity, Key, Mark, Point, Scale, Stroke, Values},
     data::{Bin, Cell, ScenarioResults},
     number::short,
     stats::{CellStats, ScenarioStats},
 };
 
-const TIMEOUT_LINE: Stroke = Stroke { color: KEEP_ALIVE, width: 2.0, dash: Some((7.0, 4.0)) };
+const TIMEOUT_LINE: Stroke = Stroke { color: FRONT, width: 2.0, dash: Some((12.0, 5.0)) };
 
 /// An interval that changes by less than this does so by chance: by loss, or by when its session began.
 const RATIO_MIN: f64 = 1.3;
@@ -21,11 +21,14 @@ const RATIO_MIN: f64 = 1.3;
 /// A timeout so much longer than all intervals would only press them together.
 const TIMEOUT_RATIO_MAX: f64 = 30.0;
 
+/// Intervals whose logarithms are never further apart than this, 5 %, look the same.
+const ALIKE: f64 = 0.02;
+
 pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Option<Figure> {
     let cells = cells(scenario, results);
     let learners: Vec<(&CellStats, &Cell)> = cells.iter().filter(|(_, cell)| changes(cell)).copied().collect();
     let shapes: Vec<Vec<f64>> = learners.iter().map(|(_, cell)| shape(&cell.series)).collect();
-    let chosen = pick(&shapes, std::iter::empty(), LINES_MAX);
+    let chosen = pick(&shapes, std::iter::empty(), LINES_MAX, ALIKE);
     let drawn: Vec<(&CellStats, &Cell)> = chosen.iter().map(|&place| learners[place]).collect();
     let intervals = || drawn.iter().flat_map(|(_, cell)| points(&cell.series, |bin| bin.interval_mean_s));
     let longest_s = intervals().map(|(_, value)| value).reduce(f64::max)?;
@@ -54,8 +57,10 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
     let far = timeout_range.filter(|_| !is_near).map(|(least, _)| {
         format!("Not drawn, the NAT's timeout of {} or more: no interval comes near it.", time(least))
     });
-    let left_out =
-        note("Left out, close to one that is drawn", left_out.map(|place| learners[place].0.strategy.as_str()));
+    let left_out = note(
+        "Left out, as those most like one that is drawn",
+        left_out.map(|place| learners[place].0.strategy.as_str()),
+    );
     let described: Vec<String> =
         drawn.iter().map(|(stats, cell)| format!("{}: {}", stats.strategy, words(cell))).collect();
     let true_timeout = timeout_range.map_or_else(String::new, |(least, most)| {

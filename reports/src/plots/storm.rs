@@ -17,7 +17,10 @@ use crate::{
 const PEAK_MIN: f64 = 5.0;
 
 /// Where a logarithmic axis begins that has to have room for nothing at all.
-const FLOOR: f64 = 0.5;
+const FLOOR: f64 = 0.7;
+
+/// Attempts whose logarithms are never further apart than this, 12 %, look the same.
+const ALIKE: f64 = 0.05;
 
 pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Option<Figure> {
     let cells: Vec<(&CellStats, &Cell)> =
@@ -32,7 +35,7 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
     let extremes = [(0..peaks.len()).min_by(by_peak), (0..peaks.len()).max_by(by_peak)];
     let mut extremes: Vec<usize> = extremes.into_iter().flatten().collect();
     extremes.dedup();
-    let chosen = pick(&shapes, extremes.into_iter(), LINES_MAX);
+    let chosen = pick(&shapes, extremes.into_iter(), LINES_MAX, ALIKE);
     let drawn: Vec<(&CellStats, &Cell)> = chosen.iter().map(|&place| cells[place]).collect();
 
     let words = |cell: &Cell| {
@@ -59,7 +62,8 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
         })
     }));
     let left_out = (0..cells.len()).filter(|place| !chosen.contains(place));
-    let left_out = note("Left out, close to one that is drawn", left_out.map(|place| cells[place].0.strategy.as_str()));
+    let left_out =
+        note("Left out, as those most like one that is drawn", left_out.map(|place| cells[place].0.strategy.as_str()));
     let described: Vec<String> =
         cells.iter().map(|(stats, cell)| format!("{}: {}", stats.strategy, words(cell))).collect();
     let worst = (0..peaks.len()).filter(|place| peaks[*place] >= highest);

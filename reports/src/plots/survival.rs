@@ -23,6 +23,9 @@ const TIMES: u32 = 64;
 /// A curve steps down by so much, in percent, before another step is drawn: a pixel and a half.
 const STEP_MIN: f64 = 0.35;
 
+/// Curves that are nowhere further apart than this share of the breaks look the same.
+const ALIKE: f64 = 0.05;
+
 /// A strategy with its breaks.
 struct Strategy<'a> {
     stats: &'a CellStats,
@@ -38,7 +41,9 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
         return None;
     }
     let longest_s = strategies.iter().flat_map(|it| &it.observations).map(|it| it.time).fold(TIME_MIN_S, f64::max);
-    let soonest = strategies.iter().filter_map(|it| it.curve.steps().first()).map(|(time, _)| *time);
+    // Where the first curve begins to fall: a few earlier breaks would stretch the axis over decades.
+    let begins = |it: &Strategy<'_>| Some(it.curve.steps().iter().find(|(_, share)| *share <= 0.99)?.0);
+    let soonest = strategies.iter().filter_map(begins);
     let shortest_s = soonest.fold(longest_s, f64::min).max(TIME_MIN_S);
     let x = Scale::log_time_around([shortest_s, longest_s]);
     let &Scale::LogTime { min: from_s, .. } = &x else { panic!("the scale was just made") };
@@ -48,7 +53,7 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
 
     let shapes: Vec<Vec<f64>> = strategies.iter().map(|it| at(&it.curve, &times)).collect();
     let front = (0..strategies.len()).filter(|&place| strategies[place].stats.on_front);
-    let chosen = pick(&shapes, front, LINES_MAX);
+    let chosen = pick(&shapes, front, LINES_MAX, ALIKE);
     let drawn: Vec<&Strategy<'_>> = chosen.iter().map(|&place| &strategies[place]).collect();
 
     let mut marks: Vec<Mark> = drawn.iter().flat_map(|it| it.bands(&times)).collect();
@@ -59,8 +64,10 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
     }));
     marks.extend(drawn.iter().map(|it| Mark::Point(it.point())));
     let left_out = (0..strategies.len()).filter(|place| !chosen.contains(place));
-    let left_out =
-        note("Left out, close to one that is drawn", left_out.map(|place| strategies[place].stats.strategy.as_str()));
+    let left_out = note(
+        "Left out, as those most like one that is drawn",
+        left_out.map(|place| strategies[place].stats.strategy.as_str()),
+    );
     let unbroken = scenario.cells.iter().filter(|cell| cell.episodes() == 0).map(|cell| cell.strategy.as_str());
     let notes = left_out.into_iter().chain(note("No session broke", unbroken)).collect();
     let y = Axis::new("share of breaks not yet noticed (%)", Scale::Linear { min: 0.0, max: 100.0 });

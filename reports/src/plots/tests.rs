@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use super::*;
-use crate::{chart::Scale, chart::Theme, data, fixture, stats};
+use crate::{chart::Scale, data, fixture, stats};
 
 /// The plots of each scenario of the fixture, with a map of a sweep.
 static FIGURES: LazyLock<Vec<(String, Figure)>> = LazyLock::new(|| {
@@ -25,7 +25,7 @@ fn figures(dir: &std::path::Path) -> Vec<(String, Figure)> {
 }
 
 /// Intervals against timeouts, ten by eight, with one cell empty.
-fn sweep() -> HeatMap {
+pub(crate) fn sweep() -> HeatMap {
     let side = |label: &str, count: i32| Side {
         label: label.to_owned(),
         values: (0..count).map(|it| 15.0 * f64::from(1 << it)).map(|value| (value, time(value))).collect(),
@@ -126,8 +126,8 @@ fn the_same_figure_gives_the_same_bytes_and_the_themes_differ() {
         assert_eq!((&figure.caption, &figure.description), (&again.caption, &again.description));
     }
     let chart = &figure("elevator", "survival").chart;
-    assert!(chart.to_png(Theme::Dark) == chart.to_png(Theme::Dark));
-    assert!(chart.to_png(Theme::Dark) != chart.to_png(Theme::Light));
+    assert!(chart.to_dark_png() == chart.to_dark_png());
+    assert!(chart.to_dark_png() != chart.to_png());
 }
 
 #[test]
