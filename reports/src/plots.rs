@@ -14,7 +14,7 @@ mod pick;
 mod storm;
 mod survival;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod trade_off;
 
 use crate::{

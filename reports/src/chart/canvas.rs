@@ -17,7 +17,7 @@ pub(crate) type Spot = (f64, f64);
 const PNG_SCALE: u32 = 2;
 
 /// The bitmap is drawn so much larger than the PNG and averaged: plotters does not smooth the edges of polygons.
-const SMOOTHING: u32 = 3;
+const SMOOTHING: u32 = 2;
 
 /// How a line is drawn.
 #[derive(Debug, Clone, Copy)]

@@ -41,8 +41,13 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
         return None;
     }
     let longest_s = strategies.iter().flat_map(|it| &it.observations).map(|it| it.time).fold(TIME_MIN_S, f64::max);
-    // Where the first curve begins to fall: a few earlier breaks would stretch the axis over decades.
-    let begins = |it: &Strategy<'_>| Some(it.curve.steps().iter().find(|(_, share)| *share <= 0.99)?.0);
+    // Where the first curve begins to fall, breaks that were noticed at once apart: these fall at the left edge, and a few
+    // early ones would stretch the axis over decades.
+    let begins = |it: &Strategy<'_>| {
+        let at_first = at(&it.curve, &[TIME_MIN_S])[0];
+        let falls = |(time, share): &&Values| *time > TIME_MIN_S && *share <= 0.99 * at_first;
+        Some(it.curve.steps().iter().find(falls)?.0)
+    };
     let soonest = strategies.iter().filter_map(begins);
     let shortest_s = soonest.fold(longest_s, f64::min).max(TIME_MIN_S);
     let x = Scale::log_time_around([shortest_s, longest_s]);

@@ -25,13 +25,13 @@ fn figures(dir: &std::path::Path) -> Vec<(String, Figure)> {
 }
 
 /// Intervals against timeouts, ten by eight, with one cell empty.
-pub(crate) fn sweep() -> HeatMap {
+fn sweep() -> HeatMap {
     let side = |label: &str, count: i32| Side {
         label: label.to_owned(),
         values: (0..count).map(|it| 15.0 * f64::from(1 << it)).map(|value| (value, time(value))).collect(),
     };
     let (x, y) = (side("interval between heartbeats (s)", 10), side("timeout of the NAT (s)", 8));
-    let value = |x: f64, y: f64| (x > 15.0 || y > 15.0).then(|| 0.5 * x + if x > y { 9.0 * x } else { 0.0 });
+    let value = |x: f64, y: f64| (x > 15.0 || y > 15.0).then_some(0.5 * x + if x > y { 9.0 * x } else { 0.0 });
     let values: Vec<Vec<Option<f64>>> =
         y.values.iter().map(|(y, _)| x.values.iter().map(|(x, _)| value(*x, *y)).collect()).collect();
     let text = |value: &Option<f64>| value.map_or_else(|| "–".to_owned(), short);
@@ -134,8 +134,8 @@ fn the_same_figure_gives_the_same_bytes_and_the_themes_differ() {
 fn a_strategy_of_the_headline_plot_can_be_pointed_at() {
     let svg = figure("elevator", "").chart.to_svg();
     let document = roxmltree::Document::parse(&svg).unwrap();
-    let groups = document.descendants().filter(|node| node.attribute("data-name") == Some("qq-fixed-45"));
-    let group = groups.last().expect("the strategy has a marker");
+    let mut groups = document.descendants().filter(|node| node.attribute("data-name") == Some("qq-fixed-45"));
+    let group = groups.next_back().expect("the strategy has a marker");
     for axis in ["data-x", "data-y"] {
         assert!(group.attribute(axis).unwrap().parse::<f64>().unwrap() > 0.0);
     }
