@@ -1,28 +1,32 @@
-//! The results directory as typed rows: `runs.csv`, `episodes.csv` and `manifest.json`, read with limits and checked
-//! against each other.
+//! The results directory as typed rows: `runs.csv`, `episodes.csv`, `series.csv` where there is one, and
+//! `manifest.json`, read with limits and checked against each other.
 //!
 //! Columns are found by name, so that more may join them. This is not the place for statistics: a row here is a row
 //! there.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{self, Read as _},
-    path::{Path, PathBuf},
-};
+mod columns;
+mod table;
+
+use std::{collections::BTreeMap, fs::File, io::Read as _, path::Path};
 
 use cardiogram_scenarios::manifest::Manifest;
 
 use crate::error::Error;
 
+pub(crate) use self::columns::Column;
+use self::{
+    columns::Values,
+    table::{Names, Table},
+};
+
 /// Most bytes of a manifest; it holds the texts of all scenarios.
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
-/// Most bytes of a CSV file: twice what the most rows need.
-const CSV_BYTES_MAX: u64 = 4 << 30;
 /// Most rows of `runs.csv`.
 const RUNS_MAX: usize = 2_000_000;
-/// Most rows of `episodes.csv`: some 500 MB in memory.
+/// Most rows of `episodes.csv`: some 900 MB in memory.
 const EPISODES_MAX: usize = 10_000_000;
+/// Most rows of `series.csv`: some 250 MB in memory.
+const BINS_MAX: usize = 5_000_000;
 
 /// The columns of `runs.csv` that every version has.
 const RUN_COLUMNS: [&str; 23] = [
@@ -66,6 +70,19 @@ const EPISODE_COLUMNS: [&str; 11] = [
     "recovery_s",
 ];
 
+/// The columns of `series.csv`.
+const SERIES_COLUMNS: [&str; 9] = [
+    "scenario",
+    "strategy",
+    "seed",
+    "begin_s",
+    "width_s",
+    "attempts",
+    "attempts_peak_per_s",
+    "interval_mean_s",
+    "nat_timeout_s",
+];
+
 /// All of a results directory.
 #[derive(Debug)]
 pub(crate) struct Results {
@@ -91,11 +108,31 @@ pub(crate) struct Cell {
     pub(crate) strategy: usize,
     /// By seed.
     pub(crate) runs: Vec<Run>,
+    /// One of the runs over time, ascending; empty where `series.csv` has none.
+    pub(crate) series: Vec<Bin>,
+}
+
+/// A stretch of one run: a row of `series.csv`. Absent is what did not happen in it.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "units come last")]
+pub(crate) struct Bin {
+    pub(crate) begin_s: f64,
+    pub(crate) width_s: f64,
+    /// The most connection attempts that all devices began in one second of it.
+    pub(crate) attempts_peak_per_s: Option<f64>,
+    /// Mean time between heartbeats on one session.
+    pub(crate) interval_mean_s: Option<f64>,
+    /// The shortest idle timeout of the NATs that devices were behind.
+    pub(crate) nat_timeout_s: Option<f64>,
 }
 
 /// One run: a row of `runs.csv` with its rows of `episodes.csv`.
 #[derive(Debug)]
 pub(crate) struct Run {
+    pub(crate) seed: u64,
+    /// Digest of everything that happened.
+    #[expect(dead_code, reason = "no page shows it")]
+    pub(crate) trace_hash: u128,
     pub(crate) device_hours: f64,
     pub(crate) false_alarms: u64,
     /// Share of the device time with a usable session.
@@ -105,6 +142,8 @@ pub(crate) struct Run {
     /// Both directions, headers included.
     pub(crate) bytes: u64,
     pub(crate) heartbeats_sent: u64,
+    /// What not every file has.
+    values: Values,
     /// Breaks of usable sessions; false alarms are not among them.
     pub(crate) episodes: Vec<Episode>,
     /// False alarms met in `episodes.csv`, to be compared with the count above.
@@ -113,9 +152,20 @@ pub(crate) struct Run {
     counts: [u64; 3],
 }
 
+impl Run {
+    /// The value of a column that the file may lack; `None` also where the field is empty.
+    pub(crate) fn get(&self, column: Column) -> Option<f64> {
+        self.values.get(column)
+    }
+}
+
 /// A time without a usable session.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Episode {
+    /// Counted from 0.
+    pub(crate) device: u32,
+    /// Since the start of the run.
+    pub(crate) begin_s: f64,
     pub(crate) outcome: Outcome,
     /// What broke, as in the column `cause`.
     pub(crate) cause: Label,
@@ -174,9 +224,11 @@ type Runs = BTreeMap<(usize, usize, u64), Run>;
 /// Reads the results in `dir`.
 pub(crate) fn read(dir: &Path) -> Result<Results, Error> {
     let manifest = read_manifest(&dir.join("manifest.json"))?;
-    let mut runs = read_runs(&dir.join("runs.csv"), &manifest)?;
-    read_episodes(&dir.join("episodes.csv"), &manifest, &mut runs)?;
+    let names = Names::of(&manifest);
+    let mut runs = read_runs(&dir.join("runs.csv"), &names)?;
+    read_episodes(&dir.join("episodes.csv"), &manifest, &names, &mut runs)?;
     check(dir, &manifest, &runs)?;
+    let mut series = read_series(&dir.join("series.csv"), &manifest, &names, &runs)?;
 
     let mut scenarios: Vec<ScenarioResults> = Vec::new();
     for ((scenario, strategy, _), run) in runs {
@@ -185,7 +237,8 @@ pub(crate) fn read(dir: &Path) -> Result<Results, Error> {
         }
         let cells = &mut scenarios.last_mut().expect("one was just pushed").cells;
         if cells.last().is_none_or(|last| last.strategy != strategy) {
-            cells.push(Cell { strategy, runs: Vec::new() });
+            let series = series.remove(&(scenario, strategy)).unwrap_or_default();
+            cells.push(Cell { strategy, runs: Vec::new(), series });
         }
         cells.last_mut().expect("one was just pushed").runs.push(run);
     }
@@ -212,25 +265,29 @@ fn read_manifest(path: &Path) -> Result<Manifest, Error> {
     Ok(manifest)
 }
 
-fn read_runs(path: &Path, manifest: &Manifest) -> Result<Runs, Error> {
+fn read_runs(path: &Path, names: &Names<'_>) -> Result<Runs, Error> {
     let mut runs = Runs::new();
-    let mut table = Table::open(path, &RUN_COLUMNS)?;
+    let mut table = Table::open(path, &RUN_COLUMNS, Column::ALL.iter().map(|column| column.name()))?;
     while let Some(row) = table.next()? {
         if runs.len() == RUNS_MAX {
             return Err(Error::TooLarge { path: path.to_owned(), limit: format!("{RUNS_MAX} rows") });
         }
-        let (scenario, strategy, seed) = row.key(manifest)?;
+        let (scenario, strategy, seed) = row.key(names)?;
         let availability = row.number("availability")?;
         if availability > 1.0 {
             return Err(row.error("availability", "a share from 0 to 1"));
         }
+        let trace_hash = u128::from_str_radix(row.text("trace_hash"), 16);
         let run = Run {
+            seed,
+            trace_hash: trace_hash.map_err(|_| row.error("trace_hash", "up to 32 hexadecimal digits"))?,
             device_hours: row.number("device_hours")?,
             false_alarms: row.count("false_alarms")?,
             availability,
             packets: row.count("packets_up")?.saturating_add(row.count("packets_down")?),
             bytes: row.count("bytes_up")?.saturating_add(row.count("bytes_down")?),
             heartbeats_sent: row.count("heartbeats_sent")?,
+            values: Values::read(|column| row.number_or_empty(column.name()))?,
             episodes: Vec::new(),
             false_alarm_rows: 0,
             counts: [row.count("detected")?, row.count("ridden_out")?, row.count("undetected")?],
@@ -249,15 +306,15 @@ fn read_runs(path: &Path, manifest: &Manifest) -> Result<Runs, Error> {
     Ok(runs)
 }
 
-fn read_episodes(path: &Path, manifest: &Manifest, runs: &mut Runs) -> Result<(), Error> {
-    let mut table = Table::open(path, &EPISODE_COLUMNS)?;
+fn read_episodes(path: &Path, manifest: &Manifest, names: &Names<'_>, runs: &mut Runs) -> Result<(), Error> {
+    let mut table = Table::open(path, &EPISODE_COLUMNS, std::iter::empty())?;
     let mut rows = 0;
     while let Some(row) = table.next()? {
         rows += 1;
         if rows > EPISODES_MAX {
             return Err(Error::TooLarge { path: path.to_owned(), limit: format!("{EPISODES_MAX} rows") });
         }
-        let key = row.key(manifest)?;
+        let key = row.key(names)?;
         let duration_s = manifest.scenarios[key.0].duration_s;
         let run = runs.get_mut(&key).ok_or_else(|| row.problem("runs.csv has no such run".to_owned()))?;
         match row.text("outcome") {
@@ -269,6 +326,52 @@ fn read_episodes(path: &Path, manifest: &Manifest, runs: &mut Runs) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Time series by (scenario, strategy), indices into the manifest.
+type AllSeries = BTreeMap<(usize, usize), Vec<Bin>>;
+
+/// Reads `series.csv`; nothing where there is no such file.
+fn read_series(path: &Path, manifest: &Manifest, names: &Names<'_>, runs: &Runs) -> Result<AllSeries, Error> {
+    let mut all = AllSeries::new();
+    let mut seeds = BTreeMap::new();
+    if !path.try_exists().map_err(|source| Error::Read { path: path.to_owned(), source })? {
+        return Ok(all);
+    }
+    let mut table = Table::open(path, &SERIES_COLUMNS, std::iter::empty())?;
+    let mut rows = 0;
+    while let Some(row) = table.next()? {
+        rows += 1;
+        if rows > BINS_MAX {
+            return Err(Error::TooLarge { path: path.to_owned(), limit: format!("{BINS_MAX} rows") });
+        }
+        let key = row.key(names)?;
+        if !runs.contains_key(&key) {
+            return Err(row.problem("runs.csv has no such run".to_owned()));
+        }
+        let (scenario, strategy, seed) = key;
+        if *seeds.entry((scenario, strategy)).or_insert(seed) != seed {
+            return Err(row.error("seed", "the one of the rows before: there is one run of each strategy"));
+        }
+        let bin = Bin {
+            begin_s: row.number("begin_s")?,
+            width_s: row.number("width_s")?,
+            attempts_peak_per_s: row.number_or_empty("attempts_peak_per_s")?,
+            interval_mean_s: row.number_or_empty("interval_mean_s")?,
+            nat_timeout_s: row.number_or_empty("nat_timeout_s")?,
+        };
+        row.number_or_empty("attempts")?;
+        if bin.width_s <= 0.0 {
+            return Err(row.error("width_s", "a time above zero"));
+        }
+        let bins: &mut Vec<Bin> = all.entry((scenario, strategy)).or_default();
+        let from_s = bins.last().map_or(0.0, |last| last.begin_s);
+        if bin.begin_s >= manifest.scenarios[scenario].duration_s || (!bins.is_empty() && bin.begin_s <= from_s) {
+            return Err(row.error("begin_s", "a time after that of the row before, and before the end of the run"));
+        }
+        bins.push(bin);
+    }
+    Ok(all)
 }
 
 /// Both files must tell of the same events: one that was cut short would otherwise give a wrong report.
@@ -294,127 +397,4 @@ fn check(dir: &Path, manifest: &Manifest, runs: &Runs) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// A CSV file whose columns are found by name.
-struct Table {
-    path: PathBuf,
-    reader: csv::Reader<File>,
-    /// Column names with their places.
-    columns: BTreeMap<&'static str, usize>,
-    record: csv::StringRecord,
-}
-
-/// The row a [`Table`] stands at.
-struct Row<'a> {
-    table: &'a Table,
-}
-
-impl Table {
-    fn open(path: &Path, names: &[&'static str]) -> Result<Self, Error> {
-        let read = |source| Error::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(read)?;
-        if file.metadata().map_err(read)?.len() > CSV_BYTES_MAX {
-            return Err(Error::TooLarge { path: path.to_owned(), limit: format!("{CSV_BYTES_MAX} bytes") });
-        }
-        let mut reader = csv::Reader::from_reader(file);
-        let header = reader.headers().map_err(|error| csv_error(path, error))?;
-        let columns = names
-            .iter()
-            .map(|&name| {
-                let place = header.iter().position(|column| column == name);
-                Ok((name, place.ok_or_else(|| missing_column(path, name, header))?))
-            })
-            .collect::<Result<_, Error>>()?;
-        Ok(Self { path: path.to_owned(), reader, columns, record: csv::StringRecord::new() })
-    }
-
-    fn next(&mut self) -> Result<Option<Row<'_>>, Error> {
-        let more = self.reader.read_record(&mut self.record).map_err(|error| csv_error(&self.path, error))?;
-        Ok(more.then_some(Row { table: self }))
-    }
-}
-
-impl Row<'_> {
-    fn text(&self, column: &'static str) -> &str {
-        let place = self.table.columns[column];
-        self.table.record.get(place).expect("the reader refuses rows of another length")
-    }
-
-    fn number(&self, column: &'static str) -> Result<f64, Error> {
-        let number = self.text(column).parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
-        number.ok_or_else(|| self.error(column, "a number of zero or more"))
-    }
-
-    fn number_or_empty(&self, column: &'static str) -> Result<Option<f64>, Error> {
-        if self.text(column).is_empty() { Ok(None) } else { self.number(column).map(Some) }
-    }
-
-    fn count(&self, column: &'static str) -> Result<u64, Error> {
-        self.text(column).parse().map_err(|_| self.error(column, "a whole number of zero or more"))
-    }
-
-    fn label(&self, column: &'static str) -> Result<Label, Error> {
-        Label::new(self.text(column)).ok_or_else(|| self.error(column, "a word of at most 23 bytes"))
-    }
-
-    /// Scenario and strategy as indices into the manifest, and the seed.
-    fn key(&self, manifest: &Manifest) -> Result<(usize, usize, u64), Error> {
-        let scenario = manifest.scenarios.iter().position(|entry| entry.name == self.text("scenario"));
-        let strategy = manifest.strategies.iter().position(|entry| entry.name == self.text("strategy"));
-        Ok((
-            scenario.ok_or_else(|| self.error("scenario", "a scenario that manifest.json lists"))?,
-            strategy.ok_or_else(|| self.error("strategy", "a strategy that manifest.json lists"))?,
-            self.count("seed")?,
-        ))
-    }
-
-    fn episode(&self, outcome: Outcome, duration_s: f64) -> Result<Episode, Error> {
-        let begin_s = self.number("begin_s")?;
-        let end_s = self.number_or_empty("end_s")?;
-        if end_s.unwrap_or(duration_s) < begin_s {
-            return Err(self.error("begin_s", "a time before the end of the episode and of the run"));
-        }
-        let watched_s = end_s.unwrap_or(duration_s) - begin_s;
-        let latency_s = match outcome {
-            Outcome::Detected => self.number("detect_latency_s")?,
-            Outcome::RiddenOut | Outcome::Undetected => watched_s,
-        };
-        Ok(Episode {
-            outcome,
-            cause: self.label("cause")?,
-            detected_by: self.label("detected_by")?,
-            latency_s,
-            recovery_s: self.number_or_empty("recovery_s")?.unwrap_or(watched_s),
-            recovered: end_s.is_some(),
-        })
-    }
-
-    fn error(&self, column: &'static str, expected: &str) -> Error {
-        self.problem(format!("`{column}` is `{}`; it should be {expected}", self.text(column)))
-    }
-
-    fn problem(&self, problem: String) -> Error {
-        let line = self.table.record.position().map_or(0, csv::Position::line);
-        Error::Line { path: self.table.path.clone(), line, problem }
-    }
-}
-
-fn missing_column(path: &Path, column: &'static str, header: &csv::StringRecord) -> Error {
-    Error::Column { path: path.to_owned(), column, found: header.iter().collect::<Vec<_>>().join(", ") }
-}
-
-fn csv_error(path: &Path, error: csv::Error) -> Error {
-    let line = error.position().map_or(1, csv::Position::line);
-    let path = path.to_owned();
-    match error.into_kind() {
-        csv::ErrorKind::Io(source) => Error::Read { path, source },
-        csv::ErrorKind::Utf8 { .. } => Error::Line { path, line, problem: "this is not UTF-8 text".to_owned() },
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => Error::Line {
-            path,
-            line,
-            problem: format!("{len} fields instead of {expected_len}; the file may have been cut short"),
-        },
-        kind => Error::Read { path, source: io::Error::other(format!("{kind:?}")) },
-    }
 }

@@ -12,6 +12,14 @@ pub(crate) const RUNS_HEADER: &str = "scenario,strategy,seed,engine,device_hours
     undetected,false_alarms,detect_mean_s,detect_p50_s,detect_p95_s,detect_max_s,recover_mean_s,availability,\
     packets_up,packets_down,bytes_up,bytes_down,heartbeats_sent,connect_attempts,trace_hash";
 
+/// The columns that follow in [`write`]'s `runs.csv`, as they would in that of a run.
+const MORE_COLUMNS: &str = "data_up,pure_ack_up,syn_up,fin_up,rst_up,retransmission_up,probe_up,data_down,\
+    pure_ack_down,syn_down,fin_down,rst_down,retransmission_down,probe_down,energy_j,pushes_created,pushes_delivered,\
+    push_delay_mean_s";
+
+const SERIES_HEADER: &str =
+    "scenario,strategy,seed,begin_s,width_s,attempts,attempts_peak_per_s,interval_mean_s,nat_timeout_s";
+
 pub(crate) const EPISODES_HEADER: &str =
     "scenario,strategy,seed,device,cause,begin_s,end_s,outcome,detected_by,detect_latency_s,recovery_s";
 
@@ -46,32 +54,57 @@ struct World {
     lasts_s: f64,
     at_once: Option<&'static str>,
     spared_below_s: f64,
+    /// What every other break comes from instead.
+    other_cause: Option<&'static str>,
+    devices: u32,
+    has_radio: bool,
 }
 
-const HEALTHY: World =
-    World { name: "healthy", cause: "cut", breaks: 0, lasts_s: 0.0, at_once: None, spared_below_s: 0.0 };
+const HEALTHY: World = World {
+    name: "healthy",
+    cause: "cut",
+    breaks: 0,
+    lasts_s: 0.0,
+    at_once: None,
+    spared_below_s: 0.0,
+    other_cause: None,
+    devices: 1,
+    has_radio: false,
+};
 
-const WORLDS: [World; 6] = [
+const WORLDS: [World; 7] = [
     HEALTHY,
     World { name: "silent-nat", cause: "nat-expiry", breaks: 3, lasts_s: 9_000.0, spared_below_s: 300.0, ..HEALTHY },
-    World { name: "elevator", breaks: 6, lasts_s: 90.0, ..HEALTHY },
+    World { name: "elevator", breaks: 6, lasts_s: 90.0, has_radio: true, ..HEALTHY },
     World { name: "cable-cut", breaks: 2, lasts_s: 20_000.0, ..HEALTHY },
     World { name: "deaf-server", cause: "server-stall", breaks: 3, lasts_s: 9_000.0, ..HEALTHY },
-    World { name: "server-crash", cause: "server-crash", breaks: 4, lasts_s: 600.0, at_once: Some("fin"), ..HEALTHY },
+    World {
+        name: "server-crash",
+        cause: "server-crash",
+        breaks: 4,
+        lasts_s: 600.0,
+        at_once: Some("fin"),
+        devices: 50,
+        ..HEALTHY
+    },
+    World { name: "two-faults", other_cause: Some("server-stall"), breaks: 6, lasts_s: 3_000.0, ..HEALTHY },
 ];
 
 /// Writes results of `seeds` seeds into `dir`.
 pub(crate) fn write(dir: &Path, seeds: u64) {
-    let (mut runs, mut episodes) = (format!("{RUNS_HEADER}\n"), format!("{EPISODES_HEADER}\n"));
+    let (mut runs, mut episodes) = (format!("{RUNS_HEADER},{MORE_COLUMNS}\n"), format!("{EPISODES_HEADER}\n"));
+    let mut series = format!("{SERIES_HEADER}\n");
     for world in &WORLDS {
         for beat in &BEATS {
             for seed in 1..=seeds {
                 write_run(&mut runs, &mut episodes, world, beat, seed);
             }
+            write_series(&mut series, world, beat);
         }
     }
     fs::write(dir.join("runs.csv"), runs).unwrap();
     fs::write(dir.join("episodes.csv"), episodes).unwrap();
+    fs::write(dir.join("series.csv"), series).unwrap();
     let scenarios = WORLDS.iter().map(|world| (world.name, text(world), DURATION_S));
     let manifest = manifest(seeds, scenarios, BEATS.iter().map(|beat| beat.name));
     fs::write(dir.join("manifest.json"), manifest).unwrap();
@@ -161,7 +194,7 @@ fn write_run(runs: &mut String, episodes: &mut String, world: &World, beat: &Bea
             until_beat_s + beat.timeout_s * f64::from(beat.misses)
         };
         let by = world.at_once.unwrap_or("heartbeat");
-        let cause = world.cause;
+        let cause = world.other_cause.filter(|_| index % 2 == 1).unwrap_or(world.cause);
         write!(episodes, "{prefix},0,{cause},{begin_s:.6},").unwrap();
         if noticed_s < lasts_s {
             detected += 1;
@@ -184,10 +217,11 @@ fn write_run(runs: &mut String, episodes: &mut String, world: &World, beat: &Bea
     }
     let heartbeats = (DURATION_S - unusable_s) / beat.interval_s;
     let (up, down) = (2.0 * heartbeats + 3.0 + uniform() * 9.0, heartbeats + 2.0);
-    writeln!(
+    write!(
         runs,
-        "{prefix},event,24,{},{detected},{ridden_out},{undetected},{false_alarms},,,,,,\
+        "{prefix},event,{},{},{detected},{ridden_out},{undetected},{false_alarms},,,,,,\
          {:.6},{:.0},{:.0},{:.0},{:.0},{:.0},1,{:032x}",
+        24 * world.devices,
         breaks,
         1.0 - unusable_s / DURATION_S,
         up,
@@ -198,4 +232,41 @@ fn write_run(runs: &mut String, episodes: &mut String, world: &World, beat: &Bea
         seed,
     )
     .unwrap();
+    // Of three packets up, two carry data; one in a hundred is sent again.
+    let (sent, again) = ((2.0 * up / 3.0).floor(), (up / 100.0).floor());
+    let energy = if world.has_radio { format!("{:.6}", 40.0 + 3.0 * heartbeats) } else { String::new() };
+    let delay_s = 0.05 + unusable_s / 1_000.0 + beat.interval_s.min(7_200.0) / 60.0;
+    writeln!(
+        runs,
+        ",{sent},{},1,0,0,{again},0,{:.0},0,0,0,0,0,0,{energy},96,90,{delay_s:.6}",
+        up.round() - sent - 1.0 - again,
+        down.round(),
+    )
+    .unwrap();
+}
+
+/// How many stretches a run has in `series.csv`.
+const BINS: u32 = 48;
+
+/// The run of seed 1 over time: `wechat-270` finds its interval within six hours, and whoever beats often is reconnected
+/// all at once when a crash is over.
+fn write_series(series: &mut String, world: &World, beat: &Beat) {
+    let width_s = DURATION_S / f64::from(BINS);
+    for bin in 0..BINS {
+        let share = (f64::from(bin) / f64::from(BINS / 4)).min(1.0);
+        let interval_s = if beat.name == "wechat-270" { 60.0 + 210.0 * share } else { beat.interval_s };
+        let interval = if interval_s < width_s { format!("{interval_s:.6}") } else { String::new() };
+        let has_crashed = world.breaks > 0 && bin % 12 == 7;
+        let peak = if has_crashed { (f64::from(world.devices) * 20.0 / beat.interval_s).ceil() } else { 0.0 };
+        let timeout = if world.cause == "nat-expiry" { "300.000000" } else { "" };
+        writeln!(
+            series,
+            "{},{},1,{:.6},{width_s:.6},{},{peak},{interval},{timeout}",
+            world.name,
+            beat.name,
+            f64::from(bin) * width_s,
+            2.0 * peak,
+        )
+        .unwrap();
+    }
 }

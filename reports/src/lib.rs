@@ -39,17 +39,24 @@ pub use error::Error;
 /// Where an input file is missing, unreadable, damaged or in disagreement with another, and where the report cannot be
 /// written. The message names the file, and the line where there is one.
 pub fn write(dir: &Path) -> Result<PathBuf, Error> {
-    let summary = stats::summarize(&data::read(dir)?);
+    let results = data::read(dir)?;
+    let summary = stats::summarize(&results);
     let mut files = Vec::new();
-    let mut figures = Vec::new();
-    for (scenario, slug) in summary.scenarios.iter().zip(page::slugs(&summary)) {
-        let figure = plots::headline(scenario);
-        let svg = figure.chart.to_svg();
-        files.push((format!("plots/{slug}.svg"), svg.clone().into_bytes()));
-        files.push((format!("plots/{slug}.png"), figure.chart.to_png()));
-        figures.push(page::Figure { slug, svg, caption: figure.caption, description: figure.description });
+    let mut pages = Vec::new();
+    let scenarios = summary.scenarios.iter().zip(&results.scenarios).zip(page::slugs(&summary));
+    for ((scenario, scenario_results), scenario_slug) in scenarios {
+        let mut figures = Vec::new();
+        for figure in plots::all(scenario, scenario_results) {
+            let separator = if figure.suffix.is_empty() { "" } else { "." };
+            let slug = format!("{scenario_slug}{separator}{}", figure.suffix);
+            files.push((format!("plots/{slug}.svg"), figure.chart.to_svg().into_bytes()));
+            files.push((format!("plots/{slug}.png"), figure.chart.to_png()));
+            let svg = figure.chart.to_inline_svg();
+            figures.push(page::Figure { slug, svg, caption: figure.caption, description: figure.description });
+        }
+        pages.push(figures);
     }
-    files.push(("index.html".to_owned(), page::index(&summary, &figures).into_bytes()));
+    files.push(("index.html".to_owned(), page::index(&summary, &pages).into_bytes()));
     publish::publish(dir, &files)
 }
 

@@ -10,6 +10,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::{
     bootstrap::Interval,
     causes::CauseStats,
+    chart::dark_rules,
     number::{counted, list, percent, short},
     stats::{CellStats, ScenarioStats, Summary, Warning},
 };
@@ -41,8 +42,8 @@ pub(crate) fn slugs(summary: &Summary) -> Vec<String> {
     summary.scenarios.iter().map(slug).collect()
 }
 
-/// The page. `figures` has one for each scenario.
-pub(crate) fn index(summary: &Summary, figures: &[Figure]) -> String {
+/// The page. `figures` has those of each scenario, the headline plot first.
+pub(crate) fn index(summary: &Summary, figures: &[Vec<Figure>]) -> String {
     let scenarios = || summary.scenarios.iter().zip(figures);
     html! {
         (DOCTYPE)
@@ -51,13 +52,16 @@ pub(crate) fn index(summary: &Summary, figures: &[Figure]) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "cardiogram report" }
-                style { (PreEscaped(include_str!("page.css"))) }
+                style {
+                    (PreEscaped(include_str!("page.css")))
+                    (PreEscaped(format!("@media (prefers-color-scheme:dark){{{}}}", dark_rules(".plot "))))
+                }
             }
             body {
                 h1 { "cardiogram report" }
                 p { (extent(summary)) }
                 (overview(scenarios()))
-                @for (scenario, figure) in scenarios() { (section(scenario, figure)) }
+                @for (scenario, figures) in scenarios() { (section(scenario, figures)) }
                 p.faint {
                     "Written by cardiogram " (summary.version) ", engine " (summary.engine) ". All data: "
                     a href="../runs.csv" { "runs.csv" } ", " a href="../episodes.csv" { "episodes.csv" } ", "
@@ -93,7 +97,7 @@ const OVERVIEW_COLUMNS: [&str; 6] = [
     "False alarms",
 ];
 
-fn overview<'a>(scenarios: impl Iterator<Item = (&'a ScenarioStats, &'a Figure)>) -> Markup {
+fn overview<'a>(scenarios: impl Iterator<Item = (&'a ScenarioStats, &'a Vec<Figure>)>) -> Markup {
     html! {
         div.scroll {
             table {
@@ -106,9 +110,9 @@ fn overview<'a>(scenarios: impl Iterator<Item = (&'a ScenarioStats, &'a Figure)>
                     }
                 }
                 tbody {
-                    @for (scenario, figure) in scenarios {
+                    @for (scenario, figures) in scenarios {
                         tr {
-                            th scope="row" { a href={ "#" (figure.slug) } { (scenario.name) } }
+                            th scope="row" { a href={ "#" (figures[0].slug) } { (scenario.name) } }
                             @for words in verdict(scenario) { td.words { (words) } }
                         }
                     }
@@ -158,24 +162,31 @@ fn names(
     (!words.is_empty()).then(|| list(&words.iter().map(String::as_str).collect::<Vec<_>>()))
 }
 
-fn section(scenario: &ScenarioStats, figure: &Figure) -> Markup {
-    let (svg, png) = (format!("plots/{}.svg", figure.slug), format!("plots/{}.png", figure.slug));
+fn section(scenario: &ScenarioStats, figures: &[Figure]) -> Markup {
     html! {
-        section id=(figure.slug) {
+        section id=(figures[0].slug) {
             h2 { (scenario.name) }
             @if !scenario.about.is_empty() { p { (scenario.about) } }
             @if !scenario.expect.is_empty() { p { strong { "What to expect: " } (scenario.expect) } }
             p.faint { "Each run lasts " (short(scenario.duration_s / 3_600.0)) " h." }
-            figure {
-                div.plot role="img" aria-label=(figure.description) { (PreEscaped(&figure.svg)) }
-                figcaption {
-                    (figure.caption) " "
-                    a href=(svg) { "SVG" } ", " a href=(png) { "PNG" } ", data: "
-                    a href="../runs.csv" { "runs.csv" } ", " a href="../episodes.csv" { "episodes.csv" } "."
-                }
-            }
+            (plot(&figures[0]))
             (table(scenario))
             (causes_table(scenario))
+            @for figure in &figures[1..] { (plot(figure)) }
+        }
+    }
+}
+
+fn plot(figure: &Figure) -> Markup {
+    let (svg, png) = (format!("plots/{}.svg", figure.slug), format!("plots/{}.png", figure.slug));
+    html! {
+        figure {
+            div.plot role="img" aria-label=(figure.description) { (PreEscaped(&figure.svg)) }
+            figcaption {
+                (figure.caption) " "
+                a href=(svg) { "SVG" } ", " a href=(png) { "PNG" } ", data: "
+                a href="../runs.csv" { "runs.csv" } ", " a href="../episodes.csv" { "episodes.csv" } "."
+            }
         }
     }
 }

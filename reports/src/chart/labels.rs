@@ -107,18 +107,30 @@ pub(crate) fn place(anchors: &[Anchor], frame: &Rect, lines: &[(Spot, Spot)]) ->
                 && !placement.leader.is_some_and(crosses_marker)
                 && !placed.iter().flatten().any(|earlier| collide(earlier, placement))
         };
-        let cost = |placement: &Placement| {
+        let leader_cost = |placement: &Placement| {
+            placement.leader.map_or(0.0, |(from, to)| LEADER_COST + libm::hypot(to.0 - from.0, to.1 - from.1))
+        };
+        let clutter_cost = |placement: &Placement| {
             let near = markers.iter().filter(|marker| marker.grown(MARKER_REACH).overlaps(&placement.name)).count();
             let crossed = lines.iter().filter(|line| placement.name.meets(**line)).count();
-            let leader =
-                placement.leader.map_or(0.0, |(from, to)| LEADER_COST + libm::hypot(to.0 - from.0, to.1 - from.1));
-            CLUTTER_COST * (near + crossed) as f64 + leader
+            CLUTTER_COST * (near + crossed) as f64
         };
         let shares_its_place = markers.iter().filter(|marker| marker.overlaps(own)).count() > 1;
         let everywhere = (0..RINGS).flat_map(|ring| candidates(anchor, ring, shares_its_place));
-        // The first of the cheapest: candidates come with the best first.
-        let found = everywhere.filter(is_free).min_by(|a, b| cost(a).total_cmp(&cost(b)));
-        placed.push(found);
+        // The first of the cheapest: candidates come with the best first. Lines are many, so a place whose leader alone
+        // costs more is not looked at further.
+        let mut found: Option<(Placement, f64)> = None;
+        for placement in everywhere {
+            let (cost, best) = (leader_cost(&placement), found.map_or(f64::INFINITY, |(_, cost)| cost));
+            if cost >= best || !is_free(&placement) {
+                continue;
+            }
+            let cost = cost + clutter_cost(&placement);
+            if cost < best {
+                found = Some((placement, cost));
+            }
+        }
+        placed.push(found.map(|(placement, _)| placement));
     }
     placed
 }

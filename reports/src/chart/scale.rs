@@ -7,6 +7,10 @@ pub(crate) enum Scale {
     Log { min: f64, max: f64 },
     /// Equal differences are equal lengths.
     Linear { min: f64, max: f64 },
+    /// Seconds from zero, equal differences being equal lengths.
+    Time { max: f64 },
+    /// Seconds, equal ratios being equal lengths.
+    LogTime { min: f64, max: f64 },
     /// Names, evenly spaced; the value is the index.
     Names(Vec<String>),
 }
@@ -22,16 +26,15 @@ pub(crate) struct Tick {
 impl Scale {
     /// A logarithmic scale with room around `values`, which are above zero; at least a decade.
     pub(crate) fn log_around(values: impl IntoIterator<Item = f64>) -> Self {
-        const ROOM: f64 = 1.6;
-        let (mut min, mut max) = range(values).unwrap_or((1.0, 1.0));
-        (min, max) = (min / ROOM, max * ROOM);
-        let missing = 10.0 * min / max;
-        if missing > 1.0 {
-            (min, max) = (min / missing.sqrt(), max * missing.sqrt());
-        }
+        let (min, max) = decade_around(values);
         Self::Log { min, max }
     }
 
+    /// The same for seconds.
+    pub(crate) fn log_time_around(values: impl IntoIterator<Item = f64>) -> Self {
+        let (min, max) = decade_around(values);
+        Self::LogTime { min, max }
+    }
     /// A linear scale from 0 with room above the largest of `values`, which are not below zero.
     pub(crate) fn linear_from_zero(values: impl IntoIterator<Item = f64>) -> Self {
         let max = range(values).map_or(0.0, |(_, max)| max);
@@ -41,7 +44,8 @@ impl Scale {
     /// Where `value` lies: 0 at one end of the axis, 1 at the other.
     pub(crate) fn place(&self, value: f64) -> f64 {
         match self {
-            Self::Log { min, max } => libm::log10(value / min) / libm::log10(max / min),
+            Self::Log { min, max } | Self::LogTime { min, max } => libm::log10(value / min) / libm::log10(max / min),
+            Self::Time { max } => value / max,
             Self::Linear { min, max } => (value - min) / (max - min),
             Self::Names(names) => (value + 0.5) / names.len() as f64,
         }
@@ -51,6 +55,8 @@ impl Scale {
     pub(crate) fn ticks(&self) -> Vec<Tick> {
         match self {
             Self::Log { min, max } => log_ticks(*min, *max),
+            Self::LogTime { min, max } => log_time_ticks(*min, *max),
+            Self::Time { max } => time_ticks(*max),
             Self::Linear { min, max } => linear_ticks(*min, *max),
             Self::Names(names) => {
                 let tick = |(value, name): (u32, &String)| Tick { value: value.into(), label: Some(name.clone()) };
@@ -58,6 +64,18 @@ impl Scale {
             }
         }
     }
+}
+
+/// The range of `values` with room around it; at least a decade.
+fn decade_around(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
+    const ROOM: f64 = 1.6;
+    let (mut min, mut max) = range(values).unwrap_or((1.0, 1.0));
+    (min, max) = (min / ROOM, max * ROOM);
+    let missing = 10.0 * min / max;
+    if missing > 1.0 {
+        (min, max) = (min / missing.sqrt(), max * missing.sqrt());
+    }
+    (min, max)
 }
 
 fn range(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
@@ -96,6 +114,53 @@ fn linear_ticks(min: f64, max: f64) -> Vec<Tick> {
         .collect()
 }
 
+/// Steps between ticks of time, in seconds.
+const TIME_STEPS_S: [f64; 23] = [
+    0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0, 7_200.0,
+    14_400.0, 21_600.0, 43_200.0, 86_400.0, 172_800.0, 432_000.0,
+];
+
+/// The units of time, with their seconds.
+const TIME_UNITS: [(&str, f64); 5] = [("ms", 0.001), ("s", 1.0), ("min", 60.0), ("h", 3_600.0), ("d", 86_400.0)];
+
+/// At most ten steps of a length that people count in.
+fn time_ticks(max: f64) -> Vec<Tick> {
+    let step = TIME_STEPS_S.into_iter().find(|step| max / step <= 10.0).unwrap_or(max / 10.0);
+    let (unit, unit_s) = TIME_UNITS[1..].iter().rev().find(|(_, unit_s)| step >= *unit_s).unwrap_or(&TIME_UNITS[1]);
+    let decimals = usize::from(step < 1.0);
+    let label = |value: f64| {
+        if value > 0.0 { format!("{:.decimals$} {unit}", value / unit_s) } else { "0".to_owned() }
+    };
+    let count = libm::floor(max / step) as u32;
+    (0..=count).map(|index| f64::from(index) * step).map(|value| Tick { value, label: Some(label(value)) }).collect()
+}
+
+/// The units and their tens and hundreds; over few decades what lies between them, too.
+fn log_time_ticks(min: f64, max: f64) -> Vec<Tick> {
+    let few = libm::log10(max / min) <= 2.5;
+    let mut ticks = Vec::new();
+    for (index, (unit, unit_s)) in TIME_UNITS.into_iter().enumerate() {
+        let next_s = TIME_UNITS.get(index + 1).map_or(f64::INFINITY, |(_, next_s)| *next_s);
+        for (multiple, is_major) in [
+            (1.0, true),
+            (2.0, few),
+            (5.0, few),
+            (10.0, true),
+            (20.0, few),
+            (30.0, few),
+            (100.0, true),
+            (200.0, few),
+            (500.0, few),
+        ] {
+            let value = multiple * unit_s;
+            if (min..=max).contains(&value) && value < next_s {
+                ticks.push(Tick { value, label: is_major.then(|| format!("{multiple} {unit}")) });
+            }
+        }
+    }
+    ticks
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +179,18 @@ mod tests {
     fn linear_ticks_are_round() {
         assert_eq!(labels(&Scale::Linear { min: 0.0, max: 105.0 }), ["0", "20", "40", "60", "80", "100"]);
         assert_eq!(labels(&Scale::Linear { min: 0.0, max: 0.5 }), ["0.0", "0.1", "0.2", "0.3", "0.4", "0.5"]);
+    }
+
+    #[test]
+    fn times_are_counted_as_people_count_them() {
+        assert_eq!(labels(&Scale::Time { max: 86_400.0 })[..3], ["0", "4 h", "8 h"]);
+        assert_eq!(labels(&Scale::Time { max: 600.0 })[..3], ["0", "1 min", "2 min"]);
+        assert_eq!(labels(&Scale::Time { max: 2.0 })[..3], ["0", "0.2 s", "0.4 s"]);
+        assert_eq!(
+            labels(&Scale::LogTime { min: 0.5, max: 90_000.0 }),
+            ["1 s", "10 s", "1 min", "10 min", "1 h", "10 h", "1 d"]
+        );
+        assert_eq!(labels(&Scale::LogTime { min: 9.0, max: 130.0 }), ["10 s", "20 s", "30 s", "1 min", "2 min"]);
     }
 
     #[test]

@@ -16,10 +16,7 @@ static FONT: LazyLock<FontRef<'static>> = LazyLock::new(|| {
 });
 
 /// Height of a lower-case letter in the font, in ems: half of it is what a browser shifts a vertically centred text by.
-const X_HEIGHT_EM: f64 = 0.547;
-
-/// plotters' SVG backend writes the font size divided by this.
-const PLOTTERS_SIZE_PER_EM: f64 = 1.24;
+pub(crate) const X_HEIGHT_EM: f64 = 0.547;
 
 /// The side of its anchor on which a text lies; vertically it is always centred on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +61,18 @@ pub(crate) fn wrap(text: &str, size: f64, width_max: f64) -> Vec<String> {
     lines
 }
 
+/// As much of the beginning of `text` as is no wider than `width_max`, with dots where the rest was.
+pub(crate) fn fit(text: &str, size: f64, width_max: f64) -> String {
+    if width(text, size) <= width_max {
+        return text.to_owned();
+    }
+    let mut kept = text.to_owned();
+    while !kept.is_empty() && width(&kept, size) + width("...", size) > width_max {
+        kept.pop();
+    }
+    kept + "..."
+}
+
 /// The font library counts from ascender to descender where we count ems.
 fn px_scale(size: f64) -> PxScale {
     let per_em = FONT.units_per_em().expect("the bundled font states its units");
@@ -78,7 +87,7 @@ impl BackendTextStyle for TextStyle {
     }
 
     fn size(&self) -> f64 {
-        self.size * PLOTTERS_SIZE_PER_EM
+        self.size
     }
 
     fn transform(&self) -> FontTransform {
@@ -152,6 +161,13 @@ mod tests {
         assert!(lines.len() > 1);
         assert!(lines.iter().all(|line| width(line, 10.0) <= 80.0), "{lines:?}");
         assert_eq!(lines.join(" "), "a few words that do not fit on one line");
+    }
+
+    #[test]
+    fn what_does_not_fit_ends_in_dots() {
+        assert_eq!(fit("short", 10.0, 80.0), "short");
+        let cut = fit("a name that is far too long for its place", 10.0, 80.0);
+        assert!(cut.starts_with("a name") && cut.ends_with("...") && width(&cut, 10.0) <= 80.0, "{cut}");
     }
 
     #[test]

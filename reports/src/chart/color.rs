@@ -1,0 +1,233 @@
+//! The colours of plots in both themes: every colour is named in its light form, and one table has its dark form.
+//!
+//! Text stands out from its ground by 4.5:1 at least and marks by 3:1 (WCAG 2.2, criteria 1.4.3 and 1.4.11); tests
+//! hold the table to that, and the colours of strategies to being told apart by colour-blind readers.
+
+use std::fmt::Write as _;
+
+/// An opaque colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Color(pub(crate) u8, pub(crate) u8, pub(crate) u8);
+
+/// The ground.
+pub(crate) const WHITE: Color = Color(255, 255, 255);
+/// Text.
+pub(crate) const INK: Color = Color(34, 34, 34);
+/// Text of less weight.
+pub(crate) const FAINT_INK: Color = Color(90, 90, 90);
+pub(crate) const AXIS: Color = Color(110, 110, 110);
+/// Lines behind everything, which nobody needs in order to read a plot.
+pub(crate) const GRID: Color = Color(226, 226, 226);
+pub(crate) const FRONT: Color = Color(70, 70, 70);
+pub(crate) const BOUND: Color = Color(150, 40, 40);
+pub(crate) const KEEP_ALIVE: Color = Color(40, 80, 140);
+/// A ground: where the bound lets no strategy be.
+pub(crate) const OUT_OF_REACH: Color = Color(246, 240, 240);
+
+/// Seven colours that tell things apart: the hues of Okabe and Ito's palette for colour-blind readers ("Color Universal
+/// Design", 2008), its light ones made dark enough for white paper and then moved apart.
+pub(crate) const PALETTE: [Color; 7] = [
+    Color(11, 79, 158),
+    Color(221, 85, 0),
+    Color(11, 138, 90),
+    Color(176, 112, 176),
+    Color(111, 59, 0),
+    Color(33, 150, 230),
+    Color(0, 0, 0),
+];
+
+/// On the coloured cells of a heat map, which are the same in both themes, so is the text.
+const TEXT_ON_COLOR: [Color; 2] = [Color(1, 1, 1), Color(254, 254, 254)];
+
+/// Every colour that differs in the dark theme, with what it is there.
+const THEMES: [(Color, Color); 16] = [
+    (WHITE, Color(21, 24, 28)),
+    (INK, Color(231, 233, 236)),
+    (FAINT_INK, Color(168, 174, 182)),
+    (AXIS, Color(139, 145, 153)),
+    (GRID, Color(47, 53, 60)),
+    (FRONT, Color(200, 204, 208)),
+    (BOUND, Color(255, 138, 128)),
+    (KEEP_ALIVE, Color(138, 180, 248)),
+    (OUT_OF_REACH, Color(42, 29, 31)),
+    (PALETTE[0], Color(79, 127, 224)),
+    (PALETTE[1], Color(228, 87, 46)),
+    (PALETTE[2], Color(74, 224, 160)),
+    (PALETTE[3], Color(181, 126, 191)),
+    (PALETTE[4], Color(255, 200, 50)),
+    (PALETTE[5], Color(156, 203, 247)),
+    (PALETTE[6], Color(255, 255, 255)),
+];
+
+/// Nine evenly spaced colours of viridis, whose lightness rises evenly, also for colour-blind readers and in grey
+/// (Smith and van der Walt, matplotlib, 2015; dedicated to the public domain).
+const VIRIDIS: [Color; 9] = [
+    Color(0x44, 0x01, 0x54),
+    Color(0x47, 0x2d, 0x7b),
+    Color(0x3b, 0x52, 0x8b),
+    Color(0x2c, 0x72, 0x8e),
+    Color(0x21, 0x90, 0x8c),
+    Color(0x27, 0xad, 0x81),
+    Color(0x5d, 0xc8, 0x63),
+    Color(0xaa, 0xdc, 0x32),
+    Color(0xfd, 0xe7, 0x25),
+];
+
+/// On which ground a picture is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Theme {
+    Light,
+    Dark,
+}
+
+impl Theme {
+    /// What a colour, named in its light form, is in this theme.
+    pub(crate) fn apply(self, color: Color) -> Color {
+        let dark = |color| THEMES.iter().find(|(light, _)| *light == color).map(|(_, dark)| *dark);
+        match self {
+            Self::Light => color,
+            Self::Dark => dark(color).unwrap_or(color),
+        }
+    }
+}
+
+impl Color {
+    /// As SVG and CSS write it, in its shortest form.
+    pub(crate) fn hex(self) -> String {
+        let Self(red, green, blue) = self;
+        if [red, green, blue].iter().all(|part| part % 17 == 0) {
+            format!("#{:x}{:x}{:x}", red / 17, green / 17, blue / 17)
+        } else {
+            format!("#{red:02x}{green:02x}{blue:02x}")
+        }
+    }
+
+    /// The colour of viridis at `share` of its way from dark (0) to light (1).
+    pub(crate) fn viridis(share: f64) -> Self {
+        let place = share.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;
+        let index = (place as usize).min(VIRIDIS.len() - 2);
+        let between = |a: u8, b: u8| (f64::from(a) + (place - index as f64) * (f64::from(b) - f64::from(a))).round();
+        let (a, b) = (VIRIDIS[index], VIRIDIS[index + 1]);
+        Self(between(a.0, b.0) as u8, between(a.1, b.1) as u8, between(a.2, b.2) as u8)
+    }
+
+    /// Black or white, whichever reads better on this colour in both themes.
+    pub(crate) fn text_on(self) -> Self {
+        let [dark, light] = TEXT_ON_COLOR;
+        if contrast(self, dark) >= contrast(self, light) { dark } else { light }
+    }
+
+    /// The parts in linear light (sRGB, IEC 61966-2-1).
+    fn linear(self) -> [f64; 3] {
+        [self.0, self.1, self.2].map(|part| {
+            let part = f64::from(part) / 255.0;
+            if part <= 0.040_45 { part / 12.92 } else { libm::pow((part + 0.055) / 1.055, 2.4) }
+        })
+    }
+}
+
+/// How much two colours differ in lightness: 1 to 21 (WCAG 2.2, "contrast ratio").
+pub(crate) fn contrast(a: Color, b: Color) -> f64 {
+    let luminance = |color: Color| {
+        let [red, green, blue] = color.linear();
+        0.2126 * red + 0.7152 * green + 0.0722 * blue
+    };
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+/// CSS rules that give the SVGs below `scope` (a selector with a space after it, or nothing) the colours of the dark
+/// theme: rules win over the attributes that carry the light ones.
+pub(crate) fn dark_rules(scope: &str) -> String {
+    let mut rules = String::new();
+    for (light, dark) in THEMES {
+        let (light, dark) = (light.hex(), dark.hex());
+        for property in ["fill", "stroke"] {
+            write!(rules, "{scope}[{property}=\"{light}\"]{{{property}:{dark}}}").expect("a String takes everything");
+        }
+    }
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_marks_stand_out_from_their_ground_in_both_themes() {
+        for theme in [Theme::Light, Theme::Dark] {
+            for (ground, least) in [(WHITE, 1.0), (OUT_OF_REACH, 0.85)] {
+                let contrast = |color| contrast(theme.apply(color), theme.apply(ground));
+                for text in [INK, FAINT_INK] {
+                    assert!(contrast(text) >= 4.5, "{theme:?} {text:?} on {ground:?}: {}", contrast(text));
+                }
+                for mark in [AXIS, FRONT, BOUND, KEEP_ALIVE].into_iter().chain(PALETTE) {
+                    assert!(contrast(mark) >= 3.0 * least, "{theme:?} {mark:?} on {ground:?}: {}", contrast(mark));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn text_on_a_heat_map_stands_out() {
+        for step in 0..=100 {
+            let color = Color::viridis(f64::from(step) / 100.0);
+            assert!(contrast(color, color.text_on()) >= 4.5, "{color:?}");
+            // Neither changes with the theme.
+            assert_eq!(Theme::Dark.apply(color.text_on()), color.text_on());
+            assert_eq!(Theme::Dark.apply(color), color);
+        }
+    }
+
+    #[test]
+    fn no_light_colour_has_two_dark_ones() {
+        for (index, (light, _)) in THEMES.iter().enumerate() {
+            assert!(THEMES[..index].iter().all(|(earlier, _)| earlier != light), "{light:?}");
+        }
+    }
+
+    /// What full protanopes, deuteranopes and tritanopes see, in linear light. Machado, Oliveira and Fernandes, "A
+    /// Physiologically-based Model for Simulation of Color Vision Deficiency", IEEE TVCG 15 (2009), severity 1.0; first
+    /// what everybody else sees.
+    const VISIONS: [[[f64; 3]; 3]; 4] = [
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        [[0.152_286, 1.052_583, -0.204_868], [0.114_503, 0.786_281, 0.099_216], [-0.003_882, -0.048_116, 1.051_998]],
+        [[0.367_322, 0.860_646, -0.227_968], [0.280_085, 0.672_501, 0.047_413], [-0.011_820, 0.042_940, 0.968_881]],
+        [[1.255_528, -0.076_749, -0.178_779], [-0.078_411, 0.930_809, 0.147_602], [0.004_733, 0.691_367, 0.303_900]],
+    ];
+
+    /// A colour as `vision` sees it in CIELAB (D65), where distances are differences as seen.
+    fn lab(color: Color, vision: &[[f64; 3]; 3]) -> [f64; 3] {
+        let linear = color.linear();
+        let seen = |row: &[f64; 3]| (0..3).map(|part| row[part] * linear[part]).sum::<f64>().clamp(0.0, 1.0);
+        let [red, green, blue] = [seen(&vision[0]), seen(&vision[1]), seen(&vision[2])];
+        let x = (0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.950_47;
+        let y = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+        let z = (0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.088_83;
+        let [x, y, z] =
+            [x, y, z].map(|part| if part > 0.008_856 { libm::cbrt(part) } else { 7.787 * part + 16.0 / 116.0 });
+        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+    }
+
+    #[test]
+    fn colour_blind_readers_tell_the_palette_apart_in_both_themes() {
+        for theme in [Theme::Light, Theme::Dark] {
+            for vision in &VISIONS {
+                for (index, a) in PALETTE.iter().enumerate() {
+                    for b in &PALETTE[..index] {
+                        let (p, q) = (lab(theme.apply(*a), vision), lab(theme.apply(*b), vision));
+                        let distance = (0..3).map(|axis| (p[axis] - q[axis]) * (p[axis] - q[axis])).sum::<f64>().sqrt();
+                        // A just noticeable difference is about 2.3.
+                        assert!(distance > 15.0, "{theme:?} {a:?} {b:?}: {distance}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_rule_matches_what_an_svg_says() {
+        assert_eq!((WHITE.hex(), Color(0, 114, 178).hex()), ("#fff".to_owned(), "#0072b2".to_owned()));
+        assert!(dark_rules(".plot ").starts_with(".plot [fill=\"#fff\"]{fill:#15181c}"));
+    }
+}

@@ -1,0 +1,324 @@
+//! How a chart that has its layout is drawn.
+
+use super::{
+    ColorScale, Height, Identity, Key, Mark, Point,
+    canvas::{Canvas, Spot, Stroke},
+    color::{AXIS, Color, FAINT_INK, GRID, INK, WHITE},
+    labels::{Placement, Rect},
+    layout::{
+        KEY_WIDTH, LINE_HEIGHT, Layout, MARGIN, NAMES_WIDTH_MAX, ROW_HEIGHT, SMALL_LINE_HEIGHT, SMALL_SIZE, TEXT_SIZE,
+        TITLE_SIZE, WIDTH,
+    },
+    scale::{Scale, Tick},
+    svg::Surface,
+    text::{self, Align},
+};
+
+/// Half the height of a bar.
+const BAR_REACH: f64 = ROW_HEIGHT * 0.32;
+/// How much of what is behind it a band lets through.
+const BAND_ALPHA: f64 = 0.16;
+/// In how many steps a colour scale is shown.
+const COLOR_STEPS: u32 = 32;
+
+impl Layout<'_> {
+    pub(super) fn draw<B: Surface>(&self, canvas: &mut Canvas<B>) {
+        let size = self.size();
+        canvas.rectangle((0.0, 0.0), (size.0.into(), size.1.into()), WHITE);
+        let title = text::fit(&self.chart.title, TITLE_SIZE, WIDTH - 2.0 * MARGIN);
+        canvas.text(&title, (MARGIN, 26.0), TITLE_SIZE, Align::Start, INK);
+        self.draw_legend(canvas);
+        for mark in &self.chart.marks {
+            self.draw_behind(canvas, mark);
+        }
+        self.draw_axes(canvas);
+        self.draw_strips(canvas);
+        for mark in &self.chart.marks {
+            self.draw_mark(canvas, mark);
+        }
+        if let Some(scale) = &self.chart.color_scale {
+            self.draw_color_scale(canvas, scale);
+        }
+        self.draw_cell_texts(canvas);
+        self.draw_names(canvas);
+        for (line, note) in self.notes.iter().enumerate() {
+            let y = self.notes_top() + LINE_HEIGHT * line as f64;
+            canvas.text(note, (MARGIN, y), SMALL_SIZE, Align::Start, FAINT_INK);
+        }
+    }
+
+    fn draw_legend<B: Surface>(&self, canvas: &mut Canvas<B>) {
+        for ((label, key), &(x, y)) in self.chart.legend.iter().zip(&self.keys) {
+            match *key {
+                Key::Line(stroke) => canvas.line(&[(x, y), (x + 30.0, y)], stroke),
+                Key::Patch(color) => canvas.rectangle((x + 12.0, y - 7.0), (x + 30.0, y + 7.0), color),
+                Key::Marker(identity) => draw_marker(canvas, identity, (x + 22.0, y), 6.0, identity.color()),
+            }
+            canvas.text(label, (x + KEY_WIDTH, y), SMALL_SIZE, Align::Start, INK);
+        }
+    }
+
+    /// What lies behind the axes.
+    fn draw_behind<B: Surface>(&self, canvas: &mut Canvas<B>, mark: &Mark) {
+        match mark {
+            Mark::Area(points, color) => canvas.polygon(&self.spots(points), *color),
+            Mark::Band(points, identity) => {
+                canvas.translucent_polygon(&self.spots(points), identity.color(), BAND_ALPHA);
+            }
+            _ => {}
+        }
+    }
+
+    fn draw_axes<B: Surface>(&self, canvas: &mut Canvas<B>) {
+        let Rect { left, top, right, bottom } = self.outer;
+        self.draw_grid(canvas);
+        let is_named = matches!(self.chart.x.scale, Scale::Names(_));
+        let room = if is_named { 2.0 * self.cell_reach().0 + 1.0 } else { f64::INFINITY };
+        let mut free_from = 0.0;
+        for Tick { value, label } in self.chart.x.scale.ticks() {
+            let Some(label) = label else { continue };
+            let label = text::fit(&label, SMALL_SIZE, room.max(40.0) - 4.0);
+            let (x, half) = (self.x(value), text::width(&label, SMALL_SIZE) / 2.0);
+            // A label that would lie over the one before, or leave the picture, is left out.
+            if x - half >= free_from && x + half <= WIDTH {
+                canvas.text(&label, (x, bottom + 15.0), SMALL_SIZE, Align::Middle, INK);
+                free_from = x + half + 6.0;
+            }
+        }
+        let is_named = matches!(self.chart.y.scale, Scale::Names(_));
+        let (size, room) = if is_named { (TEXT_SIZE, NAMES_WIDTH_MAX) } else { (SMALL_SIZE, left - 40.0) };
+        for Tick { value, label } in self.chart.y.scale.ticks() {
+            if let Some(label) = label {
+                canvas.text(&text::fit(&label, size, room), (left - 8.0, self.y(value)), size, Align::End, INK);
+            }
+        }
+        canvas.text(&self.chart.x.label, (f64::midpoint(left, right), bottom + 36.0), TEXT_SIZE, Align::Middle, INK);
+        let middle = f64::midpoint(self.frame.top, self.frame.bottom);
+        let label = text::fit(&self.chart.y.label, TEXT_SIZE, self.outer.bottom - self.outer.top);
+        canvas.turned_text(&label, (20.0, middle), TEXT_SIZE, INK);
+        canvas.line(&[(left, top), (left, bottom), (right, bottom)], Stroke::solid(AXIS, 1.0));
+    }
+
+    /// Lines through the plotting area and ticks at its edge; all lines first, since lines alike take less text together.
+    fn draw_grid<B: Surface>(&self, canvas: &mut Canvas<B>) {
+        let Rect { left, top, right, bottom } = self.outer;
+        let ticks = |scale: &Scale| if matches!(scale, Scale::Names(_)) { Vec::new() } else { scale.ticks() };
+        let (along, up) = (ticks(&self.chart.x.scale), ticks(&self.chart.y.scale));
+        let (grid, axis) = (Stroke::solid(GRID, 1.0), Stroke::solid(AXIS, 1.0));
+        for tick in along.iter().filter(|tick| tick.label.is_some()) {
+            canvas.line(&[(self.x(tick.value), top), (self.x(tick.value), bottom)], grid);
+        }
+        for tick in up.iter().filter(|tick| tick.label.is_some()) {
+            canvas.line(&[(left, self.y(tick.value)), (right, self.y(tick.value))], grid);
+        }
+        // Markers far from their names want a line to follow, and bars are one.
+        if self.chart.marks.iter().any(|mark| matches!(mark, Mark::Dot { .. })) {
+            for tick in self.chart.y.scale.ticks() {
+                canvas.line(&[(left, self.y(tick.value)), (right, self.y(tick.value))], grid);
+            }
+        }
+        let length = |tick: &Tick| if tick.label.is_some() { 5.0 } else { 3.0 };
+        for tick in &along {
+            canvas.line(&[(self.x(tick.value), bottom), (self.x(tick.value), bottom + length(tick))], axis);
+        }
+        for tick in &up {
+            canvas.line(&[(left - length(tick), self.y(tick.value)), (left, self.y(tick.value))], axis);
+        }
+    }
+
+    /// The names of the strips, and the lines between them and the plotting area.
+    fn draw_strips<B: Surface>(&self, canvas: &mut Canvas<B>) {
+        let Rect { left, right, top, bottom } = self.frame;
+        let strips = [(&self.chart.above, self.outer.top, top), (&self.chart.below, bottom, self.outer.bottom)];
+        for (strip, from, to) in strips {
+            let Some(name) = strip else { continue };
+            let edge = if to <= top { top } else { bottom };
+            canvas.line(&[(left, edge), (right, edge)], Stroke { color: AXIS, width: 1.0, dash: Some((2.0, 3.0)) });
+            let lines = text::wrap(name, SMALL_SIZE, left - 12.0);
+            let first = f64::midpoint(from, to) - (lines.len() - 1) as f64 * SMALL_LINE_HEIGHT / 2.0;
+            for (index, line) in lines.iter().enumerate() {
+                let y = first + index as f64 * SMALL_LINE_HEIGHT;
+                canvas.text(line, (left - 8.0, y), SMALL_SIZE, Align::End, FAINT_INK);
+            }
+        }
+    }
+
+    fn draw_mark<B: Surface>(&self, canvas: &mut Canvas<B>, mark: &Mark) {
+        match mark {
+            // Behind the axes.
+            Mark::Area(..) | Mark::Band(..) => {}
+            Mark::Line(points, stroke) => canvas.line(&self.spots(points), *stroke),
+            Mark::Curve { points, identity, tip } => {
+                canvas.group(tip, |canvas| canvas.line(&self.spots(points), identity.stroke()));
+            }
+            Mark::Rule(x, stroke) => {
+                let (from, to) = self.rule(*x);
+                canvas.line(&[from, to], *stroke);
+            }
+            Mark::Point(point) => canvas.group(&point.tip, |canvas| self.draw_point(canvas, point)),
+            Mark::Dot { row, value, at_least, identity, tip } => {
+                let center = self.spot((*value, *row));
+                canvas.group(tip, |canvas| draw_dot(canvas, *identity, center, at_least.then_some((1.0, 0.0))));
+            }
+            Mark::Bars { row, parts, text, tip } => {
+                canvas.group(tip, |canvas| self.draw_bars(canvas, *row, parts));
+                self.draw_bar_text(canvas, *row, parts.iter().map(|(length, _)| length).sum(), text);
+            }
+            Mark::Cell { column, row, value, .. } => {
+                if let Some(color) = self.cell_color(*value) {
+                    let (center, half) = (self.spot((*column, *row)), self.cell_reach());
+                    let corner = |sign: f64| (center.0 + sign * half.0, center.1 + sign * half.1);
+                    canvas.rectangle(corner(-1.0), corner(1.0), color);
+                }
+            }
+        }
+    }
+
+    fn draw_bars<B: Surface>(&self, canvas: &mut Canvas<B>, row: f64, parts: &[(f64, Color)]) {
+        let (mut sum, middle) = (0.0, self.y(row));
+        for (length, color) in parts {
+            let (from, to) = (self.x(sum), self.x(sum + length));
+            canvas.rectangle((from, middle - BAR_REACH), (to, middle + BAR_REACH), *color);
+            sum += length;
+        }
+    }
+
+    /// Beside the bar where there is room, else over its end on a ground of its own.
+    fn draw_bar_text<B: Surface>(&self, canvas: &mut Canvas<B>, row: f64, sum: f64, words: &str) {
+        let (end, middle) = self.spot((sum, row));
+        let width = text::width(words, SMALL_SIZE);
+        let left = (end + 8.0).min(self.frame.right - width - 4.0);
+        if left < end + 8.0 {
+            canvas.rectangle((left - 4.0, middle - BAR_REACH), (left + width + 4.0, middle + BAR_REACH), WHITE);
+        }
+        canvas.text(words, (left, middle), SMALL_SIZE, Align::Start, INK);
+    }
+
+    /// Half the width and height of a cell, less the gap to its neighbours.
+    fn cell_reach(&self) -> Spot {
+        let columns = match &self.chart.x.scale {
+            Scale::Names(names) => names.len() as f64,
+            _ => 1.0,
+        };
+        ((self.frame.right - self.frame.left) / columns / 2.0 - 0.5, ROW_HEIGHT / 2.0 - 0.5)
+    }
+
+    fn cell_color(&self, value: Option<f64>) -> Option<Color> {
+        Some(Color::viridis(self.chart.color_scale.as_ref()?.scale.place(value?)))
+    }
+
+    /// The texts of cells, above the lines that cross them.
+    fn draw_cell_texts<B: Surface>(&self, canvas: &mut Canvas<B>) {
+        for mark in &self.chart.marks {
+            let Mark::Cell { column, row, value, text } = mark else { continue };
+            let (center, width) = (self.spot((*column, *row)), text::width(text, SMALL_SIZE));
+            if width + 4.0 > 2.0 * self.cell_reach().0 {
+                continue;
+            }
+            let color = self.cell_color(*value);
+            let place = Rect {
+                left: center.0 - width / 2.0 - 1.0,
+                right: center.0 + width / 2.0 + 1.0,
+                top: center.1 - SMALL_LINE_HEIGHT / 2.0,
+                bottom: center.1 + SMALL_LINE_HEIGHT / 2.0,
+            };
+            if self.is_crossed(&place) {
+                canvas.rectangle((place.left, place.top), (place.right, place.bottom), color.unwrap_or(WHITE));
+            }
+            canvas.text(text, center, SMALL_SIZE, Align::Middle, color.map_or(FAINT_INK, Color::text_on));
+        }
+    }
+
+    fn is_crossed(&self, place: &Rect) -> bool {
+        let crosses = |mark: &Mark| match mark {
+            Mark::Line(points, _) => {
+                points.windows(2).any(|pair| place.meets((self.spot(pair[0]), self.spot(pair[1]))))
+            }
+            _ => false,
+        };
+        self.chart.marks.iter().any(crosses)
+    }
+
+    fn draw_color_scale<B: Surface>(&self, canvas: &mut Canvas<B>, scale: &ColorScale) {
+        let (left, right) = (self.frame.right + 44.0, self.frame.right + 60.0);
+        let (top, bottom) = (self.frame.top, self.frame.bottom.min(self.frame.top + 300.0));
+        let height = bottom - top;
+        for step in 0..COLOR_STEPS {
+            let share = f64::from(step) / f64::from(COLOR_STEPS);
+            let upper = bottom - height * (f64::from(step + 1) / f64::from(COLOR_STEPS));
+            let color = Color::viridis(share + 0.5 / f64::from(COLOR_STEPS));
+            canvas.rectangle((left, upper), (right, bottom - height * share), color);
+        }
+        let mut free_below = f64::INFINITY;
+        for Tick { value, label } in scale.scale.ticks() {
+            let Some(label) = label else { continue };
+            let y = bottom - height * scale.scale.place(value);
+            if y + SMALL_LINE_HEIGHT / 2.0 <= free_below {
+                canvas.line(&[(right, y), (right + 4.0, y)], Stroke::solid(AXIS, 1.0));
+                canvas.text(&label, (right + 8.0, y), SMALL_SIZE, Align::Start, INK);
+                free_below = y - SMALL_LINE_HEIGHT / 2.0;
+            }
+        }
+        let label = text::fit(&scale.label, SMALL_SIZE, self.outer.bottom - self.outer.top + 40.0);
+        canvas.turned_text(&label, (left - 14.0, f64::midpoint(top, self.frame.bottom)), SMALL_SIZE, INK);
+    }
+
+    fn draw_point<B: Surface>(&self, canvas: &mut Canvas<B>, point: &Point) {
+        let (center, color) = (self.center(point), point.identity.color());
+        let whisker = Stroke::solid(color, 1.0);
+        for (from, to) in self.whiskers(point) {
+            canvas.line(&[from, to], whisker);
+            // A bar across each end.
+            let across = if (from.0 - to.0).abs() < (from.1 - to.1).abs() { (4.0, 0.0) } else { (0.0, 4.0) };
+            for end in [from, to] {
+                let ends = [(end.0 - across.0, end.1 - across.1), (end.0 + across.0, end.1 + across.1)];
+                canvas.line(&ends, whisker);
+            }
+        }
+        draw_dot(canvas, point.identity, center, matches!(point.y, Height::AtLeast(_)).then_some((0.0, -1.0)));
+    }
+
+    fn draw_names<B: Surface>(&self, canvas: &mut Canvas<B>) {
+        for (point, placement) in self.points().zip(&self.names) {
+            let Some(Placement { name, leader }) = placement else { continue };
+            if let Some((from, to)) = leader {
+                canvas.line(&[*from, *to], Stroke::solid(AXIS, 1.0));
+            }
+            canvas.rectangle((name.left - 1.0, name.top), (name.right + 1.0, name.bottom), WHITE);
+            // On the side of the marker, so that a browser's narrower font leaves no gap there.
+            let (x, align) =
+                if name.right < self.x(point.x) { (name.right, Align::End) } else { (name.left, Align::Start) };
+            canvas.text(&point.name, (x, f64::midpoint(name.top, name.bottom)), SMALL_SIZE, align, INK);
+        }
+    }
+}
+
+/// A marker with an edge that sets it off; open and with an arrow where it stands for a value in that direction or
+/// beyond.
+fn draw_dot<B: Surface>(canvas: &mut Canvas<B>, identity: Identity, center: Spot, beyond: Option<Spot>) {
+    let color = identity.color();
+    if let Some((x, y)) = beyond {
+        let tip = (center.0 + 20.0 * x, center.1 + 20.0 * y);
+        let side = |turn: f64| (tip.0 - 5.0 * x + 4.0 * turn * y, tip.1 - 5.0 * y + 4.0 * turn * x);
+        canvas.line(&[center, tip], Stroke::solid(color, 2.0));
+        canvas.line(&[side(1.0), tip, side(-1.0)], Stroke::solid(color, 2.0));
+    }
+    draw_marker(canvas, identity, center, 7.5, WHITE);
+    draw_marker(canvas, identity, center, 6.0, color);
+    if beyond.is_some() {
+        draw_marker(canvas, identity, center, 3.5, WHITE);
+    }
+}
+
+/// A marker whose shape and colour tell who it is.
+fn draw_marker<B: Surface>(canvas: &mut Canvas<B>, identity: Identity, (x, y): Spot, size: f64, color: Color) {
+    let around =
+        |corners: &[Spot]| corners.iter().map(|corner| (x + corner.0 * size, y + corner.1 * size)).collect::<Vec<_>>();
+    match identity.0 % 5 {
+        0 => canvas.disc((x, y), size, color),
+        1 => canvas.polygon(&around(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]), color),
+        2 => canvas.polygon(&around(&[(0.0, -1.1), (1.1, 0.8), (-1.1, 0.8)]), color),
+        3 => canvas.polygon(&around(&[(0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0)]), color),
+        _ => canvas.polygon(&around(&[(0.0, 1.1), (1.1, -0.8), (-1.1, -0.8)]), color),
+    }
+}

@@ -1,0 +1,180 @@
+//! Where everything of a chart goes, in pixels.
+
+use super::{
+    Chart, Height, Mark, Point, Values,
+    canvas::Spot,
+    labels::{self, Anchor, Placement, Rect},
+    scale::Scale,
+    text,
+};
+
+/// Width of every chart.
+pub(super) const WIDTH: f64 = 920.0;
+/// Height of a row of a chart whose vertical axis has names.
+pub(super) const ROW_HEIGHT: f64 = 26.0;
+/// Height of the plotting area of a chart whose vertical axis has numbers.
+const FRAME_HEIGHT: f64 = 430.0;
+/// Height of a strip above or below the plotting area: two rows of names.
+const STRIP_HEIGHT: f64 = 56.0;
+/// Longest name beside the vertical axis; longer ones are cut.
+pub(super) const NAMES_WIDTH_MAX: f64 = 260.0;
+/// Width of what explains colours, right of the plotting area.
+const COLOR_SCALE_WIDTH: f64 = 110.0;
+/// Left and right of everything.
+pub(super) const MARGIN: f64 = 16.0;
+
+pub(super) const TITLE_SIZE: f64 = 17.0;
+pub(super) const TEXT_SIZE: f64 = 13.0;
+pub(super) const SMALL_SIZE: f64 = 12.0;
+pub(super) const LINE_HEIGHT: f64 = 18.0;
+pub(super) const SMALL_LINE_HEIGHT: f64 = 14.0;
+
+/// Middle of the first row of the legend, and the distance of rows.
+const LEGEND_TOP: f64 = 54.0;
+const LEGEND_ROW: f64 = 20.0;
+/// Width of what a legend shows beside its words, with the gap, and of the gap after the words.
+pub(super) const KEY_WIDTH: f64 = 38.0;
+const KEY_GAP: f64 = 24.0;
+
+/// A chart with a place for everything.
+pub(super) struct Layout<'a> {
+    pub(super) chart: &'a Chart,
+    /// The plotting area.
+    pub(super) frame: Rect,
+    /// The plotting area with the strips above and below it.
+    pub(super) outer: Rect,
+    /// Where the keys of the legend begin.
+    pub(super) keys: Vec<Spot>,
+    /// For each point of the chart; `None` where there was no room.
+    pub(super) names: Vec<Option<Placement>>,
+    /// Wrapped lines.
+    pub(super) notes: Vec<String>,
+}
+
+impl<'a> Layout<'a> {
+    pub(super) fn of(chart: &'a Chart) -> Self {
+        let (left, height) = match &chart.y.scale {
+            Scale::Names(names) => {
+                let widest = names.iter().map(|name| text::width(name, TEXT_SIZE)).fold(0.0, f64::max);
+                let turned = text::width(&chart.y.label, TEXT_SIZE) + 8.0;
+                (44.0 + widest.min(NAMES_WIDTH_MAX), (ROW_HEIGHT * names.len() as f64).max(turned))
+            }
+            _ => (84.0, FRAME_HEIGHT),
+        };
+        let keys = place_keys(chart);
+        let top = keys.last().map_or(52.0, |last| last.1 + 22.0);
+        let strip_height = |strip: &Option<String>| if strip.is_some() { STRIP_HEIGHT } else { 0.0 };
+        let frame_top = top + strip_height(&chart.above);
+        let right = WIDTH - 24.0 - if chart.color_scale.is_some() { COLOR_SCALE_WIDTH } else { 0.0 };
+        let frame = Rect { left, top: frame_top, right, bottom: frame_top + height };
+        let outer = Rect { top, bottom: frame.bottom + strip_height(&chart.below), ..frame };
+        let mut layout = Self { chart, frame, outer, keys, names: Vec::new(), notes: Vec::new() };
+        layout.names = layout.place_names();
+        let mut notes = chart.notes.clone();
+        notes.extend(layout.unnamed());
+        layout.notes = notes.iter().flat_map(|note| text::wrap(note, SMALL_SIZE, WIDTH - 2.0 * MARGIN)).collect();
+        layout
+    }
+
+    pub(super) fn size(&self) -> (u32, u32) {
+        (WIDTH as u32, (self.notes_top() + LINE_HEIGHT * self.notes.len() as f64 + 10.0) as u32)
+    }
+
+    /// Middle of the first line of the notes.
+    pub(super) fn notes_top(&self) -> f64 {
+        self.outer.bottom + 58.0
+    }
+
+    /// What lies beyond the axis, such as the end of an interval at 0 on a logarithmic one, lies at its end.
+    pub(super) fn x(&self, value: f64) -> f64 {
+        self.frame.left + self.chart.x.scale.place(value).clamp(0.0, 1.0) * (self.frame.right - self.frame.left)
+    }
+
+    pub(super) fn y(&self, value: f64) -> f64 {
+        let place = self.chart.y.scale.place(value).clamp(0.0, 1.0) * (self.frame.bottom - self.frame.top);
+        // Numbers go up, names go down.
+        if matches!(self.chart.y.scale, Scale::Names(_)) { self.frame.top + place } else { self.frame.bottom - place }
+    }
+
+    pub(super) fn spot(&self, (x, y): Values) -> Spot {
+        (self.x(x), self.y(y))
+    }
+
+    pub(super) fn spots(&self, points: &[Values]) -> Vec<Spot> {
+        points.iter().map(|&point| self.spot(point)).collect()
+    }
+
+    /// The ends of a vertical line.
+    pub(super) fn rule(&self, x: f64) -> (Spot, Spot) {
+        ((self.x(x), self.outer.top), (self.x(x), self.outer.bottom))
+    }
+
+    pub(super) fn center(&self, point: &Point) -> Spot {
+        let y = match point.y {
+            Height::At { value, .. } | Height::AtLeast(value) => self.y(value),
+            Height::Above => f64::midpoint(self.outer.top, self.frame.top),
+            Height::Below => f64::midpoint(self.frame.bottom, self.outer.bottom),
+        };
+        (self.x(point.x), y)
+    }
+
+    /// The intervals of a point as lines; those too short to be seen are left out.
+    pub(super) fn whiskers(&self, point: &Point) -> impl Iterator<Item = (Spot, Spot)> {
+        let (x, y) = self.center(point);
+        let across = point.x_interval.map(|interval| ((self.x(interval.low), y), (self.x(interval.high), y)));
+        let along = match point.y {
+            Height::At { interval, .. } => {
+                interval.map(|interval| ((x, self.y(interval.low)), (x, self.y(interval.high))))
+            }
+            Height::AtLeast(_) | Height::Above | Height::Below => None,
+        };
+        let reaches_out = |(from, to): &(Spot, Spot)| (from.0 - to.0).abs().max((from.1 - to.1).abs()) > 2.0;
+        [across, along].into_iter().flatten().filter(reaches_out)
+    }
+
+    pub(super) fn points(&self) -> impl Iterator<Item = &'a Point> {
+        let point = |mark: &'a Mark| if let Mark::Point(point) = mark { Some(point) } else { None };
+        self.chart.marks.iter().filter_map(point)
+    }
+
+    fn place_names(&self) -> Vec<Option<Placement>> {
+        let anchor = |point: &Point| Anchor {
+            at: self.center(point),
+            width: text::width(&point.name, SMALL_SIZE),
+            height: SMALL_SIZE + 3.0,
+        };
+        let mut lines: Vec<(Spot, Spot)> = self.points().flat_map(|point| self.whiskers(point)).collect();
+        for mark in &self.chart.marks {
+            match mark {
+                Mark::Line(points, _) | Mark::Curve { points, .. } => {
+                    lines.extend(points.windows(2).map(|pair| (self.spot(pair[0]), self.spot(pair[1]))));
+                }
+                Mark::Rule(x, _) => lines.push(self.rule(*x)),
+                _ => {}
+            }
+        }
+        labels::place(&self.points().map(anchor).collect::<Vec<_>>(), &self.outer, &lines)
+    }
+
+    /// A note on the points that found no room for their names.
+    fn unnamed(&self) -> Option<String> {
+        let unplaced = self.points().zip(&self.names).filter(|(_, placement)| placement.is_none());
+        let names: Vec<&str> = unplaced.map(|(point, _)| point.name.as_str()).collect();
+        (!names.is_empty()).then(|| format!("No room for the names of: {}.", names.join(", ")))
+    }
+}
+
+/// Where each key of the legend begins: row by row.
+fn place_keys(chart: &Chart) -> Vec<Spot> {
+    let (mut x, mut y) = (MARGIN, LEGEND_TOP);
+    let mut keys = Vec::new();
+    for (label, _) in &chart.legend {
+        let width = KEY_WIDTH + text::width(label, SMALL_SIZE);
+        if x > MARGIN && x + width > WIDTH - MARGIN {
+            (x, y) = (MARGIN, y + LEGEND_ROW);
+        }
+        keys.push((x, y));
+        x += width + KEY_GAP;
+    }
+    keys
+}

@@ -1,0 +1,89 @@
+//! What the packets were: each strategy's packets per device-hour by kind, both directions together.
+
+use super::{Figure, PACKETS_LABEL, STRATEGY_LABEL, cells, sum, tip};
+use crate::{
+    chart::{Axis, Chart, Color, Key, Mark, PALETTE, Scale},
+    data::{Cell, Column, ScenarioResults},
+    number::short,
+    stats::{CellStats, ScenarioStats},
+};
+
+/// The kinds with their columns and colours, in the order of the bars.
+const KINDS: [(&str, [Column; 2], Color); 7] = [
+    ("data", [Column::DataUp, Column::DataDown], PALETTE[0]),
+    ("pure ACK", [Column::PureAckUp, Column::PureAckDown], PALETTE[5]),
+    ("SYN", [Column::SynUp, Column::SynDown], PALETTE[2]),
+    ("FIN", [Column::FinUp, Column::FinDown], PALETTE[3]),
+    ("RST", [Column::RstUp, Column::RstDown], PALETTE[4]),
+    ("retransmission", [Column::RetransmissionUp, Column::RetransmissionDown], PALETTE[1]),
+    ("keepalive probe", [Column::ProbeUp, Column::ProbeDown], PALETTE[6]),
+];
+
+/// What one strategy sent and received, per device-hour.
+struct Packets<'a> {
+    stats: &'a CellStats,
+    by_kind: [f64; KINDS.len()],
+}
+
+pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Option<Figure> {
+    let packets = |(stats, cell): (_, &Cell)| Some(Packets { stats, by_kind: by_kind(cell)? });
+    let all: Vec<Packets<'_>> = cells(scenario, results).into_iter().map(packets).collect::<Option<_>>()?;
+    if all.iter().all(|it| it.total() <= 0.0) {
+        return None;
+    }
+    let occurs = |kind: &usize| all.iter().any(|it| it.by_kind[*kind] > 0.0);
+    let key = |kind: usize| (KINDS[kind].0.to_owned(), Key::Patch(KINDS[kind].2));
+    let described: Vec<String> = all.iter().map(|it| format!("{}: {}", it.stats.strategy, it.words())).collect();
+    Some(Figure {
+        suffix: "packets",
+        caption: "Packets on the access link by kind, both directions together; the number is their sum. Data carries \
+                  the application's messages and heartbeats; a pure ACK carries nothing else; a keepalive probe is the \
+                  kernel's."
+            .to_owned(),
+        description: format!("{}: packets by kind. {}.", scenario.name, described.join("; ")),
+        chart: Chart {
+            marks: (0..).zip(&all).map(|(row, it)| it.bars(row)).collect(),
+            legend: (0..KINDS.len()).filter(occurs).map(key).collect(),
+            ..Chart::new(
+                format!("{}: what the packets were", scenario.name),
+                Axis::new(PACKETS_LABEL, Scale::linear_from_zero(all.iter().map(Packets::total))),
+                Axis::new(STRATEGY_LABEL, Scale::Names(all.iter().map(|it| it.stats.strategy.clone()).collect())),
+            )
+        },
+    })
+}
+
+impl Packets<'_> {
+    fn total(&self) -> f64 {
+        self.by_kind.iter().sum()
+    }
+
+    fn kinds(&self) -> impl Iterator<Item = (f64, &'static str, Color)> {
+        let kinds = self.by_kind.iter().zip(KINDS).map(|(value, (name, _, color))| (*value, name, color));
+        kinds.filter(|(value, ..)| *value > 0.0)
+    }
+
+    fn bars(&self, row: u32) -> Mark {
+        Mark::Bars {
+            row: row.into(),
+            parts: self.kinds().map(|(value, _, color)| (value, color)).collect(),
+            text: short(self.total()),
+            tip: tip(self.stats, &self.words()),
+        }
+    }
+
+    fn words(&self) -> String {
+        let parts: Vec<String> = self.kinds().map(|(value, name, _)| format!("{} {name}", short(value))).collect();
+        if parts.is_empty() { "no packets".to_owned() } else { format!("{} per device-hour", parts.join(", ")) }
+    }
+}
+
+/// Packets per device-hour of each kind; `None` where the results do not say.
+fn by_kind(cell: &Cell) -> Option<[f64; KINDS.len()]> {
+    let hours = cell.runs.iter().map(|run| run.device_hours).sum::<f64>();
+    let mut kinds = [0.0; KINDS.len()];
+    for (kind, (_, [up, down], _)) in kinds.iter_mut().zip(KINDS) {
+        *kind = (sum(cell, up)? + sum(cell, down)?) / hours;
+    }
+    Some(kinds)
+}

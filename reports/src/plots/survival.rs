@@ -1,0 +1,208 @@
+//! How long breaks go unnoticed: for each strategy the share that nobody has noticed yet, against the time since the
+//! break. A mean hides whether all breaks are noticed late or a few never.
+
+use cardiogram_scenarios::survival::{Curve, Estimated, Observation, Sample};
+
+use super::{
+    Figure, TIME_MIN_S,
+    band::{at, band},
+    cells, note,
+    pick::{LINES_MAX, pick},
+    time, tip,
+};
+use crate::{
+    chart::{Axis, Chart, Height, Identity, Mark, Point, Scale, Values},
+    data::{Cell, Outcome, ScenarioResults},
+    number::{list, percent},
+    stats::{CellStats, ScenarioStats},
+};
+
+/// At how many times curves are compared and bands are drawn.
+const TIMES: u32 = 64;
+
+/// A curve steps down by so much, in percent, before another step is drawn: a pixel and a half.
+const STEP_MIN: f64 = 0.35;
+
+/// Curves that are nowhere further apart than this share of the breaks look the same.
+const ALIKE: f64 = 0.05;
+
+/// A strategy with its breaks.
+struct Strategy<'a> {
+    stats: &'a CellStats,
+    cell: &'a Cell,
+    observations: Vec<Observation>,
+    curve: Curve,
+}
+
+pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Option<Figure> {
+    let strategies: Vec<Strategy<'_>> =
+        cells(scenario, results).into_iter().filter_map(|(stats, cell)| strategy(stats, cell)).collect();
+    if !strategies.iter().any(|it| it.stats.detected > 0) {
+        return None;
+    }
+    let longest_s = strategies.iter().flat_map(|it| &it.observations).map(|it| it.time).fold(TIME_MIN_S, f64::max);
+    // Where the first curve begins to fall, breaks that were noticed at once apart: these fall at the left edge, and a few
+    // early ones would stretch the axis over decades.
+    let begins = |it: &Strategy<'_>| {
+        let at_first = at(&it.curve, &[TIME_MIN_S])[0];
+        let falls = |(time, share): &&Values| *time > TIME_MIN_S && *share <= 0.99 * at_first;
+        Some(it.curve.steps().iter().find(falls)?.0)
+    };
+    let soonest = strategies.iter().filter_map(begins);
+    let shortest_s = soonest.fold(longest_s, f64::min).max(TIME_MIN_S);
+    let x = Scale::log_time_around([shortest_s, longest_s]);
+    let &Scale::LogTime { min: from_s, .. } = &x else { panic!("the scale was just made") };
+    let times: Vec<f64> = (0..TIMES)
+        .map(|index| shortest_s * libm::pow(longest_s / shortest_s, f64::from(index) / f64::from(TIMES - 1)))
+        .collect();
+
+    let shapes: Vec<Vec<f64>> = strategies.iter().map(|it| at(&it.curve, &times)).collect();
+    let front = (0..strategies.len()).filter(|&place| strategies[place].stats.on_front);
+    let chosen = pick(&shapes, front, LINES_MAX, ALIKE);
+    let drawn: Vec<&Strategy<'_>> = chosen.iter().map(|&place| &strategies[place]).collect();
+
+    let mut marks: Vec<Mark> = drawn.iter().flat_map(|it| it.bands(&times)).collect();
+    marks.extend(drawn.iter().map(|it| Mark::Curve {
+        points: it.points(from_s),
+        identity: Identity(it.stats.strategy_index),
+        tip: tip(it.stats, &it.words()),
+    }));
+    marks.extend(drawn.iter().map(|it| Mark::Point(it.point())));
+    let left_out = (0..strategies.len()).filter(|place| !chosen.contains(place));
+    let left_out = note(
+        "Left out, as those most like one that is drawn",
+        left_out.map(|place| strategies[place].stats.strategy.as_str()),
+    );
+    let unbroken = scenario.cells.iter().filter(|cell| cell.episodes() == 0).map(|cell| cell.strategy.as_str());
+    let notes = left_out.into_iter().chain(note("No session broke", unbroken)).collect();
+    let y = Axis::new("share of breaks not yet noticed (%)", Scale::Linear { min: 0.0, max: 100.0 });
+    let described: Vec<String> = drawn.iter().map(|it| format!("{}: {}", it.stats.strategy, it.words())).collect();
+    Some(Figure {
+        suffix: "survival",
+        caption: format!(
+            "Left and below is better. Kaplan-Meier: a break that was ridden out, or that the run's end cut off, counts \
+             as long as it was watched. The marker stands where half of the breaks were noticed, or at the curve's end. \
+             Bands are pointwise 95 % intervals over seeds (jackknife), drawn with 5 seeds or more.{}",
+            longest(scenario, &strategies).unwrap_or_default()
+        ),
+        description: format!("{}: how long breaks go unnoticed. {}.", scenario.name, described.join("; ")),
+        chart: Chart {
+            marks,
+            notes,
+            ..Chart::new(
+                format!("{}: how long breaks go unnoticed", scenario.name),
+                Axis::new("time since the break (logarithmic)", x),
+                y,
+            )
+        },
+    })
+}
+
+/// `None` where no session broke.
+fn strategy<'a>(stats: &'a CellStats, cell: &'a Cell) -> Option<Strategy<'a>> {
+    let of_run = |(replicate, run): (u32, &'a crate::data::Run)| {
+        run.episodes.iter().map(move |episode| Observation {
+            time: episode.latency_s,
+            happened: episode.outcome == Outcome::Detected,
+            replicate,
+        })
+    };
+    let observations: Vec<Observation> = (0..).zip(&cell.runs).flat_map(of_run).collect();
+    let curve = Sample::new(observations.clone()).curve()?;
+    Some(Strategy { stats, cell, observations, curve })
+}
+
+impl Strategy<'_> {
+    /// The longest that a break was watched.
+    fn watched_s(&self) -> f64 {
+        self.observations.iter().map(|it| it.time).fold(TIME_MIN_S, f64::max)
+    }
+
+    /// The curve as stairs, in percent.
+    fn points(&self, from_s: f64) -> Vec<Values> {
+        let mut points = vec![(from_s, 100.0)];
+        let mut last = 100.0;
+        let steps = self.curve.steps();
+        for (index, (time_s, share)) in steps.iter().enumerate() {
+            let share = 100.0 * share;
+            if last - share >= STEP_MIN || index + 1 == steps.len() {
+                points.extend([(time_s.max(from_s), last), (time_s.max(from_s), share)]);
+                last = share;
+            }
+        }
+        if last > 0.0 {
+            points.push((self.watched_s(), last));
+        }
+        points
+    }
+
+    /// The band, in as many pieces as it has; upper ends from left to right, then lower ends back.
+    fn bands(&self, times: &[f64]) -> Vec<Mark> {
+        let intervals = band(&self.observations, self.cell.runs.len() as u32, times);
+        let within = |time: f64| time <= self.watched_s();
+        let known: Vec<_> = times
+            .iter()
+            .zip(intervals)
+            .map(|(&time, interval)| interval.filter(|_| within(time)).map(|interval| (time, interval)))
+            .collect();
+        let pieces = known.split(Option::is_none).filter(|piece| piece.len() > 1);
+        let polygon = |piece: &[Option<(f64, crate::bootstrap::Interval)>]| {
+            let there = piece.iter().flatten();
+            let upper = there.clone().map(|(time, interval)| (*time, 100.0 * interval.high));
+            let lower = there.rev().map(|(time, interval)| (*time, 100.0 * interval.low));
+            Mark::Band(upper.chain(lower).collect(), Identity(self.stats.strategy_index))
+        };
+        pieces.map(polygon).collect()
+    }
+
+    /// The marker with the name: at the median, or at the end where that is unknown.
+    fn point(&self) -> Point {
+        let (x, share) = match self.curve.quantile(0.5) {
+            Estimated::Known(median_s) => (median_s.max(TIME_MIN_S), at(&self.curve, &[median_s])[0]),
+            Estimated::AtLeast(end_s) => (end_s.max(TIME_MIN_S), at(&self.curve, &[end_s])[0]),
+        };
+        Point {
+            x,
+            x_interval: None,
+            y: Height::At { value: 100.0 * share, interval: None },
+            identity: Identity(self.stats.strategy_index),
+            name: self.stats.strategy.clone(),
+            tip: tip(self.stats, &self.words()),
+        }
+    }
+
+    fn words(&self) -> String {
+        let end = self.curve.steps().last().map_or(1.0, |(_, share)| *share);
+        let quantile = |q: f64| match self.curve.quantile(q) {
+            Estimated::Known(value) => time(value),
+            Estimated::AtLeast(_) => "never seen".to_owned(),
+        };
+        format!(
+            "half noticed after {}, 95 % after {}, {} not at all while watched",
+            quantile(0.5),
+            quantile(0.95),
+            percent(end.max(0.0))
+        )
+    }
+}
+
+/// A sentence on the break that was noticed last, so that it can be looked at.
+fn longest(scenario: &ScenarioStats, strategies: &[Strategy<'_>]) -> Option<String> {
+    let detected = strategies.iter().flat_map(|it| {
+        it.cell.runs.iter().flat_map(move |run| run.episodes.iter().map(move |episode| (it, run, episode)))
+    });
+    let (it, run, episode) = detected
+        .filter(|(_, _, episode)| episode.outcome == Outcome::Detected)
+        .max_by(|a, b| a.2.latency_s.total_cmp(&b.2.latency_s))?;
+    let place = list(&[
+        &format!("strategy {}", it.stats.strategy),
+        &format!("seed {}", run.seed),
+        &format!("device {}", episode.device),
+    ]);
+    Some(format!(
+        " The break that was noticed last: {place} in {}, {} after it came at {:.0} s.",
+        scenario.name,
+        time(episode.latency_s),
+        episode.begin_s,
+    ))
+}
