@@ -51,6 +51,9 @@ const RUN_COLUMNS: [&str; 23] = [
     "trace_hash",
 ];
 
+/// Columns of `runs.csv` that not every version has.
+const RUN_COLUMNS_LATER: [&str; 1] = ["energy_j"];
+
 /// The columns of `episodes.csv` that every version has.
 const EPISODE_COLUMNS: [&str; 11] = [
     "scenario",
@@ -96,6 +99,7 @@ pub(crate) struct Cell {
 /// One run: a row of `runs.csv` with its rows of `episodes.csv`.
 #[derive(Debug)]
 pub(crate) struct Run {
+    pub(crate) seed: u64,
     pub(crate) device_hours: f64,
     pub(crate) false_alarms: u64,
     /// Share of the device time with a usable session.
@@ -105,10 +109,12 @@ pub(crate) struct Run {
     /// Both directions, headers included.
     pub(crate) bytes: u64,
     pub(crate) heartbeats_sent: u64,
+    /// Of the radios; `None` in a world without radios, and in files of versions that had none.
+    pub(crate) energy_j: Option<f64>,
     /// Breaks of usable sessions; false alarms are not among them.
     pub(crate) episodes: Vec<Episode>,
-    /// False alarms met in `episodes.csv`, to be compared with the count above.
-    false_alarm_rows: u64,
+    /// The rows of `episodes.csv` that are false alarms, as many as counted above.
+    pub(crate) false_alarm_rows: Vec<FalseAlarm>,
     /// `detected`, `ridden_out`, `undetected` as `runs.csv` counts them, to be compared with the episodes.
     counts: [u64; 3],
 }
@@ -116,6 +122,10 @@ pub(crate) struct Run {
 /// A time without a usable session.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Episode {
+    /// Counted from 0.
+    pub(crate) device: u32,
+    /// Since the start of the run.
+    pub(crate) begin_s: f64,
     pub(crate) outcome: Outcome,
     /// What broke, as in the column `cause`.
     pub(crate) cause: Label,
@@ -127,6 +137,17 @@ pub(crate) struct Episode {
     pub(crate) recovery_s: f64,
     /// Whether there was a usable session again.
     pub(crate) recovered: bool,
+}
+
+/// A usable session that was left.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct FalseAlarm {
+    /// Counted from 0.
+    pub(crate) device: u32,
+    /// When it was left, since the start of the run.
+    pub(crate) begin_s: f64,
+    /// When there was a usable session again.
+    pub(crate) end_s: Option<f64>,
 }
 
 /// How an episode went.
@@ -214,7 +235,7 @@ fn read_manifest(path: &Path) -> Result<Manifest, Error> {
 
 fn read_runs(path: &Path, manifest: &Manifest) -> Result<Runs, Error> {
     let mut runs = Runs::new();
-    let mut table = Table::open(path, &RUN_COLUMNS)?;
+    let mut table = Table::open(path, &RUN_COLUMNS, &RUN_COLUMNS_LATER)?;
     while let Some(row) = table.next()? {
         if runs.len() == RUNS_MAX {
             return Err(Error::TooLarge { path: path.to_owned(), limit: format!("{RUNS_MAX} rows") });
@@ -225,14 +246,16 @@ fn read_runs(path: &Path, manifest: &Manifest) -> Result<Runs, Error> {
             return Err(row.error("availability", "a share from 0 to 1"));
         }
         let run = Run {
+            seed,
             device_hours: row.number("device_hours")?,
             false_alarms: row.count("false_alarms")?,
             availability,
             packets: row.count("packets_up")?.saturating_add(row.count("packets_down")?),
             bytes: row.count("bytes_up")?.saturating_add(row.count("bytes_down")?),
             heartbeats_sent: row.count("heartbeats_sent")?,
+            energy_j: row.number_if_there("energy_j")?,
             episodes: Vec::new(),
-            false_alarm_rows: 0,
+            false_alarm_rows: Vec::new(),
             counts: [row.count("detected")?, row.count("ridden_out")?, row.count("undetected")?],
         };
         if run.device_hours <= 0.0 {
@@ -250,7 +273,7 @@ fn read_runs(path: &Path, manifest: &Manifest) -> Result<Runs, Error> {
 }
 
 fn read_episodes(path: &Path, manifest: &Manifest, runs: &mut Runs) -> Result<(), Error> {
-    let mut table = Table::open(path, &EPISODE_COLUMNS)?;
+    let mut table = Table::open(path, &EPISODE_COLUMNS, &[])?;
     let mut rows = 0;
     while let Some(row) = table.next()? {
         rows += 1;
@@ -261,7 +284,7 @@ fn read_episodes(path: &Path, manifest: &Manifest, runs: &mut Runs) -> Result<()
         let duration_s = manifest.scenarios[key.0].duration_s;
         let run = runs.get_mut(&key).ok_or_else(|| row.problem("runs.csv has no such run".to_owned()))?;
         match row.text("outcome") {
-            "false-alarm" => run.false_alarm_rows += 1,
+            "false-alarm" => run.false_alarm_rows.push(row.false_alarm()?),
             "detected" => run.episodes.push(row.episode(Outcome::Detected, duration_s)?),
             "ridden-out" => run.episodes.push(row.episode(Outcome::RiddenOut, duration_s)?),
             "undetected" => run.episodes.push(row.episode(Outcome::Undetected, duration_s)?),
@@ -276,7 +299,7 @@ fn check(dir: &Path, manifest: &Manifest, runs: &Runs) -> Result<(), Error> {
     for ((scenario, strategy, seed), run) in runs {
         let count = |outcome| run.episodes.iter().filter(|episode| episode.outcome == outcome).count() as u64;
         let rows =
-            [count(Outcome::Detected), count(Outcome::RiddenOut), count(Outcome::Undetected), run.false_alarm_rows];
+            [count(Outcome::Detected), count(Outcome::RiddenOut), count(Outcome::Undetected), run.false_alarm_rows.len() as u64];
         let [detected, ridden_out, undetected] = run.counts;
         let counted = [detected, ridden_out, undetected, run.false_alarms];
         if let Some(which) = (0..rows.len()).find(|&which| rows[which] != counted[which]) {
@@ -311,7 +334,8 @@ struct Row<'a> {
 }
 
 impl Table {
-    fn open(path: &Path, names: &[&'static str]) -> Result<Self, Error> {
+    /// Of `later` columns the file may have any.
+    fn open(path: &Path, names: &[&'static str], later: &[&'static str]) -> Result<Self, Error> {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(read)?;
         if file.metadata().map_err(read)?.len() > CSV_BYTES_MAX {
@@ -319,13 +343,12 @@ impl Table {
         }
         let mut reader = csv::Reader::from_reader(file);
         let header = reader.headers().map_err(|error| csv_error(path, error))?;
-        let columns = names
+        let place = |name| header.iter().position(|column| column == name);
+        let mut columns = names
             .iter()
-            .map(|&name| {
-                let place = header.iter().position(|column| column == name);
-                Ok((name, place.ok_or_else(|| missing_column(path, name, header))?))
-            })
-            .collect::<Result<_, Error>>()?;
+            .map(|&name| Ok((name, place(name).ok_or_else(|| missing_column(path, name, header))?)))
+            .collect::<Result<BTreeMap<_, _>, Error>>()?;
+        columns.extend(later.iter().filter_map(|&name| Some((name, place(name)?))));
         Ok(Self { path: path.to_owned(), reader, columns, record: csv::StringRecord::new() })
     }
 
@@ -348,6 +371,11 @@ impl Row<'_> {
 
     fn number_or_empty(&self, column: &'static str) -> Result<Option<f64>, Error> {
         if self.text(column).is_empty() { Ok(None) } else { self.number(column).map(Some) }
+    }
+
+    /// `None` where the file has no such column, too.
+    fn number_if_there(&self, column: &'static str) -> Result<Option<f64>, Error> {
+        if self.table.columns.contains_key(column) { self.number_or_empty(column) } else { Ok(None) }
     }
 
     fn count(&self, column: &'static str) -> Result<u64, Error> {
@@ -381,6 +409,8 @@ impl Row<'_> {
             Outcome::RiddenOut | Outcome::Undetected => watched_s,
         };
         Ok(Episode {
+            device: self.device()?,
+            begin_s,
             outcome,
             cause: self.label("cause")?,
             detected_by: self.label("detected_by")?,
@@ -388,6 +418,15 @@ impl Row<'_> {
             recovery_s: self.number_or_empty("recovery_s")?.unwrap_or(watched_s),
             recovered: end_s.is_some(),
         })
+    }
+
+    fn false_alarm(&self) -> Result<FalseAlarm, Error> {
+        let (begin_s, end_s) = (self.number("begin_s")?, self.number_or_empty("end_s")?);
+        Ok(FalseAlarm { device: self.device()?, begin_s, end_s })
+    }
+
+    fn device(&self) -> Result<u32, Error> {
+        u32::try_from(self.count("device")?).map_err(|_| self.error("device", "the number of a device"))
     }
 
     fn error(&self, column: &'static str, expected: &str) -> Error {

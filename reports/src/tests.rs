@@ -182,7 +182,7 @@ fn a_further_column_changes_nothing() {
     let dir = results(1);
     let before = summary_table(dir.path()).unwrap();
     let runs = fs::read_to_string(dir.path().join("runs.csv")).unwrap();
-    let wider: Vec<String> = runs.lines().map(|line| format!("energy_j,{line}")).collect();
+    let wider: Vec<String> = runs.lines().map(|line| format!("moon_phase,{line}")).collect();
     fs::write(dir.path().join("runs.csv"), wider.join("\n")).unwrap();
     assert_eq!(summary_table(dir.path()).unwrap(), before);
 }

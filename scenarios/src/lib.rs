@@ -16,8 +16,10 @@ mod results;
 pub mod rows;
 pub mod runner;
 mod scenario;
+mod strikes;
 pub mod schema;
 pub mod survival;
 
 pub use decimal::Decimal;
 pub use scenario::Scenario;
+pub use strikes::Strike;
