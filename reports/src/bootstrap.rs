@@ -1,111 +1,178 @@
-//! Confidence intervals by drawing replicates again: the percentile bootstrap over seeds.
+//! Drawing replicates again: the bootstrap over seeds, and the jackknife that goes with it.
 //!
-//! The replicate is the seed, not the episode: breaks within one run share its world and are not independent. Efron
-//! and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13. With few seeds these intervals are too
-//! narrow, which a warning says beside the number ([`crate::stats::Warning`]).
+//! The replicate is the seed, not the episode: breaks within one run share its world and are not independent. All
+//! statistics of all strategies that ran on the same seeds are worked out on the same resamples, so that their
+//! comparison stays paired. Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13. What becomes of
+//! the values is the business of [`crate::statistics::bca`].
+//!
+//! A statistic is asked for several resamples at once, one a lane: one pass over the data then does for all of them, which
+//! is what makes thousands of resamples of a million episodes affordable.
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
 use rand_core::Rng as _;
+use rayon::prelude::*;
 
-/// How often the seeds are drawn again. Enough for two digits of a 95 % interval; the cost is that many passes over the
-/// episodes.
-const RESAMPLES: usize = 1_000;
+pub(crate) use crate::statistics::bca::{Interval, Replicated};
+
+/// How often the seeds are drawn again: for a 95 % interval, 50 of them are beyond each end.
+pub(crate) const RESAMPLES: usize = 2_000;
+
+/// The most estimates that leave something out. With more seeds than this, each leaves out a group of seeds: the skewness
+/// of so many groups says the same.
+const GROUPS_MAX: usize = 200;
 
 /// Key of the generator: any fixed number makes the same report each time.
 const KEY: u64 = 0x6361_7264_696f_0001;
 
-/// An interval that covers the true value in about 95 of 100 repetitions of the whole experiment.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Interval {
-    pub(crate) low: f64,
-    pub(crate) high: f64,
+/// How many resamples are worked out in one pass over the data: a cache line of weights.
+pub(crate) const LANES: usize = 8;
+
+/// A number for each resample of a pass.
+pub(crate) type Lanes = [f64; LANES];
+
+/// How a number of replicates is drawn again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bootstrap {
+    replicates: usize,
 }
 
-/// How often each replicate was drawn, for each time of drawing. Strategies that ran on equally many seeds are
-/// resampled alike, so that their comparison stays paired.
-#[derive(Debug)]
-pub(crate) struct Resamples {
-    weights: Vec<Vec<u32>>,
-}
-
-impl Resamples {
-    /// Draws `replicates` of as many with replacement, again and again. None at all where there are fewer than 2: one
-    /// replicate says nothing about the spread of replicates.
-    pub(crate) fn new(replicates: usize) -> Self {
-        if replicates < 2 {
-            return Self { weights: Vec::new() };
-        }
-        let mut rng = ChaCha8Rng::seed_from_u64(KEY);
-        let draw = |_| {
-            let mut weights = vec![0; replicates];
-            for _ in 0..replicates {
-                // The high half of the product is uniform over the replicates, but for 1 part in 2^40 at most.
-                weights[((u128::from(rng.next_u64()) * replicates as u128) >> 64) as usize] += 1;
-            }
-            weights
-        };
-        Self { weights: (0..RESAMPLES).map(draw).collect() }
+impl Bootstrap {
+    /// Nothing is left out or drawn again where there are fewer than 2 replicates: one says nothing about their spread.
+    pub(crate) const fn new(replicates: usize) -> Self {
+        Self { replicates }
     }
 
-    /// The 95 % percentile interval of `statistic`, a function of how often each replicate counts. `None` where too few
-    /// seeds were run, or where the statistic does not exist in more than one resample of twenty.
-    pub(crate) fn interval(&self, statistic: impl Fn(&[u32]) -> Option<f64>) -> Option<Interval> {
-        let mut values: Vec<f64> = self.weights.iter().filter_map(|weights| statistic(weights)).collect();
-        if self.weights.is_empty() || values.len() * 20 < RESAMPLES * 19 {
-            return None;
+    const fn groups(self) -> usize {
+        if self.replicates < 2 {
+            0
+        } else if self.replicates < GROUPS_MAX {
+            self.replicates
+        } else {
+            GROUPS_MAX
         }
-        values.sort_by(f64::total_cmp);
-        // Nearest rank: the value that 2.5 % (97.5 %) of the resamples do not exceed.
-        let rank = |numerator: usize| values[(values.len() * numerator).div_ceil(1_000) - 1];
-        Some(Interval { low: rank(25), high: rank(975) })
+    }
+
+    const fn resamples(self) -> usize {
+        if self.replicates < 2 { 0 } else { RESAMPLES }
+    }
+
+    /// Works out some statistics: `statistics` is given how often each replicate counts in each lane, and answers with the
+    /// values, always as many and in the same order.
+    pub(crate) fn evaluate(self, statistics: impl Fn(&[Lanes]) -> Vec<Lanes> + Sync) -> Vec<Replicated> {
+        let columns = 1 + self.groups() + self.resamples();
+        let passes: Vec<Vec<Lanes>> =
+            (0..columns.div_ceil(LANES)).into_par_iter().map(|pass| statistics(&self.weights(pass * LANES))).collect();
+        let count = passes[0].len();
+        let column = |statistic: usize, column: usize| passes[column / LANES][statistic][column % LANES];
+        let replicated = |statistic| Replicated {
+            replicates: self.replicates,
+            estimate: column(statistic, 0),
+            jackknife: (1..=self.groups()).map(|it| column(statistic, it)).collect(),
+            resamples: (1 + self.groups()..columns).map(|it| column(statistic, it)).collect(),
+        };
+        (0..count).map(replicated).collect()
+    }
+
+    /// How often each replicate counts in the columns from `first` on. The first column of all is the data, then those
+    /// that leave a group out, then the resamples.
+    fn weights(self, first: usize) -> Vec<Lanes> {
+        let mut weights = vec![[1.0; LANES]; self.replicates];
+        for lane in 0..LANES {
+            let Some(leave_out) = (first + lane).checked_sub(1) else { continue };
+            match leave_out.checked_sub(self.groups()) {
+                None => {
+                    for replicate in (leave_out..self.replicates).step_by(self.groups()) {
+                        weights[replicate][lane] = 0.0;
+                    }
+                }
+                Some(resample) => self.draw(&mut weights, lane, resample),
+            }
+        }
+        weights
+    }
+
+    /// Draws as many as there are, with replacement; each resample from its own stream.
+    fn draw(self, weights: &mut [Lanes], lane: usize, resample: usize) {
+        let mut rng = ChaCha8Rng::seed_from_u64(KEY);
+        rng.set_stream(resample as u64);
+        for weight in weights.iter_mut() {
+            weight[lane] = 0.0;
+        }
+        for _ in 0..self.replicates {
+            // The high half of the product is uniform over the replicates, but for 1 part in 2^40 at most.
+            weights[((u128::from(rng.next_u64()) * self.replicates as u128) >> 64) as usize][lane] += 1.0;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statistics::weighted;
 
     /// The mean of `values`, each counted so often.
-    fn mean(values: &[f64], weights: &[u32]) -> f64 {
-        let total: f64 = values.iter().zip(weights).map(|(value, &weight)| value * f64::from(weight)).sum();
-        total / f64::from(weights.iter().sum::<u32>())
+    fn mean(values: &[f64], weights: &[Lanes]) -> Vec<Lanes> {
+        let rows: Vec<[f64; 2]> = values.iter().map(|&value| [value, 1.0]).collect();
+        let [sum, count] = weighted::sums(&rows, weights);
+        vec![weighted::ratio(&sum, &count)]
+    }
+
+    fn interval(values: &[f64]) -> Option<Interval> {
+        Bootstrap::new(values.len()).evaluate(|weights| mean(values, weights))[0].interval(0.95)
     }
 
     #[test]
-    fn one_seed_gives_no_interval() {
-        assert_eq!(Resamples::new(1).interval(|_| Some(1.0)), None);
+    fn one_seed_gives_its_value_and_no_interval() {
+        let it = &Bootstrap::new(1).evaluate(|weights| mean(&[4.0], weights))[0];
+        assert_eq!((it.estimate, it.jackknife.len(), it.interval(0.95)), (4.0, 0, None));
     }
 
     #[test]
     fn a_resample_draws_as_many_as_there_are() {
-        let resamples = Resamples::new(7);
-        assert_eq!(resamples.weights.len(), RESAMPLES);
-        assert!(resamples.weights.iter().all(|weights| weights.iter().sum::<u32>() == 7));
+        let drawn = &Bootstrap::new(7).evaluate(|weights| {
+            let total = |lane: usize| weights.iter().map(|weight| weight[lane]).sum::<f64>();
+            vec![std::array::from_fn(total)]
+        })[0];
+        assert_eq!((drawn.estimate, &drawn.jackknife), (7.0, &vec![6.0; 7]));
+        assert_eq!(drawn.resamples, [7.0; RESAMPLES]);
     }
 
     #[test]
-    fn equal_replicates_give_an_interval_without_width() {
-        let interval = Resamples::new(5).interval(|weights| Some(mean(&[3.0; 5], weights))).unwrap();
-        assert_eq!(interval, Interval { low: 3.0, high: 3.0 });
+    fn every_replicate_is_drawn_equally_often() {
+        // 20,000 draws of each of 10, with a standard deviation of 134 and 5 of those to either side.
+        for replicate in 0..10 {
+            let drawn = &Bootstrap::new(10).evaluate(|weights| vec![weights[replicate]])[0];
+            let total: f64 = drawn.resamples.iter().sum();
+            assert!((total - 2_000.0).abs() < 5.0 * 42.5, "{replicate}: {total}");
+        }
+    }
+
+    #[test]
+    fn many_replicates_are_left_out_in_groups() {
+        let left = &Bootstrap::new(1_000).evaluate(|weights| {
+            let total = |lane: usize| weights.iter().map(|weight| weight[lane]).sum::<f64>();
+            vec![std::array::from_fn(total)]
+        })[0];
+        assert_eq!(left.jackknife, [995.0; GROUPS_MAX]);
     }
 
     #[test]
     fn two_replicates_give_both_ends() {
         // A resample is (0, 0), (0, 1), (1, 0) or (1, 1): a quarter of them lies at either end.
-        let interval = Resamples::new(2).interval(|weights| Some(mean(&[0.0, 1.0], weights))).unwrap();
-        assert_eq!(interval, Interval { low: 0.0, high: 1.0 });
+        assert_eq!(interval(&[0.0, 1.0]), Some(Interval { low: 0.0, high: 1.0 }));
     }
 
     #[test]
     fn the_width_is_that_of_the_normal_theory_for_a_mean_of_many() {
         // Values 0 to 99: standard deviation 28.87, standard error of the mean 2.887, so 49.5 +- 5.66.
         let values: Vec<f64> = (0..100).map(f64::from).collect();
-        let interval = Resamples::new(100).interval(|weights| Some(mean(&values, weights))).unwrap();
+        let interval = interval(&values).unwrap();
         assert!((interval.low - 43.84).abs() < 0.6 && (interval.high - 55.16).abs() < 0.6, "{interval:?}");
     }
 
     #[test]
-    fn a_statistic_that_is_often_absent_has_no_interval() {
-        assert_eq!(Resamples::new(3).interval(|weights| (weights[0] > 0).then_some(1.0)), None);
+    fn the_same_replicates_give_the_same_resamples() {
+        let of = || Bootstrap::new(9).evaluate(|weights| vec![weights[3]]);
+        assert_eq!(of(), of());
     }
 }

@@ -146,8 +146,8 @@ pub(crate) struct Run {
     values: Values,
     /// Breaks of usable sessions; false alarms are not among them.
     pub(crate) episodes: Vec<Episode>,
-    /// False alarms met in `episodes.csv`, to be compared with the count above.
-    false_alarm_rows: u64,
+    /// The rows of `episodes.csv` that are false alarms, as many as counted above.
+    pub(crate) false_alarm_rows: Vec<FalseAlarm>,
     /// `detected`, `ridden_out`, `undetected` as `runs.csv` counts them, to be compared with the episodes.
     counts: [u64; 3],
 }
@@ -177,6 +177,17 @@ pub(crate) struct Episode {
     pub(crate) recovery_s: f64,
     /// Whether there was a usable session again.
     pub(crate) recovered: bool,
+}
+
+/// A usable session that was left.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct FalseAlarm {
+    /// Counted from 0.
+    pub(crate) device: u32,
+    /// When it was left, since the start of the run.
+    pub(crate) begin_s: f64,
+    /// When there was a usable session again.
+    pub(crate) end_s: Option<f64>,
 }
 
 /// How an episode went.
@@ -289,7 +300,7 @@ fn read_runs(path: &Path, names: &Names<'_>) -> Result<Runs, Error> {
             heartbeats_sent: row.count("heartbeats_sent")?,
             values: Values::read(|column| row.number_or_empty(column.name()))?,
             episodes: Vec::new(),
-            false_alarm_rows: 0,
+            false_alarm_rows: Vec::new(),
             counts: [row.count("detected")?, row.count("ridden_out")?, row.count("undetected")?],
         };
         if run.device_hours <= 0.0 {
@@ -318,7 +329,7 @@ fn read_episodes(path: &Path, manifest: &Manifest, names: &Names<'_>, runs: &mut
         let duration_s = manifest.scenarios[key.0].duration_s;
         let run = runs.get_mut(&key).ok_or_else(|| row.problem("runs.csv has no such run".to_owned()))?;
         match row.text("outcome") {
-            "false-alarm" => run.false_alarm_rows += 1,
+            "false-alarm" => run.false_alarm_rows.push(row.false_alarm()?),
             "detected" => run.episodes.push(row.episode(Outcome::Detected, duration_s)?),
             "ridden-out" => run.episodes.push(row.episode(Outcome::RiddenOut, duration_s)?),
             "undetected" => run.episodes.push(row.episode(Outcome::Undetected, duration_s)?),
@@ -378,8 +389,12 @@ fn read_series(path: &Path, manifest: &Manifest, names: &Names<'_>, runs: &Runs)
 fn check(dir: &Path, manifest: &Manifest, runs: &Runs) -> Result<(), Error> {
     for ((scenario, strategy, seed), run) in runs {
         let count = |outcome| run.episodes.iter().filter(|episode| episode.outcome == outcome).count() as u64;
-        let rows =
-            [count(Outcome::Detected), count(Outcome::RiddenOut), count(Outcome::Undetected), run.false_alarm_rows];
+        let rows = [
+            count(Outcome::Detected),
+            count(Outcome::RiddenOut),
+            count(Outcome::Undetected),
+            run.false_alarm_rows.len() as u64,
+        ];
         let [detected, ridden_out, undetected] = run.counts;
         let counted = [detected, ridden_out, undetected, run.false_alarms];
         if let Some(which) = (0..rows.len()).find(|&which| rows[which] != counted[which]) {

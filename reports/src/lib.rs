@@ -22,6 +22,7 @@ mod page;
 mod pareto;
 mod plots;
 mod publish;
+mod statistics;
 mod stats;
 mod table;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{
     causes::CauseStats,
     chart::dark_rules,
     number::{counted, list, percent, short},
-    stats::{CellStats, ScenarioStats, Summary, Warning},
+    stats::{CellStats, Number, ScenarioStats, Summary, Warning},
 };
 
 /// A plot as the page shows it.
@@ -221,16 +221,15 @@ fn table(scenario: &ScenarioStats) -> Markup {
 }
 
 fn row(cell: &CellStats) -> Markup {
-    let few = cell.warnings.iter().copied().filter(|warning| matches!(warning, Warning::TooFewSeeds { .. }));
-    let latency = cell.warnings.iter().copied();
+    let about = |number| cell.warnings.iter().copied().filter(move |warning| warning.concerns(number));
     html! {
         tr {
             th scope="row" {
                 (cell.strategy)
                 @if cell.on_front { " " span.front title="on the Pareto front" { "●" } }
             }
-            td { (short(cell.packets_per_device_hour)) (interval(cell.packets_interval)) (warnings(few)) }
-            td { (estimated(cell.detect_mean_s)) (interval(cell.detect_interval_s)) (warnings(latency)) }
+            td { (short(cell.packets_per_device_hour)) (interval(cell.packets_interval)) (warnings(about(Number::Packets))) }
+            td { (estimated(cell.detect_mean_s)) (interval(cell.detect_interval_s)) (warnings(about(Number::DetectMean))) }
             td { (estimated(cell.detect_p95_s)) }
             td { (cell.detected) }
             td { (cell.ridden_out) }
@@ -294,15 +293,5 @@ fn estimated(number: Option<Estimated>) -> String {
 }
 
 fn warnings(warnings: impl Iterator<Item = Warning>) -> Markup {
-    html! { @for warning in warnings { small.warn { (warning_words(warning)) } } }
-}
-
-fn warning_words(warning: Warning) -> String {
-    match warning {
-        Warning::TooFewSeeds { seeds: 1 } => "1 seed: no interval".to_owned(),
-        Warning::TooFewSeeds { seeds } => format!("{seeds} seeds: interval too narrow"),
-        Warning::HeavyCensoring { share } => format!("{} not noticed", percent(share)),
-        Warning::NoEpisodes => "no session broke".to_owned(),
-        Warning::NothingDetected => "nothing noticed".to_owned(),
-    }
+    html! { @for warning in warnings { small.warn { (warning.words()) } } }
 }

@@ -1,28 +1,35 @@
 //! What the results say: one [`CellStats`] for each strategy in each scenario, and what follows for the scenario.
 //!
 //! Rates are sums over sums (all packets by all hours), never means of per-run rates. Latencies are pooled over seeds
-//! and estimated with censoring ([`cardiogram_scenarios::survival`]); intervals draw seeds again ([`crate::bootstrap`]).
+//! and estimated with censoring ([`cardiogram_scenarios::survival`], [`crate::statistics::incidence`]); intervals draw
+//! seeds again ([`crate::bootstrap`]), all strategies together, so that what compares them is paired.
+
+mod cell;
+mod compare;
+mod sessions;
+mod warning;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cardiogram_scenarios::{
-    Scenario, load,
-    survival::{Curve, Estimated, Observation, Sample},
-};
+use cardiogram_scenarios::{Scenario, load, survival::Estimated};
+use rayon::prelude::*;
 
 use crate::{
-    bootstrap::{Interval, Resamples},
+    bootstrap::Interval,
     bound::{Bound, KeepAlive},
-    causes::{CauseStats, by_cause},
-    data::{Cell, Episode, Label, Outcome, Results, Run, ScenarioResults},
-    pareto,
+    causes::CauseStats,
+    data::{Episode, Label, Results, ScenarioResults},
+    pareto::{self, Membership},
+    statistics::incidence::Incidence,
 };
 
-/// Fewer seeds than this make intervals that are too narrow to be believed.
-const SEEDS_FEW: usize = 5;
+pub(crate) use self::{
+    compare::{Comparison, Hypervolume},
+    warning::{Number, Warning},
+};
 
-/// A share of censored episodes above this makes means and high quantiles depend on what was not seen.
-const CENSORED_SHARE_MAX: f64 = 0.2;
+/// Of every interval and band in a report.
+pub(crate) const LEVEL: f64 = 0.95;
 
 /// All of a report's numbers.
 #[derive(Debug)]
@@ -37,6 +44,7 @@ pub(crate) struct Summary {
 
 /// One scenario.
 #[derive(Debug)]
+#[allow(dead_code, reason = "the page does not show all of it yet")]
 pub(crate) struct ScenarioStats {
     pub(crate) name: String,
     /// What happens in it, from the scenario file; may be empty.
@@ -51,10 +59,17 @@ pub(crate) struct ScenarioStats {
     pub(crate) bound: Bound,
     /// What it takes to keep the NAT's mapping alive, where sessions broke because it was forgotten.
     pub(crate) keep_alive: Option<KeepAlive>,
+    /// The strategy that the others are compared with: of those with runs, the first that the scenario lists.
+    pub(crate) reference: String,
+    /// How much of what the bound allows the strategies together reach; `None` where there is no bound.
+    pub(crate) hypervolume: Option<Hypervolume>,
+    /// What concerns the scenario and no single cell.
+    pub(crate) warnings: Vec<Warning>,
 }
 
-/// One strategy in one scenario.
+/// One strategy in one scenario. Intervals are of 95 % ([`LEVEL`]) and absent with one seed.
 #[derive(Debug)]
+#[allow(dead_code, reason = "the page does not show all of it yet")]
 pub(crate) struct CellStats {
     pub(crate) strategy: String,
     /// Its place in the manifest: its colour and marker in every plot.
@@ -69,16 +84,38 @@ pub(crate) struct CellStats {
     pub(crate) packets_per_device_hour: f64,
     pub(crate) packets_interval: Option<Interval>,
     pub(crate) heartbeats_per_device_hour: f64,
+    pub(crate) heartbeats_interval: Option<Interval>,
     /// Both directions, headers included.
     pub(crate) bytes_per_device_day: f64,
+    pub(crate) bytes_interval: Option<Interval>,
     pub(crate) false_alarms_per_device_day: f64,
+    /// Where there was none, from 0 to what the rule of three leaves possible.
+    pub(crate) false_alarms_interval: Option<Interval>,
     /// Share of the device time with a usable session.
     pub(crate) availability: f64,
+    pub(crate) availability_interval: Option<Interval>,
+    /// Energy of the radio in joules per device-hour, sleep included; `None` where some run has no radio.
+    pub(crate) energy_j_per_device_hour: Option<f64>,
+    pub(crate) energy_interval: Option<Interval>,
     /// From a break to its detection; `None` without breaks.
     pub(crate) detect_mean_s: Option<Estimated>,
     /// Of the mean, where that is known.
     pub(crate) detect_interval_s: Option<Interval>,
+    pub(crate) detect_p50_s: Option<Estimated>,
+    /// Without assumptions on the distribution; `None` where the data cannot tell both ends.
+    pub(crate) detect_p50_interval_s: Option<Interval>,
     pub(crate) detect_p95_s: Option<Estimated>,
+    /// As for the median.
+    pub(crate) detect_p95_interval_s: Option<Interval>,
+    /// Share of breaks detected within t seconds, had every break lasted (1 - Kaplan-Meier; ridden-out and undetected breaks
+    /// are censored). `None` without breaks. Thinned to at most some 250 steps, like the next two.
+    pub(crate) detected_within: Option<Incidence>,
+    /// Share of breaks that were detected within t seconds: riding one out is a competing event, after which it cannot be
+    /// detected (Aalen-Johansen). Its end is the share that is ever detected. `None` without breaks.
+    pub(crate) noticed_within: Option<Incidence>,
+    /// Share of sessions left for no reason within t seconds of becoming usable, with breaks as competing events
+    /// (Aalen-Johansen). `None` where the scenario's file does not say how many devices there are.
+    pub(crate) false_alarm_within: Option<Incidence>,
     /// From a break to a usable session; `None` without breaks.
     pub(crate) recover_mean_s: Option<Estimated>,
     /// The breaks by what broke.
@@ -86,23 +123,12 @@ pub(crate) struct CellStats {
     /// Whether no other strategy of the scenario is at least as good in packets and mean latency and better in one.
     /// Only strategies whose mean latency is known are compared.
     pub(crate) on_front: bool,
+    /// The share of the resamples in which it is on the front; `None` where its mean latency is not known, and with one
+    /// seed.
+    pub(crate) front_share: Option<f64>,
+    /// Against the scenario's reference on the same seeds. `None` for the reference itself, and where the seeds differ.
+    pub(crate) versus_reference: Option<Comparison>,
     pub(crate) warnings: Vec<Warning>,
-}
-
-/// What to know before believing a number.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Warning {
-    /// No interval (1 seed), or one that is too narrow.
-    TooFewSeeds { seeds: usize },
-    /// Much of what would make the mean and the quantiles was not seen.
-    HeavyCensoring {
-        /// Share of the episodes that were not detected.
-        share: f64,
-    },
-    /// No usable session ever broke, so there is no latency.
-    NoEpisodes,
-    /// Every break went unnoticed.
-    NothingDetected,
 }
 
 impl CellStats {
@@ -115,6 +141,12 @@ impl CellStats {
     pub(crate) fn point(&self) -> Option<(f64, f64)> {
         Some((self.packets_per_device_hour, self.detect_mean_s?.known()?))
     }
+
+    /// How sure it is that it is on the front, or is not.
+    #[allow(dead_code, reason = "the page does not show it yet")]
+    pub(crate) fn front_membership(&self) -> Option<Membership> {
+        self.front_share.map(Membership::of)
+    }
 }
 
 /// Computes everything a report shows.
@@ -122,126 +154,76 @@ pub(crate) fn summarize(results: &Results) -> Summary {
     Summary {
         version: results.manifest.version.clone(),
         engine: results.manifest.engine.clone(),
-        scenarios: results.scenarios.iter().map(|scenario| scenario_stats(results, scenario)).collect(),
+        scenarios: results.scenarios.par_iter().map(|scenario| scenario_stats(results, scenario)).collect(),
     }
 }
 
 fn scenario_stats(results: &Results, scenario: &ScenarioResults) -> ScenarioStats {
     let entry = &results.manifest.scenarios[scenario.scenario];
-    let mut cells: Vec<CellStats> =
-        scenario.cells.iter().map(|cell| cell_stats(cell, &results.manifest.strategies[cell.strategy].name)).collect();
-    // Stable: strategies of equal cost stay in the manifest's order.
-    cells.sort_by(|a, b| a.packets_per_device_hour.total_cmp(&b.packets_per_device_hour));
-    mark_front(&mut cells);
+    // A file of another version may not be readable here; its numbers are all the same.
+    let file = load::parse_scenario(&entry.name, &entry.text).ok();
+    let devices = file.as_ref().map(|file| file.devices.count);
+    let name = |strategy: usize| results.manifest.strategies[strategy].name.as_str();
+
+    let replications = cell::replicate(&scenario.cells);
+    let mut cells: Vec<CellStats> = scenario
+        .cells
+        .par_iter()
+        .zip(&replications)
+        .map(|(cell, replications)| {
+            cell::stats(
+                cell,
+                name(cell.strategy),
+                replications,
+                sessions::Extent { devices, duration_s: entry.duration_s },
+            )
+        })
+        .collect();
+    let listed = |cell: &CellStats| entry.strategies.iter().position(|name| *name == cell.strategy);
+    let reference = (0..cells.len())
+        .min_by_key(|&index| (listed(&cells[index]).unwrap_or(usize::MAX), index))
+        .expect("a scenario with results has cells");
+    compare::with_reference(&mut cells, &scenario.cells, &replications, reference);
+    mark_front(&mut cells, &replications);
 
     let words = |word: fn(&Episode) -> Label| {
-        let all: BTreeSet<Label> = scenario.cells.iter().flat_map(episodes).map(word).collect();
+        let all: BTreeSet<Label> = scenario.cells.iter().flat_map(cell::episodes).map(word).collect();
         all.into_iter().collect::<Vec<_>>()
     };
     let noticing: Vec<f64> = cells.iter().filter(|cell| cell.detected > 0).map(|cell| cell.availability).collect();
     let causes = words(|episode| episode.cause);
-    // A file of another version may not be readable here; its numbers are all the same.
-    let file = load::parse_scenario(&entry.name, &entry.text).ok();
+    let bound = Bound::decide(&causes, &words(|episode| episode.detected_by), &noticing);
+    let hypervolume = compare::hypervolume(&cells, &replications, bound);
+    let warnings = file.as_ref().map_or_else(Vec::new, |file| warning::of_scenario(file, &cells));
+    let reference = cells[reference].strategy.clone();
+    // Stable: strategies of equal cost stay in the manifest's order.
+    cells.sort_by(|a, b| a.packets_per_device_hour.total_cmp(&b.packets_per_device_hour));
     let prose = |of: fn(&Scenario) -> &str| file.as_ref().map_or_else(String::new, |file| of(file).trim().to_owned());
     ScenarioStats {
         name: entry.name.clone(),
         about: prose(|file| &file.about),
         expect: prose(|file| &file.expect),
         duration_s: entry.duration_s,
-        bound: Bound::decide(&causes, &words(|episode| episode.detected_by), &noticing),
         keep_alive: file.as_ref().and_then(|file| KeepAlive::decide(file, &causes)),
         cells,
+        bound,
+        reference,
+        hypervolume,
+        warnings,
     }
 }
 
-fn mark_front(cells: &mut [CellStats]) {
-    let known: Vec<(usize, (f64, f64))> =
-        cells.iter().enumerate().filter_map(|(index, cell)| Some((index, cell.point()?))).collect();
-    let points: Vec<_> = known.iter().map(|(_, point)| *point).collect();
-    for ((index, _), on_front) in known.iter().zip(pareto::front(&points)) {
-        cells[*index].on_front = on_front;
+/// Who is on the front, and in how many resamples. `replications` in the order of `cells`.
+fn mark_front(cells: &mut [CellStats], replications: &[cell::Replications]) {
+    let known: Vec<usize> = (0..cells.len()).filter(|&index| cells[index].point().is_some()).collect();
+    let points: Vec<_> = known.iter().filter_map(|&index| cells[index].point()).collect();
+    let costs: Vec<_> =
+        known.iter().map(|&index| (&replications[index].packets, &replications[index].detect_mean)).collect();
+    let mut shares = pareto::membership(&costs).into_iter();
+    for (index, on_front) in known.into_iter().zip(pareto::front(&points)) {
+        cells[index].on_front = on_front;
+        cells[index].front_share = shares.next();
     }
-}
-
-fn episodes(cell: &Cell) -> impl Iterator<Item = &Episode> {
-    cell.runs.iter().flat_map(|run| &run.episodes)
-}
-
-fn cell_stats(cell: &Cell, strategy: &str) -> CellStats {
-    let count = |outcome| episodes(cell).filter(|episode| episode.outcome == outcome).count() as u64;
-    let sum = |of: fn(&Run) -> f64| cell.runs.iter().map(of).sum::<f64>();
-    let device_hours = sum(|run| run.device_hours);
-    let false_alarms = sum(|run| run.false_alarms as f64);
-    let resamples = Resamples::new(cell.runs.len());
-
-    let detection = sample(cell, |episode| (episode.latency_s, episode.outcome == Outcome::Detected));
-    let detection_curve = detection.curve();
-    let detect_mean_s = detection_curve.as_ref().map(Curve::mean);
-    // A mean that is only bounded below has no upper end that an interval could state.
-    let detect_interval_s = detect_mean_s
-        .and_then(Estimated::known)
-        .and_then(|_| resamples.interval(|weights| Some(detection.weighted_curve(weights)?.mean().value())));
-    let recovery = sample(cell, |episode| (episode.recovery_s, episode.recovered));
-
-    let mut stats = CellStats {
-        strategy: strategy.to_owned(),
-        strategy_index: cell.strategy,
-        seeds: cell.runs.len(),
-        device_hours,
-        detected: count(Outcome::Detected),
-        ridden_out: count(Outcome::RiddenOut),
-        undetected: count(Outcome::Undetected),
-        false_alarms: false_alarms as u64,
-        packets_per_device_hour: sum(|run| run.packets as f64) / device_hours,
-        packets_interval: resamples.interval(|weights| Some(packets_per_device_hour(&cell.runs, weights))),
-        heartbeats_per_device_hour: sum(|run| run.heartbeats_sent as f64) / device_hours,
-        bytes_per_device_day: 24.0 * sum(|run| run.bytes as f64) / device_hours,
-        false_alarms_per_device_day: 24.0 * false_alarms / device_hours,
-        availability: sum(|run| run.availability * run.device_hours) / device_hours,
-        detect_mean_s,
-        detect_interval_s,
-        detect_p95_s: detection_curve.map(|curve| curve.quantile(0.95)),
-        recover_mean_s: recovery.curve().map(|curve| curve.mean()),
-        by_cause: by_cause(cell),
-        on_front: false,
-        warnings: Vec::new(),
-    };
-    stats.warnings = warnings(&stats);
-    stats
-}
-
-/// The episodes of a cell as observations of `what`: a time in seconds, and whether what was waited for happened.
-fn sample(cell: &Cell, what: impl Fn(&Episode) -> (f64, bool)) -> Sample {
-    let mut observations = Vec::new();
-    for (replicate, run) in (0..).zip(&cell.runs) {
-        observations.extend(run.episodes.iter().map(|episode| {
-            let (time, happened) = what(episode);
-            Observation { time, happened, replicate }
-        }));
-    }
-    Sample::new(observations)
-}
-
-fn packets_per_device_hour(runs: &[Run], weights: &[u32]) -> f64 {
-    let sum =
-        |of: fn(&Run) -> f64| runs.iter().zip(weights).map(|(run, &weight)| of(run) * f64::from(weight)).sum::<f64>();
-    sum(|run| run.packets as f64) / sum(|run| run.device_hours)
-}
-
-fn warnings(stats: &CellStats) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    if stats.seeds < SEEDS_FEW {
-        warnings.push(Warning::TooFewSeeds { seeds: stats.seeds });
-    }
-    let share = (stats.ridden_out + stats.undetected) as f64 / stats.episodes() as f64;
-    if stats.episodes() == 0 {
-        warnings.push(Warning::NoEpisodes);
-    } else if stats.detected == 0 {
-        warnings.push(Warning::NothingDetected);
-    } else if share > CENSORED_SHARE_MAX {
-        warnings.push(Warning::HeavyCensoring { share });
-    }
-    warnings
 }
 
 #[cfg(test)]

@@ -17,7 +17,9 @@ pub mod rows;
 pub mod runner;
 mod scenario;
 pub mod schema;
+mod strikes;
 pub mod survival;
 
 pub use decimal::Decimal;
 pub use scenario::Scenario;
+pub use strikes::Strike;

@@ -18,7 +18,7 @@ pub struct Observation {
     pub time: f64,
     /// `false`: censored.
     pub happened: bool,
-    /// The replicate it belongs to: what [`Sample::weighted_curve`] weighs.
+    /// The replicate it belongs to, counted from 0: what is drawn again where an interval is wanted.
     pub replicate: u32,
 }
 
@@ -75,36 +75,23 @@ impl Sample {
         Self { observations }
     }
 
-    /// The curve where each observation counts once; `None` if there is none.
+    /// The observations by time, those of the same time and fate together; at equal times events before censorings.
+    pub fn groups(&self) -> impl Iterator<Item = &[Observation]> {
+        self.observations.chunk_by(|a, b| order(a, b).is_eq())
+    }
+
+    /// The curve; `None` if there is no observation.
     pub fn curve(&self) -> Option<Curve> {
-        self.estimate(|_| 1)
-    }
-
-    /// The curve where each observation counts as often as `weights` says of its replicate; `None` if that leaves no
-    /// observation. Linear in the number of observations.
-    pub fn weighted_curve(&self, weights: &[u32]) -> Option<Curve> {
-        self.estimate(|observation| u64::from(weights[observation.replicate as usize]))
-    }
-
-    fn estimate(&self, weight: impl Fn(&Observation) -> u64) -> Option<Curve> {
-        let mut watched: u64 = self.observations.iter().map(&weight).sum();
-        if watched == 0 {
-            return None;
-        }
-        let mut curve = Curve { steps: Vec::new(), horizon: 0.0 };
+        let mut watched = self.observations.len();
+        let mut curve = Curve { steps: Vec::new(), horizon: self.observations.last()?.time };
         let mut survival = 1.0;
-        for group in self.observations.chunk_by(|a, b| order(a, b).is_eq()) {
-            let count: u64 = group.iter().map(&weight).sum();
-            if count == 0 {
-                continue;
-            }
-            curve.horizon = group[0].time;
+        for group in self.groups() {
             if group[0].happened {
                 // The last event of all must bring the curve to 0 exactly; the quotient does so by itself.
-                survival *= (watched - count) as f64 / watched as f64;
+                survival *= (watched - group.len()) as f64 / watched as f64;
                 curve.steps.push((group[0].time, survival));
             }
-            watched -= count;
+            watched -= group.len();
         }
         Some(curve)
     }
@@ -209,14 +196,15 @@ mod tests {
         }
 
         #[test]
-        fn a_weight_is_the_same_as_so_many_copies(
-            observations in prop::collection::vec((0.0..100.0_f64, any::<bool>(), 0..3_u32), 1..30),
-            weights in prop::collection::vec(0..4_u32, 3),
+        fn without_censoring_the_curve_is_the_share_that_takes_longer(
+            times in prop::collection::vec(0..20_u32, 1..50),
+            at in 0..20_u32,
         ) {
-            let one = |&(time, happened, replicate): &(f64, bool, u32)| Observation { time, happened, replicate };
-            let copies = observations.iter().flat_map(|it| vec![one(it); weights[it.2 as usize] as usize]);
-            let copied = Sample::new(copies.collect()).curve();
-            prop_assert_eq!(Sample::new(observations.iter().map(one).collect()).weighted_curve(&weights), copied);
+            let observations: Vec<_> = times.iter().map(|&time| (f64::from(time), true)).collect();
+            let curve = sample(&observations).curve().unwrap();
+            let longer = times.iter().filter(|time| **time > at).count() as f64 / times.len() as f64;
+            let step = curve.steps().iter().rfind(|(time, _)| *time <= f64::from(at));
+            prop_assert!((step.map_or(1.0, |(_, survival)| *survival) - longer).abs() < 1e-12);
         }
     }
 }

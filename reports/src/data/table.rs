@@ -9,7 +9,7 @@ use std::{
 
 use cardiogram_scenarios::manifest::Manifest;
 
-use super::{Episode, Label, Outcome};
+use super::{Episode, FalseAlarm, Label, Outcome};
 use crate::error::Error;
 
 /// Most bytes of a CSV file: twice what the most rows need.
@@ -129,9 +129,8 @@ impl Row<'_> {
             Outcome::Detected => self.number("detect_latency_s")?,
             Outcome::RiddenOut | Outcome::Undetected => watched_s,
         };
-        let device = u32::try_from(self.count("device")?).map_err(|_| self.error("device", "a smaller number"))?;
         Ok(Episode {
-            device,
+            device: self.device()?,
             begin_s,
             outcome,
             cause: self.label("cause")?,
@@ -140,6 +139,16 @@ impl Row<'_> {
             recovery_s: self.number_or_empty("recovery_s")?.unwrap_or(watched_s),
             recovered: end_s.is_some(),
         })
+    }
+
+    /// The row of a usable session that was left.
+    pub(super) fn false_alarm(&self) -> Result<FalseAlarm, Error> {
+        let (begin_s, end_s) = (self.number("begin_s")?, self.number_or_empty("end_s")?);
+        Ok(FalseAlarm { device: self.device()?, begin_s, end_s })
+    }
+
+    fn device(&self) -> Result<u32, Error> {
+        u32::try_from(self.count("device")?).map_err(|_| self.error("device", "a smaller number"))
     }
 
     /// That a field holds something else than is `expected`.
