@@ -3,10 +3,10 @@
 //! plotters draws lines, polygons and text; the layout is ours, because its charts place no names beside points and
 //! label logarithmic axes by powers of ten only. This is not the place for what a plot means: see [`crate::plots`].
 
-mod canvas;
+pub(crate) mod canvas;
 mod labels;
 mod scale;
-mod text;
+pub(crate) mod text;
 
 use plotters::backend::DrawingBackend;
 
