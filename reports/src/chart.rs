@@ -4,14 +4,14 @@
 //! plotters draws bitmaps of lines, polygons and text; the layout is ours, because its charts place no names beside points
 //! and label logarithmic axes by powers of ten only. This is not the place for what a plot means: see [`crate::plots`].
 
-mod canvas;
-mod color;
+pub(crate) mod canvas;
+pub(crate) mod color;
 mod draw;
 mod labels;
 mod layout;
 mod scale;
-mod svg;
-mod text;
+pub(crate) mod svg;
+pub(crate) mod text;
 
 use crate::bootstrap::Interval;
 

@@ -6,6 +6,8 @@
 //! - [`write()`] makes `report/`: a self-contained `index.html`, and every plot as SVG and PNG.
 //! - [`summary_table`] makes the few lines that a terminal shows.
 //!
+//! One thing starts from a run itself, since the files do not hold what it shows: [`strip`], the cardiogram of one device.
+//!
 //! What this crate is not: it runs nothing, and it decides nothing about a run. The same files give the same report,
 //! byte for byte.
 
@@ -24,6 +26,7 @@ mod plots;
 mod publish;
 mod statistics;
 mod stats;
+pub mod strip;
 mod table;
 #[cfg(test)]
 mod tests;

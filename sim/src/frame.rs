@@ -79,6 +79,22 @@ impl Frame {
     /// The largest size of a frame: above it, a frame is a file.
     pub(crate) const MAX: u16 = 16_384;
 
+    /// Whether the data of a segment are heartbeats, of the client or the server, and answers to them, and nothing else.
+    /// (The segment begins with a frame; one that begins within another frame is none of these.)
+    pub(crate) fn are_beats(mut data: &[u8]) -> bool {
+        if data.is_empty() {
+            return false;
+        }
+        while let [3 | 4 | 10 | 11 | 12 | 20, high, low, ..] = *data {
+            let size = usize::from(u16::from_be_bytes([high, low])).max(HEADER);
+            match data.get(size..) {
+                Some(rest) => data = rest,
+                None => return false,
+            }
+        }
+        data.is_empty()
+    }
+
     /// Appends the frame's bytes, padded to its size.
     pub(crate) fn encode(&self, sizes: &FrameSizes, out: &mut Vec<u8>) {
         let (kind, size) = match self {

@@ -67,18 +67,49 @@ fn horizon(config: &WorldConfig) -> Time {
     Time::ZERO + config.duration
 }
 
+/// When a fault strikes its link, by its name and the link's index.
+fn strikes(
+    config: &WorldConfig,
+    fault: &FaultConfig,
+    on: OnLink<'_>,
+    seed: u64,
+    name: &str,
+    index: u64,
+) -> Vec<Interval> {
+    match fault {
+        FaultConfig::Flapping(spec) => schedule::flapping(spec, horizon(config), seed, name, index),
+        _ => schedule::intervals(on.when, on.lasts, horizon(config), seed, name, index),
+    }
+}
+
+/// Each fault of `link` with its direction and when it strikes, in the order of the file.
+pub(crate) fn all<'a>(
+    config: &'a WorldConfig,
+    link: Struck<'a>,
+    seed: u64,
+) -> impl Iterator<Item = (&'a FaultConfig, Direction, Vec<Interval>)> {
+    of_link(config, link)
+        .map(move |(name, fault, on)| (fault, on.direction, strikes(config, fault, on, seed, &name, link.index())))
+}
+
+/// Whether nothing passes the link while the fault lasts.
+pub(crate) const fn cuts_off(fault: &FaultConfig) -> bool {
+    matches!(
+        fault,
+        FaultConfig::Cut(_)
+            | FaultConfig::Flapping(_)
+            | FaultConfig::Handover(Handover { mode: HandoverMode::Lossy, .. })
+    )
+}
+
 /// When `link` is cut.
 pub(crate) fn cuts(config: &WorldConfig, link: Struck<'_>, seed: u64) -> Cuts {
-    let index = link.index();
     let (mut up, mut down) = (Vec::new(), Vec::new());
     for (name, fault, on) in of_link(config, link) {
-        let drawn = match fault {
-            FaultConfig::Flapping(spec) => schedule::flapping(spec, horizon(config), seed, &name, index),
-            FaultConfig::Cut(_) | FaultConfig::Handover(Handover { mode: HandoverMode::Lossy, .. }) => {
-                schedule::intervals(on.when, on.lasts, horizon(config), seed, &name, index)
-            }
-            _ => continue,
-        };
+        if !cuts_off(fault) {
+            continue;
+        }
+        let drawn = strikes(config, fault, on, seed, &name, link.index());
         if on.direction != Direction::Down {
             up.extend(&drawn);
         }
@@ -101,7 +132,7 @@ pub(crate) fn effects(
     let mut pauses = Vec::new();
     let mut effects = Vec::new();
     for (name, fault, on) in of_link(config, link).filter(|(.., on)| on.direction != not_in) {
-        let draw = || schedule::intervals(on.when, on.lasts, horizon(config), seed, &name, link.index());
+        let draw = || strikes(config, fault, on, seed, &name, link.index());
         let what = match fault {
             FaultConfig::Handover(Handover { mode: HandoverMode::Buffered, .. }) => {
                 pauses.extend(draw());

@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
     digest,
+    faults::FaultSpan,
     outcome::{Cause, TraceHash},
     packet::Packet,
 };
@@ -418,13 +419,32 @@ pub enum ServerEvent {
     },
 }
 
-/// The record of a run, merged over nodes.
+/// The record of a run, merged over nodes, and what only the lab knows about it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trace {
     /// Names of the nodes, by [`NodeId`].
     pub nodes: Vec<String>,
+    /// Names of the networks, by their numbers.
+    pub networks: Vec<String>,
+    /// The end of the run.
+    pub end: Time,
     /// What happened, by (time, node, position).
     pub entries: Vec<Entry>,
+    /// What went wrong by the schedule, by begin; a function of scenario and seed, whatever the strategy.
+    pub faults: Vec<FaultSpan>,
+    /// The truth: when each device had a usable session, by device, then by begin.
+    pub usable: Vec<Usable>,
+}
+
+/// A time in which a device had a usable session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Usable {
+    /// Whose.
+    pub device: u32,
+    /// From when.
+    pub begin: Time,
+    /// Until when; the end of the run at the latest.
+    pub end: Time,
 }
 
 impl Trace {

@@ -1,4 +1,5 @@
-//! A trace as JSON lines: one object an entry, times in seconds, packets by their headers.
+//! A trace as JSON lines: one object an entry, times in seconds, packets by their headers. Between them, at their begin, what
+//! no node knows: each fault of the schedule (`fault`), and each time in which a device had a usable session (`usable`).
 
 use std::fmt::Write;
 
@@ -6,19 +7,29 @@ use cardiogram_policies::Time;
 use serde::Serialize;
 
 use crate::{
+    faults::FaultSpan,
     packet::Packet,
-    trace::{DropReason, Entry, Fate, Trace, What},
+    trace::{DropReason, Entry, Fate, Trace, Usable, What},
 };
 
 /// The lines, each ended by a line feed.
 pub(crate) fn lines(trace: &Trace) -> String {
+    let mut known: Vec<(Time, Fields<'_>)> = trace.faults.iter().map(|of| (of.begin, fault(of, trace))).collect();
+    known.extend(trace.usable.iter().map(|of| (of.begin, usable(of, trace))));
+    known.sort_by_key(|(at, _)| *at);
+    let mut known = known.into_iter().peekable();
     let mut text = String::new();
-    for entry in &trace.entries {
-        let line =
-            Line { t_s: entry.at.to_string(), node: &trace.nodes[entry.node.0 as usize], what: what(entry, trace) };
-        let json = serde_json::to_string(&line).expect("plain data");
+    let mut line = |at: Time, node, what| {
+        let json = serde_json::to_string(&Line { t_s: at.to_string(), node, what }).expect("plain data");
         writeln!(text, "{json}").expect("strings take everything");
+    };
+    for entry in &trace.entries {
+        while let Some((at, what)) = known.next_if(|(at, _)| *at <= entry.at) {
+            line(at, None, what);
+        }
+        line(entry.at, Some(trace.nodes[entry.node.0 as usize].as_str()), what(entry, trace));
     }
+    known.for_each(|(at, what)| line(at, None, what));
     text
 }
 
@@ -26,7 +37,9 @@ pub(crate) fn lines(trace: &Trace) -> String {
 struct Line<'a> {
     /// A decimal string, so that no reader rounds it.
     t_s: String,
-    node: &'a str,
+    /// Absent from what no node knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a str>,
     #[serde(flatten)]
     what: Fields<'a>,
 }
@@ -80,6 +93,23 @@ enum Fields<'a> {
         server: u32,
         event: crate::trace::ServerEvent,
     },
+    Fault {
+        fault: &'static str,
+        /// The node beside it.
+        at: &'a str,
+        /// In words.
+        about: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        device: Option<u32>,
+        breaks: bool,
+        /// `null`: it outlasts the run.
+        until_s: Option<String>,
+    },
+    Usable {
+        device: u32,
+        /// `null`: to the end of the run.
+        until_s: Option<String>,
+    },
 }
 
 #[derive(Serialize)]
@@ -107,6 +137,21 @@ impl From<&Packet> for PacketFields {
             wire_bytes: packet.wire_len(),
         }
     }
+}
+
+fn fault<'a>(fault: &FaultSpan, trace: &'a Trace) -> Fields<'a> {
+    Fields::Fault {
+        fault: fault.kind,
+        at: &trace.nodes[fault.node.0 as usize],
+        about: trace.fault_words(fault),
+        device: fault.device,
+        breaks: fault.breaks,
+        until_s: fault.end.map(|end| end.to_string()),
+    }
+}
+
+fn usable<'a>(usable: &Usable, trace: &'a Trace) -> Fields<'a> {
+    Fields::Usable { device: usable.device, until_s: (usable.end < trace.end).then(|| usable.end.to_string()) }
 }
 
 fn what<'a>(entry: &Entry, trace: &'a Trace) -> Fields<'a> {

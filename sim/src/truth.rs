@@ -28,7 +28,7 @@ use crate::{
     nat::Treatment,
     outcome::{Accuracy, Cause, DetectedBy, Detection, Episode, FalseAlarm},
     path::{self, Key},
-    trace::{DeviceEvent, Fact, NatEvent},
+    trace::{DeviceEvent, Fact, NatEvent, Usable},
     world::Schedule,
 };
 
@@ -40,8 +40,7 @@ pub(crate) struct Verdict {
     pub(crate) accuracy: Accuracy,
     pub(crate) usable_time: Duration,
     pub(crate) zombie_time: Duration,
-    /// Whose session turned usable, or stopped being so, and when: for the oracle that checks this file.
-    #[cfg(test)]
+    /// Whose session turned usable, or stopped being so, and when; by device, then by time.
     pub(crate) turns: Vec<(u32, Time, bool)>,
 }
 
@@ -90,6 +89,18 @@ pub(crate) fn judge<'a>(
         Judge::new(device as u32, &classes).judge(&changes, Time::ZERO + config.duration, &mut verdict);
     }
     verdict
+}
+
+/// The times in which sessions were usable, from the [turns](Verdict::turns) of a run that ends at `end`.
+pub(crate) fn spans(turns: &[(u32, Time, bool)], end: Time) -> Vec<Usable> {
+    let mut spans: Vec<Usable> = Vec::new();
+    for &(device, at, usable) in turns {
+        match spans.last_mut() {
+            Some(last) if !usable => last.end = at,
+            _ => spans.push(Usable { device, begin: at, end }),
+        }
+    }
+    spans
 }
 
 /// How the NATs of each network, by their places, treat what they have forgotten, by their subscribers: the devices, or a
@@ -240,9 +251,10 @@ impl<'a> Judge<'a> {
                 }
                 _ => {}
             }
-            usable = state.is_ok();
-            #[cfg(test)]
-            verdict.turns.push((self.device, now, usable));
+            if usable != state.is_ok() {
+                usable = state.is_ok();
+                verdict.turns.push((self.device, now, usable));
+            }
             if usable {
                 verdict.episodes.extend(self.close_episode().map(|episode| Episode { end: Some(now), ..episode }));
                 verdict

@@ -24,14 +24,14 @@ use crate::{
 pub(crate) const DEVICES: NodeId = NodeId(0);
 
 /// Where the nodes of a world are: the devices, the NATs of each network from there to the servers, the servers in order.
-struct Layout {
+pub(crate) struct Layout {
     /// The first NAT of each network.
     first_nats: Vec<u32>,
     first_server: u32,
 }
 
 impl Layout {
-    fn of(config: &WorldConfig) -> Self {
+    pub(crate) fn of(config: &WorldConfig) -> Self {
         let mut next = DEVICES.0 + 1;
         let mut first_nats = Vec::new();
         for network in config.all_networks() {
@@ -41,11 +41,11 @@ impl Layout {
         Self { first_nats, first_server: next }
     }
 
-    fn nat(&self, network: u32, nat: u32) -> NodeId {
+    pub(crate) fn nat(&self, network: u32, nat: u32) -> NodeId {
         NodeId(self.first_nats[network as usize] + nat)
     }
 
-    const fn server(&self, server: u32) -> NodeId {
+    pub(crate) const fn server(&self, server: u32) -> NodeId {
         NodeId(self.first_server + server)
     }
 }

@@ -1,15 +1,23 @@
 //! Packets and captures as bytes, judged by independent crates: etherparse reads packets, pcap-file reads captures.
 
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
-use cardiogram_policies::Time;
+use cardiogram_policies::{GiveUp, Time};
 use cardiogram_sim::{
+    config::Direction,
+    faults::{FaultPlace, FaultSpan},
     packet::{Flags, Options, Packet},
     pcap,
-    trace::{Entry, Fate, NodeId, Trace, What},
+    trace::{DeviceEvent, DropReason, Entry, Fate, NatEvent, NodeId, Trace, What},
 };
 use etherparse::{NetHeaders, PacketHeaders, PayloadSlice, TcpOptionElement, TransportHeader};
-use pcap_file::pcapng::{Block, PcapNgReader, blocks::enhanced_packet::EnhancedPacketOption};
+use pcap_file::pcapng::{
+    Block, PcapNgReader,
+    blocks::{
+        enhanced_packet::EnhancedPacketOption, interface_description::InterfaceDescriptionOption,
+        section_header::SectionHeaderOption,
+    },
+};
 use proptest::prelude::*;
 
 fn address() -> impl Strategy<Value = SocketAddrV4> {
@@ -133,9 +141,10 @@ proptest! {
             Entry { at, node: NodeId(*node), what }
         };
         let nodes = vec!["devices".to_owned(), "nat".to_owned(), "server-0".to_owned()];
-        let trace = Trace { nodes: nodes.clone(), entries: entries.iter().map(entry).collect() };
+        let entries_of_trace = entries.iter().map(entry).collect();
+        let trace = Trace { nodes: nodes.clone(), entries: entries_of_trace, ..Trace::default() };
 
-        let file = pcap::write(&trace);
+        let file = pcap::write(&trace, "about");
         let mut reader = PcapNgReader::new(&file[..]).expect("a section header");
         let mut expected = entries.iter();
         while let Some(block) = reader.next_block() {
@@ -146,9 +155,91 @@ proptest! {
             prop_assert_eq!(block.timestamp.as_nanos(), u128::from(*micros));
             prop_assert_eq!(block.interface_id, *node);
             let direction = if *sent { 2 } else { 1 };
-            prop_assert_eq!(block.options, vec![EnhancedPacketOption::Flags(direction)]);
+            let mut options = vec![EnhancedPacketOption::Flags(direction)];
+            if *sent {
+                options.push(EnhancedPacketOption::Comment("lost by chance".into()));
+            }
+            prop_assert_eq!(block.options, options);
         }
         prop_assert!(expected.next().is_none(), "a packet is missing");
-        prop_assert_eq!(reader.interfaces().len(), nodes.len());
+        let names: Vec<Vec<InterfaceDescriptionOption<'_>>> =
+            reader.interfaces().iter().map(|interface| interface.options.clone()).collect();
+        let expected = |name: &String| vec![InterfaceDescriptionOption::IfName(name.clone().into())];
+        prop_assert_eq!(names, nodes.iter().map(expected).collect::<Vec<_>>());
+        let about = SectionHeaderOption::Comment("about".into());
+        prop_assert!(reader.section().options.contains(&about));
     }
+}
+
+/// An event has no place of its own in a capture: it stands at the next packet that has to do with it.
+#[test]
+fn a_capture_tells_an_event_at_the_next_packet_of_its_node_and_device() {
+    let packet = |device: u8, seq| Packet {
+        src: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1 + device), 39_120),
+        dst: SocketAddrV4::new(Ipv4Addr::new(203, 0, 113, 10), 443),
+        seq,
+        ack: 1,
+        flags: Flags::ACK,
+        window: 1,
+        options: Options::default(),
+        payload: vec![0; 3],
+    };
+    let secs = Time::from_secs;
+    let sent = |at, device, seq| Entry {
+        at: secs(at),
+        node: NodeId(0),
+        what: What::Sent { packet: packet(device, seq), to: NodeId(1), fate: Fate::Arrives(secs(at + 1)) },
+    };
+    let at_nat = |at, what| Entry { at: secs(at), node: NodeId(1), what };
+    let given_up = DeviceEvent::GivenUp { port: 39_120, reason: GiveUp::NoReply };
+    let entries = vec![
+        sent(1, 0, 10),
+        at_nat(2, What::Received { packet: packet(0, 10), from: NodeId(0) }),
+        at_nat(2, What::Nat { network: 0, device: 0, port: 39_120, event: NatEvent::Expired }),
+        at_nat(2, What::Dropped { packet: packet(0, 10), reason: DropReason::NoMapping }),
+        Entry { at: secs(3), node: NodeId(0), what: What::Device { device: 0, event: given_up } },
+        sent(4, 1, 20),
+        sent(5, 0, 30),
+    ];
+    let fault = |begin, end| FaultSpan {
+        kind: "cut",
+        place: FaultPlace::AccessLink { network: 0 },
+        node: NodeId(0),
+        device: Some(0),
+        direction: Direction::Both,
+        timeout: None,
+        begin: secs(begin),
+        end: Some(secs(end)),
+        breaks: true,
+    };
+    let trace = Trace {
+        nodes: ["devices", "nat", "server-0"].map(str::to_owned).to_vec(),
+        networks: vec!["main".to_owned()],
+        entries,
+        faults: vec![fault(0, 9)],
+        ..Trace::default()
+    };
+
+    let file = pcap::write(&trace, "");
+    let mut reader = PcapNgReader::new(&file[..]).expect("a section header");
+    let mut comments = Vec::new();
+    while let Some(block) = reader.next_block() {
+        let Block::EnhancedPacket(block) = block.expect("a block") else { continue };
+        let of_packet = block.options.iter().filter_map(|option| match option {
+            EnhancedPacketOption::Comment(text) => Some(text.to_string()),
+            _ => None,
+        });
+        comments.push(of_packet.collect::<Vec<_>>());
+    }
+    let expected: [&[&str]; 4] = [
+        &["0.000000 fault begins: cut of the access link, device 0"],
+        // The mapping's end has no later packet at its node.
+        &["2.000000 mapping of device 0 port 39120 expires", "dropped: no mapping"],
+        &[],
+        &[
+            "3.000000 device 0 gives up the connection of port 39120 (no reply)",
+            "9.000000 fault ends: cut of the access link, device 0",
+        ],
+    ];
+    assert_eq!(comments, expected);
 }

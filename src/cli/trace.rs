@@ -1,24 +1,24 @@
-//! `cardiogram trace`: everything that happens in one run, as a log to read, as JSON lines, or as packets for
-//! Wireshark.
+//! `cardiogram trace`: everything that happens in one run, as a log to read, or as files for other programs and eyes.
 
-use std::{fs, io::Write, path::Path};
+mod log;
+mod output;
 
-use cardiogram_policies::{AppState, Registry};
+use std::{io::Write, time::Duration};
+
+use cardiogram_policies::{Registry, Time, unit};
+use cardiogram_reports::strip;
 use cardiogram_scenarios::{
     load,
     plan::{Contest, EngineChoice, Plan, Shard},
 };
-use cardiogram_sim::{
-    Engine, RunOptions, WorldConfig,
-    config::MAIN,
-    packet::Packet,
-    pcap, run as simulate,
-    trace::{DeviceEvent, Fate, NatEvent, NodeId, ServerEvent, Trace, What},
-};
+use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig, pcap, perfetto, run as simulate};
+use clap::ValueEnum;
 
 use super::Failure;
 
-/// Show everything that happens in one run; a log to read unless a file is asked for
+/// Show everything that happens in one run: a log to read, unless files are asked for
+///
+/// The log leaves out heartbeats that went well; `--heartbeats show` shows them. FILE may be `-`, the standard output.
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// A built-in scenario or the path of a scenario file
@@ -29,189 +29,172 @@ pub(super) struct Args {
     /// The seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Write JSON lines to this file; `-`: to the standard output
-    #[arg(long, value_name = "F")]
-    json: Option<String>,
-    /// Write the packets as pcapng to this file; `-`: to the standard output
-    #[arg(long, value_name = "F")]
+    /// Write every packet as pcapng, for Wireshark
+    #[arg(long, value_name = "FILE")]
     pcap: Option<String>,
+    /// Draw the strip chart of a device; FILE ends in .svg or .png (`-`: SVG)
+    #[arg(long, value_name = "FILE")]
+    timeline: Option<String>,
+    /// Write a timeline for ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    perfetto: Option<String>,
+    /// Write JSON lines
+    #[arg(long, value_name = "FILE")]
+    json: Option<String>,
+    /// Which device the strip chart shows [default: 0], and the log [default: all]
+    #[arg(long, value_name = "N")]
+    device: Option<u32>,
+    /// Where the log and the strip chart begin, as "1h52m" into the run [default: its start]
+    #[arg(long, value_name = "T", value_parser = unit::parse_duration)]
+    from: Option<Duration>,
+    /// Where they end [default: the end of the run]
+    #[arg(long, value_name = "T", value_parser = unit::parse_duration)]
+    to: Option<Duration>,
+    /// Whether the log shows heartbeats that went well [default: hide]
+    #[arg(long, value_name = "WHETHER")]
+    heartbeats: Option<Heartbeats>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Heartbeats {
+    /// Every line
+    Show,
+    /// Without heartbeats that were answered, and the packets that carry only these and their acknowledgements
+    Hide,
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Pcap,
+    Svg,
+    Png,
+    Perfetto,
+    Json,
 }
 
 pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Result<(), Failure> {
-    if args.json.as_deref() == Some("-") && args.pcap.as_deref() == Some("-") {
-        return Err(Failure::Input("--json - and --pcap - would be mixed up; write one of them to a file".into()));
-    }
+    let files = files(args)?;
     let scenario = load::scenario(&args.scenario)?;
     let strategy = load::strategy(&args.strategy, None, registry)?;
+    let names = (scenario.value.name.clone(), strategy.value.name.clone());
     let world = scenario.value.world(&strategy.value);
     // Finds what contradicts itself, with the same messages as `run`.
     let contest = Contest { origin: args.scenario.clone(), scenario, strategies: vec![strategy] };
     Plan::new(vec![contest], args.seed, 1, EngineChoice::Auto, Shard::WHOLE)?;
+    let view = view(args, &world, (&names.0, &names.1))?;
 
     let options = RunOptions { keep_trace: true, ..RunOptions::new(Engine::Event) };
     let outcome = simulate(&world, args.seed, &options).map_err(|error| Failure::Check(error.to_string()))?;
-    let trace = outcome.trace.expect("it was asked for");
-    if let Some(file) = &args.json {
-        write(file, trace.json_lines().as_bytes(), out)?;
+    for (form, file) in &files {
+        output::write(file, &form.content(&outcome, &view), out)?;
     }
-    if let Some(file) = &args.pcap {
-        write(file, &pcap::write(&trace), out)?;
-    }
-    if args.json.is_none() && args.pcap.is_none() {
-        log(&trace, &world, out)?;
-    }
-    Ok(())
-}
-
-fn write(file: &str, content: &[u8], out: &mut dyn Write) -> Result<(), Failure> {
-    if file == "-" {
-        return Ok(out.write_all(content)?);
-    }
-    fs::write(Path::new(file), content).map_err(|error| Failure::Input(format!("cannot write {file}: {error}")))
-}
-
-/// One line an entry: when, where, what.
-fn log(trace: &Trace, world: &WorldConfig, out: &mut dyn Write) -> Result<(), Failure> {
-    let networks: Vec<&str> = std::iter::once(MAIN).chain(world.networks.keys().map(String::as_str)).collect();
-    let width = trace.nodes.iter().map(String::len).max().unwrap_or(0);
-    let node = |id: NodeId| trace.nodes[id.0 as usize].as_str();
-    for entry in &trace.entries {
-        let what = match &entry.what {
-            What::Sent { packet, to, fate } => {
-                format!("> {:width$}  {}{}", node(*to), headers(packet), fate_words(*fate))
-            }
-            What::Received { packet, from } => format!("< {:width$}  {}", node(*from), headers(packet)),
-            What::Dropped { packet, reason } => format!("drops {} ({reason:?})", headers(packet)),
-            What::Device { device, event } => format!("device {device} {}", device_words(event, &networks)),
-            What::Nat { device, port, event, .. } => {
-                format!("mapping of device {device} port {port} {}", nat_words(*event))
-            }
-            What::OuterNat { nat, port, server, event, .. } => {
-                format!("mapping of port {port} of NAT {} to server {server} {}", nat - 1, nat_words(*event))
-            }
-            What::Server { server, event } => format!("server {server} {}", server_words(*event, &networks)),
-            other => format!("{other:?}"),
+    if files.is_empty() {
+        let shown = log::Shown {
+            device: args.device,
+            from: view.from,
+            to: view.to,
+            heartbeats: args.heartbeats == Some(Heartbeats::Show),
         };
-        writeln!(out, "{:>14}  {:width$}  {what}", entry.at.to_string(), node(entry.node))?;
+        log::write(outcome.trace.as_ref().expect("it was asked for"), &shown, out)?;
     }
     Ok(())
 }
 
-/// A packet in tcpdump's manner.
-fn headers(packet: &Packet) -> String {
-    let Packet { src, dst, flags, seq, ack, .. } = packet;
-    format!("{src} > {dst} [{flags:?}] seq {seq} ack {ack} length {}", packet.payload.len())
-}
-
-fn fate_words(fate: Fate) -> String {
-    match fate {
-        Fate::Arrives(at) => format!(", arrives {at}"),
-        Fate::Cut => ", lost: the link is cut".into(),
-        Fate::Lost => ", lost by chance".into(),
-        Fate::ArrivesTwice { first, copy } => format!(", arrives {first}, and a copy of it {copy}"),
-        Fate::QueueFull => ", lost: the queue is full".into(),
+impl Form {
+    fn content(self, outcome: &Outcome, view: &strip::View<'_>) -> Vec<u8> {
+        let trace = outcome.trace.as_ref().expect("it was asked for");
+        let about = format!("cardiogram: scenario {}, strategy {}, seed {}", view.scenario, view.strategy, view.seed);
+        match self {
+            Self::Pcap => pcap::write(trace, &about),
+            Self::Svg => strip::svg(outcome, view).into_bytes(),
+            Self::Png => strip::png(outcome, view),
+            Self::Perfetto => perfetto::write(outcome, &about).into_bytes(),
+            Self::Json => trace.json_lines().into_bytes(),
+        }
     }
 }
 
-fn device_words(event: &DeviceEvent, networks: &[&str]) -> String {
-    match event {
-        DeviceEvent::AttemptStarted { port, server } => format!("connects from port {port} to server {server}"),
-        DeviceEvent::AttemptFailed(why) => format!("fails to connect ({why:?})"),
-        DeviceEvent::RetryAfter(wait) => format!("tries again after {wait:?}"),
-        DeviceEvent::Stopped => "tries no more".into(),
-        DeviceEvent::Connected { port, server } => format!("is welcomed by server {server} on port {port}"),
-        DeviceEvent::HeartbeatSent { id } => format!("sends heartbeat {id}"),
-        DeviceEvent::HeartbeatAnswered { id, rtt } => format!("gets the reply to heartbeat {id} after {rtt:?}"),
-        DeviceEvent::MessageSent { id } => format!("sends message {id}"),
-        DeviceEvent::MessageDelivered { id, delay } => format!("gets message {id}, {delay:?} old"),
-        DeviceEvent::Suspect => "suspects the connection".into(),
-        DeviceEvent::Trust => "trusts the connection again".into(),
-        DeviceEvent::GivenUp { port, reason } => format!("gives up the connection of port {port} ({reason:?})"),
-        DeviceEvent::Woken => "is woken by the push service".into(),
-        DeviceEvent::NoticeSent => "sends a heartbeat that wants no answer".into(),
-        DeviceEvent::ProbeStarted { port, server } => {
-            format!("opens a probe connection from port {port} to server {server}")
-        }
-        DeviceEvent::ProbeConnected => "is welcomed on the probe connection".into(),
-        DeviceEvent::ProbeSent { id } => format!("sends heartbeat {id} of the probe connection"),
-        DeviceEvent::ProbeAnswered { id, rtt } => {
-            format!("gets the reply to heartbeat {id} of the probe connection after {rtt:?}")
-        }
-        DeviceEvent::ProbeLost => "loses the probe connection".into(),
-        DeviceEvent::ProbeClosed => "closes the probe connection".into(),
-        DeviceEvent::RaceStarted { port, server } => {
-            format!("connects from port {port} to server {server} beside its session")
-        }
-        DeviceEvent::RaceLost { port } => format!("stays with its session and drops the attempt from port {port}"),
-        DeviceEvent::CheckAfter(wait) => format!("looks whether the network carries anything after {wait:?}"),
-        DeviceEvent::NetworkChecked(true) => "finds that the network carries something".into(),
-        DeviceEvent::NetworkChecked(false) => "finds that the network carries nothing".into(),
-        DeviceEvent::Lost { port, reason } => format!("loses the connection of port {port} ({reason:?})"),
-        DeviceEvent::RadioUp { waited } => format!("has its radio up, {waited:?} after it was asked for"),
-        DeviceEvent::Attached { network, lease } => {
-            format!("is on the network {} (lease {lease})", networks[*network as usize])
-        }
-        DeviceEvent::Detached { network, lease, cause } => {
-            format!("loses its address on {} (lease {lease}): {}", networks[*network as usize], cause.name())
-        }
-        DeviceEvent::Killed => "has its process killed".into(),
-        DeviceEvent::Started => "has its process started again".into(),
-        DeviceEvent::AppState(AppState::Foreground) => "has the application on its screen".into(),
-        DeviceEvent::AppState(AppState::Background) => "has the application in the background".into(),
-        DeviceEvent::AppState(AppState::Doze) => "dozes".into(),
-        DeviceEvent::PingAnswered => "answers the server's ping".into(),
-        DeviceEvent::NoticeReceived => "hears that the server is alive".into(),
-        DeviceEvent::Directed { interval } => format!("is told to beat every {interval:?}"),
-        DeviceEvent::GoodbyeReceived { reason, retry_after } => {
-            let when = retry_after.map_or_else(String::new, |wait| format!(", and not to come back for {wait:?}"));
-            format!("is told goodbye ({reason:?}){when}")
-        }
-        DeviceEvent::MalformedSent => "sends a frame that makes no sense".into(),
-        other => format!("{other:?}"),
+/// The files that are asked for; refuses what would get in each other's way, or have no effect.
+fn files(args: &Args) -> Result<Vec<(Form, &str)>, Failure> {
+    let asked = [
+        ("--pcap", &args.pcap),
+        ("--timeline", &args.timeline),
+        ("--perfetto", &args.perfetto),
+        ("--json", &args.json),
+    ];
+    let asked: Vec<(&str, &str)> =
+        asked.into_iter().filter_map(|(option, file)| Some((option, file.as_deref()?))).collect();
+    for (place, (option, file)) in asked.iter().enumerate() {
+        let Some((other, _)) = asked[..place].iter().find(|(_, other)| other == file) else { continue };
+        return Err(Failure::Input(if *file == "-" {
+            format!("{other} - and {option} - would be mixed up; write one of them to a file")
+        } else {
+            format!("{other} and {option} would both write {file}; give each a file of its own")
+        }));
     }
+    let is_log = asked.is_empty();
+    if !is_log && args.heartbeats.is_some() {
+        let others = asked.iter().map(|(option, _)| *option).collect::<Vec<_>>().join(" and ");
+        return Err(Failure::Input(format!(
+            "--heartbeats says what the log shows, and {others} stands in its place; leave one of them out"
+        )));
+    }
+    let narrowed = [("--device", args.device.is_some()), ("--from", args.from.is_some()), ("--to", args.to.is_some())];
+    if let Some((option, _)) = narrowed.iter().find(|(_, given)| *given)
+        && !is_log
+        && args.timeline.is_none()
+    {
+        return Err(Failure::Input(format!(
+            "{option} narrows the log and --timeline; the other files hold the whole run, so leave it out"
+        )));
+    }
+    asked.into_iter().map(|(option, file)| Ok((form(option, file)?, file))).collect()
 }
 
-fn nat_words(event: NatEvent) -> String {
-    match event {
-        NatEvent::Created { outside } => format!("is made, outside port {outside}"),
-        NatEvent::Expired => "expires".into(),
-        NatEvent::Flushed => "is lost with the whole table".into(),
-        NatEvent::Evicted => "is pushed out of the full table".into(),
-    }
+fn form(option: &str, file: &str) -> Result<Form, Failure> {
+    let ends_in = |extension: &str| file.to_ascii_lowercase().ends_with(extension);
+    Ok(match option {
+        "--pcap" => Form::Pcap,
+        "--perfetto" => Form::Perfetto,
+        "--json" => Form::Json,
+        _ if ends_in(".svg") || file == "-" => Form::Svg,
+        _ if ends_in(".png") => Form::Png,
+        _ => {
+            return Err(Failure::Input(format!(
+                "--timeline {file}: the name says what it will be; let it end in .svg or .png"
+            )));
+        }
+    })
 }
 
-fn server_words(event: ServerEvent, networks: &[&str]) -> String {
-    let client = |network: u32, outside: u16| match network {
-        0 => format!("(port {outside})"),
-        _ => format!("(port {outside} of {})", networks[network as usize]),
-    };
-    match event {
-        ServerEvent::SessionOpened { device, network, outside } => {
-            format!("opens the session of device {device} {}", client(network, outside))
-        }
-        ServerEvent::SessionClosed { device, network, outside } => {
-            format!("ends the session of device {device} {}", client(network, outside))
-        }
-        ServerEvent::Reaped { device, network, outside } => {
-            format!("reaps the session of device {device} {}", client(network, outside))
-        }
-        ServerEvent::FaultBegan(cause) => format!("fault begins: {}", cause.name()),
-        ServerEvent::FaultEnded(cause) => format!("fault ends: {}", cause.name()),
-        ServerEvent::TurnedUnhealthy => "is unhealthy to the balancer".into(),
-        ServerEvent::TurnedHealthy => "is healthy again to the balancer".into(),
-        ServerEvent::WakeupSent { device } => format!("has device {device} woken"),
-        ServerEvent::PingSent { device, wants_answer: true } => format!("pings device {device}"),
-        ServerEvent::PingSent { device, wants_answer: false } => format!("lets device {device} hear that it is alive"),
-        ServerEvent::PongReceived { device } => format!("gets the answer of device {device} to its ping"),
-        ServerEvent::Directed { device, interval } => format!("tells device {device} to beat every {interval:?}"),
-        ServerEvent::TurnedAway { device, retry_after } => {
-            format!("is busy and turns device {device} away for {retry_after:?}")
-        }
-        ServerEvent::Expelled { device, network, outside, reason } => {
-            format!("closes the session of device {device} {} ({reason:?})", client(network, outside))
-        }
-        ServerEvent::Resumed { device } => format!("lets device {device} go on with its last session"),
-        ServerEvent::MalformedReceived { device } => format!("gets a frame of device {device} that makes no sense"),
-        other => format!("{other:?}"),
+/// Which part of the run is to be shown.
+fn view<'a>(
+    args: &Args,
+    world: &WorldConfig,
+    (scenario, strategy): (&'a str, &'a str),
+) -> Result<strip::View<'a>, Failure> {
+    let duration = unit::format_duration(world.duration);
+    let device = args.device.unwrap_or(0);
+    if device >= world.devices.count {
+        let count = world.devices.count;
+        return Err(Failure::Input(format!(
+            "--device {device}: {scenario} has {count} of them, numbered from 0 to {}",
+            count - 1
+        )));
     }
+    let from = args.from.unwrap_or(Duration::ZERO);
+    let to = args.to.unwrap_or(world.duration).min(world.duration);
+    if from >= world.duration {
+        return Err(Failure::Input(format!(
+            "--from {}: the run is over after {duration}; name an earlier time",
+            unit::format_duration(from)
+        )));
+    }
+    if from >= to {
+        let (from, to) = (unit::format_duration(from), unit::format_duration(to));
+        return Err(Failure::Input(format!("--from {from} --to {to} leaves nothing to show; --to must be later")));
+    }
+    let (from, to) = (Time::ZERO + from, Time::ZERO + to);
+    Ok(strip::View { scenario, strategy, seed: args.seed, device, from, to })
 }

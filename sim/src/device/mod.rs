@@ -7,7 +7,7 @@ mod app;
 mod clock;
 mod living;
 mod modem;
-mod tap;
+pub(crate) mod tap;
 
 use std::{net::Ipv4Addr, rc::Rc, sync::Arc, time::Duration};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use cardiogram_policies::Time;
 
 use crate::{
-    WorldConfig, learning, node,
+    WorldConfig, faults, learning, node,
     outcome::{Outcome, Peaks, Pushes, Totals},
     peak,
     trace::{self, Trace},
@@ -120,6 +120,14 @@ fn outcome(
     delays.sort_unstable();
     // Stable: within a node the order of its events is kept.
     entries.sort_by_key(|entry| (entry.at, entry.node));
+    let trace = keep_trace.then(|| Trace {
+        nodes: world::node_names(config),
+        networks: config.all_networks().map(|network| network.name.to_owned()).collect(),
+        end,
+        entries,
+        faults: faults::spans(config, schedule, seed),
+        usable: truth::spans(&verdict.turns, end),
+    });
     Outcome {
         trace_hash,
         device_time: starts.iter().map(|start| end.since(*start)).sum(),
@@ -134,6 +142,6 @@ fn outcome(
         radio,
         learning,
         pushes: Pushes { created, delays },
-        trace: keep_trace.then(|| Trace { nodes: world::node_names(config), entries }),
+        trace,
     }
 }

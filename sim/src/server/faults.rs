@@ -100,6 +100,11 @@ impl ServerFaults {
         faults
     }
 
+    /// When the fault lasts.
+    pub(crate) fn spans(&self) -> &[Interval] {
+        &self.intervals
+    }
+
     /// When no exchange with the server could complete. A server that is slow, or closes its sessions one after the other,
     /// still answers those it has.
     pub(crate) fn unusable(&self) -> Vec<Interval> {

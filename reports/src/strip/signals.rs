@@ -1,0 +1,273 @@
+//! What a strip chart shows of one device, found in the trace of its run.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use cardiogram_policies::{AppState, GiveUp, Time};
+use cardiogram_sim::{
+    Outcome,
+    config::Direction,
+    faults::{FaultPlace, FaultSpan},
+    reading::{self, PacketKind, Passage, Reading},
+    trace::{DeviceEvent, Trace, What},
+};
+
+/// From and until.
+pub(super) type Span = (Time, Time);
+
+/// Everything of one device in the whole run.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    pub(super) faults: Vec<Fault>,
+    pub(super) usable: Vec<Span>,
+    pub(super) broken: Vec<(Span, &'static str)>,
+    pub(super) sessions: Vec<Span>,
+    pub(super) suspicions: Vec<Span>,
+    pub(super) attempts: Vec<Attempt>,
+    /// Sessions that the device left, or lost, and why.
+    pub(super) ends: Vec<(Time, String)>,
+    pub(super) beats: Vec<Beat>,
+    /// Answers to heartbeats and probes, and what the server sends by itself.
+    pub(super) replies: Vec<Reply>,
+    pub(super) messages_up: Vec<Time>,
+    pub(super) messages_down: Vec<Time>,
+    pub(super) again_up: Vec<Time>,
+    pub(super) again_down: Vec<Time>,
+    pub(super) lost_up: Vec<Time>,
+    pub(super) lost_down: Vec<Time>,
+    /// The application's states, where it has any but the first.
+    pub(super) states: Vec<(Span, AppState)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) place: FaultPlace,
+    pub(super) name: String,
+    pub(super) span: Span,
+    pub(super) breaks: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    pub(super) span: Span,
+    pub(super) failed: bool,
+}
+
+/// Something of the device that asks for an answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beat {
+    pub(super) at: Time,
+    /// Which heartbeat of its connection; `None`: a keepalive probe, or the answer to a ping.
+    pub(super) id: Option<u32>,
+    /// It was answered, or wants no answer.
+    pub(super) answered: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reply {
+    pub(super) at: Time,
+    /// From the heartbeat; `None`: it answers none that has a number.
+    pub(super) rtt: Option<Duration>,
+}
+
+impl Signals {
+    /// Those of a device in a run whose trace was kept.
+    pub(super) fn of(outcome: &Outcome, device: u32) -> Self {
+        let trace = outcome.trace.as_ref().expect("the trace was kept");
+        let broken = outcome.episodes.iter().filter(|episode| episode.device == device);
+        let usable = trace.usable.iter().filter(|usable| usable.device == device);
+        let mut signals = Self {
+            faults: faults(trace, device),
+            usable: usable.map(|usable| (usable.begin, usable.end)).collect(),
+            broken: broken
+                .map(|episode| ((episode.begin, episode.end.unwrap_or(trace.end)), episode.cause.name()))
+                .collect(),
+            ..Self::default()
+        };
+        let mut open = Open::default();
+        for (entry, reading) in trace.entries.iter().zip(reading::read(trace)) {
+            if reading.device != Some(device) {
+                continue;
+            }
+            match &entry.what {
+                What::Device { event, .. } => signals.follow(entry.at, *event, &mut open),
+                What::Sent { .. } | What::Received { .. } | What::Dropped { .. } => {
+                    signals.packet(entry.at, reading, &mut open);
+                }
+                _ => {}
+            }
+        }
+        signals.close(trace.end, &mut open);
+        signals
+    }
+
+    fn packet(&mut self, at: Time, reading: Reading, open: &mut Open) {
+        let up = reading.up == Some(true);
+        if reading.passage == Passage::Lost {
+            if up { self.lost_up.push(at) } else { self.lost_down.push(at) }
+        }
+        match reading.kind {
+            Some(PacketKind::Retransmission) if up => self.again_up.push(at),
+            Some(PacketKind::Retransmission) => self.again_down.push(at),
+            Some(PacketKind::Probe) if up => {
+                open.probe = Some(self.beats.len());
+                self.beats.push(Beat { at, id: None, answered: false });
+            }
+            _ => {}
+        }
+        if reading.passage == Passage::Arrived
+            && !up
+            && let Some(probe) = open.probe.take()
+        {
+            self.beats[probe].answered = true;
+            self.replies.push(Reply { at, rtt: None });
+        }
+    }
+
+    fn follow(&mut self, at: Time, event: DeviceEvent, open: &mut Open) {
+        match event {
+            DeviceEvent::AttemptStarted { .. } | DeviceEvent::RaceStarted { .. } => open.attempt = Some(at),
+            DeviceEvent::AttemptFailed(_) | DeviceEvent::RaceLost { .. } => self.end_attempt(at, true, open),
+            DeviceEvent::Connected { .. } => {
+                self.end_attempt(at, false, open);
+                self.end_suspicion(at, open);
+                open.beats.clear();
+                // A race has replaced a session.
+                self.sessions.extend(open.session.replace(at).map(|begin| (begin, at)));
+            }
+            DeviceEvent::GivenUp { reason: GiveUp::Done, .. } => self.end_session(at, open),
+            DeviceEvent::GivenUp { reason, .. } => {
+                let why = match reason {
+                    GiveUp::NoReply => "no reply",
+                    GiveUp::Silence => "silence",
+                    GiveUp::ServiceDead => "service dead",
+                    GiveUp::NetworkDead => "network dead",
+                    _ => "other",
+                };
+                self.ends.push((at, format!("gives up: {why}")));
+                self.end_session(at, open);
+            }
+            DeviceEvent::Lost { reason, .. } => {
+                let by = cardiogram_sim::outcome::DetectedBy::Transport(reason);
+                self.ends.push((at, format!("session lost: {by}")));
+                self.end_session(at, open);
+            }
+            DeviceEvent::Killed => {
+                self.end_attempt(at, true, open);
+                self.end_session(at, open);
+            }
+            DeviceEvent::Suspect => open.suspicion = Some(at),
+            DeviceEvent::Trust => self.end_suspicion(at, open),
+            DeviceEvent::HeartbeatSent { id } => {
+                open.beats.insert(id, self.beats.len());
+                self.beats.push(Beat { at, id: Some(id), answered: false });
+            }
+            DeviceEvent::HeartbeatAnswered { id, rtt } => {
+                if let Some(beat) = open.beats.remove(&id) {
+                    self.beats[beat].answered = true;
+                }
+                self.replies.push(Reply { at, rtt: Some(rtt) });
+            }
+            DeviceEvent::ProbeSent { .. } | DeviceEvent::NoticeSent => {
+                self.beats.push(Beat { at, id: None, answered: true });
+            }
+            DeviceEvent::PingAnswered => {
+                self.beats.push(Beat { at, id: None, answered: true });
+                self.replies.push(Reply { at, rtt: None });
+            }
+            DeviceEvent::ProbeAnswered { .. } | DeviceEvent::NoticeReceived => {
+                self.replies.push(Reply { at, rtt: None });
+            }
+            DeviceEvent::MessageSent { .. } => self.messages_up.push(at),
+            DeviceEvent::MessageDelivered { .. } => self.messages_down.push(at),
+            DeviceEvent::AppState(state) => {
+                self.states.extend(open.state.replace((at, state)).map(|(begin, state)| ((begin, at), state)));
+            }
+            _ => {}
+        }
+    }
+
+    fn end_attempt(&mut self, at: Time, failed: bool, open: &mut Open) {
+        self.attempts.extend(open.attempt.take().map(|begin| Attempt { span: (begin, at), failed }));
+    }
+
+    fn end_suspicion(&mut self, at: Time, open: &mut Open) {
+        self.suspicions.extend(open.suspicion.take().map(|begin| (begin, at)));
+    }
+
+    fn end_session(&mut self, at: Time, open: &mut Open) {
+        self.end_suspicion(at, open);
+        open.probe = None;
+        self.sessions.extend(open.session.take().map(|begin| (begin, at)));
+    }
+
+    fn close(&mut self, end: Time, open: &mut Open) {
+        self.end_attempt(end, false, open);
+        self.end_session(end, open);
+        self.states.extend(open.state.take().map(|(begin, state)| ((begin, end), state)));
+    }
+}
+
+/// What is under way, by its begin; heartbeats and probes by their place.
+#[derive(Default)]
+struct Open {
+    attempt: Option<Time>,
+    session: Option<Time>,
+    suspicion: Option<Time>,
+    beats: BTreeMap<u32, usize>,
+    probe: Option<usize>,
+    state: Option<(Time, AppState)>,
+}
+
+/// The faults that concern a device. One that strikes several networks or servers at the same time stands once.
+fn faults(trace: &Trace, device: u32) -> Vec<Fault> {
+    let mut grouped: BTreeMap<_, Vec<&FaultSpan>> = BTreeMap::new();
+    for fault in trace.faults.iter().filter(|fault| fault.device.is_none_or(|of| of == device)) {
+        let row = match fault.place {
+            FaultPlace::Device => 0,
+            FaultPlace::AccessLink { .. } => 1,
+            FaultPlace::Nat { .. } => 2,
+            FaultPlace::Server { .. } => 3,
+            _ => 4,
+        };
+        grouped.entry((fault.begin, fault.end, row, fault.kind, fault.direction)).or_default().push(fault);
+    }
+    grouped.into_values().map(|of| Fault::of(&of, trace)).collect()
+}
+
+impl Fault {
+    /// Of a fault at its places.
+    fn of(spans: &[&FaultSpan], trace: &Trace) -> Self {
+        let fault = spans[0];
+        let direction = match fault.direction {
+            Direction::Both => "",
+            Direction::Up => " up",
+            Direction::Down => " down",
+        };
+        let servers = trace.nodes.iter().filter(|name| name.starts_with("server-")).count();
+        let (all, names): (usize, Vec<String>) = match fault.place {
+            FaultPlace::AccessLink { .. } => {
+                (trace.networks.len(), spans.iter().filter_map(|of| network(of, trace)).collect())
+            }
+            FaultPlace::Nat { .. } => {
+                let nats = trace.nodes.len() - 1 - servers;
+                (nats, spans.iter().map(|of| trace.nodes[of.node.0 as usize].clone()).collect())
+            }
+            FaultPlace::Server { .. } => {
+                (servers, spans.iter().map(|of| trace.nodes[of.node.0 as usize].clone()).collect())
+            }
+            _ => (0, Vec::new()),
+        };
+        let which = if names.len() >= all { String::new() } else { format!(" ({})", names.join(", ")) };
+        Self {
+            place: fault.place,
+            name: format!("{}{direction}{which}", fault.kind),
+            span: (fault.begin, fault.end_within(trace.end)),
+            breaks: fault.breaks,
+        }
+    }
+}
+
+fn network(fault: &FaultSpan, trace: &Trace) -> Option<String> {
+    let FaultPlace::AccessLink { network } = fault.place else { return None };
+    trace.networks.get(network as usize).cloned()
+}
