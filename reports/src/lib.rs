@@ -5,6 +5,7 @@
 //!
 //! - [`write()`] makes `report/`: a self-contained `index.html`, and every plot as SVG and PNG.
 //! - [`summary_table`] makes the few lines that a terminal shows.
+//! - [`gate`] compares results with a baseline: what CI trusts.
 //!
 //! What this crate is not: it runs nothing, and it decides nothing about a run. The same files give the same report,
 //! byte for byte.
@@ -17,12 +18,14 @@ mod data;
 mod error;
 #[cfg(test)]
 mod fixture;
+pub mod gate;
 mod number;
 mod page;
 mod pareto;
 mod plots;
 mod publish;
 mod stats;
+mod student;
 mod table;
 #[cfg(test)]
 mod tests;
