@@ -15,7 +15,7 @@ const ALPHA: f64 = 0.001;
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Band {
-    /// As a share of the baseline's mean: 0.02 is 2 %.
+    /// As a share of the baseline's mean: 0.02 is 2 %. At least 0.001, since baselines hold four digits.
     pub relative: f64,
     /// In the metric's unit, where the share of it would be less: the slack of values near zero.
     pub absolute: f64,
@@ -79,10 +79,12 @@ impl Bands {
             problems.push(Problem::new("alpha", message, "use 1e-9 to 0.1; the default is 0.001"));
         }
         for (metric, band) in &self.band {
-            for (key, value, most) in [("relative", band.relative, 10.0), ("absolute", band.absolute, 1e12)] {
-                if !(0.0..=most).contains(&value) {
+            let keys = [("relative", band.relative, 0.001, 10.0), ("absolute", band.absolute, 0.0, 1e12)];
+            for (key, value, least, most) in keys {
+                if !(least..=most).contains(&value) {
                     let path = format!("band.{}.{key}", metric.name());
-                    problems.push(Problem::new(path, format!("a band of {value}"), format!("use 0 to {most}")));
+                    let message = format!("a band of {value}");
+                    problems.push(Problem::new(path, message, format!("use {least} to {most}")));
                 }
             }
         }

@@ -1,9 +1,8 @@
 //! The baseline: what is worth keeping of results, so that later results can be compared with them.
 //!
 //! The file is JSON, and made to be read as a diff: sorted by name, one line for each metric of a cell, a cell's line with
-//! its digest above them, nothing in it that depends on anything but the results. Numbers have five digits, which is a
-//! hundred times finer than any sensible band; they are rounded before they are kept, so that a baseline that was written
-//! and read is the same as one that was not.
+//! its digest above them, nothing in it that depends on anything but the results. Values are rounded before they are kept
+//! ([`Metric::round`]), so that a baseline that was written and read is the same as one that was not.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs::File, io::Read as _, path::Path};
 
@@ -68,12 +67,12 @@ pub(crate) struct Estimate {
 }
 
 impl Estimate {
-    /// Of the values that are there, which must be at least one; `t` is Student's quantile for so many of them.
-    fn of(values: &[Option<f64>], t: &mut impl FnMut(usize) -> f64) -> Self {
+    /// Of the values of `metric` that are there, which must be at least one; `t` is Student's quantile for so many of them.
+    fn of(metric: Metric, values: &[Option<f64>], t: &mut impl FnMut(usize) -> f64) -> Self {
         let there: Vec<f64> = values.iter().flatten().copied().collect();
         let (mean, sd) = mean_and_sd(&there);
-        let ci95 = sd.map(|sd| round(t(there.len()) * sd / (there.len() as f64).sqrt()));
-        Self { mean: round(mean), ci95 }
+        let ci95 = sd.map(|sd| two_digits(t(there.len()) * sd / (there.len() as f64).sqrt()));
+        Self { mean: metric.round(mean), ci95 }
     }
 }
 
@@ -93,9 +92,9 @@ pub(crate) fn quantiles(alpha: f64) -> impl FnMut(usize) -> f64 {
     }
 }
 
-/// `value` with five digits.
-pub(crate) fn round(value: f64) -> f64 {
-    format!("{value:.4e}").parse().expect("a number that was written can be read")
+/// An interval's half, as it is written.
+fn two_digits(value: f64) -> f64 {
+    format!("{value:.1e}").parse().expect("a number that was written can be read")
 }
 
 impl Baseline {
@@ -193,19 +192,29 @@ enum Unusable {
 
 fn cell_text(name: &CellName, cell: &Cell, t: &mut impl FnMut(usize) -> f64) -> String {
     let metrics = cell.metrics.iter().map(|(metric, values)| {
-        let Estimate { mean, ci95 } = Estimate::of(values, t);
+        let name = metric.name();
+        if let Some(each) = each(values) {
+            return format!("\"{name}\":{{\"each\":{each}}}");
+        }
+        let Estimate { mean, ci95 } = Estimate::of(*metric, values, t);
         let values: Vec<String> = values.iter().map(|value| number(*value)).collect();
         let (ci95, values) = (number(ci95), values.join(","));
-        format!("\"{}\": {{\"mean\": {mean}, \"ci95\": {ci95}, \"seeds\": [{values}]}}", metric.name())
+        format!("\"{name}\":{{\"mean\":{mean},\"ci95\":{ci95},\"seeds\":[{values}]}}")
     });
     let metrics = metrics.collect::<Vec<_>>().join(",\n");
     let CellName { scenario, strategy } = name;
     format!(
-        "{{\"scenario\": {}, \"strategy\": {}, \"digest\": {}, \"metrics\": {{\n{metrics}\n}}}}",
+        "{{\"scenario\":{},\"strategy\":{},\"digest\":{},\"metrics\":{{\n{metrics}\n}}}}",
         text(scenario),
         text(strategy),
         text(&cell.digest)
     )
+}
+
+/// The value that every seed has, where it is one.
+fn each(values: &[Option<f64>]) -> Option<f64> {
+    let first = values[0]?;
+    values.iter().all(|value| *value == Some(first)).then_some(first)
 }
 
 fn text(text: &str) -> String {
@@ -254,12 +263,41 @@ struct DocumentCell {
     metrics: BTreeMap<Metric, DocumentMetric>,
 }
 
+/// Either the value of each seed, where they are all the same, or an estimate and all values.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DocumentMetric {
-    mean: f64,
+    each: Option<f64>,
+    mean: Option<f64>,
     ci95: Option<f64>,
-    seeds: Vec<Option<f64>>,
+    seeds: Option<Vec<Option<f64>>>,
+}
+
+impl DocumentMetric {
+    /// The values of so many seeds. What was read may be a bit off what was written, and is rounded again.
+    fn values(self, metric: Metric, seeds: u64, t: &mut impl FnMut(usize) -> f64) -> Result<Vec<Option<f64>>, String> {
+        let round = |value: Option<f64>| value.map(|value| metric.round(value));
+        let values = match (self.each, self.seeds) {
+            (Some(each), None) if self.mean.is_none() && self.ci95.is_none() => {
+                return Ok(vec![Some(metric.round(each)); seeds as usize]);
+            }
+            (None, Some(values)) => values.into_iter().map(round).collect::<Vec<_>>(),
+            _ => return Err("has neither `each` alone nor `mean`, `ci95` and `seeds`".to_owned()),
+        };
+        if values.len() as u64 != seeds {
+            return Err(format!("has {} values for {seeds} seeds", values.len()));
+        }
+        if values.iter().all(Option::is_none) {
+            return Err("has no value".to_owned());
+        }
+        // A reviewer believes the estimate and the gate the values: they must not differ.
+        let Estimate { mean, ci95 } = Estimate::of(metric, &values, t);
+        if (round(self.mean), self.ci95.map(two_digits)) != (Some(mean), ci95) {
+            let ci95 = number(ci95);
+            return Err(format!("has values with the mean {mean} and a `ci95` of {ci95}, and says otherwise"));
+        }
+        Ok(values)
+    }
 }
 
 impl Document {
@@ -278,23 +316,8 @@ impl Document {
             }
             let mut metrics = BTreeMap::new();
             for (metric, it) in cell.metrics {
-                // What was read may be a bit off what was written.
-                let values: Vec<Option<f64>> = it.seeds.iter().map(|value| value.map(round)).collect();
-                let found = values.len() as u64;
-                if found != seeds {
-                    return Err(format!("{name}: {} has {found} values for {seeds} seeds", metric.name()));
-                }
-                if values.iter().all(Option::is_none) {
-                    return Err(format!("{name}: {} has no value", metric.name()));
-                }
-                // A reviewer believes the estimate and the gate the values: they must not differ.
-                let written = Estimate { mean: round(it.mean), ci95: it.ci95.map(round) };
-                let estimate = Estimate::of(&values, &mut t);
-                if written != estimate {
-                    let Estimate { mean, ci95 } = estimate;
-                    let (name, ci95) = (format!("{name}: {}", metric.name()), number(ci95));
-                    return Err(format!("{name} has values with the mean {mean} and a `ci95` of {ci95}, and says otherwise"));
-                }
+                let values = it.values(metric, seeds, &mut t);
+                let values = values.map_err(|problem| format!("{name}: {} {problem}", metric.name()))?;
                 metrics.insert(metric, values);
             }
             if cells.insert(name.clone(), Cell { digest: cell.digest, metrics }).is_some() {

@@ -215,7 +215,7 @@ fn read_runs(path: &Path, manifest: &Manifest) -> Result<Runs, Error> {
         let column = |name| COLUMNS.iter().position(|it| *it == name).and_then(|place| numbers[place]);
         let run = Run {
             trace_hash: row[trace_hash].to_owned(),
-            values: Metric::ALL.map(|metric| metric.value(&column).map(baseline::round)),
+            values: Metric::ALL.map(|metric| metric.value(&column).map(|value| metric.round(value))),
         };
         if runs.insert((row[scenario].to_owned(), row[strategy].to_owned(), seed), run).is_some() {
             return Err(wrong("this run was there before".to_owned()));
