@@ -87,9 +87,7 @@ pub(crate) fn mean_and_sd(values: &[f64]) -> (f64, Option<f64>) {
 /// The quantile that makes two-sided intervals of 1 - `alpha` from means of so many values, each computed once.
 pub(crate) fn quantiles(alpha: f64) -> impl FnMut(usize) -> f64 {
     let mut known = BTreeMap::new();
-    move |count| {
-        *known.entry(count).or_insert_with(|| student::upper_quantile(0.5 * alpha, count as f64 - 1.0))
-    }
+    move |count| *known.entry(count).or_insert_with(|| student::upper_quantile(0.5 * alpha, count as f64 - 1.0))
 }
 
 /// An interval's half, as it is written.

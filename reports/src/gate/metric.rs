@@ -1,6 +1,7 @@
 //! What the gate compares. Every metric is a cost: less is better, always, so that no direction has to be known elsewhere.
 //!
-//! Not among them: counts that cost nothing in themselves. More heartbeats show as packets and energy, or do not matter.
+//! Not among them: what costs nothing in itself, such as heartbeats, which show as packets and energy or do not matter; and
+//! what has no direction, such as `zombie_s`, which is longer the sooner a device leaves a dead session.
 
 use serde::Deserialize;
 
@@ -38,12 +39,10 @@ pub enum Metric {
     AttemptsPerH,
     /// `attempts_peak_per_s`.
     AttemptsPeakPerS,
-    /// `zombie_s` an hour: what servers hold for nobody.
-    ZombieSPerH,
 }
 
 /// The columns that metrics are made of.
-pub(crate) const COLUMNS: [&str; 21] = [
+pub(crate) const COLUMNS: [&str; 20] = [
     "device_hours",
     "episodes",
     "ridden_out",
@@ -58,7 +57,6 @@ pub(crate) const COLUMNS: [&str; 21] = [
     "bytes_up",
     "bytes_down",
     "connect_attempts",
-    "zombie_s",
     "pushes_created",
     "pushes_delivered",
     "push_delay_mean_s",
@@ -69,7 +67,7 @@ pub(crate) const COLUMNS: [&str; 21] = [
 
 impl Metric {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 14] = [
         Self::DetectMeanS,
         Self::DetectP95S,
         Self::UnnoticedShare,
@@ -84,7 +82,6 @@ impl Metric {
         Self::EnergyJPerH,
         Self::AttemptsPerH,
         Self::AttemptsPeakPerS,
-        Self::ZombieSPerH,
     ];
 
     /// Its name in baselines, bands and tables.
@@ -104,7 +101,6 @@ impl Metric {
             Self::EnergyJPerH => "energy_j_per_h",
             Self::AttemptsPerH => "attempts_per_h",
             Self::AttemptsPeakPerS => "attempts_peak_per_s",
-            Self::ZombieSPerH => "zombie_s_per_h",
         }
     }
 
@@ -121,7 +117,7 @@ impl Metric {
             Self::BytesPerH => 10.0,
             Self::EnergyJPerH => 0.1,
             Self::AttemptsPerH => 0.01,
-            Self::AttemptsPeakPerS | Self::ZombieSPerH => 1.0,
+            Self::AttemptsPeakPerS => 1.0,
         };
         let relative = if matches!(self, Self::AttemptsPeakPerS) { 0.05 } else { 0.02 };
         Band { relative, absolute }
@@ -135,7 +131,7 @@ impl Metric {
             Self::UnnoticedShare | Self::AttemptsPerH => 4,
             Self::NatExpiriesPerDay | Self::FalseAlarmsPerDay => 3,
             Self::PushLostShare => 5,
-            Self::PacketsPerH | Self::EnergyJPerH | Self::ZombieSPerH => 2,
+            Self::PacketsPerH | Self::EnergyJPerH => 2,
             Self::UnavailableSPerDay | Self::AttemptsPeakPerS => 1,
             Self::BytesPerH => 0,
         };
@@ -164,7 +160,6 @@ impl Metric {
             Self::EnergyJPerH => per_h(column("energy_j")),
             Self::AttemptsPerH => per_h(column("connect_attempts")),
             Self::AttemptsPeakPerS => column("attempts_peak_per_s"),
-            Self::ZombieSPerH => per_h(column("zombie_s")),
         }
     }
 }
@@ -215,7 +210,6 @@ mod tests {
             ("bytes_up", 4_800.0),
             ("bytes_down", 9_600.0),
             ("connect_attempts", 24.0),
-            ("zombie_s", 96.0),
             ("pushes_created", 10.0),
             ("pushes_delivered", 9.0),
             ("push_delay_mean_s", 0.5),
@@ -225,7 +219,7 @@ mod tests {
         ];
         assert!(row.iter().map(|(name, _)| *name).eq(COLUMNS));
         let value = |metric: Metric| metric.value(&|name| row.iter().find(|it| it.0 == name).map(|it| it.1));
-        let expected = [70.0, 130.0, 0.5, 1.0, 2.0, 71.0, 21_600.0, 0.5, 0.1, 30.0, 300.0, 3.0, 0.5, 5.0, 2.0];
+        let expected = [70.0, 130.0, 0.5, 1.0, 2.0, 71.0, 21_600.0, 0.5, 0.1, 30.0, 300.0, 3.0, 0.5, 5.0];
         for (metric, expected) in Metric::ALL.into_iter().zip(expected) {
             assert!((value(metric).unwrap() - expected).abs() < 1e-9, "{metric:?}");
         }

@@ -119,12 +119,16 @@ fn read_manifest(path: &Path) -> Result<Manifest, Error> {
         serde_json::from_slice(&bytes).map_err(|error| damaged(path, baseline::in_words(&error)))?;
     if manifest.version != VERSION {
         let version = &manifest.version;
-        let problem = format!("the results beside {} are of cardiogram {version}, and this is {VERSION}", path.display());
+        let problem =
+            format!("the results beside {} are of cardiogram {version}, and this is {VERSION}", path.display());
         return Err(Error::refused(problem, "run again with this version, or use the version that ran"));
     }
     if manifest.shard != Shard::WHOLE.to_string() {
         let problem = format!("{} is of shard {}, which is not the whole plan", path.display(), manifest.shard);
-        return Err(Error::refused(problem, "`cardiogram merge DIR... --out DIR` joins all shards: use what it writes"));
+        return Err(Error::refused(
+            problem,
+            "`cardiogram merge DIR... --out DIR` joins all shards: use what it writes",
+        ));
     }
     check_manifest(&manifest).map_err(|problem| damaged(path, problem))?;
     Ok(manifest)
@@ -132,8 +136,7 @@ fn read_manifest(path: &Path) -> Result<Manifest, Error> {
 
 /// What is wrong with what a manifest says, as far as it would make a comparison wrong.
 fn check_manifest(manifest: &Manifest) -> Result<(), String> {
-    if !(1..=baseline::SEEDS_MAX).contains(&manifest.seeds)
-        || manifest.first_seed.checked_add(manifest.seeds).is_none()
+    if !(1..=baseline::SEEDS_MAX).contains(&manifest.seeds) || manifest.first_seed.checked_add(manifest.seeds).is_none()
     {
         return Err(format!("`seeds` is {} from {}", manifest.seeds, manifest.first_seed));
     }
@@ -195,10 +198,14 @@ fn read_runs(path: &Path, manifest: &Manifest) -> Result<Runs, Error> {
     while reader.read_record(&mut row).map_err(|error| csv_error(path, error))? {
         let line = row.position().map_or(0, csv::Position::line);
         let wrong = |problem: String| damaged(path, format!("line {line}: {problem}"));
-        let seed = row[seed].parse().ok().filter(|seed: &u64| {
-            seed.checked_sub(manifest.first_seed).is_some_and(|place| place < manifest.seeds)
-        });
-        let planned = manifest.scenarios.iter().any(|it| it.name == row[scenario] && it.strategies.iter().any(|name| *name == row[strategy]));
+        let seed = row[seed]
+            .parse()
+            .ok()
+            .filter(|seed: &u64| seed.checked_sub(manifest.first_seed).is_some_and(|place| place < manifest.seeds));
+        let planned = manifest
+            .scenarios
+            .iter()
+            .any(|it| it.name == row[scenario] && it.strategies.iter().any(|name| *name == row[strategy]));
         let Some(seed) = seed.filter(|_| planned) else {
             return Err(wrong("manifest.json plans no such run".to_owned()));
         };

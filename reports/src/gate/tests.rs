@@ -11,9 +11,7 @@ use cardiogram_scenarios::{
 };
 use proptest::prelude::*;
 
-use super::{
-    Bands, Baseline, Comparison, Error, Metric, Results, Verdict, check, compare, output::write_files, read,
-};
+use super::{Bands, Baseline, Comparison, Error, Metric, Results, Verdict, check, compare, output::write_files, read};
 
 const SCENARIOS: [&str; 3] = ["calm", "rough", "stormy"];
 const STRATEGIES: [&str; 2] = ["beat-60", "none"];
@@ -80,7 +78,6 @@ fn row(breaks: u64, scenario: &str, strategy: &str, seed: u64) -> RunRow {
         bytes_down: vary(400),
         connect_attempts: 50,
         trace_hash: format!("{seed:032x}"),
-        zombie_s: decimal(900),
         pushes_created: 100,
         pushes_delivered: 100 - 5 * breaks,
         push_delay_mean_s: broken(3),
@@ -162,7 +159,10 @@ fn further_columns_are_left_alone_and_stable_ones_are_missed_by_name() {
     assert_eq!(read(dir.path()).unwrap().baseline(), results.baseline());
     fs::write(&path, text.replace("availability", "uptime").replace("trace_hash", "hash")).unwrap();
     let error = message(&read(dir.path()).unwrap_err());
-    assert!(error.contains("runs.csv: line 1: columns are missing: `availability`, `trace_hash`; run again"), "{error}");
+    assert!(
+        error.contains("runs.csv: line 1: columns are missing: `availability`, `trace_hash`; run again"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -177,7 +177,12 @@ fn results_that_are_not_whole_are_refused_with_file_and_line() {
         ("manifest.json", "\"1/1\"", "\"1/2\"", "is of shard 1/2, which is not the whole plan; `cardiogram merge"),
         ("manifest.json", "\"engine\"", "engine", "manifest.json: line "),
         ("manifest.json", env!("CARGO_PKG_VERSION"), "0.0.1", "are of cardiogram 0.0.1, and this is"),
-        ("manifest.json", "\"seeds\": 2", "\"seeds\": 3", "runs.csv: scenario `calm`, strategy `beat-60`, seed 3: there is no row"),
+        (
+            "manifest.json",
+            "\"seeds\": 2",
+            "\"seeds\": 3",
+            "runs.csv: scenario `calm`, strategy `beat-60`, seed 3: there is no row",
+        ),
     ];
     for (file, from, to, expected) in cases {
         let (dir, _) = results(2);
@@ -193,7 +198,8 @@ fn a_damaged_baseline_is_refused_with_the_line_or_the_cell_and_what_to_do() {
     let text = results.baseline().to_json();
     let line = text.lines().position(|line| line.contains("\"mean\"")).unwrap();
     let metric = text.lines().nth(line).unwrap();
-    let mean = format!("{}\"mean\":1234.5,{}", metric.split_once("\"mean\"").unwrap().0, metric.split_once(',').unwrap().1);
+    let mean =
+        format!("{}\"mean\":1234.5,{}", metric.split_once("\"mean\"").unwrap().0, metric.split_once(',').unwrap().1);
     let cut: String = text.lines().take(line).map(|line| format!("{line}\n")).collect();
     let cases = [
         (cut.clone(), format!("line {}: EOF while parsing", line + 1)),
@@ -297,10 +303,8 @@ fn ignored_metrics_are_not_compared_and_bands_are_those_of_the_file() {
         fs::write(&path, text).unwrap();
         Bands::read(&path)
     };
-    let wide: String = Metric::ALL
-        .iter()
-        .map(|it| format!("{} = {{ relative = 0.6, absolute = 10 }}\n", it.name()))
-        .collect();
+    let wide: String =
+        Metric::ALL.iter().map(|it| format!("{} = {{ relative = 0.6, absolute = 10 }}\n", it.name())).collect();
     let comparison = compare(then, &now, &bands(format!("[band]\n{wide}")).unwrap());
     assert_eq!(comparison.counts().regressions, 0);
     let all: Vec<_> = Metric::ALL.iter().map(|it| format!("\"{}\"", it.name())).collect();

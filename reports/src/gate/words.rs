@@ -17,10 +17,16 @@ pub(crate) fn change(it: &MetricComparison) -> String {
         return if it.baseline.is_none() { "new" } else { "gone" }.to_owned();
     };
     let (scale, unit) = if in_percent(it) { (100.0 / baseline.abs(), " %") } else { (1.0, "") };
-    let signed = |value: f64| format!("{}{}", if value < 0.0 { "-" } else { "+" }, short((value * scale).abs()));
+    let signed = |value: f64| match value * scale {
+        zero if zero == 0.0 => "0".to_owned(),
+        negative if negative < 0.0 => format!("-{}", short(-negative)),
+        positive => format!("+{}", short(positive)),
+    };
     match it.interval {
-        Some((low, high)) => format!("{}{unit} ({} to {})", signed(difference), signed(low), signed(high)),
-        None => format!("{}{unit}", signed(difference)),
+        Some((low, high)) if low < high => {
+            format!("{}{unit} ({} to {})", signed(difference), signed(low), signed(high))
+        }
+        _ => format!("{}{unit}", signed(difference)),
     }
 }
 
