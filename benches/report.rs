@@ -30,7 +30,7 @@ fn gate() {
     write(&then, 0);
     write(&now, 1);
     let file = dir.join("baseline.json");
-    let (_, wrote) = timed(|| {
+    let ((), wrote) = timed(|| {
         let results = gate::read(&then).expect("good results");
         gate::write_files(&[(&file, results.baseline().to_json())]).expect("a place to write");
     });

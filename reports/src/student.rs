@@ -60,20 +60,20 @@ fn incomplete_beta(x: f64, rest: f64, a: f64, b: f64) -> f64 {
 /// The continued fraction of DLMF 8.17.22 by Lentz's method (Press et al., Numerical Recipes, 6.4).
 fn fraction(x: f64, a: f64, b: f64) -> f64 {
     let safe = |value: f64| if value.abs() < TINY { TINY } else { value };
-    let mut c = 1.0;
-    let mut d = 1.0 / safe(1.0 - (a + b) * x / (a + 1.0));
-    let mut value = d;
+    let mut above = 1.0;
+    let mut below = 1.0 / safe(1.0 - (a + b) * x / (a + 1.0));
+    let mut value = below;
     for step in 1..=STEPS_MAX {
-        let m = f64::from(step);
-        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
-        d = 1.0 / safe(1.0 + even * d);
-        c = safe(1.0 + even / c);
-        value *= d * c;
-        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
-        d = 1.0 / safe(1.0 + odd * d);
-        c = safe(1.0 + odd / c);
-        value *= d * c;
-        if (d * c - 1.0).abs() < f64::EPSILON {
+        let step = f64::from(step);
+        let twice = a + 2.0 * step;
+        let even = step * (b - step) * x / ((twice - 1.0) * twice);
+        let odd = -(a + step) * (a + b + step) * x / (twice * (twice + 1.0));
+        for term in [even, odd] {
+            below = 1.0 / safe(1.0 + term * below);
+            above = safe(1.0 + term / above);
+            value *= above * below;
+        }
+        if (above * below - 1.0).abs() < f64::EPSILON {
             break;
         }
     }

@@ -27,7 +27,7 @@ pub(super) struct Args {
     /// Write the comparison as JUnit XML to this file
     #[arg(long, value_name = "F")]
     junit: Option<PathBuf>,
-    /// Write it as Markdown to this file, as in --summary "$GITHUB_STEP_SUMMARY"
+    /// Write it as Markdown to this file, in place of what is there: ready for a GitHub step summary
     #[arg(long, value_name = "F")]
     summary: Option<PathBuf>,
 }

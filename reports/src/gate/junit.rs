@@ -83,13 +83,17 @@ fn case(out: &mut String, case: &Case<'_>, strict: bool) {
         let message: Vec<String> = failing.iter().map(|it| words::headline(it)).collect();
         let kind = if cell.with(Verdict::Regression).next().is_some() { "regression" } else { "undecided" };
         let _ = write!(out, "      <failure type=\"{kind}\" message=\"{}\">", escape(&message.join(", ")));
-        failing.iter().for_each(|it| line(out, it));
+        for it in failing {
+            line(out, it);
+        }
         out.push_str("</failure>\n");
     }
     let rest: Vec<&MetricComparison> = cell.metrics.iter().filter(|it| !fails(it, strict)).collect();
     if !rest.is_empty() {
         out.push_str("      <system-out>");
-        rest.iter().for_each(|it| line(out, it));
+        for it in rest {
+            line(out, it);
+        }
         out.push_str("</system-out>\n");
     }
     out.push_str("    </testcase>\n");

@@ -111,11 +111,9 @@ impl Metric {
             Self::DetectMeanS | Self::DetectP95S | Self::RecoverMeanS | Self::PushDelayMeanS => 0.05,
             Self::UnnoticedShare => 0.005,
             Self::NatExpiriesPerDay | Self::FalseAlarmsPerDay => 0.02,
-            Self::UnavailableSPerDay => 10.0,
+            Self::UnavailableSPerDay | Self::BytesPerH => 10.0,
             Self::PushLostShare => 0.001,
-            Self::PacketsPerH => 0.1,
-            Self::BytesPerH => 10.0,
-            Self::EnergyJPerH => 0.1,
+            Self::PacketsPerH | Self::EnergyJPerH => 0.1,
             Self::AttemptsPerH => 0.01,
             Self::AttemptsPeakPerS => 1.0,
         };
@@ -127,10 +125,14 @@ impl Metric {
     /// zero. That takes at most a fortieth of a band of 2 %, and a file of many cells stays small.
     pub(crate) fn round(self, value: f64) -> f64 {
         let decimals = match self {
-            Self::DetectMeanS | Self::DetectP95S | Self::RecoverMeanS | Self::PushDelayMeanS => 3,
-            Self::UnnoticedShare | Self::AttemptsPerH => 4,
-            Self::NatExpiriesPerDay | Self::FalseAlarmsPerDay => 3,
             Self::PushLostShare => 5,
+            Self::UnnoticedShare | Self::AttemptsPerH => 4,
+            Self::DetectMeanS
+            | Self::DetectP95S
+            | Self::RecoverMeanS
+            | Self::PushDelayMeanS
+            | Self::NatExpiriesPerDay
+            | Self::FalseAlarmsPerDay => 3,
             Self::PacketsPerH | Self::EnergyJPerH => 2,
             Self::UnavailableSPerDay | Self::AttemptsPeakPerS => 1,
             Self::BytesPerH => 0,

@@ -4,7 +4,7 @@
 //! Columns are found by name. Those that are stable must be there, further ones may, and what is unknown is left alone.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -142,9 +142,9 @@ fn check_manifest(manifest: &Manifest) -> Result<(), String> {
     }
     let scenarios = manifest.scenarios.iter().map(|it| ("scenario", &it.name, &it.hash, &it.text));
     let strategies = manifest.strategies.iter().map(|it| ("strategy", &it.name, &it.hash, &it.text));
-    let mut known = BTreeMap::new();
+    let mut known = BTreeSet::new();
     for (kind, name, hash, text) in scenarios.chain(strategies) {
-        if known.insert((kind, name), ()).is_some() {
+        if !known.insert((kind, name)) {
             return Err(format!("{kind} `{name}` is there twice"));
         }
         if manifest::hash(text) != *hash {
@@ -152,7 +152,7 @@ fn check_manifest(manifest: &Manifest) -> Result<(), String> {
         }
     }
     for scenario in &manifest.scenarios {
-        let unknown = scenario.strategies.iter().find(|name| !known.contains_key(&("strategy", *name)));
+        let unknown = scenario.strategies.iter().find(|name| !known.contains(&("strategy", *name)));
         if let Some(unknown) = unknown {
             return Err(format!("scenario `{}` names strategy `{unknown}`, which is not there", scenario.name));
         }

@@ -150,11 +150,8 @@ fn further_columns_are_left_alone_and_stable_ones_are_missed_by_name() {
     let (dir, results) = results(2);
     let path = dir.path().join("runs.csv");
     let text = fs::read_to_string(&path).unwrap();
-    let more: String = text
-        .lines()
-        .enumerate()
-        .map(|(line, row)| format!("{row},{}\n", if line == 0 { "mood" } else { "fine" }))
-        .collect();
+    let (header, rows) = text.split_once('\n').unwrap();
+    let more = format!("{header},mood\n{}", rows.replace('\n', ",fine\n"));
     fs::write(&path, more).unwrap();
     assert_eq!(read(dir.path()).unwrap().baseline(), results.baseline());
     fs::write(&path, text.replace("availability", "uptime").replace("trace_hash", "hash")).unwrap();
@@ -200,7 +197,7 @@ fn a_damaged_baseline_is_refused_with_the_line_or_the_cell_and_what_to_do() {
     let metric = text.lines().nth(line).unwrap();
     let mean =
         format!("{}\"mean\":1234.5,{}", metric.split_once("\"mean\"").unwrap().0, metric.split_once(',').unwrap().1);
-    let cut: String = text.lines().take(line).map(|line| format!("{line}\n")).collect();
+    let cut: String = text.split_inclusive('\n').take(line).collect();
     let cases = [
         (cut.clone(), format!("line {}: EOF while parsing", line + 1)),
         (String::new(), "line 1: EOF while parsing".to_owned()),
@@ -303,8 +300,7 @@ fn ignored_metrics_are_not_compared_and_bands_are_those_of_the_file() {
         fs::write(&path, text).unwrap();
         Bands::read(&path)
     };
-    let wide: String =
-        Metric::ALL.iter().map(|it| format!("{} = {{ relative = 0.6, absolute = 10 }}\n", it.name())).collect();
+    let wide = Metric::ALL.map(|it| format!("{} = {{ relative = 0.6, absolute = 10 }}", it.name())).join("\n");
     let comparison = compare(then, &now, &bands(format!("[band]\n{wide}")).unwrap());
     assert_eq!(comparison.counts().regressions, 0);
     let all: Vec<_> = Metric::ALL.iter().map(|it| format!("\"{}\"", it.name())).collect();

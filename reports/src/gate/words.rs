@@ -18,7 +18,7 @@ pub(crate) fn change(it: &MetricComparison) -> String {
     };
     let (scale, unit) = if in_percent(it) { (100.0 / baseline.abs(), " %") } else { (1.0, "") };
     let signed = |value: f64| match value * scale {
-        zero if zero == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         negative if negative < 0.0 => format!("-{}", short(-negative)),
         positive => format!("+{}", short(positive)),
     };
