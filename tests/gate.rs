@@ -290,8 +290,13 @@ fn chance_alone_never_fails() {
     manifest.seeds = 10;
     let manifest = serde_json::to_string(&manifest).unwrap();
 
+    // Bands next to nothing: then it is the intervals alone that tell chance from change.
+    let narrow = gate::Metric::ALL.map(|it| format!("{} = {{ relative = 0.001, absolute = 0 }}", it.name()));
+    place.write("narrow.toml", format!("[band]\n{}\n", narrow.join("\n")));
+    let narrow = Bands::read(&place.path("narrow.toml")).unwrap();
+
     let mut state = 1_u64;
-    let mut undecided = 0;
+    let (mut undecided, mut mistaken) = (0, 0);
     for trial in 0..200 {
         let seeds = draw(&mut state, SEEDS, 20);
         let sides = [&seeds[..10], &seeds[10..]].map(|seeds| {
@@ -305,8 +310,11 @@ fn chance_alone_never_fails() {
         assert!(comparison.family > 20, "something is compared");
         assert!(comparison.passes(false), "trial {trial}: {}", comparison.table(&sides[1], &Registry::new()));
         undecided += comparison.counts().undecided;
+        mistaken += u32::from(!gate::compare(sides[0].baseline(), sides[1].baseline(), &narrow).passes(false));
     }
     assert!(undecided > 0, "chance is there");
+    // One in a thousand may be, and half of those are improvements.
+    assert!(mistaken <= 1, "{mistaken}");
 }
 
 /// Carries out the plan of a scenario's file with so many seeds, without a report.
@@ -513,6 +521,19 @@ fn a_strategy_that_is_new_is_named_and_not_compared() {
     1 cell, identical to the baseline in every run.
     Not in the baseline and not compared: netease-30-15 in small. A new baseline takes them in.
     "#);
+}
+
+#[test]
+fn the_documentation_names_every_metric_and_its_bands_can_be_read() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci.md")).unwrap();
+    let (_, table) = page.split_once("## What is compared").unwrap();
+    for metric in gate::Metric::ALL {
+        assert!(table.contains(&format!("`{}`", metric.name())), "{}", metric.name());
+    }
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let place = Place::new();
+    place.write("bands.toml", example);
+    Bands::read(&place.path("bands.toml")).unwrap();
 }
 
 #[test]
