@@ -5,6 +5,7 @@
 //!
 //! - [`write()`] makes `report/`: a self-contained `index.html`, and every plot as SVG and PNG.
 //! - [`summary_table`] makes the few lines that a terminal shows.
+//! - [`gate`] compares results with a baseline: what CI trusts.
 //!
 //! One thing starts from a run itself, since the files do not hold what it shows: [`strip`], the cardiogram of one device.
 //!
@@ -19,6 +20,7 @@ mod data;
 mod error;
 #[cfg(test)]
 mod fixture;
+pub mod gate;
 mod number;
 mod page;
 mod pareto;
@@ -27,6 +29,7 @@ mod publish;
 mod statistics;
 mod stats;
 pub mod strip;
+mod student;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use std::{
 };
 
 use cardiogram_policies::{Problem, Registry, StrategySpec};
+use serde::de::DeserializeOwned;
 
 pub use crate::document::nearest;
 use crate::{
@@ -164,6 +165,16 @@ pub fn parse_strategy(name: &str, text: &str, registry: &Registry) -> Result<Str
     let hint = "`cardiogram show wechat-270` prints a strategy to start from";
     document::read_and_complete(text, |spec, tree| custom::resolve(spec, tree, registry), StrategySpec::problems)
         .map_err(|found| Invalid::new(name, text, or_hint(found, hint)))
+}
+
+/// Reads TOML of any other kind with the same diagnostics; `check` finds what contradicts itself in a value that could be
+/// read, and `name` is what messages call the file.
+pub fn parse<T: DeserializeOwned>(
+    name: &str,
+    text: &str,
+    check: impl FnOnce(&T) -> Vec<Problem>,
+) -> Result<T, Invalid> {
+    document::read(text, check).map_err(|found| Invalid::new(name, text, found))
 }
 
 /// What is unwise about a strategy that can be used, at its places in the file; `name` is what messages call it. `None`:

@@ -13,10 +13,10 @@ use crate::{
 };
 
 /// The file's name in a results directory.
-pub(crate) const FILE_NAME: &str = "manifest.json";
+pub const FILE_NAME: &str = "manifest.json";
 
 /// Version of this cardiogram.
-pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What results say about where they come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,7 +101,7 @@ impl Manifest {
     }
 }
 
-/// XXH3-128 of `text`, in hexadecimal.
-pub(crate) fn hash(text: &str) -> String {
+/// XXH3-128 of `text`, in hexadecimal: how results name the content of a file.
+pub fn hash(text: &str) -> String {
     format!("{:032x}", xxh3_128(text.as_bytes()))
 }

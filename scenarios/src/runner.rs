@@ -16,7 +16,7 @@ use cardiogram_sim::{Engine, Outcome, RunError, RunOptions, WorldConfig, outcome
 use rayon::prelude::*;
 
 use crate::{
-    journal::{Finished, Journal},
+    journal::{self, Finished, Journal},
     measure::{self, RunName},
     plan::{Cell, Plan},
     results,
@@ -30,6 +30,11 @@ pub struct Conduct<'a> {
     pub stop: &'a AtomicBool,
     /// Told at the begin, and whenever a cell is finished.
     pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// Whether a run in `dir` has begun and not come to its end: results there, if any, are of an earlier plan.
+pub fn is_unfinished(dir: &Path) -> bool {
+    journal::is_in(dir)
 }
 
 /// How far a run has come.

@@ -3,7 +3,9 @@
 //! Results go to the standard output, everything else to the standard error. Exit codes: 0 good, 1 a check failed, 2
 //! bad input or usage, 130 interrupted.
 
+mod baseline;
 mod check;
+mod gate;
 mod list;
 mod merge;
 mod report;
@@ -51,6 +53,8 @@ enum Command {
     Trace(trace::Args),
     Report(report::Args),
     Merge(merge::Args),
+    Baseline(baseline::Args),
+    Gate(gate::Args),
 }
 
 /// The command `cardiogram`: reads the process's arguments, does what they say, and returns its exit code.
@@ -77,6 +81,8 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Trace(args) => trace::run(&args, &registry, &mut out),
         Command::Report(args) => report::run(&args, cli.quiet, &mut out),
         Command::Merge(args) => merge::run(&args, &registry, cli.quiet, &mut out),
+        Command::Baseline(args) => baseline::run(&args, cli.quiet, &mut out),
+        Command::Gate(args) => gate::run(&args, &registry, cli.quiet, &mut out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -162,6 +168,15 @@ impl From<MergeError> for Failure {
 impl From<cardiogram_reports::Error> for Failure {
     fn from(error: cardiogram_reports::Error) -> Self {
         Self::Input(error.to_string())
+    }
+}
+
+impl From<cardiogram_reports::gate::Error> for Failure {
+    fn from(error: cardiogram_reports::gate::Error) -> Self {
+        Self::Input(match error.help() {
+            Some(help) => format!("{error}\n  = help: {help}"),
+            None => error.to_string(),
+        })
     }
 }
 

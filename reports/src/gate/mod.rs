@@ -1,0 +1,35 @@
+//! The gate: results compared with a baseline that was written down before, for CI to trust.
+//!
+//! - [`read`] makes [`Results`] of a results directory; [`Baseline::to_json`] writes what is worth keeping of them.
+//! - [`Baseline::read`] reads that again, and [`check`] says why it cannot be compared with results, if so.
+//! - [`compare`] compares what can be compared, and [`Comparison`] says it as a table, as Markdown and as JUnit XML.
+//!
+//! A run here is deterministic, so a strategy that nobody touched gives the same trace hashes, and that is equality, not
+//! statistics. Where hashes differ, each measure is compared over the seeds that both sides ran, by an equivalence band
+//! ([`Bands`]): `docs/ci.md` has the formulas and the reasons. What the gate is not: it judges no strategy by itself,
+//! only against what was there before.
+
+mod bands;
+mod baseline;
+mod commands;
+mod compare;
+mod error;
+mod junit;
+mod markdown;
+mod matching;
+mod metric;
+mod output;
+mod results;
+mod table;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use bands::{Band, Bands};
+pub use baseline::{Baseline, CellName};
+pub use compare::{CellComparison, Comparison, Counts, MetricComparison, Verdict, compare};
+pub use error::Error;
+pub use matching::check;
+pub use metric::Metric;
+pub use output::write_files;
+pub use results::{Results, read};
