@@ -19,7 +19,7 @@ fn a_run_writes_its_results_and_says_where() {
     assert!(out.contains("netease-30-15"), "{out}");
     assert!(out.ends_with("\nReport: cardiogram-out/report/index.html\n"), "{out}");
     let files = place.files("cardiogram-out");
-    for name in ["runs.csv", "episodes.csv", "manifest.json", "report/index.html"] {
+    for name in ["runs.csv", "episodes.csv", "series.csv", "manifest.json", "report/index.html"] {
         assert!(files.contains_key(Path::new(name)), "{name} is missing");
     }
     assert!(!files.contains_key(Path::new(".cardiogram-journal")), "a complete run needs no journal");

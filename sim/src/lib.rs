@@ -43,6 +43,7 @@ mod peak;
 mod radio;
 mod random;
 mod schedule;
+pub mod series;
 mod server;
 pub mod tcp;
 mod timers;

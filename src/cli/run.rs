@@ -19,7 +19,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{EngineArg, Failure, print_line, report, warn};
 
-/// Compare strategies in scenarios; write runs.csv, episodes.csv, manifest.json and report/
+/// Compare strategies in scenarios; write runs.csv, episodes.csv, series.csv, manifest.json and report/
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Built-in scenarios or paths of scenario files [default: every built-in scenario]
