@@ -18,6 +18,7 @@ pub mod runner;
 mod scenario;
 pub mod schema;
 pub mod survival;
+pub mod sweep;
 
 pub use decimal::Decimal;
 pub use scenario::Scenario;

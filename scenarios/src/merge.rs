@@ -212,7 +212,10 @@ fn difference(a: &Manifest, b: &Manifest) -> Option<String> {
         }
     }
     let differs = a.strategies.iter().zip(&b.strategies).find(|(a, b)| a.text != b.text);
-    differs.map(|(a, _)| format!("the file of strategy `{}`", a.name))
+    if let Some((a, _)) = differs {
+        return Some(format!("the file of strategy `{}`", a.name));
+    }
+    (a.sweep != b.sweep).then(|| "the sweep that their runs are points of".into())
 }
 
 fn is_same(a: &Path, b: &Path) -> bool {

@@ -10,7 +10,7 @@ use crate::{
     diagnostic::Invalid,
     document,
     load::Loaded,
-    manifest::{Manifest, ManifestScenario, ManifestStrategy, VERSION, hash},
+    manifest::{Manifest, ManifestScenario, ManifestStrategy, ManifestSweep, VERSION, hash},
     measure::{RunName, engine_name},
     scenario::Scenario,
 };
@@ -113,6 +113,7 @@ pub struct Plan {
     seeds: u64,
     engine: EngineChoice,
     shard: Shard,
+    sweep: Option<ManifestSweep>,
 }
 
 /// One run to be carried out.
@@ -198,7 +199,12 @@ impl Plan {
         if cells > CELLS_MAX {
             return Err(PlanError::TooMany { cells });
         }
-        Ok(Self { contests: kept, first_seed, seeds, engine, shard })
+        Ok(Self { contests: kept, first_seed, seeds, engine, shard, sweep: None })
+    }
+
+    /// The same plan, whose contests are the points of a sweep.
+    pub fn with_sweep(self, sweep: Option<ManifestSweep>) -> Self {
+        Self { sweep, ..self }
     }
 
     /// The engine that was asked for.
@@ -284,6 +290,7 @@ impl Plan {
             shard: self.shard.to_string(),
             scenarios: scenarios.collect(),
             strategies,
+            sweep: self.sweep.clone(),
         }
     }
 
