@@ -3,6 +3,7 @@
 //! Results go to the standard output, everything else to the standard error. Exit codes: 0 good, 1 a check failed, 2
 //! bad input or usage, 130 interrupted.
 
+mod carry_out;
 mod check;
 mod list;
 mod merge;
@@ -10,6 +11,7 @@ mod report;
 mod run;
 mod schema;
 mod show;
+mod sweep;
 mod trace;
 
 use std::{
@@ -44,6 +46,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Args),
+    Sweep(sweep::Args),
     List(list::Args),
     Show(show::Args),
     Check(check::Args),
@@ -70,6 +73,7 @@ pub fn main(registry: Registry) -> ExitCode {
     let mut out = io::stdout().lock();
     let done = match cli.command {
         Command::Run(args) => run::run(&args, &registry, cli.quiet, &mut out),
+        Command::Sweep(args) => sweep::run(&args, &registry, cli.quiet, &mut out),
         Command::List(args) => list::run(&args, &registry, &mut out),
         Command::Show(args) => show::run(&args, &registry, &mut out),
         Command::Check(args) => check::run(&args, &registry, cli.quiet, &mut out),

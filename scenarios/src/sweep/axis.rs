@@ -114,7 +114,8 @@ pub(super) fn expand(axis: &AxisTable, path: &str) -> Result<Values, Vec<Problem
         });
         if twice {
             let message = format!("{} is there twice", value.text);
-            let help = if axis.values.is_some() { "remove one of the two" } else { "take fewer steps: they are rounded" };
+            let help =
+                if axis.values.is_some() { "remove one of the two" } else { "take fewer steps: they are rounded" };
             problems.push(problem(&value.place, message, help));
         }
     }
@@ -172,7 +173,13 @@ fn grid(from: &Value, to: &Value, step: &Value) -> Result<Vec<AxisValue>, Wrong>
     let (first, last) = ends(from, to)?;
     let step = match Quantity::of(step) {
         Some(step) if step.is_duration() == first.is_duration() && step.number() > 0.0 => step,
-        _ => return wrong("step", format!("a step of {step} leads nowhere"), "write one above zero, of the kind of `from`"),
+        _ => {
+            return wrong(
+                "step",
+                format!("a step of {step} leads nowhere"),
+                "write one above zero, of the kind of `from`",
+            );
+        }
     };
     // In microseconds and whole numbers exactly; else with a tolerance for what decimal fractions lose.
     let steps = match (first, last, step) {

@@ -70,7 +70,8 @@ impl Blame {
             let (path, is_key) = found.span.as_ref().and_then(|span| document::path_at(text, span)).unwrap_or_default();
             let mut help = found.help.clone().unwrap_or_default();
             if found.message == document::SEVERAL_KINDS {
-                help = format!("`{path}` of `{base}` is of another kind; set a key of that, or start from another {of}");
+                help =
+                    format!("`{path}` of `{base}` is of another kind; set a key of that, or start from another {of}");
             }
             let whose = self.whose(base, of);
             self.blame(&whose, &path, is_key, &found.message, help, changes);
@@ -102,7 +103,8 @@ impl Blame {
             (true, true) => format!("{whose}`{}`: {message}", change.key),
             (true, false) => format!("{whose}`{}` = {}: {message}", change.key, change.text),
             (false, _) => {
-                let with = changes.iter().map(|it| format!("`{}` = {}", it.key, it.text)).collect::<Vec<_>>().join(", ");
+                let with =
+                    changes.iter().map(|it| format!("`{}` = {}", it.key, it.text)).collect::<Vec<_>>().join(", ");
                 let path = if path.is_empty() { String::new() } else { format!(" `{path}`:") };
                 format!("{whose}with {with}:{path} {message}")
             }

@@ -114,7 +114,11 @@ impl SweepFile {
             problems.push(Problem::new("name", message, help));
         }
         if self.strategies.is_empty() {
-            problems.push(Problem::new("strategies", "no strategy is named", "name at least one, as in [\"wechat-270\"]"));
+            problems.push(Problem::new(
+                "strategies",
+                "no strategy is named",
+                "name at least one, as in [\"wechat-270\"]",
+            ));
         }
         for (at, name) in self.strategies.iter().enumerate() {
             if self.strategies[..at].contains(name) {
@@ -126,7 +130,8 @@ impl SweepFile {
             let message = format!("a sweep has 1 or {AXES_MAX} axes, not {}", self.axis.len());
             problems.push(Problem::new("axis", message, "describe each in a table [[axis]]"));
         }
-        problems.extend((0..).zip(&self.axis).filter_map(|(at, axis): (usize, _)| axis.problem(&format!("axis[{at}]"))));
+        problems
+            .extend((0..).zip(&self.axis).filter_map(|(at, axis): (usize, _)| axis.problem(&format!("axis[{at}]"))));
         let targets: Vec<_> = self.axis.iter().map(|axis| (&axis.scenario, &axis.strategy)).collect();
         if let [first, second] = targets[..]
             && first == second

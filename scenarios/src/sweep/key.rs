@@ -124,7 +124,10 @@ impl Key {
                 }
                 Step::Index(index) => {
                     let Some(elements) = here.as_array_mut() else {
-                        return Err((format!("`{name}` is no array here"), format!("write `{name}` without [{index}]")));
+                        return Err((
+                            format!("`{name}` is no array here"),
+                            format!("write `{name}` without [{index}]"),
+                        ));
                     };
                     let count = elements.len();
                     here = elements.get_mut(*index).ok_or_else(|| {
@@ -153,7 +156,10 @@ impl fmt::Display for Key {
 }
 
 fn not_a_path(text: &str) -> Wrong {
-    (format!("`{text}` is not the path of a key"), "write it as in \"nat.established\" or \"faults[0].cut.lasts\"".into())
+    (
+        format!("`{text}` is not the path of a key"),
+        "write it as in \"nat.established\" or \"faults[0].cut.lasts\"".into(),
+    )
 }
 
 #[cfg(test)]
@@ -182,7 +188,10 @@ mod tests {
         assert_eq!(set("a = { b = 2, c = 1 }", "a.b", "new").unwrap(), expected);
         assert_eq!(set("a.c = 1", "a.b", "new").unwrap(), expected);
         assert_eq!(set("", "x.y.z", "new").unwrap(), toml::from_str("x.y.z = \"new\"").unwrap());
-        assert_eq!(set("a = [{ b = 1 }, {}]", "a[1].b", "new").unwrap(), toml::from_str("a = [{ b = 1 }, { b = \"new\" }]").unwrap());
+        assert_eq!(
+            set("a = [{ b = 1 }, {}]", "a[1].b", "new").unwrap(),
+            toml::from_str("a = [{ b = 1 }, { b = \"new\" }]").unwrap()
+        );
     }
 
     #[test]

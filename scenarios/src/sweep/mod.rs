@@ -235,9 +235,8 @@ fn variants<T>(
     let variant = |index: Index| {
         let varied = index.iter().map(|(axis, place)| axes[*axis].change(*place));
         let changes: Vec<Change> = fixed.iter().cloned().chain(varied).collect();
-        let label = |(axis, place): &(usize, usize)| {
-            (axes[*axis].label.clone(), axes[*axis].values.list[*place].text.clone())
-        };
+        let label =
+            |(axis, place): &(usize, usize)| (axes[*axis].label.clone(), axes[*axis].values.list[*place].text.clone());
         let value = make(&changes, index.iter().map(label).collect());
         Variant { index, changes, value }
     };
