@@ -571,7 +571,7 @@ fn every_file_that_is_wrong_is_told_of() {
 #[test]
 fn the_committed_schemas_are_those_that_are_printed() {
     let place = Place::new();
-    for what in ["scenario", "strategy"] {
+    for what in ["scenario", "strategy", "sweep"] {
         let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/schema/{what}.json"));
         let printed = place.cardiogram(&format!("schema {what}")).good();
         let stale = format!("stale; run `cargo run -- schema {what} > scenarios/schema/{what}.json`");

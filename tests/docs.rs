@@ -97,6 +97,13 @@ fn the_page_of_strategy_files_has_every_key_and_every_named_value() {
     assert_eq!(missing(&page("docs/strategies.md"), &words), Vec::<&String>::new());
 }
 
+#[test]
+fn the_page_of_sweeps_has_every_key_of_a_plan_file() {
+    let words = schema("sweep");
+    assert!(words.contains("log_steps") && words.contains("strategies"), "{words:?}");
+    assert_eq!(missing(&page("docs/sweeps.md"), &words), Vec::<&String>::new());
+}
+
 /// The table is made from the presets themselves. After a change to them, write it anew with
 /// `CARDIOGRAM_DOCS=write cargo test --test docs`.
 #[test]

@@ -15,8 +15,10 @@ const WIDTH_MAX: usize = 100;
 
 /// What the tables show.
 type Number = (&'static str, fn(&CellStats) -> String);
-const NUMBERS: [Number; 2] =
-    [("availability", |cell| percent(cell.availability)), ("packets/h", |cell| short(cell.packets_per_device_hour))];
+const NUMBERS: [Number; 2] = [
+    ("availability (%)", |cell| percent(cell.availability).trim_end_matches(" %").to_owned()),
+    ("packets/h", |cell| short(cell.packets_per_device_hour)),
+];
 
 /// The tables of all strategies that the sweep starts from.
 pub(crate) fn render(sweep: &ManifestSweep, summary: &Summary) -> String {
@@ -105,10 +107,10 @@ mod tests {
     fn every_point_is_in_its_row_and_column_and_what_is_missing_is_a_dash() {
         let text = rendered(&sweep(vec![axis("NAT", 3), axis("beat", 2)]));
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "base: availability by NAT");
+        assert_eq!(lines[0], "base: availability (%) by NAT");
         assert_eq!(lines[1].split_whitespace().collect::<Vec<_>>(), ["beat", "1m", "2m", "3m"]);
         assert!(lines[2].trim_start().starts_with("1m") && lines[2].ends_with(" -"), "{text}");
-        assert!(lines[3].trim_start().starts_with("2m    100 %    100 %"), "{text}");
+        assert!(lines[3].trim_start().starts_with("2m  100  100"), "{text}");
         assert_eq!(lines[5], "base: packets/h by NAT");
     }
 

@@ -210,10 +210,12 @@ fn logarithmic(from: &Value, to: &Value, steps: u32) -> Result<Vec<AxisValue>, W
     let at = |n: u32| {
         let number = first.number() * libm::pow(ratio, f64::from(n) / f64::from(steps - 1));
         let short = rounded(number, LOG_DIGITS);
+        // In one step: 52.46 is 52, though 52.5 would be 53.
+        let whole = if number < 100.0 { number.round() } else { short };
         match (first, last) {
-            (Quantity::Duration(_), _) if short >= 10.0 => Quantity::Duration(short.round() as u64 * 1_000_000),
+            (Quantity::Duration(_), _) if number >= 10.0 => Quantity::Duration(whole as u64 * 1_000_000),
             (Quantity::Duration(_), _) => Quantity::Duration((short * 1e6).round() as u64),
-            (Quantity::Whole(_), Quantity::Whole(_)) => Quantity::Whole(short.round() as i64),
+            (Quantity::Whole(_), Quantity::Whole(_)) => Quantity::Whole(whole as i64),
             _ => Quantity::Number(short),
         }
     };
@@ -295,7 +297,7 @@ mod tests {
 
     #[test]
     fn steps_of_equal_ratio_are_rounded_and_their_ends_are_not() {
-        let expected = ["15s", "28s", "52s", "1m38s", "3m3s", "5m43s", "10m41s", "20m"];
+        let expected = ["15s", "28s", "52s", "1m38s", "3m3s", "5m43s", "10m42s", "20m"];
         assert_eq!(texts("from = \"15s\"\nto = \"20m\"\nlog_steps = 8"), expected);
         assert_eq!(texts("from = \"100ms\"\nto = \"10s\"\nlog_steps = 4"), ["100ms", "464ms", "2s150ms", "10s"]);
         assert_eq!(texts("from = 1\nto = 1000\nlog_steps = 5"), ["1", "6", "32", "178", "1000"]);

@@ -67,9 +67,11 @@ impl Blame {
             Err(invalid) => invalid,
         };
         for found in invalid.diagnostics() {
-            let (path, is_key) = found.span.as_ref().and_then(|span| document::path_at(text, span)).unwrap_or_default();
+            let (path, mut is_key) =
+                found.span.as_ref().and_then(|span| document::path_at(text, span)).unwrap_or_default();
             let mut help = found.help.clone().unwrap_or_default();
             if found.message == document::SEVERAL_KINDS {
+                is_key = true;
                 help =
                     format!("`{path}` of `{base}` is of another kind; set a key of that, or start from another {of}");
             }

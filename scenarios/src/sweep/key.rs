@@ -123,6 +123,10 @@ impl Key {
                     name = next;
                 }
                 Step::Index(index) => {
+                    if here.as_table().is_some_and(Table::is_empty) {
+                        let help = format!("let the {of}'s file have it, or give it whole in [set]");
+                        return Err((format!("there is no `{name}` here"), help));
+                    }
                     let Some(elements) = here.as_array_mut() else {
                         return Err((
                             format!("`{name}` is no array here"),
