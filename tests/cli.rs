@@ -252,9 +252,9 @@ fn a_full_disk_is_an_error_that_keeps_earlier_results_and_what_is_finished() {
     let place = Place::new();
     place.cardiogram("run small.toml --seeds 1 -q").good();
     let earlier = place.files("cardiogram-out");
-    // Files may grow to 16 blocks and no further, as if the disk were full then.
+    // Files may grow to 256 blocks and no further, as if the disk were full then.
     let command =
-        format!("trap '' XFSZ; ulimit -f 16; exec {} run small.toml --seeds 40", env!("CARGO_BIN_EXE_cardiogram"));
+        format!("trap '' XFSZ; ulimit -f 256; exec {} run small.toml --seeds 40", env!("CARGO_BIN_EXE_cardiogram"));
     let mut shell = Command::new("sh");
     let error = Done::from(shell.args(["-c", &command]).current_dir(place.path("")).output().unwrap()).failed(2);
     assert!(error.starts_with("error: cannot write to cardiogram-out: "), "{error}");

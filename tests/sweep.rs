@@ -111,6 +111,18 @@ fn a_plan_that_is_wrong_runs_nothing() {
 }
 
 #[test]
+fn strategies_of_one_name_are_refused_where_the_plan_names_the_second() {
+    let place = place();
+    place.write("mine.toml", place.cardiogram("show qq-fixed-45").good());
+    place.write("twice.toml", PLAN.replace("[\"qq-fixed-45\"]", "[\"qq-fixed-45\", \"mine.toml\"]"));
+    let message = place.cardiogram("check twice.toml").failed(2);
+    assert!(
+        message.contains("two strategies are named `qq-fixed-45`") && message.contains(" --> twice.toml:5:30"),
+        "{message}"
+    );
+}
+
+#[test]
 fn check_says_how_many_points_a_plan_has() {
     let place = place();
     assert_eq!(place.cardiogram("check plan.toml").good(), "plan.toml: sweep beats of 6 points, good\n");

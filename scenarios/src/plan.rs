@@ -203,6 +203,7 @@ impl Plan {
     }
 
     /// The same plan, whose contests are the points of a sweep.
+    #[must_use]
     pub fn with_sweep(self, sweep: Option<ManifestSweep>) -> Self {
         Self { sweep, ..self }
     }

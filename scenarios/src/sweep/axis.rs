@@ -1,8 +1,8 @@
 //! The values of an axis: a list as it is written, equal steps, or steps of equal ratio.
 //!
 //! Durations are counted in whole microseconds, so that a grid hits what it should. Steps of equal ratio are rounded to what
-//! people would write: three significant digits, durations from 10 s up to whole seconds too, whole numbers where both ends
-//! are; the ends stay as they are.
+//! people would write: three significant digits; durations from 10 s up to whole seconds, and where both ends are whole
+//! numbers, to whole numbers; the ends stay as they are.
 
 use std::time::Duration;
 

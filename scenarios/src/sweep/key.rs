@@ -211,7 +211,7 @@ mod tests {
         ] {
             let table = set(file, key, "77s").unwrap();
             let part = preset.iter().fold(&Value::Table(table), |at, name| &at[*name]).clone();
-            let part = part.as_array().map_or(part.clone(), |row| row[1].clone());
+            let part = part.as_array().map_or_else(|| part.clone(), |row| row[1].clone());
             let name = key.rsplit('.').next().unwrap();
             assert_eq!(part[name].as_str(), Some("77s"), "{key}");
             assert!(part.as_table().unwrap().len() > 1 || name == "delay", "the rest of the preset is there: {key}");

@@ -91,11 +91,18 @@ pub fn parse(name: &str, text: &str, folder: Option<&Path>, registry: &Registry)
             load::strategy(name, folder, registry).map_err(at_its_place(format!("strategies[{at}]")))
         })
         .collect::<Result<Vec<_>, _>>()?;
+    for (at, base) in bases.iter().enumerate() {
+        let name = &base.value.name;
+        if bases[..at].iter().any(|other| other.value.name == *name) {
+            let message = format!("two strategies are named `{name}`; results could not tell them apart");
+            return Err(refuse(vec![Problem::new(format!("strategies[{at}]"), message, "rename one of them")]));
+        }
+    }
     let mut blame = Blame::new(file.strategies.len() > 1);
     let mut names = Names::default();
     let scenarios = variants(&file, &axes, Of::Scenario, |changes, index| {
         let title = names.of(&file.name, &index);
-        scenario_at(&file, &base, title, changes, &mut blame)
+        scenario_at(&file, &base, &title, changes, &mut blame)
     });
     let mut strategies = Vec::new();
     for base in &bases {
@@ -103,7 +110,7 @@ pub fn parse(name: &str, text: &str, folder: Option<&Path>, registry: &Registry)
             // Without a value of its own in the name, one that was changed must not go by the name of what it was.
             let own = format!("{}-{}", file.name, base.value.name);
             let title = if index.is_empty() { names.of(&own, &index) } else { names.of(&base.value.name, &index) };
-            strategy_at(base, title, changes, registry, &mut blame)
+            strategy_at(base, &title, changes, registry, &mut blame)
         });
         strategies.extend(of_base.into_iter().map(|variant| (base.value.name.clone(), variant)));
     }
@@ -247,7 +254,7 @@ fn variants<T>(
 fn scenario_at(
     file: &SweepFile,
     base: &Loaded<Scenario>,
-    title: String,
+    title: &str,
     changes: &[Change],
     blame: &mut Blame,
 ) -> Option<Loaded<Scenario>> {
@@ -257,12 +264,12 @@ fn scenario_at(
     let mut table: toml::Table = toml::from_str(&base.text).expect("it was read from there");
     blame.set(&mut table, changes, Of::Scenario, &base.value.name)?;
     let about = format!("{}: `{}` with {}.", file.name, base.value.name, spoken(changes));
-    table.insert("name".into(), title.clone().into());
+    table.insert("name".into(), title.into());
     table.insert("about".into(), about.into());
     // What to expect was said of the base.
     table.remove("expect");
     let text = toml::to_string_pretty(&table).expect("what can be read from TOML can be written as TOML");
-    let read = load::parse_scenario(&title, &text);
+    let read = load::parse_scenario(title, &text);
     let value = blame.read(&base.value.name, Of::Scenario, read, &text, changes)?;
     Some(Loaded { value, text, folder: base.folder.clone() })
 }
@@ -270,7 +277,7 @@ fn scenario_at(
 /// A base strategy with changes; itself where there are none.
 fn strategy_at(
     base: &Loaded<StrategySpec>,
-    title: String,
+    title: &str,
     changes: &[Change],
     registry: &Registry,
     blame: &mut Blame,
@@ -282,10 +289,10 @@ fn strategy_at(
     let spelt = load::strategy_text(&base.value);
     let mut table: toml::Table = toml::from_str(&spelt).expect("it was written as TOML");
     blame.set(&mut table, changes, Of::Strategy, &base.value.name)?;
-    table.insert("name".into(), title.clone().into());
+    table.insert("name".into(), title.into());
     table.insert("about".into(), format!("`{}` with {}.", base.value.name, spoken(changes)).into());
     let text = toml::to_string_pretty(&table).expect("what can be read from TOML can be written as TOML");
-    let read = load::parse_strategy(&title, &text, registry);
+    let read = load::parse_strategy(title, &text, registry);
     let value = blame.read(&base.value.name, Of::Strategy, read, &text, changes)?;
     Some(Loaded { value, text, folder: base.folder.clone() })
 }

@@ -7,7 +7,7 @@ use crate::manifest::hash;
 /// The longest name of a scenario or strategy.
 const LENGTH_MAX: usize = 64;
 /// How many hexadecimal digits tell names apart that are too long, or alike.
-const DIGITS: usize = 8;
+const DIGITS: usize = 10;
 
 /// Gives names, each once.
 #[derive(Default)]
