@@ -19,7 +19,7 @@ fn a_run_writes_its_results_and_says_where() {
     assert!(out.contains("netease-30-15"), "{out}");
     assert!(out.ends_with("\nReport: cardiogram-out/report/index.html\n"), "{out}");
     let files = place.files("cardiogram-out");
-    for name in ["runs.csv", "episodes.csv", "manifest.json", "report/index.html"] {
+    for name in ["runs.csv", "episodes.csv", "series.csv", "manifest.json", "report/index.html"] {
         assert!(files.contains_key(Path::new(name)), "{name} is missing");
     }
     assert!(!files.contains_key(Path::new(".cardiogram-journal")), "a complete run needs no journal");
@@ -252,9 +252,9 @@ fn a_full_disk_is_an_error_that_keeps_earlier_results_and_what_is_finished() {
     let place = Place::new();
     place.cardiogram("run small.toml --seeds 1 -q").good();
     let earlier = place.files("cardiogram-out");
-    // Files may grow to 16 blocks and no further, as if the disk were full then.
+    // Files may grow to 256 blocks and no further, as if the disk were full then.
     let command =
-        format!("trap '' XFSZ; ulimit -f 16; exec {} run small.toml --seeds 40", env!("CARGO_BIN_EXE_cardiogram"));
+        format!("trap '' XFSZ; ulimit -f 256; exec {} run small.toml --seeds 40", env!("CARGO_BIN_EXE_cardiogram"));
     let mut shell = Command::new("sh");
     let error = Done::from(shell.args(["-c", &command]).current_dir(place.path("")).output().unwrap()).failed(2);
     assert!(error.starts_with("error: cannot write to cardiogram-out: "), "{error}");
@@ -571,7 +571,7 @@ fn every_file_that_is_wrong_is_told_of() {
 #[test]
 fn the_committed_schemas_are_those_that_are_printed() {
     let place = Place::new();
-    for what in ["scenario", "strategy"] {
+    for what in ["scenario", "strategy", "sweep"] {
         let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/schema/{what}.json"));
         let printed = place.cardiogram(&format!("schema {what}")).good();
         let stale = format!("stale; run `cargo run -- schema {what} > scenarios/schema/{what}.json`");

@@ -36,7 +36,7 @@ fn every_column_is_defined_in_its_order() {
     let place = Place::new();
     place.cardiogram("run small.toml --seeds 1 --quiet").good();
     let results = page("docs/results.md");
-    for file in ["runs.csv", "episodes.csv"] {
+    for file in ["runs.csv", "episodes.csv", "series.csv"] {
         let text = fs::read_to_string(place.path("cardiogram-out").join(file)).unwrap();
         let columns: Vec<&str> = text.lines().next().expect("a header").split(',').collect();
         let defined: Vec<&str> = first_cells(&results, &format!("## `{file}`")).flat_map(code).collect();
@@ -95,6 +95,13 @@ fn the_page_of_strategy_files_has_every_key_and_every_named_value() {
     let words = schema("strategy");
     assert!(words.contains("first_beat") && words.contains("random-phase"), "{words:?}");
     assert_eq!(missing(&page("docs/strategies.md"), &words), Vec::<&String>::new());
+}
+
+#[test]
+fn the_page_of_sweeps_has_every_key_of_a_plan_file() {
+    let words = schema("sweep");
+    assert!(words.contains("log_steps") && words.contains("strategies"), "{words:?}");
+    assert_eq!(missing(&page("docs/sweeps.md"), &words), Vec::<&String>::new());
 }
 
 /// The table is made from the presets themselves. After a change to them, write it anew with

@@ -146,6 +146,7 @@ fn results_that_were_changed_are_refused() {
         ("runs.csv", "availability", "uptime"),
         ("episodes.csv", "small,qq-fixed-45,2,", "small,qq-fixed-45,1,"),
         ("episodes.csv", ",cut,", ",cut,,"),
+        ("series.csv", "attempts", "tries"),
     ];
     let place = shards(2);
     let messages = cases.map(|(file, from, to)| {
@@ -164,13 +165,14 @@ fn results_that_were_changed_are_refused() {
     error: 2/runs.csv: line 1: the columns are not those of this version; the file was changed or cut short, run the shard again
     error: 2/episodes.csv: line 2: 0 rows of scenario small, strategy qq-fixed-45, seed 2 instead of 5 end before here; the file was changed or cut short, run the shard again
     error: 2/episodes.csv: line 2: 12 fields instead of 11; the file was changed or cut short, run the shard again
+    error: 2/series.csv: line 1: the columns are not those of this version; the file was changed or cut short, run the shard again
     ");
 }
 
 #[test]
 fn rows_that_are_lost_or_left_over_are_refused() {
     let place = shards(2);
-    let messages = ["runs.csv", "episodes.csv"].map(|file| {
+    let messages = ["runs.csv", "episodes.csv", "series.csv"].map(|file| {
         let path = format!("2/{file}");
         let text = fs::read_to_string(place.path(&path)).unwrap();
         let last = text.lines().last().unwrap();
@@ -186,6 +188,8 @@ fn rows_that_are_lost_or_left_over_are_refused() {
     error: 2/runs.csv: line 5: this row belongs to no run of the shard, or to one that is there before; the file was changed or cut short, run the shard again
     error: 2/episodes.csv: line 15: 4 rows of scenario small, strategy netease-30-15, seed 3 instead of 5 end before here; the file was changed or cut short, run the shard again
     error: 2/episodes.csv: line 17: 6 rows of scenario small, strategy netease-30-15, seed 3 instead of 5 end before here; the file was changed or cut short, run the shard again
+    error: 2/series.csv: line 226: 224 rows of scenario small, strategy netease-30-15, seed 1 instead of 225 end before here; the file was changed or cut short, run the shard again
+    error: 2/series.csv: line 228: 226 rows of scenario small, strategy netease-30-15, seed 1 instead of 225 end before here; the file was changed or cut short, run the shard again
     ");
 }
 

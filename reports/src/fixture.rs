@@ -156,6 +156,7 @@ fn manifest<'a>(
         shard: "1/1".to_owned(),
         scenarios: scenarios.map(scenario).collect(),
         strategies,
+        sweep: None,
     };
     serde_json::to_string_pretty(&manifest).unwrap()
 }

@@ -21,6 +21,7 @@ mod error;
 #[cfg(test)]
 mod fixture;
 pub mod gate;
+mod grid;
 mod number;
 mod page;
 mod pareto;
@@ -67,11 +68,17 @@ pub fn write(dir: &Path) -> Result<PathBuf, Error> {
     publish::publish(dir, &files)
 }
 
-/// A compact table of the results in `dir` for a terminal: plain text, at most 100 columns wide, one block a scenario.
+/// A compact table of the results in `dir` for a terminal: plain text, at most 100 columns wide, one block a scenario; of a
+/// sweep, one block a strategy and number, with a cell a point.
 ///
 /// # Errors
 ///
 /// As [`write()`], for reading.
 pub fn summary_table(dir: &Path) -> Result<String, Error> {
-    Ok(table::render(&stats::summarize(&data::read(dir)?)))
+    let results = data::read(dir)?;
+    let summary = stats::summarize(&results);
+    Ok(match &results.manifest.sweep {
+        Some(sweep) => grid::render(sweep, &summary),
+        None => table::render(&summary),
+    })
 }

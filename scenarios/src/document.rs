@@ -66,6 +66,29 @@ pub(crate) fn has_key(text: &str, key: &str) -> bool {
     DeTable::parse(text).is_ok_and(|tree| tree.get_ref().contains_key(key))
 }
 
+/// The dotted path of the innermost key or value of `text` that lies at `span`, and whether it is the key.
+pub(crate) fn path_at(text: &str, span: &Range<usize>) -> Option<(String, bool)> {
+    fn in_table(table: &DeTable<'_>, span: &Range<usize>, path: &str) -> Option<(String, bool)> {
+        table.iter().find_map(|(key, value)| {
+            let name = key.get_ref();
+            let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+            let here = || (key.span() == *span).then(|| (path.clone(), true));
+            in_value(value, span, &path).or_else(here)
+        })
+    }
+    fn in_value(value: &Spanned<DeValue<'_>>, span: &Range<usize>, path: &str) -> Option<(String, bool)> {
+        let below = match value.get_ref() {
+            DeValue::Table(table) => in_table(table, span, path),
+            DeValue::Array(array) => {
+                (0..).zip(array.iter()).find_map(|(at, it): (usize, _)| in_value(it, span, &format!("{path}[{at}]")))
+            }
+            _ => None,
+        };
+        below.or_else(|| (value.span() == *span).then(|| (path.to_owned(), false)))
+    }
+    in_table(DeTable::parse(text).ok()?.get_ref(), span, "")
+}
+
 /// What `read` makes of the table `tree`, or everything that it finds wrong there.
 pub(crate) fn deserialize<'de, T>(
     tree: &Spanned<DeTable<'de>>,
@@ -152,6 +175,9 @@ const EMPTY_TABLE: &str = "wanted exactly 1 element, found 0 elements";
 /// serde's words for the same, where a type looks at the table's content itself.
 const EMPTY_TABLE_BEHIND_VISITOR: &str = "invalid type: map, expected enum";
 
+/// Our words where a table has several keys and an enum's variant is expected.
+pub(crate) const SEVERAL_KINDS: &str = "this table names more than one kind";
+
 /// The words of a policy of one's own for the same.
 const NO_POLICY: &str = "no policy is named here";
 
@@ -222,7 +248,7 @@ fn words(message: &str) -> (String, Option<String>) {
             return ("this table is empty".into(), Some("name one kind in it, as in { kind = ... }".into()));
         }
         "wanted exactly 1 element, more than 1 element" => {
-            return ("this table names more than one kind".into(), Some("give each a table of its own".into()));
+            return (SEVERAL_KINDS.into(), Some("give each a table of its own".into()));
         }
         "expected empty table" => {
             return ("this has no parameters".into(), Some("write its name alone, in quotes".into()));

@@ -14,7 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::rows::{EpisodeRow, RunRow};
+use crate::rows::{EpisodeRow, RunRow, SeriesRow};
 
 /// The journal's name in the output directory.
 const FILE_NAME: &str = ".cardiogram-journal";
@@ -26,6 +26,8 @@ pub(crate) struct Finished {
     pub(crate) run: RunRow,
     /// Its lines of `episodes.csv`.
     pub(crate) episodes: Vec<EpisodeRow>,
+    /// Its lines of `series.csv`.
+    pub(crate) series: Vec<SeriesRow>,
 }
 
 /// An open journal. While it is open, no other process can open it.
@@ -133,7 +135,8 @@ mod tests {
 
     fn finished(seed: u64) -> Finished {
         let run = RunRow { seed, ..RunRow::default() };
-        Finished { run, episodes: vec![EpisodeRow { seed, ..EpisodeRow::default() }] }
+        let episodes = vec![EpisodeRow { seed, ..EpisodeRow::default() }];
+        Finished { run, episodes, series: vec![SeriesRow { seed, ..SeriesRow::default() }] }
     }
 
     /// A journal of the plan `a` with cells 0 and 2 of 3 finished.

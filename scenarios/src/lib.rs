@@ -19,6 +19,7 @@ mod scenario;
 pub mod schema;
 mod strikes;
 pub mod survival;
+pub mod sweep;
 
 pub use decimal::Decimal;
 pub use scenario::Scenario;

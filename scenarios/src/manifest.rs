@@ -35,6 +35,59 @@ pub struct Manifest {
     pub scenarios: Vec<ManifestScenario>,
     /// The strategies in the order in which the scenarios named them.
     pub strategies: Vec<ManifestStrategy>,
+    /// The sweep that they are the points of; absent where they are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<ManifestSweep>,
+}
+
+/// A sweep of a [`Manifest`]: which scenario and strategy stand for which values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManifestSweep {
+    /// Its name.
+    pub name: String,
+    /// What it shows.
+    pub about: String,
+    /// The parameters that vary: one or two.
+    pub axes: Vec<ManifestAxis>,
+    /// Every point; the first axis of the scenario changes slowest, then strategies, then their axes.
+    pub points: Vec<ManifestPoint>,
+}
+
+/// A parameter that varies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManifestAxis {
+    /// What it is called.
+    pub label: String,
+    /// Whose key it is: `scenario` or `strategy`.
+    pub target: String,
+    /// The key, as a dotted path.
+    pub key: String,
+    /// What the numbers count in: `s` where the values are durations; absent elsewhere.
+    pub unit: Option<String>,
+    /// The values in their order.
+    pub values: Vec<ManifestValue>,
+}
+
+/// A value of a [`ManifestAxis`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManifestValue {
+    /// As the point's file has it.
+    pub text: String,
+    /// As a number in the axis' unit, to twelve significant digits; absent for words.
+    pub number: Option<f64>,
+}
+
+/// A point of a [`ManifestSweep`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManifestPoint {
+    /// The name of its scenario.
+    pub scenario: String,
+    /// The name of its strategy.
+    pub strategy: String,
+    /// The name of the strategy that this one was made from.
+    pub base_strategy: String,
+    /// For each axis, which of its values it has, counted from 0.
+    pub index: Vec<usize>,
 }
 
 /// A scenario of a [`Manifest`].
@@ -83,7 +136,8 @@ impl Manifest {
         let engine = engines.into_iter().find(|engine| engine.to_string() == self.engine)?;
         let contests =
             self.scenarios.iter().map(|scenario| self.contest(scenario, registry)).collect::<Option<Vec<_>>>()?;
-        Plan::new(contests, self.first_seed, self.seeds, engine, self.shard.parse().ok()?).ok()
+        let plan = Plan::new(contests, self.first_seed, self.seeds, engine, self.shard.parse().ok()?).ok()?;
+        Some(plan.with_sweep(self.sweep.clone()))
     }
 
     fn contest(&self, scenario: &ManifestScenario, registry: &Registry) -> Option<Contest> {

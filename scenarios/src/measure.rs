@@ -10,7 +10,7 @@ use cardiogram_sim::{
 
 use crate::{
     decimal::Decimal,
-    rows::{EpisodeRow, RunRow},
+    rows::{EpisodeRow, RunRow, SeriesRow},
     survival::{Curve, Observation, Sample},
 };
 
@@ -153,6 +153,22 @@ pub fn episode_rows(name: &RunName, outcome: &Outcome) -> Vec<EpisodeRow> {
     episodes.chain(false_alarms).collect()
 }
 
+/// The run `name` over time.
+pub fn series_rows(name: &RunName, outcome: &Outcome) -> Vec<SeriesRow> {
+    let rows = outcome.series.iter().map(|bin| SeriesRow {
+        scenario: name.scenario.clone(),
+        strategy: name.strategy.clone(),
+        seed: name.seed,
+        begin_s: Decimal::seconds(bin.begin.since(Time::ZERO)),
+        width_s: Decimal::seconds(bin.end.since(bin.begin)),
+        attempts: bin.attempts,
+        attempts_peak_per_s: bin.attempts_peak_per_s,
+        interval_mean_s: bin.interval_mean.map(Decimal::seconds),
+        nat_timeout_s: bin.nat_timeout_mean.map(Decimal::seconds),
+    });
+    rows.collect()
+}
+
 /// The engine's name in files and on the command line.
 pub const fn engine_name(engine: Engine) -> &'static str {
     match engine {
@@ -227,7 +243,8 @@ fn quantile(sorted: &[Duration], percent: usize) -> Option<Decimal> {
 mod tests {
     use cardiogram_policies::{GiveUp, LossReason};
     use cardiogram_sim::outcome::{
-        Accuracy, Cause, DetectedBy, Detection, FalseAlarm, Learning, Peaks, Pushes, RadioUse, Totals, TraceHash,
+        Accuracy, Cause, DetectedBy, Detection, FalseAlarm, Learning, Peaks, Pushes, RadioUse, SeriesBin, Totals,
+        TraceHash,
     };
 
     use super::*;
@@ -285,6 +302,14 @@ mod tests {
                 Learning { interval: Some(Duration::from_secs(270)), nat_timeout: Some(Duration::from_secs(300)) },
                 Learning { interval: None, nat_timeout: Some(Duration::from_secs(400)) },
             ],
+            series: vec![SeriesBin {
+                begin: secs(0),
+                end: secs(5),
+                attempts: 2,
+                attempts_peak_per_s: 1,
+                interval_mean: None,
+                nat_timeout_mean: Some(Duration::from_secs(300)),
+            }],
             trace: None,
         }
     }
@@ -364,6 +389,15 @@ mod tests {
         let absent = [row.detect_mean_s, row.detect_p50_s, row.detect_p95_s, row.detect_max_s, row.recover_mean_s];
         assert_eq!(absent, [None; 5]);
         assert_eq!([row.recover_p95_s, row.push_delay_mean_s, row.push_delay_p95_s], [None; 3]);
+    }
+
+    #[test]
+    fn a_bin_is_a_row_and_what_it_says_nothing_about_is_absent() {
+        let rows = series_rows(&name(), &outcome());
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].begin_s, rows[0].width_s), (Decimal::default(), number("5.000000")));
+        assert_eq!((rows[0].attempts, rows[0].attempts_peak_per_s), (2, 1));
+        assert_eq!((rows[0].interval_mean_s, rows[0].nat_timeout_s), (None, Some(number("300.000000"))));
     }
 
     #[test]

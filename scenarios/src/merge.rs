@@ -10,6 +10,7 @@ use std::{
 };
 
 use cardiogram_policies::Registry;
+use cardiogram_sim::series;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -17,9 +18,9 @@ use crate::{
     journal::{self, Finished},
     manifest::{self, Manifest, VERSION},
     measure::RunName,
-    plan::{Plan, Shard},
+    plan::{Cell, Plan, Shard},
     results,
-    rows::{EpisodeRow, RunRow},
+    rows::{EpisodeRow, RunRow, SeriesRow},
 };
 
 /// The longest manifest that is read, in bytes; it holds the texts of all scenarios.
@@ -144,7 +145,7 @@ pub fn merge(dirs: &[PathBuf], out: &Path, registry: &Registry) -> Result<(), Me
     let mut cells = Vec::new();
     for (place, cell) in plan.cells().into_iter().enumerate() {
         let turn = place % parts.len();
-        cells.push(parts[turn].finished(&plan.name(cell))?);
+        cells.push(parts[turn].finished(&plan, cell)?);
     }
     parts.iter().try_for_each(Part::check_end)?;
 
@@ -211,7 +212,10 @@ fn difference(a: &Manifest, b: &Manifest) -> Option<String> {
         }
     }
     let differs = a.strategies.iter().zip(&b.strategies).find(|(a, b)| a.text != b.text);
-    differs.map(|(a, _)| format!("the file of strategy `{}`", a.name))
+    if let Some((a, _)) = differs {
+        return Some(format!("the file of strategy `{}`", a.name));
+    }
+    (a.sweep != b.sweep).then(|| "the sweep that their runs are points of".into())
 }
 
 fn is_same(a: &Path, b: &Path) -> bool {
@@ -225,6 +229,7 @@ struct Part {
     plan: Plan,
     runs: Table<RunRow>,
     episodes: Table<EpisodeRow>,
+    series: Table<SeriesRow>,
 }
 
 impl Part {
@@ -255,6 +260,7 @@ impl Part {
             plan,
             runs: Table::open(dir.join(results::RUNS))?,
             episodes: Table::open(dir.join(results::EPISODES))?,
+            series: Table::open(dir.join(results::SERIES))?,
         })
     }
 
@@ -262,30 +268,33 @@ impl Part {
         self.plan.shard()
     }
 
-    /// The next run, which must be the one of that name.
-    fn finished(&mut self, name: &RunName) -> Result<Finished, MergeError> {
-        let Some(run) = self.runs.next_of(name)? else {
+    /// The next run, which must be this one of the whole plan.
+    fn finished(&mut self, plan: &Plan, cell: Cell) -> Result<Finished, MergeError> {
+        let name = plan.name(cell);
+        let Some(run) = self.runs.next_of(&name)? else {
             return Err(self.runs.damaged(&format!("here should be {name}")));
         };
-        let mut episodes = Vec::new();
-        while let Some(episode) = self.episodes.next_of(name)? {
-            episodes.push(episode);
-        }
-        let (found, counted) = (episodes.len() as u64, run.episodes.saturating_add(run.false_alarms));
-        if found != counted {
-            return Err(self.episodes.damaged(&format!("{found} rows of {name} instead of {counted} end before here")));
-        }
-        Ok(Finished { run, episodes })
+        let bins = if cell.has_series { series::bins(plan.duration(cell)) } else { 0 };
+        Ok(Finished {
+            episodes: self.episodes.all_of(&name, run.episodes.saturating_add(run.false_alarms))?,
+            series: self.series.all_of(&name, bins)?,
+            run,
+        })
     }
 
     /// An error where rows are left over.
     fn check_end(&self) -> Result<(), MergeError> {
         let left_over = "this row belongs to no run of the shard, or to one that is there before";
-        match (&self.runs.ahead, &self.episodes.ahead) {
-            (None, None) => Ok(()),
-            (Some(_), _) => Err(self.runs.damaged(left_over)),
-            (None, Some(_)) => Err(self.episodes.damaged(left_over)),
+        if self.runs.ahead.is_some() {
+            return Err(self.runs.damaged(left_over));
         }
+        if self.episodes.ahead.is_some() {
+            return Err(self.episodes.damaged(left_over));
+        }
+        if self.series.ahead.is_some() {
+            return Err(self.series.damaged(left_over));
+        }
+        Ok(())
     }
 }
 
@@ -321,6 +330,19 @@ impl<R: Row> Table<R> {
             self.advance()?;
         }
         Ok(row)
+    }
+
+    /// All rows of that run, which must be so many.
+    fn all_of(&mut self, name: &RunName, count: u64) -> Result<Vec<R>, MergeError> {
+        let mut rows = Vec::new();
+        while let Some(row) = self.next_of(name)? {
+            rows.push(row);
+        }
+        if rows.len() as u64 != count {
+            let found = rows.len();
+            return Err(self.damaged(&format!("{found} rows of {name} instead of {count} end before here")));
+        }
+        Ok(rows)
     }
 
     fn advance(&mut self) -> Result<(), MergeError> {
@@ -364,6 +386,12 @@ impl Row for RunRow {
 }
 
 impl Row for EpisodeRow {
+    fn is_of(&self, name: &RunName) -> bool {
+        (&self.scenario, &self.strategy, self.seed) == (&name.scenario, &name.strategy, name.seed)
+    }
+}
+
+impl Row for SeriesRow {
     fn is_of(&self, name: &RunName) -> bool {
         (&self.scenario, &self.strategy, self.seed) == (&name.scenario, &name.strategy, name.seed)
     }

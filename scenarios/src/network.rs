@@ -73,6 +73,21 @@ pub fn text(name: &str) -> Option<String> {
     of_each.into_iter().flatten().reduce(|text, more| text + "\n" + &more)
 }
 
+/// The table that a name stands for under a key of a scenario, `access` or `nat` for example; `None`: there is no such name.
+pub(crate) fn table(key: &str, name: &str) -> Option<toml::Value> {
+    fn of<T: Named + Serialize>(name: &str) -> Option<toml::Value> {
+        let preset = T::presets().get(name)?;
+        Some(toml::Value::try_from(&preset.config).expect("a preset is plain data"))
+    }
+    match key {
+        "access" | "core" => of::<LinkConfig>(name),
+        "radio" => of::<RadioConfig>(name),
+        "nat" => of::<NatConfig>(name),
+        "server" => of::<ServerConfig>(name),
+        _ => None,
+    }
+}
+
 /// What a scenario file can name instead of spelling it out.
 pub(crate) trait Named: Clone + DeserializeOwned + JsonSchema + 'static {
     /// For messages: what it is.

@@ -1,7 +1,7 @@
 //! What is to be run: which strategies in which scenarios with which seeds, and in which order. Decided completely
 //! before anything runs; running is the business of `runner`.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use cardiogram_policies::StrategySpec;
 use cardiogram_sim::{Engine, WorldConfig};
@@ -10,13 +10,16 @@ use crate::{
     diagnostic::Invalid,
     document,
     load::Loaded,
-    manifest::{Manifest, ManifestScenario, ManifestStrategy, VERSION, hash},
+    manifest::{Manifest, ManifestScenario, ManifestStrategy, ManifestSweep, VERSION, hash},
     measure::{RunName, engine_name},
     scenario::Scenario,
 };
 
 /// The most runs of one plan.
 pub const CELLS_MAX: u64 = 1_000_000;
+/// Of how many pairs of scenario and strategy, the first of the plan, results have the first run over time: more than the
+/// library has, and some 25 MB.
+pub const SERIES_PAIRS_MAX: u64 = 1_000;
 
 /// Which engine runs the cells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,6 +113,7 @@ pub struct Plan {
     seeds: u64,
     engine: EngineChoice,
     shard: Shard,
+    sweep: Option<ManifestSweep>,
 }
 
 /// One run to be carried out.
@@ -120,6 +124,8 @@ pub(crate) struct Cell {
     seed: u64,
     /// It also runs on the other engine, and both must agree.
     pub(crate) cross_check: bool,
+    /// Its results have it over time too.
+    pub(crate) has_series: bool,
 }
 
 /// Why a plan cannot be carried out.
@@ -193,7 +199,13 @@ impl Plan {
         if cells > CELLS_MAX {
             return Err(PlanError::TooMany { cells });
         }
-        Ok(Self { contests: kept, first_seed, seeds, engine, shard })
+        Ok(Self { contests: kept, first_seed, seeds, engine, shard, sweep: None })
+    }
+
+    /// The same plan, whose contests are the points of a sweep.
+    #[must_use]
+    pub fn with_sweep(self, sweep: Option<ManifestSweep>) -> Self {
+        Self { sweep, ..self }
     }
 
     /// The engine that was asked for.
@@ -220,7 +232,9 @@ impl Plan {
                 for seed in self.first_seed..=self.first_seed + (self.seeds - 1) {
                     if self.shard.has(place) {
                         let cross_check = self.engine == EngineChoice::Auto && seed == self.first_seed;
-                        cells.push(Cell { contest, strategy, seed, cross_check });
+                        let pair = place / self.seeds;
+                        let has_series = seed == self.first_seed && pair < SERIES_PAIRS_MAX;
+                        cells.push(Cell { contest, strategy, seed, cross_check, has_series });
                     }
                     place += 1;
                 }
@@ -237,6 +251,11 @@ impl Plan {
             strategy: contest.strategies[cell.strategy].value.name.clone(),
             seed: cell.seed,
         }
+    }
+
+    /// How long the run `cell` lasts.
+    pub(crate) fn duration(&self, cell: Cell) -> Duration {
+        self.contests[cell.contest].scenario.value.duration.get()
     }
 
     /// The world of the run `cell`.
@@ -272,6 +291,7 @@ impl Plan {
             shard: self.shard.to_string(),
             scenarios: scenarios.collect(),
             strategies,
+            sweep: self.sweep.clone(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The result files: `runs.csv`, `episodes.csv` and `manifest.json`. They are written beside their places first and
+//! The result files: `runs.csv`, `episodes.csv`, `series.csv` and `manifest.json`. They are written beside their places first and
 //! moved there when all of them are complete and on disk, so that a failure leaves earlier results as they were.
 
 use std::{
@@ -12,21 +12,25 @@ use serde::Serialize;
 use crate::{
     journal::Finished,
     manifest::{self, Manifest},
-    rows::{EpisodeRow, RunRow},
+    rows::{EpisodeRow, RunRow, SeriesRow},
 };
 
 /// One row a run.
 pub(crate) const RUNS: &str = "runs.csv";
 /// One row an episode.
 pub(crate) const EPISODES: &str = "episodes.csv";
+/// One row a stretch of the first run of each strategy in each scenario.
+pub(crate) const SERIES: &str = "series.csv";
 
 /// Writes the results of a complete plan to `dir`. The error names the file.
 pub(crate) fn write(dir: &Path, manifest: &Manifest, cells: &[Finished]) -> Result<(), (PathBuf, io::Error)> {
     let runs = cells.iter().map(|cell| &cell.run);
     let episodes = cells.iter().flat_map(|cell| &cell.episodes);
+    let series = cells.iter().flat_map(|cell| &cell.series);
     let written = [
         Whole::write(dir, RUNS, |out| table::<RunRow>(out, runs))?,
         Whole::write(dir, EPISODES, |out| table::<EpisodeRow>(out, episodes))?,
+        Whole::write(dir, SERIES, |out| table::<SeriesRow>(out, series))?,
         Whole::write(dir, manifest::FILE_NAME, |out| out.write_all(manifest.to_json().as_bytes()))?,
     ];
     written.into_iter().try_for_each(Whole::publish)
@@ -104,6 +108,10 @@ mod tests {
         assert_eq!(
             text::<EpisodeRow>([].iter()),
             "scenario,strategy,seed,device,cause,begin_s,end_s,outcome,detected_by,detect_latency_s,recovery_s\n"
+        );
+        assert_eq!(
+            text::<SeriesRow>([].iter()),
+            "scenario,strategy,seed,begin_s,width_s,attempts,attempts_peak_per_s,interval_mean_s,nat_timeout_s\n"
         );
     }
 

@@ -1,6 +1,6 @@
 //! The rows of the result files, as types: field order is column order.
 //!
-//! The columns of `runs.csv` up to `trace_hash`, and those of `episodes.csv`, are stable: whatever joins them comes
+//! The columns of `runs.csv` up to `trace_hash`, and those of `episodes.csv` and `series.csv`, are stable: whatever joins them comes
 //! after. How the values come about is the business of `measure`.
 
 use serde::{Deserialize, Serialize};
@@ -164,4 +164,27 @@ pub struct EpisodeRow {
     pub detect_latency_s: Option<Decimal>,
     /// From `begin_s` to `end_s`.
     pub recovery_s: Option<Decimal>,
+}
+
+/// One line of `series.csv`: a stretch of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeriesRow {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The strategy's name.
+    pub strategy: String,
+    /// The seed.
+    pub seed: u64,
+    /// When it begins.
+    pub begin_s: Decimal,
+    /// How long it is.
+    pub width_s: Decimal,
+    /// Connection attempts begun in it.
+    pub attempts: u64,
+    /// The most of these in one second.
+    pub attempts_peak_per_s: u64,
+    /// At its end: mean over devices of the time between a device's last two heartbeats on one connection.
+    pub interval_mean_s: Option<Decimal>,
+    /// At its end: mean over devices of the shortest NAT timeout that a device meets.
+    pub nat_timeout_s: Option<Decimal>,
 }

@@ -181,6 +181,7 @@ fn run_cell(plan: &Plan, cell: Cell, simulate: Simulate<'_>) -> Result<Finished,
     Ok(Finished {
         run: measure::run_row(&name, engine, world.duration, &outcome),
         episodes: measure::episode_rows(&name, &outcome),
+        series: if cell.has_series { measure::series_rows(&name, &outcome) } else { Vec::new() },
     })
 }
 
@@ -233,6 +234,7 @@ mod tests {
             radio: None,
             totals: Totals { heartbeats_sent: seed, ..Totals::default() },
             learning: Vec::new(),
+            series: Vec::new(),
             pushes: Pushes::default(),
             trace: None,
         })
@@ -259,7 +261,7 @@ mod tests {
     fn the_number_of_threads_does_not_show() {
         let plan = plan(&["none", "wechat-270"], 5);
         let one = run_fake(&plan, 1);
-        assert_eq!(one.keys().collect::<Vec<_>>(), ["episodes.csv", "manifest.json", "runs.csv"]);
+        assert_eq!(one.keys().collect::<Vec<_>>(), ["episodes.csv", "manifest.json", "runs.csv", "series.csv"]);
         assert_eq!(String::from_utf8_lossy(&one["runs.csv"]).lines().count(), 1 + 2 * 2 * 5);
         assert!(one == run_fake(&plan, 4));
     }

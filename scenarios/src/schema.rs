@@ -3,7 +3,7 @@
 use cardiogram_policies::StrategySpec;
 use schemars::{Schema, schema_for};
 
-use crate::scenario::Scenario;
+use crate::{scenario::Scenario, sweep::SweepFile};
 
 /// The schema of a scenario file.
 pub fn scenario() -> Schema {
@@ -13,4 +13,9 @@ pub fn scenario() -> Schema {
 /// The schema of a strategy file.
 pub fn strategy() -> Schema {
     schema_for!(StrategySpec)
+}
+
+/// The schema of the plan file of a sweep.
+pub fn sweep() -> Schema {
+    schema_for!(SweepFile)
 }

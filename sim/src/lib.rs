@@ -46,6 +46,7 @@ mod radio;
 mod random;
 pub mod reading;
 mod schedule;
+pub mod series;
 mod server;
 pub mod tcp;
 mod timers;

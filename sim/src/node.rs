@@ -48,7 +48,7 @@ pub(crate) struct Counts {
     pub(crate) push_delays: Vec<std::time::Duration>,
     pub(crate) server_busy: std::time::Duration,
     pub(crate) radio: Option<crate::outcome::RadioUse>,
-    pub(crate) attempts: crate::peak::PerSecond,
+    pub(crate) series: crate::series::Tally,
     /// By device: the time between its last two heartbeats on one connection.
     pub(crate) intervals: Vec<Option<std::time::Duration>>,
 }

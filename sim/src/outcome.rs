@@ -34,6 +34,8 @@ pub struct Outcome {
     pub radio: Option<RadioUse>,
     /// What each device's interval came to.
     pub learning: Vec<Learning>,
+    /// The run over time: at most [`series::BINS_MAX`](crate::series::BINS_MAX) bins from its begin to its end.
+    pub series: Vec<SeriesBin>,
     /// What the user of the application felt.
     pub pushes: Pushes,
     /// Everything that happened, where it was asked for.
@@ -48,6 +50,25 @@ pub struct Learning {
     /// The shortest idle timeout of established connections on the network it was on at the end of the run; `None`: it had
     /// no network.
     pub nat_timeout: Option<Duration>,
+}
+
+/// A stretch of a run: from `begin` to just before `end`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeriesBin {
+    /// When it begins.
+    pub begin: Time,
+    /// When it ends.
+    pub end: Time,
+    /// Connection attempts begun in it, as [`Totals::connect_attempts`] counts them.
+    pub attempts: u64,
+    /// The most of these in one whole second of the run.
+    pub attempts_peak_per_s: u64,
+    /// The time between a device's last two heartbeats on one connection as of the end: mean over the devices that have sent
+    /// two, rounded down to a microsecond; `None`: none has.
+    pub interval_mean: Option<Duration>,
+    /// The shortest idle timeout of established connections on the network that a device is on at the end: mean over the
+    /// devices that are on one, rounded down to a microsecond; `None`: none is.
+    pub nat_timeout_mean: Option<Duration>,
 }
 
 /// Digest of a run.

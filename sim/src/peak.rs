@@ -1,34 +1,9 @@
-//! The worst moments of a run, as the servers' operators know them: connection attempts in one second, sessions held at
-//! once.
+//! The worst moment of a run, as the servers' operators know it: how many sessions were held at once. (The most connection
+//! attempts in one second are counted by `series`.)
 
 use cardiogram_policies::Time;
 
 use crate::trace::{Fact, ServerEvent};
-
-/// Counts what happens in each whole second of the run and keeps the most. Times must not run backwards.
-#[derive(Default)]
-pub(crate) struct PerSecond {
-    second: u64,
-    count: u64,
-    most: u64,
-}
-
-impl PerSecond {
-    /// It happens.
-    pub(crate) fn count(&mut self, now: Time) {
-        let second = now.as_micros() / 1_000_000;
-        if second != self.second {
-            (self.second, self.count) = (second, 0);
-        }
-        self.count += 1;
-        self.most = self.most.max(self.count);
-    }
-
-    /// The most in any second.
-    pub(crate) const fn most(&self) -> u64 {
-        self.most
-    }
-}
 
 /// The most sessions that all servers together hold at once, the ones that their devices have left included. What happens
 /// at one moment happens at once.
@@ -51,16 +26,6 @@ pub(crate) fn sessions<'a>(facts: impl Iterator<Item = &'a [(Time, Fact)]>) -> u
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_second_is_a_whole_one_of_the_run() {
-        let mut attempts = PerSecond::default();
-        for ms in [900, 999, 1_000, 1_500, 1_999, 2_000, 7_000] {
-            attempts.count(Time::from_millis(ms));
-        }
-        assert_eq!(attempts.most(), 3);
-        assert_eq!(PerSecond::default().most(), 0);
-    }
 
     #[test]
     fn sessions_are_summed_over_servers_and_changes_of_one_moment_are_one() {

@@ -9,14 +9,15 @@ use cardiogram_policies::Registry;
 use cardiogram_scenarios::{
     load,
     plan::{Contest, EngineChoice, Plan, Shard},
+    sweep,
 };
 
 use super::{Failure, warn};
 
-/// Check scenario and strategy files; exit code 2 if one cannot be used
+/// Check scenario files, strategy files and plan files of sweeps; exit code 2 if one cannot be used
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// Paths of scenario or strategy files
+    /// Paths of such files
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 }
@@ -38,7 +39,12 @@ pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn W
 
 /// What the file is, if it can be used.
 fn check(file: &Path, registry: &Registry, quiet: bool) -> Result<String, Failure> {
-    if load::is_strategy(&load::read(file)?) {
+    let text = load::read(file)?;
+    if sweep::is_sweep(&text) {
+        let sweep = sweep::file(file, registry)?;
+        return Ok(format!("sweep {} of {} points, good", sweep.manifest.name, sweep.manifest.points.len()));
+    }
+    if load::is_strategy(&text) {
         let strategy = load::strategy_file(file, registry)?;
         if !quiet {
             warn(&file.display().to_string(), &strategy);

@@ -4,6 +4,7 @@
 //! bad input or usage, 130 interrupted.
 
 mod baseline;
+mod carry_out;
 mod check;
 mod gate;
 mod list;
@@ -12,6 +13,7 @@ mod report;
 mod run;
 mod schema;
 mod show;
+mod sweep;
 mod trace;
 
 use std::{
@@ -46,6 +48,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Args),
+    Sweep(sweep::Args),
     List(list::Args),
     Show(show::Args),
     Check(check::Args),
@@ -74,6 +77,7 @@ pub fn main(registry: Registry) -> ExitCode {
     let mut out = io::stdout().lock();
     let done = match cli.command {
         Command::Run(args) => run::run(&args, &registry, cli.quiet, &mut out),
+        Command::Sweep(args) => sweep::run(&args, &registry, cli.quiet, &mut out),
         Command::List(args) => list::run(&args, &registry, &mut out),
         Command::Show(args) => show::run(&args, &registry, &mut out),
         Command::Check(args) => check::run(&args, &registry, cli.quiet, &mut out),

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::Failure;
 
-/// Print the JSON Schema of scenario or strategy files
+/// Print the JSON Schema of scenario files, strategy files or the plan files of sweeps
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// Which files
@@ -21,12 +21,15 @@ enum What {
     Scenario,
     /// Strategy files
     Strategy,
+    /// Plan files of sweeps
+    Sweep,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let schema = match args.what {
         What::Scenario => schema::scenario(),
         What::Strategy => schema::strategy(),
+        What::Sweep => schema::sweep(),
     };
     writeln!(out, "{:#}", schema.as_value())?;
     Ok(())

@@ -82,9 +82,9 @@ impl Place {
         files
     }
 
-    /// The rows of `runs.csv` and `episodes.csv` in a folder, each with its file.
+    /// The rows of `runs.csv`, `episodes.csv` and `series.csv` in a folder, each with its file.
     pub fn rows(&self, folder: &str) -> Vec<String> {
-        let rows = ["runs.csv", "episodes.csv"].map(|name| {
+        let rows = ["runs.csv", "episodes.csv", "series.csv"].map(|name| {
             let text = fs::read_to_string(self.path(folder).join(name)).unwrap();
             text.lines().skip(1).map(|row| format!("{name}: {row}")).collect::<Vec<_>>()
         });

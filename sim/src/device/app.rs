@@ -446,7 +446,7 @@ impl Device {
         let port = self.take_port();
         let deadline = now + context.shared.connect_timeout;
         context.counts.totals.connect_attempts += 1;
-        context.counts.attempts.count(now);
+        context.counts.series.attempt(now);
         context.io.device(self.index, DeviceEvent::AttemptStarted { port, server });
         self.reconnect.on_event(now, &ReconnectEvent::AttemptStarted { server });
         self.phase = Phase::Connecting { deadline, introduced: false };

@@ -23,6 +23,7 @@ use crate::{
     packet::Packet,
     radio::Radio,
     random::{self, Coins},
+    series::Tally,
     tcp::TcpConfig,
     timers::Timers,
     trace::{DeviceEvent, DropReason},
@@ -175,7 +176,8 @@ impl DeviceGroup {
             devices.push(device);
         }
         let end = Time::ZERO + config.duration;
-        Self { shared, devices, modems, end, timers, counts: Counts::default(), packets: Vec::new() }
+        let counts = Counts { series: Tally::new(config.duration), ..Counts::default() };
+        Self { shared, devices, modems, end, timers, counts, packets: Vec::new() }
     }
 
     /// Makes the application of a device beat once, at `now`, on the session it has; the beat is answered when the cell

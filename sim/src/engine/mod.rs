@@ -103,7 +103,7 @@ fn outcome(
     let mut radio = None;
     let mut server_busy = Duration::ZERO;
     let mut delays = Vec::new();
-    let mut learning = Vec::new();
+    let (mut learning, mut series) = (Vec::new(), Vec::new());
     let mut entries = Vec::new();
     for (node, host) in finished.into_iter().enumerate() {
         // The devices count what they pay and feel; no other node has totals.
@@ -111,7 +111,9 @@ fn outcome(
             totals = host.counts.totals;
             radio = host.counts.radio;
             learning = learning::learnings(config, schedule, host.counts.intervals);
-            peaks.attempts_per_s = host.counts.attempts.most();
+            series = host.counts.series.finish();
+            learning::add_timeouts(config, schedule, &mut series);
+            peaks.attempts_per_s = series.iter().map(|bin| bin.attempts_peak_per_s).max().unwrap_or(0);
         }
         server_busy += host.counts.server_busy;
         delays.extend(host.counts.push_delays);
@@ -141,6 +143,7 @@ fn outcome(
         totals,
         radio,
         learning,
+        series,
         pushes: Pushes { created, delays },
         trace,
     }

@@ -49,7 +49,10 @@ impl Device {
     fn has_beaten(&mut self, event: DeviceEvent, context: &mut Context) {
         let now = context.now;
         let before = self.last_beat.replace(now);
-        self.last_interval = before.map(|before| now.since(before)).or(self.last_interval);
+        if let Some(before) = before {
+            let interval = now.since(before);
+            context.counts.series.interval(now, self.last_interval.replace(interval), interval);
+        }
         context.counts.totals.heartbeats_sent += 1;
         context.io.device(self.index, event);
     }

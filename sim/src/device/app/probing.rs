@@ -23,7 +23,7 @@ impl Device {
             return;
         };
         context.counts.totals.connect_attempts += 1;
-        context.counts.attempts.count(now);
+        context.counts.series.attempt(now);
         context.io.device(self.index, DeviceEvent::ProbeStarted { port, server });
     }
 

@@ -22,7 +22,7 @@ impl Device {
         let deadline = now + context.shared.connect_timeout;
         if let Some(port) = self.open_side(Role::Rival, server, address::server(server), deadline, context) {
             context.counts.totals.connect_attempts += 1;
-            context.counts.attempts.count(now);
+            context.counts.series.attempt(now);
             context.io.device(self.index, DeviceEvent::RaceStarted { port, server });
         }
     }
