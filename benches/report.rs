@@ -82,6 +82,7 @@ fn write(dir: &Path, build: u64) {
             .iter()
             .map(|name| ManifestStrategy { name: name.clone(), hash: manifest::hash(""), text: String::new() })
             .collect(),
+        sweep: None,
     };
     let text = serde_json::to_string(&manifest).expect("a manifest is plain data");
     fs::write(dir.join(manifest::FILE_NAME), text).expect("a place to write");

@@ -6,6 +6,7 @@
 //! - [`sim`]: the simulated world they are measured in.
 //! - [`scenarios`]: scenario files, the built-in ones, the runner and its measures.
 //! - [`reports`]: tables, plots and pages from the results.
+//! - [`check`](mod@check): random worlds against a strategy's promises, and the simplest world that breaks one.
 //! - [`cli`]: the command `cardiogram`.
 
 pub use cardiogram_policies as policies;
@@ -13,7 +14,10 @@ pub use cardiogram_reports as reports;
 pub use cardiogram_scenarios as scenarios;
 pub use cardiogram_sim as sim;
 
+pub mod check;
 pub mod cli;
+
+pub use check::check;
 
 /// What most programs around the lab need.
 pub mod prelude {

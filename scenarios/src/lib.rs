@@ -12,6 +12,7 @@ pub mod measure;
 pub mod merge;
 pub mod network;
 pub mod plan;
+pub mod replay;
 mod results;
 pub mod rows;
 pub mod runner;

@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::network::{named, named_option, named_row, named_row_schema, named_schema};
+use crate::replay::Replay;
 
 /// A scenario, as its file spells it out.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -88,6 +89,9 @@ pub struct Scenario {
     /// What goes wrong.
     #[serde(default)]
     pub faults: Vec<FaultConfig>,
+    /// In a counterexample: the run that breaks a promise. `cardiogram run` pays no heed to it. Default: this is none.
+    #[serde(default)]
+    pub replay: Option<Replay>,
 }
 
 /// A further network that devices can attach to.

@@ -39,6 +39,7 @@ fn write(dir: &Path, seeds: u64) {
         shard: "1/1".to_owned(),
         scenarios: scenarios.to_vec(),
         strategies: strategies.to_vec(),
+        sweep: None,
     };
     fs::write(dir.join(manifest::FILE_NAME), serde_json::to_string_pretty(&manifest).unwrap()).unwrap();
     let mut runs = csv::Writer::from_path(dir.join("runs.csv")).unwrap();

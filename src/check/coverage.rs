@@ -1,0 +1,76 @@
+//! What came about in the worlds of a check: how often each promise was tested, which faults were drawn, what broke sessions.
+//! A sweep that never met what it claims to test proves nothing, and says so.
+
+use std::collections::BTreeMap;
+
+use cardiogram_scenarios::replay::Promised;
+
+use super::{Trial, name_of, promise::Rule};
+
+/// How often something came about in the worlds of a check.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Worlds that tested a promise, by its kind or the name of your own.
+    pub tested: BTreeMap<String, u64>,
+    /// Worlds in which a kind of fault existed.
+    pub drawn: BTreeMap<&'static str, u64>,
+    /// Sessions that broke, by what broke them.
+    pub broke: BTreeMap<&'static str, u64>,
+}
+
+/// A kind of fault that is drawn so often has to break a session now and then.
+const DRAWN_OFTEN: u64 = 100;
+
+/// What breaks a session where a fault of a kind strikes; faults that only hinder are not among them.
+const BREAKS: [(&str, &[&str]); 12] = [
+    ("cut", &["cut", "cut-up", "cut-down"]),
+    ("nat-flush", &["nat-flush"]),
+    ("nat-timeout", &["nat-expiry"]),
+    ("stall", &["server-stall"]),
+    ("pause", &["server-pause"]),
+    ("crash", &["server-crash"]),
+    ("restart", &["server-restart"]),
+    ("vanish", &["server-vanish"]),
+    ("drain", &["server-drain"]),
+    ("switch", &["network-switch"]),
+    ("lease-expiry", &["lease-expiry"]),
+    ("kill", &["process-killed"]),
+];
+
+impl Coverage {
+    pub(crate) fn add(&mut self, trial: &Trial) {
+        for kind in &trial.tested {
+            *self.tested.entry(kind.clone()).or_default() += 1;
+        }
+        let mut kinds: Vec<&'static str> = trial.case.draft.strikes.iter().map(|strike| strike.kind.name()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        for kind in kinds {
+            *self.drawn.entry(kind).or_default() += 1;
+        }
+        for cause in &trial.causes {
+            *self.broke.entry(cause).or_default() += 1;
+        }
+    }
+
+    /// What was to be tested and never came about.
+    pub(crate) fn unmet(&self, rules: &[Rule]) -> Vec<String> {
+        let named = rules.iter().filter_map(|rule| match rule {
+            // What a strategy promises depends on the world; what it never promises need not be tested.
+            Rule::Declared => None,
+            Rule::Known(promise) => Some(name_of(promise).to_owned()),
+            Rule::Own(name, _) => Some(name_of(&Promised::Own(name.clone())).to_owned()),
+        });
+        let untested = named
+            .filter(|name| !self.tested.contains_key(name))
+            .map(|name| format!("`{name}` was never tested: no world brought about what it is about"));
+        let never_struck = BREAKS.iter().filter_map(|(kind, causes)| {
+            let drawn = self.drawn.get(kind).copied().unwrap_or(0);
+            let has_struck = causes.iter().any(|cause| self.broke.contains_key(cause));
+            (drawn >= DRAWN_OFTEN && !has_struck)
+                .then(|| format!("faults of the kind `{kind}` were drawn for {drawn} worlds and never broke a session"))
+        });
+        let nothing = (self.tested.is_empty()).then(|| "no promise was tested in any world".to_owned());
+        untested.chain(never_struck).chain(nothing).collect()
+    }
+}

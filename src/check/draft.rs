@@ -1,0 +1,309 @@
+//! A world small enough to be read: what the generator draws, what shrinking makes simpler, and the scenario file that says
+//! it. The file is what is run, so that what a counterexample says and what happened cannot differ.
+//!
+//! Everything is given, nothing drawn: faults come at times, links have constant delays.
+
+use std::{fmt::Write as _, time::Duration};
+
+use cardiogram_policies::unit::format_duration;
+use cardiogram_scenarios::replay::Replay;
+use cardiogram_sim::config::{NatClass, NatRefresh};
+use toml::Value;
+
+/// A world without its strategy.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Draft {
+    /// How long the run lasts.
+    pub(crate) duration: Duration,
+    /// How many devices.
+    pub(crate) devices: u32,
+    /// They start within this time.
+    pub(crate) start_within: Duration,
+    /// One-way delay between device and NAT.
+    pub(crate) access: Duration,
+    /// One-way delay between NAT and server.
+    pub(crate) core: Duration,
+    /// Idle time after which the NAT forgets a mapping.
+    pub(crate) nat_timeout: Duration,
+    /// What keeps a mapping.
+    pub(crate) nat_refresh: NatRefresh,
+    /// What follows its end.
+    pub(crate) nat_class: NatClass,
+    /// How many servers.
+    pub(crate) servers: u32,
+    /// Mean time between messages from a device; `None`: it sends none.
+    pub(crate) up: Option<Duration>,
+    /// Mean time between messages to a device; `None`: it gets none.
+    pub(crate) down: Option<Duration>,
+    /// Alarms in the background are put off to a multiple of this.
+    pub(crate) alarm_grid: Option<Duration>,
+    /// How long after the start the devices doze, for the rest of the run but for its maintenance windows.
+    pub(crate) doze_after: Option<Duration>,
+    /// What goes wrong.
+    pub(crate) strikes: Vec<Strike>,
+}
+
+/// A fault.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Strike {
+    /// What.
+    pub(crate) kind: Kind,
+    /// When it begins, each time.
+    pub(crate) at: Vec<Duration>,
+    /// How long it lasts each time; `None`: to the end of the run. Nothing to say where it is over at once.
+    pub(crate) lasts: Option<Duration>,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// A link carries nothing, both ways.
+    Cut(Link),
+    /// Nothing from the device to the server.
+    CutUp(Link),
+    /// Nothing from the server to the device.
+    CutDown(Link),
+    /// The NAT forgets all mappings.
+    NatFlush,
+    /// The NAT's timeout is so short for a while.
+    NatTimeout(Duration),
+    /// The access link loses so many packets in a hundred.
+    Loss(u32),
+    /// The access link takes so much longer.
+    Spike(Duration),
+    /// The server's application stops, its kernel goes on.
+    Stall,
+    /// The same for a moment.
+    Pause,
+    /// The server's process dies.
+    Crash,
+    /// The server's process is restarted.
+    Restart,
+    /// The server's host goes silent.
+    Vanish,
+    /// The server closes its sessions one after the other, then restarts.
+    Drain,
+    /// Every device gets another address; its old connections are ended, or rot.
+    NewAddress {
+        /// The old connections are not ended.
+        rots: bool,
+    },
+    /// Every device's address is dead, and its system does not notice.
+    LeaseExpiry,
+    /// Every device's process is killed and started again.
+    Kill,
+}
+
+/// A link of the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Link {
+    /// Device to NAT.
+    Access,
+    /// NAT to server.
+    Core,
+}
+
+impl Kind {
+    /// The kind of fault as scenario files name it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Cut(_) | Self::CutUp(_) | Self::CutDown(_) => "cut",
+            Self::NatFlush => "nat-flush",
+            Self::NatTimeout(_) => "nat-timeout",
+            Self::Loss(_) => "loss-burst",
+            Self::Spike(_) => "delay-spike",
+            Self::Stall => "stall",
+            Self::Pause => "pause",
+            Self::Crash => "crash",
+            Self::Restart => "restart",
+            Self::Vanish => "vanish",
+            Self::Drain => "drain",
+            Self::NewAddress { .. } => "switch",
+            Self::LeaseExpiry => "lease-expiry",
+            Self::Kill => "kill",
+        }
+    }
+
+    /// What the table says beside the times.
+    fn keys(self) -> String {
+        let link = |link: Link, direction: &str| {
+            let core = if link == Link::Core { ", link = \"core\"" } else { "" };
+            format!("{core}{direction}")
+        };
+        match self {
+            Self::Cut(on) => link(on, ""),
+            Self::CutUp(on) => link(on, ", direction = \"up\""),
+            Self::CutDown(on) => link(on, ", direction = \"down\""),
+            Self::NatTimeout(timeout) => format!(", established = {}", quoted(timeout)),
+            Self::Loss(percent) => format!(", loss = {}", f64::from(percent) / 100.0),
+            Self::Spike(delay) => format!(", delay = {}", quoted(delay)),
+            Self::NewAddress { rots: true } => ", old_sockets = \"rot\"".into(),
+            _ => String::new(),
+        }
+    }
+
+    /// What the time it lasts is called; `None` where it is over at once.
+    const fn lasts_key(self) -> Option<&'static str> {
+        match self {
+            Self::NatFlush => None,
+            Self::NewAddress { .. } => Some("gap"),
+            Self::Drain => Some("over"),
+            _ => Some("lasts"),
+        }
+    }
+}
+
+/// What stands at the head of a file.
+pub(crate) struct Heading<'a> {
+    /// The scenario's name.
+    pub(crate) name: &'a str,
+    /// What it shows, in a sentence.
+    pub(crate) about: &'a str,
+    /// The strategy as the file names it: a preset, or a path.
+    pub(crate) strategy: &'a str,
+    /// Lines of comment above everything.
+    pub(crate) comment: &'a str,
+}
+
+impl Draft {
+    /// The scenario file of this world.
+    pub(crate) fn to_toml(&self, heading: &Heading<'_>, replay: Option<&Replay>) -> String {
+        let mut text = String::new();
+        for line in heading.comment.lines() {
+            push(&mut text, format!("# {line}").trim_end());
+        }
+        if !heading.comment.is_empty() {
+            text.push('\n');
+        }
+        let word = |text: &str| Value::from(text).to_string();
+        push(&mut text, &format!("name = {}", word(heading.name)));
+        if !heading.about.is_empty() {
+            push(&mut text, &format!("about = {}", word(heading.about)));
+        }
+        push(&mut text, &format!("strategies = [{}]", word(heading.strategy)));
+        push(&mut text, &format!("duration = {}", quoted(self.duration)));
+        push(&mut text, &format!("access = {{ delay = {} }}", quoted(self.access)));
+        push(&mut text, &format!("core = {{ delay = {} }}", quoted(self.core)));
+        push(&mut text, &format!("nat = {{ {} }}", self.nat()));
+        if self.servers > 1 {
+            push(&mut text, &format!("server = {{ count = {} }}", self.servers));
+        }
+        let traffic: Vec<String> = [("up", self.up), ("down", self.down)]
+            .into_iter()
+            .filter_map(|(way, mean)| Some(format!("{way} = {}", quoted(mean?))))
+            .collect();
+        if !traffic.is_empty() {
+            push(&mut text, &format!("traffic = {{ {} }}", traffic.join(", ")));
+        }
+        let grid = self.alarm_grid.map(|grid| format!("alarm_grid = {}", quoted(grid)));
+        let doze = self.doze_after.map(|after| format!("doze = {{ after = {} }}", quoted(after)));
+        let life: Vec<String> = grid.into_iter().chain(doze).collect();
+        if !life.is_empty() {
+            push(&mut text, &format!("life = {{ {} }}", life.join(", ")));
+        }
+        let start = quoted(self.start_within);
+        push(&mut text, &format!("devices = {{ count = {}, start_within = {start} }}", self.devices));
+        for strike in &self.strikes {
+            push(&mut text, &format!("\n[[faults]]\n{}", strike.to_toml()));
+        }
+        if let Some(replay) = replay {
+            let promise = Value::try_from(&replay.promise).expect("a promise is plain data");
+            // A seed may be larger than what the format calls an integer.
+            push(&mut text, &format!("\n[replay]\nseed = {}", replay.seed));
+            push(&mut text, &format!("trace_hash = {}", word(&replay.trace_hash)));
+            push(&mut text, &format!("promise = {promise}"));
+        }
+        text
+    }
+
+    fn nat(&self) -> String {
+        let mut keys = vec![format!("established = {}", quoted(self.nat_timeout))];
+        if self.nat_refresh != NatRefresh::Both {
+            keys.push(format!("refresh = {}", Value::try_from(self.nat_refresh).expect("a word")));
+        }
+        if self.nat_class != NatClass::DropSilent {
+            keys.push(format!("after_expiry = {}", Value::try_from(self.nat_class).expect("a word")));
+        }
+        keys.join(", ")
+    }
+}
+
+impl Strike {
+    fn to_toml(&self) -> String {
+        let times: Vec<String> = self.at.iter().map(|at| quoted(*at)).collect();
+        let lasts = self
+            .kind
+            .lasts_key()
+            .zip(self.lasts)
+            .map_or_else(String::new, |(key, lasts)| format!(", {key} = {}", quoted(lasts)));
+        let times = times.join(", ");
+        format!("{} = {{ when = {{ at = [{times}] }}{lasts}{} }}", self.kind.name(), self.kind.keys())
+    }
+}
+
+fn push(text: &mut String, line: &str) {
+    writeln!(text, "{line}").expect("strings take everything");
+}
+
+/// A duration as files have it.
+fn quoted(span: Duration) -> String {
+    format!("\"{}\"", format_duration(span))
+}
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_scenarios::{load, replay::Promised};
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    pub(crate) fn draft() -> Draft {
+        let strike = |kind, lasts: Option<Duration>| Strike { kind, at: vec![MINUTE, 5 * MINUTE], lasts };
+        Draft {
+            duration: 30 * MINUTE,
+            devices: 3,
+            start_within: Duration::from_secs(2),
+            access: Duration::from_millis(20),
+            core: Duration::from_millis(30),
+            nat_timeout: 5 * MINUTE,
+            nat_refresh: NatRefresh::Outbound,
+            nat_class: NatClass::RstEitherOnSend,
+            servers: 2,
+            up: Some(MINUTE),
+            down: Some(2 * MINUTE),
+            alarm_grid: Some(MINUTE),
+            doze_after: Some(3 * MINUTE),
+            strikes: vec![
+                strike(Kind::Cut(Link::Access), Some(MINUTE)),
+                strike(Kind::CutUp(Link::Core), Some(MINUTE)),
+                strike(Kind::CutDown(Link::Access), None),
+                strike(Kind::NatFlush, None),
+                strike(Kind::NatTimeout(MINUTE), Some(MINUTE)),
+                strike(Kind::Loss(40), Some(MINUTE)),
+                strike(Kind::Spike(Duration::from_millis(1_500)), Some(MINUTE)),
+                strike(Kind::Stall, Some(MINUTE)),
+                strike(Kind::Pause, Some(MINUTE)),
+                strike(Kind::Crash, Some(MINUTE)),
+                strike(Kind::Restart, Some(MINUTE)),
+                strike(Kind::Vanish, Some(MINUTE)),
+                strike(Kind::Drain, Some(MINUTE)),
+                strike(Kind::NewAddress { rots: true }, Some(Duration::from_secs(1))),
+                strike(Kind::LeaseExpiry, Some(MINUTE)),
+                strike(Kind::Kill, Some(MINUTE)),
+            ],
+        }
+    }
+
+    #[test]
+    fn every_kind_of_fault_and_every_key_can_be_read_back() {
+        let heading = Heading { name: "w", about: "A \"world\".", strategy: "none", comment: "One line.\n\nAnother." };
+        let replay = Replay { seed: 7, trace_hash: "0".repeat(32), promise: Promised::NoFalseAlarm };
+        let text = draft().to_toml(&heading, Some(&replay));
+        let scenario = load::parse_scenario("w", &text).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
+        assert_eq!(scenario.faults.len(), draft().strikes.len(), "{text}");
+        assert_eq!((scenario.devices.count, scenario.server.count), (3, 2));
+        assert_eq!(scenario.replay, Some(replay));
+        assert!(text.starts_with("# One line.\n#\n# Another.\n\nname = \"w\"\n"), "{text}");
+    }
+}

@@ -1,0 +1,110 @@
+//! A run as the checks of promises see it: what was set, what happened, and when something was wrong.
+//!
+//! The truth about sessions is the simulator's; nothing is judged here.
+
+use std::time::Duration;
+
+use cardiogram_policies::{Bounds, Time};
+use cardiogram_sim::{
+    Outcome, WorldConfig,
+    outcome::Episode,
+    trace::{DeviceEvent, Entry, ServerEvent, What},
+};
+
+use super::faults::{self, Period};
+
+/// A run with its whole record.
+pub struct Evidence<'a> {
+    world: &'a WorldConfig,
+    outcome: &'a Outcome,
+    periods: Option<Vec<Period>>,
+}
+
+impl<'a> Evidence<'a> {
+    /// The run of `world` that came to `outcome`, which must have its trace.
+    pub fn new(world: &'a WorldConfig, outcome: &'a Outcome) -> Self {
+        assert!(outcome.trace.is_some(), "a promise is checked against the record of a run: keep the trace");
+        Self { world, outcome, periods: faults::periods(&world.faults) }
+    }
+
+    /// The world, with the strategy that lived in it.
+    pub const fn world(&self) -> &'a WorldConfig {
+        self.world
+    }
+
+    /// What came out of the run.
+    pub const fn outcome(&self) -> &'a Outcome {
+        self.outcome
+    }
+
+    /// The end of the run.
+    pub fn end(&self) -> Time {
+        Time::ZERO + self.world.duration
+    }
+
+    /// What the world guarantees while nothing is wrong.
+    pub fn bounds(&self) -> Bounds {
+        self.world.bounds()
+    }
+
+    /// Whether nothing ever goes wrong: no fault, and no chance losses.
+    pub fn is_healthy(&self) -> bool {
+        self.world.faults.is_empty() && self.bounds().loss_free
+    }
+
+    /// The moment from which on nothing is wrong any more, if there is one before the end of the run and it is known: faults
+    /// at random moments, or without an end, have none.
+    pub fn healed(&self) -> Option<Time> {
+        let ends = self.periods.as_ref()?.iter().map(|period| period.end);
+        ends.collect::<Option<Vec<Time>>>()?.into_iter().max().filter(|healed| *healed < self.end())
+    }
+
+    /// When something is wrong, as far as it is known: `None` where faults strike at random moments.
+    pub(crate) fn periods(&self) -> Option<&[Period]> {
+        self.periods.as_deref()
+    }
+
+    /// Everything that was recorded, in its order.
+    pub fn entries(&self) -> &'a [Entry] {
+        &self.outcome.trace.as_ref().expect("asserted when it was made").entries
+    }
+
+    /// What happened to devices, in the order of time.
+    pub fn device_events(&self) -> impl Iterator<Item = (Time, u32, DeviceEvent)> + use<'a> {
+        self.entries().iter().filter_map(|entry| match entry.what {
+            What::Device { device, event } => Some((entry.at, device, event)),
+            _ => None,
+        })
+    }
+
+    /// What happened to one device.
+    pub fn events_of(&self, device: u32) -> impl Iterator<Item = (Time, DeviceEvent)> + use<'a> {
+        self.device_events().filter(move |(_, of, _)| *of == device).map(|(at, _, event)| (at, event))
+    }
+
+    /// What happened to servers, in the order of time.
+    pub fn server_events(&self) -> impl Iterator<Item = (Time, u32, ServerEvent)> + use<'a> {
+        self.entries().iter().filter_map(|entry| match entry.what {
+            What::Server { server, event } => Some((entry.at, server, event)),
+            _ => None,
+        })
+    }
+
+    /// When the session began whose break `episode` is.
+    pub(crate) fn session_begin(&self, episode: &Episode) -> Option<Time> {
+        let connected = |(at, event): (Time, DeviceEvent)| matches!(event, DeviceEvent::Connected { .. }).then_some(at);
+        self.events_of(episode.device).take_while(|(at, _)| *at <= episode.begin).filter_map(connected).last()
+    }
+
+    /// Whether the path was well from `from` to `episode`'s begin, and is not mended within `within` of it: what a break for
+    /// good is, as far as a policy can tell.
+    pub(crate) fn breaks_a_healthy_session(&self, episode: &Episode, within: Duration) -> bool {
+        let (Some(periods), Some(from)) = (self.periods(), self.session_begin(episode)) else { return false };
+        let until = episode.begin + within;
+        periods.iter().all(|period| {
+            let is_over = period.end.is_some_and(|end| end < from);
+            let lasts = period.begin >= episode.begin && period.end.is_none_or(|end| end > until);
+            is_over || lasts || period.begin > until || period.is_instant_at(episode.begin)
+        })
+    }
+}

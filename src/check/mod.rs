@@ -1,0 +1,435 @@
+//! Breaking promises: random worlds against a strategy, and for each promise that one of them breaks the simplest world
+//! that still does, as a scenario file.
+//!
+//! ```no_run
+//! use cardiogram::{check, policies::preset};
+//!
+//! let strategy = preset::find("netease-30-15").expect("a preset").spec();
+//! check(strategy).promises().cases(10_000).run().unwrap();
+//! ```
+//!
+//! A run of a check draws worlds ([`Aim`]), runs the strategy in each, and asks of each promise whether it was tested there,
+//! kept or broken. A broken one is made simpler, written to `proptest-regressions/NAME.toml`, and tried first the next time;
+//! `cardiogram replay FILE` runs it and explains. A check in which a promise was never tested fails, too: it proves nothing.
+//!
+//! The same seed draws the same worlds on every machine. `CARDIOGRAM_CASES` and `CARDIOGRAM_SEED` say how many and which,
+//! whatever the code says.
+
+mod corners;
+mod counterexample;
+mod coverage;
+mod draft;
+mod evidence;
+mod explain;
+mod faults;
+mod promise;
+mod shrink;
+mod worlds;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use cardiogram_policies::{
+    StrategySpec,
+    unit::{Fraction, Span},
+};
+use cardiogram_scenarios::load;
+pub use cardiogram_scenarios::replay::{Attempts, Health, Learns, Promised};
+use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig};
+use proptest::{
+    strategy::{BoxedStrategy, Strategy as _, ValueTree as _},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+use rayon::prelude::*;
+
+use self::{
+    corners::{Corners, ideal_promises},
+    counterexample::Found,
+    coverage::Coverage,
+    draft::Draft,
+    promise::Rule,
+    shrink::Case,
+};
+pub use self::{
+    counterexample::{Counterexample, Replayed, replay},
+    evidence::Evidence,
+    promise::{Breach, Judgement, judge, kind, promised_in},
+    worlds::Aim,
+};
+
+/// How many worlds a check draws unless it is told otherwise.
+const CASES: u32 = 1_000;
+/// The most worlds of one check.
+const CASES_MAX: u32 = 10_000_000;
+/// How many worlds are run between two looks at whether one was broken.
+const BATCH: u32 = 256;
+/// Fewer worlds than this may miss something without being to blame.
+const CASES_FOR_COVERAGE: u32 = 500;
+
+/// A check of `strategy`, which is held to nothing yet.
+pub fn check(strategy: StrategySpec) -> Check {
+    let name = strategy.name.clone();
+    Check { strategy, rules: Vec::new(), aims: Vec::new(), cases: CASES, seed: 1, name, folder: None, quiet: false }
+}
+
+/// What is to be checked, and how thoroughly. Nothing happens before [`Check::run`].
+#[must_use = "a check does nothing until it is run"]
+pub struct Check {
+    strategy: StrategySpec,
+    rules: Vec<Rule>,
+    aims: Vec<Aim>,
+    cases: u32,
+    seed: u64,
+    name: String,
+    folder: Option<PathBuf>,
+    quiet: bool,
+}
+
+/// A check that found nothing.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// How many worlds were run.
+    pub cases: u32,
+    /// What they were drawn from.
+    pub seed: u64,
+    /// What happened in them.
+    pub coverage: Coverage,
+}
+
+/// A check that did not end well.
+pub enum Failure {
+    /// A promise was broken.
+    Broken(Box<Counterexample>),
+    /// Something that was to be tested never came about, so that the check proves nothing about it.
+    Unmet(Vec<String>),
+    /// The counterexample cannot be written, or an earlier one cannot be read.
+    File(String),
+}
+
+impl Check {
+    /// Holds the strategy to everything that it promises of itself: in each world, to what it promises given what that world
+    /// guarantees.
+    pub fn promises(mut self) -> Self {
+        self.rules.push(Rule::Declared);
+        self.aims.extend([Aim::Healthy, Aim::BreaksForGood, Aim::Heals, Aim::Hostile]);
+        let reaps = self.strategy.server.idle_reaper.is_some() || self.strategy.server.pings.is_some();
+        self.aims.extend(reaps.then_some(Aim::Silence));
+        self
+    }
+
+    /// Holds it to this promise, in any world that tests it.
+    pub fn promise(mut self, promise: Promised) -> Self {
+        self.aims.extend(aim(&promise));
+        self.rules.push(Rule::Known(promise));
+        self
+    }
+
+    /// Holds it to a promise of your own, in worlds drawn for `aim`.
+    pub fn own(
+        mut self,
+        name: impl Into<String>,
+        aim: Aim,
+        judge: impl Fn(&Evidence<'_>) -> Judgement + Send + Sync + 'static,
+    ) -> Self {
+        self.aims.push(aim);
+        self.rules.push(Rule::Own(name.into(), Arc::new(judge)));
+        self
+    }
+
+    /// Holds it to what a reader of its documentation would expect, whatever it promises given the circumstances: see
+    /// [`claims`].
+    pub fn claims(mut self) -> Self {
+        for promise in claims(&self.strategy) {
+            self = self.promise(promise);
+        }
+        self
+    }
+
+    /// How many worlds; 1,000 unless said otherwise, at most 10,000,000. `CARDIOGRAM_CASES` overrides it.
+    pub const fn cases(mut self, cases: u32) -> Self {
+        self.cases = cases;
+        self
+    }
+
+    /// What the worlds are drawn from; 1 unless said otherwise. `CARDIOGRAM_SEED` overrides it.
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// What its files are called; the strategy's name unless said otherwise. Letters, digits, `-` and `_`; `::` becomes `-`.
+    pub fn named(mut self, name: &str) -> Self {
+        let safe = |char: char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' };
+        self.name = name.replace("::", "-").chars().map(safe).take(64).collect();
+        self
+    }
+
+    /// Where counterexamples go and come from. Default: `proptest-regressions` in the package under test, as cargo names it,
+    /// or else in the current directory.
+    pub fn keep_in(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// Says nothing on the standard error.
+    pub const fn quietly(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    /// Draws worlds and holds the strategy to its promises in each, on all cores.
+    ///
+    /// # Errors
+    ///
+    /// The first promise that was broken, by the number of its world, as simple as it could be made and written to a file;
+    /// or what was never tested. [`Failure`] prints as what a person wants to read, so that `unwrap()` shows it in a test.
+    pub fn run(self) -> Result<Checked, Failure> {
+        assert!(!self.rules.is_empty(), "a check holds a strategy to something: add `.promises()`, or a promise");
+        let cases = variable("CARDIOGRAM_CASES").map_or(self.cases, |cases| cases as u32).clamp(1, CASES_MAX);
+        let seed = variable("CARDIOGRAM_SEED").unwrap_or(self.seed);
+        self.earlier_counterexamples_hold()?;
+        #[expect(clippy::disallowed_methods, reason = "how fast it went is told and decides nothing")]
+        let begin = std::time::Instant::now();
+        let mut coverage = Coverage::default();
+        let mut done = 0;
+        while done < cases {
+            let batch: Vec<u32> = (done..cases.min(done + BATCH)).collect();
+            let trials: Vec<Trial> =
+                batch.par_iter().map_init(|| self.generators(), |all, number| self.trial(all, seed, *number)).collect();
+            done += batch.len() as u32;
+            for (number, trial) in batch.into_iter().zip(trials) {
+                coverage.add(&trial);
+                if let Some((promise, breach)) = trial.broken {
+                    let found = Found { case: trial.case, promise, breach, seed, number };
+                    return Err(self.counterexample(found)?);
+                }
+            }
+        }
+        if !self.quiet {
+            let took = begin.elapsed().as_secs_f64();
+            eprintln!(
+                "cardiogram: {} keeps its promises in {cases} worlds of seed {seed} ({:.0} worlds a second)",
+                self.strategy.name,
+                f64::from(cases) / took.max(1e-9)
+            );
+        }
+        let unmet = if cases < CASES_FOR_COVERAGE { Vec::new() } else { coverage.unmet(&self.rules) };
+        if unmet.is_empty() { Ok(Checked { cases, seed, coverage }) } else { Err(Failure::Unmet(unmet)) }
+    }
+
+    /// One generator for each aim.
+    fn generators(&self) -> Vec<BoxedStrategy<Draft>> {
+        let corners = Corners::of(&self.strategy);
+        let mut aims = self.aims.clone();
+        aims.sort_unstable();
+        aims.dedup();
+        aims.into_iter().map(|aim| worlds::worlds(&corners, aim)).collect()
+    }
+
+    fn trial(&self, generators: &[BoxedStrategy<Draft>], seed: u64, number: u32) -> Trial {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8..12].copy_from_slice(&number.to_le_bytes());
+        let config = Config { failure_persistence: None, ..Config::default() };
+        let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &key));
+        let generator = &generators[number as usize % generators.len()];
+        let draft = generator.new_tree(&mut runner).expect("the generators reject nothing").current();
+        let case = Case { draft, seed: u64::from(number) + 1 };
+        let (world, outcome) =
+            self.go(&case).unwrap_or_else(|problem| panic!("the generator draws worlds that can run:\n{problem}"));
+        let evidence = Evidence::new(&world, &outcome);
+        let judgements: Vec<(Promised, Judgement)> = self.rules.iter().flat_map(|rule| rule.judge(&evidence)).collect();
+        Trial::new(case, &outcome, judgements)
+    }
+
+    /// Runs a case: the world that its scenario file says. The error tells why there can be no such world, as may happen
+    /// where one is made simpler.
+    fn go(&self, case: &Case) -> Result<(WorldConfig, Outcome), String> {
+        let text = case.draft.to_toml(&counterexample::plain_heading(), None);
+        let scenario = load::parse_scenario("a drawn world", &text).map_err(|invalid| invalid.render(false))?;
+        let world = scenario.world(&self.strategy);
+        let problems = world.problems();
+        if !problems.is_empty() {
+            return Err(format!("{problems:?}\n{text}"));
+        }
+        let outcome = run_traced(&world, case.seed);
+        Ok((world, outcome))
+    }
+
+    /// What the simplest case says that breaks the promise of `found`.
+    fn counterexample(&self, found: Found) -> Result<Failure, Failure> {
+        let broken_kind = kind(&found.promise);
+        let breach_of = |case: &Case| {
+            let (world, outcome) = self.go(case).ok()?;
+            let evidence = Evidence::new(&world, &outcome);
+            let judgements = self.rules.iter().flat_map(|rule| rule.judge(&evidence));
+            broken(judgements.filter(|(promise, _)| kind(promise) == broken_kind).collect())
+        };
+        let faults_before = found.case.draft.strikes.len();
+        let case = shrink::shrink(found.case.clone(), |case| breach_of(case).is_some());
+        let (promise, breach) = breach_of(&case).expect("shrinking keeps it broken");
+        let (world, outcome) = self.go(&case).expect("it ran before");
+        let found = Found { case, promise, breach, ..found };
+        let written = counterexample::write(&self.folder(), &self.name, &found, faults_before, &world, &outcome);
+        written.map(|it| Failure::Broken(Box::new(it))).map_err(Failure::File)
+    }
+
+    /// Replays what earlier runs of this check found.
+    fn earlier_counterexamples_hold(&self) -> Result<(), Failure> {
+        for path in counterexample::earlier(&self.folder(), &self.name) {
+            let again = counterexample::again(&path, &self.strategy, &self.rules).map_err(Failure::File)?;
+            if let Some(counterexample) = again {
+                return Err(Failure::Broken(Box::new(counterexample)));
+            }
+        }
+        Ok(())
+    }
+
+    fn folder(&self) -> PathBuf {
+        let package = || std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(PathBuf::new, PathBuf::from);
+        self.folder.clone().unwrap_or_else(|| package().join("proptest-regressions"))
+    }
+}
+
+/// What one world came to.
+pub(crate) struct Trial {
+    case: Case,
+    /// The causes of its episodes.
+    causes: Vec<&'static str>,
+    /// The kinds of promises that it tested.
+    tested: Vec<String>,
+    broken: Option<(Promised, Breach)>,
+}
+
+impl Trial {
+    fn new(case: Case, outcome: &Outcome, judgements: Vec<(Promised, Judgement)>) -> Self {
+        let tested = judgements.iter().filter(|(_, judgement)| *judgement != Judgement::NotTested);
+        Self {
+            case,
+            causes: outcome.episodes.iter().map(|episode| episode.cause.name()).collect(),
+            tested: tested.map(|(promise, _)| name_of(promise).to_owned()).collect(),
+            broken: broken(judgements),
+        }
+    }
+}
+
+/// A promise's kind, or the name of one that is code.
+fn name_of(promise: &Promised) -> &str {
+    if let Promised::Own(name) = promise { name } else { kind(promise) }
+}
+
+/// The first promise that was broken.
+fn broken(judgements: Vec<(Promised, Judgement)>) -> Option<(Promised, Breach)> {
+    judgements.into_iter().find_map(|(promise, judgement)| match judgement {
+        Judgement::Broken(breach) => Some((promise, breach)),
+        Judgement::NotTested | Judgement::Kept => None,
+    })
+}
+
+/// Runs a world with its record kept.
+fn run_traced(world: &WorldConfig, seed: u64) -> Outcome {
+    let options = RunOptions { keep_trace: true, ..RunOptions::new(Engine::Event) };
+    cardiogram_sim::run(world, seed, &options).expect("the event engine does not fail")
+}
+
+/// What a promise's worlds have to be drawn for; `None`: it is code, and says so itself.
+fn aim(promise: &Promised) -> Option<Aim> {
+    Some(match promise {
+        Promised::DetectsWithin(_) => Aim::BreaksForGood,
+        Promised::AttemptsWithin(_) | Promised::ReconnectsWithin(_) | Promised::Ends(_) => Aim::Heals,
+        Promised::HeartbeatsPerHour(_) | Promised::NoFalseAlarm | Promised::NatSafe(_) => Aim::Healthy,
+        Promised::LearnsInterval(how_well) => Aim::Learning { lasts: how_well.after.get() },
+        Promised::ZombiesWithin(_) => Aim::Silence,
+        Promised::OneSession | Promised::SilentWhenGivenUp => Aim::Hostile,
+        Promised::ResetsAfterHealth(_) => Aim::ShortSessions,
+        Promised::NoLockStep(_) | Promised::JitteredWaits(_) => Aim::MassDisconnect,
+        Promised::Own(_) => return None,
+    })
+}
+
+/// What a reader of a strategy's documentation would expect of it: what it promises in an ideal world, held against worlds that
+/// are none; and what anybody may expect of any client that keeps a long-lived connection.
+///
+/// The yardsticks where a strategy promises nothing: a break that lasts is noticed within 20 minutes; a NAT that keeps idle
+/// mappings for 5 minutes (RFC 4787's recommendation, and what Chinese mobile networks of 2013 kept) forgets no session; no
+/// device is stuck an hour after everything is well; no more than 60 attempts in 10 minutes; no more than 12 a minute around a
+/// server that accepts and closes, a session of less than 5 s proving nothing; half the devices at most retry in the same
+/// second, or wait equally long.
+pub fn claims(strategy: &StrategySpec) -> Vec<Promised> {
+    let ideal = ideal_promises(strategy);
+    let within = ideal.detects_within.map_or(Span::secs(1_200), Span::at_least);
+    let half = Fraction::new(0.5).expect("within 0 to 1");
+    let attempts = ideal.attempts.map_or(Attempts { count: 60, window: Span::secs(600) }, |limit| Attempts {
+        count: limit.count,
+        window: Span::at_least(limit.window),
+    });
+    let health = Health { uptime: Span::secs(5), count: 12, window: Span::secs(60) };
+    [
+        Some(Promised::DetectsWithin(within)),
+        ideal.heartbeats_per_hour.map(Promised::HeartbeatsPerHour),
+        Some(Promised::AttemptsWithin(attempts)),
+        ideal.reconnects_within.map(|within| Promised::ReconnectsWithin(Span::at_least(within))),
+        Some(Promised::NoFalseAlarm),
+        Some(Promised::NatSafe(Span::secs(300))),
+        Some(Promised::OneSession),
+        Some(Promised::SilentWhenGivenUp),
+        Some(Promised::ResetsAfterHealth(health)),
+        Some(Promised::NoLockStep(half)),
+        Some(Promised::JitteredWaits(half)),
+        Some(Promised::Ends(Span::secs(3_600))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broken(counterexample) => write!(f, "{counterexample}"),
+            Self::Unmet(what) => {
+                writeln!(f, "nothing was broken, but the check proves less than it says:")?;
+                what.iter().try_for_each(|what| writeln!(f, "  {what}"))?;
+                write!(f, "draw more worlds, or hold the strategy to what it can be tested for")
+            }
+            Self::File(message) => f.write_str(message),
+        }
+    }
+}
+
+/// As [`Display`](fmt::Display), for `unwrap()`.
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\n{self}")
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A test that holds a strategy to its promises: `check!(my_policy_keeps_its_promises, strategy());`, with the number of
+/// worlds behind it where 1,000 are not the right one.
+#[macro_export]
+macro_rules! check {
+    ($name:ident, $strategy:expr) => {
+        $crate::check!($name, $strategy, 1_000);
+    };
+    ($name:ident, $strategy:expr, $cases:expr) => {
+        #[test]
+        fn $name() {
+            let check = $crate::check($strategy).promises().cases($cases).named(stringify!($name));
+            check.keep_in(concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions")).run().unwrap();
+        }
+    };
+}
+
+/// Used by the file's readers.
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}

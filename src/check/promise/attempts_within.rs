@@ -1,0 +1,36 @@
+//! So many connection attempts of a device at most in any window of time. Wake-ups of a push service begin attempts that no
+//! policy asked for: worlds that have one test nothing.
+
+use cardiogram_policies::{Time, unit::format_duration};
+use cardiogram_scenarios::replay::Attempts;
+use cardiogram_sim::trace::DeviceEvent;
+
+use super::{Evidence, Judgement};
+
+pub(super) fn judge(evidence: &Evidence<'_>, limit: Attempts) -> Judgement {
+    if evidence.world().wakeup.is_some() {
+        return Judgement::NotTested;
+    }
+    let (most, window) = (limit.count as usize, limit.window.get());
+    let mut tested = false;
+    for device in 0..evidence.world().devices.count {
+        let attempts = attempts_of(evidence, device);
+        // The first one is no retry: one alone says nothing.
+        tested |= attempts.len() > 1;
+        if let Some(crowd) = attempts.windows(most + 1).find(|times| times[most].since(times[0]) < window) {
+            return Judgement::broken(
+                crowd[most],
+                device,
+                format!("at most {most} connection attempts in {}", format_duration(window)),
+                format!("device {device} began {} from {} s to {} s", most + 1, crowd[0], crowd[most]),
+            );
+        }
+    }
+    Judgement::kept_if(tested)
+}
+
+/// When a device began to connect.
+pub(super) fn attempts_of(evidence: &Evidence<'_>, device: u32) -> Vec<Time> {
+    let is_attempt = |event| matches!(event, DeviceEvent::AttemptStarted { .. });
+    evidence.events_of(device).filter(|(_, event)| is_attempt(*event)).map(|(at, _)| at).collect()
+}

@@ -1,0 +1,41 @@
+//! A break that lasts is noticed within a time of its begin.
+//!
+//! Tested by every episode that struck a session whose path had been well since it began, and that nothing mends within the
+//! time: only then has the policy no reason to wait. What a broken path delayed may arrive later than anything a healthy
+//! one carries, and feed a judge that takes it for a sign of life.
+
+use std::time::Duration;
+
+use cardiogram_policies::unit::format_duration;
+
+use super::{Evidence, Judgement};
+
+pub(super) fn judge(evidence: &Evidence<'_>, within: Duration) -> Judgement {
+    let mut tested = false;
+    for episode in &evidence.outcome().episodes {
+        let due = episode.begin + within;
+        if due > evidence.end() || !evidence.breaks_a_healthy_session(episode, within) {
+            continue;
+        }
+        tested = true;
+        let noticed = episode.detection.map(|detection| detection.at);
+        if noticed.or(episode.end).is_none_or(|over| over > due) {
+            let device = episode.device;
+            let what = noticed.map_or_else(
+                || "nobody noticed before the end of the run".to_owned(),
+                |at| format!("it was noticed {} later", format_duration(at.since(episode.begin))),
+            );
+            return Judgement::broken(
+                due,
+                device,
+                format!("a break that lasts is noticed within {}", format_duration(within)),
+                format!(
+                    "the session of device {device} broke at {} s ({}), and {what}",
+                    episode.begin,
+                    episode.cause.name()
+                ),
+            );
+        }
+    }
+    Judgement::kept_if(tested)
+}

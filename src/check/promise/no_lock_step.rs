@@ -1,0 +1,66 @@
+//! After a disconnect of everyone, retries are spread: no more than a share of the devices begins its n-th retry in one
+//! second. The first attempt is let off, for many go back at once by design, and so is what comes after a session.
+//!
+//! Tested where at least eight devices made a second attempt.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use cardiogram_policies::Time;
+use cardiogram_sim::trace::DeviceEvent;
+
+use super::{Evidence, Judgement};
+
+/// Fewer devices than this are no crowd.
+pub(super) const CROWD: usize = 8;
+
+pub(super) fn judge(evidence: &Evidence<'_>, share: f64) -> Judgement {
+    let retries = by_number(evidence, |event| matches!(event, DeviceEvent::AttemptStarted { .. }).then_some(()));
+    let most = share * f64::from(evidence.world().devices.count);
+    let mut tested = false;
+    for (number, mut times) in retries.into_iter().filter(|(_, times)| times.len() >= CROWD) {
+        tested = true;
+        times.sort_unstable();
+        let times: Vec<Time> = times.into_iter().map(|(at, ())| at).collect();
+        for (place, first) in times.iter().enumerate() {
+            let together = times[place..].iter().take_while(|at| at.since(*first) < Duration::from_secs(1)).count();
+            if together as f64 > most {
+                return Judgement::broken(
+                    *first,
+                    None,
+                    format!("no more than {share} of the devices begin their n-th retry in one second"),
+                    format!(
+                        "{together} devices began attempt {number} after the disconnect within a second of {first} s"
+                    ),
+                );
+            }
+        }
+    }
+    Judgement::kept_if(tested)
+}
+
+/// What `word` makes of the events that follow the disconnect of everyone, by their number at each device (from the second
+/// on), with their times. A device that has a session again is through.
+pub(super) fn by_number<T>(
+    evidence: &Evidence<'_>,
+    word: impl Fn(DeviceEvent) -> Option<T>,
+) -> BTreeMap<usize, Vec<(Time, T)>> {
+    let mut numbered: BTreeMap<usize, Vec<(Time, T)>> = BTreeMap::new();
+    let Some(disconnect) = disconnect_of_everyone(evidence) else { return numbered };
+    for device in 0..evidence.world().devices.count {
+        let later = evidence.events_of(device).filter(|(at, _)| *at >= disconnect);
+        let until_back = later.take_while(|(_, event)| !matches!(event, DeviceEvent::Connected { .. }));
+        let words = until_back.filter_map(|(at, event)| Some((at, word(event)?)));
+        for (number, it) in (1..).zip(words).filter(|(number, _)| *number >= 2) {
+            numbered.entry(number).or_default().push(it);
+        }
+    }
+    numbered
+}
+
+/// The first moment in whose following second half of the devices or more lose their sessions.
+fn disconnect_of_everyone(evidence: &Evidence<'_>) -> Option<Time> {
+    let is_end = |event| matches!(event, DeviceEvent::Lost { .. } | DeviceEvent::GivenUp { .. });
+    let ends: Vec<Time> = evidence.device_events().filter(|(.., event)| is_end(*event)).map(|(at, ..)| at).collect();
+    let half = (evidence.world().devices.count as usize).div_ceil(2).max(CROWD);
+    ends.windows(half).find(|ends| ends[half - 1].since(ends[0]) < Duration::from_secs(1)).map(|ends| ends[0])
+}

@@ -1,0 +1,227 @@
+//! From a world that breaks a promise to the simplest that still does: few faults, one device, nothing that is not needed,
+//! round numbers.
+//!
+//! proptest's own shrinking makes each drawn number small, which is not what a person calls simple: `10m` is simpler than
+//! `597003ms`, and a NAT that never forgets is simpler than one that forgets after a second. So the worlds are drawn by
+//! proptest and made simpler here, by trying one simplification after the other until none is left that keeps the promise
+//! broken. It is deterministic, and ends after so many runs.
+
+use std::time::Duration;
+
+use cardiogram_sim::config::{NatClass, NatRefresh};
+
+use super::draft::{Draft, Kind, Strike};
+
+/// The most runs that are spent on one counterexample.
+const RUNS_MAX: u32 = 2_000;
+
+/// What lengths of time are rounded to, the roundest first.
+const ROUND: [Duration; 10] = [
+    Duration::from_secs(3_600),
+    Duration::from_secs(600),
+    Duration::from_secs(60),
+    Duration::from_secs(30),
+    Duration::from_secs(10),
+    Duration::from_secs(5),
+    Duration::from_secs(1),
+    Duration::from_millis(100),
+    Duration::from_millis(10),
+    Duration::from_millis(1),
+];
+
+/// A world with its seed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Case {
+    pub(crate) draft: Draft,
+    pub(crate) seed: u64,
+}
+
+/// The simplest case that `breaks`, as far as single simplifications lead from `case`, which does.
+pub(crate) fn shrink(case: Case, breaks: impl FnMut(&Case) -> bool) -> Case {
+    let mut search = Search { best: case, breaks, runs: 0 };
+    while search.runs < RUNS_MAX {
+        let before = search.best.clone();
+        search.fewer_faults();
+        search.plainer_world();
+        search.rounder_times();
+        if search.best == before {
+            break;
+        }
+    }
+    search.best
+}
+
+struct Search<F> {
+    best: Case,
+    breaks: F,
+    runs: u32,
+}
+
+impl<F: FnMut(&Case) -> bool> Search<F> {
+    /// Takes `change` of the best case for the new best if it makes a difference and the promise is still broken.
+    fn try_change(&mut self, change: impl FnOnce(&mut Case)) -> bool {
+        let mut case = self.best.clone();
+        change(&mut case);
+        if case == self.best || self.runs >= RUNS_MAX {
+            return false;
+        }
+        self.runs += 1;
+        let is_broken = (self.breaks)(&case);
+        if is_broken {
+            self.best = case;
+        }
+        is_broken
+    }
+
+    fn fewer_faults(&mut self) {
+        // Half of them at a time first, as delta debugging does.
+        let count = self.best.draft.strikes.len();
+        if count > 3 {
+            self.try_change(|case| drop(case.draft.strikes.drain(..count / 2)));
+        }
+        for place in (0..self.best.draft.strikes.len()).rev() {
+            self.try_change(|case| drop(case.draft.strikes.remove(place)));
+        }
+        for place in 0..self.best.draft.strikes.len() {
+            while self.best.draft.strikes[place].at.len() > 1
+                && self.try_change(|case| _ = case.draft.strikes[place].at.pop())
+            {}
+        }
+    }
+
+    fn plainer_world(&mut self) {
+        self.try_change(|case| (case.draft.up, case.draft.down) = (None, None));
+        self.try_change(|case| case.draft.up = None);
+        self.try_change(|case| case.draft.down = None);
+        self.try_change(|case| (case.draft.alarm_grid, case.draft.doze_after) = (None, None));
+        self.try_change(|case| case.draft.devices = 1);
+        self.try_change(|case| case.draft.start_within = Duration::ZERO);
+        self.try_change(|case| case.draft.servers = 1);
+        self.try_change(|case| case.draft.nat_timeout = Duration::from_secs(30 * 86_400));
+        self.try_change(|case| case.draft.nat_refresh = NatRefresh::Both);
+        self.try_change(|case| case.draft.nat_class = NatClass::DropSilent);
+        self.try_change(|case| case.seed = 1);
+        for place in 0..self.best.draft.strikes.len() {
+            self.try_change(|case| {
+                let strike = &mut case.draft.strikes[place];
+                strike.kind = plainer(strike.kind);
+            });
+        }
+    }
+
+    fn rounder_times(&mut self) {
+        self.round(|draft| Some(&mut draft.access));
+        self.round(|draft| Some(&mut draft.core));
+        self.round(|draft| Some(&mut draft.nat_timeout));
+        self.round(|draft| draft.up.as_mut());
+        self.round(|draft| draft.down.as_mut());
+        self.round(|draft| draft.alarm_grid.as_mut());
+        self.round(|draft| draft.doze_after.as_mut());
+        self.round(|draft| Some(&mut draft.start_within));
+        for place in 0..self.best.draft.strikes.len() {
+            if let [_] = self.best.draft.strikes[place].at[..] {
+                self.round(|draft| Some(&mut draft.strikes[place].at[0]));
+            }
+            self.round(|draft| draft.strikes[place].lasts.as_mut());
+            self.round(|draft| inner(&mut draft.strikes[place]));
+        }
+        // Shorter first: an end that is far away is one more thing to read past.
+        for shorter in [4, 2] {
+            while self.try_change(|case| case.draft.duration -= case.draft.duration / shorter) {}
+        }
+        self.round(|draft| Some(&mut draft.duration));
+    }
+
+    /// Rounds one length of time, down or up, to the roundest at which the promise is still broken.
+    fn round(&mut self, part: impl Fn(&mut Draft) -> Option<&mut Duration>) {
+        let Some(now) = part(&mut self.best.draft.clone()).copied() else { return };
+        for unit in ROUND {
+            if now.as_micros() % unit.as_micros() == 0 && !now.is_zero() {
+                return;
+            }
+            let down = Duration::from_micros((now.as_micros() / unit.as_micros() * unit.as_micros()) as u64);
+            // Nothing is rounded to more than twice of what it was.
+            let candidates = [down, down + unit].into_iter().filter(|it| !it.is_zero() && *it <= 2 * now);
+            for rounded in candidates {
+                if self.try_change(|case| *part(&mut case.draft).expect("it was there before") = rounded) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// A fault that is easier to explain.
+const fn plainer(kind: Kind) -> Kind {
+    match kind {
+        Kind::CutUp(link) | Kind::CutDown(link) => Kind::Cut(link),
+        Kind::Loss(_) => Kind::Loss(99),
+        Kind::NewAddress { rots: true } => Kind::NewAddress { rots: false },
+        other => other,
+    }
+}
+
+/// The length of time that a kind of fault has beside when and how long.
+const fn inner(strike: &mut Strike) -> Option<&mut Duration> {
+    match &mut strike.kind {
+        Kind::NatTimeout(span) | Kind::Spike(span) => Some(span),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::draft::Link;
+
+    fn case() -> Case {
+        let strike = |kind, at: u64, lasts: u64| Strike {
+            kind,
+            at: vec![Duration::from_millis(at)],
+            lasts: Some(Duration::from_millis(lasts)),
+        };
+        let draft = Draft {
+            duration: Duration::from_millis(3_500_123),
+            devices: 3,
+            start_within: Duration::from_millis(777),
+            access: Duration::from_millis(37),
+            core: Duration::from_millis(21),
+            nat_timeout: Duration::from_millis(299_999),
+            nat_refresh: NatRefresh::Outbound,
+            nat_class: NatClass::FinInside,
+            servers: 2,
+            up: Some(Duration::from_millis(31_415)),
+            down: None,
+            alarm_grid: Some(Duration::from_millis(9_999)),
+            doze_after: None,
+            strikes: vec![
+                strike(Kind::Loss(37), 10_111, 5_003),
+                strike(Kind::CutUp(Link::Access), 597_003, 61_234),
+                strike(Kind::Stall, 1_000_777, 45_001),
+                strike(Kind::Kill, 2_000_000, 1_000),
+            ],
+        };
+        Case { draft, seed: 0xdead_beef }
+    }
+
+    #[test]
+    fn what_is_not_needed_goes_and_what_is_left_is_round() {
+        let is_stall = |strike: &Strike| strike.kind == Kind::Stall && strike.lasts >= Some(Duration::from_secs(45));
+        let shrunk = shrink(case(), |case| {
+            case.draft.strikes.iter().any(|strike| is_stall(strike) && case.draft.duration > strike.at[0])
+        });
+        let Draft { duration, devices, strikes, up, alarm_grid, .. } = &shrunk.draft;
+        assert_eq!((*devices, *up, *alarm_grid, shrunk.seed), (1, None, None, 1));
+        let [stall] = &strikes[..] else { panic!("{strikes:?}") };
+        assert_eq!(stall.kind, Kind::Stall);
+        for span in [*duration, stall.at[0], stall.lasts.unwrap()] {
+            assert!(span.as_secs() % 60 == 0 && span.subsec_nanos() == 0, "{span:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_needed_stays_as_it_is() {
+        let shrunk = shrink(case(), |it| it.draft == case().draft);
+        assert_eq!(shrunk.draft, case().draft);
+    }
+}

@@ -1,0 +1,375 @@
+//! Random worlds, as strategies of proptest: drawn to break a promise, not to be typical.
+//!
+//! In the manner of swarm testing (Groce and others, "Swarm testing", ISSTA 2012), it is drawn first which kinds of faults
+//! exist in a world, then how often they strike: where everything happens, most combinations never do. Times lie just below,
+//! at and just above what the strategy waits for ([`Corners`]), and at offsets from the moments at which it beats. Worlds
+//! are small, so that one costs about a millisecond.
+
+use std::time::Duration;
+
+use cardiogram_sim::config::{NatClass, NatRefresh};
+use proptest::{prelude::*, sample::select};
+
+use super::{
+    corners::Corners,
+    draft::{Draft, Kind, Link, Strike},
+};
+
+/// What a world is drawn for. A promise is only tested by worlds in which what it is about comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Aim {
+    /// Nothing is ever wrong.
+    Healthy,
+    /// After a quiet time something breaks, and stays broken.
+    BreaksForGood,
+    /// Things go wrong and come right again, followed by a quiet time.
+    Heals,
+    /// Anything, at any time.
+    Hostile,
+    /// Everybody is disconnected at once, for a while.
+    MassDisconnect,
+    /// A server that accepts and closes, again and again.
+    ShortSessions,
+    /// Nothing is wrong, for as long as it takes to learn the NAT's timeout.
+    Learning {
+        /// How long.
+        lasts: Duration,
+    },
+    /// From a moment on, nothing that the devices send arrives.
+    Silence,
+}
+
+/// A NAT that forgets nothing within any run.
+const FOR_EVER: Duration = Duration::from_secs(30 * 86_400);
+/// The most messages of a run, about, each way.
+const MESSAGES_MAX: u32 = 200;
+/// The most beats of a run, about.
+const BEATS_MAX: u32 = 400;
+
+/// Worlds for a strategy that stumbles at `corners`.
+pub(crate) fn worlds(corners: &Corners, aim: Aim) -> BoxedStrategy<Draft> {
+    let corners = corners.clone();
+    match aim {
+        Aim::Healthy => healthy(corners),
+        Aim::BreaksForGood => breaks_for_good(corners),
+        Aim::Heals => heals(corners),
+        Aim::Hostile => hostile(corners),
+        Aim::MassDisconnect => mass_disconnect(corners),
+        Aim::ShortSessions => short_sessions(corners),
+        Aim::Learning { lasts } => learning(lasts),
+        Aim::Silence => silence(corners),
+    }
+}
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+fn millis(range: std::ops::Range<u64>) -> impl Strategy<Value = Duration> + Clone {
+    range.prop_map(Duration::from_millis)
+}
+
+/// A length of time near one that matters: often exactly that, or a millisecond beside it.
+fn near(corners: &Corners) -> impl Strategy<Value = Duration> + use<> {
+    let beside = prop_oneof![
+        3 => Just(0_i64),
+        2 => prop_oneof![Just(-1), Just(1)],
+        2 => -100_i64..100,
+        2 => -2_000_i64..2_000,
+    ];
+    let percent = prop_oneof![4 => Just(100_u32), 1 => 20_u32..300];
+    (select(corners.marks.clone()), percent, beside).prop_map(|(mark, percent, beside)| {
+        let ms = (mark * percent / 100).as_millis() as i64 + beside;
+        Duration::from_millis(ms.max(1).cast_unsigned())
+    })
+}
+
+/// A moment at which something happens to the strategy, or beside it: so many beats after the connection, and an offset of
+/// which the shortest lie between a beat and its reply.
+fn moment(corners: &Corners, beats: std::ops::Range<u32>) -> impl Strategy<Value = Duration> + use<> {
+    let interval = corners.interval;
+    let offset = prop_oneof![
+        2 => Just(Duration::ZERO),
+        3 => millis(0..400),
+        2 => near(corners),
+        3 => (0_u32..1_000).prop_map(move |share| interval * share / 1_000),
+    ];
+    (beats, offset).prop_map(move |(beats, offset)| interval * beats + offset)
+}
+
+/// The parts of a world that every aim draws alike; faults and length come later.
+fn place(corners: &Corners) -> impl Strategy<Value = Draft> + use<> {
+    let traffic = {
+        let interval = corners.interval;
+        // Some of it keeps beats away for good, some hardly ever.
+        let mean = (1_u32..40).prop_map(move |tenths| (interval * tenths / 10).max(secs(2)));
+        prop_oneof![
+            4 => Just((None, None)),
+            1 => mean.clone().prop_map(|up| (Some(up), None)),
+            2 => mean.clone().prop_map(|down| (None, Some(down))),
+            1 => (mean.clone(), mean).prop_map(|(up, down)| (Some(up), Some(down))),
+        ]
+    };
+    let nat_timeout = prop_oneof![2 => Just(FOR_EVER), 1 => near(corners).prop_map(|timeout| timeout.max(secs(5)))];
+    let refresh = prop_oneof![3 => Just(NatRefresh::Both), 2 => Just(NatRefresh::Outbound)];
+    let class = prop_oneof![
+        4 => Just(NatClass::DropSilent),
+        1 => Just(NatClass::RstInsideOnSend),
+        1 => Just(NatClass::RstBothOnExpiry),
+        1 => Just(NatClass::RstEitherOnSend),
+        1 => Just(NatClass::RemapNewPort),
+        1 => Just(NatClass::FinInside),
+    ];
+    let group = prop_oneof![4 => Just((1_u32, Duration::ZERO)), 1 => (2_u32..4, millis(0..20_000))];
+    let servers = prop_oneof![3 => Just(1_u32), 1 => 2_u32..4];
+    (group, millis(1..150), millis(1..60), (nat_timeout, refresh, class), servers, traffic).prop_map(
+        |((devices, start_within), access, core, (nat_timeout, nat_refresh, nat_class), servers, (up, down))| Draft {
+            duration: Duration::ZERO,
+            devices,
+            start_within,
+            access,
+            core,
+            nat_timeout,
+            nat_refresh,
+            nat_class,
+            servers,
+            up,
+            down,
+            alarm_grid: None,
+            doze_after: None,
+            strikes: Vec::new(),
+        },
+    )
+}
+
+/// Timers that are put off, seldom.
+fn with_late_timers(draft: Draft, corners: &Corners) -> BoxedStrategy<Draft> {
+    let grid = (near(corners), Just(draft.clone()))
+        .prop_map(|(grid, draft)| Draft { alarm_grid: Some(grid.max(secs(1))), ..draft });
+    let doze = (near(corners), Just(draft.clone()))
+        .prop_map(|(after, draft)| Draft { doze_after: Some(after.max(secs(1))), ..draft });
+    prop_oneof![8 => Just(draft), 1 => grid, 1 => doze].boxed()
+}
+
+/// When the devices of a draft have their sessions, or would have them: the first moment worth a fault.
+fn connected(draft: &Draft) -> Duration {
+    draft.start_within + 4 * (draft.access + draft.core)
+}
+
+/// A run of this length, and no more messages than it takes.
+fn of_length(mut draft: Draft, duration: Duration) -> Draft {
+    draft.duration = duration.max(draft.start_within + secs(1));
+    let sparse = |mean: Option<Duration>| mean.map(|mean| mean.max(draft.duration / MESSAGES_MAX));
+    (draft.up, draft.down) = (sparse(draft.up), sparse(draft.down));
+    draft
+}
+
+fn healthy(corners: Corners) -> BoxedStrategy<Draft> {
+    let beats_most = corners.interval * BEATS_MAX;
+    let lengths = prop_oneof![3 => Just(secs(600)), 1 => Just(secs(3_900))];
+    (place(&corners), lengths)
+        .prop_flat_map(move |(draft, length)| {
+            let nat = if draft.nat_timeout < FOR_EVER { 3 * draft.nat_timeout } else { Duration::ZERO };
+            let length = length.max(8 * corners.interval).max(nat).min(beats_most.max(secs(120)));
+            with_late_timers(of_length(draft, length), &corners)
+        })
+        .boxed()
+}
+
+fn learning(lasts: Duration) -> BoxedStrategy<Draft> {
+    let timeout = prop_oneof![(60_u64..4_000).prop_map(secs), (1_u64..66).prop_map(|minutes| secs(60 * minutes))];
+    let class = prop_oneof![Just(NatClass::DropSilent), Just(NatClass::RstInsideOnSend)];
+    (timeout, class, millis(1..150), millis(1..60))
+        .prop_map(move |(nat_timeout, nat_class, access, core)| Draft {
+            duration: lasts,
+            devices: 1,
+            start_within: Duration::ZERO,
+            access,
+            core,
+            nat_timeout,
+            nat_refresh: NatRefresh::Both,
+            nat_class,
+            servers: 1,
+            up: None,
+            down: None,
+            alarm_grid: None,
+            doze_after: None,
+            strikes: Vec::new(),
+        })
+        .boxed()
+}
+
+/// Everything that can go wrong.
+fn kinds(corners: &Corners) -> BoxedStrategy<Vec<Kind>> {
+    let timeout = near(corners).prop_map(|timeout| Kind::NatTimeout(timeout.max(secs(1))));
+    let loss = (5_u32..100).prop_map(Kind::Loss);
+    let spike = millis(50..20_000).prop_map(Kind::Spike);
+    (timeout, loss, spike, any::<bool>())
+        .prop_map(|(timeout, loss, spike, rots)| {
+            vec![
+                Kind::Cut(Link::Access),
+                Kind::Cut(Link::Core),
+                Kind::CutUp(Link::Access),
+                Kind::CutDown(Link::Access),
+                Kind::NatFlush,
+                timeout,
+                loss,
+                spike,
+                Kind::Stall,
+                Kind::Pause,
+                Kind::Crash,
+                Kind::Restart,
+                Kind::Vanish,
+                Kind::Drain,
+                Kind::NewAddress { rots },
+                Kind::LeaseExpiry,
+                Kind::Kill,
+            ]
+        })
+        .boxed()
+}
+
+/// Faults that strike within so many beats, of the few kinds that exist in this world.
+fn strikes(corners: &Corners, beats: u32) -> BoxedStrategy<Vec<Strike>> {
+    let corners = corners.clone();
+    let kinds_of_world = kinds(&corners).prop_flat_map(|all| prop::sample::subsequence(all, 1..=4));
+    kinds_of_world
+        .prop_flat_map(move |kinds| {
+            let one = (select(kinds), moment(&corners, 0..beats), near(&corners));
+            prop::collection::vec(one.prop_map(|(kind, at, lasts)| strike(kind, at, lasts)), 1..=5)
+        })
+        .boxed()
+}
+
+/// A fault that ends.
+fn strike(kind: Kind, at: Duration, lasts: Duration) -> Strike {
+    let lasts = match kind {
+        Kind::NatFlush => None,
+        // More is another fault.
+        Kind::NewAddress { .. } | Kind::Pause => Some(lasts.min(secs(20))),
+        Kind::Kill | Kind::Restart => Some(lasts.min(secs(60))),
+        _ => Some(lasts),
+    };
+    Strike { kind, at: vec![at], lasts }
+}
+
+/// Sorted by time and moved to after the connection; faults of one kind that would begin within their own last one are
+/// left out, as nothing can break that is broken.
+fn from_connection(draft: &Draft, mut strikes: Vec<Strike>) -> Vec<Strike> {
+    let from = connected(draft);
+    strikes.sort_by_key(|strike| (strike.at[0], strike.kind));
+    let mut kept: Vec<Strike> = Vec::new();
+    for mut strike in strikes {
+        strike.at[0] += from;
+        let same_kind = kept.iter().filter(|other| other.kind.name() == strike.kind.name());
+        if same_kind.map(end).all(|end| end < strike.at[0]) {
+            kept.push(strike);
+        }
+    }
+    kept
+}
+
+/// When the effect of a fault is over, with what it takes a process to come back, or a packet to arrive.
+fn end(strike: &Strike) -> Duration {
+    let more = match strike.kind {
+        Kind::Drain => secs(10),
+        Kind::Spike(delay) => delay,
+        Kind::NatTimeout(timeout) => timeout,
+        _ => Duration::ZERO,
+    };
+    strike.at[strike.at.len() - 1] + strike.lasts.unwrap_or_default() + more
+}
+
+fn last_end(draft: &Draft, strikes: &[Strike]) -> Duration {
+    strikes.iter().map(end).max().unwrap_or_else(|| connected(draft))
+}
+
+fn heals(corners: Corners) -> BoxedStrategy<Draft> {
+    (place(&corners), strikes(&corners, 4), 1_u64..30)
+        .prop_flat_map(move |(mut draft, strikes, more)| {
+            draft.strikes = from_connection(&draft, strikes);
+            let healed = last_end(&draft, &draft.strikes);
+            with_late_timers(of_length(draft, healed + corners.recovery + secs(more)), &corners)
+        })
+        .boxed()
+}
+
+fn hostile(corners: Corners) -> BoxedStrategy<Draft> {
+    (place(&corners), strikes(&corners, 8), any::<bool>())
+        .prop_flat_map(move |(mut draft, strikes, endless)| {
+            draft.strikes = from_connection(&draft, strikes);
+            if let (true, Some(last)) = (endless, draft.strikes.last_mut()) {
+                let always_ends =
+                    matches!(last.kind, Kind::Drain | Kind::NewAddress { .. } | Kind::Pause | Kind::Restart);
+                last.lasts = last.lasts.filter(|_| always_ends);
+            }
+            let length = (last_end(&draft, &draft.strikes) + secs(60)).max(4 * corners.interval);
+            with_late_timers(of_length(draft, length), &corners)
+        })
+        .boxed()
+}
+
+fn breaks_for_good(corners: Corners) -> BoxedStrategy<Draft> {
+    let before = prop_oneof![2 => Just(Vec::new()), 1 => strikes(&corners, 2)];
+    let kind = select(vec![
+        Kind::Cut(Link::Access),
+        Kind::Cut(Link::Core),
+        Kind::CutUp(Link::Access),
+        Kind::CutDown(Link::Access),
+        Kind::NatFlush,
+        Kind::Stall,
+        Kind::Crash,
+        Kind::Vanish,
+    ]);
+    (place(&corners), before, kind, moment(&corners, 0..4))
+        .prop_flat_map(move |(mut draft, before, kind, moment)| {
+            draft.strikes = from_connection(&draft, before);
+            // Whoever lost a session before has another one by then.
+            let quiet = if draft.strikes.is_empty() { Duration::ZERO } else { corners.recovery.min(secs(600)) };
+            let begin = last_end(&draft, &draft.strikes) + quiet + moment;
+            draft.strikes.push(Strike { kind, at: vec![begin], lasts: None });
+            with_late_timers(of_length(draft, begin + corners.patience + secs(10)), &corners)
+        })
+        .boxed()
+}
+
+fn silence(corners: Corners) -> BoxedStrategy<Draft> {
+    let kind = select(vec![Kind::Cut(Link::Access), Kind::CutUp(Link::Access), Kind::CutUp(Link::Core)]);
+    (place(&corners), kind, moment(&corners, 0..4))
+        .prop_map(move |(mut draft, kind, moment)| {
+            let begin = connected(&draft) + moment;
+            draft.strikes = vec![Strike { kind, at: vec![begin], lasts: None }];
+            of_length(draft, begin + corners.patience.max(secs(2_400)) + secs(10))
+        })
+        .boxed()
+}
+
+fn mass_disconnect(corners: Corners) -> BoxedStrategy<Draft> {
+    let kind = select(vec![Kind::Crash, Kind::Restart]);
+    let lasts = prop_oneof![(10_u64..600).prop_map(secs), near(&corners).prop_map(|lasts| lasts.min(secs(900)))];
+    (place(&corners), kind, lasts, 10_u32..20, moment(&corners, 0..2))
+        .prop_map(|(mut draft, kind, lasts, devices, moment)| {
+            draft.devices = devices;
+            (draft.nat_timeout, draft.servers) = (FOR_EVER, 1);
+            (draft.up, draft.down) = (None, None);
+            let begin = connected(&draft) + secs(30) + moment;
+            draft.strikes = vec![Strike { kind, at: vec![begin], lasts: Some(lasts) }];
+            of_length(draft, begin + lasts + secs(60))
+        })
+        .boxed()
+}
+
+fn short_sessions(corners: Corners) -> BoxedStrategy<Draft> {
+    // Shorter than a handshake, so that a session comes about between two crashes.
+    (place(&corners), millis(1_500..4_800), 12_u32..40)
+        .prop_map(|(mut draft, gap, times)| {
+            (draft.nat_timeout, draft.servers, draft.devices) = (FOR_EVER, 1, 1);
+            (draft.up, draft.down) = (None, None);
+            let from = connected(&draft) + secs(30);
+            let at: Vec<Duration> = (0..times).map(|time| from + gap * time).collect();
+            let end = *at.last().expect("there are twelve at least");
+            draft.strikes = vec![Strike { kind: Kind::Crash, at, lasts: Some(Duration::from_millis(100)) }];
+            of_length(draft, end + secs(60))
+        })
+        .boxed()
+}
