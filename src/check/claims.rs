@@ -18,7 +18,10 @@
 
 use std::time::Duration;
 
-use cardiogram_policies::{HeartbeatSpec, StrategySpec, unit::{Fraction, Span}};
+use cardiogram_policies::{
+    HeartbeatSpec, StrategySpec,
+    unit::{Fraction, Span},
+};
 use cardiogram_scenarios::replay::{Attempts, Health, Learns, Promised};
 
 use super::corners::{ideal, ideal_promises};

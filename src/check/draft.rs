@@ -227,8 +227,12 @@ impl Draft {
     fn nat(&self) -> String {
         // What is not said lasts longer than most runs.
         let never = (self.duration >= NAT_DEFAULT).then_some(A_MONTH);
-        let mut keys: Vec<String> =
-            self.nat_timeout.or(never).map(|timeout| format!("established = {}", quoted(timeout))).into_iter().collect();
+        let mut keys: Vec<String> = self
+            .nat_timeout
+            .or(never)
+            .map(|timeout| format!("established = {}", quoted(timeout)))
+            .into_iter()
+            .collect();
         if self.nat_refresh != NatRefresh::Both {
             keys.push(format!("refresh = {}", Value::try_from(self.nat_refresh).expect("a word")));
         }

@@ -43,14 +43,6 @@ use proptest::{
 };
 use rayon::prelude::*;
 
-use self::{
-    corners::Corners,
-    counterexample::Found,
-    coverage::Coverage,
-    draft::Draft,
-    promise::Rule,
-    shrink::Case,
-};
 pub use self::{
     claims::claims,
     counterexample::{Counterexample, Replayed, replay},
@@ -58,6 +50,7 @@ pub use self::{
     promise::{Breach, Judgement, judge, kind, promised_in},
     worlds::Aim,
 };
+use self::{corners::Corners, counterexample::Found, coverage::Coverage, draft::Draft, promise::Rule, shrink::Case};
 
 /// How many worlds a check draws unless it is told otherwise.
 const CASES: u32 = 1_000;
@@ -338,7 +331,8 @@ fn run_traced(world: &WorldConfig, seed: u64) -> Outcome {
 fn aim(promise: &Promised) -> Option<Aim> {
     Some(match promise {
         Promised::DetectsWithin(_) => Aim::BreaksForGood,
-        Promised::AttemptsWithin(_) | Promised::ReconnectsWithin(_) | Promised::Ends(_) => Aim::Heals,
+        Promised::AttemptsWithin(_) => Aim::Heals,
+        Promised::ReconnectsWithin(within) | Promised::Ends(within) => Aim::HealsFor { quiet: within.get() },
         Promised::HeartbeatsPerHour(_) | Promised::NoFalseAlarm | Promised::NatSafe(_) => Aim::Healthy,
         Promised::LearnsInterval(how_well) => Aim::Learning { lasts: how_well.after.get() },
         Promised::ZombiesWithin(_) => Aim::Silence,

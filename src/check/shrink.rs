@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cardiogram_sim::config::{NatClass, NatRefresh};
 
-use super::draft::{Draft, Kind, Strike};
+use super::draft::{Draft, Kind, Link, Strike};
 
 /// The most runs that are spent on one counterexample.
 const RUNS_MAX: u32 = 2_000;
@@ -113,6 +113,25 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
         }
     }
 
+    /// Faults that everybody knows in the place of those that have to be explained: a NAT that restarts, a cut.
+    fn better_known_faults(&mut self) {
+        for place in 0..self.best.draft.strikes.len() {
+            let is_well_known =
+                |kind| matches!(kind, Kind::NatFlush | Kind::Cut(_) | Kind::CutUp(_) | Kind::CutDown(_));
+            if is_well_known(self.best.draft.strikes[place].kind) {
+                continue;
+            }
+            let was_flushed = self.try_change(|case| {
+                let strike = &mut case.draft.strikes[place];
+                (strike.kind, strike.lasts) = (Kind::NatFlush, None);
+                case.draft.nat_timeout = None;
+            });
+            if !was_flushed {
+                self.try_change(|case| case.draft.strikes[place].kind = Kind::Cut(Link::Access));
+            }
+        }
+    }
+
     fn rounder_times(&mut self) {
         // A path as there are many; only what the break needs differs from it.
         self.try_change(|case| (case.draft.access, case.draft.core) = (ACCESS, CORE));
@@ -127,8 +146,9 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
         self.round(|draft| draft.doze_after.as_mut());
         self.round(|draft| Some(&mut draft.start_within));
         for place in 0..self.best.draft.strikes.len() {
-            if let [_] = self.best.draft.strikes[place].at[..] {
-                self.round(|draft| Some(&mut draft.strikes[place].at[0]));
+            match self.best.draft.strikes[place].at[..] {
+                [_] => self.round(|draft| Some(&mut draft.strikes[place].at[0])),
+                _ => self.rounder_series(place),
             }
             self.round(|draft| draft.strikes[place].lasts.as_mut());
             self.round(|draft| inner(&mut draft.strikes[place]));
@@ -138,6 +158,22 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
             while self.try_change(|case| case.draft.duration -= case.draft.duration / shorter) {}
         }
         self.round(|draft| Some(&mut draft.duration));
+    }
+
+    /// A fault that strikes again and again does so at round times, as far from each other.
+    fn rounder_series(&mut self, place: usize) {
+        let at = self.best.draft.strikes[place].at.clone();
+        let (first, gap) = (at[0], at[1].saturating_sub(at[0]));
+        for unit in [1_000, 500, 100].map(Duration::from_millis) {
+            let down =
+                |span: Duration| Duration::from_micros((span.as_micros() / unit.as_micros() * unit.as_micros()) as u64);
+            for gap in [down(gap), down(gap) + unit].into_iter().filter(|gap| !gap.is_zero()) {
+                let series: Vec<Duration> = (0..at.len() as u32).map(|time| down(first) + gap * time).collect();
+                if series == at || self.try_change(|case| case.draft.strikes[place].at = series) {
+                    return;
+                }
+            }
+        }
     }
 
     /// Rounds one length of time, down or up, to the roundest at which the promise is still broken.
@@ -193,7 +229,6 @@ const fn inner(strike: &mut Strike) -> Option<&mut Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::draft::Link;
 
     fn case() -> Case {
         let strike = |kind, at: u64, lasts: u64| Strike {
