@@ -46,6 +46,7 @@ pub(crate) fn shrink(case: Case, breaks: impl FnMut(&Case) -> bool) -> Case {
     while search.runs < RUNS_MAX {
         let before = search.best.clone();
         search.fewer_faults();
+        search.better_known_faults();
         search.plainer_world();
         search.rounder_times();
         if search.best == before {
