@@ -30,7 +30,8 @@ use super::corners::{ideal, ideal_promises};
 /// yardsticks where it promises nothing. In the order of tables.
 pub fn claims(strategy: &StrategySpec) -> Vec<Promised> {
     let ideal_world = ideal_promises(strategy);
-    let within = ideal_world.detects_within.map_or(Span::secs(1_200), Span::at_least);
+    let within = ideal_world.detects_within.or_else(|| probes_for(&strategy.heartbeat));
+    let within = within.map_or(Span::secs(1_200), Span::at_least);
     let half = Fraction::new(0.5).expect("within 0 to 1");
     let attempts = ideal_world.attempts.map_or(Attempts { count: 60, window: Span::secs(600) }, |limit| Attempts {
         count: limit.count,
@@ -57,6 +58,14 @@ pub fn claims(strategy: &StrategySpec) -> Vec<Promised> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// What the kernel's documentation says of its keepalive: after so much idle time so many probes in vain, so far apart.
+fn probes_for(heartbeat: &HeartbeatSpec) -> Option<Duration> {
+    let HeartbeatSpec::TcpKeepalive(keepalive) = heartbeat else { return None };
+    let probes = keepalive.interval.get() * keepalive.count;
+    let longest = keepalive.user_timeout.map_or(probes, |timeout| timeout.get().max(probes));
+    Some(keepalive.idle.get() + longest + ideal().rtt_max)
 }
 
 /// How well a heartbeat that searches for its interval is to find it; `None`: it does not search. How long the searches of
