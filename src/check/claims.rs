@@ -19,7 +19,7 @@
 use std::time::Duration;
 
 use cardiogram_policies::{
-    HeartbeatSpec, StrategySpec,
+    HeartbeatSpec, ReconnectSpec, StrategySpec,
     unit::{Fraction, Span},
 };
 use cardiogram_scenarios::replay::{Attempts, Health, Learns, Promised};
@@ -32,6 +32,8 @@ pub fn claims(strategy: &StrategySpec) -> Vec<Promised> {
     let ideal_world = ideal_promises(strategy);
     let within = ideal_world.detects_within.or_else(|| probes_for(&strategy.heartbeat));
     let within = within.map_or(Span::secs(1_200), Span::at_least);
+    // Who leaves on purpose and waits to be called is not stuck.
+    let is_on_call = matches!(strategy.reconnect, ReconnectSpec::OnCall(_));
     let half = Fraction::new(0.5).expect("within 0 to 1");
     let attempts = ideal_world.attempts.map_or(Attempts { count: 60, window: Span::secs(600) }, |limit| Attempts {
         count: limit.count,
@@ -53,7 +55,7 @@ pub fn claims(strategy: &StrategySpec) -> Vec<Promised> {
         Some(Promised::ResetsAfterHealth(health)),
         Some(Promised::NoLockStep(half)),
         Some(Promised::JitteredWaits(half)),
-        Some(Promised::Ends(Span::secs(3_600))),
+        (!is_on_call).then_some(Promised::Ends(Span::secs(3_600))),
     ]
     .into_iter()
     .flatten()
