@@ -5,8 +5,12 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use cardiogram::{
-    check::{self, Failure, Judgement, claims, kind},
+    check::{self, Aim, Check, Evidence, Failure, Judgement, claims, kind},
     policies::{Registry, preset},
+    sim::{
+        outcome::Cause,
+        trace::{DeviceEvent, ServerEvent},
+    },
 };
 use rayon::prelude::*;
 
@@ -94,7 +98,7 @@ macro_rules! rediscovered {
 }
 
 rediscovered! {
-    pings_that_inbound_messages_starve_are_found: "mqtt-starved" breaks "detects-within";
+    a_dead_way_up_behind_inbound_messages_is_found_late: "mqtt-starved" breaks "detects-within";
     jitter_that_is_gone_at_the_cap_is_found: "reconnect-socketio" breaks "jittered-waits";
     giving_up_after_42_seconds_is_found: "reconnect-signalr" breaks "ends";
     probes_that_follow_an_answered_one_late_are_found: "tcp-keepalive-windows" breaks "detects-within";
@@ -105,4 +109,49 @@ rediscovered! {
     a_timer_that_any_traffic_puts_off_is_found: "idle-45-either" breaks "detects-within";
     intervals_below_which_no_search_goes_are_found: "mars-smart-heartbeat" breaks "learns-interval";
     waits_written_down_one_by_one_are_found: "reconnect-phoenix" breaks "jittered-waits";
+}
+
+/// On a healthy path no server closes a session whose device still holds it. What a NAT has forgotten is dead to both.
+fn the_living_are_spared(evidence: &Evidence<'_>) -> Judgement {
+    let expires = evidence.outcome().episodes.iter().any(|episode| episode.cause == Cause::NatExpiry);
+    if expires || !evidence.is_healthy() || !evidence.bounds().steady_host {
+        return Judgement::NotTested;
+    }
+    for (at, _, event) in evidence.server_events() {
+        let ServerEvent::Reaped { device, .. } = event else { continue };
+        let before = evidence.events_of(device).take_while(|(then, _)| *then <= at);
+        let session = before.filter_map(|(_, event)| match event {
+            DeviceEvent::Connected { .. } => Some(true),
+            DeviceEvent::GivenUp { .. } | DeviceEvent::Lost { .. } => Some(false),
+            _ => None,
+        });
+        if session.last() == Some(true) {
+            return Judgement::broken(
+                at,
+                device,
+                "a server closes no session of a client that lives",
+                format!(
+                    "the server closed the session of device {device} at {at} s, on a path on which nothing is wrong"
+                ),
+            );
+        }
+    }
+    Judgement::Kept
+}
+
+fn spares_the_living(name: &str) -> Check {
+    let strategy = preset::find(name).unwrap_or_else(|| panic!("{name} is a preset")).spec();
+    cardiogram::check(strategy).own("spares-the-living", Aim::Healthy, the_living_are_spared).cases(400).quietly()
+}
+
+#[test]
+fn pings_that_inbound_messages_starve_are_found() {
+    let folder = tempfile::tempdir().expect("a folder for what is found");
+    let Err(Failure::Broken(it)) = spares_the_living("mqtt-starved").keep_in(folder.path()).run() else {
+        panic!("the broker closes no client that only listens")
+    };
+    assert_eq!(it.faults, 0, "{it}");
+    assert!(it.text.contains("traffic = { down = "), "{it}");
+    // The rule of the specification, pings by what was sent, has no such world.
+    assert!(spares_the_living("mqtt-keepalive").keep_in(folder.path()).run().is_ok());
 }
