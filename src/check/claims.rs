@@ -73,8 +73,8 @@ fn probes_for(heartbeat: &HeartbeatSpec) -> Option<Duration> {
 /// How well a heartbeat that searches for its interval is to find it; `None`: it does not search. How long the searches of
 /// presets take at most is measured in docs/search-costs.md.
 fn learns(heartbeat: &HeartbeatSpec) -> Option<Learns> {
-    // Longer than any NAT that is drawn keeps a mapping.
-    let open_ended = Duration::from_secs(7_200);
+    // The longest that a NAT is drawn to keep a mapping: who goes on growing need not have come further.
+    let open_ended = Duration::from_secs(4_000);
     let days = |days: u64| Duration::from_secs(days * 86_400);
     let (step, longest, after) = match heartbeat {
         HeartbeatSpec::Composed(parts) => {
