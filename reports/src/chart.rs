@@ -11,6 +11,7 @@ mod labels;
 mod layout;
 mod scale;
 pub(crate) mod svg;
+mod table;
 pub(crate) mod text;
 
 use crate::bootstrap::Interval;
@@ -170,17 +171,15 @@ impl Chart {
         canvas::inline_svg(layout.size(), |canvas| layout.draw(canvas))
     }
 
+    /// What the picture shows as CSV.
+    pub(crate) fn to_csv(&self) -> String {
+        table::csv(self)
+    }
+
     /// The picture as a PNG file in the light theme.
     pub(crate) fn to_png(&self) -> Vec<u8> {
         let layout = Layout::of(self);
         canvas::png(layout.size(), |canvas| layout.draw(canvas))
-    }
-
-    /// The picture as a PNG file in the dark theme.
-    #[cfg_attr(not(test), expect(dead_code, reason = "reports hold the light one"))]
-    pub(crate) fn to_dark_png(&self) -> Vec<u8> {
-        let layout = Layout::of(self);
-        canvas::dark_png(layout.size(), |canvas| layout.draw(canvas))
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub(crate) use self::{
-    compare::{Comparison, Hypervolume},
+    compare::{Comparison, Hypervolume, Paired},
     warning::{Number, Warning},
 };
 
@@ -44,7 +44,6 @@ pub(crate) struct Summary {
 
 /// One scenario.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the page does not show all of it yet")]
 pub(crate) struct ScenarioStats {
     pub(crate) name: String,
     /// What happens in it, from the scenario file; may be empty.
@@ -69,7 +68,6 @@ pub(crate) struct ScenarioStats {
 
 /// One strategy in one scenario. Intervals are of 95 % ([`LEVEL`]) and absent with one seed.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the page does not show all of it yet")]
 pub(crate) struct CellStats {
     pub(crate) strategy: String,
     /// Its place in the manifest: its colour and marker in every plot.
@@ -143,7 +141,6 @@ impl CellStats {
     }
 
     /// How sure it is that it is on the front, or is not.
-    #[allow(dead_code, reason = "the page does not show it yet")]
     pub(crate) fn front_membership(&self) -> Option<Membership> {
         self.front_share.map(Membership::of)
     }

@@ -2,7 +2,14 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
 
-use crate::{Error, fixture, summary_table, write};
+use cardiogram_policies::Registry;
+
+use crate::{Error, fixture};
+
+/// Writes the report of the results in a folder.
+fn write(dir: &Path) -> Result<std::path::PathBuf, Error> {
+    crate::write(dir, &Registry::new()).map(|report| report.index)
+}
 
 fn results(seeds: u64) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -171,7 +178,7 @@ fn a_missing_file_is_an_error_that_says_where_results_come_from() {
 fn a_missing_column_is_named() {
     let dir = results(1);
     edit(dir.path(), "runs.csv", "availability", "uptime");
-    let error = summary_table(dir.path()).unwrap_err().to_string();
+    let error = crate::write(dir.path(), &Registry::new()).map(|report| report.table).unwrap_err().to_string();
     assert!(
         error.contains("runs.csv: line 1: there is no column `availability`") && error.contains("uptime"),
         "{error}"
@@ -181,11 +188,11 @@ fn a_missing_column_is_named() {
 #[test]
 fn a_further_column_changes_nothing() {
     let dir = results(1);
-    let before = summary_table(dir.path()).unwrap();
+    let before = crate::write(dir.path(), &Registry::new()).map(|report| report.table).unwrap();
     let runs = fs::read_to_string(dir.path().join("runs.csv")).unwrap();
     let wider: Vec<String> = runs.lines().map(|line| format!("colour,{line}")).collect();
     fs::write(dir.path().join("runs.csv"), wider.join("\n")).unwrap();
-    assert_eq!(summary_table(dir.path()).unwrap(), before);
+    assert_eq!(crate::write(dir.path(), &Registry::new()).map(|report| report.table).unwrap(), before);
 }
 
 #[test]

@@ -5,7 +5,6 @@ use plotters_backend::{BackendColor, BackendCoord, BackendStyle};
 
 pub(crate) use super::{color::Color, svg::Tip};
 use super::{
-    color::Theme,
     svg::{Surface, Svg},
     text::{Align, TextStyle},
 };
@@ -51,11 +50,16 @@ impl BackendStyle for Pen {
     }
 }
 
+impl From<Color> for BackendColor {
+    fn from(Color(red, green, blue): Color) -> Self {
+        Self { alpha: 1.0, rgb: (red, green, blue) }
+    }
+}
+
 /// A surface that takes chart pixels. Drawing goes to memory and cannot fail.
 pub(crate) struct Canvas<B> {
     backend: B,
     scale: f64,
-    theme: Theme,
 }
 
 impl Surface for BitMapBackend<'_> {}
@@ -72,27 +76,18 @@ pub(crate) fn inline_svg(size: (u32, u32), draw: impl FnOnce(&mut Canvas<Svg>)) 
 
 fn drawn_svg(size: (u32, u32), draw: impl FnOnce(&mut Canvas<Svg>)) -> Svg {
     // The rules for the dark theme know the light colours.
-    let mut canvas = Canvas { backend: Svg::new(size), scale: 1.0, theme: Theme::Light };
+    let mut canvas = Canvas { backend: Svg::new(size), scale: 1.0 };
     draw(&mut canvas);
     canvas.backend
 }
 
 /// Draws a picture of `size` as PNG in the light theme, of [`PNG_SCALE`] times as many pixels each way.
 pub(crate) fn png(size: (u32, u32), draw: impl FnOnce(&mut Canvas<BitMapBackend<'_>>)) -> Vec<u8> {
-    themed_png(size, Theme::Light, draw)
-}
-
-/// The same in the dark theme.
-pub(crate) fn dark_png(size: (u32, u32), draw: impl FnOnce(&mut Canvas<BitMapBackend<'_>>)) -> Vec<u8> {
-    themed_png(size, Theme::Dark, draw)
-}
-
-fn themed_png(size: (u32, u32), theme: Theme, draw: impl FnOnce(&mut Canvas<BitMapBackend<'_>>)) -> Vec<u8> {
     let (width, height) = (size.0 * PNG_SCALE, size.1 * PNG_SCALE);
     let large = (width * SMOOTHING, height * SMOOTHING);
     let mut pixels = vec![u8::MAX; large.0 as usize * large.1 as usize * 3];
     let backend = BitMapBackend::with_buffer(&mut pixels, large);
-    draw(&mut Canvas { backend, scale: f64::from(PNG_SCALE * SMOOTHING), theme });
+    draw(&mut Canvas { backend, scale: f64::from(PNG_SCALE * SMOOTHING) });
 
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);
@@ -141,17 +136,12 @@ impl<B: Surface> Canvas<B> {
 }
 
 impl<B: DrawingBackend> Canvas<B> {
-    fn paint(&self, color: Color) -> BackendColor {
-        let Color(red, green, blue) = self.theme.apply(color);
-        BackendColor { alpha: 1.0, rgb: (red, green, blue) }
-    }
-
     fn at(&self, (x, y): Spot) -> BackendCoord {
         ((x * self.scale).round() as i32, (y * self.scale).round() as i32)
     }
 
     fn pen(&self, stroke: Stroke) -> Pen {
-        Pen { color: self.paint(stroke.color), width: (stroke.width * self.scale).round().max(1.0) as u32 }
+        Pen { color: stroke.color.into(), width: (stroke.width * self.scale).round().max(1.0) as u32 }
     }
 
     /// A line through `points`.
@@ -184,29 +174,29 @@ impl<B: DrawingBackend> Canvas<B> {
     /// A filled polygon that lets through what is behind it: `alpha` is its opacity, from 0 to 1.
     pub(crate) fn translucent_polygon(&mut self, points: &[Spot], color: Color, alpha: f64) {
         let path: Vec<_> = points.iter().map(|&point| self.at(point)).collect();
-        drawn(self.backend.fill_polygon(path, &BackendColor { alpha, ..self.paint(color) }));
+        drawn(self.backend.fill_polygon(path, &BackendColor { alpha, ..color.into() }));
     }
 
     /// A filled rectangle between two opposite corners, the upper left one first.
     pub(crate) fn rectangle(&mut self, from: Spot, to: Spot, color: Color) {
         let (from, to) = (self.at(from), self.at(to));
-        drawn(self.backend.draw_rect(from, to, &self.paint(color), true));
+        drawn(self.backend.draw_rect(from, to, &BackendColor::from(color), true));
     }
 
     /// A filled circle.
     pub(crate) fn disc(&mut self, center: Spot, radius: f64, color: Color) {
         let (center, radius) = (self.at(center), (radius * self.scale).round() as u32);
-        drawn(self.backend.draw_circle(center, radius, &self.paint(color), true));
+        drawn(self.backend.draw_circle(center, radius, &BackendColor::from(color), true));
     }
 
     /// `text` beside or around `at`, which is at half its height.
     pub(crate) fn text(&mut self, text: &str, at: Spot, size: f64, align: Align, color: Color) {
-        self.styled_text(text, at, TextStyle { size, color: self.paint(color), align, turned: false });
+        self.styled_text(text, at, TextStyle { size, color: color.into(), align, turned: false });
     }
 
     /// `text` read from bottom to top, around `at`.
     pub(crate) fn turned_text(&mut self, text: &str, at: Spot, size: f64, color: Color) {
-        self.styled_text(text, at, TextStyle { size, color: self.paint(color), align: Align::Middle, turned: true });
+        self.styled_text(text, at, TextStyle { size, color: color.into(), align: Align::Middle, turned: true });
     }
 
     fn styled_text(&mut self, text: &str, at: Spot, style: TextStyle) {

@@ -169,7 +169,6 @@ impl Incidence {
     }
 
     /// The last step up to `time`.
-    #[cfg(test)]
     pub(crate) fn at(&self, time: f64) -> Option<&Step> {
         self.steps.iter().rfind(|step| step.time <= time)
     }

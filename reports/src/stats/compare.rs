@@ -16,7 +16,6 @@ const LATENCY_MIN_S: f64 = 0.001;
 
 /// A strategy against another in the same worlds.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(dead_code, reason = "the page does not show it yet")]
 pub(crate) struct Comparison {
     /// Packets per device-hour.
     pub(crate) packets: Paired,
@@ -29,7 +28,6 @@ pub(crate) struct Comparison {
 /// One number of a strategy against the same number of another. Both are worked out on the same resamples of the seeds, so
 /// that what the worlds have in common cancels.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(dead_code, reason = "the page does not show it yet")]
 pub(crate) struct Paired {
     /// This one minus the other: negative is less than the other has.
     pub(crate) difference: f64,
@@ -91,7 +89,6 @@ fn adjust(cells: &mut [CellStats], of: impl Fn(&mut Comparison) -> Option<&mut P
 
 /// How much of what the bound allows the strategies of a scenario together reach, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[allow(dead_code, reason = "the page does not show it yet")]
 pub(crate) struct Hypervolume {
     pub(crate) share: f64,
     pub(crate) interval: Option<Interval>,
