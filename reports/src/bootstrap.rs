@@ -60,10 +60,8 @@ impl Bootstrap {
     /// values, always as many and in the same order.
     pub(crate) fn evaluate(self, statistics: impl Fn(&[Lanes]) -> Vec<Lanes> + Sync) -> Vec<Replicated> {
         let columns = 1 + self.groups() + self.resamples();
-        let passes: Vec<Vec<Lanes>> = (0..columns.div_ceil(LANES))
-            .into_par_iter()
-            .map(|pass| statistics(&self.weights(pass * LANES)))
-            .collect();
+        let passes: Vec<Vec<Lanes>> =
+            (0..columns.div_ceil(LANES)).into_par_iter().map(|pass| statistics(&self.weights(pass * LANES))).collect();
         let count = passes[0].len();
         let column = |statistic: usize, column: usize| passes[column / LANES][statistic][column % LANES];
         let replicated = |statistic| Replicated {

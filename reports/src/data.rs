@@ -298,8 +298,12 @@ fn read_episodes(path: &Path, manifest: &Manifest, runs: &mut Runs) -> Result<()
 fn check(dir: &Path, manifest: &Manifest, runs: &Runs) -> Result<(), Error> {
     for ((scenario, strategy, seed), run) in runs {
         let count = |outcome| run.episodes.iter().filter(|episode| episode.outcome == outcome).count() as u64;
-        let rows =
-            [count(Outcome::Detected), count(Outcome::RiddenOut), count(Outcome::Undetected), run.false_alarm_rows.len() as u64];
+        let rows = [
+            count(Outcome::Detected),
+            count(Outcome::RiddenOut),
+            count(Outcome::Undetected),
+            run.false_alarm_rows.len() as u64,
+        ];
         let [detected, ridden_out, undetected] = run.counts;
         let counted = [detected, ridden_out, undetected, run.false_alarms];
         if let Some(which) = (0..rows.len()).find(|&which| rows[which] != counted[which]) {

@@ -246,6 +246,10 @@ fn an_earlier_report_survives_results_that_cannot_be_read() {
     assert_eq!(files(&dir.path().join("report")), before);
 }
 
+fn texts(all: &[String]) -> Vec<&str> {
+    all.iter().map(String::as_str).collect()
+}
+
 /// 100,000 runs and 1,000,000 episodes, of so many scenarios and strategies.
 fn summarize_a_million_episodes(scenarios: usize, strategies: usize) {
     let seeds = 100_000 / (scenarios * strategies);
@@ -258,7 +262,8 @@ fn summarize_a_million_episodes(scenarios: usize, strategies: usize) {
             let mut detected = 0;
             for begin in 0..10 {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let (latency, row) = (f64::from(state >> 12) / 1e4, format!("{scenario},{strategy},{seed},0,cut,{begin}000"));
+                let (latency, row) =
+                    (f64::from(state >> 12) / 1e4, format!("{scenario},{strategy},{seed},0,cut,{begin}000"));
                 if latency < 80.0 {
                     detected += 1;
                     episodes.push(format!("{row},{begin}100,detected,heartbeat,{latency:.6},100"));
@@ -272,11 +277,15 @@ fn summarize_a_million_episodes(scenarios: usize, strategies: usize) {
             ));
         }
     }
-    fn texts(all: &[String]) -> Vec<&str> {
-        all.iter().map(String::as_str).collect()
-    }
     let dir = tempfile::tempdir().unwrap();
-    fixture::write_rows(dir.path(), &texts(&scenarios), &texts(&strategies), 86_400.0, &texts(&runs), &texts(&episodes));
+    fixture::write_rows(
+        dir.path(),
+        &texts(&scenarios),
+        &texts(&strategies),
+        86_400.0,
+        &texts(&runs),
+        &texts(&episodes),
+    );
     drop((runs, episodes));
     let table = summary_table(dir.path()).unwrap();
     assert_eq!(table.matches("strategy-0").count(), scenarios.len());

@@ -16,8 +16,8 @@ mod results;
 pub mod rows;
 pub mod runner;
 mod scenario;
-mod strikes;
 pub mod schema;
+mod strikes;
 pub mod survival;
 
 pub use decimal::Decimal;

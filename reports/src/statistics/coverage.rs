@@ -92,9 +92,9 @@ fn a_mean_with_censoring_in_shared_worlds() {
     let sets: Vec<RestrictedMean> = (0..SETS)
         .map(|_| {
             let mut observations = Vec::new();
-            for replicate in 0..40 {
+            for replicate in 0..60 {
                 let shared = chance.uniform();
-                for _ in 0..1 + chance.0.next_u64() % 3 {
+                for _ in 0..=chance.0.next_u64() % 3 {
                     let (time, watched) = (shared + chance.uniform(), 6.0 * chance.uniform());
                     observations.push(Observation { time: time.min(watched), happened: time <= watched, replicate });
                 }
@@ -102,7 +102,7 @@ fn a_mean_with_censoring_in_shared_worlds() {
             RestrictedMean::new(&Sample::new(observations))
         })
         .collect();
-    let means = replicate(40, &sets, RestrictedMean::of);
+    let means = replicate(60, &sets, RestrictedMean::of);
     assert_nominal(coverage(means.iter().map(|it| it.interval(LEVEL)), 1.0));
 }
 
@@ -127,7 +127,7 @@ fn a_difference_that_is_none_is_rarely_called_one() {
     let share = called(20, 5);
     assert!((0.04..0.06).contains(&share), "{share}");
     // Five coins agree too often for any claim.
-    assert_eq!(called(5, 6), 0.0);
+    assert!(called(5, 6) <= 0.0);
 }
 
 /// Curves of data sets that `of` draws, as worlds of subjects.
@@ -157,8 +157,7 @@ fn bands(curves: &[(Vec<Subject>, Incidence)], time: f64) -> impl Iterator<Item 
 
 #[test]
 fn a_kaplan_meier_curve_at_a_point() {
-    let curves =
-        curves(7, 80, |chance| vec![first(chance.exponential(), f64::INFINITY, 3.0 * chance.exponential())]);
+    let curves = curves(7, 80, |chance| vec![first(chance.exponential(), f64::INFINITY, 3.0 * chance.exponential())]);
     assert_nominal(coverage(bands(&curves, 0.7), 1.0 - libm::exp(-0.7)));
 }
 
@@ -203,8 +202,7 @@ fn enclosed(n: u64, q: f64, low: u64, high: u64) -> f64 {
 
 #[test]
 fn a_median_with_censoring() {
-    let curves =
-        curves(12, 80, |chance| vec![first(chance.exponential(), f64::INFINITY, 3.0 * chance.exponential())]);
+    let curves = curves(12, 80, |chance| vec![first(chance.exponential(), f64::INFINITY, 3.0 * chance.exponential())]);
     let intervals = curves.iter().map(|(subjects, curve)| quantile::interval(subjects, curve, 0.5, LEVEL));
     assert_nominal(coverage(intervals, std::f64::consts::LN_2));
 }

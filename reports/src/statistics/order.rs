@@ -37,9 +37,7 @@ pub(crate) fn ranks(n: u64, q: f64, level: f64) -> Option<(u64, u64)> {
 /// 1e-17 each.
 fn binomial(n: u64, q: f64) -> (u64, Vec<f64>) {
     let mode = ((n as f64 + 1.0) * q).floor().min(n as f64) as u64;
-    let choose = libm::lgamma(n as f64 + 1.0)
-        - libm::lgamma(mode as f64 + 1.0)
-        - libm::lgamma((n - mode) as f64 + 1.0);
+    let choose = libm::lgamma(n as f64 + 1.0) - libm::lgamma(mode as f64 + 1.0) - libm::lgamma((n - mode) as f64 + 1.0);
     let top = libm::exp(choose + mode as f64 * libm::log(q) + (n - mode) as f64 * libm::log1p(-q));
     let odds = q / (1.0 - q);
     // What follows each is smaller by a factor that only gets smaller itself: the rest soon does not matter.

@@ -37,7 +37,8 @@ pub(crate) fn p_value(difference: &Replicated) -> Option<f64> {
     // Sums in another order differ by rounding: what is as far must count as that.
     let is_as_far = |kept: f64| (2.0 * kept - total).abs() >= total.abs() - 1e-9 * size;
     Some(if n <= ALL_UP_TO {
-        let kept = |signs: u64| parts.iter().enumerate().map(|(it, part)| f64::from(signs as u32 >> it & 1) * part).sum();
+        let kept =
+            |signs: u64| parts.iter().enumerate().map(|(it, part)| f64::from(signs as u32 >> it & 1) * part).sum();
         let all = 1_u64 << n;
         (0..all).filter(|&signs| is_as_far(kept(signs))).count() as f64 / all as f64
     } else {

@@ -100,10 +100,7 @@ fn ingredients(cell: &Cell) -> Ingredients {
             run.energy_j.unwrap_or(f64::NAN),
         ]
     };
-    Ingredients {
-        sums: cell.runs.iter().map(sums).collect(),
-        detection: RestrictedMean::new(&detection(cell)),
-    }
+    Ingredients { sums: cell.runs.iter().map(sums).collect(), detection: RestrictedMean::new(&detection(cell)) }
 }
 
 impl Ingredients {
