@@ -4,6 +4,7 @@
 //! plotters draws bitmaps of lines, polygons and text; the layout is ours, because its charts place no names beside points
 //! and label logarithmic axes by powers of ten only. This is not the place for what a plot means: see [`crate::plots`].
 
+mod bitmap;
 pub(crate) mod canvas;
 pub(crate) mod color;
 mod draw;

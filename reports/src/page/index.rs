@@ -116,7 +116,7 @@ pub(super) fn sentence(scenario: &ScenarioStats) -> String {
     }
 }
 
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 7] = [
     "Scenario",
     "No session broke",
     "Fastest to notice",
@@ -124,10 +124,10 @@ const COLUMNS: [&str; 8] = [
     "Pareto front",
     "Front's share of the bound",
     "False alarms",
-    "To know",
 ];
 
-fn overview<'a>(scenarios: impl Iterator<Item = (&'a ScenarioStats, &'a String)>) -> Markup {
+fn overview<'a>(scenarios: impl Iterator<Item = (&'a ScenarioStats, &'a String)> + Clone) -> Markup {
+    let warns = scenarios.clone().any(|(scenario, _)| !scenario.warnings.is_empty());
     html! {
         div.scroll {
             table.sort {
@@ -135,12 +135,18 @@ fn overview<'a>(scenarios: impl Iterator<Item = (&'a ScenarioStats, &'a String)>
                     "Who wins where: mean time from a break to its detection, packets per device-hour, cheapest first. The front \
                      in brackets: in how many of the resampled worlds it is there, where that is less than 95 %."
                 }
-                thead { tr { @for column in COLUMNS { th.words scope="col" { (column) } } } }
+                thead {
+                    tr {
+                        @for column in COLUMNS { th.words scope="col" { (column) } }
+                        @if warns { th.words scope="col" { "To know" } }
+                    }
+                }
                 tbody {
                     @for (scenario, slug) in scenarios {
                         tr {
                             th scope="row" { a href={ "scenarios/" (slug) ".html" } { (scenario.name) } }
                             (verdict(scenario))
+                            @if warns { td.words { @for it in &scenario.warnings { small.warn { (it.words()) } } } }
                         }
                     }
                 }
@@ -180,9 +186,6 @@ fn verdict(scenario: &ScenarioStats) -> Markup {
         (words(names(scenario, |cell| cell.on_front, front)))
         (cell(reach, &html! { (reach.map_or_else(|| "–".to_owned(), percent)) }))
         td.words data-v=(alarms) { (crying.unwrap_or_else(|| "none".to_owned())) }
-        td.words {
-            @for warning in &scenario.warnings { small.warn { (warning.words()) } }
-        }
     }
 }
 

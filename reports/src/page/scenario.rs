@@ -9,7 +9,7 @@ use super::{
     Figure, figure, index,
     outliers::Outlier,
     page,
-    tables::{brackets, cell, estimate, estimated, number, warnings, with_interval},
+    tables::{brackets, cell, count, estimate, estimated, warnings, with_interval},
 };
 use crate::{
     causes::CauseStats,
@@ -181,9 +181,9 @@ fn detection_table(scenario: &ScenarioStats) -> Markup {
                             (estimate(it.detect_mean_s, it.detect_interval_s, &warnings(&it.warnings, Number::DetectMean)))
                             (estimate(it.detect_p50_s, it.detect_p50_interval_s, &html! {}))
                             (estimate(it.detect_p95_s, it.detect_p95_interval_s, &html! {}))
-                            (number(it.detected as f64))
-                            (number(it.ridden_out as f64))
-                            (number(it.undetected as f64))
+                            (count(it.detected))
+                            (count(it.ridden_out))
+                            (count(it.undetected))
                             (end_of(it.noticed_within.as_ref()))
                             (estimate(it.recover_mean_s, None, &html! {}))
                         }

@@ -15,9 +15,9 @@ pub(super) fn cell(value: Option<f64>, words: &Markup) -> Markup {
     html! { td data-v=(value) { (words) } }
 }
 
-/// A number as it is.
-pub(super) fn number(value: f64) -> Markup {
-    cell(Some(value), &html! { (short(value)) })
+/// How many.
+pub(super) fn count(count: u64) -> Markup {
+    cell(Some(count as f64), &html! { (count) })
 }
 
 /// A number with its interval.
