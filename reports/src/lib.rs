@@ -26,6 +26,8 @@ mod grid;
 mod number;
 mod page;
 mod pareto;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 mod plots;
 mod publish;
 mod statistics;

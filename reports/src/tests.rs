@@ -101,7 +101,11 @@ fn every_link_leads_to_a_file() {
             // `report/scenarios/../../runs.csv` is `runs.csv`.
             let mut path: Vec<&str> = folder.split_terminator('/').collect();
             for part in link.split('/') {
-                if part == ".." { drop(path.pop().unwrap()) } else { path.push(part) }
+                if part == ".." {
+                    path.pop().unwrap();
+                } else {
+                    path.push(part);
+                }
             }
             let path = path.join("/");
             let is_there = match path.strip_prefix("report/") {

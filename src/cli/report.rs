@@ -14,9 +14,17 @@ use super::Failure;
 pub(super) struct Args {
     /// A directory that `cardiogram run` wrote to
     dir: PathBuf,
+    /// Also write runs.parquet, episodes.parquet and series.parquet
+    #[cfg(feature = "parquet")]
+    #[arg(long)]
+    parquet: bool,
 }
 
 pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    #[cfg(feature = "parquet")]
+    if args.parquet {
+        cardiogram_reports::parquet::write(&args.dir)?;
+    }
     publish(&args.dir, registry, quiet, out)
 }
 
