@@ -1,7 +1,7 @@
 //! The runs of a scenario that are worth a look: the breaks that were noticed last or never, sessions that were left for no
 //! reason, the device-time without a session. Each with the command that shows it, around the moment that matters.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{cmp::Reverse, collections::BTreeSet, time::Duration};
 
 use cardiogram_policies::{Registry, unit::format_duration};
 use cardiogram_scenarios::manifest::Manifest;
@@ -66,7 +66,7 @@ pub(crate) fn outliers(manifest: &Manifest, results: &ScenarioResults, registry:
         results.cells.iter().flat_map(|cell| cell.runs.iter().map(move |run| (cell, run))).collect();
     let mut worst = alarmed.clone();
     alarmed.retain(|(_, run)| !run.false_alarm_rows.is_empty());
-    alarmed.sort_by(|a, b| b.1.false_alarms.cmp(&a.1.false_alarms));
+    alarmed.sort_by_key(|(_, run)| Reverse(run.false_alarms));
     let alarmed = of_different_strategies(alarmed, |(cell, _)| cell.strategy);
     let alarmed = alarmed.into_iter().map(|(cell, run)| {
         let alarm = &run.false_alarm_rows[0];
