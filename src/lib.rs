@@ -23,8 +23,10 @@ pub use check::check;
 pub mod prelude {
     pub use cardiogram_policies::{
         Action, Bounds, CustomHeartbeat, CustomReconnect, CustomServer, Event, Heartbeat, HeartbeatSpec, PolicyRng,
-        Problem, Promises, Reconnect, ReconnectSpec, Registry, ServerPolicy, ServerSpec, StrategySpec, Time,
+        Problem, Promises, Reconnect, ReconnectSpec, Registry, ServerPolicy, ServerSpec, StrategySpec, Time, preset,
     };
     pub use cardiogram_scenarios::{Scenario, load};
+    #[doc(no_inline)]
+    pub use crate::check::{self, Aim, Evidence, Failure, Judgement, Promised, check};
     pub use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig, run};
 }

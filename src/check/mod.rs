@@ -12,6 +12,9 @@
 //! kept or broken. A broken one is made simpler, written to `proptest-regressions/NAME.toml`, and tried first the next time;
 //! `cardiogram replay FILE` runs it and explains. A check in which a promise was never tested fails, too: it proves nothing.
 //!
+//! A test that does no more than that is one line, `cardiogram::check!(my_policy_keeps_its_promises, strategy());`. All of it,
+//! with its output, is in `docs/properties.md`.
+//!
 //! The same seed draws the same worlds on every machine. `CARDIOGRAM_CASES` and `CARDIOGRAM_SEED` say how many and which,
 //! whatever the code says.
 
@@ -22,15 +25,13 @@ mod draft;
 mod evidence;
 mod explain;
 mod faults;
+mod kept;
 mod promise;
+mod replay;
 mod shrink;
 mod worlds;
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use cardiogram_policies::{
     StrategySpec,
@@ -47,16 +48,17 @@ use rayon::prelude::*;
 
 use self::{
     corners::{Corners, ideal_promises},
-    counterexample::Found,
+    counterexample::{Again, Found},
     coverage::Coverage,
     draft::Draft,
     promise::Rule,
     shrink::Case,
 };
 pub use self::{
-    counterexample::{Counterexample, Replayed, replay},
+    counterexample::Counterexample,
     evidence::Evidence,
     promise::{Breach, Judgement, judge, kind, promised_in},
+    replay::{Replayed, replay},
     worlds::Aim,
 };
 
@@ -107,6 +109,9 @@ pub enum Failure {
     Unmet(Vec<String>),
     /// The counterexample cannot be written, or an earlier one cannot be read.
     File(String),
+    /// There is nothing to check, or something stands in its way: a strategy that contradicts itself, an environment
+    /// variable that is no number.
+    Unusable(String),
 }
 
 impl Check {
@@ -115,7 +120,8 @@ impl Check {
     pub fn promises(mut self) -> Self {
         self.rules.push(Rule::Declared);
         self.aims.extend([Aim::Healthy, Aim::BreaksForGood, Aim::Heals, Aim::Hostile]);
-        let reaps = self.strategy.server.idle_reaper.is_some() || self.strategy.server.pings.is_some();
+        let server = &self.strategy.server;
+        let reaps = server.idle_reaper.is_some() || server.pings.is_some() || server.custom.is_some();
         self.aims.extend(reaps.then_some(Aim::Silence));
         self
     }
@@ -160,7 +166,9 @@ impl Check {
         self
     }
 
-    /// What its files are called; the strategy's name unless said otherwise. Letters, digits, `-` and `_`; `::` becomes `-`.
+    /// What its files are called; the strategy's name unless said otherwise. Letters and digits stay, in lower case, everything
+    /// else becomes `-`, and 64 characters are the most. Two checks of one name share their files; each tries those that are
+    /// about its own promises.
     pub fn named(mut self, name: &str) -> Self {
         let safe = |char: char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' };
         self.name = name.replace("::", "-").chars().map(safe).take(64).collect();
@@ -187,9 +195,10 @@ impl Check {
     /// The first promise that was broken, by the number of its world, as simple as it could be made and written to a file;
     /// or what was never tested. [`Failure`] prints as what a person wants to read, so that `unwrap()` shows it in a test.
     pub fn run(self) -> Result<Checked, Failure> {
-        assert!(!self.rules.is_empty(), "a check holds a strategy to something: add `.promises()`, or a promise");
-        let cases = variable("CARDIOGRAM_CASES").map_or(self.cases, |cases| cases as u32).clamp(1, CASES_MAX);
-        let seed = variable("CARDIOGRAM_SEED").unwrap_or(self.seed);
+        self.usable()?;
+        let cases = variable("CARDIOGRAM_CASES")?.unwrap_or_else(|| self.cases.into());
+        let cases = cases.clamp(1, CASES_MAX.into()) as u32;
+        let seed = variable("CARDIOGRAM_SEED")?.unwrap_or(self.seed);
         self.earlier_counterexamples_hold()?;
         #[expect(clippy::disallowed_methods, reason = "how fast it went is told and decides nothing")]
         let begin = std::time::Instant::now();
@@ -208,16 +217,43 @@ impl Check {
                 }
             }
         }
-        if !self.quiet {
-            let took = begin.elapsed().as_secs_f64();
-            eprintln!(
-                "cardiogram: {} keeps its promises in {cases} worlds of seed {seed} ({:.0} worlds a second)",
-                self.strategy.name,
-                f64::from(cases) / took.max(1e-9)
-            );
-        }
         let unmet = if cases < CASES_FOR_COVERAGE { Vec::new() } else { coverage.unmet(&self.rules) };
-        if unmet.is_empty() { Ok(Checked { cases, seed, coverage }) } else { Err(Failure::Unmet(unmet)) }
+        if !unmet.is_empty() {
+            return Err(Failure::Unmet(unmet));
+        }
+        self.say(|| {
+            let rate = f64::from(cases) / begin.elapsed().as_secs_f64().max(1e-9);
+            format!("keeps its promises in {cases} worlds of seed {seed} ({rate:.0} worlds a second)")
+        });
+        Ok(Checked { cases, seed, coverage })
+    }
+
+    /// Whether there is something to check.
+    fn usable(&self) -> Result<(), Failure> {
+        let refuse = |message: String| Err(Failure::Unusable(message));
+        if self.rules.is_empty() {
+            return refuse("a check holds a strategy to something: add `.promises()`, or a promise".into());
+        }
+        if self.rules.iter().any(|rule| matches!(rule, Rule::Known(Promised::Own(_)))) {
+            return refuse("a promise that is code needs its code: give it to `.own()`".into());
+        }
+        if self.name.is_empty() {
+            return refuse("a check needs a name of at least one character".into());
+        }
+        match self.strategy.problems().first() {
+            None => Ok(()),
+            Some(problem) => refuse(format!(
+                "the strategy `{}` cannot run: {}: {}; {}",
+                self.strategy.name, problem.path, problem.message, problem.help
+            )),
+        }
+    }
+
+    /// Tells whoever looks at the standard error, unless it was asked not to.
+    fn say(&self, what: impl FnOnce() -> String) {
+        if !self.quiet {
+            eprintln!("cardiogram: {} {}", self.strategy.name, what());
+        }
     }
 
     /// One generator for each aim.
@@ -255,18 +291,19 @@ impl Check {
         if !problems.is_empty() {
             return Err(format!("{problems:?}\n{text}"));
         }
+        let _witness = Witness { text: &text, strategy: &self.strategy.name, seed: case.seed };
         let outcome = run_traced(&world, case.seed);
         Ok((world, outcome))
     }
 
     /// What the simplest case says that breaks the promise of `found`.
     fn counterexample(&self, found: Found) -> Result<Failure, Failure> {
-        let broken_kind = kind(&found.promise);
+        let name = name_of(&found.promise).to_owned();
         let breach_of = |case: &Case| {
             let (world, outcome) = self.go(case).ok()?;
             let evidence = Evidence::new(&world, &outcome);
             let judgements = self.rules.iter().flat_map(|rule| rule.judge(&evidence));
-            broken(judgements.filter(|(promise, _)| kind(promise) == broken_kind).collect())
+            broken(judgements.filter(|(promise, _)| name_of(promise) == name).collect())
         };
         let faults_before = found.case.draft.strikes.len();
         let case = shrink::shrink(found.case.clone(), |case| breach_of(case).is_some());
@@ -277,13 +314,16 @@ impl Check {
         written.map(|it| Failure::Broken(Box::new(it))).map_err(Failure::File)
     }
 
-    /// Replays what earlier runs of this check found.
+    /// Runs again what earlier runs of this check found.
     fn earlier_counterexamples_hold(&self) -> Result<(), Failure> {
-        for path in counterexample::earlier(&self.folder(), &self.name) {
-            let again = counterexample::again(&path, &self.strategy, &self.rules).map_err(Failure::File)?;
-            if let Some(counterexample) = again {
-                return Err(Failure::Broken(Box::new(counterexample)));
-            }
+        for path in kept::earlier(&self.folder(), &self.name) {
+            let became = match counterexample::again(&path, &self.strategy, &self.rules).map_err(Failure::File)? {
+                Again::Broken(counterexample) => return Err(Failure::Broken(counterexample)),
+                Again::Kept => "now keeps the promise that it broke in",
+                Again::NotTested => "is no longer tested by",
+                Again::NotOurs => continue,
+            };
+            self.say(|| format!("{became} {}", path.display()));
         }
         Ok(())
     }
@@ -291,6 +331,21 @@ impl Check {
     fn folder(&self) -> PathBuf {
         let package = || std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(PathBuf::new, PathBuf::from);
         self.folder.clone().unwrap_or_else(|| package().join("proptest-regressions"))
+    }
+}
+
+/// Where a strategy panics, tells in which world.
+struct Witness<'a> {
+    text: &'a str,
+    strategy: &'a str,
+    seed: u64,
+}
+
+impl Drop for Witness<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("cardiogram: {} panicked with seed {} in this world:\n{}", self.strategy, self.seed, self.text);
+        }
     }
 }
 
@@ -386,8 +441,12 @@ pub fn claims(strategy: &StrategySpec) -> Vec<Promised> {
     .collect()
 }
 
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+/// What an environment variable says, if it is set.
+fn variable(name: &str) -> Result<Option<u64>, Failure> {
+    let Some(value) = std::env::var_os(name) else { return Ok(None) };
+    let number = value.to_str().and_then(|text| text.parse().ok());
+    let refuse = || Failure::Unusable(format!("{name} is {}; it has to be a whole number", value.display()));
+    number.map(Some).ok_or_else(refuse)
 }
 
 impl fmt::Display for Failure {
@@ -399,7 +458,7 @@ impl fmt::Display for Failure {
                 what.iter().try_for_each(|what| writeln!(f, "  {what}"))?;
                 write!(f, "draw more worlds, or hold the strategy to what it can be tested for")
             }
-            Self::File(message) => f.write_str(message),
+            Self::File(message) | Self::Unusable(message) => f.write_str(message),
         }
     }
 }
@@ -427,9 +486,4 @@ macro_rules! check {
             check.keep_in(concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions")).run().unwrap();
         }
     };
-}
-
-/// Used by the file's readers.
-pub(crate) fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
