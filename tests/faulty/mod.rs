@@ -78,7 +78,7 @@ pub enum BeatBug {
     TwiceAsOften,
 }
 
-/// A beat every 30 s, dead after two in a row that got no reply within 10 s.
+/// A beat every 30 s, dead after one that got no reply within 10 s.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Beating {
@@ -87,7 +87,7 @@ pub struct Beating {
 
 const INTERVAL: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(10);
-const MISSES: u32 = 2;
+const MISSES: u32 = 1;
 
 impl CustomHeartbeat for Beating {
     fn build(&self, rng: PolicyRng) -> Box<dyn Heartbeat> {
@@ -206,15 +206,15 @@ pub enum WaitBug {
     Hammers,
 }
 
-/// Waits of 8 s, 16 s and so on up to 64 s, each shortened by up to a half; a session of 10 s begins them anew.
+/// Waits of 32 s, 64 s and 128 s, each shortened by up to a half; a session of 10 s begins them anew.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Waiting {
     bug: WaitBug,
 }
 
-const BASE: Duration = Duration::from_secs(8);
-const CAP: Duration = Duration::from_secs(64);
+const BASE: Duration = Duration::from_secs(32);
+const CAP: Duration = Duration::from_secs(128);
 const HEALTHY: Duration = Duration::from_secs(10);
 
 impl CustomReconnect for Waiting {
@@ -232,7 +232,7 @@ impl CustomReconnect for Waiting {
     }
 
     fn describe(&self) -> String {
-        format!("Waits 8 s to 64 s; {:?}.", self.bug)
+        format!("Waits 32 s to 128 s; {:?}.", self.bug)
     }
 }
 
@@ -253,7 +253,7 @@ impl Reconnect for Wait {
             ReconnectEvent::Connected => {
                 self.connected = Some(now);
                 if self.bug == WaitBug::ResetAtOnce {
-                    self.nominal = BASE / 8;
+                    self.nominal = BASE / 32;
                 }
             }
             ReconnectEvent::AttemptFailed(AttemptFailure::NoNetwork) => {}
