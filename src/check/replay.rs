@@ -5,6 +5,7 @@ use std::path::Path;
 use cardiogram_policies::{Problem, Registry, Time};
 use cardiogram_scenarios::{
     Scenario,
+    diagnostic::{Diagnostic, Invalid},
     load::{self, LoadError},
     plan::{Contest, EngineChoice, Plan, PlanError, Shard},
     replay::Promised,
@@ -55,14 +56,21 @@ impl Replayed {
 pub fn replay(path: &Path, registry: &Registry) -> Result<Replayed, LoadError> {
     let origin = path.display().to_string();
     let loaded = load::scenario_file(path)?;
-    let _: Scenario = load::parse(&origin, &loaded.text, problems)?;
+    let Some(replay) = loaded.value.replay.clone() else {
+        let diagnostic = Diagnostic {
+            message: "this scenario has no table `[replay]`, so it is no counterexample".into(),
+            span: None,
+            help: Some("`cardiogram run` runs scenarios; a check of promises writes counterexamples".into()),
+        };
+        return Err(Invalid::new(origin, loaded.text, vec![diagnostic]).into());
+    };
+    let _: Scenario = load::parse(&origin, &loaded.text, |scenario| problems(scenario, &replay.promise))?;
     let strategies = load::strategies_of(&loaded, &origin, registry)?;
     let contest = Contest { origin, scenario: loaded.clone(), strategies: strategies.clone() };
     // Finds where scenario and strategy contradict each other, with the same messages as every other command.
     if let Err(PlanError::Invalid(invalid)) = Plan::new(vec![contest], 1, 1, EngineChoice::Auto, Shard::WHOLE) {
         return Err(invalid.into());
     }
-    let replay = loaded.value.replay.clone().expect("looked for above");
     let strategy = &strategies[0];
     let world = loaded.value.world(&strategy.value);
     let outcome = run_traced(&world, replay.seed);
@@ -94,29 +102,17 @@ fn beside(folder: &Path, name: &str) -> String {
     if load::is_path(&path) { path } else { format!("./{path}") }
 }
 
-/// What keeps a scenario that can be run from being a counterexample that can be run.
-fn problems(scenario: &Scenario) -> Vec<Problem> {
+/// What keeps a scenario that can be run from being a counterexample that can be judged.
+fn problems(scenario: &Scenario, promise: &Promised) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let mut add = |path: &str, message: String, help: &str| problems.push(Problem::new(path, message, help));
-    match &scenario.replay {
-        None => add(
-            "",
-            "this scenario has no table `[replay]`, so it is no counterexample".into(),
-            "`cardiogram run` runs scenarios, a check of promises writes counterexamples",
-        ),
-        Some(replay) => {
-            if let Promised::Own(name) = &replay.promise {
-                add(
-                    "replay.promise",
-                    format!("the promise `{name}` is code of the test that found this"),
-                    "run that test again: it tries this file first",
-                );
-            }
-        }
+    if let Promised::Own(name) = promise {
+        let message = format!("the promise `{name}` is code of the test that found this");
+        problems.push(Problem::new("replay.promise", message, "run that test again: it tries this file first"));
     }
     if scenario.strategies.len() != 1 {
         let count = scenario.strategies.len();
-        add("strategies", format!("a counterexample is about one strategy, and this names {count}"), "leave one there");
+        let message = format!("a counterexample is about one strategy, and this names {count}");
+        problems.push(Problem::new("strategies", message, "leave the one that broke the promise"));
     }
     problems
 }
