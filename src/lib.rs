@@ -21,12 +21,12 @@ pub use check::check;
 
 /// What most programs around the lab need.
 pub mod prelude {
+    #[doc(no_inline)]
+    pub use crate::check::{self, Aim, Evidence, Failure, Judgement, Promised, check};
     pub use cardiogram_policies::{
         Action, Bounds, CustomHeartbeat, CustomReconnect, CustomServer, Event, Heartbeat, HeartbeatSpec, PolicyRng,
         Problem, Promises, Reconnect, ReconnectSpec, Registry, ServerPolicy, ServerSpec, StrategySpec, Time, preset,
     };
     pub use cardiogram_scenarios::{Scenario, load};
-    #[doc(no_inline)]
-    pub use crate::check::{self, Aim, Evidence, Failure, Judgement, Promised, check};
     pub use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig, run};
 }

@@ -154,7 +154,10 @@ fn what_is_no_counterexample_is_refused_with_its_place() {
     let seed = refused(&text.replace("\nseed = ", "\nseed = \"one\" # "));
     assert!(seed.contains(" --> bad.toml:") && seed.contains("seed = \"one\""), "{seed}");
     let promise = refused(&text.replace("detects-within", "detects-soon").replace("`detects-soon`", ""));
-    assert!(promise.contains(" --> bad.toml:") && promise.contains("unknown") && promise.contains("detects-"), "{promise}");
+    assert!(
+        promise.contains(" --> bad.toml:") && promise.contains("unknown") && promise.contains("detects-"),
+        "{promise}"
+    );
     let own = refused(&text.replace("promise = { detects-within = \"40s\" }", "promise = { own = \"mine\" }"));
     assert!(own.contains("the promise `mine` is code of the test that found this"), "{own}");
     assert!(own.contains(" --> bad.toml:") && own.contains("promise = { own"), "{own}");

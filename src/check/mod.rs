@@ -29,6 +29,8 @@ mod kept;
 mod promise;
 mod replay;
 mod shrink;
+#[cfg(test)]
+mod testing;
 mod worlds;
 
 use std::{fmt, path::PathBuf, sync::Arc};
@@ -74,7 +76,17 @@ const CASES_FOR_COVERAGE: u32 = 500;
 /// A check of `strategy`, which is held to nothing yet.
 pub fn check(strategy: StrategySpec) -> Check {
     let name = strategy.name.clone();
-    Check { strategy, rules: Vec::new(), aims: Vec::new(), steady: false, cases: CASES, seed: 1, name, folder: None, quiet: false }
+    Check {
+        strategy,
+        rules: Vec::new(),
+        aims: Vec::new(),
+        steady: false,
+        cases: CASES,
+        seed: 1,
+        name,
+        folder: None,
+        quiet: false,
+    }
 }
 
 /// What is to be checked, and how thoroughly. Nothing happens before [`Check::run`].

@@ -40,7 +40,10 @@ fn tell(args: &Args, replayed: &Replayed, out: &mut dyn Write) -> Result<(), Fai
         }
         Judgement::Kept => writeln!(out, "kept: in this run {strategy} keeps its promise `{promise}`")?,
         Judgement::NotTested => {
-            writeln!(out, "not tested: what the promise `{promise}` is about does not come about in this run any more")?;
+            writeln!(
+                out,
+                "not tested: what the promise `{promise}` is about does not come about in this run any more"
+            )?;
         }
     }
     if replayed.is_same_run() {

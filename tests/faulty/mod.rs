@@ -7,10 +7,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram::{
     policies::{
-        Action, AttemptFailure, AttemptLimit, Bounds, CloseReason, Custom, CustomHeartbeat, CustomReconnect, CustomServer,
-        Event, GiveUp, Heartbeat, HeartbeatSpec, PolicyRng, Promises, Reconnect, ReconnectEvent, ReconnectSpec, Registry,
-        ServerAction, ServerChoice, ServerPolicy, ServerSpec, SessionEvent, SessionId, StrategySpec, Time, Verdict, preset,
-        random,
+        Action, AttemptFailure, AttemptLimit, Bounds, CloseReason, Custom, CustomHeartbeat, CustomReconnect,
+        CustomServer, Event, GiveUp, Heartbeat, HeartbeatSpec, PolicyRng, Promises, Reconnect, ReconnectEvent,
+        ReconnectSpec, Registry, ServerAction, ServerChoice, ServerPolicy, ServerSpec, SessionEvent, SessionId,
+        StrategySpec, Time, Verdict, preset, random,
     },
     scenarios::load,
 };
