@@ -214,3 +214,35 @@ fn nothing_is_checked_of_what_cannot_be() {
     let unresolved = cardiogram::scenarios::load::parse_strategy("x", &text, &Registry::new());
     assert!(unresolved.is_err());
 }
+
+/// The blocks of a guide that begin with these words, each to its end.
+fn blocks<'a>(guide: &'a str, begin: &str) -> Vec<&'a str> {
+    let blocks = guide.split("\n```").filter_map(|block| Some(block.split_once('\n')?.1));
+    blocks.filter(|block| block.starts_with(begin)).collect()
+}
+
+#[test]
+fn the_guide_shows_what_is_found() {
+    let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/properties.md")).unwrap();
+    let strategies = blocks(&guide, "name = \"my-client\"");
+    let [wrong, right] = strategies[..] else { panic!("{strategies:?}") };
+    let place = Place::new();
+    let folder = place.path("proptest-regressions");
+    let run = |text: &str| {
+        let minute = Promised::DetectsWithin(Span::secs(60));
+        check(faulty::from_text(text)).promise(minute).on_a_steady_host().keep_in(&folder).quietly().run()
+    };
+    let Err(Failure::Broken(found)) = run(wrong) else { panic!("nothing is broken") };
+    assert_eq!([found.text.trim_end()], blocks(&guide, "# my-client breaks")[..]);
+    let told = found.explanation.trim_end();
+    assert!(guide.contains(&format!("my-client breaks its promise `detects-within`\n{told}\nin proptest-")), "{told}");
+    let done = place.cardiogram("replay proptest-regressions/my-client.toml");
+    assert_eq!(
+        [(done.out + &done.err).trim_end()],
+        blocks(&guide, "$ cardiogram replay").iter().map(|block| block.split_once('\n').unwrap().1).collect::<Vec<_>>()
+            [..]
+    );
+    let unhelpful = wrong.replace("anchor = \"rx\"", "anchor = \"tx\"");
+    assert!(matches!(run(&unhelpful), Err(Failure::Broken(again)) if again.path == found.path));
+    run(right).unwrap();
+}

@@ -77,7 +77,8 @@ impl Story {
 
     /// The only episode is this one, of a session that began with the run.
     pub(crate) fn broke(mut self, cause: Cause, begin: u64, noticed: Option<u64>, end: Option<u64>) -> Self {
-        let detection = noticed.map(|at| Detection { at: Time::from_secs(at), by: DetectedBy::Heartbeat(GiveUp::NoReply) });
+        let detection =
+            noticed.map(|at| Detection { at: Time::from_secs(at), by: DetectedBy::Heartbeat(GiveUp::NoReply) });
         let end = end.map(Time::from_secs);
         let begin = Time::from_secs(begin);
         self.outcome.episodes = vec![Episode { device: 0, cause, begin, end, detection, suspected: None }];

@@ -28,7 +28,8 @@ mod tests {
     #[test]
     fn one_alarm_on_a_healthy_path_is_one_too_many() {
         Story::healthy("netease-30-15").keeps(&Promised::NoFalseAlarm);
-        let alarm = FalseAlarm { device: 0, at: Time::from_secs(77), by: DetectedBy::Heartbeat(GiveUp::NoReply), end: None };
+        let alarm =
+            FalseAlarm { device: 0, at: Time::from_secs(77), by: DetectedBy::Heartbeat(GiveUp::NoReply), end: None };
         let mut alarmed = Story::healthy("netease-30-15");
         alarmed.outcome.false_alarms = vec![alarm];
         alarmed.breaks(&Promised::NoFalseAlarm, 77);
