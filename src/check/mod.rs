@@ -233,7 +233,7 @@ impl Check {
                 coverage.add(&trial);
                 if let Some((promise, breach)) = trial.broken {
                     let found = Found { case: trial.case, promise, breach, seed, number };
-                    return Err(self.counterexample(found)?);
+                    return Err(self.counterexample(&found)?);
                 }
             }
         }
@@ -330,7 +330,7 @@ impl Check {
     }
 
     /// What the simplest case says that breaks the promise of `found`.
-    fn counterexample(&self, found: Found) -> Result<Failure, Failure> {
+    fn counterexample(&self, found: &Found) -> Result<Failure, Failure> {
         let name = name_of(&found.promise).to_owned();
         let breach_of = |case: &Case| {
             let (world, outcome) = self.go(case).ok()?;
@@ -342,7 +342,7 @@ impl Check {
         let case = shrink::shrink(found.case.clone(), |case| breach_of(case).is_some());
         let (promise, breach) = breach_of(&case).expect("shrinking keeps it broken");
         let (world, outcome) = self.go(&case).expect("it ran before");
-        let found = Found { case, promise, breach, ..found };
+        let found = Found { case, promise, breach, seed: found.seed, number: found.number };
         let written = counterexample::write(&self.folder(), &self.name, &found, faults_before, &world, &outcome);
         written.map(|it| Failure::Broken(Box::new(it))).map_err(Failure::File)
     }

@@ -82,7 +82,7 @@ pub fn replay(path: &Path, registry: &Registry) -> Result<Replayed, LoadError> {
         Judgement::NotTested | Judgement::Kept => (String::new(), None),
     };
     let name = &loaded.value.strategies[0];
-    let of_file = strategy.folder.is_some().then(|| loaded.folder.as_ref()).flatten();
+    let of_file = loaded.folder.as_ref().filter(|_| strategy.folder.is_some());
     Ok(Replayed {
         strategy: strategy.value.name.clone(),
         strategy_origin: of_file.map_or_else(|| name.clone(), |folder| beside(folder, name)),

@@ -64,20 +64,15 @@ fn strip_chart(args: &Args, replayed: &Replayed, device: Option<u32>) -> String 
     let path = args.file.display().to_string();
     // Without a dot or a slash it would be a name.
     let path = if path.contains(['/', '.']) { path } else { format!("./{path}") };
-    let mut command = format!(
-        "cardiogram trace {} --strategy {} --seed {}",
+    let device = device.filter(|device| *device > 0).map_or_else(String::new, |device| format!(" --device {device}"));
+    let of = |at: Time| format_duration(at.since(Time::ZERO));
+    let part = replayed.shown.map_or_else(String::new, |(from, to)| format!(" --from {} --to {}", of(from), of(to)));
+    format!(
+        "cardiogram trace {} --strategy {} --seed {}{device}{part} --timeline strip.svg",
         quoted(&path),
         quoted(&replayed.strategy_origin),
-        replayed.seed
-    );
-    if let Some(device) = device.filter(|device| *device > 0) {
-        command += &format!(" --device {device}");
-    }
-    if let Some((from, to)) = replayed.shown {
-        let of = |at: Time| format_duration(at.since(Time::ZERO));
-        command += &format!(" --from {} --to {}", of(from), of(to));
-    }
-    command + " --timeline strip.svg"
+        replayed.seed,
+    )
 }
 
 /// As a shell takes it for one word.
