@@ -21,8 +21,10 @@ pub use check::check;
 
 /// What most programs around the lab need.
 pub mod prelude {
+    // Module, function and macro of that name.
     #[doc(no_inline)]
-    pub use crate::check::{self, Aim, Evidence, Failure, Judgement, Promised, check};
+    pub use crate::check;
+    pub use crate::check::{Aim, Evidence, Failure, Judgement, Promised};
     pub use cardiogram_policies::{
         Action, Bounds, CustomHeartbeat, CustomReconnect, CustomServer, Event, Heartbeat, HeartbeatSpec, PolicyRng,
         Problem, Promises, Reconnect, ReconnectSpec, Registry, ServerPolicy, ServerSpec, StrategySpec, Time, preset,

@@ -21,6 +21,19 @@ use tempfile::TempDir;
 check!(a_test_of_one_line, correct());
 check!(a_test_of_one_line_with_fewer_worlds, preset::find("netease-30-15").unwrap().spec(), 100);
 
+/// All that most tests need.
+mod with_the_prelude {
+    use cardiogram::prelude::*;
+
+    check!(nothing_else_is_needed, super::correct(), 20);
+
+    #[test]
+    fn the_function_and_the_module_are_there_too() {
+        let check: check::Check = check(super::correct()).promises().cases(20).quietly();
+        check.run().unwrap();
+    }
+}
+
 /// Runs a test of this program by itself, as `cargo test` would with these variables set.
 fn by_itself(test: &str, variables: &[(&str, &str)]) -> (Output, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());

@@ -1,6 +1,6 @@
 //! What the strategy promises, against random worlds in which somebody tries to break it.
 
-use cardiogram::{check, prelude::*, sim::trace::DeviceEvent};
+use cardiogram::{prelude::*, sim::trace::DeviceEvent};
 
 fn two_speed() -> StrategySpec {
     load::strategy("two-speed", None, &own_policy::registry()).unwrap().value
@@ -23,8 +23,9 @@ fn after_a_message_the_next_beat_comes_within_ten_seconds() {
                         let Some(since) = message.take() else { continue };
                         tested = true;
                         if at.since(since).as_secs() > 10 {
+                            let promised = "a message is followed by a beat within 10 s";
                             let happened = format!("a message came at {since} s, and a beat at {at} s");
-                            return Judgement::broken(at, device, "a message is followed by a beat within 10 s", happened);
+                            return Judgement::broken(at, device, promised, happened);
                         }
                     }
                     _ => {}
