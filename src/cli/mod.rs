@@ -86,7 +86,7 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Trace(args) => trace::run(&args, &registry, &mut out),
         Command::Replay(args) => replay::run(&args, &registry, cli.quiet, &mut out),
-        Command::Report(args) => report::run(&args, cli.quiet, &mut out),
+        Command::Report(args) => report::run(&args, &registry, cli.quiet, &mut out),
         Command::Merge(args) => merge::run(&args, &registry, cli.quiet, &mut out),
         Command::Baseline(args) => baseline::run(&args, cli.quiet, &mut out),
         Command::Gate(args) => gate::run(&args, &registry, cli.quiet, &mut out),

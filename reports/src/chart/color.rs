@@ -73,24 +73,6 @@ const VIRIDIS: [Color; 9] = [
     Color(0xfd, 0xe7, 0x25),
 ];
 
-/// On which ground a picture is seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Theme {
-    Light,
-    Dark,
-}
-
-impl Theme {
-    /// What a colour, named in its light form, is in this theme.
-    pub(crate) fn apply(self, color: Color) -> Color {
-        let dark = |color| THEMES.iter().find(|(light, _)| *light == color).map(|(_, dark)| *dark);
-        match self {
-            Self::Light => color,
-            Self::Dark => dark(color).unwrap_or(color),
-        }
-    }
-}
-
 impl Color {
     /// As SVG and CSS write it, in its shortest form.
     pub(crate) fn hex(self) -> String {
@@ -152,6 +134,24 @@ pub(crate) fn dark_rules(scope: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// On which ground a picture is seen.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Theme {
+        Light,
+        Dark,
+    }
+
+    impl Theme {
+        /// What a colour, named in its light form, is in this theme.
+        fn apply(self, color: Color) -> Color {
+            let dark = |color| THEMES.iter().find(|(light, _)| *light == color).map(|(_, dark)| *dark);
+            match self {
+                Self::Light => color,
+                Self::Dark => dark(color).unwrap_or(color),
+            }
+        }
+    }
 
     #[test]
     fn text_and_marks_stand_out_from_their_ground_in_both_themes() {
