@@ -18,6 +18,7 @@
 //! The same seed draws the same worlds on every machine. `CARDIOGRAM_CASES` and `CARDIOGRAM_SEED` say how many and which,
 //! whatever the code says.
 
+mod claims;
 mod corners;
 mod counterexample;
 mod coverage;
@@ -35,10 +36,7 @@ mod worlds;
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use cardiogram_policies::{
-    StrategySpec,
-    unit::{Fraction, Span},
-};
+use cardiogram_policies::StrategySpec;
 use cardiogram_scenarios::load;
 pub use cardiogram_scenarios::replay::{Attempts, Health, Learns, Promised};
 use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig};
@@ -48,20 +46,21 @@ use proptest::{
 };
 use rayon::prelude::*;
 
-use self::{
-    corners::{Corners, ideal_promises},
-    counterexample::{Again, Found},
-    coverage::Coverage,
-    draft::Draft,
-    promise::Rule,
-    shrink::Case,
-};
 pub use self::{
+    claims::claims,
     counterexample::Counterexample,
     evidence::Evidence,
     promise::{Breach, Judgement, judge, kind, promised_in},
     replay::{Replayed, replay},
     worlds::Aim,
+};
+use self::{
+    corners::Corners,
+    counterexample::{Again, Found},
+    coverage::Coverage,
+    draft::Draft,
+    promise::Rule,
+    shrink::Case,
 };
 
 /// How many worlds a check draws unless it is told otherwise.
@@ -427,7 +426,8 @@ fn run_traced(world: &WorldConfig, seed: u64) -> Outcome {
 fn aim(promise: &Promised) -> Option<Aim> {
     Some(match promise {
         Promised::DetectsWithin(_) => Aim::BreaksForGood,
-        Promised::AttemptsWithin(_) | Promised::ReconnectsWithin(_) | Promised::Ends(_) => Aim::Heals,
+        Promised::AttemptsWithin(_) => Aim::Heals,
+        Promised::ReconnectsWithin(within) | Promised::Ends(within) => Aim::HealsFor { quiet: within.get() },
         Promised::HeartbeatsPerHour(_) | Promised::NoFalseAlarm | Promised::NatSafe(_) => Aim::Healthy,
         Promised::LearnsInterval(how_well) => Aim::Learning { lasts: how_well.after.get() },
         Promised::ZombiesWithin(_) => Aim::Silence,
@@ -436,42 +436,6 @@ fn aim(promise: &Promised) -> Option<Aim> {
         Promised::NoLockStep(_) | Promised::JitteredWaits(_) => Aim::MassDisconnect,
         Promised::Own(_) => return None,
     })
-}
-
-/// What a reader of a strategy's documentation would expect of it: what it promises in an ideal world, held against worlds that
-/// are none; and what anybody may expect of any client that keeps a long-lived connection.
-///
-/// The yardsticks where a strategy promises nothing: a break that lasts is noticed within 20 minutes; a NAT that keeps idle
-/// mappings for 5 minutes (RFC 4787's recommendation, and what Chinese mobile networks of 2013 kept) forgets no session; no
-/// device is stuck an hour after everything is well; no more than 60 attempts in 10 minutes; no more than 12 a minute around a
-/// server that accepts and closes, a session of less than 5 s proving nothing; half the devices at most retry in the same
-/// second, or wait equally long.
-pub fn claims(strategy: &StrategySpec) -> Vec<Promised> {
-    let ideal = ideal_promises(strategy);
-    let within = ideal.detects_within.map_or(Span::secs(1_200), Span::at_least);
-    let half = Fraction::new(0.5).expect("within 0 to 1");
-    let attempts = ideal.attempts.map_or(Attempts { count: 60, window: Span::secs(600) }, |limit| Attempts {
-        count: limit.count,
-        window: Span::at_least(limit.window),
-    });
-    let health = Health { uptime: Span::secs(5), count: 12, window: Span::secs(60) };
-    [
-        Some(Promised::DetectsWithin(within)),
-        ideal.heartbeats_per_hour.map(Promised::HeartbeatsPerHour),
-        Some(Promised::AttemptsWithin(attempts)),
-        ideal.reconnects_within.map(|within| Promised::ReconnectsWithin(Span::at_least(within))),
-        Some(Promised::NoFalseAlarm),
-        Some(Promised::NatSafe(Span::secs(300))),
-        Some(Promised::OneSession),
-        Some(Promised::SilentWhenGivenUp),
-        Some(Promised::ResetsAfterHealth(health)),
-        Some(Promised::NoLockStep(half)),
-        Some(Promised::JitteredWaits(half)),
-        Some(Promised::Ends(Span::secs(3_600))),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
 }
 
 /// What an environment variable says, if it is set.
