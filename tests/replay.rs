@@ -49,7 +49,9 @@ fn ways() -> [(StrategySpec, Promised); 8] {
 fn two_hundred_counterexamples_run_the_same_wherever_they_are_run() {
     let place = Place::new();
     let folder = place.path("found");
-    let all: Vec<(usize, u64)> = (0..8).flat_map(|way| (1..=25).map(move |seed| (way, seed))).collect();
+    // Crowds are dear: fewer of them.
+    let count = |way| if matches!(way, 4 | 7) { 4 } else { 32 };
+    let all: Vec<(usize, u64)> = (0..8).flat_map(|way| (1..=count(way)).map(move |seed| (way, seed))).collect();
     let found: Vec<Counterexample> = all
         .into_par_iter()
         .map(|(way, seed)| {
@@ -101,10 +103,7 @@ fn it_explains_what_is_still_broken_and_draws_it() {
     }
     // The command that it names works, from the same folder.
     let command = done.out.lines().find_map(|line| line.strip_prefix("  cardiogram ")).unwrap();
-    assert!(
-        command.starts_with("trace found/mine.toml --strategy found/mine.strategy.toml --seed 1 --from "),
-        "{command}"
-    );
+    assert!(command.starts_with("trace found/mine.toml --strategy found/mine.strategy.toml --seed "), "{command}");
     place.cardiogram(command).good();
     assert!(fs::read_to_string(place.path("strip.svg")).unwrap().starts_with("<svg"));
     // And with both files, from their own folder, and by every other command.
