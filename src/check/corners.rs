@@ -7,7 +7,7 @@ use cardiogram_policies::{Bounds, Promises, StrategySpec};
 
 /// What a reader of the strategy's documentation would expect of the world: a path without loss, a silent application, a
 /// steady host.
-const fn ideal() -> Bounds {
+pub(super) const fn ideal() -> Bounds {
     Bounds {
         rtt_max: Duration::from_secs(1),
         loss_free: true,

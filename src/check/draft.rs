@@ -10,6 +10,11 @@ use cardiogram_scenarios::replay::Replay;
 use cardiogram_sim::config::{NatClass, NatRefresh};
 use toml::Value;
 
+/// What a NAT does that a file says nothing of: RFC 5382's 2 h 4 min.
+const NAT_DEFAULT: Duration = Duration::from_secs(7_440);
+/// Runs are no longer than some days.
+const A_MONTH: Duration = Duration::from_secs(30 * 86_400);
+
 /// A world without its strategy.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Draft {
@@ -23,8 +28,8 @@ pub(crate) struct Draft {
     pub(crate) access: Duration,
     /// One-way delay between NAT and server.
     pub(crate) core: Duration,
-    /// Idle time after which the NAT forgets a mapping.
-    pub(crate) nat_timeout: Duration,
+    /// Idle time after which the NAT forgets a mapping; `None`: never within the run.
+    pub(crate) nat_timeout: Option<Duration>,
     /// What keeps a mapping.
     pub(crate) nat_refresh: NatRefresh,
     /// What follows its end.
@@ -166,6 +171,12 @@ pub(crate) struct Heading<'a> {
 }
 
 impl Draft {
+    /// Takes out what makes timers late or ends a process.
+    pub(crate) fn steady_the_host(&mut self) {
+        (self.alarm_grid, self.doze_after) = (None, None);
+        self.strikes.retain(|strike| strike.kind != Kind::Kill);
+    }
+
     /// The scenario file of this world.
     pub(crate) fn to_toml(&self, heading: &Heading<'_>, replay: Option<&Replay>) -> String {
         let mut text = String::new();
@@ -184,7 +195,10 @@ impl Draft {
         push(&mut text, &format!("duration = {}", quoted(self.duration)));
         push(&mut text, &format!("access = {{ delay = {} }}", quoted(self.access)));
         push(&mut text, &format!("core = {{ delay = {} }}", quoted(self.core)));
-        push(&mut text, &format!("nat = {{ {} }}", self.nat()));
+        let nat = self.nat();
+        if !nat.is_empty() {
+            push(&mut text, &format!("nat = {{ {nat} }}"));
+        }
         if self.servers > 1 {
             push(&mut text, &format!("server = {{ count = {} }}", self.servers));
         }
@@ -217,7 +231,14 @@ impl Draft {
     }
 
     fn nat(&self) -> String {
-        let mut keys = vec![format!("established = {}", quoted(self.nat_timeout))];
+        // What is not said lasts longer than most runs.
+        let never = (self.duration >= NAT_DEFAULT).then_some(A_MONTH);
+        let mut keys: Vec<String> = self
+            .nat_timeout
+            .or(never)
+            .map(|timeout| format!("established = {}", quoted(timeout)))
+            .into_iter()
+            .collect();
         if self.nat_refresh != NatRefresh::Both {
             keys.push(format!("refresh = {}", Value::try_from(self.nat_refresh).expect("a word")));
         }
@@ -266,7 +287,7 @@ mod tests {
             start_within: Duration::from_secs(2),
             access: Duration::from_millis(20),
             core: Duration::from_millis(30),
-            nat_timeout: 5 * MINUTE,
+            nat_timeout: Some(5 * MINUTE),
             nat_refresh: NatRefresh::Outbound,
             nat_class: NatClass::RstEitherOnSend,
             servers: 2,

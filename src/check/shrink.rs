@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cardiogram_sim::config::{NatClass, NatRefresh};
 
-use super::draft::{Draft, Kind, Strike};
+use super::draft::{Draft, Kind, Link, Strike};
 
 /// The most runs that are spent on one counterexample.
 const RUNS_MAX: u32 = 2_000;
@@ -29,6 +29,10 @@ const ROUND: [Duration; 10] = [
     Duration::from_millis(1),
 ];
 
+/// The delays of a common path.
+const ACCESS: Duration = Duration::from_millis(30);
+const CORE: Duration = Duration::from_millis(20);
+
 /// A world with its seed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Case {
@@ -42,6 +46,7 @@ pub(crate) fn shrink(case: Case, breaks: impl FnMut(&Case) -> bool) -> Case {
     while search.runs < RUNS_MAX {
         let before = search.best.clone();
         search.fewer_faults();
+        search.better_known_faults();
         search.plainer_world();
         search.rounder_times();
         if search.best == before {
@@ -97,7 +102,7 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
         self.try_change(|case| case.draft.devices = 1);
         self.try_change(|case| case.draft.start_within = Duration::ZERO);
         self.try_change(|case| case.draft.servers = 1);
-        self.try_change(|case| case.draft.nat_timeout = Duration::from_secs(30 * 86_400));
+        self.try_change(|case| case.draft.nat_timeout = None);
         self.try_change(|case| case.draft.nat_refresh = NatRefresh::Both);
         self.try_change(|case| case.draft.nat_class = NatClass::DropSilent);
         self.try_change(|case| case.seed = 1);
@@ -109,18 +114,42 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
         }
     }
 
+    /// Faults that everybody knows in the place of those that have to be explained: a NAT that restarts, a cut.
+    fn better_known_faults(&mut self) {
+        for place in 0..self.best.draft.strikes.len() {
+            let is_well_known =
+                |kind| matches!(kind, Kind::NatFlush | Kind::Cut(_) | Kind::CutUp(_) | Kind::CutDown(_));
+            if is_well_known(self.best.draft.strikes[place].kind) {
+                continue;
+            }
+            let was_flushed = self.try_change(|case| {
+                let strike = &mut case.draft.strikes[place];
+                (strike.kind, strike.lasts) = (Kind::NatFlush, None);
+                case.draft.nat_timeout = None;
+            });
+            if !was_flushed {
+                self.try_change(|case| case.draft.strikes[place].kind = Kind::Cut(Link::Access));
+            }
+        }
+    }
+
     fn rounder_times(&mut self) {
-        self.round(|draft| Some(&mut draft.access));
-        self.round(|draft| Some(&mut draft.core));
-        self.round(|draft| Some(&mut draft.nat_timeout));
+        // A path as there are many; only what the break needs differs from it.
+        self.try_change(|case| (case.draft.access, case.draft.core) = (ACCESS, CORE));
+        self.try_change(|case| case.draft.access = ACCESS);
+        self.try_change(|case| case.draft.core = CORE);
+        self.round_down(|draft| Some(&mut draft.access));
+        self.round_down(|draft| Some(&mut draft.core));
+        self.round(|draft| draft.nat_timeout.as_mut());
         self.round(|draft| draft.up.as_mut());
         self.round(|draft| draft.down.as_mut());
         self.round(|draft| draft.alarm_grid.as_mut());
         self.round(|draft| draft.doze_after.as_mut());
         self.round(|draft| Some(&mut draft.start_within));
         for place in 0..self.best.draft.strikes.len() {
-            if let [_] = self.best.draft.strikes[place].at[..] {
-                self.round(|draft| Some(&mut draft.strikes[place].at[0]));
+            match self.best.draft.strikes[place].at[..] {
+                [_] => self.round(|draft| Some(&mut draft.strikes[place].at[0])),
+                _ => self.rounder_series(place),
             }
             self.round(|draft| draft.strikes[place].lasts.as_mut());
             self.round(|draft| inner(&mut draft.strikes[place]));
@@ -132,8 +161,37 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
         self.round(|draft| Some(&mut draft.duration));
     }
 
+    /// A fault that strikes again and again does so at round times, as far from each other.
+    fn rounder_series(&mut self, place: usize) {
+        let at = self.best.draft.strikes[place].at.clone();
+        let (first, gap) = (at[0], at[1].saturating_sub(at[0]));
+        for unit in [1_000, 500, 100].map(Duration::from_millis) {
+            let down =
+                |span: Duration| Duration::from_micros((span.as_micros() / unit.as_micros() * unit.as_micros()) as u64);
+            for gap in [down(gap), down(gap) + unit].into_iter().filter(|gap| !gap.is_zero()) {
+                let series: Vec<Duration> = (0..at.len() as u32).map(|time| down(first) + gap * time).collect();
+                if series == at || self.try_change(|case| case.draft.strikes[place].at = series) {
+                    return;
+                }
+            }
+        }
+    }
+
     /// Rounds one length of time, down or up, to the roundest at which the promise is still broken.
     fn round(&mut self, part: impl Fn(&mut Draft) -> Option<&mut Duration>) {
+        self.round_to(part, |down, unit| [down, down + unit].to_vec());
+    }
+
+    /// The same, down alone: no delay grows because it is rounder.
+    fn round_down(&mut self, part: impl Fn(&mut Draft) -> Option<&mut Duration>) {
+        self.round_to(part, |down, _| [down].to_vec());
+    }
+
+    fn round_to(
+        &mut self,
+        part: impl Fn(&mut Draft) -> Option<&mut Duration>,
+        candidates: impl Fn(Duration, Duration) -> Vec<Duration>,
+    ) {
         let Some(now) = part(&mut self.best.draft.clone()).copied() else { return };
         for unit in ROUND {
             if now.as_micros() % unit.as_micros() == 0 && !now.is_zero() {
@@ -141,7 +199,7 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
             }
             let down = Duration::from_micros((now.as_micros() / unit.as_micros() * unit.as_micros()) as u64);
             // Nothing is rounded to more than twice of what it was.
-            let candidates = [down, down + unit].into_iter().filter(|it| !it.is_zero() && *it <= 2 * now);
+            let candidates = candidates(down, unit).into_iter().filter(|it| !it.is_zero() && *it <= 2 * now);
             for rounded in candidates {
                 if self.try_change(|case| *part(&mut case.draft).expect("it was there before") = rounded) {
                     return;
@@ -172,7 +230,6 @@ const fn inner(strike: &mut Strike) -> Option<&mut Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::draft::Link;
 
     fn case() -> Case {
         let strike = |kind, at: u64, lasts: u64| Strike {
@@ -186,7 +243,7 @@ mod tests {
             start_within: Duration::from_millis(777),
             access: Duration::from_millis(37),
             core: Duration::from_millis(21),
-            nat_timeout: Duration::from_millis(299_999),
+            nat_timeout: Some(Duration::from_millis(299_999)),
             nat_refresh: NatRefresh::Outbound,
             nat_class: NatClass::FinInside,
             servers: 2,

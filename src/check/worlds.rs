@@ -24,6 +24,11 @@ pub enum Aim {
     BreaksForGood,
     /// Things go wrong and come right again, followed by a quiet time.
     Heals,
+    /// The same, with a quiet time that is long enough to see who is not back by then.
+    HealsFor {
+        /// How long.
+        quiet: Duration,
+    },
     /// Anything, at any time.
     Hostile,
     /// Everybody is disconnected at once, for a while.
@@ -39,8 +44,6 @@ pub enum Aim {
     Silence,
 }
 
-/// A NAT that forgets nothing within any run.
-const FOR_EVER: Duration = Duration::from_secs(30 * 86_400);
 /// The most messages of a run, about, each way.
 const MESSAGES_MAX: u32 = 200;
 /// The most beats of a run, about.
@@ -52,7 +55,11 @@ pub(crate) fn worlds(corners: &Corners, aim: Aim) -> BoxedStrategy<Draft> {
     match aim {
         Aim::Healthy => healthy(corners),
         Aim::BreaksForGood => breaks_for_good(corners),
-        Aim::Heals => heals(corners),
+        Aim::Heals => {
+            let quiet = corners.recovery;
+            heals(corners, quiet)
+        }
+        Aim::HealsFor { quiet } => heals(corners, quiet),
         Aim::Hostile => hostile(corners),
         Aim::MassDisconnect => mass_disconnect(corners),
         Aim::ShortSessions => short_sessions(corners),
@@ -61,7 +68,7 @@ pub(crate) fn worlds(corners: &Corners, aim: Aim) -> BoxedStrategy<Draft> {
     }
 }
 
-fn secs(secs: u64) -> Duration {
+const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
@@ -110,7 +117,7 @@ fn place(corners: &Corners) -> impl Strategy<Value = Draft> + use<> {
             1 => (mean.clone(), mean).prop_map(|(up, down)| (Some(up), Some(down))),
         ]
     };
-    let nat_timeout = prop_oneof![2 => Just(FOR_EVER), 1 => near(corners).prop_map(|timeout| timeout.max(secs(5)))];
+    let nat_timeout = prop_oneof![2 => Just(None), 1 => near(corners).prop_map(|timeout| Some(timeout.max(secs(5))))];
     let refresh = prop_oneof![3 => Just(NatRefresh::Both), 2 => Just(NatRefresh::Outbound)];
     let class = prop_oneof![
         4 => Just(NatClass::DropSilent),
@@ -142,7 +149,8 @@ fn place(corners: &Corners) -> impl Strategy<Value = Draft> + use<> {
     )
 }
 
-/// Timers that are put off, seldom.
+/// Timers that are put off, seldom. Only where nobody waits for anything: whoever sleeps notices nothing, and is not back
+/// before it wakes, however good its policy.
 fn with_late_timers(draft: Draft, corners: &Corners) -> BoxedStrategy<Draft> {
     let grid = (near(corners), Just(draft.clone()))
         .prop_map(|(grid, draft)| Draft { alarm_grid: Some(grid.max(secs(1))), ..draft });
@@ -169,7 +177,7 @@ fn healthy(corners: Corners) -> BoxedStrategy<Draft> {
     let lengths = prop_oneof![3 => Just(secs(600)), 1 => Just(secs(3_900))];
     (place(&corners), lengths)
         .prop_flat_map(move |(draft, length)| {
-            let nat = if draft.nat_timeout < FOR_EVER { 3 * draft.nat_timeout } else { Duration::ZERO };
+            let nat = draft.nat_timeout.map_or(Duration::ZERO, |timeout| 3 * timeout);
             let length = length.max(8 * corners.interval).max(nat).min(beats_most.max(secs(120)));
             with_late_timers(of_length(draft, length), &corners)
         })
@@ -186,7 +194,7 @@ fn learning(lasts: Duration) -> BoxedStrategy<Draft> {
             start_within: Duration::ZERO,
             access,
             core,
-            nat_timeout,
+            nat_timeout: Some(nat_timeout),
             nat_refresh: NatRefresh::Both,
             nat_class,
             servers: 1,
@@ -199,7 +207,7 @@ fn learning(lasts: Duration) -> BoxedStrategy<Draft> {
         .boxed()
 }
 
-/// Everything that can go wrong.
+/// Everything that can go wrong around a process that runs.
 fn kinds(corners: &Corners) -> BoxedStrategy<Vec<Kind>> {
     let timeout = near(corners).prop_map(|timeout| Kind::NatTimeout(timeout.max(secs(1))));
     let loss = (5_u32..100).prop_map(Kind::Loss);
@@ -223,7 +231,6 @@ fn kinds(corners: &Corners) -> BoxedStrategy<Vec<Kind>> {
                 Kind::Drain,
                 Kind::NewAddress { rots },
                 Kind::LeaseExpiry,
-                Kind::Kill,
             ]
         })
         .boxed()
@@ -231,8 +238,13 @@ fn kinds(corners: &Corners) -> BoxedStrategy<Vec<Kind>> {
 
 /// Faults that strike within so many beats, of the few kinds that exist in this world.
 fn strikes(corners: &Corners, beats: u32) -> BoxedStrategy<Vec<Strike>> {
+    strikes_of(kinds(corners), corners, beats)
+}
+
+/// The same of these kinds.
+fn strikes_of(kinds: BoxedStrategy<Vec<Kind>>, corners: &Corners, beats: u32) -> BoxedStrategy<Vec<Strike>> {
     let corners = corners.clone();
-    let kinds_of_world = kinds(&corners).prop_flat_map(|all| prop::sample::subsequence(all, 1..=4));
+    let kinds_of_world = kinds.prop_flat_map(|all| prop::sample::subsequence(all, 1..=4));
     kinds_of_world
         .prop_flat_map(move |kinds| {
             let one = (select(kinds), moment(&corners, 0..beats), near(&corners));
@@ -284,18 +296,20 @@ fn last_end(draft: &Draft, strikes: &[Strike]) -> Duration {
     strikes.iter().map(end).max().unwrap_or_else(|| connected(draft))
 }
 
-fn heals(corners: Corners) -> BoxedStrategy<Draft> {
+fn heals(corners: Corners, quiet: Duration) -> BoxedStrategy<Draft> {
     (place(&corners), strikes(&corners, 4), 1_u64..30)
-        .prop_flat_map(move |(mut draft, strikes, more)| {
+        .prop_map(move |(mut draft, strikes, more)| {
             draft.strikes = from_connection(&draft, strikes);
             let healed = last_end(&draft, &draft.strikes);
-            with_late_timers(of_length(draft, healed + corners.recovery + secs(more)), &corners)
+            of_length(draft, healed + quiet + secs(more))
         })
         .boxed()
 }
 
 fn hostile(corners: Corners) -> BoxedStrategy<Draft> {
-    (place(&corners), strikes(&corners, 8), any::<bool>())
+    // A process that is killed notices nothing and forgets what it did: where anything is counted, none is.
+    let all = kinds(&corners).prop_map(|kinds| [kinds, vec![Kind::Kill]].concat()).boxed();
+    (place(&corners), strikes_of(all, &corners, 8), any::<bool>())
         .prop_flat_map(move |(mut draft, strikes, endless)| {
             draft.strikes = from_connection(&draft, strikes);
             if let (true, Some(last)) = (endless, draft.strikes.last_mut()) {
@@ -322,13 +336,13 @@ fn breaks_for_good(corners: Corners) -> BoxedStrategy<Draft> {
         Kind::Vanish,
     ]);
     (place(&corners), before, kind, moment(&corners, 0..4))
-        .prop_flat_map(move |(mut draft, before, kind, moment)| {
+        .prop_map(move |(mut draft, before, kind, moment)| {
             draft.strikes = from_connection(&draft, before);
             // Whoever lost a session before has another one by then.
             let quiet = if draft.strikes.is_empty() { Duration::ZERO } else { corners.recovery.min(secs(600)) };
             let begin = last_end(&draft, &draft.strikes) + quiet + moment;
             draft.strikes.push(Strike { kind, at: vec![begin], lasts: None });
-            with_late_timers(of_length(draft, begin + corners.patience + secs(10)), &corners)
+            of_length(draft, begin + corners.patience + secs(10))
         })
         .boxed()
 }
@@ -346,11 +360,11 @@ fn silence(corners: Corners) -> BoxedStrategy<Draft> {
 
 fn mass_disconnect(corners: Corners) -> BoxedStrategy<Draft> {
     let kind = select(vec![Kind::Crash, Kind::Restart]);
-    let lasts = prop_oneof![(10_u64..600).prop_map(secs), near(&corners).prop_map(|lasts| lasts.min(secs(900)))];
-    (place(&corners), kind, lasts, 10_u32..20, moment(&corners, 0..2))
+    let lasts = prop_oneof![(90_u64..600).prop_map(secs), near(&corners).prop_map(|lasts| lasts.min(secs(900)))];
+    (place(&corners), kind, lasts, 20_u32..30, moment(&corners, 0..2))
         .prop_map(|(mut draft, kind, lasts, devices, moment)| {
             draft.devices = devices;
-            (draft.nat_timeout, draft.servers) = (FOR_EVER, 1);
+            (draft.nat_timeout, draft.servers) = (None, 1);
             (draft.up, draft.down) = (None, None);
             let begin = connected(&draft) + secs(30) + moment;
             draft.strikes = vec![Strike { kind, at: vec![begin], lasts: Some(lasts) }];
@@ -363,7 +377,7 @@ fn short_sessions(corners: Corners) -> BoxedStrategy<Draft> {
     // Shorter than a handshake, so that a session comes about between two crashes.
     (place(&corners), millis(1_500..4_800), 12_u32..40)
         .prop_map(|(mut draft, gap, times)| {
-            (draft.nat_timeout, draft.servers, draft.devices) = (FOR_EVER, 1, 1);
+            (draft.nat_timeout, draft.servers, draft.devices) = (None, 1, 1);
             (draft.up, draft.down) = (None, None);
             let from = connected(&draft) + secs(30);
             let at: Vec<Duration> = (0..times).map(|time| from + gap * time).collect();
@@ -372,4 +386,132 @@ fn short_sessions(corners: Corners) -> BoxedStrategy<Draft> {
             of_length(draft, end + secs(60))
         })
         .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_policies::{StrategySpec, preset};
+    use cardiogram_scenarios::load;
+    use proptest::{
+        strategy::ValueTree as _,
+        test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+    };
+
+    use super::*;
+    use crate::check::counterexample::plain_heading;
+
+    const AIMS: [Aim; 9] = [
+        Aim::Healthy,
+        Aim::BreaksForGood,
+        Aim::Heals,
+        Aim::HealsFor { quiet: secs(3_600) },
+        Aim::Hostile,
+        Aim::MassDisconnect,
+        Aim::ShortSessions,
+        Aim::Learning { lasts: secs(2 * 86_400) },
+        Aim::Silence,
+    ];
+
+    fn strategy(name: &str) -> StrategySpec {
+        preset::find(name).expect("a preset").spec()
+    }
+
+    fn draws(strategy: &StrategySpec, aim: Aim, count: usize) -> Vec<Draft> {
+        let config = Config { failure_persistence: None, ..Config::default() };
+        let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
+        let generator = worlds(&Corners::of(strategy), aim);
+        (0..count).map(|_| generator.new_tree(&mut runner).expect("nothing is rejected").current()).collect()
+    }
+
+    #[test]
+    fn every_world_that_is_drawn_can_run() {
+        for name in ["none", "netease-30-15", "linux-keepalive", "mars-smart-heartbeat", "polling-90s", "sip-outbound"]
+        {
+            let strategy = strategy(name);
+            for aim in AIMS {
+                for draft in draws(&strategy, aim, 80) {
+                    let text = draft.to_toml(&plain_heading(), None);
+                    let scenario =
+                        load::parse_scenario("drawn", &text).unwrap_or_else(|it| panic!("{}", it.render(false)));
+                    let problems = scenario.world(&strategy).problems();
+                    assert!(problems.is_empty(), "{name}, {aim:?}: {problems:?}\n{text}");
+                }
+            }
+        }
+    }
+
+    /// Whether some of the worlds have the corner, which is how a person would say it of one.
+    #[track_caller]
+    fn are_drawn(worlds: &[Draft], corner: impl Fn(&Draft) -> bool) {
+        let count = worlds.iter().filter(|draft| corner(draft)).count();
+        assert!(count >= 3, "{count} of {} worlds have this corner", worlds.len());
+    }
+
+    fn any_strike(draft: &Draft, is: impl Fn(&Strike) -> bool) -> bool {
+        draft.strikes.iter().any(is)
+    }
+
+    #[test]
+    fn nat_timeouts_just_above_and_just_below_the_interval_are_drawn() {
+        let worlds = draws(&strategy("netease-30-15"), Aim::Healthy, 2_000);
+        let beside = |ms: std::ops::RangeInclusive<i128>| {
+            move |draft: &Draft| draft.nat_timeout.is_some_and(|it| ms.contains(&(it.as_millis() as i128 - 30_000)))
+        };
+        are_drawn(&worlds, beside(-100..=-1));
+        are_drawn(&worlds, beside(0..=0));
+        are_drawn(&worlds, beside(1..=100));
+    }
+
+    #[test]
+    fn cuts_that_end_just_before_detection_are_drawn() {
+        let worlds = draws(&strategy("netease-30-15"), Aim::Heals, 3_000);
+        let just_before = |lasts: Duration| lasts < secs(45) && lasts + secs(2) > secs(45);
+        are_drawn(&worlds, |draft| {
+            any_strike(draft, |it| matches!(it.kind, Kind::Cut(_)) && it.lasts.is_some_and(just_before))
+        });
+    }
+
+    #[test]
+    fn loss_and_traffic_in_one_direction_alone_are_drawn() {
+        for aim in [Aim::Heals, Aim::Hostile, Aim::BreaksForGood] {
+            let worlds = draws(&strategy("netease-30-15"), aim, 1_000);
+            are_drawn(&worlds, |draft| any_strike(draft, |it| matches!(it.kind, Kind::CutUp(_))));
+            are_drawn(&worlds, |draft| any_strike(draft, |it| matches!(it.kind, Kind::CutDown(_))));
+            are_drawn(&worlds, |draft| draft.up.is_some() && draft.down.is_none());
+            are_drawn(&worlds, |draft| draft.up.is_none() && draft.down.is_some());
+        }
+    }
+
+    #[test]
+    fn evictions_between_a_beat_and_its_reply_are_drawn() {
+        let worlds = draws(&strategy("netease-30-15"), Aim::BreaksForGood, 3_000);
+        are_drawn(&worlds, |draft| {
+            let round_trip = 2 * (draft.access + draft.core);
+            any_strike(draft, |it| {
+                let since = it.at[0].saturating_sub(connected(draft)).as_micros();
+                let since_beat = since % secs(30).as_micros();
+                it.kind == Kind::NatFlush && since >= 30_000_000 && (1..round_trip.as_micros()).contains(&since_beat)
+            })
+        });
+    }
+
+    #[test]
+    fn server_restarts_while_devices_wait_to_come_back_are_drawn() {
+        let worlds = draws(&strategy("netease-30-15"), Aim::Heals, 3_000);
+        are_drawn(&worlds, |draft| {
+            let ends: Vec<Duration> = draft.strikes.iter().filter(|it| it.kind != Kind::Restart).map(end).collect();
+            any_strike(draft, |it| {
+                it.kind == Kind::Restart && ends.iter().any(|end| *end < it.at[0] && it.at[0] < *end + secs(10))
+            })
+        });
+    }
+
+    #[test]
+    fn a_doze_across_the_timeout_of_a_nat_is_drawn() {
+        let worlds = draws(&strategy("netease-30-15"), Aim::Healthy, 2_000);
+        are_drawn(&worlds, |draft| {
+            let (Some(doze), Some(timeout)) = (draft.doze_after, draft.nat_timeout) else { return false };
+            doze + timeout < draft.duration
+        });
+    }
 }

@@ -1,0 +1,126 @@
+//! What a reader of a strategy's documentation would expect of it: what it promises in an ideal world, held against worlds
+//! that are none, and where it promises nothing, what anybody may expect of a client that keeps a long-lived connection.
+//!
+//! The yardsticks, and why they are what they are:
+//!
+//! | claim | yardstick |
+//! |---|---|
+//! | `detects-within` | 20 minutes: the longest that Linux retransmits in vain is 15 min 24 s, and some |
+//! | `attempts-within` | 60 attempts in 10 minutes: one every ten seconds |
+//! | `nat-safe` | NATs that keep idle mappings for 5 minutes, which RFC 4787 recommends at least and mobile networks keep |
+//! | `resets-after-health` | 12 attempts a minute where sessions end within 5 s: one for each of them, about, and no more |
+//! | `no-lock-step` | from a minute after a disconnect of everyone on, half of the devices in one second |
+//! | `jittered-waits` | half of the devices wait equally long |
+//! | `ends` | an hour: longer than any wait of a product |
+//!
+//! `heartbeats-per-hour`, `reconnects-within` and `zombies-within` are held only to what the strategy says itself, and
+//! `learns-interval` only to what the steps of its search allow.
+
+use std::time::Duration;
+
+use cardiogram_policies::{
+    HeartbeatSpec, StrategySpec,
+    unit::{Fraction, Span},
+};
+use cardiogram_scenarios::replay::{Attempts, Health, Learns, Promised};
+
+use super::corners::{ideal, ideal_promises};
+
+/// What a strategy is held to whatever it promises given the circumstances: what it promises in an ideal world, and
+/// yardsticks where it promises nothing. In the order of tables.
+pub fn claims(strategy: &StrategySpec) -> Vec<Promised> {
+    let ideal_world = ideal_promises(strategy);
+    let within = ideal_world.detects_within.map_or(Span::secs(1_200), Span::at_least);
+    let half = Fraction::new(0.5).expect("within 0 to 1");
+    let attempts = ideal_world.attempts.map_or(Attempts { count: 60, window: Span::secs(600) }, |limit| Attempts {
+        count: limit.count,
+        window: Span::at_least(limit.window),
+    });
+    let health = Health { uptime: Span::secs(5), count: 12, window: Span::secs(60) };
+    let reaps = strategy.server.reaps_within(strategy.heartbeat.announced_interval(), &ideal());
+    [
+        Some(Promised::DetectsWithin(within)),
+        ideal_world.heartbeats_per_hour.map(Promised::HeartbeatsPerHour),
+        Some(Promised::AttemptsWithin(attempts)),
+        ideal_world.reconnects_within.map(|within| Promised::ReconnectsWithin(Span::at_least(within))),
+        Some(Promised::NoFalseAlarm),
+        Some(Promised::NatSafe(Span::secs(300))),
+        learns(&strategy.heartbeat).map(Promised::LearnsInterval),
+        reaps.map(|within| Promised::ZombiesWithin(Span::at_least(within))),
+        Some(Promised::OneSession),
+        Some(Promised::SilentWhenGivenUp),
+        Some(Promised::ResetsAfterHealth(health)),
+        Some(Promised::NoLockStep(half)),
+        Some(Promised::JitteredWaits(half)),
+        Some(Promised::Ends(Span::secs(3_600))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// How well a heartbeat that searches for its interval is to find it; `None`: it does not search. How long the searches of
+/// presets take at most is measured in docs/search-costs.md.
+fn learns(heartbeat: &HeartbeatSpec) -> Option<Learns> {
+    // Longer than any NAT that is drawn keeps a mapping.
+    let open_ended = Duration::from_secs(7_200);
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let (step, longest, after) = match heartbeat {
+        HeartbeatSpec::Composed(parts) => {
+            let search = parts.search.as_ref()?;
+            let finest = search.granularity.map_or(Duration::from_secs(60), Span::get);
+            (finest + search.margin.get(), search.max.get(), days(2))
+        }
+        HeartbeatSpec::MarsSmartHeartbeat(mars) if mars.fixed.is_none() => {
+            // What it settles on is a step and a success step below the last that lived, which may be a step below the best.
+            let margin = mars.step.get() + mars.success_step.get();
+            (mars.step.get() + margin, mars.max.get(), days(2))
+        }
+        HeartbeatSpec::WechatSmart2013(wechat) => (wechat.step.get() + wechat.margin.get(), wechat.max.get(), days(2)),
+        HeartbeatSpec::Androidpn(it) if it.background.is_none() => {
+            let longest = it.cellular_max.get().min(it.wifi_max.get());
+            (it.step.get() + it.margin.get(), longest, days(2))
+        }
+        HeartbeatSpec::MicrogMcsAimd(microg) => (microg.max.get() / 10, microg.max.get(), days(2)),
+        // What it settles on has lived, and so may the next step have, but for the failures of something else.
+        HeartbeatSpec::CarsonAdaptive5(carson) => (2 * carson.step.get(), open_ended, days(4)),
+        HeartbeatSpec::Thread783(it) => (it.step.get() + it.drop.get(), open_ended, days(5)),
+        _ => return None,
+    };
+    Some(Learns { step: Span::at_least(step), longest: Span::at_least(longest), after: Span::at_least(after) })
+}
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_policies::preset;
+
+    use super::*;
+    use crate::check::kind;
+
+    fn kinds(name: &str) -> Vec<&'static str> {
+        claims(&preset::find(name).expect("a preset").spec()).iter().map(kind).collect()
+    }
+
+    #[test]
+    fn only_who_searches_is_asked_what_was_learnt_and_only_who_reaps_about_zombies() {
+        for name in ["mars-smart-heartbeat", "courier-adaptive", "rahman-binary", "thread783-halfrost"] {
+            assert!(kinds(name).contains(&"learns-interval"), "{name}");
+        }
+        for name in ["netease-30-15", "androidpn-in-use", "chromium-gcm"] {
+            assert!(!kinds(name).contains(&"learns-interval"), "{name}");
+        }
+        assert!(kinds("mqtt-keepalive").contains(&"zombies-within"));
+        assert!(!kinds("netease-30-15").contains(&"zombies-within"));
+    }
+
+    #[test]
+    fn a_claim_is_made_once_of_every_preset() {
+        for preset in preset::all() {
+            let kinds = kinds(preset.name);
+            let mut once = kinds.clone();
+            once.sort_unstable();
+            once.dedup();
+            assert_eq!(once.len(), kinds.len(), "{}", preset.name);
+        }
+    }
+}
