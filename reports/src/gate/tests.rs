@@ -208,6 +208,7 @@ fn a_damaged_baseline_is_refused_with_the_line_or_the_cell_and_what_to_do() {
         (text.replacen("\"seeds\": 2", "\"seeds\": 3", 1), "values for 3 seeds".to_owned()),
         (text.replacen("\"format\": 1", "\"format\": 2", 1), "its format is 2, and this cardiogram reads 1".to_owned()),
         (text.replacen(env!("CARGO_PKG_VERSION"), "0.0.1", 1), "it is of cardiogram 0.0.1, and this is".to_owned()),
+        (text.replacen("\"seeds\": 2", "\"seeds\": 1000000", 1), "more than the 1000000 runs of one plan".to_owned()),
         (text.replacen("\"strategy\":\"none\"", "\"strategy\":\"nobody\"", 1), "do not list it".to_owned()),
     ];
     for (text, expected) in cases {
