@@ -133,7 +133,7 @@ fn changed(texts: Vec<String>) -> impl Strategy<Value = String> {
 }
 
 fn inputs() -> ProptestConfig {
-    let cases = std::env::var("CARDIOGRAM_INPUTS").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
+    let cases = std::env::var("CARDIOGRAM_INPUTS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 

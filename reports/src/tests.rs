@@ -266,3 +266,13 @@ fn an_earlier_report_survives_results_that_cannot_be_read() {
     write(dir.path()).unwrap_err();
     assert_eq!(files(&dir.path().join("report")), before);
 }
+
+#[test]
+fn results_are_not_read_beyond_their_limits() {
+    let dir = results(1);
+    for (name, bytes) in [("episodes.csv", 4_u64 << 30), ("runs.csv", 4 << 30), ("manifest.json", 64 << 20)] {
+        fs::OpenOptions::new().write(true).open(dir.path().join(name)).unwrap().set_len(bytes + 1).unwrap();
+        let error = summary_table(dir.path()).unwrap_err();
+        assert!(matches!(&error, Error::TooLarge { path, .. } if path.ends_with(name)), "{error}");
+    }
+}

@@ -228,6 +228,16 @@ fn a_baseline_is_not_read_beyond_its_limit() {
 }
 
 #[test]
+fn results_are_not_read_beyond_their_limits() {
+    let (dir, _) = results(1);
+    for (name, bytes, limit) in [("runs.csv", 1_u64 << 30, "1 GiB"), ("manifest.json", 64 << 20, "64 MiB")] {
+        fs::OpenOptions::new().write(true).open(dir.path().join(name)).unwrap().set_len(bytes + 1).unwrap();
+        let error = message(&read(dir.path()).unwrap_err());
+        assert!(error.contains(name) && error.contains(limit), "{error}");
+    }
+}
+
+#[test]
 fn every_metric_knows_better_from_worse() {
     let (_dir, results) = results(5);
     let then = results.baseline();
