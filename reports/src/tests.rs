@@ -321,59 +321,12 @@ fn an_earlier_report_survives_results_that_cannot_be_read() {
     assert_eq!(files(&dir.path().join("report")), before);
 }
 
-fn texts(all: &[String]) -> Vec<&str> {
-    all.iter().map(String::as_str).collect()
-}
-
-/// 100,000 runs and 1,000,000 episodes, of so many scenarios and strategies.
-fn summarize_a_million_episodes(scenarios: usize, strategies: usize) {
-    let seeds = 100_000 / (scenarios * strategies);
-    let names = |word: &str, count| (0..count).map(|it| format!("{word}-{it}")).collect::<Vec<_>>();
-    let (scenarios, strategies) = (names("scenario", scenarios), names("strategy", strategies));
-    let (mut runs, mut episodes) = (Vec::new(), Vec::new());
-    let mut state = 1_u32;
-    for (scenario, strategy) in scenarios.iter().flat_map(|it| strategies.iter().map(move |other| (it, other))) {
-        for seed in 1..=seeds {
-            let mut detected = 0;
-            for begin in 0..10 {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let (latency, row) =
-                    (f64::from(state >> 12) / 1e4, format!("{scenario},{strategy},{seed},0,cut,{begin}000"));
-                if latency < 80.0 {
-                    detected += 1;
-                    episodes.push(format!("{row},{begin}100,detected,heartbeat,{latency:.6},100"));
-                } else {
-                    episodes.push(format!("{row},{begin}{latency:07.3},ridden-out,,,{latency:.3}"));
-                }
-            }
-            let (out, packets) = (10 - detected, 1_000 + (state >> 24));
-            runs.push(format!(
-                "{scenario},{strategy},{seed},event,24,10,{detected},{out},0,0,,,,,,0.9,{packets},{packets},9,9,7,1,00"
-            ));
-        }
+#[test]
+fn results_are_not_read_beyond_their_limits() {
+    let dir = results(1);
+    for (name, bytes) in [("episodes.csv", 4_u64 << 30), ("runs.csv", 4 << 30), ("manifest.json", 64 << 20)] {
+        fs::OpenOptions::new().write(true).open(dir.path().join(name)).unwrap().set_len(bytes + 1).unwrap();
+        let error = summary_table(dir.path()).unwrap_err();
+        assert!(matches!(&error, Error::TooLarge { path, .. } if path.ends_with(name)), "{error}");
     }
-    let dir = tempfile::tempdir().unwrap();
-    fixture::write_rows(
-        dir.path(),
-        &texts(&scenarios),
-        &texts(&strategies),
-        86_400.0,
-        &texts(&runs),
-        &texts(&episodes),
-    );
-    drop((runs, episodes));
-    let table = crate::write(dir.path(), &Registry::new()).unwrap().table;
-    assert_eq!(table.matches("strategy-0").count(), scenarios.len());
-}
-
-#[test]
-#[ignore = "a benchmark: run it alone and optimised, under a clock"]
-fn a_million_episodes_of_many_cells() {
-    summarize_a_million_episodes(40, 25);
-}
-
-#[test]
-#[ignore = "a benchmark: run it alone and optimised, under a clock"]
-fn a_million_episodes_of_few_cells() {
-    summarize_a_million_episodes(1, 10);
 }
