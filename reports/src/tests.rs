@@ -326,7 +326,7 @@ fn results_are_not_read_beyond_their_limits() {
     let dir = results(1);
     for (name, bytes) in [("episodes.csv", 4_u64 << 30), ("runs.csv", 4 << 30), ("manifest.json", 64 << 20)] {
         fs::OpenOptions::new().write(true).open(dir.path().join(name)).unwrap().set_len(bytes + 1).unwrap();
-        let error = summary_table(dir.path()).unwrap_err();
+        let error = write(dir.path()).unwrap_err();
         assert!(matches!(&error, Error::TooLarge { path, .. } if path.ends_with(name)), "{error}");
     }
 }

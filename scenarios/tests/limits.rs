@@ -34,8 +34,7 @@ fn the_most_of_everything_is_taken_and_one_more_is_refused() {
         |count: usize| (1..count).map(|at| format!("networks.n{at} = {{ access = \"wifi\" }}\n")).collect::<String>();
     let mixture = |count| format!("server.heartbeat_cost.mixture = {}", times("{ weight = 1, of = \"1ms\" }", count));
     let attach = |count: usize| {
-        let moves =
-            (0..count).map(|at| format!("{{ at = \"{}s\", to = \"{}\" }}", at + 1, ["main", "none"][at % 2]));
+        let moves = (0..count).map(|at| format!("{{ at = \"{}s\", to = \"{}\" }}", at + 1, ["main", "none"][at % 2]));
         format!("life.attach = [{}]", moves.collect::<Vec<_>>().join(", "))
     };
     let every = |mean: &str| format!("faults = [{{ kill.when.every = \"{mean}\" }}]");
