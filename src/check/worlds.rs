@@ -22,6 +22,11 @@ pub enum Aim {
     Healthy,
     /// After a quiet time something breaks, and stays broken.
     BreaksForGood,
+    /// The same, with enough time after the break to see who has not noticed by then.
+    BreaksFor {
+        /// How long.
+        lasts: Duration,
+    },
     /// Things go wrong and come right again, followed by a quiet time.
     Heals,
     /// The same, with a quiet time that is long enough to see who is not back by then.
@@ -51,16 +56,19 @@ const BEATS_MAX: u32 = 400;
 
 /// Worlds for a strategy that stumbles at `corners`.
 pub(crate) fn worlds(corners: &Corners, aim: Aim) -> BoxedStrategy<Draft> {
-    let corners = corners.clone();
     match aim {
-        Aim::Healthy => healthy(corners),
-        Aim::BreaksForGood => breaks_for_good(corners),
+        Aim::Healthy => healthy(corners.clone()),
+        Aim::BreaksForGood => {
+            let lasts = corners.patience;
+            breaks_for_good(corners, lasts)
+        }
+        Aim::BreaksFor { lasts } => breaks_for_good(corners, lasts),
         Aim::Heals => {
             let quiet = corners.recovery;
             heals(corners, quiet)
         }
         Aim::HealsFor { quiet } => heals(corners, quiet),
-        Aim::Hostile => hostile(corners),
+        Aim::Hostile => hostile(corners.clone()),
         Aim::MassDisconnect => mass_disconnect(corners),
         Aim::ShortSessions => short_sessions(corners),
         Aim::Learning { lasts } => learning(lasts),
@@ -296,8 +304,8 @@ fn last_end(draft: &Draft, strikes: &[Strike]) -> Duration {
     strikes.iter().map(end).max().unwrap_or_else(|| connected(draft))
 }
 
-fn heals(corners: Corners, quiet: Duration) -> BoxedStrategy<Draft> {
-    (place(&corners), strikes(&corners, 4), 1_u64..30)
+fn heals(corners: &Corners, quiet: Duration) -> BoxedStrategy<Draft> {
+    (place(corners), strikes(corners, 4), 1_u64..30)
         .prop_map(move |(mut draft, strikes, more)| {
             draft.strikes = from_connection(&draft, strikes);
             let healed = last_end(&draft, &draft.strikes);
@@ -323,8 +331,8 @@ fn hostile(corners: Corners) -> BoxedStrategy<Draft> {
         .boxed()
 }
 
-fn breaks_for_good(corners: Corners) -> BoxedStrategy<Draft> {
-    let before = prop_oneof![2 => Just(Vec::new()), 1 => strikes(&corners, 2)];
+fn breaks_for_good(corners: &Corners, lasts: Duration) -> BoxedStrategy<Draft> {
+    let before = prop_oneof![2 => Just(Vec::new()), 1 => strikes(corners, 2)];
     let kind = select(vec![
         Kind::Cut(Link::Access),
         Kind::Cut(Link::Core),
@@ -335,33 +343,35 @@ fn breaks_for_good(corners: Corners) -> BoxedStrategy<Draft> {
         Kind::Crash,
         Kind::Vanish,
     ]);
-    (place(&corners), before, kind, moment(&corners, 0..4))
+    let recovery = corners.recovery.min(secs(600));
+    (place(corners), before, kind, moment(corners, 0..4))
         .prop_map(move |(mut draft, before, kind, moment)| {
             draft.strikes = from_connection(&draft, before);
             // Whoever lost a session before has another one by then.
-            let quiet = if draft.strikes.is_empty() { Duration::ZERO } else { corners.recovery.min(secs(600)) };
+            let quiet = if draft.strikes.is_empty() { Duration::ZERO } else { recovery };
             let begin = last_end(&draft, &draft.strikes) + quiet + moment;
             draft.strikes.push(Strike { kind, at: vec![begin], lasts: None });
-            of_length(draft, begin + corners.patience + secs(10))
+            of_length(draft, begin + lasts + secs(10))
         })
         .boxed()
 }
 
-fn silence(corners: Corners) -> BoxedStrategy<Draft> {
+fn silence(corners: &Corners) -> BoxedStrategy<Draft> {
     let kind = select(vec![Kind::Cut(Link::Access), Kind::CutUp(Link::Access), Kind::CutUp(Link::Core)]);
-    (place(&corners), kind, moment(&corners, 0..4))
+    let patience = corners.patience.max(secs(2_400));
+    (place(corners), kind, moment(corners, 0..4))
         .prop_map(move |(mut draft, kind, moment)| {
             let begin = connected(&draft) + moment;
             draft.strikes = vec![Strike { kind, at: vec![begin], lasts: None }];
-            of_length(draft, begin + corners.patience.max(secs(2_400)) + secs(10))
+            of_length(draft, begin + patience + secs(10))
         })
         .boxed()
 }
 
-fn mass_disconnect(corners: Corners) -> BoxedStrategy<Draft> {
+fn mass_disconnect(corners: &Corners) -> BoxedStrategy<Draft> {
     let kind = select(vec![Kind::Crash, Kind::Restart]);
-    let lasts = prop_oneof![(90_u64..600).prop_map(secs), near(&corners).prop_map(|lasts| lasts.min(secs(900)))];
-    (place(&corners), kind, lasts, 20_u32..30, moment(&corners, 0..2))
+    let lasts = prop_oneof![(90_u64..600).prop_map(secs), near(corners).prop_map(|lasts| lasts.min(secs(900)))];
+    (place(corners), kind, lasts, 20_u32..30, moment(corners, 0..2))
         .prop_map(|(mut draft, kind, lasts, devices, moment)| {
             draft.devices = devices;
             (draft.nat_timeout, draft.servers) = (None, 1);
@@ -373,9 +383,9 @@ fn mass_disconnect(corners: Corners) -> BoxedStrategy<Draft> {
         .boxed()
 }
 
-fn short_sessions(corners: Corners) -> BoxedStrategy<Draft> {
+fn short_sessions(corners: &Corners) -> BoxedStrategy<Draft> {
     // Shorter than a handshake, so that a session comes about between two crashes.
-    (place(&corners), millis(1_500..4_800), 12_u32..40)
+    (place(corners), millis(1_500..4_800), 12_u32..40)
         .prop_map(|(mut draft, gap, times)| {
             (draft.nat_timeout, draft.servers, draft.devices) = (None, 1, 1);
             (draft.up, draft.down) = (None, None);
@@ -400,9 +410,10 @@ mod tests {
     use super::*;
     use crate::check::counterexample::plain_heading;
 
-    const AIMS: [Aim; 9] = [
+    const AIMS: [Aim; 10] = [
         Aim::Healthy,
         Aim::BreaksForGood,
+        Aim::BreaksFor { lasts: secs(1_200) },
         Aim::Heals,
         Aim::HealsFor { quiet: secs(3_600) },
         Aim::Hostile,
