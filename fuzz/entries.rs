@@ -24,10 +24,10 @@ use pcap_file::pcapng::{Block, PcapNgReader};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
 
 /// A name, and what is fed.
-type Entry = (&'static str, fn(&[u8]));
+type Target = (&'static str, fn(&[u8]));
 
 /// Every function here, by the name of its corpus.
-pub(crate) const ALL: [Entry; 9] = [
+pub(crate) const ALL: [Target; 9] = [
     ("scenario", scenario),
     ("strategy", strategy),
     ("sweep", sweep),
