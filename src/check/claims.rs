@@ -19,7 +19,7 @@
 use std::time::Duration;
 
 use cardiogram_policies::{
-    HeartbeatSpec, StrategySpec,
+    HeartbeatSpec, ReconnectSpec, StrategySpec,
     unit::{Fraction, Span},
 };
 use cardiogram_scenarios::replay::{Attempts, Health, Learns, Promised};
@@ -30,7 +30,10 @@ use super::corners::{ideal, ideal_promises};
 /// yardsticks where it promises nothing. In the order of tables.
 pub fn claims(strategy: &StrategySpec) -> Vec<Promised> {
     let ideal_world = ideal_promises(strategy);
-    let within = ideal_world.detects_within.map_or(Span::secs(1_200), Span::at_least);
+    let within = ideal_world.detects_within.or_else(|| probes_for(&strategy.heartbeat));
+    let within = within.map_or(Span::secs(1_200), Span::at_least);
+    // Who leaves on purpose and waits to be called is not stuck.
+    let is_on_call = matches!(strategy.reconnect, ReconnectSpec::OnCall(_));
     let half = Fraction::new(0.5).expect("within 0 to 1");
     let attempts = ideal_world.attempts.map_or(Attempts { count: 60, window: Span::secs(600) }, |limit| Attempts {
         count: limit.count,
@@ -52,11 +55,19 @@ pub fn claims(strategy: &StrategySpec) -> Vec<Promised> {
         Some(Promised::ResetsAfterHealth(health)),
         Some(Promised::NoLockStep(half)),
         Some(Promised::JitteredWaits(half)),
-        Some(Promised::Ends(Span::secs(3_600))),
+        (!is_on_call).then_some(Promised::Ends(Span::secs(3_600))),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// What the kernel's documentation says of its keepalive: after so much idle time so many probes in vain, so far apart.
+fn probes_for(heartbeat: &HeartbeatSpec) -> Option<Duration> {
+    let HeartbeatSpec::TcpKeepalive(keepalive) = heartbeat else { return None };
+    let probes = keepalive.interval.get() * keepalive.count;
+    let longest = keepalive.user_timeout.map_or(probes, |timeout| timeout.get().max(probes));
+    Some(keepalive.idle.get() + longest + ideal().rtt_max)
 }
 
 /// How well a heartbeat that searches for its interval is to find it; `None`: it does not search. How long the searches of

@@ -74,3 +74,30 @@ impl Coverage {
         untested.chain(never_struck).chain(nothing).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn coverage(tested: &[&str], drawn: &[(&'static str, u64)], broke: &[&'static str]) -> Coverage {
+        Coverage {
+            tested: tested.iter().map(|kind| ((*kind).to_owned(), 1)).collect(),
+            drawn: drawn.iter().copied().collect(),
+            broke: broke.iter().map(|cause| (*cause, 1)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_promise_that_no_world_tested_is_missed() {
+        let rules = [Rule::Known(Promised::NoFalseAlarm), Rule::Known(Promised::OneSession)];
+        let unmet = coverage(&["one-session"], &[], &[]).unmet(&rules);
+        assert!(matches!(&unmet[..], [only] if only.contains("no-false-alarm")), "{unmet:?}");
+    }
+
+    #[test]
+    fn a_fault_that_is_often_drawn_and_never_breaks_anything_is_missed() {
+        let drawn = [("stall", DRAWN_OFTEN), ("crash", DRAWN_OFTEN), ("drain", DRAWN_OFTEN - 1)];
+        let unmet = coverage(&["ends"], &drawn, &["server-crash"]).unmet(&[]);
+        assert!(matches!(&unmet[..], [only] if only.contains("`stall`")), "{unmet:?}");
+    }
+}

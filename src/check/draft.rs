@@ -12,8 +12,8 @@ use toml::Value;
 
 /// What a NAT does that a file says nothing of: RFC 5382's 2 h 4 min.
 const NAT_DEFAULT: Duration = Duration::from_secs(7_440);
-/// Runs are no longer than some days.
-const A_MONTH: Duration = Duration::from_secs(30 * 86_400);
+/// Longer than most runs, and than all of them.
+const NEVER: [Duration; 2] = [Duration::from_secs(86_400), Duration::from_secs(30 * 86_400)];
 
 /// A world without its strategy.
 #[derive(Clone, Debug, PartialEq)]
@@ -232,7 +232,7 @@ impl Draft {
 
     fn nat(&self) -> String {
         // What is not said lasts longer than most runs.
-        let never = (self.duration >= NAT_DEFAULT).then_some(A_MONTH);
+        let never = NEVER.into_iter().find(|never| *never > self.duration).filter(|_| self.duration >= NAT_DEFAULT);
         let mut keys: Vec<String> = self
             .nat_timeout
             .or(never)

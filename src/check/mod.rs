@@ -420,7 +420,7 @@ fn run_traced(world: &WorldConfig, seed: u64) -> Outcome {
 /// What a promise's worlds have to be drawn for; `None`: it is code, and says so itself.
 fn aim(promise: &Promised) -> Option<Aim> {
     Some(match promise {
-        Promised::DetectsWithin(_) => Aim::BreaksForGood,
+        Promised::DetectsWithin(within) => Aim::BreaksFor { lasts: within.get() },
         Promised::AttemptsWithin(_) => Aim::Heals,
         Promised::ReconnectsWithin(within) | Promised::Ends(within) => Aim::HealsFor { quiet: within.get() },
         Promised::HeartbeatsPerHour(_) | Promised::NoFalseAlarm | Promised::NatSafe(_) => Aim::Healthy,

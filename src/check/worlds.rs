@@ -22,6 +22,11 @@ pub enum Aim {
     Healthy,
     /// After a quiet time something breaks, and stays broken.
     BreaksForGood,
+    /// The same, with enough time after the break to see who has not noticed by then.
+    BreaksFor {
+        /// How long.
+        lasts: Duration,
+    },
     /// Things go wrong and come right again, followed by a quiet time.
     Heals,
     /// The same, with a quiet time that is long enough to see who is not back by then.
@@ -54,7 +59,11 @@ pub(crate) fn worlds(corners: &Corners, aim: Aim) -> BoxedStrategy<Draft> {
     let corners = corners.clone();
     match aim {
         Aim::Healthy => healthy(corners),
-        Aim::BreaksForGood => breaks_for_good(corners),
+        Aim::BreaksForGood => {
+            let lasts = corners.patience;
+            breaks_for_good(corners, lasts)
+        }
+        Aim::BreaksFor { lasts } => breaks_for_good(corners, lasts),
         Aim::Heals => {
             let quiet = corners.recovery;
             heals(corners, quiet)
@@ -323,7 +332,7 @@ fn hostile(corners: Corners) -> BoxedStrategy<Draft> {
         .boxed()
 }
 
-fn breaks_for_good(corners: Corners) -> BoxedStrategy<Draft> {
+fn breaks_for_good(corners: Corners, lasts: Duration) -> BoxedStrategy<Draft> {
     let before = prop_oneof![2 => Just(Vec::new()), 1 => strikes(&corners, 2)];
     let kind = select(vec![
         Kind::Cut(Link::Access),
@@ -342,7 +351,7 @@ fn breaks_for_good(corners: Corners) -> BoxedStrategy<Draft> {
             let quiet = if draft.strikes.is_empty() { Duration::ZERO } else { corners.recovery.min(secs(600)) };
             let begin = last_end(&draft, &draft.strikes) + quiet + moment;
             draft.strikes.push(Strike { kind, at: vec![begin], lasts: None });
-            of_length(draft, begin + corners.patience + secs(10))
+            of_length(draft, begin + lasts + secs(10))
         })
         .boxed()
 }
@@ -400,9 +409,10 @@ mod tests {
     use super::*;
     use crate::check::counterexample::plain_heading;
 
-    const AIMS: [Aim; 9] = [
+    const AIMS: [Aim; 10] = [
         Aim::Healthy,
         Aim::BreaksForGood,
+        Aim::BreaksFor { lasts: secs(1_200) },
         Aim::Heals,
         Aim::HealsFor { quiet: secs(3_600) },
         Aim::Hostile,

@@ -2,11 +2,12 @@
 //!
 //! Tested by every episode that struck a session whose path had been well since it began, and that nothing mends within the
 //! time: only then has the policy no reason to wait. What a broken path delayed may arrive later than anything a healthy
-//! one carries, and feed a judge that takes it for a sign of life.
+//! one carries, and feed a judge that takes it for a sign of life. Whoever leaves a session on purpose has nothing to notice.
 
 use std::time::Duration;
 
-use cardiogram_policies::unit::format_duration;
+use cardiogram_policies::{Time, unit::format_duration};
+use cardiogram_sim::trace::DeviceEvent;
 
 use super::{Evidence, Judgement};
 
@@ -17,8 +18,12 @@ pub(super) fn judge(evidence: &Evidence<'_>, within: Duration) -> Judgement {
         if due > evidence.end() || !evidence.breaks_a_healthy_session(episode, within) {
             continue;
         }
-        tested = true;
         let noticed = episode.detection.map(|detection| detection.at);
+        if noticed.is_none() && has_left(evidence, episode.device, episode.begin, due) {
+            // On purpose, as it would have without a break: there was nothing left to notice.
+            continue;
+        }
+        tested = true;
         if noticed.or(episode.end).is_none_or(|over| over > due) {
             let device = episode.device;
             let what = noticed.map_or_else(
@@ -38,6 +43,12 @@ pub(super) fn judge(evidence: &Evidence<'_>, within: Duration) -> Judgement {
         }
     }
     Judgement::kept_if(tested)
+}
+
+/// Whether a device gave its connection up from `begin` to `due`.
+fn has_left(evidence: &Evidence<'_>, device: u32, begin: Time, due: Time) -> bool {
+    let is_left = |event| matches!(event, DeviceEvent::GivenUp { .. });
+    evidence.events_of(device).any(|(at, event)| is_left(event) && (begin..=due).contains(&at))
 }
 
 #[cfg(test)]
