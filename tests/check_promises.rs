@@ -43,7 +43,7 @@ fn caught(check: Check, name: &str) -> Counterexample {
     if name != "own" {
         let again = replay(&found.path, &registry()).unwrap();
         assert_eq!(again.judgement, Judgement::Broken(found.breach.clone()));
-        assert!(again.is_same_run() && again.trace_hash == found.trace_hash);
+        assert!(again.is_same_run && again.trace_hash == found.trace_hash);
     }
     found
 }

@@ -279,14 +279,9 @@ impl Check {
     fn generators(&self) -> Vec<BoxedStrategy<Draft>> {
         let mut corners = Corners::of(&self.strategy);
         for rule in &self.rules {
-            let (time, within) = match rule {
-                Rule::Known(Promised::DetectsWithin(within)) => (&mut corners.patience, within),
-                Rule::Known(Promised::ReconnectsWithin(within) | Promised::Ends(within)) => {
-                    (&mut corners.recovery, within)
-                }
-                _ => continue,
-            };
-            *time = within.get().max(*time);
+            if let Rule::Known(Promised::DetectsWithin(within)) = rule {
+                corners.patience = corners.patience.max(within.get());
+            }
         }
         let mut aims = self.aims.clone();
         aims.sort_unstable();

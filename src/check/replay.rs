@@ -34,17 +34,12 @@ pub struct Replayed {
     pub recorded_hash: String,
     /// Digest of the run today; another one means that something that the run touches behaves differently.
     pub trace_hash: String,
+    /// Whether the two are the same.
+    pub is_same_run: bool,
     /// What happened, in several lines; empty where nothing is broken.
     pub explanation: String,
     /// The part of the run that the explanation tells, if there is one: its begin and end.
     pub shown: Option<(Time, Time)>,
-}
-
-impl Replayed {
-    /// Whether the run is the one that was recorded.
-    pub fn is_same_run(&self) -> bool {
-        self.trace_hash == self.recorded_hash
-    }
 }
 
 /// Runs the counterexample at `path`; `registry` knows the policies that are not built in.
@@ -81,6 +76,7 @@ pub fn replay(path: &Path, registry: &Registry) -> Result<Replayed, LoadError> {
         }
         Judgement::NotTested | Judgement::Kept => (String::new(), None),
     };
+    let trace_hash = outcome.trace_hash.to_string();
     let name = &loaded.value.strategies[0];
     let of_file = loaded.folder.as_ref().filter(|_| strategy.folder.is_some());
     Ok(Replayed {
@@ -89,8 +85,9 @@ pub fn replay(path: &Path, registry: &Registry) -> Result<Replayed, LoadError> {
         seed: replay.seed,
         judgement,
         promise: replay.promise,
+        is_same_run: replay.trace_hash == trace_hash,
         recorded_hash: replay.trace_hash,
-        trace_hash: outcome.trace_hash.to_string(),
+        trace_hash,
         explanation,
         shown,
     })

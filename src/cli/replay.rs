@@ -46,7 +46,7 @@ fn tell(args: &Args, replayed: &Replayed, out: &mut dyn Write) -> Result<(), Fai
             )?;
         }
     }
-    if replayed.is_same_run() {
+    if replayed.is_same_run {
         writeln!(out, "the run is the one that was recorded: trace hash {}", replayed.trace_hash)?;
     } else {
         writeln!(
