@@ -23,8 +23,11 @@ use cardiogram_sim::{
 use pcap_file::pcapng::{Block, PcapNgReader};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
 
+/// What takes any bytes.
+pub(crate) type Target = fn(&[u8]);
+
 /// Every function here, by the name of its corpus.
-pub(crate) const ALL: [(&str, fn(&[u8])); 9] = [
+pub(crate) const ALL: [(&str, Target); 9] = [
     ("scenario", scenario),
     ("strategy", strategy),
     ("sweep", sweep),
@@ -158,7 +161,7 @@ pub(crate) fn capture(data: &[u8]) {
     let mut at = Time::ZERO;
     // The reader takes microseconds for nanoseconds and cannot hold those of more than 584 years; a run has one year.
     while !bytes.0.is_empty() && entries.len() < 1_000 {
-        at = at + Duration::from_micros(u64::from(bytes.u32()));
+        at += Duration::from_micros(u64::from(bytes.u32()));
         let node = NodeId(u32::from(bytes.u8() % 3));
         entries.push(Entry { at, node, what: what(&mut bytes, at) });
     }
@@ -338,12 +341,12 @@ fn live(heartbeat: &mut dyn Heartbeat) {
                 let Some(action) = heartbeat.poll(now) else { break };
                 match action {
                     Action::SendHeartbeat { id } if step % 4 != 3 => {
-                        now = now + rtt;
+                        now += rtt;
                         heartbeat.on_event(now, &Event::HeartbeatReply { id, rtt });
                     }
                     Action::OpenProbe => heartbeat.on_event(now, &Event::ProbeConnected),
                     Action::SendProbe { id } if step % 4 != 3 => {
-                        heartbeat.on_event(now, &Event::ProbeReply { id, rtt })
+                        heartbeat.on_event(now, &Event::ProbeReply { id, rtt });
                     }
                     Action::AskTransport => heartbeat.on_event(now, &Event::TransportHeard { ago: rtt }),
                     Action::Remember => drop(heartbeat.memory()),
@@ -357,7 +360,7 @@ fn live(heartbeat: &mut dyn Heartbeat) {
             }
         }
         heartbeat.on_event(now, &Event::Lost(LossReason::Reset));
-        now = now + Duration::from_secs(1);
+        now += Duration::from_secs(1);
     }
 }
 
