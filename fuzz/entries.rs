@@ -23,11 +23,11 @@ use cardiogram_sim::{
 use pcap_file::pcapng::{Block, PcapNgReader};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
 
-/// A name, and what is fed.
-type Target = (&'static str, fn(&[u8]));
+/// What takes any bytes.
+pub(crate) type Target = fn(&[u8]);
 
 /// Every function here, by the name of its corpus.
-pub(crate) const ALL: [Target; 9] = [
+pub(crate) const ALL: [(&str, Target); 9] = [
     ("scenario", scenario),
     ("strategy", strategy),
     ("sweep", sweep),

@@ -20,7 +20,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
 }
 
 /// The files of a folder that make the function panic.
-fn panics(folder: &str, entry: fn(&[u8])) -> Vec<PathBuf> {
+fn panics(folder: &str, entry: entries::Target) -> Vec<PathBuf> {
     let mut files = files(folder);
     assert!(!files.is_empty(), "{folder} has no files");
     files.retain(|file| {
@@ -49,7 +49,7 @@ fn every_fuzz_target_has_a_corpus_and_every_corpus_a_target() {
 
 #[test]
 fn what_is_built_in_goes_through_the_fuzz_targets_too() {
-    let built_in: [(&str, fn(&[u8])); 3] = [
+    let built_in: [(&str, entries::Target); 3] = [
         ("scenarios/library", entries::scenario),
         ("policies/presets", entries::strategy),
         ("examples/sweeps", entries::sweep),

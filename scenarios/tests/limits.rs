@@ -1,6 +1,8 @@
 //! Every limit of a scenario and of a sweep, at its edge: the most is taken, one more is refused with what there may be.
 //! `docs/testing.md` lists them; those of result files and of the gate are tested where these are read.
 
+use std::fmt::Write as _;
+
 use cardiogram_policies::Registry;
 use cardiogram_scenarios::{
     load,
@@ -14,7 +16,7 @@ fn wrong(lines: &str) -> String {
     let mut text = "name = \"test\"\n".to_owned();
     for (key, value) in [("strategies", "[\"none\"]"), ("duration", "\"1h\""), ("access", "\"lte-near\"")] {
         if !given(&format!("{key} = ")) {
-            text += &format!("{key} = {value}\n");
+            let _ = writeln!(text, "{key} = {value}");
         }
     }
     text += "core = \"backbone\"\n";
@@ -30,8 +32,10 @@ fn times(text: &str, count: usize) -> String {
 fn the_most_of_everything_is_taken_and_one_more_is_refused() {
     let faults = |count| format!("faults = {}", times("{ kill = { when.at = [\"1m\"] } }", count));
     let nats = |count| format!("nat = {}", times("\"home-linux\"", count));
-    let networks =
-        |count: usize| (1..count).map(|at| format!("networks.n{at} = {{ access = \"wifi\" }}\n")).collect::<String>();
+    let networks = |count: usize| {
+        let lines = (1..count).map(|at| format!("networks.n{at} = {{ access = \"wifi\" }}"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
     let mixture = |count| format!("server.heartbeat_cost.mixture = {}", times("{ weight = 1, of = \"1ms\" }", count));
     let attach = |count: usize| {
         let moves = (0..count).map(|at| format!("{{ at = \"{}s\", to = \"{}\" }}", at + 1, ["main", "none"][at % 2]));
@@ -89,7 +93,7 @@ fn a_sweep_has_so_many_values_and_points_and_no_more() {
         let mut text = "name = \"x\"\nscenario = \"silent-nat\"\nstrategies = [\"wechat-270\"]\n".to_owned();
         for (key, count) in axes {
             let values: Vec<String> = (1..=*count).map(|value| format!("\"{value}m\"")).collect();
-            text += &format!("[[axis]]\n{key}\nvalues = [{}]\n", values.join(", "));
+            let _ = write!(text, "[[axis]]\n{key}\nvalues = [{}]\n", values.join(", "));
         }
         sweep::parse("x.toml", &text, None, &Registry::new()).map(|sweep| sweep.manifest.points.len())
     };
