@@ -37,7 +37,7 @@ fn every_finding_still_breaks_its_promise_by_the_same_run() {
     let wrong: Vec<String> = findings
         .par_iter()
         .filter_map(|path| match check::replay(path, &Registry::default()) {
-            Ok(it) if !it.is_same_run() => Some(format!("{}: its run is {} today", path.display(), it.trace_hash)),
+            Ok(it) if !it.is_same_run => Some(format!("{}: its run is {} today", path.display(), it.trace_hash)),
             Ok(it) if matches!(it.judgement, Judgement::Broken(_)) => None,
             Ok(it) => Some(format!("{}: {:?}", path.display(), it.judgement)),
             Err(error) => Some(format!("{}: {error:?}", path.display())),
