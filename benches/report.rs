@@ -1,4 +1,4 @@
-//! What reading results costs: `cargo bench --bench report`. Nothing here is asserted; `docs/benchmarks.md` says what the
+//! What reading results and telling of them costs: `cargo bench --bench report`. Nothing here is asserted; `docs/benchmarks.md` says what the
 //! lines mean.
 
 use std::{
@@ -12,23 +12,103 @@ use cardiogram::{
     reports::gate::{self, Bands, Baseline},
     scenarios::manifest::{self, Manifest, ManifestScenario, ManifestStrategy},
 };
-use cardiogram_scenarios::{Decimal, rows::RunRow};
+use cardiogram_scenarios::{
+    Decimal,
+    rows::{EpisodeRow, RunRow},
+};
+
+/// How much there is: scenarios, strategies in each, seeds of each.
+#[derive(Clone, Copy)]
+struct Size {
+    scenarios: u64,
+    strategies: u64,
+    seeds: u64,
+}
 
 /// As many cells as the built-in scenarios have, about.
-const SCENARIOS: u64 = 36;
-const STRATEGIES: u64 = 12;
-const SEEDS: u64 = 10;
+const LIBRARY: Size = Size { scenarios: 36, strategies: 12, seeds: 10 };
+/// 100,000 runs.
+const LARGE: Size = Size { scenarios: 40, strategies: 25, seeds: 100 };
+/// Breaks of each of those runs: 1,000,000 in all.
+const BREAKS: u64 = 10;
 
 fn main() {
     gate();
+    report();
+}
+
+/// The report of many runs and breaks.
+fn report() {
+    let dir = std::env::temp_dir().join(format!("cardiogram-bench-report-{}", std::process::id()));
+    write(&dir, LARGE, 0);
+    write_episodes(&dir, LARGE);
+    let (report, took) = timed(|| cardiogram::reports::write(&dir, &Registry::new()).expect("good results"));
+    let runs = LARGE.scenarios * LARGE.strategies * LARGE.seeds;
+    println!("the report: {runs} runs, {} episodes, {} scenarios", runs * BREAKS, LARGE.scenarios);
+    println!("  read, worked out, drawn, written {:.1} s", took.as_secs_f64());
+    println!("  peak memory of this process      {}", peak_memory());
+    assert!(report.index.exists());
+    let _ = fs::remove_dir_all(dir);
+}
+
+/// Linux only: it reads what the kernel says of the process.
+fn peak_memory() -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.map_or_else(|| "not known here".to_owned(), |peak| peak.trim().to_owned())
+}
+
+/// Breaks as the rows of `runs.csv` count them: of ten, seven or more are noticed, and none outlasts the run.
+fn write_episodes(dir: &Path, size: Size) {
+    let mut rows = csv::Writer::from_path(dir.join("episodes.csv")).expect("a place to write");
+    for (scenario, strategy, seed) in runs(size) {
+        for place in 0..BREAKS {
+            let begin_s = 2_000 * place + (seed * 37 + place * 11) % 400;
+            let lasts_s = 30 + (seed * 13 + place * 101 + strategy.len() as u64) % 500;
+            let is_detected = place < detected(seed);
+            let seconds = |seconds: u64| Decimal::from_millionths(seconds * 1_000_000);
+            let row = EpisodeRow {
+                scenario: scenario.clone(),
+                strategy: strategy.clone(),
+                seed,
+                cause: if place % 3 == 0 { "cut" } else { "nat-flush" }.into(),
+                begin_s: seconds(begin_s),
+                end_s: Some(seconds(begin_s + lasts_s)),
+                outcome: if is_detected { "detected" } else { "ridden-out" }.into(),
+                detected_by: is_detected.then(|| "heartbeat".into()),
+                detect_latency_s: is_detected.then(|| seconds(lasts_s - 1)),
+                recovery_s: Some(seconds(lasts_s)),
+                ..EpisodeRow::default()
+            };
+            rows.serialize(row).expect("a row is plain data");
+        }
+    }
+    rows.flush().expect("a place to write");
+}
+
+/// How many of a run's breaks are noticed.
+fn detected(seed: u64) -> u64 {
+    BREAKS - seed % 4
+}
+
+/// Every run by its names.
+fn runs(size: Size) -> impl Iterator<Item = (String, String, u64)> {
+    let scenarios = (0..size.scenarios).map(|it| format!("scenario-number-{it}"));
+    scenarios.flat_map(move |scenario| {
+        let strategies = (0..size.strategies).map(|it| format!("strategy-number-{it}"));
+        strategies.flat_map(move |strategy| {
+            let scenario = scenario.clone();
+            (1..=size.seeds).map(move |seed| (scenario.clone(), strategy.clone(), seed))
+        })
+    })
 }
 
 /// The gate on results as large as those of the whole library, in which every cell has changed a little.
 fn gate() {
     let dir = std::env::temp_dir().join(format!("cardiogram-bench-{}", std::process::id()));
     let (then, now) = (dir.join("then"), dir.join("now"));
-    write(&then, 0);
-    write(&now, 1);
+    write(&then, LIBRARY, 0);
+    write(&now, LIBRARY, 1);
     let file = dir.join("baseline.json");
     let ((), wrote) = timed(|| {
         let results = gate::read(&then).expect("good results");
@@ -46,7 +126,8 @@ fn gate() {
         comparison.family
     });
     let bytes = fs::metadata(&file).map_or(0, |it| it.len());
-    println!("the gate: {} cells with {SEEDS} seeds, all of them changed", SCENARIOS * STRATEGIES);
+    let Size { scenarios, strategies, seeds } = LIBRARY;
+    println!("the gate: {} cells with {seeds} seeds, all of them changed", scenarios * strategies);
     println!("  writing a baseline of {} kB      {:.3} s", bytes / 1000, wrote.as_secs_f64());
     println!("  comparing, {family} intervals    {:.3} s", judged.as_secs_f64());
     let _ = fs::remove_dir_all(dir);
@@ -60,16 +141,16 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 }
 
 /// Results that are made up, of the build `build`.
-fn write(dir: &Path, build: u64) {
+fn write(dir: &Path, size: Size, build: u64) {
     fs::create_dir_all(dir).expect("a place to write");
-    let strategies: Vec<String> = (0..STRATEGIES).map(|it| format!("strategy-number-{it}")).collect();
+    let strategies: Vec<String> = (0..size.strategies).map(|it| format!("strategy-number-{it}")).collect();
     let manifest = Manifest {
         version: manifest::VERSION.into(),
         engine: "auto".into(),
         first_seed: 1,
-        seeds: SEEDS,
+        seeds: size.seeds,
         shard: "1/1".into(),
-        scenarios: (0..SCENARIOS)
+        scenarios: (0..size.scenarios)
             .map(|it| ManifestScenario {
                 name: format!("scenario-number-{it}"),
                 duration_s: 21_600.0,
@@ -87,12 +168,8 @@ fn write(dir: &Path, build: u64) {
     let text = serde_json::to_string(&manifest).expect("a manifest is plain data");
     fs::write(dir.join(manifest::FILE_NAME), text).expect("a place to write");
     let mut runs = csv::Writer::from_path(dir.join("runs.csv")).expect("a place to write");
-    for scenario in &manifest.scenarios {
-        for strategy in &strategies {
-            for seed in 1..=SEEDS {
-                runs.serialize(row(&scenario.name, strategy, seed, build)).expect("a row is plain data");
-            }
-        }
+    for (scenario, strategy, seed) in self::runs(size) {
+        runs.serialize(row(&scenario, &strategy, seed, build)).expect("a row is plain data");
     }
     runs.flush().expect("a place to write");
 }
@@ -106,11 +183,11 @@ fn row(scenario: &str, strategy: &str, seed: u64, build: u64) -> RunRow {
         seed,
         engine: "event".into(),
         device_hours: decimal(72),
-        episodes: 40,
-        detected: 30,
-        ridden_out: seed % 5,
-        undetected: 10 - seed % 5,
-        false_alarms: vary(1) % 7,
+        episodes: BREAKS,
+        detected: detected(seed),
+        ridden_out: BREAKS - detected(seed),
+        undetected: 0,
+        false_alarms: 0,
         detect_mean_s: Some(decimal(70)),
         detect_p95_s: Some(decimal(130)),
         recover_mean_s: Some(decimal(71)),

@@ -124,7 +124,7 @@ fn hold(strategy: &StrategySpec, claim: &Promised, worlds: u32, files: &Path) ->
             let file = path.file_name().expect("it has one").to_string_lossy().into_owned();
             Found::Broken { file, promised: breach.promised, happened: breach.happened }
         }
-        Err(Failure::File(message)) => panic!("{message}"),
+        Err(Failure::File(message) | Failure::Unusable(message)) => panic!("{message}"),
     }
 }
 

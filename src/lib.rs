@@ -21,9 +21,13 @@ pub use check::check;
 
 /// What most programs around the lab need.
 pub mod prelude {
+    // Module, function and macro of that name.
+    #[doc(no_inline)]
+    pub use crate::check;
+    pub use crate::check::{Aim, Evidence, Failure, Judgement, Promised};
     pub use cardiogram_policies::{
         Action, Bounds, CustomHeartbeat, CustomReconnect, CustomServer, Event, Heartbeat, HeartbeatSpec, PolicyRng,
-        Problem, Promises, Reconnect, ReconnectSpec, Registry, ServerPolicy, ServerSpec, StrategySpec, Time,
+        Problem, Promises, Reconnect, ReconnectSpec, Registry, ServerPolicy, ServerSpec, StrategySpec, Time, preset,
     };
     pub use cardiogram_scenarios::{Scenario, load};
     pub use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig, run};

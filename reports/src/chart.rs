@@ -4,6 +4,7 @@
 //! plotters draws bitmaps of lines, polygons and text; the layout is ours, because its charts place no names beside points
 //! and label logarithmic axes by powers of ten only. This is not the place for what a plot means: see [`crate::plots`].
 
+mod bitmap;
 pub(crate) mod canvas;
 pub(crate) mod color;
 mod draw;
@@ -11,6 +12,7 @@ mod labels;
 mod layout;
 mod scale;
 pub(crate) mod svg;
+mod table;
 pub(crate) mod text;
 
 use crate::bootstrap::Interval;
@@ -170,17 +172,15 @@ impl Chart {
         canvas::inline_svg(layout.size(), |canvas| layout.draw(canvas))
     }
 
+    /// What the picture shows as CSV.
+    pub(crate) fn to_csv(&self) -> String {
+        table::csv(self)
+    }
+
     /// The picture as a PNG file in the light theme.
     pub(crate) fn to_png(&self) -> Vec<u8> {
         let layout = Layout::of(self);
         canvas::png(layout.size(), |canvas| layout.draw(canvas))
-    }
-
-    /// The picture as a PNG file in the dark theme.
-    #[cfg_attr(not(test), expect(dead_code, reason = "reports hold the light one"))]
-    pub(crate) fn to_dark_png(&self) -> Vec<u8> {
-        let layout = Layout::of(self);
-        canvas::dark_png(layout.size(), |canvas| layout.draw(canvas))
     }
 }
 

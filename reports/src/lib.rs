@@ -3,8 +3,8 @@
 //! Everything starts from the files of a results directory (`runs.csv`, `episodes.csv`, `manifest.json`), which are the
 //! stable interface between running and reporting:
 //!
-//! - [`write()`] makes `report/`: a self-contained `index.html`, and every plot as SVG and PNG.
-//! - [`summary_table`] makes the few lines that a terminal shows.
+//! - [`write()`] makes `report/`: a self-contained `index.html`, a page a scenario, and every plot as SVG, PNG and data.
+//!   It also makes the few lines that a terminal shows.
 //! - [`gate`] compares results with a baseline: what CI trusts.
 //!
 //! One thing starts from a run itself, since the files do not hold what it shows: [`strip`], the cardiogram of one device.
@@ -16,6 +16,7 @@ mod bootstrap;
 mod bound;
 mod causes;
 mod chart;
+mod commands;
 mod data;
 mod error;
 #[cfg(test)]
@@ -25,6 +26,8 @@ mod grid;
 mod number;
 mod page;
 mod pareto;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 mod plots;
 mod publish;
 mod statistics;
@@ -37,48 +40,72 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use cardiogram_policies::Registry;
+use cardiogram_scenarios::manifest::ManifestSweep;
+use rayon::prelude::*;
+
+use self::{data::Results, stats::Summary};
 pub use error::Error;
 
+/// A report that was written.
+#[derive(Debug)]
+pub struct Report {
+    /// The path of its `index.html`.
+    pub index: PathBuf,
+    /// The results as a compact table for a terminal: plain text, at most 100 columns wide, one block a scenario; of a sweep, one
+    /// block a strategy and number, with a cell a point.
+    pub table: String,
+}
+
 /// Reads the results in `dir` and writes `dir/report/`, whole or not at all: an earlier report stays as it was until
-/// the new one is complete. Returns the path of its `index.html`.
+/// the new one is complete. The registry is that of the program that ran: what it knows
+/// goes by its name in commands.
 ///
 /// # Errors
 ///
 /// Where an input file is missing, unreadable, damaged or in disagreement with another, and where the report cannot be
 /// written. The message names the file, and the line where there is one.
-pub fn write(dir: &Path) -> Result<PathBuf, Error> {
+pub fn write(dir: &Path, registry: &Registry) -> Result<Report, Error> {
     let results = data::read(dir)?;
     let summary = stats::summarize(&results);
-    let mut files = Vec::new();
-    let mut pages = Vec::new();
-    let scenarios = summary.scenarios.iter().zip(&results.scenarios).zip(page::slugs(&summary));
-    for ((scenario, scenario_results), scenario_slug) in scenarios {
-        let mut figures = Vec::new();
-        for figure in plots::all(scenario, scenario_results) {
-            let separator = if figure.suffix.is_empty() { "" } else { "." };
-            let slug = format!("{scenario_slug}{separator}{}", figure.suffix);
-            files.push((format!("plots/{slug}.svg"), figure.chart.to_svg().into_bytes()));
-            files.push((format!("plots/{slug}.png"), figure.chart.to_png()));
-            let svg = figure.chart.to_inline_svg();
-            figures.push(page::Figure { slug, svg, caption: figure.caption, description: figure.description });
-        }
-        pages.push(figures);
-    }
-    files.push(("index.html".to_owned(), page::index(&summary, &pages).into_bytes()));
-    publish::publish(dir, &files)
+    let (files, table) = match &results.manifest.sweep {
+        Some(sweep) => (of_sweep(sweep, &summary), grid::render(sweep, &summary)),
+        None => (of_scenarios(&results, &summary, registry), table::render(&summary)),
+    };
+    Ok(Report { index: publish::publish(dir, &files)?, table })
 }
 
-/// A compact table of the results in `dir` for a terminal: plain text, at most 100 columns wide, one block a scenario; of a
-/// sweep, one block a strategy and number, with a cell a point.
-///
-/// # Errors
-///
-/// As [`write()`], for reading.
-pub fn summary_table(dir: &Path) -> Result<String, Error> {
-    let results = data::read(dir)?;
-    let summary = stats::summarize(&results);
-    Ok(match &results.manifest.sweep {
-        Some(sweep) => grid::render(sweep, &summary),
-        None => table::render(&summary),
-    })
+/// A page for all scenarios, and one for each.
+fn of_scenarios(results: &Results, summary: &Summary, registry: &Registry) -> Vec<(String, Vec<u8>)> {
+    let slugs = page::slugs(summary);
+    // Pictures take the most time, and none depends on another.
+    let drawn: Vec<(String, Vec<page::Figure>)> = summary
+        .scenarios
+        .par_iter()
+        .zip(&results.scenarios)
+        .zip(&slugs)
+        .map(|((scenario, of_scenario), slug)| {
+            let figures: Vec<page::Figure> = plots::all(scenario, of_scenario)
+                .into_par_iter()
+                .map(|figure| page::Figure::of(figure, slug))
+                .collect();
+            let outliers = page::outliers(&results.manifest, of_scenario, registry);
+            (page::scenario(summary, scenario, &figures, &outliers), figures)
+        })
+        .collect();
+    let headlines: Vec<&page::Figure> = drawn.iter().map(|(_, figures)| &figures[0]).collect();
+    let mut files = vec![("index.html".to_owned(), page::index(summary, &slugs, &headlines).into_bytes())];
+    for ((page, figures), slug) in drawn.into_iter().zip(&slugs) {
+        files.push((format!("scenarios/{slug}.html"), page.into_bytes()));
+        files.extend(figures.into_iter().flat_map(page::Figure::into_files));
+    }
+    files
+}
+
+/// One page with maps.
+fn of_sweep(sweep: &ManifestSweep, summary: &Summary) -> Vec<(String, Vec<u8>)> {
+    let maps = page::maps(sweep, summary);
+    let mut files = vec![("index.html".to_owned(), page::sweep(sweep, summary, &maps).into_bytes())];
+    files.extend(maps.into_iter().flat_map(page::Figure::into_files));
+    files
 }

@@ -20,7 +20,8 @@ pub(crate) fn short(value: f64) -> String {
 pub(crate) fn percent(share: f64) -> String {
     let percent = 100.0 * share;
     match percent {
-        p if p == 0.0 || p >= 100.0 => format!("{p:.0} %"),
+        // Sums of many quotients miss 100 % by the last bit.
+        p if p == 0.0 || p >= 100.0 - 1e-9 => format!("{p:.0} %"),
         p if p > 99.9995 => format!("{p:.6} %"),
         p if p > 99.0 => format!("{p:.3} %"),
         p => format!("{p:.1} %"),

@@ -3,7 +3,6 @@
 //! A plot that would say nothing of a scenario is not made. How charts are laid out and drawn is not the business here: see
 //! [`crate::chart`].
 
-mod band;
 mod by_cause;
 mod costs;
 mod energy;
@@ -25,7 +24,6 @@ use crate::{
     stats::{CellStats, ScenarioStats},
 };
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "only a sweep has a map"))]
 pub(crate) use self::heat_map::{HeatMap, Side, heat_map};
 
 const KEEP_ALIVE_LINE: Stroke = Stroke { color: KEEP_ALIVE, width: 1.5, dash: Some((3.0, 4.0)) };

@@ -33,6 +33,18 @@ fn fill(new: &Path, files: &[(String, Vec<u8>)]) -> Result<(), (PathBuf, io::Err
     Ok(())
 }
 
+/// Writes a single file whole or not at all: beside its place, then moved there.
+#[cfg(feature = "parquet")]
+pub(crate) fn file(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("tmp");
+    let written = write_through(&new, contents).and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        // What cannot be written may not be there to be removed.
+        let _ = fs::remove_file(&new);
+    }
+    written
+}
+
 /// Writes a file and waits until it is on disk: some systems tell only then that the disk is full.
 fn write_through(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;

@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub(crate) use self::{
-    compare::{Comparison, Hypervolume},
+    compare::{Comparison, Hypervolume, Paired},
     warning::{Number, Warning},
 };
 
@@ -44,7 +44,6 @@ pub(crate) struct Summary {
 
 /// One scenario.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the page does not show all of it yet")]
 pub(crate) struct ScenarioStats {
     pub(crate) name: String,
     /// What happens in it, from the scenario file; may be empty.
@@ -69,7 +68,6 @@ pub(crate) struct ScenarioStats {
 
 /// One strategy in one scenario. Intervals are of 95 % ([`LEVEL`]) and absent with one seed.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the page does not show all of it yet")]
 pub(crate) struct CellStats {
     pub(crate) strategy: String,
     /// Its place in the manifest: its colour and marker in every plot.
@@ -143,7 +141,6 @@ impl CellStats {
     }
 
     /// How sure it is that it is on the front, or is not.
-    #[allow(dead_code, reason = "the page does not show it yet")]
     pub(crate) fn front_membership(&self) -> Option<Membership> {
         self.front_share.map(Membership::of)
     }
@@ -335,5 +332,45 @@ mod tests {
         assert_eq!(summary.scenarios[0].cells[0].warnings[1], Warning::NothingDetected);
         // The smallest availability among those that noticed.
         assert_eq!(summary.scenarios[0].bound, Bound::Holds { availability: 0.8 });
+    }
+
+    #[test]
+    fn without_false_alarms_the_rule_of_three_says_how_many_there_may_be() {
+        let mut runs = RUNS;
+        runs[1] = "w,s,2,event,3,2,1,0,1,0,,,,,,0.9,100,80,2000,1500,13,1,00";
+        let summary = summary(&runs, &EPISODES[..5]);
+        let interval = summary.scenarios[0].cells[0].false_alarms_interval.unwrap();
+        // 2.996 in 4 hours.
+        assert_close(interval.low, 0.0);
+        assert_close(interval.high, 24.0 * 2.996 / 4.0);
+    }
+
+    #[test]
+    fn what_is_ridden_out_is_never_noticed_but_would_have_been() {
+        let summary = summary(&RUNS, &EPISODES);
+        let cell = &summary.scenarios[0].cells[0];
+        let end = |curve: &Option<Incidence>| curve.as_ref().unwrap().steps.last().unwrap().value;
+        // 10 (1/5), 20 (2/5), 30 ridden out (of 3), 40 the run ends, 60: all that is left, 3/5 or 2/5.
+        assert_close(end(&cell.detected_within), 1.0);
+        assert_close(end(&cell.noticed_within), 0.8);
+        // The file of this scenario is empty: nobody knows how many devices there are.
+        assert_eq!(cell.false_alarm_within, None);
+        // Two seeds tell no quantile's upper end.
+        assert_eq!(cell.detect_p95_interval_s, None);
+    }
+
+    #[test]
+    fn energy_is_joules_by_hours_where_every_run_has_a_radio() {
+        let dir = tempfile::tempdir().unwrap();
+        fixture::write_rows(dir.path(), &["w"], &["s"], 100.0, &RUNS, &EPISODES);
+        let runs = std::fs::read_to_string(dir.path().join("runs.csv")).unwrap();
+        let with = |values: [&str; 3]| {
+            let lines: Vec<String> = runs.lines().zip(values).map(|(line, value)| format!("{line},{value}")).collect();
+            std::fs::write(dir.path().join("runs.csv"), lines.join("\n")).unwrap();
+            let summary = summarize(&data::read(dir.path()).unwrap());
+            summary.scenarios[0].cells[0].energy_j_per_device_hour
+        };
+        assert_eq!(with(["energy_j", "30", "50"]), Some(80.0 / 4.0));
+        assert_eq!(with(["energy_j", "30", ""]), None);
     }
 }

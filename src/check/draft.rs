@@ -171,6 +171,12 @@ pub(crate) struct Heading<'a> {
 }
 
 impl Draft {
+    /// Takes out what makes timers late or ends a process.
+    pub(crate) fn steady_the_host(&mut self) {
+        (self.alarm_grid, self.doze_after) = (None, None);
+        self.strikes.retain(|strike| strike.kind != Kind::Kill);
+    }
+
     /// The scenario file of this world.
     pub(crate) fn to_toml(&self, heading: &Heading<'_>, replay: Option<&Replay>) -> String {
         let mut text = String::new();

@@ -1,6 +1,6 @@
 //! A broken promise in words: what was promised, what happened, and the last that the device did and met before.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use cardiogram_policies::Time;
 use cardiogram_sim::{
@@ -12,6 +12,8 @@ use super::promise::Breach;
 
 /// How many lines lead up to the break.
 const LINES: usize = 16;
+/// What a picture shows before and after them, at least.
+const MARGIN: Duration = Duration::from_secs(5);
 
 /// The explanation, several lines.
 pub(crate) fn explain(breach: &Breach, outcome: &Outcome) -> String {
@@ -22,6 +24,15 @@ pub(crate) fn explain(breach: &Breach, outcome: &Outcome) -> String {
         writeln!(text, "{:>16}  {line}", at.to_string()).expect("strings take everything");
     }
     text
+}
+
+/// The part of a run, which ends at `end`, that the explanation tells: from its first line, and a little beyond the break.
+pub(crate) fn shown(breach: &Breach, outcome: &Outcome, end: Time) -> (Time, Time) {
+    let from = lines(breach, outcome).first().map_or(Time::ZERO, |(at, _)| *at);
+    // Whole seconds, with some room.
+    let second = |at: Time| Duration::from_secs(at.as_micros() / 1_000_000);
+    let from = Time::ZERO + second(from).saturating_sub(MARGIN);
+    (from, (Time::ZERO + second(breach.at) + 2 * MARGIN).min(end))
 }
 
 /// What the device did, what became of its mappings, and what went wrong around it; packets are for `cardiogram trace`.

@@ -12,6 +12,9 @@
 //! kept or broken. A broken one is made simpler, written to `proptest-regressions/NAME.toml`, and tried first the next time;
 //! `cardiogram replay FILE` runs it and explains. A check in which a promise was never tested fails, too: it proves nothing.
 //!
+//! A test that does no more than that is one line, `cardiogram::check!(my_policy_keeps_its_promises, strategy());`. All of it,
+//! with its output, is in `docs/properties.md`.
+//!
 //! The same seed draws the same worlds on every machine. `CARDIOGRAM_CASES` and `CARDIOGRAM_SEED` say how many and which,
 //! whatever the code says.
 
@@ -23,15 +26,15 @@ mod draft;
 mod evidence;
 mod explain;
 mod faults;
+mod kept;
 mod promise;
+mod replay;
 mod shrink;
+#[cfg(test)]
+mod testing;
 mod worlds;
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use cardiogram_policies::StrategySpec;
 use cardiogram_scenarios::load;
@@ -45,12 +48,20 @@ use rayon::prelude::*;
 
 pub use self::{
     claims::claims,
-    counterexample::{Counterexample, Replayed, replay},
+    counterexample::Counterexample,
     evidence::Evidence,
     promise::{Breach, Judgement, judge, kind, promised_in},
+    replay::{Replayed, replay},
     worlds::Aim,
 };
-use self::{corners::Corners, counterexample::Found, coverage::Coverage, draft::Draft, promise::Rule, shrink::Case};
+use self::{
+    corners::Corners,
+    counterexample::{Again, Found},
+    coverage::Coverage,
+    draft::Draft,
+    promise::Rule,
+    shrink::Case,
+};
 
 /// How many worlds a check draws unless it is told otherwise.
 const CASES: u32 = 1_000;
@@ -64,7 +75,17 @@ const CASES_FOR_COVERAGE: u32 = 500;
 /// A check of `strategy`, which is held to nothing yet.
 pub fn check(strategy: StrategySpec) -> Check {
     let name = strategy.name.clone();
-    Check { strategy, rules: Vec::new(), aims: Vec::new(), cases: CASES, seed: 1, name, folder: None, quiet: false }
+    Check {
+        strategy,
+        rules: Vec::new(),
+        aims: Vec::new(),
+        steady: false,
+        cases: CASES,
+        seed: 1,
+        name,
+        folder: None,
+        quiet: false,
+    }
 }
 
 /// What is to be checked, and how thoroughly. Nothing happens before [`Check::run`].
@@ -73,6 +94,7 @@ pub struct Check {
     strategy: StrategySpec,
     rules: Vec<Rule>,
     aims: Vec<Aim>,
+    steady: bool,
     cases: u32,
     seed: u64,
     name: String,
@@ -99,6 +121,9 @@ pub enum Failure {
     Unmet(Vec<String>),
     /// The counterexample cannot be written, or an earlier one cannot be read.
     File(String),
+    /// There is nothing to check, or something stands in its way: a strategy that contradicts itself, an environment
+    /// variable that is no number.
+    Unusable(String),
 }
 
 impl Check {
@@ -107,7 +132,8 @@ impl Check {
     pub fn promises(mut self) -> Self {
         self.rules.push(Rule::Declared);
         self.aims.extend([Aim::Healthy, Aim::BreaksForGood, Aim::Heals, Aim::Hostile]);
-        let reaps = self.strategy.server.idle_reaper.is_some() || self.strategy.server.pings.is_some();
+        let server = &self.strategy.server;
+        let reaps = server.idle_reaper.is_some() || server.pings.is_some() || server.custom.is_some();
         self.aims.extend(reaps.then_some(Aim::Silence));
         self
     }
@@ -140,6 +166,13 @@ impl Check {
         self
     }
 
+    /// Leaves out worlds in which the host is not steady: timers that are put off, a process that is killed. What a strategy
+    /// promises of itself takes them into account by itself; a promise that you name is held in any world otherwise.
+    pub const fn on_a_steady_host(mut self) -> Self {
+        self.steady = true;
+        self
+    }
+
     /// How many worlds; 1,000 unless said otherwise, at most 10,000,000. `CARDIOGRAM_CASES` overrides it.
     pub const fn cases(mut self, cases: u32) -> Self {
         self.cases = cases;
@@ -152,7 +185,9 @@ impl Check {
         self
     }
 
-    /// What its files are called; the strategy's name unless said otherwise. Letters, digits, `-` and `_`; `::` becomes `-`.
+    /// What its files are called; the strategy's name unless said otherwise. Letters and digits stay, in lower case, everything
+    /// else becomes `-`, and 64 characters are the most. Two checks of one name share their files; each tries those that are
+    /// about its own promises.
     pub fn named(mut self, name: &str) -> Self {
         let safe = |char: char| if char.is_ascii_alphanumeric() { char.to_ascii_lowercase() } else { '-' };
         self.name = name.replace("::", "-").chars().map(safe).take(64).collect();
@@ -179,9 +214,10 @@ impl Check {
     /// The first promise that was broken, by the number of its world, as simple as it could be made and written to a file;
     /// or what was never tested. [`Failure`] prints as what a person wants to read, so that `unwrap()` shows it in a test.
     pub fn run(self) -> Result<Checked, Failure> {
-        assert!(!self.rules.is_empty(), "a check holds a strategy to something: add `.promises()`, or a promise");
-        let cases = variable("CARDIOGRAM_CASES").map_or(self.cases, |cases| cases as u32).clamp(1, CASES_MAX);
-        let seed = variable("CARDIOGRAM_SEED").unwrap_or(self.seed);
+        self.usable()?;
+        let cases = variable("CARDIOGRAM_CASES")?.unwrap_or_else(|| self.cases.into());
+        let cases = cases.clamp(1, CASES_MAX.into()) as u32;
+        let seed = variable("CARDIOGRAM_SEED")?.unwrap_or(self.seed);
         self.earlier_counterexamples_hold()?;
         #[expect(clippy::disallowed_methods, reason = "how fast it went is told and decides nothing")]
         let begin = std::time::Instant::now();
@@ -196,25 +232,57 @@ impl Check {
                 coverage.add(&trial);
                 if let Some((promise, breach)) = trial.broken {
                     let found = Found { case: trial.case, promise, breach, seed, number };
-                    return Err(self.counterexample(found)?);
+                    return Err(self.counterexample(&found)?);
                 }
             }
         }
-        if !self.quiet {
-            let took = begin.elapsed().as_secs_f64();
-            eprintln!(
-                "cardiogram: {} keeps its promises in {cases} worlds of seed {seed} ({:.0} worlds a second)",
-                self.strategy.name,
-                f64::from(cases) / took.max(1e-9)
-            );
-        }
         let unmet = if cases < CASES_FOR_COVERAGE { Vec::new() } else { coverage.unmet(&self.rules) };
-        if unmet.is_empty() { Ok(Checked { cases, seed, coverage }) } else { Err(Failure::Unmet(unmet)) }
+        if !unmet.is_empty() {
+            return Err(Failure::Unmet(unmet));
+        }
+        self.say(|| {
+            let rate = f64::from(cases) / begin.elapsed().as_secs_f64().max(1e-9);
+            format!("keeps its promises in {cases} worlds of seed {seed} ({rate:.0} worlds a second)")
+        });
+        Ok(Checked { cases, seed, coverage })
     }
 
-    /// One generator for each aim.
+    /// Whether there is something to check.
+    fn usable(&self) -> Result<(), Failure> {
+        let refuse = |message: String| Err(Failure::Unusable(message));
+        if self.rules.is_empty() {
+            return refuse("a check holds a strategy to something: add `.promises()`, or a promise".into());
+        }
+        if self.rules.iter().any(|rule| matches!(rule, Rule::Known(Promised::Own(_)))) {
+            return refuse("a promise that is code needs its code: give it to `.own()`".into());
+        }
+        if self.name.is_empty() {
+            return refuse("a check needs a name of at least one character".into());
+        }
+        match self.strategy.problems().first() {
+            None => Ok(()),
+            Some(problem) => refuse(format!(
+                "the strategy `{}` cannot run: {}: {}; {}",
+                self.strategy.name, problem.path, problem.message, problem.help
+            )),
+        }
+    }
+
+    /// Tells whoever looks at the standard error, unless it was asked not to.
+    fn say(&self, what: impl FnOnce() -> String) {
+        if !self.quiet {
+            eprintln!("cardiogram: {} {}", self.strategy.name, what());
+        }
+    }
+
+    /// One generator for each aim, of worlds that last long enough for every promise.
     fn generators(&self) -> Vec<BoxedStrategy<Draft>> {
-        let corners = Corners::of(&self.strategy);
+        let mut corners = Corners::of(&self.strategy);
+        for rule in &self.rules {
+            if let Rule::Known(Promised::DetectsWithin(within)) = rule {
+                corners.patience = corners.patience.max(within.get());
+            }
+        }
         let mut aims = self.aims.clone();
         aims.sort_unstable();
         aims.dedup();
@@ -228,7 +296,10 @@ impl Check {
         let config = Config { failure_persistence: None, ..Config::default() };
         let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &key));
         let generator = &generators[number as usize % generators.len()];
-        let draft = generator.new_tree(&mut runner).expect("the generators reject nothing").current();
+        let mut draft = generator.new_tree(&mut runner).expect("the generators reject nothing").current();
+        if self.steady {
+            draft.steady_the_host();
+        }
         let case = Case { draft, seed: u64::from(number) + 1 };
         let (world, outcome) =
             self.go(&case).unwrap_or_else(|problem| panic!("the generator draws worlds that can run:\n{problem}"));
@@ -247,35 +318,39 @@ impl Check {
         if !problems.is_empty() {
             return Err(format!("{problems:?}\n{text}"));
         }
+        let _witness = Witness { text: &text, strategy: &self.strategy.name, seed: case.seed };
         let outcome = run_traced(&world, case.seed);
         Ok((world, outcome))
     }
 
     /// What the simplest case says that breaks the promise of `found`.
-    fn counterexample(&self, found: Found) -> Result<Failure, Failure> {
-        let broken_kind = kind(&found.promise);
+    fn counterexample(&self, found: &Found) -> Result<Failure, Failure> {
+        let name = name_of(&found.promise).to_owned();
         let breach_of = |case: &Case| {
             let (world, outcome) = self.go(case).ok()?;
             let evidence = Evidence::new(&world, &outcome);
             let judgements = self.rules.iter().flat_map(|rule| rule.judge(&evidence));
-            broken(judgements.filter(|(promise, _)| kind(promise) == broken_kind).collect())
+            broken(judgements.filter(|(promise, _)| name_of(promise) == name).collect())
         };
         let faults_before = found.case.draft.strikes.len();
         let case = shrink::shrink(found.case.clone(), |case| breach_of(case).is_some());
         let (promise, breach) = breach_of(&case).expect("shrinking keeps it broken");
         let (world, outcome) = self.go(&case).expect("it ran before");
-        let found = Found { case, promise, breach, ..found };
+        let found = Found { case, promise, breach, seed: found.seed, number: found.number };
         let written = counterexample::write(&self.folder(), &self.name, &found, faults_before, &world, &outcome);
         written.map(|it| Failure::Broken(Box::new(it))).map_err(Failure::File)
     }
 
-    /// Replays what earlier runs of this check found.
+    /// Runs again what earlier runs of this check found.
     fn earlier_counterexamples_hold(&self) -> Result<(), Failure> {
-        for path in counterexample::earlier(&self.folder(), &self.name) {
-            let again = counterexample::again(&path, &self.strategy, &self.rules).map_err(Failure::File)?;
-            if let Some(counterexample) = again {
-                return Err(Failure::Broken(Box::new(counterexample)));
-            }
+        for path in kept::earlier(&self.folder(), &self.name) {
+            let became = match counterexample::again(&path, &self.strategy, &self.rules).map_err(Failure::File)? {
+                Again::Broken(counterexample) => return Err(Failure::Broken(counterexample)),
+                Again::Kept => "now keeps the promise that it broke in",
+                Again::NotTested => "is no longer tested by",
+                Again::NotOurs => continue,
+            };
+            self.say(|| format!("{became} {}", path.display()));
         }
         Ok(())
     }
@@ -283,6 +358,21 @@ impl Check {
     fn folder(&self) -> PathBuf {
         let package = || std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(PathBuf::new, PathBuf::from);
         self.folder.clone().unwrap_or_else(|| package().join("proptest-regressions"))
+    }
+}
+
+/// Where a strategy panics, tells in which world.
+struct Witness<'a> {
+    text: &'a str,
+    strategy: &'a str,
+    seed: u64,
+}
+
+impl Drop for Witness<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("cardiogram: {} panicked with seed {} in this world:\n{}", self.strategy, self.seed, self.text);
+        }
     }
 }
 
@@ -343,8 +433,12 @@ fn aim(promise: &Promised) -> Option<Aim> {
     })
 }
 
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+/// What an environment variable says, if it is set.
+fn variable(name: &str) -> Result<Option<u64>, Failure> {
+    let Some(value) = std::env::var_os(name) else { return Ok(None) };
+    let number = value.to_str().and_then(|text| text.parse().ok());
+    let refuse = || Failure::Unusable(format!("{name} is {}; it has to be a whole number", value.display()));
+    number.map(Some).ok_or_else(refuse)
 }
 
 impl fmt::Display for Failure {
@@ -356,7 +450,7 @@ impl fmt::Display for Failure {
                 what.iter().try_for_each(|what| writeln!(f, "  {what}"))?;
                 write!(f, "draw more worlds, or hold the strategy to what it can be tested for")
             }
-            Self::File(message) => f.write_str(message),
+            Self::File(message) | Self::Unusable(message) => f.write_str(message),
         }
     }
 }
@@ -384,9 +478,4 @@ macro_rules! check {
             check.keep_in(concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions")).run().unwrap();
         }
     };
-}
-
-/// Used by the file's readers.
-pub(crate) fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }

@@ -56,9 +56,8 @@ const BEATS_MAX: u32 = 400;
 
 /// Worlds for a strategy that stumbles at `corners`.
 pub(crate) fn worlds(corners: &Corners, aim: Aim) -> BoxedStrategy<Draft> {
-    let corners = corners.clone();
     match aim {
-        Aim::Healthy => healthy(corners),
+        Aim::Healthy => healthy(corners.clone()),
         Aim::BreaksForGood => {
             let lasts = corners.patience;
             breaks_for_good(corners, lasts)
@@ -69,7 +68,7 @@ pub(crate) fn worlds(corners: &Corners, aim: Aim) -> BoxedStrategy<Draft> {
             heals(corners, quiet)
         }
         Aim::HealsFor { quiet } => heals(corners, quiet),
-        Aim::Hostile => hostile(corners),
+        Aim::Hostile => hostile(corners.clone()),
         Aim::MassDisconnect => mass_disconnect(corners),
         Aim::ShortSessions => short_sessions(corners),
         Aim::Learning { lasts } => learning(lasts),
@@ -305,8 +304,8 @@ fn last_end(draft: &Draft, strikes: &[Strike]) -> Duration {
     strikes.iter().map(end).max().unwrap_or_else(|| connected(draft))
 }
 
-fn heals(corners: Corners, quiet: Duration) -> BoxedStrategy<Draft> {
-    (place(&corners), strikes(&corners, 4), 1_u64..30)
+fn heals(corners: &Corners, quiet: Duration) -> BoxedStrategy<Draft> {
+    (place(corners), strikes(corners, 4), 1_u64..30)
         .prop_map(move |(mut draft, strikes, more)| {
             draft.strikes = from_connection(&draft, strikes);
             let healed = last_end(&draft, &draft.strikes);
@@ -332,8 +331,8 @@ fn hostile(corners: Corners) -> BoxedStrategy<Draft> {
         .boxed()
 }
 
-fn breaks_for_good(corners: Corners, lasts: Duration) -> BoxedStrategy<Draft> {
-    let before = prop_oneof![2 => Just(Vec::new()), 1 => strikes(&corners, 2)];
+fn breaks_for_good(corners: &Corners, lasts: Duration) -> BoxedStrategy<Draft> {
+    let before = prop_oneof![2 => Just(Vec::new()), 1 => strikes(corners, 2)];
     let kind = select(vec![
         Kind::Cut(Link::Access),
         Kind::Cut(Link::Core),
@@ -344,11 +343,12 @@ fn breaks_for_good(corners: Corners, lasts: Duration) -> BoxedStrategy<Draft> {
         Kind::Crash,
         Kind::Vanish,
     ]);
-    (place(&corners), before, kind, moment(&corners, 0..4))
+    let recovery = corners.recovery.min(secs(600));
+    (place(corners), before, kind, moment(corners, 0..4))
         .prop_map(move |(mut draft, before, kind, moment)| {
             draft.strikes = from_connection(&draft, before);
             // Whoever lost a session before has another one by then.
-            let quiet = if draft.strikes.is_empty() { Duration::ZERO } else { corners.recovery.min(secs(600)) };
+            let quiet = if draft.strikes.is_empty() { Duration::ZERO } else { recovery };
             let begin = last_end(&draft, &draft.strikes) + quiet + moment;
             draft.strikes.push(Strike { kind, at: vec![begin], lasts: None });
             of_length(draft, begin + lasts + secs(10))
@@ -356,21 +356,22 @@ fn breaks_for_good(corners: Corners, lasts: Duration) -> BoxedStrategy<Draft> {
         .boxed()
 }
 
-fn silence(corners: Corners) -> BoxedStrategy<Draft> {
+fn silence(corners: &Corners) -> BoxedStrategy<Draft> {
     let kind = select(vec![Kind::Cut(Link::Access), Kind::CutUp(Link::Access), Kind::CutUp(Link::Core)]);
-    (place(&corners), kind, moment(&corners, 0..4))
+    let patience = corners.patience.max(secs(2_400));
+    (place(corners), kind, moment(corners, 0..4))
         .prop_map(move |(mut draft, kind, moment)| {
             let begin = connected(&draft) + moment;
             draft.strikes = vec![Strike { kind, at: vec![begin], lasts: None }];
-            of_length(draft, begin + corners.patience.max(secs(2_400)) + secs(10))
+            of_length(draft, begin + patience + secs(10))
         })
         .boxed()
 }
 
-fn mass_disconnect(corners: Corners) -> BoxedStrategy<Draft> {
+fn mass_disconnect(corners: &Corners) -> BoxedStrategy<Draft> {
     let kind = select(vec![Kind::Crash, Kind::Restart]);
-    let lasts = prop_oneof![(90_u64..600).prop_map(secs), near(&corners).prop_map(|lasts| lasts.min(secs(900)))];
-    (place(&corners), kind, lasts, 20_u32..30, moment(&corners, 0..2))
+    let lasts = prop_oneof![(90_u64..600).prop_map(secs), near(corners).prop_map(|lasts| lasts.min(secs(900)))];
+    (place(corners), kind, lasts, 20_u32..30, moment(corners, 0..2))
         .prop_map(|(mut draft, kind, lasts, devices, moment)| {
             draft.devices = devices;
             (draft.nat_timeout, draft.servers) = (None, 1);
@@ -382,9 +383,9 @@ fn mass_disconnect(corners: Corners) -> BoxedStrategy<Draft> {
         .boxed()
 }
 
-fn short_sessions(corners: Corners) -> BoxedStrategy<Draft> {
+fn short_sessions(corners: &Corners) -> BoxedStrategy<Draft> {
     // Shorter than a handshake, so that a session comes about between two crashes.
-    (place(&corners), millis(1_500..4_800), 12_u32..40)
+    (place(corners), millis(1_500..4_800), 12_u32..40)
         .prop_map(|(mut draft, gap, times)| {
             (draft.nat_timeout, draft.servers, draft.devices) = (None, 1, 1);
             (draft.up, draft.down) = (None, None);

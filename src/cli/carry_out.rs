@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use cardiogram_policies::Registry;
 use cardiogram_scenarios::{
     manifest::ManifestSweep,
     plan::{Contest, Plan, Shard},
@@ -49,6 +50,7 @@ pub(super) fn carry_out(
     contests: Vec<Contest>,
     sweep: Option<ManifestSweep>,
     options: &Options,
+    registry: &Registry,
     quiet: bool,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
@@ -80,7 +82,7 @@ pub(super) fn carry_out(
         )));
     }
 
-    report::publish(&options.out, quiet, out)
+    report::publish(&options.out, registry, quiet, out)
 }
 
 /// The first Ctrl-C ends the run in good order, the second at once.

@@ -9,6 +9,7 @@ mod check;
 mod gate;
 mod list;
 mod merge;
+mod replay;
 mod report;
 mod run;
 mod schema;
@@ -54,6 +55,7 @@ enum Command {
     Check(check::Args),
     Schema(schema::Args),
     Trace(trace::Args),
+    Replay(replay::Args),
     Report(report::Args),
     Merge(merge::Args),
     Baseline(baseline::Args),
@@ -83,7 +85,8 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Check(args) => check::run(&args, &registry, cli.quiet, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Trace(args) => trace::run(&args, &registry, &mut out),
-        Command::Report(args) => report::run(&args, cli.quiet, &mut out),
+        Command::Replay(args) => replay::run(&args, &registry, cli.quiet, &mut out),
+        Command::Report(args) => report::run(&args, &registry, cli.quiet, &mut out),
         Command::Merge(args) => merge::run(&args, &registry, cli.quiet, &mut out),
         Command::Baseline(args) => baseline::run(&args, cli.quiet, &mut out),
         Command::Gate(args) => gate::run(&args, &registry, cli.quiet, &mut out),

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cardiogram_policies::Registry;
+
 use super::Failure;
 
 /// Write the report of a results directory anew
@@ -12,18 +14,26 @@ use super::Failure;
 pub(super) struct Args {
     /// A directory that `cardiogram run` wrote to
     dir: PathBuf,
+    /// Also write runs.parquet, episodes.parquet and series.parquet
+    #[cfg(feature = "parquet")]
+    #[arg(long)]
+    parquet: bool,
 }
 
-pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    publish(&args.dir, quiet, out)
+pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    #[cfg(feature = "parquet")]
+    if args.parquet {
+        cardiogram_reports::parquet::write(&args.dir)?;
+    }
+    publish(&args.dir, registry, quiet, out)
 }
 
 /// Writes the report of the results in `dir` and prints its summary and its place.
-pub(super) fn publish(dir: &Path, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let index = cardiogram_reports::write(dir)?;
+pub(super) fn publish(dir: &Path, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let report = cardiogram_reports::write(dir, registry)?;
     if !quiet {
-        writeln!(out, "{}", cardiogram_reports::summary_table(dir)?.trim_end())?;
-        writeln!(out, "\nReport: {}", index.display())?;
+        writeln!(out, "{}", report.table.trim_end())?;
+        writeln!(out, "\nReport: {}", report.index.display())?;
     }
     Ok(())
 }

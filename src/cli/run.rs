@@ -25,7 +25,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    carry_out(contests(args, registry, quiet)?, None, &args.options, quiet, out)
+    carry_out(contests(args, registry, quiet)?, None, &args.options, registry, quiet, out)
 }
 
 /// The scenarios with their strategies, as the arguments name them.

@@ -26,5 +26,5 @@ pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn W
     for base in sweep.bases.iter().filter(|base| !quiet && base.folder.is_some()) {
         warn(&base.value.name, base);
     }
-    carry_out(sweep.contests, Some(sweep.manifest), &args.options, quiet, out)
+    carry_out(sweep.contests, Some(sweep.manifest), &args.options, registry, quiet, out)
 }

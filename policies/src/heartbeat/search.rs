@@ -323,7 +323,7 @@ impl Searcher {
     /// The candidate has failed, once.
     pub(super) fn failed(&mut self, now: Time) {
         let mut record = self.record();
-        record.failures += 1;
+        record.failures = record.failures.saturating_add(1);
         if record.failures >= self.spec.failures {
             record.bracket.failed(&self.limits);
             (record.failures, record.found_us) = (0, now.as_micros());
@@ -341,7 +341,7 @@ impl Searcher {
     fn failed_when_found(&mut self) {
         let Some(after) = self.spec.relearn_after else { return };
         let mut record = self.record();
-        record.failures += 1;
+        record.failures = record.failures.saturating_add(1);
         let record = if record.failures >= after { self.fresh() } else { record };
         self.store(record);
     }

@@ -3,12 +3,12 @@
 use plotters::backend::{BitMapBackend, DrawingBackend};
 use plotters_backend::{BackendColor, BackendCoord, BackendStyle};
 
-pub(crate) use super::{color::Color, svg::Tip};
 use super::{
-    color::Theme,
+    bitmap,
     svg::{Surface, Svg},
     text::{Align, TextStyle},
 };
+pub(crate) use super::{color::Color, svg::Tip};
 
 /// A place on the chart in pixels, from its upper left corner.
 pub(crate) type Spot = (f64, f64);
@@ -51,11 +51,16 @@ impl BackendStyle for Pen {
     }
 }
 
+impl From<Color> for BackendColor {
+    fn from(Color(red, green, blue): Color) -> Self {
+        Self { alpha: 1.0, rgb: (red, green, blue) }
+    }
+}
+
 /// A surface that takes chart pixels. Drawing goes to memory and cannot fail.
 pub(crate) struct Canvas<B> {
     backend: B,
     scale: f64,
-    theme: Theme,
 }
 
 impl Surface for BitMapBackend<'_> {}
@@ -72,59 +77,20 @@ pub(crate) fn inline_svg(size: (u32, u32), draw: impl FnOnce(&mut Canvas<Svg>)) 
 
 fn drawn_svg(size: (u32, u32), draw: impl FnOnce(&mut Canvas<Svg>)) -> Svg {
     // The rules for the dark theme know the light colours.
-    let mut canvas = Canvas { backend: Svg::new(size), scale: 1.0, theme: Theme::Light };
+    let mut canvas = Canvas { backend: Svg::new(size), scale: 1.0 };
     draw(&mut canvas);
     canvas.backend
 }
 
 /// Draws a picture of `size` as PNG in the light theme, of [`PNG_SCALE`] times as many pixels each way.
 pub(crate) fn png(size: (u32, u32), draw: impl FnOnce(&mut Canvas<BitMapBackend<'_>>)) -> Vec<u8> {
-    themed_png(size, Theme::Light, draw)
-}
-
-/// The same in the dark theme.
-pub(crate) fn dark_png(size: (u32, u32), draw: impl FnOnce(&mut Canvas<BitMapBackend<'_>>)) -> Vec<u8> {
-    themed_png(size, Theme::Dark, draw)
-}
-
-fn themed_png(size: (u32, u32), theme: Theme, draw: impl FnOnce(&mut Canvas<BitMapBackend<'_>>)) -> Vec<u8> {
     let (width, height) = (size.0 * PNG_SCALE, size.1 * PNG_SCALE);
     let large = (width * SMOOTHING, height * SMOOTHING);
     let mut pixels = vec![u8::MAX; large.0 as usize * large.1 as usize * 3];
     let backend = BitMapBackend::with_buffer(&mut pixels, large);
-    draw(&mut Canvas { backend, scale: f64::from(PNG_SCALE * SMOOTHING), theme });
+    draw(&mut Canvas { backend, scale: f64::from(PNG_SCALE * SMOOTHING) });
 
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    // A report has hundreds: a third more bytes for a fraction of the time.
-    encoder.set_compression(png::Compression::Fast);
-    let mut writer = encoder.write_header().expect("writing to memory does not fail");
-    writer.write_image_data(&averaged(&pixels, large.0)).expect("the picture has the size that was announced");
-    writer.finish().expect("writing to memory does not fail");
-    file
-}
-
-/// The picture with each square of [`SMOOTHING`] by [`SMOOTHING`] pixels made one.
-fn averaged(pixels: &[u8], width: u32) -> Vec<u8> {
-    let (width, side) = (width as usize, SMOOTHING as usize);
-    let area = SMOOTHING as u16 * SMOOTHING as u16;
-    let mut small = Vec::with_capacity(pixels.len() / usize::from(area));
-    for rows in pixels.chunks_exact(width * 3 * side) {
-        let mut sums = vec![0_u16; width / side * 3];
-        for row in rows.chunks_exact(width * 3) {
-            for (sum, pixels) in sums.chunks_exact_mut(3).zip(row.chunks_exact(3 * side)) {
-                for pixel in pixels.chunks_exact(3) {
-                    for channel in 0..3 {
-                        sum[channel] += u16::from(pixel[channel]);
-                    }
-                }
-            }
-        }
-        small.extend(sums.into_iter().map(|sum| ((sum + area / 2) / area) as u8));
-    }
-    small
+    bitmap::file(&bitmap::averaged(&pixels, large.0, SMOOTHING), width, height)
 }
 
 fn drawn<E: std::fmt::Debug>(result: Result<(), E>) {
@@ -141,17 +107,12 @@ impl<B: Surface> Canvas<B> {
 }
 
 impl<B: DrawingBackend> Canvas<B> {
-    fn paint(&self, color: Color) -> BackendColor {
-        let Color(red, green, blue) = self.theme.apply(color);
-        BackendColor { alpha: 1.0, rgb: (red, green, blue) }
-    }
-
     fn at(&self, (x, y): Spot) -> BackendCoord {
         ((x * self.scale).round() as i32, (y * self.scale).round() as i32)
     }
 
     fn pen(&self, stroke: Stroke) -> Pen {
-        Pen { color: self.paint(stroke.color), width: (stroke.width * self.scale).round().max(1.0) as u32 }
+        Pen { color: stroke.color.into(), width: (stroke.width * self.scale).round().max(1.0) as u32 }
     }
 
     /// A line through `points`.
@@ -184,29 +145,29 @@ impl<B: DrawingBackend> Canvas<B> {
     /// A filled polygon that lets through what is behind it: `alpha` is its opacity, from 0 to 1.
     pub(crate) fn translucent_polygon(&mut self, points: &[Spot], color: Color, alpha: f64) {
         let path: Vec<_> = points.iter().map(|&point| self.at(point)).collect();
-        drawn(self.backend.fill_polygon(path, &BackendColor { alpha, ..self.paint(color) }));
+        drawn(self.backend.fill_polygon(path, &BackendColor { alpha, ..color.into() }));
     }
 
     /// A filled rectangle between two opposite corners, the upper left one first.
     pub(crate) fn rectangle(&mut self, from: Spot, to: Spot, color: Color) {
         let (from, to) = (self.at(from), self.at(to));
-        drawn(self.backend.draw_rect(from, to, &self.paint(color), true));
+        drawn(self.backend.draw_rect(from, to, &BackendColor::from(color), true));
     }
 
     /// A filled circle.
     pub(crate) fn disc(&mut self, center: Spot, radius: f64, color: Color) {
         let (center, radius) = (self.at(center), (radius * self.scale).round() as u32);
-        drawn(self.backend.draw_circle(center, radius, &self.paint(color), true));
+        drawn(self.backend.draw_circle(center, radius, &BackendColor::from(color), true));
     }
 
     /// `text` beside or around `at`, which is at half its height.
     pub(crate) fn text(&mut self, text: &str, at: Spot, size: f64, align: Align, color: Color) {
-        self.styled_text(text, at, TextStyle { size, color: self.paint(color), align, turned: false });
+        self.styled_text(text, at, TextStyle { size, color: color.into(), align, turned: false });
     }
 
     /// `text` read from bottom to top, around `at`.
     pub(crate) fn turned_text(&mut self, text: &str, at: Spot, size: f64, color: Color) {
-        self.styled_text(text, at, TextStyle { size, color: self.paint(color), align: Align::Middle, turned: true });
+        self.styled_text(text, at, TextStyle { size, color: color.into(), align: Align::Middle, turned: true });
     }
 
     fn styled_text(&mut self, text: &str, at: Spot, style: TextStyle) {
@@ -262,7 +223,9 @@ mod tests {
     #[test]
     fn a_png_has_the_colour_that_was_drawn() {
         let file = png((4, 3), |canvas| canvas.rectangle((0.0, 0.0), (4.0, 3.0), Color(10, 20, 30)));
-        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut decoder = png::Decoder::new(std::io::Cursor::new(file));
+        decoder.set_transformations(png::Transformations::EXPAND);
+        let mut reader = decoder.read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let frame = reader.next_frame(&mut pixels).unwrap();
         assert_eq!((frame.width, frame.height), (4 * PNG_SCALE, 3 * PNG_SCALE));

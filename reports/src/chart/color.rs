@@ -39,8 +39,17 @@ pub(crate) const PALETTE: [Color; 7] = [
 /// On the coloured cells of a heat map, which are the same in both themes, so is the text.
 const TEXT_ON_COLOR: [Color; 2] = [Color(1, 1, 1), Color(254, 254, 254)];
 
+/// Tints of strip charts that letters stand on: what is broken, faults and what only disturbs with their shades, an application on
+/// the screen.
+pub(crate) const BROKEN: Color = Color(240, 158, 108);
+pub(crate) const FAULT: Color = Color(248, 208, 180);
+pub(crate) const FAULT_SHADE: Color = Color(253, 240, 231);
+pub(crate) const DISTURBANCE: Color = Color(218, 218, 218);
+pub(crate) const DISTURBANCE_SHADE: Color = Color(244, 244, 244);
+pub(crate) const SCREEN: Color = Color(199, 222, 238);
+
 /// Every colour that differs in the dark theme, with what it is there.
-const THEMES: [(Color, Color); 16] = [
+const THEMES: [(Color, Color); 22] = [
     (WHITE, Color(21, 24, 28)),
     (INK, Color(231, 233, 236)),
     (FAINT_INK, Color(168, 174, 182)),
@@ -57,6 +66,12 @@ const THEMES: [(Color, Color); 16] = [
     (PALETTE[4], Color(255, 200, 50)),
     (PALETTE[5], Color(156, 203, 247)),
     (PALETTE[6], Color(255, 255, 255)),
+    (BROKEN, Color(138, 66, 18)),
+    (FAULT, Color(98, 52, 24)),
+    (FAULT_SHADE, Color(46, 32, 23)),
+    (DISTURBANCE, Color(70, 75, 82)),
+    (DISTURBANCE_SHADE, Color(33, 37, 42)),
+    (SCREEN, Color(34, 68, 94)),
 ];
 
 /// Nine evenly spaced colours of viridis, whose lightness rises evenly, also for colour-blind readers and in grey
@@ -72,24 +87,6 @@ const VIRIDIS: [Color; 9] = [
     Color(0xaa, 0xdc, 0x32),
     Color(0xfd, 0xe7, 0x25),
 ];
-
-/// On which ground a picture is seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Theme {
-    Light,
-    Dark,
-}
-
-impl Theme {
-    /// What a colour, named in its light form, is in this theme.
-    pub(crate) fn apply(self, color: Color) -> Color {
-        let dark = |color| THEMES.iter().find(|(light, _)| *light == color).map(|(_, dark)| *dark);
-        match self {
-            Self::Light => color,
-            Self::Dark => dark(color).unwrap_or(color),
-        }
-    }
-}
 
 impl Color {
     /// As SVG and CSS write it, in its shortest form.
@@ -152,6 +149,34 @@ pub(crate) fn dark_rules(scope: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// On which ground a picture is seen.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Theme {
+        Light,
+        Dark,
+    }
+
+    impl Theme {
+        /// What a colour, named in its light form, is in this theme.
+        fn apply(self, color: Color) -> Color {
+            let dark = |color| THEMES.iter().find(|(light, _)| *light == color).map(|(_, dark)| *dark);
+            match self {
+                Self::Light => color,
+                Self::Dark => dark(color).unwrap_or(color),
+            }
+        }
+    }
+
+    #[test]
+    fn letters_stand_out_from_the_tints_of_strip_charts() {
+        for theme in [Theme::Light, Theme::Dark] {
+            for tint in [BROKEN, FAULT, FAULT_SHADE, DISTURBANCE, DISTURBANCE_SHADE, SCREEN] {
+                let contrast = contrast(theme.apply(INK), theme.apply(tint));
+                assert!(contrast >= 4.5, "{theme:?} {tint:?}: {contrast}");
+            }
+        }
+    }
 
     #[test]
     fn text_and_marks_stand_out_from_their_ground_in_both_themes() {

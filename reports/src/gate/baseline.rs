@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs::File, io::Read as _, path::Path};
 
-use cardiogram_scenarios::manifest::VERSION;
+use cardiogram_scenarios::{manifest::VERSION, plan::CELLS_MAX};
 use serde::Deserialize;
 
 use super::{error::Error, metric::Metric};
@@ -304,6 +304,13 @@ impl Document {
         let Self { cardiogram: version, engine, first_seed, seeds, scenarios, strategies, cells: listed, .. } = self;
         if !(1..=SEEDS_MAX).contains(&seeds) || first_seed.checked_add(seeds).is_none() {
             return Err(format!("`seeds` is {seeds} from {first_seed}; there are 1 to {SEEDS_MAX}"));
+        }
+        // Values that are the same for every seed are written once, so that a small file could stand for any number of them.
+        if (listed.len() as u64).saturating_mul(seeds) > CELLS_MAX {
+            let cells = listed.len();
+            return Err(format!(
+                "{cells} cells with {seeds} seeds each are more than the {CELLS_MAX} runs of one plan"
+            ));
         }
         let mut t = quantiles(0.05);
         let mut cells = BTreeMap::new();

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use cardiogram_policies::Registry;
 
 use super::{
-    commands,
     compare::{Comparison, Verdict},
     results::Results,
     words,
 };
+use crate::commands;
 
 /// The most rows of each kind: a step summary has room for 1 MiB.
 const ROWS_MAX: usize = 500;

@@ -11,7 +11,6 @@
 
 mod bands;
 mod baseline;
-mod commands;
 mod compare;
 mod error;
 mod junit;

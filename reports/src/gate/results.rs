@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use cardiogram_policies::Registry;
 use cardiogram_scenarios::{
     manifest::{self, Manifest, VERSION},
     plan::Shard,
@@ -21,6 +22,7 @@ use super::{
     error::Error,
     metric::{COLUMNS, Metric},
 };
+use crate::commands;
 
 /// Most bytes of a manifest; it holds the texts of all scenarios.
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
@@ -71,6 +73,12 @@ impl Results {
     /// What is worth keeping of them.
     pub const fn baseline(&self) -> &Baseline {
         &self.baseline
+    }
+
+    /// The command that shows the run of a cell with a seed. Names in it that end in `.toml` are not built in: they stand
+    /// for the paths of the files that were run.
+    pub fn command(&self, cell: &CellName, seed: u64, registry: &Registry) -> String {
+        commands::trace(&self.manifest, &cell.scenario, &cell.strategy, seed, registry)
     }
 }
 

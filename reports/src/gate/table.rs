@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use cardiogram_policies::Registry;
 
 use super::{
-    commands,
     compare::{CellComparison, Comparison, MetricComparison, Verdict},
     results::Results,
     words,
 };
+use crate::commands;
 
 /// The most rows of each kind; files have more.
 const ROWS_MAX: usize = 20;

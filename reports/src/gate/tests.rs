@@ -208,6 +208,7 @@ fn a_damaged_baseline_is_refused_with_the_line_or_the_cell_and_what_to_do() {
         (text.replacen("\"seeds\": 2", "\"seeds\": 3", 1), "values for 3 seeds".to_owned()),
         (text.replacen("\"format\": 1", "\"format\": 2", 1), "its format is 2, and this cardiogram reads 1".to_owned()),
         (text.replacen(env!("CARGO_PKG_VERSION"), "0.0.1", 1), "it is of cardiogram 0.0.1, and this is".to_owned()),
+        (text.replacen("\"seeds\": 2", "\"seeds\": 1000000", 1), "more than the 1000000 runs of one plan".to_owned()),
         (text.replacen("\"strategy\":\"none\"", "\"strategy\":\"nobody\"", 1), "do not list it".to_owned()),
     ];
     for (text, expected) in cases {
@@ -224,6 +225,16 @@ fn a_baseline_is_not_read_beyond_its_limit() {
     fs::File::create(&path).unwrap().set_len((64 << 20) + 1).unwrap();
     let error = message(&Baseline::read(&path).unwrap_err());
     assert!(error.contains("is longer than 64 MiB, the most that is read here; restore it"), "{error}");
+}
+
+#[test]
+fn results_are_not_read_beyond_their_limits() {
+    let (dir, _) = results(1);
+    for (name, bytes, limit) in [("runs.csv", 1_u64 << 30, "1 GiB"), ("manifest.json", 64 << 20, "64 MiB")] {
+        fs::OpenOptions::new().write(true).open(dir.path().join(name)).unwrap().set_len(bytes + 1).unwrap();
+        let error = message(&read(dir.path()).unwrap_err());
+        assert!(error.contains(name) && error.contains(limit), "{error}");
+    }
 }
 
 #[test]

@@ -40,7 +40,6 @@ pub(crate) struct Side {
 }
 
 /// The figure; `None` where nothing was measured.
-#[cfg_attr(not(test), expect(dead_code, reason = "only a sweep has a map"))]
 pub(crate) fn heat_map(map: &HeatMap) -> Option<Figure> {
     let rows = map.y.values.len();
     let all = || map.values.iter().flatten().filter_map(|value| *value);

@@ -4,13 +4,12 @@
 use cardiogram_scenarios::survival::{Curve, Estimated, Observation, Sample};
 
 use super::{
-    Figure, TIME_MIN_S,
-    band::{at, band},
-    cells, note,
+    Figure, TIME_MIN_S, cells, note,
     pick::{LINES_MAX, pick},
     time, tip,
 };
 use crate::{
+    bootstrap::Interval,
     chart::{Axis, Chart, Height, Identity, Mark, Point, Scale, Values},
     data::{Cell, Outcome, ScenarioResults},
     number::{list, percent},
@@ -25,6 +24,9 @@ const STEP_MIN: f64 = 0.35;
 
 /// Curves that are nowhere further apart than this share of the breaks look the same.
 const ALIKE: f64 = 0.05;
+
+/// Fewer seeds say too little of their spread for a band.
+const SEEDS_MIN: usize = 5;
 
 /// A strategy with its breaks.
 struct Strategy<'a> {
@@ -82,7 +84,7 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
         caption: format!(
             "Left and below is better. Kaplan-Meier: a break that was ridden out, or that the run's end cut off, counts \
              as long as it was watched. The marker stands where half of the breaks were noticed, or at the curve's end. \
-             Bands are pointwise 95 % intervals over seeds (jackknife), drawn with 5 seeds or more.{}",
+             Bands are pointwise 95 % intervals, seeds being what varies, drawn with 5 seeds or more.{}",
             longest(scenario, &strategies).unwrap_or_default()
         ),
         description: format!("{}: how long breaks go unnoticed. {}.", scenario.name, described.join("; ")),
@@ -136,20 +138,17 @@ impl Strategy<'_> {
         points
     }
 
-    /// The band, in as many pieces as it has; upper ends from left to right, then lower ends back.
+    /// The band of the statistics, in as many pieces as it has; upper ends from left to right, then lower ends back.
     fn bands(&self, times: &[f64]) -> Vec<Mark> {
-        let intervals = band(&self.observations, self.cell.runs.len() as u32, times);
-        let within = |time: f64| time <= self.watched_s();
-        let known: Vec<_> = times
-            .iter()
-            .zip(intervals)
-            .map(|(&time, interval)| interval.filter(|_| within(time)).map(|interval| (time, interval)))
-            .collect();
+        let curve = self.stats.detected_within.as_ref().filter(|_| self.stats.seeds >= SEEDS_MIN);
+        let at = |time: f64| curve?.at(time)?.band.filter(|_| time <= self.watched_s());
+        let known: Vec<Option<(f64, Interval)>> = times.iter().map(|&time| Some((time, at(time)?))).collect();
         let pieces = known.split(Option::is_none).filter(|piece| piece.len() > 1);
-        let polygon = |piece: &[Option<(f64, crate::bootstrap::Interval)>]| {
+        let polygon = |piece: &[Option<(f64, Interval)>]| {
             let there = piece.iter().flatten();
-            let upper = there.clone().map(|(time, interval)| (*time, 100.0 * interval.high));
-            let lower = there.rev().map(|(time, interval)| (*time, 100.0 * interval.low));
+            // What is not noticed yet is what is left.
+            let upper = there.clone().map(|(time, interval)| (*time, 100.0 * (1.0 - interval.low)));
+            let lower = there.rev().map(|(time, interval)| (*time, 100.0 * (1.0 - interval.high)));
             Mark::Band(upper.chain(lower).collect(), Identity(self.stats.strategy_index))
         };
         pieces.map(polygon).collect()
@@ -184,6 +183,18 @@ impl Strategy<'_> {
             percent(end.max(0.0))
         )
     }
+}
+
+/// The curve at `times`, which ascend.
+fn at(curve: &Curve, times: &[f64]) -> Vec<f64> {
+    let (mut steps, mut value) = (curve.steps().iter().peekable(), 1.0);
+    let mut value_at = |time: f64| {
+        while let Some((_, next)) = steps.next_if(|(step, _)| *step <= time) {
+            value = *next;
+        }
+        value
+    };
+    times.iter().map(|&time| value_at(time)).collect()
 }
 
 /// A sentence on the break that was noticed last, so that it can be looked at.

@@ -125,7 +125,7 @@ impl Incidence {
         alone.yy = watched;
         let present = replicates.iter().filter(|it| it.y > 0.0).count() as f64;
 
-        let z = normal::quantile(0.5 + level / 2.0);
+        let point = normal::quantile(0.5 + level / 2.0);
         let (mut survival, mut value, mut g, mut h) = (1.0, 0.0, 0.0, 0.0);
         let mut steps: Vec<Step> = Vec::new();
         for group in subjects.chunk_by(|a, b| a.time.total_cmp(&b.time).is_eq()) {
@@ -161,7 +161,7 @@ impl Incidence {
                 let variance_clustered =
                     (present > 1.0).then(|| together.squares(value, common) * present / (present - 1.0));
                 let band = variance_clustered
-                    .map(|clustered| band(value, variance.max(clustered), z, steps.last().and_then(|it| it.band)));
+                    .map(|clustered| band(value, variance.max(clustered), point, steps.last().and_then(|it| it.band)));
                 steps.push(Step { time: group[0].time, value, band, variance, variance_clustered });
             }
         }
@@ -169,7 +169,6 @@ impl Incidence {
     }
 
     /// The last step up to `time`.
-    #[cfg(test)]
     pub(crate) fn at(&self, time: f64) -> Option<&Step> {
         self.steps.iter().rfind(|step| step.time <= time)
     }
@@ -191,14 +190,14 @@ impl Incidence {
 }
 
 /// The band of a value, after the one of the step before.
-fn band(value: f64, variance: f64, z: f64, before: Option<Interval>) -> Interval {
+fn band(value: f64, variance: f64, point: f64, before: Option<Interval>) -> Interval {
     let left = 1.0 - value;
     // Where nothing is left, rounding included, the scale has no such point: no less than before is what is known.
     if left <= 1e-12 {
         return Interval { low: before.map_or(0.0, |it| it.low), high: 1.0 };
     }
     let logarithm = libm::log(left);
-    let spread = z * libm::sqrt(variance) / (left * logarithm);
+    let spread = point * libm::sqrt(variance) / (left * logarithm);
     let end = |sign: f64| 1.0 - libm::pow(left, libm::exp(sign * spread));
     Interval { low: end(1.0), high: end(-1.0) }
 }
@@ -331,7 +330,7 @@ mod tests {
             let (mut survival, mut greenwood) = (1.0, 0.0);
             for step in estimate(&subjects).steps {
                 let n = subjects.iter().filter(|it| it.time >= step.time).count() as f64;
-                let d = subjects.iter().filter(|it| it.time == step.time && it.end == End::Event).count() as f64;
+                let d = subjects.iter().filter(|it| it.time.total_cmp(&step.time).is_eq() && it.end == End::Event).count() as f64;
                 survival *= 1.0 - d / n;
                 greenwood += d / (n * (n - d));
                 prop_assert!((1.0 - step.value - survival).abs() < 1e-12);
@@ -366,7 +365,7 @@ mod tests {
             let (one, other) = (Incidence::estimate(counted, 0.95), Incidence::estimate(copied, 0.95));
             prop_assert_eq!(one.is_some(), other.is_some());
             for (a, b) in one.iter().flat_map(|it| &it.steps).zip(other.iter().flat_map(|it| &it.steps)) {
-                prop_assert!(a.time == b.time && (a.value - b.value).abs() < 1e-12);
+                prop_assert!((a.time - b.time).abs() < 1e-12 && (a.value - b.value).abs() < 1e-12);
                 prop_assert!((a.variance - b.variance).abs() < 1e-12);
             }
         }

@@ -16,7 +16,6 @@ const LATENCY_MIN_S: f64 = 0.001;
 
 /// A strategy against another in the same worlds.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(dead_code, reason = "the page does not show it yet")]
 pub(crate) struct Comparison {
     /// Packets per device-hour.
     pub(crate) packets: Paired,
@@ -29,7 +28,6 @@ pub(crate) struct Comparison {
 /// One number of a strategy against the same number of another. Both are worked out on the same resamples of the seeds, so
 /// that what the worlds have in common cancels.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(dead_code, reason = "the page does not show it yet")]
 pub(crate) struct Paired {
     /// This one minus the other: negative is less than the other has.
     pub(crate) difference: f64,
@@ -91,7 +89,6 @@ fn adjust(cells: &mut [CellStats], of: impl Fn(&mut Comparison) -> Option<&mut P
 
 /// How much of what the bound allows the strategies of a scenario together reach, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[allow(dead_code, reason = "the page does not show it yet")]
 pub(crate) struct Hypervolume {
     pub(crate) share: f64,
     pub(crate) interval: Option<Interval>,
@@ -122,4 +119,128 @@ pub(super) fn hypervolume(cells: &[CellStats], replications: &[Replications], bo
         resamples: each(first.packets.resamples.len(), |it, index| it.resamples[index]),
     };
     estimate.is_finite().then(|| Hypervolume { share: estimate, interval: replicated.interval(LEVEL) })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        bootstrap::{Bootstrap, Lanes},
+        data, fixture,
+        pareto::Membership,
+        statistics::weighted,
+        stats::{Summary, summarize},
+    };
+
+    /// Strategies `b`, `a` and `twin` in a scenario of 100 s and 8 seeds, which lists `a` first. `twin` does what `a`
+    /// does; `b` sends 20 packets an hour fewer and takes 1.5 times as long, the same in every world.
+    fn three() -> Summary {
+        let (mut runs, mut episodes) = (Vec::new(), Vec::new());
+        for seed in 1..=8_u32 {
+            let (packets, latency) = (100 + seed * seed, f64::from(seed % 4 + 1));
+            for (strategy, packets, latency) in
+                [("a", packets, latency), ("b", packets - 20, 1.5 * latency), ("twin", packets, latency)]
+            {
+                runs.push(format!("w,{strategy},{seed},event,1,1,1,0,0,0,,,,,,0.5,{packets},0,9,9,5,1,00"));
+                episodes.push(format!("w,{strategy},{seed},0,cut,10,60,detected,heartbeat,{latency},50"));
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
+        let episodes: Vec<&str> = episodes.iter().map(String::as_str).collect();
+        fixture::write_rows(dir.path(), &["w"], &["a", "b", "twin"], 100.0, &runs, &episodes);
+        summarize(&data::read(dir.path()).unwrap())
+    }
+
+    fn cell<'a>(summary: &'a Summary, strategy: &str) -> &'a CellStats {
+        summary.scenarios[0].cells.iter().find(|cell| cell.strategy == strategy).unwrap()
+    }
+
+    #[test]
+    fn what_the_worlds_have_in_common_cancels() {
+        let summary = three();
+        assert_eq!(summary.scenarios[0].reference, "a");
+        assert_eq!(cell(&summary, "a").versus_reference, None);
+        let b = cell(&summary, "b");
+        // Its own packets vary from 81 to 144; the difference does not at all.
+        assert!(b.packets_interval.unwrap().high - b.packets_interval.unwrap().low > 20.0);
+        let packets = &b.versus_reference.as_ref().unwrap().packets;
+        let interval = packets.difference_interval.unwrap();
+        assert!([packets.difference, interval.low, interval.high].iter().all(|it| (it + 20.0).abs() < 1e-9));
+        // The mean latency is 2.5, of b 1.5 times as much.
+        let latency = b.versus_reference.as_ref().unwrap().detect_mean_s.as_ref().unwrap();
+        assert!((latency.difference - 1.25).abs() < 1e-9);
+        let interval = latency.ratio_interval.unwrap();
+        assert!([latency.ratio.unwrap(), interval.low, interval.high].iter().all(|it| (it - 1.5).abs() < 1e-9));
+        // Eight seeds agree: 2 in 2^8, twice that for two strategies.
+        assert_eq!((latency.p, latency.p_holm), (Some(2.0 / 256.0), Some(4.0 / 256.0)));
+    }
+
+    #[test]
+    fn a_twin_differs_by_exactly_nothing() {
+        let summary = three();
+        let twin = cell(&summary, "twin").versus_reference.as_ref().unwrap();
+        let zero = Some(Interval { low: 0.0, high: 0.0 });
+        for it in [&twin.packets, twin.detect_mean_s.as_ref().unwrap(), &twin.false_alarms] {
+            assert_eq!((it.difference, it.difference_interval, it.p, it.p_holm), (0.0, zero, Some(1.0), Some(1.0)));
+        }
+        assert_eq!((twin.packets.ratio, twin.false_alarms.ratio), (Some(1.0), None));
+    }
+
+    #[test]
+    fn membership_comes_from_resamples_of_all_together() {
+        let summary = three();
+        // b is cheaper in every world, a and its twin faster.
+        for strategy in ["a", "b", "twin"] {
+            assert_eq!(cell(&summary, strategy).front_share, Some(1.0), "{strategy}");
+            assert_eq!(cell(&summary, strategy).front_membership(), Some(Membership::On));
+        }
+    }
+
+    #[test]
+    fn the_hypervolume_is_the_share_of_what_the_bound_leaves() {
+        let summary = three();
+        let hypervolume = summary.scenarios[0].hypervolume.unwrap();
+        // Packets 100 + 204 / 8 = 125.5 at 2.5 s, 105.5 at 3.75 s; availability 1/2; worst 3600 and 3600.
+        let log = libm::log10;
+        let area = log(3600.0 / 125.5) * log(3600.0 / 2.5) + log(125.5 / 105.5) * log(3600.0 / 3.75);
+        let leg = log(3600.0 * 3600.0 / (3600.0 * 0.5));
+        assert!((hypervolume.share - area / (leg * leg / 2.0)).abs() < 1e-9, "{hypervolume:?}");
+        let interval = hypervolume.interval.unwrap();
+        assert!(interval.low < hypervolume.share && hypervolume.share < interval.high, "{hypervolume:?}");
+    }
+
+    #[test]
+    fn other_seeds_are_another_world_and_not_compared() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = [
+            "w,s,1,event,1,0,0,0,0,0,,,,,,1,1,1,1,1,1,1,00",
+            "w,s,2,event,1,0,0,0,0,0,,,,,,1,1,1,1,1,1,1,00",
+            "w,t,1,event,1,0,0,0,0,0,,,,,,1,1,1,1,1,1,1,00",
+            "w,t,3,event,1,0,0,0,0,0,,,,,,1,1,1,1,1,1,1,00",
+        ];
+        fixture::write_rows(dir.path(), &["w"], &["s", "t"], 100.0, &runs, &[]);
+        let summary = summarize(&data::read(dir.path()).unwrap());
+        assert!(summary.scenarios[0].cells.iter().all(|cell| cell.versus_reference.is_none()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_strategy_compared_with_itself_differs_by_exactly_zero(values in prop::collection::vec(0.1..1e6_f64, 1..30)) {
+            let of = |weights: &[Lanes]| {
+                let rows: Vec<[f64; 2]> = values.iter().map(|&value| [value, 1.0]).collect();
+                let [sum, count] = weighted::sums(&rows, weights);
+                vec![weighted::ratio(&sum, &count)]
+            };
+            let it = &Bootstrap::new(values.len()).evaluate(of)[0];
+            let paired = Paired::new(it, it);
+            prop_assert_eq!((paired.difference, paired.ratio), (0.0, Some(1.0)));
+            let several = values.len() > 1;
+            prop_assert_eq!(paired.difference_interval, several.then_some(Interval { low: 0.0, high: 0.0 }));
+            prop_assert_eq!(paired.ratio_interval, several.then_some(Interval { low: 1.0, high: 1.0 }));
+            prop_assert_eq!(paired.p, several.then_some(1.0));
+        }
+    }
 }

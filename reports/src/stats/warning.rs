@@ -1,6 +1,6 @@
 //! What to know before believing a number: typed, with one wording for table, page and gate.
 
-use cardiogram_scenarios::{Scenario, Strike};
+use cardiogram_scenarios::{Scenario, Strike, survival::Estimated};
 
 use crate::{number::percent, stats::CellStats};
 
@@ -83,7 +83,7 @@ pub(super) fn of_cell(cell: &CellStats) -> Vec<Warning> {
     }
     let numbers = [
         (Number::Packets, Some(cell.packets_per_device_hour), cell.packets_interval),
-        (Number::DetectMean, cell.detect_mean_s.and_then(|it| it.known()), cell.detect_interval_s),
+        (Number::DetectMean, cell.detect_mean_s.and_then(Estimated::known), cell.detect_interval_s),
     ];
     for (number, value, interval) in numbers {
         if let (Some(value), Some(interval)) = (value, interval)
@@ -101,4 +101,46 @@ pub(super) fn of_scenario(file: &Scenario, cells: &[CellStats]) -> Vec<Warning> 
         |strike: &Strike| cells.iter().any(|cell| cell.by_cause.keys().any(|cause| strike.explains(cause.as_str())));
     let strikes = file.strikes().into_iter().filter(|strike| !has_struck(strike));
     strikes.map(|strike| Warning::FaultNeverStruck { fault: strike.fault }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{data, fixture, stats};
+
+    #[test]
+    fn an_interval_wider_than_its_number_is_pointed_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = ["w,s,1,event,1,0,0,0,0,0,,,,,,1,1,0,1,1,1,1,00", "w,s,2,event,1,0,0,0,0,0,,,,,,1,99,0,1,1,1,1,00"];
+        fixture::write_rows(dir.path(), &["w"], &["s"], 100.0, &runs, &[]);
+        let summary = stats::summarize(&data::read(dir.path()).unwrap());
+        let warnings = &summary.scenarios[0].cells[0].warnings;
+        assert!(warnings.contains(&Warning::WideInterval(Number::Packets)), "{warnings:?}");
+        assert!(!warnings.contains(&Warning::WideInterval(Number::DetectMean)), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_fault_that_broke_nothing_is_named() {
+        // A scenario with a stall and cuts, of which only the cuts show in any episode.
+        let text = cardiogram_scenarios::library::text("deaf-server").unwrap().to_owned()
+            + "\n[[faults]]\ncut = { when = { at = [\"1h\"] }, lasts = \"1m\" }\n";
+        let scenario = cardiogram_scenarios::load::parse_scenario("deaf-server", &text).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let runs = ["w,s,1,event,1,1,1,0,0,0,,,,,,1,1,0,1,1,1,1,00"];
+        let episodes = ["w,s,1,0,cut,10,60,detected,heartbeat,20,50"];
+        fixture::write_rows(dir.path(), &["w"], &["s"], 100.0, &runs, &episodes);
+        let summary = stats::summarize(&data::read(dir.path()).unwrap());
+        let warnings = of_scenario(&scenario, &summary.scenarios[0].cells);
+        assert_eq!(warnings, [Warning::FaultNeverStruck { fault: "stall" }]);
+        assert_eq!(warnings[0].words(), "`stall` broke no usable session in any run");
+    }
+
+    #[test]
+    fn a_warning_stands_beside_what_it_is_about() {
+        let wide = Warning::WideInterval(Number::Packets);
+        assert!(wide.concerns(Number::Packets) && !wide.concerns(Number::DetectMean));
+        let few = Warning::TooFewSeeds { seeds: 3 };
+        assert!(few.concerns(Number::Packets) && few.concerns(Number::DetectMean));
+        assert!(!Warning::NoEpisodes.concerns(Number::Packets));
+    }
 }

@@ -8,15 +8,10 @@ use super::{
     lanes::{Band, Chart, Content, Lane, STRIKE, Shape, Swatch, Tick},
 };
 use crate::chart::{
-    canvas::{Canvas, Color, Spot, Stroke},
+    canvas::{Canvas, Spot, Stroke},
+    color::{AXIS, Color, FAINT_INK, GRID, INK, WHITE},
     text::{Align, width, wrap},
 };
-
-const PAPER: Color = Color(255, 255, 255);
-const INK: Color = Color(34, 34, 34);
-const FAINT_INK: Color = Color(90, 90, 90);
-const AXIS: Color = Color(110, 110, 110);
-const GRID: Color = Color(226, 226, 226);
 
 const WIDTH: f64 = 1_000.0;
 /// The lanes lie between these two.
@@ -107,7 +102,7 @@ impl Picture {
     }
 
     pub(super) fn draw<B: DrawingBackend>(&self, canvas: &mut Canvas<B>) {
-        canvas.rectangle((0.0, 0.0), (WIDTH, self.height.ceil()), PAPER);
+        canvas.rectangle((0.0, 0.0), (WIDTH, self.height.ceil()), WHITE);
         canvas.text(&self.title, (20.0, 22.0), TITLE, Align::Start, INK);
         let Window { from, to } = self.window;
         let [from, to] = [from, to].map(moment);

@@ -7,10 +7,10 @@ use super::{
     axis::{Window, length},
     signals::{Signals, Span},
 };
-use crate::chart::canvas::Color;
+use crate::chart::color::{BROKEN, Color, DISTURBANCE, DISTURBANCE_SHADE, FAULT, FAULT_SHADE, SCREEN};
 
-// Every colour of the chart, but for those of its paper and its letters, which are in `draw`. Those of the signals are Okabe
-// and Ito's for colour-blind readers; what letters stand on is a tint.
+// The colours of the signals, which are the same in both themes: Okabe and Ito's for colour-blind readers. What letters stand on
+// is one of the theme's tints.
 const HEARTBEAT: Color = Color(0, 114, 178);
 const REPLY: Color = Color(0, 158, 115);
 const PROBE: Color = Color(86, 180, 233);
@@ -18,14 +18,8 @@ const MESSAGE: Color = Color(204, 121, 167);
 const AGAIN: Color = Color(230, 159, 0);
 const BAD: Color = Color(213, 94, 0);
 const SUSPICION: Color = Color(230, 159, 0);
-const BROKEN: Color = Color(240, 158, 108);
-const FAULT: Color = Color(248, 208, 180);
 pub(super) const STRIKE: Color = Color(213, 94, 0);
-const FAULT_SHADE: Color = Color(253, 240, 231);
-const DISTURBANCE: Color = Color(218, 218, 218);
-const DISTURBANCE_SHADE: Color = Color(244, 244, 244);
-const SCREEN: Color = Color(199, 222, 238);
-const DOZE: Color = Color(218, 218, 218);
+const DOZE: Color = DISTURBANCE;
 
 /// Everything between the title and the axis.
 #[derive(Debug)]

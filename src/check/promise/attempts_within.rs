@@ -34,3 +34,30 @@ pub(super) fn attempts_of(evidence: &Evidence<'_>, device: u32) -> Vec<Time> {
     let is_attempt = |event| matches!(event, DeviceEvent::AttemptStarted { .. });
     evidence.events_of(device).filter(|(_, event)| is_attempt(*event)).map(|(at, _)| at).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_policies::unit::Span;
+
+    use super::*;
+    use crate::check::{
+        Promised,
+        testing::{ATTEMPT, Story},
+    };
+
+    const LIMIT: Promised = Promised::AttemptsWithin(Attempts { count: 2, window: MINUTE });
+    const MINUTE: Span = Span::secs(60);
+
+    #[test]
+    fn the_window_is_half_open_and_one_attempt_alone_says_nothing() {
+        let told =
+            |times: &[u64]| Story::healthy("none").told(&times.iter().map(|at| (*at, ATTEMPT)).collect::<Vec<_>>());
+        told(&[0, 30, 59]).breaks(&LIMIT, 59);
+        told(&[0, 30, 60, 90]).keeps(&LIMIT);
+        told(&[0]).does_not_test(&LIMIT);
+        // Each device has its own.
+        let two = "nat = { established = \"5m\" }\ndevices = { count = 2 }";
+        let alternating = [(0, 0, ATTEMPT), (1_000, 1, ATTEMPT), (2_000, 0, ATTEMPT), (3_000, 1, ATTEMPT)];
+        Story::of("none", two).told_of(&alternating).keeps(&LIMIT);
+    }
+}

@@ -50,3 +50,39 @@ fn has_left(evidence: &Evidence<'_>, device: u32, begin: Time, due: Time) -> boo
     let is_left = |event| matches!(event, DeviceEvent::GivenUp { .. });
     evidence.events_of(device).any(|(at, event)| is_left(event) && (begin..=due).contains(&at))
 }
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_policies::unit::Span;
+    use cardiogram_sim::outcome::Cause;
+
+    use crate::check::{
+        Promised,
+        testing::{Story, connected},
+    };
+
+    const WITHIN: Promised = Promised::DetectsWithin(Span::secs(45));
+
+    /// A link that is cut at ten minutes, and when that was noticed or over.
+    fn cut(lasts: &str, noticed: Option<u64>, end: Option<u64>) -> Story {
+        Story::cut("none", lasts).told(&[(0, connected(1))]).broke(Cause::Cut, 600, noticed, end)
+    }
+
+    #[test]
+    fn a_break_that_lasts_is_due_and_one_that_mends_is_not() {
+        cut("", Some(645), None).keeps(&WITHIN);
+        cut("", Some(646), None).breaks(&WITHIN, 645);
+        cut("", None, None).breaks(&WITHIN, 645);
+        cut(", lasts = \"30s\"", None, Some(700)).does_not_test(&WITHIN);
+        cut(", lasts = \"46s\"", None, Some(700)).breaks(&WITHIN, 645);
+    }
+
+    #[test]
+    fn a_session_that_began_on_a_broken_path_and_a_run_that_ends_too_soon_say_nothing() {
+        let late = Story::cut("none", "").told(&[(605, connected(1))]).broke(Cause::Cut, 610, None, None);
+        late.does_not_test(&WITHIN);
+        let short = Promised::DetectsWithin(Span::secs(3_001));
+        cut("", None, None).does_not_test(&short);
+        Story::healthy("netease-30-15").does_not_test(&WITHIN);
+    }
+}

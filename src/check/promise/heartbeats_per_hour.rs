@@ -37,3 +37,31 @@ pub(super) fn judge(evidence: &Evidence<'_>, most: u32) -> Judgement {
     }
     Judgement::kept_if(tested)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::{
+        Promised,
+        testing::{BEAT, Story, connected, lost},
+    };
+
+    const TWO: Promised = Promised::HeartbeatsPerHour(2);
+
+    #[test]
+    fn each_connection_has_its_own_count() {
+        let healthy = || Story::healthy("none");
+        healthy().told(&[(0, connected(1)), (10, BEAT), (1_800, BEAT), (3_599, BEAT)]).breaks(&TWO, 3_599);
+        let two = [(0, connected(1)), (10, BEAT), (20, BEAT), (30, lost(1)), (31, connected(2)), (40, BEAT)];
+        healthy().told(&two).keeps(&TWO);
+        healthy().told(&[(0, connected(1))]).does_not_test(&TWO);
+    }
+
+    #[test]
+    fn what_the_lab_records_counts_too() {
+        Story::healthy("netease-30-15").keeps(&Promised::HeartbeatsPerHour(120));
+        assert!(matches!(
+            Story::healthy("netease-30-15").judge(&Promised::HeartbeatsPerHour(100)),
+            crate::check::Judgement::Broken(_)
+        ));
+    }
+}

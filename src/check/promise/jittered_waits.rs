@@ -39,3 +39,35 @@ pub(super) fn judge(evidence: &Evidence<'_>, share: f64) -> Judgement {
     }
     Judgement::kept_if(tested)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use cardiogram_policies::unit::Fraction;
+    use cardiogram_sim::trace::DeviceEvent;
+
+    use crate::check::{
+        Judgement, Promised,
+        testing::{Story, connected, lost},
+    };
+
+    /// Eight devices that lose their sessions together and wait twice, the second time as long as this says.
+    fn crowd(wait_ms: impl Fn(u32) -> u64) -> Story {
+        let mut events: Vec<(u64, u32, DeviceEvent)> = (0..8).map(|device| (0, device, connected(1))).collect();
+        events.extend((0..8).map(|device| (60_000, device, lost(1))));
+        let wait = |ms| DeviceEvent::RetryAfter(Duration::from_millis(ms));
+        events.extend((0..8).map(|device| (60_000, device, wait(1_000))));
+        events.extend((0..8).map(|device| (61_000, device, wait(wait_ms(device)))));
+        Story::of("none", "nat = { established = \"5m\" }\ndevices = { count = 8 }").told_of(&events)
+    }
+
+    #[test]
+    fn the_first_waits_may_be_alike_and_the_others_may_not() {
+        let half = Promised::JitteredWaits(Fraction::new(0.5).unwrap());
+        crowd(|device| 2_000 + u64::from(device)).keeps(&half);
+        crowd(|device| 2_000 + u64::from(device / 4)).keeps(&half);
+        crowd(|device| 2_000 + u64::from(device / 5)).breaks(&half, 61);
+        assert_eq!(Story::healthy("none").judge(&half), Judgement::NotTested);
+    }
+}

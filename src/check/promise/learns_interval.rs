@@ -35,3 +35,41 @@ pub(super) fn judge(evidence: &Evidence<'_>, how_well: Learns) -> Judgement {
     }
     Judgement::kept_if(tested)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use cardiogram_policies::unit::Span;
+    use cardiogram_sim::outcome::Learning;
+
+    use super::*;
+    use crate::check::{Promised, testing::Story};
+
+    /// What a NAT of five minutes taught.
+    fn learnt(interval_s: Option<u64>) -> Story {
+        let mut story = Story::healthy("none");
+        let (interval, nat_timeout) = (interval_s.map(Duration::from_secs), Some(Duration::from_secs(300)));
+        story.outcome.learning = vec![Learning { interval, nat_timeout }];
+        story
+    }
+
+    fn within(longest_s: u64, after_s: u64) -> Promised {
+        Promised::LearnsInterval(Learns {
+            step: Span::secs(30),
+            longest: Span::secs(longest_s),
+            after: Span::secs(after_s),
+        })
+    }
+
+    #[test]
+    fn it_is_below_the_timeout_and_not_far_below() {
+        learnt(Some(270)).keeps(&within(3_600, 3_600));
+        learnt(Some(301)).breaks(&within(3_600, 3_600), 3_600);
+        learnt(Some(269)).breaks(&within(3_600, 3_600), 3_600);
+        // The longest that it uses may be shorter than the best.
+        learnt(Some(150)).keeps(&within(180, 3_600));
+        learnt(None).does_not_test(&within(3_600, 3_600));
+        learnt(Some(20)).does_not_test(&within(3_600, 3_601));
+    }
+}

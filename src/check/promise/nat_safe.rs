@@ -28,3 +28,25 @@ pub(super) fn judge(evidence: &Evidence<'_>, timeout: Duration) -> Judgement {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_policies::unit::Span;
+
+    use crate::check::{Promised, testing::Story};
+
+    #[test]
+    fn an_interval_below_the_timeout_keeps_a_session_and_one_above_it_does_not() {
+        let minutes = |minutes: u64| Promised::NatSafe(Span::secs(60 * minutes));
+        Story::healthy("wechat-270").keeps(&minutes(5));
+        // Forgotten five minutes after the last packet, with the first beat 20 min away.
+        let forgotten = Story::healthy("none");
+        assert!(matches!(forgotten.judge(&minutes(5)), crate::check::Judgement::Broken(_)));
+        // This NAT is less than was promised for.
+        forgotten.does_not_test(&minutes(6));
+        Story::cut("none", "").does_not_test(&minutes(5));
+        // No NAT could have forgotten anything.
+        let patient = Story::of("none", "nat = { established = \"2h\" }\ndevices = { count = 1 }");
+        patient.does_not_test(&minutes(5));
+    }
+}

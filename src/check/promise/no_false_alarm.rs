@@ -17,3 +17,27 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Judgement {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_policies::{GiveUp, Time};
+    use cardiogram_sim::outcome::{DetectedBy, FalseAlarm};
+
+    use crate::check::{Promised, testing::Story};
+
+    #[test]
+    fn one_alarm_on_a_healthy_path_is_one_too_many() {
+        Story::healthy("netease-30-15").keeps(&Promised::NoFalseAlarm);
+        let alarm =
+            FalseAlarm { device: 0, at: Time::from_secs(77), by: DetectedBy::Heartbeat(GiveUp::NoReply), end: None };
+        let mut alarmed = Story::healthy("netease-30-15");
+        alarmed.outcome.false_alarms = vec![alarm];
+        alarmed.breaks(&Promised::NoFalseAlarm, 77);
+        let mut cut = Story::cut("netease-30-15", ", lasts = \"1m\"");
+        cut.outcome.false_alarms = vec![alarm];
+        cut.does_not_test(&Promised::NoFalseAlarm);
+        let mut nobody = Story::healthy("netease-30-15");
+        nobody.outcome.totals.sessions = 0;
+        nobody.does_not_test(&Promised::NoFalseAlarm);
+    }
+}

@@ -74,3 +74,43 @@ fn disconnect_of_everyone(evidence: &Evidence<'_>) -> Option<Time> {
     let half = (evidence.world().devices.count as usize).div_ceil(2).max(CROWD);
     ends.windows(half).find(|ends| ends[half - 1].since(ends[0]) < Duration::from_secs(1)).map(|ends| ends[0])
 }
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_policies::unit::Fraction;
+
+    use super::*;
+    use crate::check::{
+        Promised,
+        testing::{ATTEMPT, Story, connected, lost},
+    };
+
+    /// Ten devices that lose their sessions together and try twice, the second time when this says.
+    fn crowd(second_ms: impl Fn(u32) -> u64) -> Story {
+        let mut events: Vec<(u64, u32, DeviceEvent)> = (0..10).map(|device| (0, device, connected(1))).collect();
+        events.extend((0..10).map(|device| (60_000, device, lost(1))));
+        events.extend((0..10).map(|device| (60_000, device, ATTEMPT)));
+        events.extend((0..10).map(|device| (second_ms(device), device, ATTEMPT)));
+        Story::of("none", "nat = { established = \"5m\" }\ndevices = { count = 10 }").told_of(&events)
+    }
+
+    #[test]
+    fn the_first_attempts_may_come_together_and_the_others_may_not() {
+        let half = Promised::NoLockStep(Fraction::new(0.5).unwrap());
+        crowd(|device| 125_000 + 1_000 * u64::from(device)).keeps(&half);
+        crowd(|device| 125_000 + 1_000 * u64::from(device / 5)).keeps(&half);
+        crowd(|device| 125_000 + 1_000 * u64::from(device / 6)).breaks(&half, 125);
+        // Within the first minute they may be together.
+        crowd(|_| 119_000).does_not_test(&half);
+        // Whoever has a session again is through.
+        let mut events = vec![];
+        for device in 0..10 {
+            events.extend([(0, device, connected(1)), (1_000, device, lost(1)), (2_000, device, ATTEMPT)]);
+            events.extend([(2_500, device, connected(1)), (99_000, device, ATTEMPT)]);
+        }
+        events.sort_by_key(|(at, ..)| *at);
+        let through = Story::of("none", "nat = { established = \"5m\" }\ndevices = { count = 10 }").told_of(&events);
+        through.does_not_test(&half);
+        Story::healthy("none").does_not_test(&half);
+    }
+}

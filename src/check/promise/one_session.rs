@@ -37,3 +37,34 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Judgement {
     }
     Judgement::kept_if(evidence.outcome().totals.sessions > u64::from(evidence.world().devices.count))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::{
+        Promised,
+        testing::{Story, connected, given_up, lost},
+    };
+
+    /// What is told of one device of a world in which there were so many sessions.
+    fn told(events: &[(u64, DeviceEvent)]) -> Story {
+        let mut story = Story::healthy("none").told(events);
+        let is_session = |(_, event): &&(u64, DeviceEvent)| matches!(event, DeviceEvent::Connected { .. });
+        story.outcome.totals.sessions = events.iter().filter(is_session).count() as u64;
+        story
+    }
+
+    use super::*;
+
+    #[test]
+    fn a_second_session_beside_the_first_is_one_too_many() {
+        told(&[(0, connected(1)), (50, connected(2))]).breaks(&Promised::OneSession, 50);
+        // The end of another one does not count.
+        told(&[(0, connected(1)), (40, lost(7)), (50, connected(2))]).breaks(&Promised::OneSession, 50);
+        told(&[(0, connected(1)), (40, lost(1)), (50, connected(2))]).keeps(&Promised::OneSession);
+        told(&[(0, connected(1)), (40, given_up(1)), (50, connected(2))]).keeps(&Promised::OneSession);
+        told(&[(0, connected(1)), (40, DeviceEvent::Killed), (50, connected(2))]).keeps(&Promised::OneSession);
+        let race = DeviceEvent::RaceStarted { port: 2, server: 0 };
+        told(&[(0, connected(1)), (40, race), (50, connected(2))]).keeps(&Promised::OneSession);
+        told(&[(0, connected(1))]).does_not_test(&Promised::OneSession);
+    }
+}

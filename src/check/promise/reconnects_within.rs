@@ -50,3 +50,29 @@ fn happened(device: u32, begin: Time, healed: Time, end: Option<Time>) -> String
     );
     format!("device {device} lost its session at {begin} s, all was well from {healed} s on, and it {back}")
 }
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_policies::unit::Span;
+    use cardiogram_sim::outcome::Cause;
+
+    use crate::check::{Promised, testing::Story};
+
+    /// A cut from 600 s to 660 s, and when the device was back.
+    fn back(end: Option<u64>) -> Story {
+        Story::cut("none", ", lasts = \"1m\"").broke(Cause::Cut, 600, Some(601), end)
+    }
+
+    #[test]
+    fn the_time_runs_from_when_all_is_well_again() {
+        for promise in [Promised::ReconnectsWithin(Span::secs(30)), Promised::Ends(Span::secs(30))] {
+            back(Some(690)).keeps(&promise);
+            back(Some(691)).breaks(&promise, 690);
+            back(None).breaks(&promise, 690);
+            Story::cut("none", "").broke(Cause::Cut, 600, None, None).does_not_test(&promise);
+            Story::healthy("netease-30-15").does_not_test(&promise);
+        }
+        // The run is over before it is due.
+        back(None).does_not_test(&Promised::ReconnectsWithin(Span::secs(2_941)));
+    }
+}

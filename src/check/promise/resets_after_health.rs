@@ -60,3 +60,44 @@ pub(super) fn judge(evidence: &Evidence<'_>, health: Health) -> Judgement {
     }
     Judgement::kept_if(tested)
 }
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_policies::unit::Span;
+
+    use super::*;
+    use crate::check::{
+        Promised,
+        testing::{ATTEMPT, Story, connected, lost},
+    };
+
+    const FEW: Promised =
+        Promised::ResetsAfterHealth(Health { uptime: Span::secs(5), count: 3, window: Span::secs(60) });
+
+    /// Sessions that begin this far apart, each of which lasts so long.
+    fn sessions(apart: u64, lasts: u64, count: u64) -> Story {
+        let of = |number: u64| {
+            let at = apart * number;
+            [(at, ATTEMPT), (at + 1, connected(1)), (at + 1 + lasts, lost(1))]
+        };
+        Story::healthy("none").told(&(0..count).flat_map(of).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn attempts_stay_few_while_sessions_prove_nothing() {
+        sessions(10, 2, 6).breaks(&FEW, 30);
+        sessions(30, 2, 6).keeps(&FEW);
+        // Healthy ones may come as often as they like.
+        sessions(10, 6, 6).does_not_test(&FEW);
+        sessions(10, 2, 2).does_not_test(&FEW);
+    }
+
+    #[test]
+    fn who_starts_anew_remembers_nothing() {
+        let mut events = vec![];
+        for at in [0, 10, 20, 30, 40] {
+            events.extend([(at, ATTEMPT), (at + 1, connected(1)), (at + 3, DeviceEvent::Killed)]);
+        }
+        Story::healthy("none").told(&events).does_not_test(&FEW);
+    }
+}

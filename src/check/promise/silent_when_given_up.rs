@@ -39,3 +39,23 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Judgement {
     }
     Judgement::kept_if(tested)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{
+        Promised,
+        testing::{BEAT, Story, connected, given_up},
+    };
+
+    #[test]
+    fn nothing_is_said_between_giving_up_and_the_next_session() {
+        let told = |events: &[(u64, DeviceEvent)]| Story::healthy("none").told(events);
+        let silent = Promised::SilentWhenGivenUp;
+        told(&[(0, connected(1)), (10, BEAT), (20, given_up(1)), (25, connected(2)), (30, BEAT)]).keeps(&silent);
+        for said in [BEAT, DeviceEvent::MessageSent { id: 0 }, DeviceEvent::PingAnswered, DeviceEvent::NoticeSent] {
+            told(&[(0, connected(1)), (20, given_up(1)), (21, said), (25, connected(2))]).breaks(&silent, 21);
+        }
+        told(&[(0, connected(1)), (10, BEAT)]).does_not_test(&silent);
+    }
+}

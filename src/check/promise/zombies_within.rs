@@ -55,3 +55,29 @@ fn silent_from(evidence: &Evidence<'_>) -> Option<Time> {
     let silences = is_everyone && cut.direction != Direction::Down && period.end.is_none();
     silences.then_some(period.begin)
 }
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_policies::unit::Span;
+
+    use super::*;
+    use crate::check::{Promised, testing::Story};
+
+    const OPENED: ServerEvent = ServerEvent::SessionOpened { device: 0, network: 0, outside: 7 };
+    const CLOSED: ServerEvent = ServerEvent::SessionClosed { device: 0, network: 0, outside: 7 };
+    const WITHIN: Promised = Promised::ZombiesWithin(Span::secs(90));
+
+    #[test]
+    fn a_session_of_the_silent_is_closed_in_time_or_it_is_a_zombie() {
+        // Cut for good at 600 s.
+        let told = |events: &[(u64, ServerEvent)]| Story::cut("none", "").told_by_server(events);
+        told(&[(1, OPENED), (690, CLOSED)]).keeps(&WITHIN);
+        told(&[(1, OPENED), (691, CLOSED)]).breaks(&WITHIN, 690);
+        told(&[(1, OPENED)]).breaks(&WITHIN, 690);
+        told(&[]).does_not_test(&WITHIN);
+        // What opens later is another story, and so is a cut that ends.
+        told(&[(601, OPENED)]).does_not_test(&WITHIN);
+        Story::cut("none", ", lasts = \"1m\"").told_by_server(&[(1, OPENED)]).does_not_test(&WITHIN);
+        Story::healthy("none").told_by_server(&[(1, OPENED)]).does_not_test(&WITHIN);
+    }
+}

@@ -462,12 +462,37 @@ fn what_was_learnt_is_remembered_by_network_and_survives_a_restart() {
     new.on_event(now, &wifi);
     assert_eq!(new.deadline().unwrap().since(now), Duration::from_secs(120), "nothing is known of another network");
 
-    for nonsense in ["", "{", "[]", r#"{"0":{"good_ms":1}}"#] {
+    // A record that could be, but for numbers that lead nowhere.
+    let spent = memory.replace("\"step_ms\":60000", "\"step_ms\":18446744073709551615");
+    assert_ne!(spent, memory);
+    for nonsense in ["", "{", "[]", r#"{"0":{"good_ms":1}}"#, &spent] {
         let mut new = policy(&text);
         new.recall(nonsense);
         new.on_event(now, &cellular);
         assert_eq!(new.deadline().unwrap().since(now), Duration::from_secs(120), "{nonsense:?}");
     }
+}
+
+/// A count of failures at its end stays there; a policy that learns must not be what ends a product's process.
+#[test]
+fn failures_that_were_counted_to_the_end_are_counted_no_further() {
+    let text = format!("{SEARCH}\"linear\" }}");
+    let mut old = policy(&text);
+    old.on_event(Time::ZERO, &CONNECTED);
+    let beat_at = old.deadline().unwrap();
+    assert_eq!(old.poll(beat_at), Some(beat(0)));
+    old.on_event(beat_at, &TX);
+    old.on_event(beat_at, &reply(0));
+    let memory = old.memory().unwrap().replace("\"failures\":0", "\"failures\":4294967295");
+    let mut new = policy(&text);
+    new.recall(&memory);
+    new.on_event(Time::ZERO, &CONNECTED);
+    let before = new.deadline().unwrap();
+    assert_eq!(new.poll(before), Some(beat(0)));
+    new.on_event(before, &TX);
+    new.on_event(before, &LOST);
+    new.on_event(before, &CONNECTED);
+    assert!(new.deadline().unwrap() > before, "the interval that failed is not tried again");
 }
 
 /// Courier: L = 1 min, U = 9 min, S = 2 min, on a connection of its own, behind a NAT of 5.5 min.

@@ -121,12 +121,13 @@ impl Bracket {
 
     /// Whether what was stored makes sense within these limits.
     pub(super) fn fits(&self, limits: &Limits) -> bool {
-        let (min, max) = (millis(limits.min), millis(limits.max));
+        let (min, max, grain) = (millis(limits.min), millis(limits.max), millis(limits.granularity));
         let good = self.good_ms.unwrap_or(min);
+        // While there is a candidate left it is at least as far from the known bad as this.
+        let apart = if self.done { 1 } else { grain };
         (min..=max).contains(&good)
-            && good < self.bad_ms
-            && self.bad_ms <= max + millis(limits.granularity)
-            && self.step_ms > 0
+            && (good + apart..=max + grain).contains(&self.bad_ms)
+            && (1..=2 * (max + grain + millis(limits.step))).contains(&self.step_ms)
     }
 }
 
@@ -166,6 +167,13 @@ mod tests {
             assert!(tried.len() < 10_000, "{limits:?} behind {timeout:?} does not end");
         }
         (tried, bracket.best(limits))
+    }
+
+    /// A bracket as it may be stored by an older version, or by a disk that fails.
+    fn stored() -> impl Strategy<Value = Bracket> {
+        let ms = || prop_oneof![Just(0), Just(1), Just(u64::MAX), 0..1_200_000_u64, any::<u64>()];
+        (prop::option::of(ms()), ms(), ms(), any::<bool>(), any::<bool>())
+            .prop_map(|(good_ms, bad_ms, step_ms, failed, done)| Bracket { good_ms, bad_ms, step_ms, failed, done })
     }
 
     fn failures(limits: &Limits, timeout: Duration) -> usize {
@@ -247,6 +255,31 @@ mod tests {
             values.sort_unstable();
             values.dedup();
             prop_assert_eq!(values.len(), tried.len());
+        }
+
+        /// Whatever was stored, an older version's or a failing disk's: it is refused, or the search goes on from there to its
+        /// end.
+        #[test]
+        fn a_search_that_goes_on_from_what_was_stored_ends_within_its_limits(
+            rule in prop::sample::select(&RULES[..]),
+            max in 1_u64..20,
+            step in 1_u64..20,
+            mut bracket in stored(),
+            timeout_s in 1_u64..1_500,
+        ) {
+            let limits = limits(rule, 1, max, step);
+            if bracket.fits(&limits) {
+                for _ in 0..10_000 {
+                    let candidate = bracket.candidate(&limits);
+                    prop_assert!((limits.min..=limits.max).contains(&candidate), "{candidate:?}");
+                    match bracket.is_done() {
+                        true => break,
+                        false if candidate <= Duration::from_secs(timeout_s) => bracket.survived(&limits),
+                        false => bracket.failed(&limits),
+                    }
+                }
+                prop_assert!(bracket.is_done(), "{bracket:?} does not end");
+            }
         }
 
         /// Courier's bound, and that of the binary search.
