@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use cardiogram_policies::{Bounds, Promises, StrategySpec};
+use cardiogram_policies::{Bounds, Promises, ReconnectSpec, StrategySpec};
 
 /// What a reader of the strategy's documentation would expect of the world: a path without loss, a silent application, a
 /// steady host.
@@ -35,6 +35,8 @@ pub(crate) struct Corners {
     pub(crate) patience: Duration,
     /// How long it takes to be back, or what one would wait for where it says nothing.
     pub(crate) recovery: Duration,
+    /// Whether it tries again at once, so that a crowd of it is too busy to be watched for long.
+    pub(crate) is_hasty: bool,
     /// All of them, and the timers of the world around.
     pub(crate) marks: Vec<Duration>,
 }
@@ -61,6 +63,6 @@ impl Corners {
         marks.retain(|mark| *mark >= Duration::from_millis(100));
         marks.sort_unstable();
         marks.dedup();
-        Self { interval, patience, recovery, marks }
+        Self { interval, patience, recovery, is_hasty: strategy.reconnect == ReconnectSpec::Immediate, marks }
     }
 }

@@ -58,15 +58,9 @@ const BEATS_MAX: u32 = 400;
 pub(crate) fn worlds(corners: &Corners, aim: Aim) -> BoxedStrategy<Draft> {
     match aim {
         Aim::Healthy => healthy(corners.clone()),
-        Aim::BreaksForGood => {
-            let lasts = corners.patience;
-            breaks_for_good(corners, lasts)
-        }
+        Aim::BreaksForGood => breaks_for_good(corners, corners.patience),
         Aim::BreaksFor { lasts } => breaks_for_good(corners, lasts),
-        Aim::Heals => {
-            let quiet = corners.recovery;
-            heals(corners, quiet)
-        }
+        Aim::Heals => heals(corners, corners.recovery),
         Aim::HealsFor { quiet } => heals(corners, quiet),
         Aim::Hostile => hostile(corners.clone()),
         Aim::MassDisconnect => mass_disconnect(corners),
@@ -369,10 +363,16 @@ fn silence(corners: &Corners) -> BoxedStrategy<Draft> {
 }
 
 fn mass_disconnect(corners: &Corners) -> BoxedStrategy<Draft> {
+    let is_hasty = corners.is_hasty;
     let kind = select(vec![Kind::Crash, Kind::Restart]);
     let lasts = prop_oneof![(90_u64..600).prop_map(secs), near(corners).prop_map(|lasts| lasts.min(secs(900)))];
     (place(corners), kind, lasts, 20_u32..30, moment(corners, 0..2))
-        .prop_map(|(mut draft, kind, lasts, devices, moment)| {
+        .prop_map(move |(mut draft, kind, mut lasts, devices, moment)| {
+            if is_hasty {
+                // Some ten attempts a second of each, for as long as it takes to see them together.
+                draft.access = draft.access.max(Duration::from_millis(50));
+                lasts = lasts.min(secs(70));
+            }
             draft.devices = devices;
             (draft.nat_timeout, draft.servers) = (None, 1);
             (draft.up, draft.down) = (None, None);
