@@ -21,6 +21,7 @@ use cardiogram::{
     check::{self, Failure, Promised, claims, kind},
     policies::{ReconnectRules, ReconnectSpec, StrategySpec, preset},
 };
+use rayon::prelude::*;
 
 /// How many worlds each claim is held against.
 const WORLDS: u32 = 200;
@@ -49,22 +50,20 @@ fn main() {
     if only.is_none() {
         forget(&files);
     }
-    let mut rows: Vec<(&str, BTreeMap<&str, Found>)> = Vec::new();
-    let mut order: Vec<&str> = Vec::new();
-    for preset in preset::all().iter().filter(|preset| only.as_ref().is_none_or(|name| name == preset.name)) {
-        let strategy = preset.spec();
-        let mut row = BTreeMap::new();
-        for claim in claims(&strategy) {
-            let name = kind(&claim);
-            if !order.contains(&name) {
-                order.push(name);
-            }
-            row.insert(name, hold(&strategy, &claim, worlds, &files));
-        }
-        let broken = row.iter().filter(|(_, found)| matches!(found, Found::Broken { .. }));
-        eprintln!("{}: {}", preset.name, broken.map(|(claim, _)| *claim).collect::<Vec<_>>().join(" "));
-        rows.push((preset.name, row));
-    }
+    let presets = preset::all().par_iter().filter(|preset| only.as_ref().is_none_or(|name| name == preset.name));
+    let rows: Vec<(&str, BTreeMap<&str, Found>)> = presets
+        .map(|preset| {
+            let strategy = preset.spec();
+            let row: BTreeMap<&str, Found> =
+                claims(&strategy).iter().map(|claim| (kind(claim), hold(&strategy, claim, worlds, &files))).collect();
+            let broken = row.iter().filter(|(_, found)| matches!(found, Found::Broken { .. }));
+            eprintln!("{}: {}", preset.name, broken.map(|(claim, _)| *claim).collect::<Vec<_>>().join(" "));
+            (preset.name, row)
+        })
+        .collect();
+    let mut order: Vec<&str> = rows.iter().flat_map(|(_, row)| row.keys().copied()).collect();
+    order.sort_unstable();
+    order.dedup();
     order.sort_by_key(|name| ORDER.iter().position(|it| it == name));
     if only.is_none() {
         let explained = fs::read_to_string(root.join("tests/findings/explained.csv")).expect("it is part of the tree");
