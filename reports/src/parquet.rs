@@ -204,7 +204,7 @@ mod tests {
                         Field::Null => assert_eq!(field, "", "{table}: {column}"),
                         Field::Str(text) => assert_eq!(field, text, "{table}: {column}"),
                         Field::Long(number) => {
-                            assert_eq!(field, number.cast_unsigned().to_string(), "{table}: {column}")
+                            assert_eq!(field, number.cast_unsigned().to_string(), "{table}: {column}");
                         }
                         Field::Double(number) => assert_eq!(field.parse::<f64>().unwrap().to_bits(), number.to_bits()),
                         other => panic!("{table}: {column}: {other:?}"),
