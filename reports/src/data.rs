@@ -29,7 +29,7 @@ const EPISODES_MAX: usize = 10_000_000;
 const BINS_MAX: usize = 5_000_000;
 
 /// The columns of `runs.csv` that every version has.
-const RUN_COLUMNS: [&str; 23] = [
+pub(crate) const RUN_COLUMNS: [&str; 23] = [
     "scenario",
     "strategy",
     "seed",

@@ -22,7 +22,7 @@ use super::{
     error::Error,
     metric::{COLUMNS, Metric},
 };
-use crate::commands;
+use crate::{commands, data::RUN_COLUMNS};
 
 /// Most bytes of a manifest; it holds the texts of all scenarios.
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
@@ -34,33 +34,6 @@ const WRONG_PLACE: &str = "name a directory that `cardiogram run --out DIR` wrot
 const FEWER: &str = "compare fewer scenarios or seeds at a time";
 /// What to do about results that are damaged.
 const AGAIN: &str = "run again: the file was changed or cut short, or the files are of different runs";
-
-/// The columns that every version has.
-const STABLE: [&str; 23] = [
-    "scenario",
-    "strategy",
-    "seed",
-    "engine",
-    "device_hours",
-    "episodes",
-    "detected",
-    "ridden_out",
-    "undetected",
-    "false_alarms",
-    "detect_mean_s",
-    "detect_p50_s",
-    "detect_p95_s",
-    "detect_max_s",
-    "recover_mean_s",
-    "availability",
-    "packets_up",
-    "packets_down",
-    "bytes_up",
-    "bytes_down",
-    "heartbeats_sent",
-    "connect_attempts",
-    "trace_hash",
-];
 
 /// What is in a results directory.
 #[derive(Debug)]
@@ -193,7 +166,7 @@ fn read_runs(path: &Path, manifest: &Manifest) -> Result<Runs, Error> {
     let columns: BTreeMap<String, usize> =
         header.iter().enumerate().map(|(place, name)| (name.to_owned(), place)).collect();
     let missing: Vec<String> =
-        STABLE.iter().filter(|name| !columns.contains_key(**name)).map(|name| format!("`{name}`")).collect();
+        RUN_COLUMNS.iter().filter(|name| !columns.contains_key(**name)).map(|name| format!("`{name}`")).collect();
     if !missing.is_empty() {
         return Err(damaged(path, format!("line 1: columns are missing: {}", missing.join(", "))));
     }
