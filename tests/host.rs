@@ -145,6 +145,27 @@ fn a_notice_holds_off_the_reaper_costs_the_server_a_heartbeat_and_is_not_answere
 }
 
 #[test]
+fn all_that_arrives_at_the_moment_of_a_deadline_counts_before_it() {
+    let give_up = Action::GiveUp(GiveUp::NoReply);
+    let played = play(&usual(), &[(1_000, beat(0)), (1_000, beat(1)), (1_100, give_up)], &[Verdict::Stop]);
+    assert_eq!(played.heard(), [FIRST, (1_100, reply(0)), (1_100, reply(1))]);
+    assert_eq!(played.times(|event| matches!(event, DeviceEvent::GivenUp { .. })), [1_100]);
+}
+
+#[test]
+fn a_server_hears_what_arrives_at_the_moment_of_its_deadline_before_it_closes() {
+    let mut world = usual();
+    let reaper = IdleReaper::new(span(secs(10)), Delay::millis(0));
+    world.strategy.server = ServerSpec { idle_reaper: Some(reaper), ..ServerSpec::default() };
+    world.duration = secs(25);
+    // Its last frame is its welcome, at 150 ms; the beat comes 10 s later to the microsecond, or one too late.
+    let spared = play(&world, &[(10_100, beat(0))], &[Verdict::Stop]);
+    assert_eq!(sessions_closed(&spared.outcome), [Time::from_millis(20_150)]);
+    let late = play(&world, &[(10_101, beat(0))], &[Verdict::Stop]);
+    assert_eq!(sessions_closed(&late.outcome), [Time::from_millis(10_150)]);
+}
+
+#[test]
 fn what_the_server_acknowledges_is_told_as_such() {
     let world = WorldConfig { traffic: TrafficConfig { up: Some(span(secs(60))), down: None }, ..usual() };
     let played = play(&world, &[], &[]);

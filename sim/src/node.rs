@@ -156,10 +156,9 @@ impl Host {
     /// When the host has something to do next.
     pub(crate) fn next_event(&self) -> Option<Time> {
         let packet = self.inbox.peek().map(|Reverse(Inbound(flight))| flight.arrival);
-        match (packet, self.node.next_wake()) {
-            (Some(packet), Some(wake)) => Some(packet.min(wake)),
-            (packet, wake) => packet.or(wake),
-        }
+        // What a node has put off to a time that is past is due at once.
+        let wake = self.node.next_wake().map(|wake| wake.max(self.ran_until));
+        packet.into_iter().chain(wake).min()
     }
 
     /// Handles every event before `until`, in order; packets sent on the way are added to `sent`.

@@ -68,6 +68,8 @@ pub(super) struct Device {
     /// When the last heartbeat of this connection was sent, and how long after the one before the last one ever was.
     last_beat: Option<Time>,
     last_interval: Option<Duration>,
+    /// When all packets of a moment are in at which its heartbeat policy has something to do.
+    looks_again: Option<Time>,
     /// Boxed: most devices have nothing to say.
     messages: Option<Box<Messages>>,
     /// Messages that the server has not acknowledged.
@@ -128,6 +130,7 @@ impl Device {
             outstanding: Outstanding::default(),
             last_beat: None,
             last_interval: None,
+            looks_again: None,
             messages: traffic.up.map(|mean| Box::new(Messages::up(seed, index, start, mean.get()))),
             unacknowledged: VecDeque::new(),
             expects: 0,
@@ -145,7 +148,7 @@ impl Device {
         let kernel = |socket: &Socket| socket.tcp.next_timer().map(|due| self.when(due));
         let socket = self.socket.as_deref().and_then(kernel);
         let others = self.orphans.iter().chain(self.sides.iter().map(|side| &side.socket)).filter_map(kernel);
-        let app = self.next_timer().into_iter().chain(self.next_message());
+        let app = self.next_timer().into_iter().chain(self.next_message()).chain(self.looks_again);
         others.chain(socket).chain(app).chain(self.next_of_life()).min()
     }
 
@@ -212,6 +215,7 @@ impl Device {
     }
 
     pub(super) fn on_packet(&mut self, packet: &Packet, context: &mut Context) {
+        let due = self.heartbeat.deadline();
         self.wake(context.now);
         context.kernel = self.kernel(context.now);
         if packet.src == address::PUSH_SERVICE {
@@ -220,12 +224,12 @@ impl Device {
             socket.on_packet(self.index, packet, context);
             // Of an acknowledgement the application learns nothing.
             if self.notice(context) {
-                self.beat(context);
+                self.beat_unless_due(due, context);
             }
         } else if let Some(side) = self.sides.iter_mut().find(|side| side.socket.is_of(packet)) {
             side.socket.on_packet(self.index, packet, context);
             if self.notice(context) {
-                self.beat(context);
+                self.beat_unless_due(due, context);
             }
         } else if let Some(at) = self.orphans.iter().position(|socket| socket.is_of(packet)) {
             self.orphans[at].on_packet(self.index, packet, context);
@@ -265,7 +269,7 @@ impl Device {
         self.live(context);
         let is_due = |due: Option<Time>| due.is_some_and(|due| due <= context.now);
         let (timer_fires, writes) = (is_due(self.next_timer()), is_due(self.next_message()));
-        let app_is_due = timer_fires || writes;
+        let app_is_due = self.looks_again.take().is_some() || timer_fires || writes;
         if let Some(living) = self.living.as_mut().filter(|_| app_is_due) {
             if timer_fires {
                 living.fired(context.now);
@@ -337,6 +341,16 @@ impl Device {
             && let Some(action) = self.heartbeat.poll(context.now)
         {
             self.act(action, context);
+        }
+    }
+
+    /// The same, but for a deadline that was `due` before a packet came, and still is: more may arrive at this moment, and
+    /// counts before it.
+    fn beat_unless_due(&mut self, due: Option<Time>, context: &mut Context) {
+        if due.is_some_and(|due| due <= context.now) && self.heartbeat.deadline() == due {
+            self.looks_again = Some(context.now);
+        } else {
+            self.beat(context);
         }
     }
 

@@ -227,11 +227,48 @@ impl App {
         }
     }
 
-    /// Works as far as it can at this moment.
+    /// When the policy wants to be asked next.
+    pub(super) fn policy_deadline(&self) -> Option<Time> {
+        self.policy.deadline()
+    }
+
+    /// Does what a packet gives it to do. The policy's deadline was `due` before the packet came: where that is this very
+    /// moment, and still is, more may arrive at this moment, and counts before it. Its own wake-up follows.
+    pub(super) fn hear(&mut self, due: Option<Time>, now: Time, kernel: &mut Kernel, io: &mut Io) {
+        if self.stalled {
+            return;
+        }
+        self.work(now, kernel, io);
+        if due != Some(now) || self.policy.deadline() != due {
+            self.obey(now, kernel, io);
+        }
+    }
+
+    /// Does everything that is to be done at this moment.
     pub(super) fn run(&mut self, now: Time, kernel: &mut Kernel, io: &mut Io) {
         if self.stalled {
             return;
         }
+        self.work(now, kernel, io);
+        while self.leaving.front().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, session)) = self.leaving.pop_front()
+        {
+            if let Some(slot) = self.sessions.get(&session).copied() {
+                self.forget(slot, now, io);
+                kernel.close(slot, now, io);
+            }
+        }
+        self.obey(now, kernel, io);
+        while let Some(device) = self.push_timers.pop_due(now) {
+            self.push(device, now, kernel, io);
+        }
+        while let Some(device) = self.wakeups.as_mut().and_then(|wakeups| wakeups.pop_due(now)) {
+            self.wake(device, now, io);
+        }
+    }
+
+    /// Works as far as it can at this moment.
+    fn work(&mut self, now: Time, kernel: &mut Kernel, io: &mut Io) {
         while let Some(job) = self.workers.pop_done(now) {
             self.finish(job.client, job.frame, now, kernel, io);
         }
@@ -245,22 +282,12 @@ impl App {
         while let Some(client) = self.next_login(now, kernel) {
             self.welcome(client, now, kernel, io);
         }
-        while self.leaving.front().is_some_and(|(at, _)| *at <= now)
-            && let Some((_, session)) = self.leaving.pop_front()
-        {
-            if let Some(slot) = self.sessions.get(&session).copied() {
-                self.forget(slot, now, io);
-                kernel.close(slot, now, io);
-            }
-        }
+    }
+
+    /// Does what the policy says.
+    fn obey(&mut self, now: Time, kernel: &mut Kernel, io: &mut Io) {
         while let Some(action) = self.policy.poll(now) {
             self.act(action, now, kernel, io);
-        }
-        while let Some(device) = self.push_timers.pop_due(now) {
-            self.push(device, now, kernel, io);
-        }
-        while let Some(device) = self.wakeups.as_mut().and_then(|wakeups| wakeups.pop_due(now)) {
-            self.wake(device, now, io);
         }
     }
 

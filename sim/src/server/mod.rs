@@ -141,10 +141,13 @@ impl Server {
         }
     }
 
-    /// Lets the process work as far as it can at this moment.
-    fn run_process(&mut self, now: Time, io: &mut Io) {
-        if self.process_runs() {
-            self.app.run(now, &mut self.kernel, io);
+    /// Does what is on the schedule up to this moment.
+    fn keep_to_schedule(&mut self, now: Time, io: &mut Io) {
+        while let Some(edge) = self.edges.pop_if(|edge| edge.at <= now) {
+            self.apply(&edge, now, io);
+        }
+        while let Some((_, healthy)) = self.beliefs.pop_if(|(at, _)| *at <= now) {
+            self.believe(healthy, now, io);
         }
     }
 }
@@ -157,7 +160,7 @@ const fn count(under_way: &mut u32, begins: bool) {
 impl Node for Server {
     fn on_packet(&mut self, now: Time, packet: Packet, io: &mut Io) {
         // A fault that begins at this very moment comes first.
-        self.on_wake(now, io);
+        self.keep_to_schedule(now, io);
         if self.silences > 0 {
             let opens = packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK);
             if self.is_cut_off && !opens {
@@ -167,23 +170,23 @@ impl Node for Server {
             }
             return;
         }
+        let due = self.app.policy_deadline();
         self.kernel.on_packet(now, &packet, io);
         self.app.on_kernel(now, &mut self.kernel, io);
-        self.run_process(now, io);
+        if self.process_runs() {
+            self.app.hear(due, now, &mut self.kernel, io);
+        }
     }
 
     fn on_wake(&mut self, now: Time, io: &mut Io) {
-        while let Some(edge) = self.edges.pop_if(|edge| edge.at <= now) {
-            self.apply(&edge, now, io);
-        }
-        while let Some((_, healthy)) = self.beliefs.pop_if(|(at, _)| *at <= now) {
-            self.believe(healthy, now, io);
-        }
+        self.keep_to_schedule(now, io);
         if self.silences == 0 {
             self.kernel.run_timers(now, io);
             self.app.on_kernel(now, &mut self.kernel, io);
         }
-        self.run_process(now, io);
+        if self.process_runs() {
+            self.app.run(now, &mut self.kernel, io);
+        }
     }
 
     #[cfg(test)]
