@@ -25,6 +25,12 @@ pub trait CustomHeartbeat: Send + Sync + 'static {
         Promises::default()
     }
 
+    /// The longest gap between its beats while nothing else is sent: what the client announces to servers that ask for it,
+    /// what a NAT has to outlast, and around which the checks of promises draw their worlds. Default: it is not known.
+    fn longest_gap(&self) -> Option<Duration> {
+        None
+    }
+
     /// Contradictions between parameters; a path is the parameter's name. Default: there are none.
     fn problems(&self) -> Vec<Problem> {
         Vec::new()

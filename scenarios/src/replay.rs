@@ -35,6 +35,8 @@ pub enum Promised {
     ReconnectsWithin(Span),
     /// On a path on which nothing is wrong, no usable session is given up.
     NoFalseAlarm,
+    /// On a path on which nothing is wrong, no server closes the session of a device that lives.
+    NoFalseKill,
     /// No NAT that keeps idle mappings for at least this time forgets a session, on a path that loses nothing.
     NatSafe(Span),
     /// The interval that was learnt, at the end of the run, is below the NAT's timeout and no more than a step below it.

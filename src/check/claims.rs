@@ -47,6 +47,7 @@ pub fn claims(strategy: &StrategySpec) -> Vec<Promised> {
         Some(Promised::AttemptsWithin(attempts)),
         ideal_world.reconnects_within.map(|within| Promised::ReconnectsWithin(Span::at_least(within))),
         Some(Promised::NoFalseAlarm),
+        strategy.server.closes_sessions().then_some(Promised::NoFalseKill),
         Some(Promised::NatSafe(Span::secs(300))),
         learns(&strategy.heartbeat).map(Promised::LearnsInterval),
         reaps.map(|within| Promised::ZombiesWithin(Span::at_least(within))),

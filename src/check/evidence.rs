@@ -8,7 +8,7 @@ use cardiogram_policies::{Bounds, Time};
 use cardiogram_sim::{
     Outcome, WorldConfig,
     outcome::Episode,
-    trace::{DeviceEvent, Entry, ServerEvent, What},
+    trace::{DeviceEvent, Entry, ServerEvent, Usable, What},
 };
 
 use super::faults::{self, Period};
@@ -88,6 +88,12 @@ impl<'a> Evidence<'a> {
             What::Server { server, event } => Some((entry.at, server, event)),
             _ => None,
         })
+    }
+
+    /// When a device had a usable session, by the lab's truth, in the order of time.
+    pub fn usable_of(&self, device: u32) -> impl Iterator<Item = &'a Usable> + use<'a> {
+        let usable = &self.outcome.trace.as_ref().expect("asserted when it was made").usable;
+        usable.iter().filter(move |usable| usable.device == device)
     }
 
     /// When the session began whose break `episode` is.

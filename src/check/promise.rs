@@ -8,6 +8,7 @@ mod jittered_waits;
 mod learns_interval;
 mod nat_safe;
 mod no_false_alarm;
+mod no_false_kill;
 mod no_lock_step;
 mod one_session;
 mod reconnects_within;
@@ -73,6 +74,7 @@ pub fn judge(promise: &Promised, evidence: &Evidence<'_>) -> Judgement {
         Promised::AttemptsWithin(limit) => attempts_within::judge(evidence, *limit),
         Promised::ReconnectsWithin(within) => reconnects_within::judge(evidence, within.get()),
         Promised::NoFalseAlarm => no_false_alarm::judge(evidence),
+        Promised::NoFalseKill => no_false_kill::judge(evidence),
         Promised::NatSafe(timeout) => nat_safe::judge(evidence, timeout.get()),
         Promised::LearnsInterval(how_well) => learns_interval::judge(evidence, *how_well),
         Promised::ZombiesWithin(within) => zombies_within::judge(evidence, within.get()),
@@ -95,6 +97,7 @@ pub const fn kind(promise: &Promised) -> &'static str {
         Promised::AttemptsWithin(_) => "attempts-within",
         Promised::ReconnectsWithin(_) => "reconnects-within",
         Promised::NoFalseAlarm => "no-false-alarm",
+        Promised::NoFalseKill => "no-false-kill",
         Promised::NatSafe(_) => "nat-safe",
         Promised::LearnsInterval(_) => "learns-interval",
         Promised::ZombiesWithin(_) => "zombies-within",

@@ -141,7 +141,7 @@ impl HeartbeatSpec {
         match self.known()? {
             MadeOf::Parts(parts) => parts.announced_interval(),
             MadeOf::OnePiece(machine) => machine.longest_gap(),
-            MadeOf::Unknown(_) => None,
+            MadeOf::Unknown(custom) => custom.policy()?.longest_gap(),
         }
     }
 

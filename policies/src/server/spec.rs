@@ -132,6 +132,16 @@ impl ServerSpec {
         self.directed.as_ref().map(|directed| directed.interval.get())
     }
 
+    /// Whether it closes sessions for what their clients do or leave undone.
+    pub fn closes_sessions(&self) -> bool {
+        let pings = self.pings.as_ref().is_some_and(|pings| pings.closes_within().is_some());
+        pings
+            || self.malformed == OnMalformed::Close
+            || self.idle_reaper.is_some()
+            || self.strikes.is_some()
+            || self.custom.is_some()
+    }
+
     /// Whether anything depends on the interval that clients announce.
     pub fn reads_announced(&self) -> bool {
         self.idle_reaper.as_ref().is_some_and(|reaper| reaper.times_announced.is_some())

@@ -15,7 +15,11 @@ pub(super) fn judge(evidence: &Evidence<'_>, most: u32) -> Judgement {
         let mut beats: Vec<Time> = Vec::new();
         for (at, event) in evidence.events_of(device) {
             match event {
-                DeviceEvent::Connected { .. } => beats.clear(),
+                DeviceEvent::Connected { .. } => {
+                    beats.clear();
+                    // To send none is to keep this on any connection.
+                    tested |= most == 0;
+                }
                 DeviceEvent::HeartbeatSent { .. } | DeviceEvent::NoticeSent => {
                     beats.push(at);
                     tested = true;
@@ -54,6 +58,8 @@ mod tests {
         let two = [(0, connected(1)), (10, BEAT), (20, BEAT), (30, lost(1)), (31, connected(2)), (40, BEAT)];
         healthy().told(&two).keeps(&TWO);
         healthy().told(&[(0, connected(1))]).does_not_test(&TWO);
+        healthy().told(&[(0, connected(1))]).keeps(&Promised::HeartbeatsPerHour(0));
+        healthy().told(&[(0, connected(1)), (10, BEAT)]).breaks(&Promised::HeartbeatsPerHour(0), 10);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The waits before an n-th retry differ between devices. Waits that are all alike keep a crowd together that once came
 //! together, however it was dispersed before; a jitter that is gone at the cap shows here first.
 //!
-//! Tested where at least eight devices waited for a second retry or a later one after a disconnect of everyone.
+//! Tested where at least eight devices, and half of those there are, waited for a second retry or a later one after a
+//! disconnect of everyone. Who is left of a crowd after many retries is who waited alike: that says nothing.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +16,9 @@ pub(super) fn judge(evidence: &Evidence<'_>, share: f64) -> Judgement {
         DeviceEvent::RetryAfter(wait) => Some(wait),
         _ => None,
     });
+    let crowd = no_lock_step::CROWD.max((evidence.world().devices.count as usize).div_ceil(2));
     let mut tested = false;
-    for (number, waits) in waits.into_iter().filter(|(_, waits)| waits.len() >= no_lock_step::CROWD) {
+    for (number, waits) in waits.into_iter().filter(|(_, waits)| waits.len() >= crowd) {
         tested = true;
         let mut equal: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (at, wait) in &waits {
