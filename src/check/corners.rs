@@ -35,6 +35,9 @@ pub(crate) struct Corners {
     pub(crate) patience: Duration,
     /// How long it takes to be back, or what one would wait for where it says nothing.
     pub(crate) recovery: Duration,
+    /// How long a server takes to close the session of a client that is silent, or what one would wait for where it says
+    /// nothing.
+    pub(crate) reaped: Duration,
     /// Whether it tries again at once, so that a crowd of it is too busy to be watched for long.
     pub(crate) is_hasty: bool,
     /// All of them, and the timers of the world around.
@@ -52,6 +55,7 @@ impl Corners {
         let patience = promises.detects_within.unwrap_or(3 * interval + Duration::from_secs(60)).min(PATIENCE_MAX);
         let recovery = promises.reconnects_within.unwrap_or(patience + Duration::from_secs(1_800));
         let connect = strategy.connect_timeout.get();
+        let reaped = strategy.server.reaps_within(announced, &ideal()).unwrap_or(Duration::from_secs(2_400));
         let reaper = strategy.server.idle_reaper.as_ref().map(|reaper| reaper.idle.get());
         // The kernel's first retransmission and its longest gap, a NAT of five minutes.
         let world = [Duration::from_millis(200), Duration::from_secs(120), Duration::from_secs(300)];
@@ -63,6 +67,7 @@ impl Corners {
         marks.retain(|mark| *mark >= Duration::from_millis(100));
         marks.sort_unstable();
         marks.dedup();
-        Self { interval, patience, recovery, is_hasty: strategy.reconnect == ReconnectSpec::Immediate, marks }
+        let is_hasty = strategy.reconnect == ReconnectSpec::Immediate;
+        Self { interval, patience, recovery, reaped: reaped.min(PATIENCE_MAX), is_hasty, marks }
     }
 }

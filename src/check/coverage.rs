@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use cardiogram_scenarios::replay::Promised;
-
 use super::{Trial, name_of, promise::Rule};
 
 /// How often something came about in the worlds of a check.
@@ -12,14 +10,20 @@ use super::{Trial, name_of, promise::Rule};
 pub struct Coverage {
     /// Worlds that tested a promise, by its kind or the name of your own.
     pub tested: BTreeMap<String, u64>,
+    /// Worlds in which the strategy was held to a promise, whether they tested it or not.
+    pub held: BTreeMap<String, u64>,
     /// Worlds in which a kind of fault existed.
     pub drawn: BTreeMap<&'static str, u64>,
     /// Sessions that broke, by what broke them.
     pub broke: BTreeMap<&'static str, u64>,
 }
 
-/// A kind of fault that is drawn so often has to break a session now and then.
-const DRAWN_OFTEN: u64 = 100;
+/// A kind of fault that is drawn so often has to break a session now and then, and a promise that is made so often has to be
+/// tested.
+const OFTEN: u64 = 100;
+
+/// What everybody is held to, whether it can come about or not: who never gives a connection up has nothing to be silent on.
+const OF_EVERYBODY: [&str; 2] = ["one-session", "silent-when-given-up"];
 
 /// What breaks a session where a fault of a kind strikes; faults that only hinder are not among them.
 const BREAKS: [(&str, &[&str]); 12] = [
@@ -42,6 +46,9 @@ impl Coverage {
         for kind in &trial.tested {
             *self.tested.entry(kind.clone()).or_default() += 1;
         }
+        for kind in &trial.held {
+            *self.held.entry(kind.clone()).or_default() += 1;
+        }
         let mut kinds: Vec<&'static str> = trial.case.draft.strikes.iter().map(|strike| strike.kind.name()).collect();
         kinds.sort_unstable();
         kinds.dedup();
@@ -55,19 +62,27 @@ impl Coverage {
 
     /// What was to be tested and never came about.
     pub(crate) fn unmet(&self, rules: &[Rule]) -> Vec<String> {
-        let named = rules.iter().filter_map(|rule| match rule {
-            // What a strategy promises depends on the world; what it never promises need not be tested.
-            Rule::Declared => None,
-            Rule::Known(promise) => Some(name_of(promise).to_owned()),
-            Rule::Own(name, _) => Some(name_of(&Promised::Own(name.clone())).to_owned()),
+        let named = rules.iter().flat_map(|rule| match rule {
+            // What a strategy promises depends on the world; what it hardly ever promises need not be tested.
+            Rule::Declared => {
+                let often =
+                    self.held.iter().filter(|(kind, held)| **held >= OFTEN && !OF_EVERYBODY.contains(&kind.as_str()));
+                often.map(|(kind, _)| kind.clone()).collect()
+            }
+            Rule::Known(promise) => vec![name_of(promise).to_owned()],
+            Rule::Own(name, _) => vec![name.clone()],
         });
+        let mut named: Vec<String> = named.collect();
+        named.sort_unstable();
+        named.dedup();
         let untested = named
+            .into_iter()
             .filter(|name| !self.tested.contains_key(name))
             .map(|name| format!("`{name}` was never tested: no world brought about what it is about"));
         let never_struck = BREAKS.iter().filter_map(|(kind, causes)| {
             let drawn = self.drawn.get(kind).copied().unwrap_or(0);
             let has_struck = causes.iter().any(|cause| self.broke.contains_key(cause));
-            (drawn >= DRAWN_OFTEN && !has_struck)
+            (drawn >= OFTEN && !has_struck)
                 .then(|| format!("faults of the kind `{kind}` were drawn for {drawn} worlds and never broke a session"))
         });
         let nothing = (self.tested.is_empty()).then(|| "no promise was tested in any world".to_owned());
@@ -77,11 +92,14 @@ impl Coverage {
 
 #[cfg(test)]
 mod tests {
+    use cardiogram_scenarios::replay::Promised;
+
     use super::*;
 
     fn coverage(tested: &[&str], drawn: &[(&'static str, u64)], broke: &[&'static str]) -> Coverage {
         Coverage {
             tested: tested.iter().map(|kind| ((*kind).to_owned(), 1)).collect(),
+            held: BTreeMap::new(),
             drawn: drawn.iter().copied().collect(),
             broke: broke.iter().map(|cause| (*cause, 1)).collect(),
         }
@@ -95,8 +113,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_strategy_promises_of_itself_has_to_be_tested_once_it_is_promised_often() {
+        let held =
+            |kind: &str, worlds| Coverage { held: [(kind.to_owned(), worlds)].into(), ..coverage(&["ends"], &[], &[]) };
+        let unmet = held("detects-within", OFTEN).unmet(&[Rule::Declared]);
+        assert!(matches!(&unmet[..], [only] if only.contains("detects-within")), "{unmet:?}");
+        assert_eq!(held("detects-within", OFTEN - 1).unmet(&[Rule::Declared]), [""; 0]);
+        assert_eq!(held("silent-when-given-up", OFTEN).unmet(&[Rule::Declared]), [""; 0]);
+        assert_eq!(held("detects-within", OFTEN).unmet(&[]), [""; 0]);
+    }
+
+    #[test]
     fn a_fault_that_is_often_drawn_and_never_breaks_anything_is_missed() {
-        let drawn = [("stall", DRAWN_OFTEN), ("crash", DRAWN_OFTEN), ("drain", DRAWN_OFTEN - 1)];
+        let drawn = [("stall", OFTEN), ("crash", OFTEN), ("drain", OFTEN - 1)];
         let unmet = coverage(&["ends"], &drawn, &["server-crash"]).unmet(&[]);
         assert!(matches!(&unmet[..], [only] if only.contains("`stall`")), "{unmet:?}");
     }

@@ -1,7 +1,8 @@
 //! A world small enough to be read: what the generator draws, what shrinking makes simpler, and the scenario file that says
 //! it. The file is what is run, so that what a counterexample says and what happened cannot differ.
 //!
-//! Everything is given, nothing drawn: faults come at times, links have constant delays.
+//! Everything is given but jitter: faults come at times, links have constant delays, or each packet takes up to so much
+//! longer.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -26,6 +27,8 @@ pub(crate) struct Draft {
     pub(crate) start_within: Duration,
     /// One-way delay between device and NAT.
     pub(crate) access: Duration,
+    /// How much longer than that a packet may take, each as likely as the other; `None`: all take the same time.
+    pub(crate) jitter: Option<Duration>,
     /// One-way delay between NAT and server.
     pub(crate) core: Duration,
     /// Idle time after which the NAT forgets a mapping; `None`: never within the run.
@@ -193,7 +196,14 @@ impl Draft {
         }
         push(&mut text, &format!("strategies = [{}]", word(heading.strategy)));
         push(&mut text, &format!("duration = {}", quoted(self.duration)));
-        push(&mut text, &format!("access = {{ delay = {} }}", quoted(self.access)));
+        let delay = self.jitter.map_or_else(
+            || quoted(self.access),
+            |jitter| {
+                let (min, max) = (quoted(self.access), quoted(self.access + jitter));
+                format!("{{ uniform = {{ min = {min}, max = {max} }} }}")
+            },
+        );
+        push(&mut text, &format!("access = {{ delay = {delay} }}"));
         push(&mut text, &format!("core = {{ delay = {} }}", quoted(self.core)));
         let nat = self.nat();
         if !nat.is_empty() {
@@ -286,6 +296,7 @@ mod tests {
             devices: 3,
             start_within: Duration::from_secs(2),
             access: Duration::from_millis(20),
+            jitter: Some(Duration::from_millis(10)),
             core: Duration::from_millis(30),
             nat_timeout: Some(5 * MINUTE),
             nat_refresh: NatRefresh::Outbound,
@@ -324,6 +335,8 @@ mod tests {
         let scenario = load::parse_scenario("w", &text).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
         assert_eq!(scenario.faults.len(), draft().strikes.len(), "{text}");
         assert_eq!((scenario.devices.count, scenario.server.count), (3, 2));
+        let delay = &scenario.access.delay;
+        assert_eq!((delay.min(), delay.practical_max()), (Duration::from_millis(20), Duration::from_millis(30)));
         assert_eq!(scenario.replay, Some(replay));
         assert!(text.starts_with("# One line.\n#\n# Another.\n\nname = \"w\"\n"), "{text}");
     }

@@ -383,6 +383,8 @@ pub(crate) struct Trial {
     causes: Vec<&'static str>,
     /// The kinds of promises that it tested.
     tested: Vec<String>,
+    /// The kinds of promises that the strategy was held to in it.
+    held: Vec<String>,
     broken: Option<(Promised, Breach)>,
 }
 
@@ -393,6 +395,7 @@ impl Trial {
             case,
             causes: outcome.episodes.iter().map(|episode| episode.cause.name()).collect(),
             tested: tested.map(|(promise, _)| name_of(promise).to_owned()).collect(),
+            held: judgements.iter().map(|(promise, _)| name_of(promise).to_owned()).collect(),
             broken: broken(judgements),
         }
     }
@@ -423,7 +426,9 @@ fn aim(promise: &Promised) -> Option<Aim> {
         Promised::DetectsWithin(within) => Aim::BreaksFor { lasts: within.get() },
         Promised::AttemptsWithin(_) => Aim::Heals,
         Promised::ReconnectsWithin(within) | Promised::Ends(within) => Aim::HealsFor { quiet: within.get() },
-        Promised::HeartbeatsPerHour(_) | Promised::NoFalseAlarm | Promised::NatSafe(_) => Aim::Healthy,
+        Promised::HeartbeatsPerHour(_) | Promised::NoFalseAlarm | Promised::NoFalseKill | Promised::NatSafe(_) => {
+            Aim::Healthy
+        }
         Promised::LearnsInterval(how_well) => Aim::Learning { lasts: how_well.after.get() },
         Promised::ZombiesWithin(_) => Aim::Silence,
         Promised::OneSession | Promised::SilentWhenGivenUp => Aim::Hostile,

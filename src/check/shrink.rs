@@ -99,6 +99,7 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
         self.try_change(|case| case.draft.up = None);
         self.try_change(|case| case.draft.down = None);
         self.try_change(|case| (case.draft.alarm_grid, case.draft.doze_after) = (None, None));
+        self.try_change(|case| case.draft.jitter = None);
         self.try_change(|case| case.draft.devices = 1);
         self.try_change(|case| case.draft.start_within = Duration::ZERO);
         self.try_change(|case| case.draft.servers = 1);
@@ -140,6 +141,7 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
         self.try_change(|case| case.draft.core = CORE);
         self.round_down(|draft| Some(&mut draft.access));
         self.round_down(|draft| Some(&mut draft.core));
+        self.round(|draft| draft.jitter.as_mut());
         self.round(|draft| draft.nat_timeout.as_mut());
         self.round(|draft| draft.up.as_mut());
         self.round(|draft| draft.down.as_mut());
@@ -242,6 +244,7 @@ mod tests {
             devices: 3,
             start_within: Duration::from_millis(777),
             access: Duration::from_millis(37),
+            jitter: Some(Duration::from_millis(13)),
             core: Duration::from_millis(21),
             nat_timeout: Some(Duration::from_millis(299_999)),
             nat_refresh: NatRefresh::Outbound,
@@ -267,8 +270,8 @@ mod tests {
         let shrunk = shrink(case(), |case| {
             case.draft.strikes.iter().any(|strike| is_stall(strike) && case.draft.duration > strike.at[0])
         });
-        let Draft { duration, devices, strikes, up, alarm_grid, .. } = &shrunk.draft;
-        assert_eq!((*devices, *up, *alarm_grid, shrunk.seed), (1, None, None, 1));
+        let Draft { duration, devices, jitter, strikes, up, alarm_grid, .. } = &shrunk.draft;
+        assert_eq!((*devices, *jitter, *up, *alarm_grid, shrunk.seed), (1, None, None, None, 1));
         let [stall] = &strikes[..] else { panic!("{strikes:?}") };
         assert_eq!(stall.kind, Kind::Stall);
         for span in [*duration, stall.at[0], stall.lasts.unwrap()] {

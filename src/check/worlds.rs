@@ -131,24 +131,39 @@ fn place(corners: &Corners) -> impl Strategy<Value = Draft> + use<> {
     ];
     let group = prop_oneof![4 => Just((1_u32, Duration::ZERO)), 1 => (2_u32..4, millis(0..20_000))];
     let servers = prop_oneof![3 => Just(1_u32), 1 => 2_u32..4];
-    (group, millis(1..150), millis(1..60), (nat_timeout, refresh, class), servers, traffic).prop_map(
-        |((devices, start_within), access, core, (nat_timeout, nat_refresh, nat_class), servers, (up, down))| Draft {
-            duration: Duration::ZERO,
-            devices,
-            start_within,
-            access,
-            core,
-            nat_timeout,
-            nat_refresh,
-            nat_class,
+    (group, delays(), (nat_timeout, refresh, class), servers, traffic).prop_map(
+        |(
+            (devices, start_within),
+            (access, jitter, core),
+            (nat_timeout, nat_refresh, nat_class),
             servers,
-            up,
-            down,
-            alarm_grid: None,
-            doze_after: None,
-            strikes: Vec::new(),
+            (up, down),
+        )| {
+            Draft {
+                duration: Duration::ZERO,
+                devices,
+                start_within,
+                access,
+                jitter,
+                core,
+                nat_timeout,
+                nat_refresh,
+                nat_class,
+                servers,
+                up,
+                down,
+                alarm_grid: None,
+                doze_after: None,
+                strikes: Vec::new(),
+            }
         },
     )
+}
+
+/// The one-way delays of a path: of the access link, what it may add to a packet, of the core link.
+fn delays() -> impl Strategy<Value = (Duration, Option<Duration>, Duration)> {
+    let jitter = prop_oneof![4 => Just(None), 1 => millis(1..100).prop_map(Some)];
+    (millis(1..150), jitter, millis(1..60))
 }
 
 /// Timers that are put off, seldom. Only where nobody waits for anything: whoever sleeps notices nothing, and is not back
@@ -163,7 +178,7 @@ fn with_late_timers(draft: Draft, corners: &Corners) -> BoxedStrategy<Draft> {
 
 /// When the devices of a draft have their sessions, or would have them: the first moment worth a fault.
 fn connected(draft: &Draft) -> Duration {
-    draft.start_within + 4 * (draft.access + draft.core)
+    draft.start_within + 4 * (draft.access + draft.jitter.unwrap_or_default() + draft.core)
 }
 
 /// A run of this length, and no more messages than it takes.
@@ -189,12 +204,13 @@ fn healthy(corners: Corners) -> BoxedStrategy<Draft> {
 fn learning(lasts: Duration) -> BoxedStrategy<Draft> {
     let timeout = prop_oneof![(60_u64..4_000).prop_map(secs), (1_u64..66).prop_map(|minutes| secs(60 * minutes))];
     let class = prop_oneof![Just(NatClass::DropSilent), Just(NatClass::RstInsideOnSend)];
-    (timeout, class, millis(1..150), millis(1..60))
-        .prop_map(move |(nat_timeout, nat_class, access, core)| Draft {
+    (timeout, class, delays())
+        .prop_map(move |(nat_timeout, nat_class, (access, jitter, core))| Draft {
             duration: lasts,
             devices: 1,
             start_within: Duration::ZERO,
             access,
+            jitter,
             core,
             nat_timeout: Some(nat_timeout),
             nat_refresh: NatRefresh::Both,
@@ -352,12 +368,13 @@ fn breaks_for_good(corners: &Corners, lasts: Duration) -> BoxedStrategy<Draft> {
 
 fn silence(corners: &Corners) -> BoxedStrategy<Draft> {
     let kind = select(vec![Kind::Cut(Link::Access), Kind::CutUp(Link::Access), Kind::CutUp(Link::Core)]);
-    let patience = corners.patience.max(secs(2_400));
+    // Whoever does not notice has its server's kernel give up after a quarter of an hour, or two.
+    let lasts = corners.reaped.max(corners.patience).max(secs(2_400));
     (place(corners), kind, moment(corners, 0..4))
         .prop_map(move |(mut draft, kind, moment)| {
             let begin = connected(&draft) + moment;
             draft.strikes = vec![Strike { kind, at: vec![begin], lasts: None }];
-            of_length(draft, begin + patience + secs(10))
+            of_length(draft, begin + lasts + secs(10))
         })
         .boxed()
 }
