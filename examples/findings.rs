@@ -73,9 +73,10 @@ fn main() {
 }
 
 /// The promises as the table has them.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "detects-within",
     "no-false-alarm",
+    "no-false-kill",
     "heartbeats-per-hour",
     "nat-safe",
     "learns-interval",
@@ -177,7 +178,10 @@ fn page(worlds: u32, order: &[&str], rows: &[(&str, BTreeMap<&str, Found>)], exp
             let reason = reasons.iter().position(|it| it.is_about(name, claim));
             let why = reason.map_or_else(String::new, |place| {
                 used[place] = true;
-                format!(" **{}** ({})", reasons[place].why, reasons[place].source)
+                let Reason { source, why, .. } = &reasons[place];
+                let own = || preset::find(name).expect("a preset").spec().source.trim_end_matches('.').to_owned();
+                let source = if *source == "=" { own() } else { (*source).to_owned() };
+                format!(" **{why}** ({source})")
             });
             push(&mut page, &format!("- `{name}`: promised: {promised}; {happened}.{why}"));
         }
@@ -226,7 +230,7 @@ impl Reason<'_> {
     }
 }
 
-/// Lines of `presets;promise;source;why`, the first that fits.
+/// Lines of `presets;promise;source;why`, the first that fits; `=` for a source is the preset's own.
 fn reasons(explained: &str) -> Vec<Reason<'_>> {
     let reason = |line| {
         let parts: Vec<&str> = str::splitn(line, 4, ';').collect();

@@ -6,15 +6,14 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use cardiogram::{
-    check::{self, Aim, Check, Evidence, Failure, Judgement, claims, kind},
-    policies::{Registry, preset},
-    sim::{
-        outcome::Cause,
-        trace::{DeviceEvent, ServerEvent},
-    },
+    check::{self, Aim, Counterexample, Evidence, Failure, Judgement, Promised, claims, kind},
+    policies::{Registry, preset, unit::Span},
+    scenarios::load,
+    sim::outcome::Cause,
 };
 use rayon::prelude::*;
 
@@ -76,7 +75,7 @@ fn the_page_lists_these_findings_and_no_others() {
 
 /// Holds a preset to a claim of this kind, as the findings do.
 #[track_caller]
-fn is_rediscovered(name: &str, promise: &str) {
+fn is_rediscovered(name: &str, promise: &str) -> Counterexample {
     let strategy = preset::find(name).unwrap_or_else(|| panic!("{name} is a preset")).spec();
     let claim = claims(&strategy).into_iter().find(|claim| kind(claim) == promise);
     let claim = claim.unwrap_or_else(|| panic!("{name} is not held to {promise}"));
@@ -86,6 +85,7 @@ fn is_rediscovered(name: &str, promise: &str) {
         Err(Failure::Broken(it)) => {
             assert_eq!(it.kind(), promise);
             assert!(it.faults <= 3, "{it}");
+            *it
         }
         Err(other) => panic!("{name}: {other}"),
         Ok(_) => panic!("{name} keeps {promise}"),
@@ -113,49 +113,64 @@ rediscovered! {
     a_timer_that_any_traffic_puts_off_is_found: "idle-45-either" breaks "detects-within";
     intervals_below_which_no_search_goes_are_found: "mars-smart-heartbeat" breaks "learns-interval";
     waits_written_down_one_by_one_are_found: "reconnect-phoenix" breaks "jittered-waits";
-}
-
-/// On a healthy path no server closes a session whose device still holds it. What a NAT has forgotten is dead to both.
-fn the_living_are_spared(evidence: &Evidence<'_>) -> Judgement {
-    let expires = evidence.outcome().episodes.iter().any(|episode| episode.cause == Cause::NatExpiry);
-    if expires || !evidence.is_healthy() || !evidence.bounds().steady_host {
-        return Judgement::NotTested;
-    }
-    for (at, _, event) in evidence.server_events() {
-        let ServerEvent::Reaped { device, .. } = event else { continue };
-        let before = evidence.events_of(device).take_while(|(then, _)| *then <= at);
-        let session = before.filter_map(|(_, event)| match event {
-            DeviceEvent::Connected { .. } => Some(true),
-            DeviceEvent::GivenUp { .. } | DeviceEvent::Lost { .. } => Some(false),
-            _ => None,
-        });
-        if session.last() == Some(true) {
-            return Judgement::broken(
-                at,
-                device,
-                "a server closes no session of a client that lives",
-                format!(
-                    "the server closed the session of device {device} at {at} s, on a path on which nothing is wrong"
-                ),
-            );
-        }
-    }
-    Judgement::Kept
-}
-
-fn spares_the_living(name: &str) -> Check {
-    let strategy = preset::find(name).unwrap_or_else(|| panic!("{name} is a preset")).spec();
-    cardiogram::check(strategy).own("spares-the-living", Aim::Healthy, the_living_are_spared).cases(400).quietly()
+    pings_that_come_too_often_for_a_server_are_found: "grpc-too-many-pings" breaks "no-false-kill";
+    a_first_beat_that_comes_twice_as_late_is_found: "rabbitmq-amqp-pre-3-7-11" breaks "no-false-alarm";
+    jitter_that_is_drawn_once_per_process_is_found: "reconnect-rws-pladaria" breaks "jittered-waits";
 }
 
 #[test]
 fn pings_that_inbound_messages_starve_are_found() {
-    let folder = tempfile::tempdir().expect("a folder for what is found");
-    let Err(Failure::Broken(it)) = spares_the_living("mqtt-starved").keep_in(folder.path()).run() else {
-        panic!("the broker closes no client that only listens")
-    };
-    assert_eq!(it.faults, 0, "{it}");
-    assert!(it.text.contains("traffic = { down = "), "{it}");
+    let found = is_rediscovered("mqtt-starved", "no-false-kill");
+    assert_eq!(found.faults, 0, "{found}");
+    assert!(found.text.contains("traffic = { down = "), "{found}");
     // The rule of the specification, pings by what was sent, has no such world.
-    assert!(spares_the_living("mqtt-keepalive").keep_in(folder.path()).run().is_ok());
+    let folder = tempfile::tempdir().expect("a folder for what is found");
+    let strategy = preset::find("mqtt-keepalive").expect("a preset").spec();
+    let check = cardiogram::check(strategy).promise(Promised::NoFalseKill).cases(600).quietly();
+    assert!(check.keep_in(folder.path()).run().is_ok());
+}
+
+#[test]
+fn probes_that_wait_while_data_is_unacknowledged_are_found() {
+    let strategy = preset::find("whatsapp-tcp-10s").expect("a preset").spec();
+    // Nine probes 75 s apart, and 75 s more, since an answered one is followed by the next after that time.
+    let within = Promised::DetectsWithin(Span::secs(10 + 10 * 75 + 1));
+    let judged = within.clone();
+    // An application that stalls is another story: its kernel goes on answering.
+    let dead_path = move |evidence: &Evidence<'_>| {
+        let stalls = evidence.outcome().episodes.iter().any(|episode| episode.cause == Cause::ServerStall);
+        if stalls { Judgement::NotTested } else { check::judge(&judged, evidence) }
+    };
+    let folder = tempfile::tempdir().expect("a folder for what is found");
+    let aim = Aim::BreaksFor { lasts: Duration::from_secs(1_200) };
+    let check = cardiogram::check(strategy).own("probes", aim, dead_path).cases(400).quietly();
+    let Err(Failure::Broken(it)) = check.keep_in(folder.path()).run() else { panic!("the probes do not wait") };
+    // Without data they find it in time.
+    assert!(it.text.contains("traffic = { up = ") || it.text.contains("traffic = { down = "), "{it}");
+    assert_eq!(it.faults, 1, "{it}");
+}
+
+#[test]
+fn a_timeout_below_the_peers_interval_is_refused_before_any_world() {
+    let preset = preset::find("signalr-15-30").expect("a preset");
+    let hasty = preset.toml.replace("judge.silence.limit = \"30s\"", "judge.silence.limit = \"14s\"");
+    let error = load::parse_strategy("hasty", &hasty, &Registry::default()).expect_err("it would give up for ever");
+    assert!(error.render(false).contains("use more than \"15s\", twice as much to be safe"), "{}", error.render(false));
+}
+
+#[test]
+fn every_break_has_its_reason_and_every_reason_its_break() {
+    let reasons = fs::read_to_string(root().join("tests/findings/explained.csv")).expect("it is part of the tree");
+    let mut explained: Vec<String> = Vec::new();
+    for line in reasons.lines().skip(1) {
+        let mut parts = line.split(';');
+        let (presets, promise) = (parts.next().expect("presets"), parts.next().expect("a promise"));
+        explained.extend(presets.split(' ').map(|preset| format!("{preset}-{promise}.toml")));
+    }
+    explained.sort();
+    let found: Vec<String> =
+        findings().iter().map(|path| path.file_name().expect("it has one").to_string_lossy().into_owned()).collect();
+    let missing: Vec<&String> = found.iter().filter(|it| !explained.contains(it)).collect();
+    let stale: Vec<&String> = explained.iter().filter(|it| !found.contains(it)).collect();
+    assert!(missing.is_empty() && stale.is_empty(), "without a reason: {missing:?}\nnot found: {stale:?}");
 }

@@ -13,6 +13,8 @@
 //! | `jittered-waits` | half of the devices wait equally long |
 //! | `ends` | an hour: longer than any wait of a product |
 //!
+//! `no-false-kill` is asked of strategies whose servers close sessions, and needs no number.
+//!
 //! `heartbeats-per-hour`, `reconnects-within` and `zombies-within` are held only to what the strategy says itself, and
 //! `learns-interval` only to what the steps of its search allow.
 

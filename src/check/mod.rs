@@ -279,8 +279,14 @@ impl Check {
     fn generators(&self) -> Vec<BoxedStrategy<Draft>> {
         let mut corners = Corners::of(&self.strategy);
         for rule in &self.rules {
-            if let Rule::Known(Promised::DetectsWithin(within)) = rule {
-                corners.patience = corners.patience.max(within.get());
+            match rule {
+                Rule::Known(Promised::DetectsWithin(within)) => corners.patience = corners.patience.max(within.get()),
+                Rule::Known(Promised::ZombiesWithin(within)) => corners.reaped = corners.reaped.max(within.get()),
+                // NATs that forget just then, or just after.
+                Rule::Known(Promised::NatSafe(timeout)) if !corners.marks.contains(&timeout.get()) => {
+                    corners.marks.push(timeout.get());
+                }
+                _ => {}
             }
         }
         let mut aims = self.aims.clone();

@@ -103,6 +103,10 @@ impl CustomHeartbeat for Beating {
         }
     }
 
+    fn longest_gap(&self) -> Option<Duration> {
+        Some(INTERVAL)
+    }
+
     fn describe(&self) -> String {
         format!("Beats every 30 s; {:?}.", self.bug)
     }

@@ -52,6 +52,11 @@ impl CustomHeartbeat for TwoSpeed {
         }
     }
 
+    /// What a NAT has to outlast, and around which the checks of promises draw their worlds.
+    fn longest_gap(&self) -> Option<Duration> {
+        Some(self.slow.get())
+    }
+
     /// What serde cannot see: contradictions between values that each are valid alone.
     fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();

@@ -1,4 +1,5 @@
-//! A policy that looks for its interval ends up below the NAT's timeout, and not much below it.
+//! A policy that looks for its interval ends up below the NAT's timeout, and not much below it. A beat is still under way, or
+//! its answer, when the mapping's time begins anew, so that an interval may be a round trip longer than the timeout.
 //!
 //! Tested by runs that are long enough, on paths on which nothing else is wrong.
 
@@ -17,13 +18,13 @@ pub(super) fn judge(evidence: &Evidence<'_>, how_well: Learns) -> Judgement {
         let Some((interval, timeout)) = learnt.interval.zip(learnt.nat_timeout) else { continue };
         tested = true;
         let best = timeout.min(longest.get());
-        if interval > timeout || interval + step.get() < best {
+        if interval > timeout + evidence.bounds().rtt_max || interval + step.get() < best {
             return Judgement::broken(
                 evidence.end(),
                 device,
                 format!(
-                    "after {after} the interval is at most the NAT's timeout, and within {step} of it or of {longest}, \
-                     whichever is less"
+                    "after {after} the interval is no longer than the NAT's timeout and a round trip, and within {step} of it or \
+                     of {longest}, whichever is less"
                 ),
                 format!(
                     "device {device} beats every {}, and the NAT forgets after {}",
@@ -66,6 +67,11 @@ mod tests {
     fn it_is_below_the_timeout_and_not_far_below() {
         learnt(Some(270)).keeps(&within(3_600, 3_600));
         learnt(Some(301)).breaks(&within(3_600, 3_600), 3_600);
+        let mut late = learnt(None);
+        late.outcome.learning[0].interval = Some(Duration::from_millis(300_080));
+        late.keeps(&within(3_600, 3_600));
+        late.outcome.learning[0].interval = Some(Duration::from_millis(300_081));
+        late.breaks(&within(3_600, 3_600), 3_600);
         learnt(Some(269)).breaks(&within(3_600, 3_600), 3_600);
         // The longest that it uses may be shorter than the best.
         learnt(Some(150)).keeps(&within(180, 3_600));
