@@ -88,6 +88,12 @@ fn a_false_alarm_is_found() {
 }
 
 #[test]
+fn a_server_that_closes_the_living_is_found() {
+    let found = tells_apart(&Promised::NoFalseKill, reaps(ReapBug::CountsFromBegin), correct());
+    assert_eq!(found.faults, 0, "{}", found.text);
+}
+
+#[test]
 fn a_session_that_a_nat_forgets_is_found() {
     tells_apart(&Promised::NatSafe(Span::secs(45)), beats(BeatBug::FirstBeatLate), correct());
 }
@@ -177,6 +183,7 @@ fn a_strategy_that_is_right_keeps_everything_in_ten_thousand_worlds() {
     let folder = TempDir::new().unwrap();
     let checked = check(correct())
         .promises()
+        .promise(Promised::NoFalseKill)
         .promise(Promised::NatSafe(Span::secs(45)))
         .promise(Promised::NoLockStep(most()))
         .promise(Promised::JitteredWaits(most()))
@@ -197,6 +204,7 @@ fn a_strategy_that_is_right_keeps_everything_in_ten_thousand_worlds() {
         "jittered-waits",
         "nat-safe",
         "no-false-alarm",
+        "no-false-kill",
         "no-lock-step",
         "one-session",
         "reconnects-within",

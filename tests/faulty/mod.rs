@@ -300,6 +300,8 @@ pub enum ReapBug {
     None,
     /// It looks at no session.
     Forgets,
+    /// It counts from a session's begin, whatever it hears.
+    CountsFromBegin,
 }
 
 /// Closes a session of which nothing was heard for 90 s.
@@ -336,6 +338,7 @@ impl ServerPolicy for Reap {
             SessionEvent::Closed => _ = self.heard.remove(&session),
             SessionEvent::DataSent | SessionEvent::FrameSent | SessionEvent::Directed { .. } => {}
             _ if self.bug == ReapBug::Forgets => {}
+            _ if self.bug == ReapBug::CountsFromBegin => _ = self.heard.entry(session).or_insert(now),
             _ => _ = self.heard.insert(session, now),
         }
     }
