@@ -163,3 +163,208 @@ impl AckPolicy {
         may
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TcpPreset;
+
+    const RTO: Duration = Duration::from_secs(1);
+
+    /// A fresh policy with Linux's 40 and 200 ms, and the time of the last thing that happened to it.
+    struct Peer {
+        policy: AckPolicy,
+        at: Duration,
+    }
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    impl Peer {
+        fn new() -> Self {
+            Self { policy: AckPolicy::new(&TcpConfig::preset(TcpPreset::LinuxNew)), at: Duration::ZERO }
+        }
+
+        /// After the sixteen acknowledgements of the beginning, with the next ones waiting 40 ms.
+        fn flowing() -> Self {
+            let mut peer = Self::new();
+            for _ in 0..16 {
+                peer.hears(ms(50), 100).acknowledges();
+            }
+            peer
+        }
+
+        /// After an answer to what came first.
+        fn conversing() -> Self {
+            let mut peer = Self::new();
+            peer.hears(ms(50), 100).acknowledges().answers(ms(39));
+            peer.at -= ms(39);
+            peer
+        }
+
+        fn now(&self) -> Time {
+            Time::ZERO + self.at
+        }
+
+        fn hears(&mut self, gap: Duration, len: u32) -> &mut Self {
+            self.at += gap;
+            self.policy.data_received(self.now(), len, RTO, None);
+            self
+        }
+
+        fn acknowledges(&mut self) -> &mut Self {
+            self.policy.sent();
+            self
+        }
+
+        fn answers(&mut self, later: Duration) -> &mut Self {
+            self.at += later;
+            self.policy.data_sent(self.now());
+            self
+        }
+
+        /// For how long the acknowledgement waits; `None`: it leaves at once.
+        #[track_caller]
+        fn waits(&self) -> Option<Duration> {
+            assert!(self.policy.is_due_now() || self.policy.timer.is_some(), "none is due");
+            self.policy.timer.filter(|_| !self.policy.is_due_now()).map(|timer| timer.since(self.now()))
+        }
+    }
+
+    #[test]
+    fn sixteen_acknowledgements_leave_at_once_and_the_next_ones_wait() {
+        let mut peer = Peer::new();
+        for _ in 0..16 {
+            // Data that comes fast makes later acknowledgements wait longer, but the first one of them waits 40 ms.
+            assert_eq!(peer.hears(ms(30), 100).waits(), None);
+            peer.acknowledges();
+        }
+        assert_eq!(peer.hears(ms(50), 100).waits(), Some(ms(40)));
+        // What rides on data that nobody owes an acknowledgement for uses none of them up.
+        let mut peer = Peer::new();
+        peer.hears(ms(30), 100).acknowledges();
+        for _ in 0..20 {
+            peer.acknowledges();
+        }
+        assert_eq!(peer.hears(ms(50), 100).waits(), None);
+    }
+
+    #[test]
+    fn an_answer_in_time_makes_acknowledgements_wait_for_the_next_one() {
+        let mut late = Peer::new();
+        late.hears(ms(50), 100).acknowledges().answers(ms(40));
+        assert_eq!(late.hears(ms(50), 100).waits(), None);
+        assert_eq!(Peer::conversing().hears(ms(50), 100).waits(), Some(ms(40)));
+    }
+
+    #[test]
+    fn how_long_one_waits_follows_the_gaps_between_segments() {
+        let mut peer = Peer::conversing();
+        // Longer than 20 ms: half of before and the gap. No longer: half of before and 20 ms.
+        assert_eq!(peer.hears(ms(30), 100).waits(), Some(ms(50)));
+        assert_eq!(peer.acknowledges().hears(ms(20), 100).waits(), Some(ms(45)));
+        assert_eq!(peer.acknowledges().hears(ms(21), 100).waits(), Some(Duration::from_micros(43_500)));
+        // A gap as long as that changes nothing, and neither does a longer one.
+        assert_eq!(
+            peer.acknowledges().hears(Duration::from_micros(43_500), 100).waits(),
+            Some(Duration::from_micros(43_500))
+        );
+        assert_eq!(peer.acknowledges().hears(ms(500), 100).waits(), Some(Duration::from_micros(43_500)));
+        // No longer than the peer's retransmission.
+        let mut hasty = Peer::conversing();
+        hasty.at += ms(30);
+        hasty.policy.data_received(hasty.now(), 100, ms(45), None);
+        assert_eq!(hasty.waits(), Some(ms(45)));
+    }
+
+    #[test]
+    fn after_a_pause_of_more_than_a_timeout_acknowledgements_leave_at_once_again() {
+        assert_eq!(Peer::flowing().hears(RTO, 100).waits(), Some(ms(40)));
+        assert_eq!(Peer::flowing().hears(RTO + ms(1), 100).waits(), None);
+    }
+
+    #[test]
+    fn one_that_would_leave_soon_leaves_with_the_next_segment() {
+        let mut peer = Peer::flowing();
+        peer.hears(ms(50), 100);
+        // 25 ms later it has 15 ms to go, which is more than a quarter of the 45 ms that one waits now.
+        assert_eq!(peer.hears(ms(25), 100).waits(), Some(ms(15)));
+        let mut peer = Peer::flowing();
+        peer.hears(ms(50), 100);
+        assert_eq!(peer.hears(ms(30), 100).waits(), None, "10 ms to go of 50");
+    }
+
+    #[test]
+    fn more_than_a_full_segment_is_acknowledged_at_once() {
+        let mut peer = Peer::flowing();
+        assert_eq!(peer.hears(ms(50), 536).waits(), Some(ms(40)));
+        assert_eq!(peer.hears(ms(1), 1).waits(), None);
+        // A segment that is larger is a full one from then on.
+        assert_eq!(Peer::flowing().hears(ms(50), 1_400).waits(), Some(ms(40)));
+    }
+
+    #[test]
+    fn who_has_read_everything_acknowledges_unless_an_answer_is_expected() {
+        let mut peer = Peer::flowing();
+        assert!(!peer.policy.is_due_on_read(), "nothing is due");
+        assert!(peer.hears(ms(50), 100).policy.is_due_on_read());
+        let mut peer = Peer::conversing();
+        assert!(!peer.hears(ms(50), 536).policy.is_due_on_read());
+        assert!(peer.hears(ms(50), 1).policy.is_due_on_read(), "more than a full segment");
+    }
+
+    #[test]
+    fn a_wait_in_vain_ends_the_conversation_or_doubles() {
+        let mut peer = Peer::conversing();
+        peer.hears(ms(30), 100).policy.timer_fired(RTO);
+        peer.acknowledges();
+        assert_eq!(peer.hears(ms(50), 100).waits(), None, "at once again, while some of the first are left");
+        let mut peer = Peer::flowing();
+        for waits in [ms(80), ms(160), ms(200)] {
+            peer.policy.timer_fired(RTO);
+            assert_eq!(peer.acknowledges().hears(ms(400), 100).waits(), Some(waits));
+        }
+        // No longer than a round trip takes, which counts as 40 ms at least.
+        for (srtt, waits) in [(ms(100), ms(100)), (ms(10), ms(40))] {
+            peer.acknowledges();
+            peer.at += ms(400);
+            peer.policy.data_received(peer.now(), 100, RTO, Some(srtt));
+            assert_eq!(peer.waits(), Some(waits));
+        }
+    }
+
+    #[test]
+    fn out_of_order_the_next_sixteen_leave_at_once() {
+        let mut peer = Peer::flowing();
+        peer.policy.timer_fired(RTO);
+        peer.answers(ms(10)).policy.hurry();
+        for _ in 0..16 {
+            assert_eq!(peer.hears(ms(50), 100).waits(), None);
+            peer.acknowledges();
+        }
+        assert_eq!(peer.hears(ms(50), 100).waits(), Some(ms(40)));
+    }
+
+    #[test]
+    fn a_fin_waits_for_the_answer_but_not_before_any_data() {
+        let mut peer = Peer::flowing();
+        peer.policy.fin_received(peer.now(), None);
+        assert_eq!(peer.waits(), Some(ms(40)));
+        peer.policy.stop();
+        assert!(!peer.policy.is_due_on_read());
+        let mut fresh = Peer::new();
+        fresh.policy.fin_received(fresh.now(), None);
+        assert_eq!(fresh.waits(), None);
+    }
+
+    #[test]
+    fn challenges_are_spaced() {
+        let mut policy = Peer::new().policy;
+        let may = |policy: &mut AckPolicy, at| policy.may_challenge(Time::from_millis(at));
+        assert!(may(&mut policy, 0));
+        assert!(!may(&mut policy, 499));
+        assert!(may(&mut policy, 500));
+        assert!(!may(&mut policy, 999));
+    }
+}
