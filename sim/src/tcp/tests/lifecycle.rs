@@ -225,3 +225,34 @@ fn a_connection_at_rest_is_small() {
     }
     assert!(size_of::<Connection>() <= 700, "{} bytes", size_of::<Connection>());
 }
+
+#[test]
+fn timestamps_are_milliseconds_plus_one_and_echo_the_peers_last() {
+    let mut lab = Lab::established(Duration::from_millis(5));
+    lab.run_for(0.25);
+    lab.write(CLIENT, b"hello");
+    let sent = lab.sent[0].at.as_micros() / 1_000;
+    lab.run_for(1.0);
+    lab.read(SERVER);
+    lab.run_for(1.0);
+    let echoes: Vec<(usize, Option<(u32, u32)>)> =
+        lab.sent.iter().map(|sent| (sent.from, sent.packet.options.timestamps)).collect();
+    let of_client = sent as u32 + 1;
+    assert!(of_client > 2_000, "{of_client}");
+    // The server's last word was in the handshake, which ended 5 ms after it began at 1 s.
+    assert_eq!(echoes[0], (CLIENT, Some((of_client, 1_006))));
+    assert_eq!(echoes[1].0, SERVER);
+    assert_eq!(echoes[1].1.expect("timestamps").1, of_client);
+}
+
+#[test]
+fn when_the_peer_was_heard_last_is_known() {
+    let mut lab = Lab::established(Duration::from_millis(5));
+    lab.write(CLIENT, b"hello");
+    let arrives = lab.now + Duration::from_millis(5);
+    lab.run_for(1.0);
+    assert_eq!(lab.end(SERVER).last_heard(), arrives);
+    lab.read(SERVER);
+    lab.run_for(1.0);
+    assert!(lab.end(CLIENT).last_heard() > arrives, "an acknowledgement counts");
+}
