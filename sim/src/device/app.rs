@@ -68,8 +68,8 @@ pub(super) struct Device {
     /// When the last heartbeat of this connection was sent, and how long after the one before the last one ever was.
     last_beat: Option<Time>,
     last_interval: Option<Duration>,
-    /// When all packets of a moment are in at which its heartbeat policy has something to do.
-    looks_again: Option<Time>,
+    /// Its heartbeat policy has something to do once all packets of this moment are in.
+    looks_again: bool,
     /// Boxed: most devices have nothing to say.
     messages: Option<Box<Messages>>,
     /// Messages that the server has not acknowledged.
@@ -130,7 +130,7 @@ impl Device {
             outstanding: Outstanding::default(),
             last_beat: None,
             last_interval: None,
-            looks_again: None,
+            looks_again: false,
             messages: traffic.up.map(|mean| Box::new(Messages::up(seed, index, start, mean.get()))),
             unacknowledged: VecDeque::new(),
             expects: 0,
@@ -148,8 +148,9 @@ impl Device {
         let kernel = |socket: &Socket| socket.tcp.next_timer().map(|due| self.when(due));
         let socket = self.socket.as_deref().and_then(kernel);
         let others = self.orphans.iter().chain(self.sides.iter().map(|side| &side.socket)).filter_map(kernel);
-        let app = self.next_timer().into_iter().chain(self.next_message()).chain(self.looks_again);
-        others.chain(socket).chain(app).chain(self.next_of_life()).min()
+        let app = self.next_timer().into_iter().chain(self.next_message());
+        let at_once = self.looks_again.then_some(Time::ZERO);
+        others.chain(socket).chain(app).chain(at_once).chain(self.next_of_life()).min()
     }
 
     /// When a timer of the application fires next.
@@ -269,7 +270,7 @@ impl Device {
         self.live(context);
         let is_due = |due: Option<Time>| due.is_some_and(|due| due <= context.now);
         let (timer_fires, writes) = (is_due(self.next_timer()), is_due(self.next_message()));
-        let app_is_due = self.looks_again.take().is_some() || timer_fires || writes;
+        let app_is_due = std::mem::take(&mut self.looks_again) || timer_fires || writes;
         if let Some(living) = self.living.as_mut().filter(|_| app_is_due) {
             if timer_fires {
                 living.fired(context.now);
@@ -348,7 +349,7 @@ impl Device {
     /// counts before it.
     fn beat_unless_due(&mut self, due: Option<Time>, context: &mut Context) {
         if due.is_some_and(|due| due <= context.now) && self.heartbeat.deadline() == due {
-            self.looks_again = Some(context.now);
+            self.looks_again = true;
         } else {
             self.beat(context);
         }

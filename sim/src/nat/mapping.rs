@@ -192,6 +192,42 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_is_established_by_the_last_acknowledgement_of_its_handshake_alone() {
+        let mut mapping = Mapping::new((0, 1, 0), Ipv4Addr::LOCALHOST, 1, Phase::Opening);
+        for (flags, outbound) in [(Flags::SYN, true), (Flags::SYN | Flags::ACK, false), (Flags::ACK, false)] {
+            mapping.follow(&packet(flags, 10, 11, 0), outbound);
+            assert!(!mapping.is_established(), "{flags:?}");
+        }
+        mapping.follow(&packet(Flags::ACK, 11, 21, 0), true);
+        assert!(mapping.is_established());
+        // What has ended does not come back with a late acknowledgement.
+        mapping.follow(&packet(Flags::RST, 21, 0, 0), false);
+        mapping.follow(&packet(Flags::ACK, 11, 21, 0), true);
+        assert!(!mapping.is_established());
+    }
+
+    #[test]
+    fn a_syn_from_inside_opens_anew_what_has_ended_and_nothing_else() {
+        let syn = packet(Flags::SYN, 90, 0, 0);
+        let mut lives = established();
+        lives.follow(&syn, true);
+        assert!(lives.is_established());
+        let ended = || {
+            let mut mapping = established();
+            mapping.follow(&packet(Flags::RST, 11, 0, 0), true);
+            mapping
+        };
+        for (flags, outbound) in [(Flags::SYN, false), (Flags::SYN | Flags::ACK, true)] {
+            let mut mapping = ended();
+            mapping.follow(&packet(flags, 90, 0, 0), outbound);
+            assert_eq!(mapping.timeout(&config(), LONG), Duration::from_secs(50), "{flags:?}");
+        }
+        let mut again = ended();
+        again.follow(&syn, true);
+        assert_eq!(again.timeout(&config(), LONG), Duration::from_secs(100));
+    }
+
+    #[test]
     fn three_repetitions_without_an_answer_shorten_the_timeout_until_something_else_passes() {
         let mut mapping = established();
         let data = packet(Flags::ACK, 11, 21, 5);
@@ -203,6 +239,15 @@ mod tests {
         assert_eq!(mapping.timeout(&config(), LONG), Duration::from_secs(300));
         assert_eq!(mapping.timeout(&config(), Duration::from_secs(200)), Duration::from_secs(200));
         assert_eq!(mapping.timeout(&NatConfig::default(), LONG), LONG, "not every NAT looks at it");
+        // What opens or ends a connection, or acknowledges nothing, is no repetition, and ends none.
+        for flags in [Flags::FIN | Flags::ACK, Flags::RST | Flags::ACK, Flags::PSH] {
+            let mut ending = established();
+            for _ in 0..4 {
+                ending.follow(&data, true);
+            }
+            ending.follow(&packet(flags, 11, 21, 5), true);
+            assert_eq!(ending.repeats, 3, "{flags:?}");
+        }
         mapping.follow(&packet(Flags::ACK, 21, 16, 0), false);
         assert_eq!(mapping.timeout(&config(), LONG), LONG);
     }
