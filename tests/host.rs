@@ -152,6 +152,25 @@ fn all_that_arrives_at_the_moment_of_a_deadline_counts_before_it() {
     assert_eq!(played.times(|event| matches!(event, DeviceEvent::GivenUp { .. })), [1_100]);
 }
 
+/// A session that lives is left at 10 s, for a minute; what really breaks meanwhile ends the mistake, uncorrected.
+#[test]
+fn a_mistake_lasts_until_something_real_breaks() {
+    let give_up = (10_000, Action::GiveUp(GiveUp::NoReply));
+    let later = Verdict::TryAfter { wait: Duration::from_secs(60), server: ServerChoice::Same };
+    let mistake_of = |faults: Vec<FaultConfig>| {
+        let played = play(&WorldConfig { faults, ..usual() }, &[give_up], &[later]);
+        let [mistake] = played.outcome.accuracy.mistakes[..] else { panic!("{:?}", played.outcome.accuracy) };
+        (ms(mistake.begin), ms(mistake.end), mistake.corrected)
+    };
+    assert_eq!(mistake_of(Vec::new()), (10_000, 70_200, true));
+    let at = |seconds| Time::from_secs(seconds);
+    assert_eq!(mistake_of(vec![cut(at(30), Some(secs(20)))]), (10_000, 30_000, false));
+    let stalls = FaultConfig::Stall(server_fault(at(40), Some(secs(5))));
+    assert_eq!(mistake_of(vec![stalls]), (10_000, 40_000, false));
+    // What broke and healed before it has nothing to do with it.
+    assert_eq!(mistake_of(vec![cut(at(5), Some(secs(1)))]), (10_000, 70_200, true));
+}
+
 #[test]
 fn a_server_hears_what_arrives_at_the_moment_of_its_deadline_before_it_closes() {
     let mut world = usual();
