@@ -8,7 +8,7 @@ use cardiogram_policies::{Bounds, Time};
 use cardiogram_sim::{
     Outcome, WorldConfig,
     outcome::Episode,
-    trace::{DeviceEvent, Entry, ServerEvent, Usable, What},
+    trace::{DeviceEvent, Entry, ServerEvent, Trace, Usable, What},
 };
 
 use super::faults::{self, Period};
@@ -64,9 +64,13 @@ impl<'a> Evidence<'a> {
         self.periods.as_deref()
     }
 
+    fn trace(&self) -> &'a Trace {
+        self.outcome.trace.as_ref().expect("asserted when it was made")
+    }
+
     /// Everything that was recorded, in its order.
     pub fn entries(&self) -> &'a [Entry] {
-        &self.outcome.trace.as_ref().expect("asserted when it was made").entries
+        &self.trace().entries
     }
 
     /// What happened to devices, in the order of time.
@@ -92,8 +96,7 @@ impl<'a> Evidence<'a> {
 
     /// When a device had a usable session, by the lab's truth, in the order of time.
     pub fn usable_of(&self, device: u32) -> impl Iterator<Item = &'a Usable> + use<'a> {
-        let usable = &self.outcome.trace.as_ref().expect("asserted when it was made").usable;
-        usable.iter().filter(move |usable| usable.device == device)
+        self.trace().usable.iter().filter(move |usable| usable.device == device)
     }
 
     /// When the session began whose break `episode` is.
