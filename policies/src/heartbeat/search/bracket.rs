@@ -125,9 +125,11 @@ impl Bracket {
         let good = self.good_ms.unwrap_or(min);
         // While there is a candidate left it is at least as far from the known bad as this.
         let apart = if self.done { 1 } else { grain };
+        // Halves end at a grain. A shorter step would be a search without an end to speak of.
+        let shortest = grain.min(millis(limits.step));
         (min..=max).contains(&good)
             && (good + apart..=max + grain).contains(&self.bad_ms)
-            && (1..=2 * (max + grain + millis(limits.step))).contains(&self.step_ms)
+            && (shortest..=2 * (max + grain + millis(limits.step))).contains(&self.step_ms)
     }
 }
 
@@ -171,7 +173,8 @@ mod tests {
 
     /// A bracket as it may be stored by an older version, or by a disk that fails.
     fn stored() -> impl Strategy<Value = Bracket> {
-        let ms = || prop_oneof![Just(0), Just(1), Just(u64::MAX), 0..1_200_000_u64, any::<u64>()];
+        // Most of them within the limits, where the search does go on.
+        let ms = || prop_oneof![1 => Just(0), 1 => Just(1), 1 => Just(u64::MAX), 1 => any::<u64>(), 12 => 0..1_200_000_u64];
         (prop::option::of(ms()), ms(), ms(), any::<bool>(), any::<bool>())
             .prop_map(|(good_ms, bad_ms, step_ms, failed, done)| Bracket { good_ms, bad_ms, step_ms, failed, done })
     }
@@ -230,6 +233,19 @@ mod tests {
                 assert_eq!(total(rule), expected, "{rule:?} with {values} values");
             }
         }
+    }
+
+    /// It would go on for as many connections as there are milliseconds between the limits.
+    #[test]
+    fn a_stored_step_that_is_shorter_than_any_of_its_own_is_refused() {
+        let limits = limits(Rule::Linear, 1, 15, 2);
+        let stored = |step_ms| Bracket { step_ms, ..Bracket::new(&limits) };
+        assert!(!stored(1).fits(&limits) && !stored(59_999).fits(&limits));
+        assert!(stored(60_000).fits(&limits), "a grain, the shortest that halves lead to");
+        // Where the step is shorter than a grain, it is that step.
+        let limits = Limits { step: Duration::from_secs(10), ..limits };
+        assert!(!stored(9_999).fits(&limits));
+        assert!(stored(10_000).fits(&limits));
     }
 
     proptest! {
