@@ -17,6 +17,8 @@
 //! a flight later. It is told apart by what the frozen world shows.
 //! - A NAT that answers the server for a connection it has forgotten resets the server's session for something that was
 //!   sent before. The frozen server closes the session, though it never does so by itself.
+//! - A server that does dead work comes to the hello of a connection that the device has given up, and takes it for the
+//!   device's latest. The frozen server opens a session, though the frozen device asks for none.
 //! - A SYN of someone else gets the last port that a NAT had for a connection it has forgotten. The frozen NAT makes a
 //!   mapping, and then has none for a packet that opens nothing.
 
@@ -100,6 +102,9 @@ fn is_excused(config: &WorldConfig, seed: u64, at: Time, device: u32) -> bool {
     let is_closed = entries.iter().any(|entry| {
         matches!(entry.what, What::Server { event: ServerEvent::SessionClosed { device: of, .. }, .. } if of == device)
     });
+    let is_replaced = entries.iter().any(|entry| {
+        matches!(entry.what, What::Server { event: ServerEvent::SessionOpened { device: of, .. }, .. } if of == device)
+    });
     let is_made = |entry: &Entry| {
         let (What::Nat { event, .. } | What::OuterNat { event, .. }) = &entry.what else { return false };
         matches!(event, NatEvent::Created { .. })
@@ -112,7 +117,7 @@ fn is_excused(config: &WorldConfig, seed: u64, at: Time, device: u32) -> bool {
         is_made(made) && entries.iter().any(|it| it.node == made.node && it.at >= made.at && is_left_out(it))
     });
     answers == [(device, true)]
-        || is_closed && has_class(config, &[NatClass::RemapSamePortRstOutside])
+        || is_closed && (is_replaced || has_class(config, &[NatClass::RemapSamePortRstOutside]))
         || port_is_gone && has_class(config, &[NatClass::RemapSamePort, NatClass::RemapSamePortRstOutside])
 }
 

@@ -339,10 +339,10 @@ impl Node for Nat {
     }
 
     #[cfg(test)]
-    fn freeze(&mut self, _now: Time) {
+    fn freeze(&mut self, now: Time) {
         let ever = Span::secs(1_000_000);
         self.table.freeze();
-        self.ports.freeze();
+        self.ports.freeze(now);
         self.flushes.clear();
         (self.timeouts, self.shifted_timeout) = (Vec::new(), Some(ever.get()));
         (self.config.transitory, self.config.closing, self.config.unacknowledged) = (ever, None, None);

@@ -91,9 +91,10 @@ impl Ports {
         }
     }
 
-    /// No port is released any more.
+    /// No port is released any more but those that are due.
     #[cfg(test)]
-    pub(super) fn freeze(&mut self) {
+    pub(super) fn freeze(&mut self, now: Time) {
+        self.release(now);
         self.releases.clear();
     }
 
