@@ -1,0 +1,91 @@
+//! The two parties: policies and their parameters, servers and what stands before them.
+
+use insta::assert_snapshot;
+
+use super::{scenario, strategy};
+
+#[test]
+fn a_timeout_longer_than_the_interval_is_refused() {
+    assert_snapshot!(strategy(r#"name = "a"
+heartbeat.fixed = { interval = "30s", timeout = "90s" }
+"#), @r#"
+error: a timeout of 1m30s is longer than the interval of 30s
+ --> test.toml:2:49
+  |
+2 | heartbeat.fixed = { interval = "30s", timeout = "90s" }
+  |                                                 ^^^^^
+  |
+  = help: use at most "30s", or a longer interval
+"#);
+}
+
+#[test]
+fn a_balancer_that_never_makes_up_its_mind_is_refused() {
+    assert_snapshot!(scenario("server.balancer = { unhealthy_after = 0 }"), @r"
+error: 0 checks in a row
+ --> test.toml:6:39
+  |
+6 | server.balancer = { unhealthy_after = 0 }
+  |                                       ^
+  |
+  = help: use 1 to 100
+");
+}
+
+#[test]
+fn a_wake_up_channel_for_several_servers_is_refused() {
+    let lines = "server.count = 2\ntraffic.down = \"5m\"\nwakeup.delay.constant = \"1s\"";
+    assert_snapshot!(scenario(lines), @r"
+error: 2 servers and a wake-up channel: servers do not tell each other who has a session, so each would wake the devices of the others
+ --> test.toml:6:16
+  |
+6 | server.count = 2
+  |                ^
+  |
+  = help: use one server, or leave `wakeup` out
+");
+}
+
+#[test]
+fn an_unknown_policy_suggests_the_nearest() {
+    assert_snapshot!(strategy(r#"name = "a"
+heartbeat = "fixd"
+"#), @r#"
+error: unknown name `fixd`
+ --> test.toml:2:13
+  |
+2 | heartbeat = "fixd"
+  |             ^^^^^^
+  |
+  = help: did you mean `fixed`? possible here are: `none`, `fixed`, `idle`, `tcp-keepalive`, `oracle`, `leave-when-quiet`, `mars-smart-heartbeat`, `wechat-smart-2013`, `androidpn`, `chromium-gcm`, `microg-mcs-aimd`, `carson-adaptive-5`, `thread783`, `composed`, `custom`
+"#);
+}
+
+#[test]
+fn a_policy_without_its_parameters_is_refused() {
+    assert_snapshot!(strategy(r#"name = "a"
+heartbeat.fixed = { interval = "30s" }
+"#), @r#"
+    error: the key `timeout` is missing
+     --> test.toml:2:19
+      |
+    2 | heartbeat.fixed = { interval = "30s" }
+      |                   ^^^^^^^^^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn a_policy_that_has_no_parameters_is_not_given_any() {
+    assert_snapshot!(strategy(r#"name = "a"
+[heartbeat.none]
+interval = "3s"
+"#), @r"
+    error: this has no parameters
+     --> test.toml:2:1
+      |
+    2 | [heartbeat.none]
+      | ^^^^^^^^^^^^^^^^
+      |
+      = help: write its name alone, in quotes
+    ");
+}
