@@ -174,7 +174,8 @@ mod tests {
     /// A bracket as it may be stored by an older version, or by a disk that fails.
     fn stored() -> impl Strategy<Value = Bracket> {
         // Most of them within the limits, where the search does go on.
-        let ms = || prop_oneof![1 => Just(0), 1 => Just(1), 1 => Just(u64::MAX), 1 => any::<u64>(), 12 => 0..1_200_000_u64];
+        let ms =
+            || prop_oneof![1 => Just(0), 1 => Just(1), 1 => Just(u64::MAX), 1 => any::<u64>(), 12 => 0..1_200_000_u64];
         (prop::option::of(ms()), ms(), ms(), any::<bool>(), any::<bool>())
             .prop_map(|(good_ms, bad_ms, step_ms, failed, done)| Bracket { good_ms, bad_ms, step_ms, failed, done })
     }
