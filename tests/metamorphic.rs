@@ -16,7 +16,7 @@ mod common;
 use std::{collections::BTreeSet, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, ReconnectSpec, Time,
+    HeartbeatSpec, LossReason, ReconnectSpec, Time,
     heartbeat::{Anchor, Idle},
     reconnect::FixedDelay,
     server::IdleReaper,
@@ -25,7 +25,7 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{Cost, Drain, FaultConfig, LinkName, LossBurst, NatClass},
-    outcome::{Accuracy, Detection, Episode, FalseAlarm, Mistake},
+    outcome::{Accuracy, DetectedBy, Detection, Episode, FalseAlarm, Mistake},
     trace::DeviceEvent,
 };
 use common::*;
@@ -177,8 +177,19 @@ proptest! {
     #[test]
     fn all_times_scale_together(recipe in recipe(), scale in 2_u64..4) {
         let (once, longer) = (go(&recipe.world(1), 1), go(&recipe.world(scale), 1));
-        // A flush within a handshake or an exchange leaves it to a kernel's timer, which does not scale.
-        let waits = |run: &Outcome| run.totals.up.syn > run.totals.connect_attempts || run.totals.down.retransmission > 0;
+        // A flush within a handshake or an exchange leaves it to a kernel's timer, which does not scale; and a very patient
+        // policy leaves it to the kernel's own patience.
+        let answers = recipe.after_expiry != NatClass::DropSilent;
+        let gives_up = |it: &Episode| {
+            let by = it.detection.map(|detection| detection.by);
+            by == Some(DetectedBy::Transport(LossReason::RetransmissionTimeout))
+        };
+        let waits = |Outcome { totals, episodes, .. }: &Outcome| {
+            totals.up.syn > totals.connect_attempts
+                || totals.down.retransmission > 0
+                || answers && totals.up.retransmission > 0
+                || episodes.iter().any(gives_up)
+        };
         prop_assume!(!waits(&once) && !waits(&longer));
         let (once, longer) = (Summary::of(once), Summary::of(longer));
         let moment = |at: Time| Time::ZERO + age(at) * scale as u32;
