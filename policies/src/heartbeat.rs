@@ -17,6 +17,7 @@ mod microg;
 mod notebook;
 mod oracle;
 mod pace;
+mod rules;
 mod schedule;
 mod search;
 mod spec;

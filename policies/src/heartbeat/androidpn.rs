@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Event, Heartbeat,
+    Action, Event, Heartbeat, LossReason,
     activity::{Activity, UntilTold},
-    line::{self, Driver, Line},
     notebook::Notebook,
+    rules::{Desk, Rules},
     spec::{Machine, per_hour},
 };
 use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
@@ -143,7 +143,7 @@ impl Androidpn {
 
 /// The search's state on one network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Record {
+pub(super) struct Record {
     /// The interval of the present round.
     interval: Span,
     /// The longest interval that held a round.
@@ -209,43 +209,28 @@ impl Record {
 /// [`Androidpn`] at work.
 pub(super) struct HeartManager {
     spec: Androidpn,
-    notebook: Notebook<u32, Record>,
+    desk: Desk<Notebook<u32, Record>>,
     network: Network,
     activity: Activity,
-    line: Option<Line>,
     /// Beats of this connection without an answer, in a row.
     misses: u32,
     /// The gap before the next beat is the search's.
     gap_is_test: bool,
     /// The beat that is out ends such a gap.
     beat_is_test: bool,
-    unsaved: bool,
 }
 
 impl HeartManager {
     pub(super) fn new(spec: Androidpn) -> Self {
         Self {
-            notebook: Notebook::new("androidpn"),
+            desk: Desk::new(Notebook::new("androidpn")),
             network: Network::cellular(0),
             activity: Activity::new(UntilTold::Inactive, Duration::ZERO),
-            line: None,
             misses: 0,
             gap_is_test: false,
             beat_is_test: false,
-            unsaved: false,
             spec,
         }
-    }
-
-    fn connected(&mut self, now: Time, network: Network) {
-        self.network = network;
-        let cap = self.spec.cap(network.kind);
-        let record = self.notebook.records.entry(network.id).or_insert_with(|| Record::new(cap));
-        record.interval = record.interval.clamp(self.spec.min, cap);
-        record.best = record.best.map(|best| best.clamp(self.spec.min, cap));
-        self.misses = 0;
-        let first = self.next_gap(now);
-        self.line = Some(Line::new(now, first));
     }
 
     /// The interval to wait now.
@@ -257,36 +242,18 @@ impl HeartManager {
         if let Some(background) = self.spec.background {
             return background.get();
         }
-        let record = self.notebook.page(&self.network.id);
+        let record = self.desk.notes.page(&self.network.id);
         self.gap_is_test = !record.done;
         record.in_use(&self.spec)
     }
 
-    fn beat(&mut self, now: Time) -> Option<Action> {
-        self.beat_is_test = self.gap_is_test;
-        let interval = self.next_gap(now);
-        Some(self.line.as_mut()?.send(now, Some(self.spec.timeout.get()), interval))
-    }
-
     /// What is known now holds for the gap that began with the last beat.
     fn set_timer(&mut self, now: Time) {
-        if self.line.is_none() {
+        if self.desk.line.is_none() {
             return;
         }
         let interval = self.next_gap(now);
-        if let Some(line) = &mut self.line {
-            line.schedule(line.last_beat() + interval);
-        }
-    }
-
-    fn success(&mut self, now: Time) {
-        self.misses = 0;
-        if self.beat_is_test {
-            let cap = self.spec.cap(self.network.kind);
-            self.notebook.page(&self.network.id).success(&self.spec, cap);
-            self.unsaved = true;
-        }
-        self.set_timer(now);
+        self.desk.set_gap(interval);
     }
 
     /// A beat was not answered, whoever noticed. Whether the connection has to end.
@@ -294,71 +261,68 @@ impl HeartManager {
         self.misses = self.misses.saturating_add(1);
         let mut end = self.misses > self.spec.threshold;
         if self.beat_is_test {
-            end |= self.notebook.page(&self.network.id).failure(&self.spec);
-            self.unsaved = true;
+            end |= self.desk.notes.page(&self.network.id).failure(&self.spec);
+            self.desk.unsaved = true;
         }
         end
     }
 }
 
-impl Driver for HeartManager {
-    fn line(&mut self) -> &mut Option<Line> {
-        &mut self.line
+impl Rules for HeartManager {
+    type Notes = Notebook<u32, Record>;
+
+    fn desk(&self) -> &Desk<Self::Notes> {
+        &self.desk
     }
 
-    fn take_unsaved(&mut self) -> bool {
-        std::mem::take(&mut self.unsaved)
+    fn desk_mut(&mut self) -> &mut Desk<Self::Notes> {
+        &mut self.desk
     }
 
-    fn on_overdue(&mut self, _: Time) {
-        if self.failure()
-            && let Some(line) = &mut self.line
-        {
-            line.doom();
+    fn connected(&mut self, now: Time, network: Network) {
+        self.network = network;
+        let cap = self.spec.cap(network.kind);
+        let record = self.desk.notes.records.entry(network.id).or_insert_with(|| Record::new(cap));
+        record.interval = record.interval.clamp(self.spec.min, cap);
+        record.best = record.best.map(|best| best.clamp(self.spec.min, cap));
+        self.misses = 0;
+        let first = self.next_gap(now);
+        self.desk.open(now, first);
+    }
+
+    fn due(&mut self, now: Time) -> Option<Action> {
+        self.beat_is_test = self.gap_is_test;
+        let interval = self.next_gap(now);
+        self.desk.send(now, Some(self.spec.timeout.get()), interval)
+    }
+
+    fn answered(&mut self, now: Time) {
+        self.misses = 0;
+        if self.beat_is_test {
+            let cap = self.spec.cap(self.network.kind);
+            self.desk.notes.page(&self.network.id).success(&self.spec, cap);
+            self.desk.unsaved = true;
+        }
+        self.set_timer(now);
+    }
+
+    fn overdue(&mut self, _: Time) {
+        if self.failure() {
+            self.desk.doom();
         }
     }
 
-    fn on_due(&mut self, now: Time) -> Option<Action> {
-        self.beat(now)
-    }
-}
-
-impl Heartbeat for HeartManager {
-    fn on_event(&mut self, now: Time, event: &Event) {
-        match (event, &mut self.line) {
-            (Event::Connected { network, .. }, _) => self.connected(now, *network),
-            (Event::AppState(state), _) => {
-                self.activity.told(now, *state);
-                self.set_timer(now);
-            }
-            (Event::Lost(_), Some(line)) => {
-                if line.is_waiting() {
-                    self.failure();
-                }
-                self.line = None;
-            }
-            (Event::HeartbeatReply { id, .. }, Some(line)) if line.awaits(*id) => {
-                line.answered();
-                self.success(now);
-            }
-            _ => {}
+    fn lost(&mut self, _: Time, _: LossReason, waiting: bool) {
+        if waiting {
+            self.failure();
         }
     }
 
-    fn poll(&mut self, now: Time) -> Option<Action> {
-        line::drive(self, now)
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        self.line.as_ref().map(Line::deadline)
-    }
-
-    fn memory(&self) -> Option<String> {
-        Some(self.notebook.write())
-    }
-
-    fn recall(&mut self, memory: &str) {
-        self.notebook.read(memory);
+    fn heard(&mut self, now: Time, event: &Event) {
+        if let Event::AppState(state) = event {
+            self.activity.told(now, *state);
+            self.set_timer(now);
+        }
     }
 }
 
@@ -385,7 +349,7 @@ mod tests {
     }
 
     fn record(policy: &HeartManager) -> Record {
-        policy.notebook.records[&0]
+        policy.desk.notes.records[&0]
     }
 
     #[test]

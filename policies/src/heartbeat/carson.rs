@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Event, Heartbeat, When,
+    Action, Event, Heartbeat, LossReason, When,
     activity::{Activity, UntilTold},
-    line::{self, Driver, Line},
     notebook::Notebook,
+    rules::{Desk, Rules},
     spec::{Machine, per_hour},
 };
 use crate::{Bounds, Network, Problem, Promises, Time, unit::Span};
@@ -115,7 +115,7 @@ impl CarsonAdaptive5 {}
 
 /// The search's state on one network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Record {
+pub(super) struct Record {
     interval: Span,
     /// The longest interval that was answered in this search.
     #[serde(default)]
@@ -131,30 +131,26 @@ struct Record {
 /// [`CarsonAdaptive5`] at work.
 pub(super) struct Carson {
     spec: CarsonAdaptive5,
-    notebook: Notebook<u32, Record>,
+    desk: Desk<Notebook<u32, Record>>,
     network: u32,
     activity: Activity,
-    line: Option<Line>,
     /// Beats of this connection without an answer, in a row.
     misses: u32,
     /// The gap before the next beat is the record's interval.
     gap_is_test: bool,
     /// The beat that is out ends such a gap.
     beat_is_test: bool,
-    unsaved: bool,
 }
 
 impl Carson {
     pub(super) fn new(spec: CarsonAdaptive5) -> Self {
         Self {
-            notebook: Notebook::new("carson-adaptive-5"),
+            desk: Desk::new(Notebook::new("carson-adaptive-5")),
             network: 0,
             activity: Activity::new(UntilTold::Inactive, Duration::ZERO),
-            line: None,
             misses: 0,
             gap_is_test: false,
             beat_is_test: false,
-            unsaved: false,
             spec,
         }
     }
@@ -163,49 +159,16 @@ impl Carson {
         Record { interval: self.spec.start, best: None, stable: false, failures: 0 }
     }
 
-    fn connected(&mut self, now: Time, network: Network) {
-        self.network = network.id;
-        let fresh = self.fresh();
-        let record = self.notebook.records.entry(network.id).or_insert(fresh);
-        record.interval = record.interval.max(self.spec.start);
-        self.misses = 0;
-        let first = self.next_gap(now);
-        self.line = Some(Line::new(now, first.get()));
-    }
-
     /// The interval to wait now.
     fn next_gap(&mut self, now: Time) -> Span {
         self.gap_is_test = self.spec.when == When::Always || !self.activity.is_active(now);
-        if self.gap_is_test { self.notebook.page(&self.network).interval } else { self.spec.start }
-    }
-
-    fn beat(&mut self, now: Time) -> Option<Action> {
-        self.beat_is_test = self.gap_is_test;
-        let interval = self.next_gap(now);
-        Some(self.line.as_mut()?.send(now, Some(self.spec.timeout.get()), interval.get()))
-    }
-
-    fn success(&mut self, now: Time) {
-        self.misses = 0;
-        if self.beat_is_test {
-            let record = self.notebook.page(&self.network);
-            let before = *record;
-            record.failures = 0;
-            if !record.stable {
-                record.best = Some(record.interval);
-                record.interval = Span::at_least(record.interval.get() + self.spec.step.get());
-            }
-            self.unsaved |= *record != before;
-        }
-        self.set_timer(now);
+        if self.gap_is_test { self.desk.notes.page(&self.network).interval } else { self.spec.start }
     }
 
     /// What was learnt holds for the gap that began with the last beat.
     fn set_timer(&mut self, now: Time) {
         let interval = self.next_gap(now);
-        if let Some(line) = &mut self.line {
-            line.schedule(line.last_beat() + interval.get());
-        }
+        self.desk.set_gap(interval.get());
     }
 
     /// A beat was not answered, whoever noticed.
@@ -214,7 +177,7 @@ impl Carson {
             return;
         }
         let fresh = self.fresh();
-        let record = self.notebook.page(&self.network);
+        let record = self.desk.notes.page(&self.network);
         record.failures = record.failures.saturating_add(1);
         if record.failures >= self.spec.failures {
             // A stable interval that fails, and a search whose very first interval does, begin again.
@@ -223,67 +186,71 @@ impl Carson {
                 _ => fresh,
             };
         }
-        self.unsaved = true;
+        self.desk.unsaved = true;
     }
 }
 
-impl Driver for Carson {
-    fn line(&mut self) -> &mut Option<Line> {
-        &mut self.line
+impl Rules for Carson {
+    type Notes = Notebook<u32, Record>;
+
+    fn desk(&self) -> &Desk<Self::Notes> {
+        &self.desk
     }
 
-    fn take_unsaved(&mut self) -> bool {
-        std::mem::take(&mut self.unsaved)
+    fn desk_mut(&mut self) -> &mut Desk<Self::Notes> {
+        &mut self.desk
     }
 
-    fn on_overdue(&mut self, now: Time) {
+    fn connected(&mut self, now: Time, network: Network) {
+        self.network = network.id;
+        let fresh = self.fresh();
+        let record = self.desk.notes.records.entry(network.id).or_insert(fresh);
+        record.interval = record.interval.max(self.spec.start);
+        self.misses = 0;
+        let first = self.next_gap(now);
+        self.desk.open(now, first.get());
+    }
+
+    fn due(&mut self, now: Time) -> Option<Action> {
+        self.beat_is_test = self.gap_is_test;
+        let interval = self.next_gap(now);
+        self.desk.send(now, Some(self.spec.timeout.get()), interval.get())
+    }
+
+    fn answered(&mut self, now: Time) {
+        self.misses = 0;
+        if self.beat_is_test {
+            let record = self.desk.notes.page(&self.network);
+            let before = *record;
+            record.failures = 0;
+            if !record.stable {
+                record.best = Some(record.interval);
+                record.interval = Span::at_least(record.interval.get() + self.spec.step.get());
+            }
+            self.desk.unsaved |= *record != before;
+        }
+        self.set_timer(now);
+    }
+
+    fn overdue(&mut self, now: Time) {
         self.misses = self.misses.saturating_add(1);
-        let is_over = self.spec.reconnect_each_failure || self.misses >= self.spec.failures;
-        if let Some(line) = self.line.as_mut().filter(|_| is_over) {
-            line.doom();
+        if self.spec.reconnect_each_failure || self.misses >= self.spec.failures {
+            self.desk.doom();
         }
         self.failure();
         self.set_timer(now);
     }
 
-    fn on_due(&mut self, now: Time) -> Option<Action> {
-        self.beat(now)
-    }
-}
-
-impl Heartbeat for Carson {
-    fn on_event(&mut self, now: Time, event: &Event) {
-        match (event, &mut self.line) {
-            (Event::Connected { network, .. }, _) => self.connected(now, *network),
-            (Event::AppState(state), _) => self.activity.told(now, *state),
-            (Event::Lost(_), Some(line)) => {
-                if line.is_waiting() {
-                    self.failure();
-                }
-                self.line = None;
-            }
-            (Event::HeartbeatReply { id, .. }, Some(line)) if line.awaits(*id) => {
-                line.answered();
-                self.success(now);
-            }
-            _ => {}
+    fn lost(&mut self, _: Time, _: LossReason, waiting: bool) {
+        if waiting {
+            self.failure();
         }
     }
 
-    fn poll(&mut self, now: Time) -> Option<Action> {
-        line::drive(self, now)
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        self.line.as_ref().map(Line::deadline)
-    }
-
-    fn memory(&self) -> Option<String> {
-        Some(self.notebook.write())
-    }
-
-    fn recall(&mut self, memory: &str) {
-        self.notebook.read(memory);
+    fn heard(&mut self, now: Time, event: &Event) {
+        if let Event::AppState(state) = event {
+            self.activity.told(now, *state);
+        }
     }
 }
 
@@ -313,7 +280,7 @@ mod tests {
 
     /// The record of network 0: interval in seconds, stable, failures.
     fn record(policy: &Carson) -> (u64, bool, u32) {
-        let record = policy.notebook.records[&0];
+        let record = policy.desk.notes.records[&0];
         (record.interval.get().as_secs(), record.stable, record.failures)
     }
 

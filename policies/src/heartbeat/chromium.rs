@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, AppState, Event, Heartbeat,
-    line::{self, Driver, Line},
+    Action, AppState, Event, Heartbeat, LossReason,
+    rules::{Desk, Rules},
     spec::{Machine, per_hour},
 };
 use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
@@ -97,8 +97,6 @@ impl Machine for ChromiumGcm {
     }
 }
 
-impl ChromiumGcm {}
-
 /// [`ChromiumGcm`] at work.
 pub(super) struct Chromium {
     spec: ChromiumGcm,
@@ -107,23 +105,13 @@ pub(super) struct Chromium {
     /// The interval of this connection.
     interval: Duration,
     asleep_since: Option<Time>,
-    line: Option<Line>,
+    desk: Desk<()>,
 }
 
 impl Chromium {
     pub(super) fn new(spec: ChromiumGcm) -> Self {
         let interval = spec.cellular.get();
-        Self { spec, directed: None, interval, asleep_since: None, line: None }
-    }
-
-    fn connected(&mut self, now: Time, network: Network) {
-        let default = match network.kind {
-            NetworkKind::Cellular => self.spec.cellular,
-            NetworkKind::Wifi | NetworkKind::Wired => self.spec.wifi,
-        };
-        let own = self.spec.client.map_or(default, |client| client.min(default));
-        self.interval = self.directed.unwrap_or_else(|| own.get());
-        self.line = Some(Line::new(now, self.interval));
+        Self { spec, directed: None, interval, asleep_since: None, desk: Desk::new(()) }
     }
 
     /// The server's word wins. Before the first beat, as in the server's welcome, it is obeyed at once; later a shorter
@@ -131,7 +119,7 @@ impl Chromium {
     fn directed(&mut self, interval: Duration) {
         let interval = interval.max(SHORTEST.get());
         self.directed = Some(interval);
-        let Some(line) = &mut self.line else { return };
+        let Some(line) = &mut self.desk.line else { return };
         if line.is_fresh() {
             self.interval = interval;
             line.schedule(line.last_beat() + interval);
@@ -149,7 +137,7 @@ impl Chromium {
         else {
             return;
         };
-        match &mut self.line {
+        match &mut self.desk.line {
             Some(line) if !line.is_waiting() => line.schedule(now),
             Some(line) if line.last_beat() <= since => line.doom(),
             _ => {}
@@ -157,44 +145,50 @@ impl Chromium {
     }
 }
 
-impl Driver for Chromium {
-    fn line(&mut self) -> &mut Option<Line> {
-        &mut self.line
+impl Rules for Chromium {
+    type Notes = ();
+
+    fn desk(&self) -> &Desk<Self::Notes> {
+        &self.desk
     }
 
-    fn on_overdue(&mut self, _: Time) {
-        self.line.iter_mut().for_each(Line::doom);
+    fn desk_mut(&mut self) -> &mut Desk<Self::Notes> {
+        &mut self.desk
     }
 
-    fn on_due(&mut self, now: Time) -> Option<Action> {
+    fn connected(&mut self, now: Time, network: Network) {
+        let default = match network.kind {
+            NetworkKind::Cellular => self.spec.cellular,
+            NetworkKind::Wifi | NetworkKind::Wired => self.spec.wifi,
+        };
+        let own = self.spec.client.map_or(default, |client| client.min(default));
+        self.interval = self.directed.unwrap_or_else(|| own.get());
+        self.desk.open(now, self.interval);
+    }
+
+    fn due(&mut self, now: Time) -> Option<Action> {
         // The next one is an interval after the answer: there is none without it.
         let patience = self.spec.ack_timeout.get();
-        let interval = self.interval.max(patience);
-        Some(self.line.as_mut()?.send(now, Some(patience), interval))
+        self.desk.send(now, Some(patience), self.interval.max(patience))
     }
-}
 
-impl Heartbeat for Chromium {
-    fn on_event(&mut self, now: Time, event: &Event) {
-        match (event, &mut self.line) {
-            (Event::Connected { network, .. }, _) => self.connected(now, *network),
-            (Event::Lost(_), _) => self.line = None,
-            (Event::DirectedInterval(interval), _) => self.directed(*interval),
-            (Event::AppState(state), _) => self.told(now, *state),
-            (Event::HeartbeatReply { id, .. }, Some(line)) if line.awaits(*id) => {
-                line.answered();
-                line.schedule(now + self.interval);
-            }
+    fn answered(&mut self, now: Time) {
+        let interval = self.interval;
+        self.desk.line.iter_mut().for_each(|line| line.schedule(now + interval));
+    }
+
+    fn overdue(&mut self, _: Time) {
+        self.desk.doom();
+    }
+
+    fn lost(&mut self, _: Time, _: LossReason, _: bool) {}
+
+    fn heard(&mut self, now: Time, event: &Event) {
+        match event {
+            Event::DirectedInterval(interval) => self.directed(*interval),
+            Event::AppState(state) => self.told(now, *state),
             _ => {}
         }
-    }
-
-    fn poll(&mut self, now: Time) -> Option<Action> {
-        line::drive(self, now)
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        self.line.as_ref().map(Line::deadline)
     }
 }
 

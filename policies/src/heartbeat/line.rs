@@ -29,7 +29,7 @@ struct Awaited {
 
 /// What is to be done on a line now.
 #[derive(Debug, PartialEq, Eq)]
-enum Task {
+pub(super) enum Task {
     /// A beat went unanswered: learn from it, and say with [`Line::doom`] if that is the end.
     Overdue,
     /// Tell the host this.
@@ -38,43 +38,6 @@ enum Task {
     End(GiveUp),
     /// A beat is due: say how with [`Line::send`].
     Beat,
-}
-
-/// A policy that drives a line: what it does at a beat that is due and at one that went unanswered. The rest is the same for
-/// all of them, and in [`drive`].
-pub(super) trait Driver {
-    /// The line, while there is a connection.
-    fn line(&mut self) -> &mut Option<Line>;
-
-    /// Whether it has learnt something since it was asked last.
-    fn take_unsaved(&mut self) -> bool {
-        false
-    }
-
-    /// A beat went unanswered: learn from it, and [doom](Line::doom) the line if that is the end.
-    fn on_overdue(&mut self, now: Time);
-
-    /// A beat is due: send it, with [`Line::send`].
-    fn on_due(&mut self, now: Time) -> Option<Action>;
-}
-
-/// The next thing to do, as [`Heartbeat::poll`](super::Heartbeat::poll) returns it.
-pub(super) fn drive(driver: &mut impl Driver, now: Time) -> Option<Action> {
-    loop {
-        // What was learnt has to be stored before the end.
-        if driver.take_unsaved() {
-            return Some(Action::Remember);
-        }
-        match driver.line().as_mut()?.task(now)? {
-            Task::Overdue => driver.on_overdue(now),
-            Task::Say(action) => return Some(action),
-            Task::End(reason) => {
-                *driver.line() = None;
-                return Some(Action::GiveUp(reason));
-            }
-            Task::Beat => return driver.on_due(now),
-        }
-    }
 }
 
 impl Line {
@@ -151,7 +114,7 @@ impl Line {
     }
 
     /// What is to be done now; `None` when there is nothing more.
-    fn task(&mut self, now: Time) -> Option<Task> {
+    pub(super) fn task(&mut self, now: Time) -> Option<Task> {
         if self.awaited.take_if(|awaited| awaited.deadline.is_some_and(|deadline| deadline <= now)).is_some() {
             self.looks_dead = true;
             return Some(Task::Overdue);

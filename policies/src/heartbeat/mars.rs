@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use self::record::Record;
 use super::{
-    Action, Event, Heartbeat,
+    Action, Event, Heartbeat, LossReason,
     activity::{Activity, UntilTold},
     ladder::Ladder,
-    line::{self, Driver, Line},
     notebook::Notebook,
+    rules::{Desk, Rules},
     spec::{Machine, per_hour},
 };
 use crate::{
@@ -220,7 +220,7 @@ pub(super) struct Mars {
     spec: MarsSmartHeartbeat,
     ladder: Ladder,
     /// The records as stored; the working copy of the present network's is `record`.
-    notebook: Notebook<u32, Record>,
+    desk: Desk<Notebook<u32, Record>>,
     network: Option<Network>,
     record: Record,
     /// Answered gaps on the present rung in a row. Mars: `succ_heart_count_`.
@@ -234,10 +234,8 @@ pub(super) struct Mars {
     /// The same when the last beat was judged, and when the one before was. Mars: `cur_heart_` and `pre_heart_`.
     judged: Duration,
     judged_before: Duration,
-    line: Option<Line>,
     /// When the timer of the next beat was set.
     set_at: Time,
-    unsaved: bool,
 }
 
 /// How often timers kept their time in the background on a mobile network, and how often not.
@@ -266,7 +264,7 @@ impl Mars {
         let min = spec.min.get();
         Self {
             ladder: spec.ladder(),
-            notebook: Notebook::new("mars-smart-heartbeat"),
+            desk: Desk::new(Notebook::new("mars-smart-heartbeat")),
             network: None,
             record: Record::new(min, Time::ZERO),
             successes: 0,
@@ -276,30 +274,18 @@ impl Mars {
             fetched: min,
             judged: min,
             judged_before: min,
-            line: None,
             set_at: Time::ZERO,
-            unsaved: false,
             spec,
         }
-    }
-
-    fn connected(&mut self, now: Time, network: Network) {
-        if self.network.is_none_or(|before| before.id != network.id) {
-            self.load(now, network);
-        }
-        self.answered = 0;
-        (self.judged, self.judged_before) = (self.ladder.min, self.ladder.min);
-        // The first beat goes out at once.
-        self.line = Some(Line::new(now, Duration::ZERO));
     }
 
     fn load(&mut self, now: Time, network: Network) {
         self.network = Some(network);
         self.successes = 0;
-        if let Some(stored) = self.notebook.records.get(&network.id) {
+        if let Some(stored) = self.desk.notes.records.get(&network.id) {
             self.record = stored.usable(&self.ladder, now);
         } else {
-            record::make_room(&mut self.notebook.records, self.spec.records as usize, now);
+            record::make_room(&mut self.desk.notes.records, self.spec.records as usize, now);
             self.record = Record::new(self.ladder.min, now);
             self.save(now);
         }
@@ -308,8 +294,8 @@ impl Mars {
     fn save(&mut self, now: Time) {
         let Some(network) = self.network else { return };
         self.record.modified = Some(now);
-        self.notebook.records.insert(network.id, self.record);
-        self.unsaved = true;
+        self.desk.notes.records.insert(network.id, self.record);
+        self.desk.unsaved = true;
     }
 
     /// The interval to wait now. Mars asks for it after each beat and each write.
@@ -332,20 +318,6 @@ impl Mars {
         self.fetched
     }
 
-    fn beat(&mut self, now: Time) -> Option<Action> {
-        let is_late = now.since(self.set_at) >= self.spec.late_after.get();
-        let fresh = self.line.as_ref()?.is_fresh();
-        if !fresh {
-            self.judge_timer(now);
-        }
-        self.doze.since = Some(now);
-        let timeout = if is_late && !fresh { self.spec.late_timeout } else { self.spec.timeout };
-        let timeout = (!self.spec.alarm_never_fires).then_some(timeout.get());
-        let interval = self.fetch(now);
-        self.set_at = now;
-        Some(self.line.as_mut()?.send(now, timeout, interval))
-    }
-
     /// A timer fired: whether it kept its time tells whether the system aligns timers.
     fn judge_timer(&mut self, now: Time) {
         let on_mobile_data = self.network.is_some_and(|network| network.kind == NetworkKind::Cellular);
@@ -355,40 +327,6 @@ impl Mars {
         if let Some(since) = self.doze.since.take() {
             self.doze.count(now.since(since).abs_diff(self.fetched) < self.spec.doze_slack.get());
         }
-    }
-
-    /// A beat was answered.
-    fn success(&mut self, now: Time) {
-        if !self.counts(true) {
-            return;
-        }
-        // What was fetched is the gap after this beat; only if the gap before it was as long has the rung held.
-        if self.fetched == self.judged_before {
-            self.successes = self.successes.saturating_add(1);
-            self.record.failures = 0;
-        }
-        let ceiling = self.ladder.ceiling;
-        if self.record.stable {
-            let age = now.since(self.record.modified.unwrap_or_default());
-            if self.record.interval() < ceiling && age >= self.spec.reprobe_after.get() {
-                self.record.set_interval(self.record.interval() + self.ladder.margin);
-                self.start_over(false);
-                self.save(now);
-            }
-            return;
-        }
-        if self.successes >= self.spec.base_successes {
-            self.successes = 0;
-            if self.record.interval() >= ceiling {
-                self.record.set_interval(ceiling);
-                self.settle();
-            } else if self.doze.is_doze() {
-                self.record.set_interval(ceiling);
-            } else {
-                self.record.set_interval(self.ladder.above(self.record.interval()));
-            }
-        }
-        self.save(now);
     }
 
     /// A beat was not answered, until its timeout or until the connection ended otherwise.
@@ -448,68 +386,99 @@ impl Mars {
     }
 }
 
-impl Driver for Mars {
-    fn line(&mut self) -> &mut Option<Line> {
-        &mut self.line
+impl Rules for Mars {
+    type Notes = Notebook<u32, Record>;
+
+    fn desk(&self) -> &Desk<Self::Notes> {
+        &self.desk
     }
 
-    fn take_unsaved(&mut self) -> bool {
-        std::mem::take(&mut self.unsaved)
+    fn desk_mut(&mut self) -> &mut Desk<Self::Notes> {
+        &mut self.desk
     }
 
-    fn on_overdue(&mut self, now: Time) {
-        self.line.iter_mut().for_each(Line::doom);
+    fn connected(&mut self, now: Time, network: Network) {
+        if self.network.is_none_or(|before| before.id != network.id) {
+            self.load(now, network);
+        }
+        self.answered = 0;
+        (self.judged, self.judged_before) = (self.ladder.min, self.ladder.min);
+        // The first beat goes out at once.
+        self.desk.open(now, Duration::ZERO);
+    }
+
+    fn due(&mut self, now: Time) -> Option<Action> {
+        let is_late = now.since(self.set_at) >= self.spec.late_after.get();
+        let fresh = self.desk.line.as_ref()?.is_fresh();
+        if !fresh {
+            self.judge_timer(now);
+        }
+        self.doze.since = Some(now);
+        let timeout = if is_late && !fresh { self.spec.late_timeout } else { self.spec.timeout };
+        let timeout = (!self.spec.alarm_never_fires).then_some(timeout.get());
+        let interval = self.fetch(now);
+        self.set_at = now;
+        self.desk.send(now, timeout, interval)
+    }
+
+    /// A beat was answered.
+    fn answered(&mut self, now: Time) {
+        if !self.counts(true) {
+            return;
+        }
+        // What was fetched is the gap after this beat; only if the gap before it was as long has the rung held.
+        if self.fetched == self.judged_before {
+            self.successes = self.successes.saturating_add(1);
+            self.record.failures = 0;
+        }
+        let ceiling = self.ladder.ceiling;
+        if self.record.stable {
+            let age = now.since(self.record.modified.unwrap_or_default());
+            if self.record.interval() < ceiling && age >= self.spec.reprobe_after.get() {
+                self.record.set_interval(self.record.interval() + self.ladder.margin);
+                self.start_over(false);
+                self.save(now);
+            }
+            return;
+        }
+        if self.successes >= self.spec.base_successes {
+            self.successes = 0;
+            if self.record.interval() >= ceiling {
+                self.record.set_interval(ceiling);
+                self.settle();
+            } else if self.doze.is_doze() {
+                self.record.set_interval(ceiling);
+            } else {
+                self.record.set_interval(self.ladder.above(self.record.interval()));
+            }
+        }
+        self.save(now);
+    }
+
+    fn overdue(&mut self, now: Time) {
+        self.desk.doom();
         self.failure(now, true);
         self.disconnected();
     }
 
-    fn on_due(&mut self, now: Time) -> Option<Action> {
-        self.beat(now)
+    fn lost(&mut self, now: Time, _: LossReason, waiting: bool) {
+        if waiting {
+            self.failure(now, false);
+        }
+        self.disconnected();
     }
-}
 
-impl Heartbeat for Mars {
-    fn on_event(&mut self, now: Time, event: &Event) {
-        match (event, &mut self.line) {
-            (Event::Connected { network, .. }, _) => self.connected(now, *network),
+    fn heard(&mut self, now: Time, event: &Event) {
+        match (event, &self.desk.line) {
             (Event::AppState(state), _) => self.activity.told(now, *state),
-            (Event::Lost(_), Some(line)) => {
-                if line.is_waiting() {
-                    self.failure(now, false);
-                }
-                self.line = None;
-                self.disconnected();
-            }
-            (Event::HeartbeatReply { id, .. }, Some(line)) if line.awaits(*id) => {
-                line.answered();
-                self.success(now);
-            }
             // A write sets the timer anew, unless it has fired already.
             (Event::BytesWritten, Some(line)) if !line.is_due(now) => {
                 let interval = self.fetch(now);
                 self.set_at = now;
-                if let Some(line) = &mut self.line {
-                    line.schedule(now + interval);
-                }
+                self.desk.line.iter_mut().for_each(|line| line.schedule(now + interval));
             }
             _ => {}
         }
-    }
-
-    fn poll(&mut self, now: Time) -> Option<Action> {
-        line::drive(self, now)
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        self.line.as_ref().map(Line::deadline)
-    }
-
-    fn memory(&self) -> Option<String> {
-        Some(self.notebook.write())
-    }
-
-    fn recall(&mut self, memory: &str) {
-        self.notebook.read(memory);
     }
 }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, Event, Heartbeat, LossReason,
-    line::{self, Driver, Line},
     notebook::Notebook,
+    rules::{Desk, Rules},
     spec::{Machine, per_hour},
 };
 use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
@@ -120,7 +120,7 @@ impl MicrogMcsAimd {}
 
 /// What was learnt of one kind of network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Record {
+pub(super) struct Record {
     /// Whole milliseconds.
     interval_ms: u64,
 }
@@ -128,34 +128,24 @@ struct Record {
 /// [`MicrogMcsAimd`] at work.
 pub(super) struct Microg {
     spec: MicrogMcsAimd,
-    notebook: Notebook<NetworkKind, Record>,
+    desk: Desk<Notebook<NetworkKind, Record>>,
     kind: NetworkKind,
-    line: Option<Line>,
     /// When anything arrived last; when the connection was established, before that.
     last_rx: Time,
-    unsaved: bool,
 }
 
 impl Microg {
     pub(super) fn new(spec: MicrogMcsAimd) -> Self {
         Self {
-            notebook: Notebook::new("microg-mcs-aimd"),
+            desk: Desk::new(Notebook::new("microg-mcs-aimd")),
             kind: NetworkKind::default(),
-            line: None,
             last_rx: Time::ZERO,
-            unsaved: false,
             spec,
         }
     }
 
-    fn connected(&mut self, now: Time, network: Network) {
-        self.kind = network.kind;
-        self.last_rx = now;
-        self.line = Some(Line::new(now, self.interval()));
-    }
-
     fn learnt(&self) -> Duration {
-        let learnt = self.notebook.records.get(&self.kind).map(|record| Duration::from_millis(record.interval_ms));
+        let learnt = self.desk.notes.records.get(&self.kind).map(|record| Duration::from_millis(record.interval_ms));
         learnt.unwrap_or_else(|| self.spec.min.get()).clamp(self.spec.min.get(), self.spec.max.get())
     }
 
@@ -171,76 +161,61 @@ impl Microg {
         let scaled = Duration::from_millis((self.learnt().as_millis() as f64 * factor) as u64);
         let interval_ms = scaled.clamp(self.spec.min.get(), self.spec.max.get()).as_millis() as u64;
         let record = Record { interval_ms };
-        self.unsaved |= self.notebook.records.insert(self.kind, record) != Some(record);
+        self.desk.unsaved |= self.desk.notes.records.insert(self.kind, record) != Some(record);
+    }
+}
+
+impl Rules for Microg {
+    type Notes = Notebook<NetworkKind, Record>;
+
+    fn desk(&self) -> &Desk<Self::Notes> {
+        &self.desk
     }
 
-    fn acknowledged(&mut self, now: Time) {
+    fn desk_mut(&mut self) -> &mut Desk<Self::Notes> {
+        &mut self.desk
+    }
+
+    fn connected(&mut self, now: Time, network: Network) {
+        self.kind = network.kind;
+        self.last_rx = now;
+        self.desk.open(now, self.interval());
+    }
+
+    fn due(&mut self, now: Time) -> Option<Action> {
+        let interval = self.interval();
+        self.desk.send(now, Some(self.spec.ack_timeout.get()), interval)
+    }
+
+    fn answered(&mut self, now: Time) {
         // Little is learnt from an answer on a line that was busy.
         if now.since(self.last_rx) > self.learnt() * 3 / 4 {
             self.learn(self.spec.growth);
         }
-    }
-}
-
-impl Driver for Microg {
-    fn line(&mut self) -> &mut Option<Line> {
-        &mut self.line
+        self.last_rx = now;
     }
 
-    fn take_unsaved(&mut self) -> bool {
-        std::mem::take(&mut self.unsaved)
-    }
-
-    fn on_overdue(&mut self, _: Time) {
-        self.line.iter_mut().for_each(Line::doom);
+    fn overdue(&mut self, _: Time) {
+        self.desk.doom();
         self.learn(self.spec.shrink);
     }
 
-    fn on_due(&mut self, now: Time) -> Option<Action> {
-        let interval = self.interval();
-        Some(self.line.as_mut()?.send(now, Some(self.spec.ack_timeout.get()), interval))
-    }
-}
-
-impl Heartbeat for Microg {
-    fn on_event(&mut self, now: Time, event: &Event) {
-        match (event, &mut self.line) {
-            (Event::Connected { network, .. }, _) => self.connected(now, *network),
-            (Event::Lost(reason), Some(_)) => {
-                self.line = None;
-                // Every error of the connection, but for a network that went away.
-                if *reason != LossReason::Aborted {
-                    self.learn(self.spec.shrink);
-                }
-            }
-            (Event::HeartbeatReply { id, .. }, Some(line)) => {
-                if line.awaits(*id) {
-                    line.answered();
-                    self.acknowledged(now);
-                }
-                self.last_rx = now;
-            }
-            (Event::BytesReceived | Event::Acknowledged | Event::PeerPing | Event::DirectedInterval(_), Some(_)) => {
-                self.last_rx = now;
-            }
-            _ => {}
+    fn lost(&mut self, _: Time, reason: LossReason, _: bool) {
+        // Every error of the connection, but for a network that went away.
+        if reason != LossReason::Aborted {
+            self.learn(self.spec.shrink);
         }
     }
 
-    fn poll(&mut self, now: Time) -> Option<Action> {
-        line::drive(self, now)
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        self.line.as_ref().map(Line::deadline)
-    }
-
-    fn memory(&self) -> Option<String> {
-        Some(self.notebook.write())
-    }
-
-    fn recall(&mut self, memory: &str) {
-        self.notebook.read(memory);
+    fn heard(&mut self, now: Time, event: &Event) {
+        if let Event::HeartbeatReply { .. }
+        | Event::BytesReceived
+        | Event::Acknowledged
+        | Event::PeerPing
+        | Event::DirectedInterval(_) = event
+        {
+            self.last_rx = now;
+        }
     }
 }
 

@@ -37,13 +37,13 @@ impl<K: Ord + Serialize + DeserializeOwned, R: Serialize + DeserializeOwned> Not
     }
 
     /// All records as text.
-    pub(super) fn write(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let written = Written { policy: self.policy, networks: &self.records };
         serde_json::to_string(&written).expect("records of plain numbers have a JSON form")
     }
 
-    /// Takes over what [`write`](Self::write) said. A text that is not understood, or is another policy's, counts as none.
-    pub(super) fn read(&mut self, text: &str) {
+    /// Takes over what [`text`](Self::text) said. A text that is not understood, or is another policy's, counts as none.
+    pub(super) fn take_over(&mut self, text: &str) {
         match serde_json::from_str::<Read<K, R>>(text) {
             Ok(read) if read.policy == self.policy => self.records = read.networks,
             _ => {}
@@ -64,7 +64,7 @@ mod tests {
 
     fn read(text: &str) -> BTreeMap<u32, Record> {
         let mut notebook = Notebook::new("a");
-        notebook.read(text);
+        notebook.take_over(text);
         notebook.records
     }
 
@@ -72,8 +72,8 @@ mod tests {
     fn what_was_written_is_read_again() {
         let mut notebook = Notebook::new("a");
         notebook.records.insert(7, Record { count: 3, stable: true });
-        assert_eq!(notebook.write(), r#"{"policy":"a","networks":{"7":{"count":3,"stable":true}}}"#);
-        assert_eq!(read(&notebook.write()), notebook.records);
+        assert_eq!(notebook.text(), r#"{"policy":"a","networks":{"7":{"count":3,"stable":true}}}"#);
+        assert_eq!(read(&notebook.text()), notebook.records);
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Event, Heartbeat,
-    line::{self, Driver, Line},
+    Action, Heartbeat, LossReason,
     notebook::Notebook,
+    rules::{Desk, Rules},
     spec::{Machine, per_hour},
 };
 use crate::{Bounds, Network, Problem, Promises, Time, unit::Span};
@@ -110,7 +110,7 @@ impl Thread783 {}
 
 /// The search's state on one network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Record {
+pub(super) struct Record {
     interval: Span,
     /// Deaths since the last answer.
     #[serde(default)]
@@ -123,44 +123,19 @@ struct Record {
 /// [`Thread783`] at work.
 pub(super) struct LinearWithDrop {
     spec: Thread783,
-    notebook: Notebook<u32, Record>,
+    desk: Desk<Notebook<u32, Record>>,
     network: u32,
-    line: Option<Line>,
-    unsaved: bool,
 }
 
 impl LinearWithDrop {
     pub(super) fn new(spec: Thread783) -> Self {
-        Self { notebook: Notebook::new("thread783"), network: 0, line: None, unsaved: false, spec }
-    }
-
-    fn connected(&mut self, now: Time, network: Network) {
-        self.network = network.id;
-        let fresh = Record { interval: self.spec.start, deaths: 0, dropped: false };
-        let record = self.notebook.records.entry(network.id).or_insert(fresh);
-        record.interval = record.interval.max(self.spec.drop);
-        self.line = Some(Line::new(now, record.interval.get()));
-    }
-
-    fn success(&mut self) {
-        let record = self.notebook.page(&self.network);
-        let before = *record;
-        record.deaths = 0;
-        if !record.dropped || self.spec.grow_after_drop {
-            record.interval = Span::at_least(record.interval.get() + self.spec.step.get());
-        }
-        let after = *record;
-        self.unsaved |= after != before;
-        // What was learnt holds for the gap that began with the beat.
-        if let Some(line) = &mut self.line {
-            line.schedule(line.last_beat() + after.interval.get());
-        }
+        Self { desk: Desk::new(Notebook::new("thread783")), network: 0, spec }
     }
 
     /// A beat was not answered, whoever noticed.
     fn failure(&mut self) {
         let Thread783 { start, drop, restart_after, .. } = self.spec;
-        let record = self.notebook.page(&self.network);
+        let record = self.desk.notes.page(&self.network);
         record.deaths = record.deaths.saturating_add(1);
         if record.deaths >= restart_after {
             *record = Record { interval: start, deaths: 0, dropped: false };
@@ -168,62 +143,57 @@ impl LinearWithDrop {
             record.interval = Span::at_least(record.interval.get().saturating_sub(drop.get())).max(drop);
             record.dropped = true;
         }
-        self.unsaved = true;
+        self.desk.unsaved = true;
     }
 }
 
-impl Driver for LinearWithDrop {
-    fn line(&mut self) -> &mut Option<Line> {
-        &mut self.line
+impl Rules for LinearWithDrop {
+    type Notes = Notebook<u32, Record>;
+
+    fn desk(&self) -> &Desk<Self::Notes> {
+        &self.desk
     }
 
-    fn take_unsaved(&mut self) -> bool {
-        std::mem::take(&mut self.unsaved)
+    fn desk_mut(&mut self) -> &mut Desk<Self::Notes> {
+        &mut self.desk
     }
 
-    fn on_overdue(&mut self, _: Time) {
-        self.line.iter_mut().for_each(Line::doom);
+    fn connected(&mut self, now: Time, network: Network) {
+        self.network = network.id;
+        let fresh = Record { interval: self.spec.start, deaths: 0, dropped: false };
+        let record = self.desk.notes.records.entry(network.id).or_insert(fresh);
+        record.interval = record.interval.max(self.spec.drop);
+        let first = record.interval.get();
+        self.desk.open(now, first);
+    }
+
+    fn due(&mut self, now: Time) -> Option<Action> {
+        let interval = self.desk.notes.page(&self.network).interval.get();
+        self.desk.send(now, Some(self.spec.timeout.get()), interval)
+    }
+
+    fn answered(&mut self, _: Time) {
+        let record = self.desk.notes.page(&self.network);
+        let before = *record;
+        record.deaths = 0;
+        if !record.dropped || self.spec.grow_after_drop {
+            record.interval = Span::at_least(record.interval.get() + self.spec.step.get());
+        }
+        let after = *record;
+        self.desk.unsaved |= after != before;
+        // What was learnt holds for the gap that began with the beat.
+        self.desk.set_gap(after.interval.get());
+    }
+
+    fn overdue(&mut self, _: Time) {
+        self.desk.doom();
         self.failure();
     }
 
-    fn on_due(&mut self, now: Time) -> Option<Action> {
-        let (timeout, interval) = (self.spec.timeout.get(), self.notebook.page(&self.network).interval.get());
-        Some(self.line.as_mut()?.send(now, Some(timeout), interval))
-    }
-}
-
-impl Heartbeat for LinearWithDrop {
-    fn on_event(&mut self, now: Time, event: &Event) {
-        match (event, &mut self.line) {
-            (Event::Connected { network, .. }, _) => self.connected(now, *network),
-            (Event::Lost(_), Some(line)) => {
-                if line.is_waiting() {
-                    self.failure();
-                }
-                self.line = None;
-            }
-            (Event::HeartbeatReply { id, .. }, Some(line)) if line.awaits(*id) => {
-                line.answered();
-                self.success();
-            }
-            _ => {}
+    fn lost(&mut self, _: Time, _: LossReason, waiting: bool) {
+        if waiting {
+            self.failure();
         }
-    }
-
-    fn poll(&mut self, now: Time) -> Option<Action> {
-        line::drive(self, now)
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        self.line.as_ref().map(Line::deadline)
-    }
-
-    fn memory(&self) -> Option<String> {
-        Some(self.notebook.write())
-    }
-
-    fn recall(&mut self, memory: &str) {
-        self.notebook.read(memory);
     }
 }
 
@@ -252,7 +222,7 @@ mod tests {
     }
 
     fn interval(policy: &LinearWithDrop) -> Duration {
-        policy.notebook.records[&0].interval.get()
+        policy.desk.notes.records[&0].interval.get()
     }
 
     #[test]

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, AppState, Event, Heartbeat,
+    Action, AppState, Event, Heartbeat, LossReason,
     activity::{Activity, UntilTold},
     ladder::Ladder,
-    line::{self, Driver, Line},
     notebook::Notebook,
+    rules::{Desk, Rules},
     spec::Machine,
 };
 use crate::{Bounds, Network, Problem, Promises, Time, unit::Span};
@@ -187,7 +187,7 @@ impl WechatSmart2013 {
 
 /// The search's state on one network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Record {
+pub(super) struct Record {
     interval: Span,
     /// The search is over.
     #[serde(default)]
@@ -208,83 +208,48 @@ impl Record {
 }
 
 /// [`WechatSmart2013`] at work.
-#[expect(clippy::struct_excessive_bools, reason = "four facts that do not depend on each other")]
 pub(super) struct Wechat2013 {
     spec: WechatSmart2013,
     ladder: Ladder,
-    notebook: Notebook<u32, Record>,
+    desk: Desk<Notebook<u32, Record>>,
     network: u32,
     activity: Activity,
     foreground: bool,
     /// Short beats answered on this connection.
     answered: u32,
-    line: Option<Line>,
     /// When anything was sent last; when the connection was established, before that.
     last_tx: Time,
     /// The gap before the next beat is the record's interval, so its fate says something about it.
     gap_is_test: bool,
     /// The beat that is out ends such a gap.
     beat_is_test: bool,
-    unsaved: bool,
 }
 
 impl Wechat2013 {
     pub(super) fn new(spec: WechatSmart2013) -> Self {
         Self {
             ladder: spec.ladder(),
-            notebook: Notebook::new("wechat-smart-2013"),
+            desk: Desk::new(Notebook::new("wechat-smart-2013")),
             network: 0,
             activity: Activity::new(spec.until_told, spec.inactive_after.get()),
             foreground: false,
             answered: 0,
-            line: None,
             last_tx: Time::ZERO,
             gap_is_test: false,
             beat_is_test: false,
-            unsaved: false,
             spec,
         }
-    }
-
-    fn connected(&mut self, now: Time, network: Network) {
-        self.network = network.id;
-        let fresh = Record::search(&self.ladder, self.spec.day(now));
-        let record = self.notebook.records.entry(network.id).or_insert(fresh);
-        let usable = record.interval.get().clamp(self.ladder.min, self.ladder.ceiling);
-        record.interval = Span::at_least(usable);
-        self.answered = 0;
-        self.beat_is_test = false;
-        self.last_tx = now;
-        let first = self.next_gap(now);
-        self.line = Some(Line::new(now, first));
     }
 
     /// The interval to wait now.
     fn next_gap(&mut self, now: Time) -> Duration {
         self.gap_is_test = !self.activity.is_active(now) && self.answered >= self.spec.short_beats;
-        if self.gap_is_test { self.notebook.page(&self.network).interval.get() } else { self.ladder.min }
-    }
-
-    fn beat(&mut self, now: Time) -> Option<Action> {
-        self.beat_is_test = self.gap_is_test;
-        self.last_tx = now;
-        let interval = self.next_gap(now);
-        Some(self.line.as_mut()?.send(now, Some(self.spec.timeout.get()), interval))
-    }
-
-    fn success(&mut self, now: Time) {
-        if self.beat_is_test {
-            self.test_passed(now);
-        } else {
-            self.answered = self.answered.saturating_add(1);
-        }
-        // What was learnt holds for the gap that has begun already.
-        self.set_timer(now);
+        if self.gap_is_test { self.desk.notes.page(&self.network).interval.get() } else { self.ladder.min }
     }
 
     fn set_timer(&mut self, now: Time) {
         let due = self.last_tx + self.next_gap(now);
-        if let Some(line) = &mut self.line {
+        if let Some(line) = &mut self.desk.line {
             line.schedule(due);
         }
     }
@@ -292,7 +257,7 @@ impl Wechat2013 {
     /// One answer proves the value.
     fn test_passed(&mut self, now: Time) {
         let today = self.spec.day(now);
-        let record = self.notebook.page(&self.network);
+        let record = self.desk.notes.page(&self.network);
         let before = *record;
         record.failures = 0;
         if record.stable {
@@ -305,7 +270,7 @@ impl Wechat2013 {
         } else {
             record.interval = Span::at_least(self.ladder.above(record.interval.get()));
         }
-        self.unsaved |= *record != before;
+        self.desk.unsaved |= *record != before;
     }
 
     /// A beat was not answered, whoever noticed.
@@ -314,7 +279,7 @@ impl Wechat2013 {
             return;
         }
         let today = self.spec.day(now);
-        let record = self.notebook.page(&self.network);
+        let record = self.desk.notes.page(&self.network);
         if record.interval.get() == self.ladder.min && !record.stable {
             return;
         }
@@ -325,14 +290,14 @@ impl Wechat2013 {
             let safe = Span::at_least(self.ladder.safe_below(record.interval.get()));
             *record = Record { interval: safe, stable: true, ..Record::search(&self.ladder, today) };
         }
-        self.unsaved = true;
+        self.desk.unsaved = true;
     }
 
     fn told(&mut self, now: Time, state: AppState) {
         self.activity.told(now, state);
         let was_foreground = std::mem::replace(&mut self.foreground, state == AppState::Foreground);
         // One beat on return to the screen. It ends the gap early, so that it is no test.
-        if let Some(line) = &mut self.line
+        if let Some(line) = &mut self.desk.line
             && self.foreground
             && !was_foreground
             && !line.is_waiting()
@@ -343,40 +308,61 @@ impl Wechat2013 {
     }
 }
 
-impl Driver for Wechat2013 {
-    fn line(&mut self) -> &mut Option<Line> {
-        &mut self.line
+impl Rules for Wechat2013 {
+    type Notes = Notebook<u32, Record>;
+
+    fn desk(&self) -> &Desk<Self::Notes> {
+        &self.desk
     }
 
-    fn take_unsaved(&mut self) -> bool {
-        std::mem::take(&mut self.unsaved)
+    fn desk_mut(&mut self) -> &mut Desk<Self::Notes> {
+        &mut self.desk
     }
 
-    fn on_overdue(&mut self, now: Time) {
-        self.line.iter_mut().for_each(Line::doom);
+    fn connected(&mut self, now: Time, network: Network) {
+        self.network = network.id;
+        let fresh = Record::search(&self.ladder, self.spec.day(now));
+        let record = self.desk.notes.records.entry(network.id).or_insert(fresh);
+        let usable = record.interval.get().clamp(self.ladder.min, self.ladder.ceiling);
+        record.interval = Span::at_least(usable);
+        self.answered = 0;
+        self.beat_is_test = false;
+        self.last_tx = now;
+        let first = self.next_gap(now);
+        self.desk.open(now, first);
+    }
+
+    fn due(&mut self, now: Time) -> Option<Action> {
+        self.beat_is_test = self.gap_is_test;
+        self.last_tx = now;
+        let interval = self.next_gap(now);
+        self.desk.send(now, Some(self.spec.timeout.get()), interval)
+    }
+
+    fn answered(&mut self, now: Time) {
+        if self.beat_is_test {
+            self.test_passed(now);
+        } else {
+            self.answered = self.answered.saturating_add(1);
+        }
+        // What was learnt holds for the gap that has begun already.
+        self.set_timer(now);
+    }
+
+    fn overdue(&mut self, now: Time) {
+        self.desk.doom();
         self.failure(now);
     }
 
-    fn on_due(&mut self, now: Time) -> Option<Action> {
-        self.beat(now)
+    fn lost(&mut self, now: Time, _: LossReason, waiting: bool) {
+        if waiting {
+            self.failure(now);
+        }
     }
-}
 
-impl Heartbeat for Wechat2013 {
-    fn on_event(&mut self, now: Time, event: &Event) {
-        match (event, &mut self.line) {
-            (Event::Connected { network, .. }, _) => self.connected(now, *network),
+    fn heard(&mut self, now: Time, event: &Event) {
+        match (event, &self.desk.line) {
             (Event::AppState(state), _) => self.told(now, *state),
-            (Event::Lost(_), Some(line)) => {
-                if line.is_waiting() {
-                    self.failure(now);
-                }
-                self.line = None;
-            }
-            (Event::HeartbeatReply { id, .. }, Some(line)) if line.awaits(*id) => {
-                line.answered();
-                self.success(now);
-            }
             // A write sets the timer anew, as in Mars, unless it has fired already.
             (Event::BytesWritten, Some(line)) if !line.is_due(now) => {
                 self.last_tx = now;
@@ -384,22 +370,6 @@ impl Heartbeat for Wechat2013 {
             }
             _ => {}
         }
-    }
-
-    fn poll(&mut self, now: Time) -> Option<Action> {
-        line::drive(self, now)
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        self.line.as_ref().map(Line::deadline)
-    }
-
-    fn memory(&self) -> Option<String> {
-        Some(self.notebook.write())
-    }
-
-    fn recall(&mut self, memory: &str) {
-        self.notebook.read(memory);
     }
 }
 
@@ -434,7 +404,7 @@ mod tests {
 
     /// The record of network 0: interval in seconds, stable, failures.
     fn record(policy: &Wechat2013) -> (u64, bool, u32) {
-        let record = policy.notebook.records[&0];
+        let record = policy.desk.notes.records[&0];
         (record.interval.get().as_secs(), record.stable, record.failures)
     }
 
@@ -538,7 +508,7 @@ mod tests {
         assert_eq!((report.losses.len(), report.last_interval()), (0, Some(secs(430))));
         live_on(&mut again, Network::wifi(1), secs(300), Time::ZERO + DAY, DAY / 2);
         assert_eq!(record(&again), (430, true, 0));
-        assert_eq!(again.notebook.records[&1].interval, Span::secs(270));
+        assert_eq!(again.desk.notes.records[&1].interval, Span::secs(270));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{Time, unit::Span};
 
 /// The search's state on one network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(in crate::heartbeat) struct Record {
     interval: Span,
     /// The search is over.
     #[serde(default)]
