@@ -7,7 +7,7 @@ use cardiogram_policies::Time;
 use cardiogram_sim::{
     config::TcpPreset,
     packet::{Flags, Packet},
-    tcp::{Connection, State, TcpConfig},
+    tcp::{Connection, Failure, State, TcpConfig},
 };
 use proptest::prelude::*;
 use rand_chacha::{
@@ -293,9 +293,12 @@ impl<'a> Conversation<'a> {
             let theirs = self.theirs.socket().state();
             // smoltcp forgets a closed connection after 10 s: our FIN, sent again after that, draws RST or nothing.
             let forgotten = done && theirs == tcp::State::Closed;
-            assert!(tcp.failure().is_none() || forgotten, "{:?} in {:?}", tcp.failure(), self.case);
+            // The kernel repeats a FIN for 102 s only. After losses that left it no round trip to measure, its timeout is
+            // so long by then that this is three times in all, and three can be lost.
+            let fin_lost = done && tcp.failure() == Some(Failure::RetransmissionTimeout);
+            assert!(tcp.failure().is_none() || forgotten || fin_lost, "{:?} in {:?}", tcp.failure(), self.case);
             over = matches!(tcp.state(), State::Closed | State::TimeWait)
-                && matches!(theirs, tcp::State::Closed | tcp::State::TimeWait);
+                && (matches!(theirs, tcp::State::Closed | tcp::State::TimeWait) || fin_lost);
         }
         self.send_ours(out);
         over
@@ -328,4 +331,22 @@ proptest! {
     fn data_arrives_intact_both_ways_and_both_ends_close(case in case()) {
         Conversation::new(&case).run();
     }
+}
+
+/// Found among thousands: eight losses in a row leave an RTO of 37 s, with which the FIN is sent three times.
+#[test]
+fn what_was_delivered_stays_delivered_where_our_fin_never_arrives() {
+    let case = Case {
+        seed: 12_812_899_626_223_523_029,
+        we_connect: true,
+        we_close_first: false,
+        loss: 0.187_440_013_764_719_97,
+        duplication: 0.052_685_026_174_565_185,
+        delay_ms: (36, 48),
+        up: Data { len: 6_901, salt: 159 },
+        down: Data { len: 1_981, salt: 152 },
+        buffer: 90_398,
+        iss: 1_448_135_786,
+    };
+    Conversation::new(&case).run();
 }
