@@ -155,6 +155,20 @@ fn keepalive_begins_when_the_connection_is_established() {
 }
 
 #[test]
+fn keepalive_that_is_switched_on_late_counts_from_the_last_segment() {
+    let probes = |after: f64| {
+        let (mut lab, start) = cut_after_exchange(None, None);
+        lab.run_for(after);
+        lab.act(CLIENT, |tcp, now, _| tcp.set_keepalive(now, Some(keepalive(50, 5, 3))));
+        lab.run_for(59.0 - after);
+        lab.times(CLIENT, start)
+    };
+    assert_times(&probes(30.0), &[50., 55.]);
+    // The idle time is over already.
+    assert_times(&probes(57.0), &[57.]);
+}
+
+#[test]
 fn keepalive_can_be_switched_off() {
     let (mut lab, _) = cut_after_exchange(Some(keepalive(5, 5, 3)), None);
     lab.run_for(6.0);

@@ -72,6 +72,24 @@ fn fins_that_cross_end_both() {
 }
 
 #[test]
+fn a_fin_counts_as_acknowledged_when_it_is() {
+    let mut lab = Lab::established(NEAR);
+    lab.write(CLIENT, b"hello");
+    lab.run_for(0.1);
+    let before = lab.sent.iter().rfind(|sent| sent.from == SERVER).expect("an acknowledgement").packet.clone();
+    assert_eq!(before.flags, Flags::ACK);
+    lab.cut_both();
+    close(&mut lab, CLIENT);
+    let fin = lab.sent.last().expect("a FIN").packet.clone();
+    assert_eq!((fin.flags, fin.seq), (Flags::FIN | Flags::ACK, before.ack));
+    // All before it is acknowledged once more.
+    lab.inject(CLIENT, &before);
+    assert_eq!(lab.end(CLIENT).state(), State::FinWait1);
+    lab.inject(CLIENT, &Packet { ack: fin.seq.wrapping_add(1), ..before });
+    assert_eq!(lab.end(CLIENT).state(), State::FinWait2);
+}
+
+#[test]
 fn fin_rides_on_the_last_data_that_waits() {
     let mut lab = Lab::new(NEAR);
     lab.connect(7);

@@ -120,6 +120,22 @@ fn segments_in_flight_are_merged_when_the_timeout_sends_them_again() {
 }
 
 #[test]
+fn segments_are_merged_as_long_as_they_fit_into_one() {
+    let repeated = |lengths: [usize; 2]| {
+        let mut lab = Lab::established(NEAR);
+        lab.cut_both();
+        for length in lengths {
+            lab.write(CLIENT, &vec![1; length]);
+        }
+        lab.run_for(1.0);
+        lab.sent.last().expect("it is sent again").packet.payload.len()
+    };
+    assert_eq!(repeated([100, 100]), 200);
+    assert_eq!(repeated([724, 724]), 1_448);
+    assert_eq!(repeated([724, 725]), 724);
+}
+
+#[test]
 fn with_two_segments_in_flight_the_probe_does_not_wait_for_a_delayed_acknowledgement() {
     let mut lab = Lab::established(NEAR);
     lab.cut_both();
@@ -164,6 +180,10 @@ fn part_of_a_segment_can_be_acknowledged() {
     lab.run_for(0.5);
     let last = lab.sent.last().unwrap();
     assert_eq!((&last.packet.payload[..], last.packet.seq), (&b"llo"[..], ack.ack));
+    // All of it, and no more, is left to be acknowledged.
+    ack.ack = ack.ack.wrapping_add(3);
+    lab.inject(CLIENT, &ack);
+    assert_eq!(lab.end(CLIENT).unacknowledged(), 0);
 }
 
 #[test]
@@ -199,6 +219,36 @@ fn without_timestamps_a_retransmission_leaves_the_timeout_doubled() {
     lab.run_for(4.0);
     // Transmissions before were at 0, .2, .4, .8 and 1.6 s: the timeout in force is 1.6 s.
     assert_times(&lab.times(CLIENT, start), &[0., 0.2, 1.8]);
+}
+
+#[test]
+fn the_echo_of_a_repetition_measures_it_and_ends_the_backoff() {
+    /// When something is sent and sent again after an acknowledgement of what had to be sent four times.
+    fn times(echo: impl Fn(u32) -> u32) -> Vec<f64> {
+        let mut lab = Lab::established(NEAR);
+        lab.cut_both();
+        lab.write(CLIENT, b"hello");
+        lab.run_for(1.0);
+        let last = &lab.sent.last().expect("the last repetition").packet;
+        let (value, _) = last.options.timestamps.expect("they were agreed on");
+        let mut ack = last.clone();
+        (ack.src, ack.dst, ack.flags) = (last.dst, last.src, Flags::ACK);
+        (ack.seq, ack.ack) = (last.ack, last.seq.wrapping_add(5));
+        ack.options.timestamps = Some((value, echo(value)));
+        ack.payload.clear();
+        lab.inject(CLIENT, &ack);
+        assert_eq!(lab.end(CLIENT).unacknowledged(), 0);
+        lab.sent.clear();
+        let start = lab.now;
+        lab.write(CLIENT, b"again");
+        lab.run_for(4.0);
+        lab.times(CLIENT, start)
+    }
+    // No echo, and one from the future, measure nothing: the timeout in force is that after .8 s.
+    assert_times(&times(|_| 0), &[0., 0.2, 1., 2.6]);
+    assert_times(&times(|value| value + 60_000), &[0., 0.2, 1., 2.6]);
+    // Repeated at .8 s, acknowledged at 1 s: .2 s after round trips of next to nothing are 25 ms, and 200 ms of deviation.
+    assert_times(&times(|value| value), &[0., 0.225, 0.45, 0.9, 1.8, 3.6]);
 }
 
 #[test]

@@ -87,6 +87,36 @@ fn the_user_timeout_ends_a_shut_window_even_while_the_peer_answers() {
 }
 
 #[test]
+fn a_window_full_of_data_under_way_is_no_shut_window() {
+    let mut lab = Lab::established(NEAR);
+    lab.cut_both();
+    lab.write(CLIENT, &vec![1; 70_000]);
+    lab.run_for(1.0);
+    let repeated: Vec<_> = lab.sent.iter().skip_while(|sent| sent.at == lab.sent[0].at).collect();
+    assert!(repeated.len() > 2 && repeated.iter().all(|sent| !sent.packet.payload.is_empty()), "{:?}", lab.summary());
+}
+
+#[test]
+fn the_peers_window_is_scaled_as_its_syn_says() {
+    let sent = |shift: u8| {
+        let mut lab = Lab::new(NEAR);
+        lab.connect(7);
+        lab.run_for(0.000_005);
+        let (_, _, mut welcome) = lab.wire.pop_front().expect("SYN and ACK");
+        welcome.options.window_scale = Some(shift);
+        lab.inject(CLIENT, &welcome);
+        lab.cut_both();
+        lab.sent.clear();
+        let mut window = Packet { seq: welcome.seq.wrapping_add(1), flags: Flags::ACK, window: 300, ..welcome };
+        (window.options.window_scale, window.options.mss) = (None, None);
+        lab.inject(CLIENT, &window);
+        lab.write(CLIENT, &vec![1; 10_000]);
+        lab.sent.iter().map(|sent| sent.packet.payload.len()).sum::<usize>()
+    };
+    assert_eq!([sent(0), sent(2), sent(4)], [300, 1_200, 4_800]);
+}
+
+#[test]
 fn a_fin_waits_for_the_window() {
     let mut lab = full();
     lab.act(CLIENT, Connection::close);
