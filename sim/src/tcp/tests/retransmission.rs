@@ -166,6 +166,23 @@ fn a_timeout_starts_a_slow_start_of_one_segment() {
 }
 
 #[test]
+fn after_a_timeout_there_is_no_tail_probe_until_all_is_well() {
+    let mut lab = Lab::established(Duration::from_millis(10));
+    lab.cut_both();
+    lab.write(CLIENT, &[7; 1_448 * 6]);
+    lab.run_for(1.0);
+    // One segment gets through; the two that its acknowledgement lets go do not.
+    let passed = std::cell::Cell::new(false);
+    lab.cut = Box::new(move |_, from| from == CLIENT && passed.replace(true));
+    lab.sent.clear();
+    lab.run_for(1.5);
+    let start = lab.sent[0].at;
+    let times = lab.times(CLIENT, start);
+    assert_times(&times[..3], &[0., 0.02, 0.02]);
+    assert!(times[3] > 0.22, "a timeout is next: {times:?}");
+}
+
+#[test]
 fn part_of_a_segment_can_be_acknowledged() {
     let mut lab = Lab::established(NEAR);
     lab.cut_both();
@@ -178,8 +195,8 @@ fn part_of_a_segment_can_be_acknowledged() {
     lab.inject(CLIENT, &ack);
     assert_eq!(lab.end(CLIENT).unacknowledged(), 3);
     lab.run_for(0.5);
-    let last = lab.sent.last().unwrap();
-    assert_eq!((&last.packet.payload[..], last.packet.seq), (&b"llo"[..], ack.ack));
+    let Packet { payload, seq, .. } = &lab.sent[1].packet;
+    assert_eq!((&payload[..], *seq), (&b"llo"[..], ack.ack), "the rest is sent again, in one");
     // All of it, and no more, is left to be acknowledged.
     ack.ack = ack.ack.wrapping_add(3);
     lab.inject(CLIENT, &ack);

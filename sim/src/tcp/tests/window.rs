@@ -1,7 +1,7 @@
 //! Flow control: the receive window and zero-window probes.
 
 use super::*;
-use crate::tcp::Failure;
+use crate::{packet::Options, tcp::Failure};
 
 /// A server that does not read, and a client that has filled its window and has more.
 fn full() -> Lab {
@@ -96,24 +96,34 @@ fn a_window_full_of_data_under_way_is_no_shut_window() {
     assert!(repeated.len() > 2 && repeated.iter().all(|sent| !sent.packet.payload.is_empty()), "{:?}", lab.summary());
 }
 
+/// What a client sends at once of 10,000 bytes to a server of these options and then this window.
+fn sent_to(options: impl Fn(&mut Options), window: u16) -> Vec<usize> {
+    let mut lab = Lab::new(NEAR);
+    lab.connect(7);
+    lab.run_for(0.000_005);
+    let (_, _, mut welcome) = lab.wire.pop_front().expect("SYN and ACK");
+    options(&mut welcome.options);
+    lab.inject(CLIENT, &welcome);
+    lab.cut_both();
+    lab.sent.clear();
+    let mut update = Packet { seq: welcome.seq.wrapping_add(1), flags: Flags::ACK, window, ..welcome };
+    (update.options.window_scale, update.options.mss) = (None, None);
+    lab.inject(CLIENT, &update);
+    lab.write(CLIENT, &[1; 10_000]);
+    lab.sent.iter().map(|sent| sent.packet.payload.len()).collect()
+}
+
 #[test]
 fn the_peers_window_is_scaled_as_its_syn_says() {
-    let sent = |shift: u8| {
-        let mut lab = Lab::new(NEAR);
-        lab.connect(7);
-        lab.run_for(0.000_005);
-        let (_, _, mut welcome) = lab.wire.pop_front().expect("SYN and ACK");
-        welcome.options.window_scale = Some(shift);
-        lab.inject(CLIENT, &welcome);
-        lab.cut_both();
-        lab.sent.clear();
-        let mut window = Packet { seq: welcome.seq.wrapping_add(1), flags: Flags::ACK, window: 300, ..welcome };
-        (window.options.window_scale, window.options.mss) = (None, None);
-        lab.inject(CLIENT, &window);
-        lab.write(CLIENT, &vec![1; 10_000]);
-        lab.sent.iter().map(|sent| sent.packet.payload.len()).sum::<usize>()
-    };
+    let sent = |shift| sent_to(|options| options.window_scale = Some(shift), 300).iter().sum::<usize>();
     assert_eq!([sent(0), sent(2), sent(4)], [300, 1_200, 4_800]);
+}
+
+#[test]
+fn segments_are_no_longer_than_either_end_allows() {
+    let longest = |mss| sent_to(|options| options.mss = mss, 60_000).into_iter().max();
+    // 12 bytes of timestamps are part of it; 536 where nothing is said.
+    assert_eq!([Some(9_000), Some(1_000), None].map(longest), [Some(1_448), Some(988), Some(524)]);
 }
 
 #[test]
