@@ -12,7 +12,7 @@ use cardiogram_policies::{
     AttemptFailure, GiveUp, HeartbeatSpec, LossReason, ReconnectSpec, Time,
     heartbeat::TcpKeepalive,
     reconnect::FixedDelay,
-    server::IdleReaper,
+    server::{IdleReaper, PingAfter, Pings},
     unit::{Delay, Span},
 };
 use cardiogram_sim::{
@@ -75,6 +75,27 @@ fn first_push(world: &WorldConfig, fits: impl Fn(Time) -> bool) -> (u64, Time) {
     let patient = WorldConfig { nat: vec![NatConfig::default()], ..world.clone() };
     let push = |seed| created_pushes(&go_traced(&patient, seed)).first().copied().map(|push| (seed, push));
     (0..1_000).filter_map(push).find(|(_, push)| fits(*push)).expect("some seed pushes then")
+}
+
+/// It is sent again, and all that follows waits for it.
+#[test]
+fn what_a_server_sends_into_a_forgotten_mapping_is_a_loss_where_nothing_breaks() {
+    let pings = Pings {
+        interval: Span::secs(70),
+        after: PingAfter::Received,
+        timeout: None,
+        misses: 1,
+        answered: true,
+        doubles_first: false,
+    };
+    let is_loss_free = |class, pings| {
+        let mut world = forgotten(class);
+        world.strategy.server.pings = pings;
+        world.bounds().loss_free
+    };
+    assert!(is_loss_free(NatClass::RemapSamePort, None));
+    assert!(!is_loss_free(NatClass::RemapSamePort, Some(pings.clone())));
+    assert!(is_loss_free(NatClass::DropSilent, Some(pings)), "that is a break");
 }
 
 /// A carrier that resets (255 s in one of 73, Wang et al.) or Azure with TCP reset: both ends know at the expiry, each after

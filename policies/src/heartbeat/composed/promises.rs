@@ -109,6 +109,12 @@ impl Cases<'_> {
         self.bounds.silent_app && self.bounds.server_pings.is_none()
     }
 
+    /// Whether a reply takes no longer than a round trip. Behind a NAT that forgets between two beats and loses what the server
+    /// sends then, replies wait for its repetition, which may come long after a break.
+    fn replies_are_prompt(&self, gap: Duration) -> bool {
+        self.bounds.loss_free || self.bounds.nat_timeout.is_none_or(|timeout| timeout > gap + self.bounds.rtt_max)
+    }
+
     fn reply_detects(&self, judge: &Reply) -> Option<Duration> {
         let (gap, timeout, rtt) = (self.longest_gap()?, judge.timeout.longest().get(), self.bounds.rtt_max);
         let is_own_clock = match &self.parts.schedule {
@@ -126,6 +132,9 @@ impl Cases<'_> {
             let last_judgement = if counts { timeout.max(rtt) } else { timeout };
             // Where beats follow replies, one under way at the break puts the next one off.
             let put_off = if is_grid { Duration::ZERO } else { rtt };
+            if !self.replies_are_prompt(gap) && (!is_grid || counts && judge.misses > 1) {
+                return None;
+            }
             return Some(put_off + gap * judge.misses + last_judgement);
         }
         // While the application is silent, the last packet to arrive answers a beat sent before the break, so it arrives
@@ -155,7 +164,10 @@ impl Cases<'_> {
         }
         match (judge.fed_by, self.bounds.server_pings) {
             // What feeds it has left before the break, or answers what did.
-            (Feed::Replies, _) | (Feed::Pings, None) => Some(rtt + limit),
+            (Feed::Replies, _) | (Feed::Pings, None) => {
+                let is_prompt = self.longest_gap().is_none_or(|gap| self.replies_are_prompt(gap));
+                is_prompt.then_some(rtt + limit)
+            }
             (Feed::Any, None) => self.bounds.silent_app.then_some(rtt + limit),
             // Cut towards the server alone, the server goes on pinging until it misses an answer. Its goodbye may wait behind
             // a ping that nobody acknowledges, so that the watchdog has to find out from the last ping on.
@@ -212,6 +224,21 @@ impl Cases<'_> {
 mod tests {
     use super::*;
     use crate::testing::bounds;
+
+    /// A late reply of before the break may set the count back at any time.
+    #[test]
+    fn no_detection_is_promised_where_a_nat_makes_replies_wait() {
+        let promised = |misses, nat_timeout: Option<u64>, loss_free| {
+            let text = format!("interval = \"60s\"\ntimeout = \"5s\"\nmisses = {misses}");
+            let fixed: crate::heartbeat::Fixed = toml::from_str(&text).expect("a heartbeat");
+            let nat_timeout = nat_timeout.map(Duration::from_secs);
+            fixed.parts().promises(&Bounds { loss_free, nat_timeout, ..bounds() }).detects_within
+        };
+        assert!(promised(3, Some(30), true).is_some() && promised(3, Some(90), false).is_some());
+        assert!(promised(3, None, false).is_some());
+        assert_eq!(promised(3, Some(30), false), None);
+        assert!(promised(1, Some(30), false).is_some(), "a single miss cannot be taken back");
+    }
 
     fn raises_none(text: &str, bounds: &Bounds) -> bool {
         toml::from_str::<Composed>(text).unwrap().promises(bounds).no_false_alarm
