@@ -17,8 +17,8 @@ pub(crate) fn bounds(world: &WorldConfig) -> Bounds {
     let lossless_links = links.into_iter().all(link::is_lossless);
     // Lost packets are sent again after about RTT + 200 ms, then twice that, and so on: four losses in a row.
     let retransmissions = if lossless_links { Duration::ZERO } else { 15 * (rtt + Duration::from_millis(200)) };
-    // A push, or a ping, that finds the mapping forgotten is lost without a break where the mapping comes back on the same port; what
-    // the server sends after it, replies included, waits for its retransmission.
+    // A push, or a ping, that finds the mapping forgotten is lost without a break where the mapping comes back on the same
+    // port; what the server sends after it, replies included, waits for its retransmission.
     let remaps = nats(world).any(|nat| nat.after_expiry.classes().any(NatClass::is_same_port));
     let nat_loses_pushes = remaps && (world.traffic.down.is_some() || world.strategy.server.pings.is_some());
     let handshake = (2 + server::login_round_trips(world)) * (rtt + retransmissions) + server::login_work(world);
