@@ -173,8 +173,7 @@ impl Rules for Chromium {
     }
 
     fn answered(&mut self, now: Time) {
-        let interval = self.interval;
-        self.desk.line.iter_mut().for_each(|line| line.schedule(now + interval));
+        self.desk.schedule(now + self.interval);
     }
 
     fn overdue(&mut self, _: Time) {

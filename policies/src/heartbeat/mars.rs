@@ -475,7 +475,7 @@ impl Rules for Mars {
             (Event::BytesWritten, Some(line)) if !line.is_due(now) => {
                 let interval = self.fetch(now);
                 self.set_at = now;
-                self.desk.line.iter_mut().for_each(|line| line.schedule(now + interval));
+                self.desk.schedule(now + interval);
             }
             _ => {}
         }

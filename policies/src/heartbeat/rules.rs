@@ -38,6 +38,11 @@ impl<N> Desk<N> {
         Some(self.line.as_mut()?.send(now, timeout, interval))
     }
 
+    /// [`Line::schedule`] on the line, if there is one.
+    pub(super) fn schedule(&mut self, due: Time) {
+        self.line.iter_mut().for_each(|line| line.schedule(due));
+    }
+
     /// The gap that began with the last beat is this long.
     pub(super) fn set_gap(&mut self, gap: Duration) {
         if let Some(line) = &mut self.line {

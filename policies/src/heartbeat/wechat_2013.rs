@@ -249,9 +249,7 @@ impl Wechat2013 {
 
     fn set_timer(&mut self, now: Time) {
         let due = self.last_tx + self.next_gap(now);
-        if let Some(line) = &mut self.desk.line {
-            line.schedule(due);
-        }
+        self.desk.schedule(due);
     }
 
     /// One answer proves the value.
