@@ -413,7 +413,7 @@ fn a_day_of_beats_costs_what_arithmetic_says() {
         );
         assert_eq!(with.down.bytes - without.down.bytes, beats * (52 + 5), "a reply, which acknowledges the beat");
     }
-    // Source document 001: every 30 s, 30 days, both ways.
+    // `[netease]`: every 30 s, 30 days, both ways.
     assert_eq!(86_400 / 30 * 30 * (5 + 5), 864_000);
 }
 

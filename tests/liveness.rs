@@ -56,7 +56,7 @@ fn tcp_keepalive_never_notices_a_deaf_server() {
 }
 
 /// Every application heartbeat that waits for an answer notices within its interval and its timeout, whatever the moment
-/// of the deadlock; the client of source document 004, which waits for none, never does.
+/// of the deadlock; the client of `[zhang]`, which waits for none, never does.
 #[test]
 fn an_app_heartbeat_notices_a_deaf_server_within_interval_and_timeout() {
     let with_timeout = [

@@ -211,7 +211,7 @@ fn grpc_closes_whoever_pings_too_often_and_says_so() {
     assert_eq!(only_episode(&outcome), (struck, Cause::ServerClosed, Some(Detection { at: told, by })));
 }
 
-/// Source document 004: what makes no sense ends the session, without an answer; or is ignored.
+/// `[zhang]`: what makes no sense ends the session, without an answer; or is ignored.
 #[test]
 fn a_malformed_frame_closes_the_session_without_an_answer() {
     let mut world = world_with(HeartbeatSpec::None, ServerSpec::default());

@@ -42,7 +42,7 @@ fn periods(at: &[u64], lasts: u64) -> Periods {
     Periods { when: When::At(at), lasts: constant(secs(lasts)) }
 }
 
-/// A beat every 270 s, as source document 000 has it, given up after 10 s.
+/// A beat every 270 s, as `[yuan]` has it, given up after 10 s.
 fn wechat() -> HeartbeatSpec {
     fixed(secs(270), secs(10), 1)
 }
@@ -91,7 +91,7 @@ fn a_device_whose_use_is_not_described_is_told_no_state() {
     assert_eq!(app_states(&outcome), []);
 }
 
-/// MIUI aligns timers to 5 min (source document 003): the beats of 270 s come every 300 s, and a NAT of 300 s, which they
+/// MIUI aligns timers to 5 min (`[wechat]`): the beats of 270 s come every 300 s, and a NAT of 300 s, which they
 /// were chosen for, forgets.
 #[test]
 fn aligned_timers_fire_on_the_grid_while_the_screen_is_off() {

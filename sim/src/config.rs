@@ -110,7 +110,7 @@ pub struct FrameSizes {
     pub hello: u16,
     /// The server's answer to it. Default 32, at least 7.
     pub welcome: u16,
-    /// A heartbeat. Default 5 (the worked example of source document 001), at least 5.
+    /// A heartbeat. Default 5 (the worked example of `[netease]`), at least 5.
     pub heartbeat: u16,
     /// The answer to a heartbeat. Default 5, at least 5.
     pub reply: u16,

@@ -53,8 +53,8 @@ pub enum OldSockets {
     /// They work on for 30 s, and are then ended (Android when a better network has come: its linger delay, V). Only when
     /// another network follows at once, without a gap.
     Linger,
-    /// Nobody is told: what is sent on them goes nowhere (an iOS application that slept meanwhile; source documents 002
-    /// and 003).
+    /// Nobody is told: what is sent on them goes nowhere (an iOS application that slept meanwhile; `[carson]`
+    /// and `[wechat]`).
     Rot,
 }
 
@@ -144,7 +144,7 @@ pub struct Switch {
 }
 
 /// A device's address on a network is no longer its own, and its system does not notice (Android before its DHCP client was
-/// mended, as source documents 002 and 003 report it): nothing passes, until it gets a new address.
+/// mended, as `[carson]` and `[wechat]` report it): nothing passes, until it gets a new address.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeaseExpiry {

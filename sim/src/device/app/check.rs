@@ -1,6 +1,6 @@
 //! The check whether the network carries anything at all, before an attempt is worth its cost: a SYN to a port of a
 //! server's host where nobody listens, which the host's kernel answers with RST. It is the smallest exchange that
-//! there is. Products ask a DNS server or fetch a small page (source document 002 has theirs in an image): an
+//! there is. Products ask a DNS server or fetch a small page (`[carson]` has theirs in an image): an
 //! assumption, since the answer is what counts.
 
 use std::{net::SocketAddrV4, time::Duration};

@@ -1,4 +1,4 @@
-//! When acknowledgements leave: `linux.md` E8, E5 and E6.
+//! When acknowledgements leave: the captures E8, E5 and E6 of tests/data/linux.
 
 use super::*;
 
