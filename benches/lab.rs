@@ -174,7 +174,7 @@ fn checks() {
     for name in ["netease-30-15", "wechat-270", "mqtt-keepalive", "linux-keepalive", "mars-smart-heartbeat"] {
         let strategy = preset::find(name).expect("a built-in preset").spec();
         let start = Instant::now();
-        check(strategy).promises().cases(10_000).quietly().run().expect("presets keep their promises");
+        Check::of(strategy).promises().cases(10_000).quietly().run().expect("presets keep their promises");
         println!("  {name:20} {:8.1} s", start.elapsed().as_secs_f64());
     }
 }

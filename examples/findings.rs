@@ -18,7 +18,7 @@ use std::{
 };
 
 use cardiogram::{
-    check::{self, Failure, Promised, claims, kind},
+    check::{Check, Counterexample, Failure, Promised, claims, kind},
     policies::{ReconnectRules, ReconnectSpec, StrategySpec, preset},
 };
 use rayon::prelude::*;
@@ -114,13 +114,13 @@ fn hold(strategy: &StrategySpec, claim: &Promised, worlds: u32, files: &Path) ->
         return Found::Shared;
     }
     let name = format!("{}-{}", strategy.name, kind(claim));
-    let check = cardiogram::check(strategy.clone()).promise(claim.clone()).cases(worlds).named(&name);
+    let check = Check::of(strategy.clone()).promise(claim.clone()).cases(worlds).named(&name);
     match check.keep_in(files).quietly().run() {
         Ok(checked) if checked.coverage.tested.is_empty() => Found::NotTested,
         Ok(_) => Found::Kept,
         Err(Failure::Unmet(_)) => Found::NotTested,
         Err(Failure::Broken(it)) => {
-            let check::Counterexample { path, breach, .. } = *it;
+            let Counterexample { path, breach, .. } = *it;
             let file = path.file_name().expect("it has one").to_string_lossy().into_owned();
             Found::Broken { file, promised: breach.promised, happened: breach.happened }
         }
@@ -196,7 +196,7 @@ const HEAD: &str = "# Findings
 
 Every preset, held to what a reader of its documentation would expect of it, in random worlds (see properties.md for how). A
 promise that a preset makes in an ideal world, without loss, traffic or late timers, is held here against worlds that are
-none; where it makes none, a yardstick is taken that `src/check/claims.rs` names and gives reasons for. A break is therefore
+none; where it makes none, a yardstick is taken that `check/src/claims.rs` names and gives reasons for. A break is therefore
 not always a bug: it is a world of which its owner should have heard. What the presets promise *given* what a world
 guarantees, all of them keep: `cargo test --test promised`.
 

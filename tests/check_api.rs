@@ -6,8 +6,8 @@ mod faulty;
 use std::process::{Command, Output};
 
 use cardiogram::{
-    check,
-    check::{Aim, Failure},
+    check::{Aim, Check, Failure},
+    keeps_promises,
     policies::{
         Bounds, Custom, CustomHeartbeat, Heartbeat, HeartbeatSpec, PolicyRng, Promises, StrategySpec, preset,
         unit::Span,
@@ -18,18 +18,18 @@ use faulty::{BeatBug, beats, correct};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-check!(a_test_of_one_line, correct());
-check!(a_test_of_one_line_with_fewer_worlds, preset::find("netease-30-15").unwrap().spec(), 100);
+keeps_promises!(a_test_of_one_line, correct());
+keeps_promises!(a_test_of_one_line_with_fewer_worlds, preset::find("netease-30-15").unwrap().spec(), 100);
 
 /// All that most tests need.
 mod with_the_prelude {
     use cardiogram::prelude::*;
 
-    check!(nothing_else_is_needed, super::correct(), 20);
+    keeps_promises!(nothing_else_is_needed, super::correct(), 20);
 
     #[test]
-    fn the_function_and_the_module_are_there_too() {
-        let check: check::Check = check(super::correct()).promises().cases(20).quietly();
+    fn nor_for_a_check_of_several_lines() {
+        let check = Check::of(super::correct()).promises().cases(20).quietly();
         check.run().unwrap();
     }
 }
@@ -46,7 +46,7 @@ fn by_itself(test: &str, variables: &[(&str, &str)]) -> (Output, String) {
 #[test]
 #[ignore = "run by the test of the environment"]
 fn twenty_worlds() {
-    check(correct()).promises().cases(20).seed(5).run().unwrap();
+    Check::of(correct()).promises().cases(20).seed(5).run().unwrap();
 }
 
 #[test]
@@ -85,7 +85,7 @@ impl CustomHeartbeat for Unwritten {
 fn panics() {
     let heartbeat = HeartbeatSpec::Custom(Custom::<dyn CustomHeartbeat>::new("unwritten", Unwritten {}));
     let strategy = StrategySpec { heartbeat, ..correct() };
-    let _ = check(strategy).promises().cases(1).run();
+    let _ = Check::of(strategy).promises().cases(1).run();
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn what_is_found_does_not_depend_on_how_many_cores_there_are() {
     let found = |threads: usize| {
         let folder = TempDir::new().unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let check = check(beats(BeatBug::BiasedPhase)).promises().keep_in(folder.path()).quietly();
+        let check = Check::of(beats(BeatBug::BiasedPhase)).promises().keep_in(folder.path()).quietly();
         match pool.install(|| check.run()) {
             Err(Failure::Broken(found)) => found.text,
             other => panic!("{other:?}"),
@@ -112,7 +112,7 @@ fn what_is_found_does_not_depend_on_how_many_cores_there_are() {
 #[test]
 fn a_check_that_could_find_nothing_fails() {
     let folder = TempDir::new().unwrap();
-    let silent = || check(preset::find("none").unwrap().spec()).cases(600).keep_in(folder.path()).quietly();
+    let silent = || Check::of(preset::find("none").unwrap().spec()).cases(600).keep_in(folder.path()).quietly();
     let Err(failure) = silent().promise(Promised::HeartbeatsPerHour(10)).run() else { panic!("it sends none") };
     let told = failure.to_string();
     assert!(told.contains("`heartbeats-per-hour` was never tested: no world brought about what it is about"), "{told}");
@@ -124,7 +124,7 @@ fn a_check_that_could_find_nothing_fails() {
 fn worlds_last_as_long_as_a_promise_that_is_named() {
     let folder = TempDir::new().unwrap();
     let hour = Promised::Ends(Span::secs(3_600));
-    let checked = check(correct()).promise(hour).cases(300).keep_in(folder.path()).quietly().run().unwrap();
+    let checked = Check::of(correct()).promise(hour).cases(300).keep_in(folder.path()).quietly().run().unwrap();
     assert!(checked.coverage.tested["ends"] > 100, "{checked:?}");
 }
 
@@ -133,7 +133,7 @@ fn where_nothing_can_be_written_what_was_found_is_told_all_the_same() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let check = check(beats(BeatBug::TwiceAsOften)).promises().keep_in(file.join("below")).quietly();
+    let check = Check::of(beats(BeatBug::TwiceAsOften)).promises().keep_in(file.join("below")).quietly();
     let Err(Failure::File(message)) = check.run() else { panic!("it cannot be written") };
     assert!(message.starts_with("faulty breaks its promise `heartbeats-per-hour`\npromised: at most 121"), "{message}");
     assert!(message.contains("and the counterexample cannot be written to "), "{message}");

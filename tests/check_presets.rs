@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use cardiogram::{check, check::Failure, policies::preset};
+use cardiogram::{
+    check::{Check, Checked, Failure},
+    policies::preset,
+};
 use rayon::prelude::*;
 use tempfile::TempDir;
 
@@ -19,9 +22,9 @@ fn every_preset_keeps_what_it_promises_of_itself() {
     let only = std::env::var("CARDIOGRAM_PRESET").ok();
     let presets = preset::all().par_iter().filter(|preset| only.as_ref().is_none_or(|only| only == preset.name));
     let begin = Instant::now();
-    let results: Vec<(&str, Result<check::Checked, Failure>)> = presets
+    let results: Vec<(&str, Result<Checked, Failure>)> = presets
         .map(|preset| {
-            let check = check(preset.spec()).promises().cases(CASES).keep_in(folder.path()).quietly();
+            let check = Check::of(preset.spec()).promises().cases(CASES).keep_in(folder.path()).quietly();
             (preset.name, check.run())
         })
         .collect();

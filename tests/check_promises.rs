@@ -6,7 +6,6 @@ mod faulty;
 use std::{path::Path, time::Duration};
 
 use cardiogram::{
-    check,
     check::{
         Aim, Attempts, Check, Counterexample, Evidence, Failure, Health, Judgement, Learns, Promised, kind, replay,
     },
@@ -27,7 +26,7 @@ fn most() -> Fraction {
 }
 
 fn held(strategy: StrategySpec, promise: Promised, folder: &Path) -> Check {
-    check(strategy).promise(promise).on_a_steady_host().cases(CASES).keep_in(folder).quietly()
+    Check::of(strategy).promise(promise).on_a_steady_host().cases(CASES).keep_in(folder).quietly()
 }
 
 /// What a check finds, which has to be simple and the same again from its file.
@@ -158,7 +157,7 @@ fn first_beat(evidence: &Evidence<'_>) -> Judgement {
 fn a_promise_of_ones_own_is_checked_like_all_others() {
     let folder = TempDir::new().unwrap();
     let check_of = |strategy: StrategySpec| {
-        check(strategy)
+        Check::of(strategy)
             .own("first-beat", Aim::Healthy, first_beat)
             .on_a_steady_host()
             .cases(CASES)
@@ -181,7 +180,7 @@ fn a_promise_of_ones_own_is_checked_like_all_others() {
 #[test]
 fn a_strategy_that_is_right_keeps_everything_in_ten_thousand_worlds() {
     let folder = TempDir::new().unwrap();
-    let checked = check(correct())
+    let checked = Check::of(correct())
         .promises()
         .promise(Promised::NoFalseKill)
         .promise(Promised::NatSafe(Span::secs(45)))
@@ -213,6 +212,6 @@ fn a_strategy_that_is_right_keeps_everything_in_ten_thousand_worlds() {
         "zombies-within",
     ];
     // What it promises of itself takes a host that is not steady into account.
-    check(correct()).promises().keep_in(folder.path()).quietly().run().unwrap();
+    Check::of(correct()).promises().keep_in(folder.path()).quietly().run().unwrap();
     assert_eq!(checked.coverage.tested.keys().map(String::as_str).collect::<Vec<_>>(), promises);
 }

@@ -3,8 +3,7 @@
 mod faulty;
 
 use cardiogram::{
-    check,
-    check::{Counterexample, Failure},
+    check::{Check, Counterexample, Failure},
     policies::StrategySpec,
 };
 use faulty::{BeatBug, ReapBug, WaitBug, beats, correct, reaps, waits};
@@ -13,7 +12,7 @@ use tempfile::TempDir;
 /// What a check of everything that the strategy promises of itself finds.
 fn found(strategy: StrategySpec) -> Option<Counterexample> {
     let folder = TempDir::new().unwrap();
-    match check(strategy).promises().cases(2_000).keep_in(folder.path()).quietly().run() {
+    match Check::of(strategy).promises().cases(2_000).keep_in(folder.path()).quietly().run() {
         Ok(_) => None,
         Err(Failure::Broken(found)) => Some(*found),
         Err(other) => panic!("{other}"),

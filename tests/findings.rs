@@ -10,7 +10,7 @@ use std::{
 };
 
 use cardiogram::{
-    check::{self, Aim, Counterexample, Evidence, Failure, Judgement, Promised, claims, kind},
+    check::{Aim, Check, Counterexample, Evidence, Failure, Judgement, Promised, claims, judge, kind, replay},
     policies::{Registry, preset, unit::Span},
     scenarios::load,
     sim::outcome::Cause,
@@ -35,7 +35,7 @@ fn every_finding_still_breaks_its_promise_by_the_same_run() {
     assert!(findings.len() >= 50, "{} findings", findings.len());
     let wrong: Vec<String> = findings
         .par_iter()
-        .filter_map(|path| match check::replay(path, &Registry::default()) {
+        .filter_map(|path| match replay(path, &Registry::default()) {
             Ok(it) if !it.is_same_run => Some(format!("{}: its run is {} today", path.display(), it.trace_hash)),
             Ok(it) if matches!(it.judgement, Judgement::Broken(_)) => None,
             Ok(it) => Some(format!("{}: {:?}", path.display(), it.judgement)),
@@ -80,7 +80,7 @@ fn is_rediscovered(name: &str, promise: &str) -> Counterexample {
     let claim = claims(&strategy).into_iter().find(|claim| kind(claim) == promise);
     let claim = claim.unwrap_or_else(|| panic!("{name} is not held to {promise}"));
     let folder = tempfile::tempdir().expect("a folder for what is found");
-    let result = cardiogram::check(strategy).promise(claim).cases(400).keep_in(folder.path()).quietly().run();
+    let result = Check::of(strategy).promise(claim).cases(400).keep_in(folder.path()).quietly().run();
     match result {
         Err(Failure::Broken(it)) => {
             assert_eq!(it.kind(), promise);
@@ -126,7 +126,7 @@ fn pings_that_inbound_messages_starve_are_found() {
     // The rule of the specification, pings by what was sent, has no such world.
     let folder = tempfile::tempdir().expect("a folder for what is found");
     let strategy = preset::find("mqtt-keepalive").expect("a preset").spec();
-    let check = cardiogram::check(strategy).promise(Promised::NoFalseKill).cases(600).quietly();
+    let check = Check::of(strategy).promise(Promised::NoFalseKill).cases(600).quietly();
     assert!(check.keep_in(folder.path()).run().is_ok());
 }
 
@@ -139,11 +139,11 @@ fn probes_that_wait_while_data_is_unacknowledged_are_found() {
     // An application that stalls is another story: its kernel goes on answering.
     let dead_path = move |evidence: &Evidence<'_>| {
         let stalls = evidence.outcome().episodes.iter().any(|episode| episode.cause == Cause::ServerStall);
-        if stalls { Judgement::NotTested } else { check::judge(&judged, evidence) }
+        if stalls { Judgement::NotTested } else { judge(&judged, evidence) }
     };
     let folder = tempfile::tempdir().expect("a folder for what is found");
     let aim = Aim::BreaksFor { lasts: Duration::from_secs(1_200) };
-    let check = cardiogram::check(strategy).own("probes", aim, dead_path).cases(400).quietly();
+    let check = Check::of(strategy).own("probes", aim, dead_path).cases(400).quietly();
     let Err(Failure::Broken(it)) = check.keep_in(folder.path()).run() else { panic!("the probes do not wait") };
     // Without data they find it in time.
     assert!(it.text.contains("traffic = { up = ") || it.text.contains("traffic = { down = "), "{it}");

@@ -7,8 +7,7 @@ mod place;
 use std::{fs, path::Path};
 
 use cardiogram::{
-    check,
-    check::{Attempts, Counterexample, Failure, Judgement, Promised, replay},
+    check::{Attempts, Check, Counterexample, Failure, Judgement, Promised, replay},
     policies::{
         Registry, StrategySpec, preset,
         unit::{Fraction, Span},
@@ -24,7 +23,7 @@ fn preset_of(name: &str) -> StrategySpec {
 
 /// A strategy that breaks a promise in some worlds, and is found to.
 fn breaks(strategy: StrategySpec, promise: Promised, seed: u64, name: &str, folder: &Path) -> Counterexample {
-    match check(strategy).promise(promise).cases(2_000).seed(seed).named(name).keep_in(folder).quietly().run() {
+    match Check::of(strategy).promise(promise).cases(2_000).seed(seed).named(name).keep_in(folder).quietly().run() {
         Err(Failure::Broken(found)) => *found,
         other => panic!("{name}: {other:?}"),
     }
@@ -177,7 +176,14 @@ fn what_was_found_is_tried_first_and_nothing_is_overwritten() {
     let checked = |within: u64| {
         let strategy = faulty::from_text(&fs::read_to_string(place.path("found/mine.strategy.toml")).unwrap());
         let promise = Promised::DetectsWithin(Span::secs(within));
-        check(strategy).promise(promise).on_a_steady_host().cases(600).named("mine").keep_in(&folder).quietly().run()
+        Check::of(strategy)
+            .promise(promise)
+            .on_a_steady_host()
+            .cases(600)
+            .named("mine")
+            .keep_in(&folder)
+            .quietly()
+            .run()
     };
     // The same promise, tried before any world is drawn.
     let Err(Failure::Broken(again)) = checked(40) else { panic!("it was broken before") };
@@ -199,15 +205,15 @@ fn what_was_found_is_tried_first_and_nothing_is_overwritten() {
 
 #[test]
 fn nothing_is_checked_of_what_cannot_be() {
-    let refused = |check: check::Check| match check.quietly().run() {
+    let refused = |check: Check| match check.quietly().run() {
         Err(Failure::Unusable(message)) => message,
         other => panic!("{other:?}"),
     };
-    assert!(refused(check(preset_of("none"))).contains("add `.promises()`, or a promise"));
-    let own = check(preset_of("none")).promise(Promised::Own("mine".into()));
+    assert!(refused(Check::of(preset_of("none"))).contains("add `.promises()`, or a promise"));
+    let own = Check::of(preset_of("none")).promise(Promised::Own("mine".into()));
     assert!(refused(own).contains("give it to `.own()`"));
     let nameless = StrategySpec { name: "No Name".into(), ..preset_of("none") };
-    assert!(refused(check(nameless).promises()).contains("`No Name` is not a strategy's name"));
+    assert!(refused(Check::of(nameless).promises()).contains("`No Name` is not a strategy's name"));
     // Policies that nobody has resolved.
     let text = cardiogram::scenarios::load::strategy_text(&faulty::correct());
     let unresolved = cardiogram::scenarios::load::parse_strategy("x", &text, &Registry::new());
@@ -229,7 +235,7 @@ fn the_guide_shows_what_is_found() {
     let folder = place.path("proptest-regressions");
     let run = |text: &str| {
         let minute = Promised::DetectsWithin(Span::secs(60));
-        check(faulty::from_text(text)).promise(minute).on_a_steady_host().keep_in(&folder).quietly().run()
+        Check::of(faulty::from_text(text)).promise(minute).on_a_steady_host().keep_in(&folder).quietly().run()
     };
     let Err(Failure::Broken(found)) = run(wrong) else { panic!("nothing is broken") };
     assert_eq!([found.text.trim_end()], blocks(&guide, "# my-client breaks")[..]);

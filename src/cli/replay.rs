@@ -2,10 +2,10 @@
 
 use std::{io::Write, path::PathBuf};
 
+use cardiogram_check::{self as check, Judgement, Replayed, kind};
 use cardiogram_policies::{Registry, Time, unit::format_duration};
 
 use super::Failure;
-use crate::check::{self, Judgement, Replayed, kind};
 
 /// Run a counterexample that a check of promises wrote, and explain it
 ///

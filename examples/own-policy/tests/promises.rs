@@ -6,7 +6,7 @@ fn two_speed() -> StrategySpec {
     load::strategy("two-speed", None, &own_policy::registry()).unwrap().value
 }
 
-check!(two_speed_keeps_what_it_promises, two_speed(), 2_000);
+keeps_promises!(two_speed_keeps_what_it_promises, two_speed(), 2_000);
 
 #[test]
 fn after_a_message_the_next_beat_comes_within_ten_seconds() {
@@ -34,5 +34,5 @@ fn after_a_message_the_next_beat_comes_within_ten_seconds() {
         }
         if tested { Judgement::Kept } else { Judgement::NotTested }
     };
-    check(two_speed()).own("lively", Aim::Heals, lively).on_a_steady_host().cases(1_000).named("lively").run().unwrap();
+    Check::of(two_speed()).own("lively", Aim::Heals, lively).on_a_steady_host().cases(1_000).named("lively").run().unwrap();
 }

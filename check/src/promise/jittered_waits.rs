@@ -49,7 +49,7 @@ mod tests {
     use cardiogram_policies::unit::Fraction;
     use cardiogram_sim::trace::DeviceEvent;
 
-    use crate::check::{
+    use crate::{
         Judgement, Promised,
         testing::{Story, connected, lost},
     };

@@ -56,7 +56,7 @@ mod tests {
     use cardiogram_policies::unit::Span;
     use cardiogram_sim::outcome::Cause;
 
-    use crate::check::{
+    use crate::{
         Promised,
         testing::{Story, connected},
     };

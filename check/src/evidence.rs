@@ -11,7 +11,7 @@ use cardiogram_sim::{
     trace::{DeviceEvent, Entry, ServerEvent, Trace, Usable, What},
 };
 
-use super::faults::{self, Period};
+use super::fault_periods::{self, Period};
 
 /// A run with its whole record.
 pub struct Evidence<'a> {
@@ -24,7 +24,7 @@ impl<'a> Evidence<'a> {
     /// The run of `world` that came to `outcome`, which must have its trace.
     pub fn new(world: &'a WorldConfig, outcome: &'a Outcome) -> Self {
         assert!(outcome.trace.is_some(), "a promise is checked against the record of a run: keep the trace");
-        Self { world, outcome, periods: faults::periods(&world.faults) }
+        Self { world, outcome, periods: fault_periods::periods(&world.faults) }
     }
 
     /// The world, with the strategy that lived in it.

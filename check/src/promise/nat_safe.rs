@@ -33,7 +33,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, timeout: Duration) -> Judgement {
 mod tests {
     use cardiogram_policies::unit::Span;
 
-    use crate::check::{Promised, testing::Story};
+    use crate::{Promised, testing::Story};
 
     #[test]
     fn an_interval_below_the_timeout_keeps_a_session_and_one_above_it_does_not() {
@@ -41,7 +41,7 @@ mod tests {
         Story::healthy("wechat-270").keeps(&minutes(5));
         // Forgotten five minutes after the last packet, with the first beat 20 min away.
         let forgotten = Story::healthy("none");
-        assert!(matches!(forgotten.judge(&minutes(5)), crate::check::Judgement::Broken(_)));
+        assert!(matches!(forgotten.judge(&minutes(5)), crate::Judgement::Broken(_)));
         // This NAT is less than was promised for.
         forgotten.does_not_test(&minutes(6));
         Story::cut("none", "").does_not_test(&minutes(5));

@@ -40,7 +40,7 @@ mod tests {
     use cardiogram_policies::unit::Span;
 
     use super::*;
-    use crate::check::{
+    use crate::{
         Promised,
         testing::{ATTEMPT, Story},
     };

@@ -109,7 +109,7 @@ mod tests {
     use cardiogram_policies::preset;
 
     use super::*;
-    use crate::check::kind;
+    use crate::kind;
 
     fn kinds(name: &str) -> Vec<&'static str> {
         claims(&preset::find(name).expect("a preset").spec()).iter().map(kind).collect()

@@ -44,7 +44,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, most: u32) -> Judgement {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::{
+    use crate::{
         Promised,
         testing::{BEAT, Story, connected, lost},
     };
@@ -67,7 +67,7 @@ mod tests {
         Story::healthy("netease-30-15").keeps(&Promised::HeartbeatsPerHour(120));
         assert!(matches!(
             Story::healthy("netease-30-15").judge(&Promised::HeartbeatsPerHour(100)),
-            crate::check::Judgement::Broken(_)
+            crate::Judgement::Broken(_)
         ));
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Judgement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{
+    use crate::{
         Promised,
         testing::{BEAT, Story, connected, given_up},
     };

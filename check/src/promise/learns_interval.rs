@@ -45,7 +45,7 @@ mod tests {
     use cardiogram_sim::outcome::Learning;
 
     use super::*;
-    use crate::check::{Promised, testing::Story};
+    use crate::{Promised, testing::Story};
 
     /// What a NAT of five minutes taught.
     fn learnt(interval_s: Option<u64>) -> Story {

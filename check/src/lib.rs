@@ -2,18 +2,18 @@
 //! that still does, as a scenario file.
 //!
 //! ```no_run
-//! use cardiogram::{check, policies::preset};
+//! use cardiogram_check::{Check, policies::preset};
 //!
 //! let strategy = preset::find("netease-30-15").expect("a preset").spec();
-//! check(strategy).promises().cases(10_000).run().unwrap();
+//! Check::of(strategy).promises().cases(10_000).run().unwrap();
 //! ```
 //!
 //! A run of a check draws worlds ([`Aim`]), runs the strategy in each, and asks of each promise whether it was tested there,
 //! kept or broken. A broken one is made simpler, written to `proptest-regressions/NAME.toml`, and tried first the next time;
 //! `cardiogram replay FILE` runs it and explains. A check in which a promise was never tested fails, too: it proves nothing.
 //!
-//! A test that does no more than that is one line, `cardiogram::check!(my_policy_keeps_its_promises, strategy());`. All of it,
-//! with its output, is in `docs/properties.md`.
+//! A test that does no more than that is one line, `keeps_promises!(my_policy_keeps_its_promises, strategy());`. What a test
+//! around it needs is in the [`prelude`]. All of it, with its output, is in `docs/properties.md`.
 //!
 //! The same seed draws the same worlds on every machine. `CARDIOGRAM_CASES` and `CARDIOGRAM_SEED` say how many and which,
 //! whatever the code says.
@@ -25,7 +25,7 @@ mod coverage;
 mod draft;
 mod evidence;
 mod explain;
-mod faults;
+mod fault_periods;
 mod kept;
 mod promise;
 mod replay;
@@ -36,9 +36,12 @@ mod worlds;
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
+pub use cardiogram_policies as policies;
 use cardiogram_policies::StrategySpec;
+pub use cardiogram_scenarios as scenarios;
 use cardiogram_scenarios::load;
 pub use cardiogram_scenarios::replay::{Attempts, Health, Learns, Promised};
+pub use cardiogram_sim as sim;
 use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig};
 use proptest::{
     strategy::{BoxedStrategy, Strategy as _, ValueTree as _},
@@ -63,6 +66,18 @@ use self::{
     shrink::Case,
 };
 
+/// What most tests of a strategy need.
+pub mod prelude {
+    pub use cardiogram_policies::{
+        Action, Bounds, CustomHeartbeat, CustomReconnect, CustomServer, Event, Heartbeat, HeartbeatSpec, PolicyRng,
+        Problem, Promises, Reconnect, ReconnectSpec, Registry, ServerPolicy, ServerSpec, StrategySpec, Time, preset,
+    };
+    pub use cardiogram_scenarios::{Scenario, load};
+    pub use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig, run};
+
+    pub use crate::{Aim, Check, Evidence, Failure, Judgement, Promised, keeps_promises};
+}
+
 /// How many worlds a check draws unless it is told otherwise.
 const CASES: u32 = 1_000;
 /// The most worlds of one check.
@@ -71,22 +86,6 @@ const CASES_MAX: u32 = 10_000_000;
 const BATCH: u32 = 256;
 /// Fewer worlds than this may miss something without being to blame.
 const CASES_FOR_COVERAGE: u32 = 500;
-
-/// A check of `strategy`, which is held to nothing yet.
-pub fn check(strategy: StrategySpec) -> Check {
-    let name = strategy.name.clone();
-    Check {
-        strategy,
-        rules: Vec::new(),
-        aims: Vec::new(),
-        steady: false,
-        cases: CASES,
-        seed: 1,
-        name,
-        folder: None,
-        quiet: false,
-    }
-}
 
 /// What is to be checked, and how thoroughly. Nothing happens before [`Check::run`].
 #[must_use = "a check does nothing until it is run"]
@@ -127,6 +126,22 @@ pub enum Failure {
 }
 
 impl Check {
+    /// A check of `strategy`, which is held to nothing yet.
+    pub fn of(strategy: StrategySpec) -> Self {
+        let name = strategy.name.clone();
+        Self {
+            strategy,
+            rules: Vec::new(),
+            aims: Vec::new(),
+            steady: false,
+            cases: CASES,
+            seed: 1,
+            name,
+            folder: None,
+            quiet: false,
+        }
+    }
+
     /// Holds the strategy to everything that it promises of itself: in each world, to what it promises given what that world
     /// guarantees.
     pub fn promises(mut self) -> Self {
@@ -475,17 +490,17 @@ impl fmt::Debug for Failure {
 
 impl std::error::Error for Failure {}
 
-/// A test that holds a strategy to its promises: `check!(my_policy_keeps_its_promises, strategy());`, with the number of
+/// A test that holds a strategy to its promises: `keeps_promises!(my_policy_keeps_them, strategy());`, with the number of
 /// worlds behind it where 1,000 are not the right one.
 #[macro_export]
-macro_rules! check {
+macro_rules! keeps_promises {
     ($name:ident, $strategy:expr) => {
-        $crate::check!($name, $strategy, 1_000);
+        $crate::keeps_promises!($name, $strategy, 1_000);
     };
     ($name:ident, $strategy:expr, $cases:expr) => {
         #[test]
         fn $name() {
-            let check = $crate::check($strategy).promises().cases($cases).named(stringify!($name));
+            let check = $crate::Check::of($strategy).promises().cases($cases).named(stringify!($name));
             check.keep_in(concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions")).run().unwrap();
         }
     };

@@ -80,7 +80,7 @@ mod tests {
     use cardiogram_policies::unit::Fraction;
 
     use super::*;
-    use crate::check::{
+    use crate::{
         Promised,
         testing::{ATTEMPT, Story, connected, lost},
     };

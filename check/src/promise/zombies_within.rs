@@ -61,7 +61,7 @@ mod tests {
     use cardiogram_policies::unit::Span;
 
     use super::*;
-    use crate::check::{Promised, testing::Story};
+    use crate::{Promised, testing::Story};
 
     const OPENED: ServerEvent = ServerEvent::SessionOpened { device: 0, network: 0, outside: 7 };
     const CLOSED: ServerEvent = ServerEvent::SessionClosed { device: 0, network: 0, outside: 7 };

@@ -23,7 +23,7 @@ mod tests {
     use cardiogram_policies::{GiveUp, Time};
     use cardiogram_sim::outcome::{DetectedBy, FalseAlarm};
 
-    use crate::check::{Promised, testing::Story};
+    use crate::{Promised, testing::Story};
 
     #[test]
     fn one_alarm_on_a_healthy_path_is_one_too_many() {

@@ -56,7 +56,7 @@ mod tests {
     use cardiogram_policies::unit::Span;
     use cardiogram_sim::outcome::Cause;
 
-    use crate::check::{Promised, testing::Story};
+    use crate::{Promised, testing::Story};
 
     /// A cut from 600 s to 660 s, and when the device was back.
     fn back(end: Option<u64>) -> Story {

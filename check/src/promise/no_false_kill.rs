@@ -37,7 +37,7 @@ mod tests {
     use cardiogram_sim::trace::Usable;
 
     use super::*;
-    use crate::check::{Promised, testing::Story};
+    use crate::{Promised, testing::Story};
 
     const REAPED: ServerEvent = ServerEvent::Reaped { device: 0, network: 0, outside: 7 };
 

@@ -40,7 +40,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Judgement {
 
 #[cfg(test)]
 mod tests {
-    use crate::check::{
+    use crate::{
         Promised,
         testing::{Story, connected, given_up, lost},
     };

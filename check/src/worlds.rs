@@ -425,7 +425,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::check::counterexample::plain_heading;
+    use crate::counterexample::plain_heading;
 
     const AIMS: [Aim; 10] = [
         Aim::Healthy,
