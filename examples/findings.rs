@@ -198,14 +198,14 @@ Every preset, held to what a reader of its documentation would expect of it, in 
 promise that a preset makes in an ideal world, without loss, traffic or late timers, is held here against worlds that are
 none; where it makes none, a yardstick is taken that `check/src/claims.rs` names and gives reasons for. A break is therefore
 not always a bug: it is a world of which its owner should have heard. What the presets promise *given* what a world
-guarantees, all of them keep: `cargo test --test promised`.
+guarantees, all of them keep: `cargo test --test promises promised::`.
 
 This page and the files under tests/findings/ are written by
 
     cargo run --release --example findings
 
-with WORLDS worlds for each claim. `cardiogram replay tests/findings/FILE` runs one and explains it; `cargo test --test
-findings` runs them all. `kept`: no world broke it. `·`: no world tested it. Empty: neither promised nor expected. `=`: its
+with WORLDS worlds for each claim. `cardiogram replay tests/findings/FILE` runs one and explains it; `cargo test
+--test promises findings::` runs them all. `kept`: no world broke it. `·`: no world tested it. Empty: neither promised nor expected. `=`: its
 source names no reconnect policy, so it has the lab's default, which is judged once, in the row of `wechat-270`.
 ";
 

@@ -1,6 +1,3 @@
 #![no_main]
 
-#[path = "../entries.rs"]
-mod entries;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| entries::capture(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kit::entries::capture(data));

@@ -45,9 +45,11 @@ use crate::{
     world::{self, Schedule},
 };
 
-#[path = "../../tests/script/mod.rs"]
+#[expect(unreachable_pub, reason = "they are public in tests/kit")]
+#[path = "../../tests/kit/src/script.rs"]
 mod script;
-#[path = "../../tests/worlds/mod.rs"]
+#[expect(unreachable_pub, reason = "they are public in tests/kit")]
+#[path = "../../tests/kit/src/worlds/mod.rs"]
 mod worlds;
 
 /// The truth about the whole run: for each device when its session turned usable or stopped being so.

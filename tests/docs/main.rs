@@ -1,0 +1,196 @@
+//! The documentation against the program: columns, keys, names, examples, links. Whether a sentence is true is not
+//! checked here, only that nothing is missing, gone or broken.
+
+mod parts;
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use cardiogram::scenarios::library;
+use cardiogram_scenarios::network::{networks, servers};
+use kit::place;
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// What stands between backticks.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The first cells of the first table below a heading.
+fn first_cells<'a>(page: &'a str, heading: &str) -> impl Iterator<Item = &'a str> {
+    let (_, section) = page.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    let table = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    table.skip(2).map(|row| row.split('|').nth(1).expect("a row has cells"))
+}
+
+#[test]
+fn every_column_is_defined_in_its_order() {
+    let place = place!();
+    place.cardiogram("run small.toml --seeds 1 --quiet").good();
+    let results = page("docs/results.md");
+    for file in ["runs.csv", "episodes.csv", "series.csv"] {
+        let text = fs::read_to_string(place.path("cardiogram-out").join(file)).unwrap();
+        let columns: Vec<&str> = text.lines().next().expect("a header").split(',').collect();
+        let defined: Vec<&str> = first_cells(&results, &format!("## `{file}`")).flat_map(code).collect();
+        assert_eq!(defined, columns, "{file}");
+    }
+}
+
+/// Adds the keys and the named values of a JSON Schema.
+fn words_of(schema: &Value, words: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(object) => {
+            for (key, value) in object {
+                match (key.as_str(), value) {
+                    ("properties", Value::Object(properties)) => words.extend(properties.keys().cloned()),
+                    ("const", Value::String(name)) => words.extend([name.clone()]),
+                    ("enum", Value::Array(names)) => {
+                        words.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
+                    }
+                    _ => {}
+                }
+                words_of(value, words);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| words_of(value, words)),
+        _ => {}
+    }
+}
+
+/// Those of `words` that a page does not have.
+fn missing<'a>(page: &str, words: &'a BTreeSet<String>) -> Vec<&'a String> {
+    let there: BTreeSet<&str> = page.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c))).collect();
+    words.iter().filter(|word| !there.contains(word.as_str())).collect()
+}
+
+/// The keys and named values of what the command line prints as a JSON Schema.
+fn schema(what: &str) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    let text = place!().cardiogram(&format!("schema {what}")).good();
+    words_of(&serde_json::from_str(&text).unwrap(), &mut words);
+    words
+}
+
+#[test]
+fn the_page_of_scenario_files_has_every_key_and_every_name() {
+    let mut words = schema("scenario");
+    assert!(words.contains("burst_loss") && words.contains("drop-silent"), "{words:?}");
+    words.extend(library::names().map(Into::into));
+    let presets = networks();
+    let names = presets.link.keys().chain(presets.radio.keys()).chain(presets.nat.keys()).chain(servers().keys());
+    words.extend(names.cloned());
+    assert_eq!(missing(&page("docs/scenarios.md"), &words), Vec::<&String>::new());
+}
+
+#[test]
+fn the_page_of_strategy_files_has_every_key_and_every_named_value() {
+    let words = schema("strategy");
+    assert!(words.contains("first_beat") && words.contains("random-phase"), "{words:?}");
+    assert_eq!(missing(&page("docs/strategies.md"), &words), Vec::<&String>::new());
+}
+
+#[test]
+fn the_page_of_sweeps_has_every_key_of_a_plan_file() {
+    let words = schema("sweep");
+    assert!(words.contains("log_steps") && words.contains("strategies"), "{words:?}");
+    assert_eq!(missing(&page("docs/sweeps.md"), &words), Vec::<&String>::new());
+}
+
+/// The table is made from the presets themselves. After a change to them, write it anew with
+/// `CARDIOGRAM_DOCS=write cargo test --test docs`.
+#[test]
+fn the_table_of_presets_and_their_parts_is_current() {
+    const PAGE: &str = "docs/policies.md";
+    let page = page(PAGE);
+    let (before, rest) = page.split_once("<!-- presets: made by tests/docs/main.rs -->\n").expect("the table's begin");
+    let (table, after) = rest.split_once("<!-- end of presets -->").expect("the table's end");
+    let made = parts::tables();
+    if std::env::var("CARDIOGRAM_DOCS").is_ok_and(|it| it == "write") {
+        let text =
+            format!("{before}<!-- presets: made by tests/docs/main.rs -->\n{made}<!-- end of presets -->{after}");
+        fs::write(root().join(PAGE), text).unwrap();
+    } else {
+        assert!(table == made, "{PAGE} is not current: CARDIOGRAM_DOCS=write cargo test --test docs");
+    }
+}
+
+#[test]
+fn the_table_of_scenarios_is_the_library_in_its_order() {
+    let page = page("docs/scenarios.md");
+    let told: Vec<&str> = first_cells(&page, "## The built-in scenarios").flat_map(code).collect();
+    assert_eq!(told, library::names().collect::<Vec<_>>());
+}
+
+/// Examples that are a part of a scenario are put below what they leave out.
+#[test]
+fn every_example_is_valid() {
+    const REST: &str = "name = \"part\"\nstrategies = [\"none\"]\nduration = \"6h\"\ncore = \"backbone\"\n";
+    let place = place!();
+    for name in ["README.md", "docs/scenarios.md", "docs/strategies.md", "docs/policies.md"] {
+        let page = page(name);
+        let examples = page.split("\n```toml\n").skip(1).map(|rest| rest.split("\n```").next().unwrap_or(rest));
+        for example in examples {
+            let own = example.strip_prefix("name = \"").and_then(|rest| rest.split('"').next());
+            let access = if example.starts_with("[access]") { "" } else { "access = \"lte-near\"\n" };
+            let file = format!("{}.toml", own.unwrap_or("part"));
+            place.write(&file, if own.is_some() { example.into() } else { [REST, access, example].concat() });
+            place.cardiogram(&format!("check {file}")).good();
+        }
+    }
+}
+
+/// The guide's code is the example's: each part of it stands in the file that was linked last before it.
+#[test]
+fn the_guide_to_own_policies_shows_the_code_of_the_example() {
+    let guide = page("docs/own-policy.md");
+    let mut parts = 0;
+    let mut file = String::new();
+    for (place, text) in guide.split("\n```").enumerate() {
+        if place % 2 == 0 {
+            let links = text.split("](../").skip(1).filter_map(|rest| rest.split(')').next());
+            if let Some(target) = links.filter(|target| root().join(target).is_file()).last() {
+                file = page(target);
+            }
+        } else if let Some(code) = text.strip_prefix("rust\n").or_else(|| text.strip_prefix("toml\n")) {
+            assert!(file.contains(&format!("\n{code}\n")), "the example has no such lines:\n{code}");
+            parts += 1;
+        }
+    }
+    assert!(parts >= 10, "{parts}");
+}
+
+/// The name that a heading has in links, as on GitHub.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase().replace(|c: char| !(c.is_alphanumeric() || " -_".contains(c)), "");
+    kept.replace(' ', "-")
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let folders = ["", "docs", "docs/model"].map(|folder| root().join(folder));
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let pages: Vec<_> = entries.filter(|path| path.extension().is_some_and(|it| it == "md")).collect();
+    assert!(pages.len() > 10, "{pages:?}");
+    for path in pages {
+        let text = fs::read_to_string(&path).unwrap();
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.starts_with("https://")) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { path.clone() } else { path.parent().expect("a folder").join(file) };
+            assert!(file.exists(), "{}: {target}", path.display());
+            if !heading.is_empty() {
+                let text = fs::read_to_string(&file).unwrap();
+                let headings = text.lines().filter(|line| line.starts_with('#'));
+                let mut anchors = headings.map(|line| anchor(line.trim_start_matches('#').trim()));
+                assert!(anchors.any(|it| it == heading), "{}: {target}", path.display());
+            }
+        }
+    }
+}

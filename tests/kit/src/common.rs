@@ -1,0 +1,309 @@
+//! Small worlds for the whole-program tests: one path with constant delays, so that every time can be worked out by hand.
+//! What the tests claim is in their own files.
+
+pub mod kept;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use cardiogram_policies::{
+    Frames, HeartbeatSpec, LossReason, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, Time,
+    heartbeat::{FirstBeat, Fixed, LateReply},
+    preset::{self, Preset},
+    reconnect::FixedDelay,
+    unit::{Delay, Span},
+};
+use cardiogram_sim::{
+    Engine, Outcome, RunOptions, WorldConfig,
+    config::{
+        Cut, DevicesConfig, Direction, Distribution, FaultConfig, LifeConfig, LinkConfig, LinkName, NatConfig,
+        NatFlush, ServerConfig, ServerFault, TrafficConfig, When,
+    },
+    outcome::{Cause, DetectedBy, Detection},
+    packet::Packet,
+    run,
+    trace::{DeviceEvent, DropReason, Entry, NatEvent, NodeId, ServerEvent, What},
+};
+
+/// The nodes of a world with one server, in the order of the record.
+pub const DEVICES: NodeId = NodeId(0);
+/// See [`DEVICES`].
+pub const NAT: NodeId = NodeId(1);
+/// See [`DEVICES`].
+pub const SERVER: NodeId = NodeId(2);
+
+/// One-way delay between device and NAT.
+pub const ACCESS: Duration = Duration::from_millis(20);
+/// One-way delay between NAT and server.
+pub const CORE: Duration = Duration::from_millis(30);
+/// There and back.
+pub const RTT: Duration = Duration::from_millis(100);
+/// When a device that starts at zero has its session: SYN and SYN-ACK, hello and welcome.
+pub const CONNECTED: Time = Time::from_millis(200);
+
+/// One device that starts at time zero and goes back at once when its session ends, on a path without loss, for an hour.
+pub fn world(heartbeat: HeartbeatSpec) -> WorldConfig {
+    WorldConfig {
+        duration: Duration::from_hours(1),
+        devices: DevicesConfig { start_within: Delay::ZERO, ..DevicesConfig::default() },
+        network_kind: NetworkKind::Cellular,
+        access: link(ACCESS),
+        radio: None,
+        nat: vec![NatConfig::default()],
+        networks: BTreeMap::new(),
+        core: link(CORE),
+        server: ServerConfig::default(),
+        life: LifeConfig::default(),
+        traffic: TrafficConfig::default(),
+        wakeup: None,
+        faults: Vec::new(),
+        strategy: strategy("tested", heartbeat),
+    }
+}
+
+/// A link of constant delay and without loss.
+pub fn link(delay: Duration) -> LinkConfig {
+    LinkConfig::of_delay(constant(delay))
+}
+
+/// Reconnects at once; the server keeps every session.
+pub fn strategy(name: &str, heartbeat: HeartbeatSpec) -> StrategySpec {
+    StrategySpec {
+        name: name.into(),
+        about: String::new(),
+        source: String::new(),
+        assumptions: Vec::new(),
+        connect_timeout: Span::secs(10),
+        frames: Frames::default(),
+        heartbeat,
+        reconnect: ReconnectSpec::Immediate,
+        reconnect_rules: ReconnectRules::default(),
+        server: ServerSpec::default(),
+    }
+}
+
+/// The presets that keep a connection, those that leave it on purpose apart.
+pub fn lasting_presets() -> impl Iterator<Item = &'static Preset> {
+    preset::all().iter().filter(|preset| match preset.spec().heartbeat {
+        HeartbeatSpec::LeaveWhenQuiet(_) => false,
+        HeartbeatSpec::Composed(parts) => parts.leave.is_none(),
+        _ => true,
+    })
+}
+
+/// The presets that show how a product or its server ends connections with which nothing is wrong.
+pub const PITFALLS: [&str; 4] =
+    ["server-idle-reaper-heartbeats", "mqtt-starved", "rabbitmq-amqp-pre-3-7-11", "grpc-too-many-pings"];
+
+/// The lasting presets under which a connection lasts as long as nothing is wrong with it.
+pub fn sound_presets() -> impl Iterator<Item = &'static Preset> {
+    lasting_presets().filter(|preset| !PITFALLS.contains(&preset.name))
+}
+
+/// The world with a preset's strategy, its reconnect policy included.
+pub fn world_of(preset: &Preset) -> WorldConfig {
+    WorldConfig { strategy: preset.spec(), ..world(HeartbeatSpec::None) }
+}
+
+/// The fixed heartbeat, first beat after an interval, late replies ignored.
+pub fn fixed(interval: Duration, timeout: Duration, misses: u32) -> HeartbeatSpec {
+    HeartbeatSpec::Fixed(Fixed {
+        interval: span(interval),
+        timeout: span(timeout),
+        misses,
+        first_beat: FirstBeat::Interval,
+        late_reply: LateReply::Ignored,
+    })
+}
+
+/// Panics where it is zero or finer than a microsecond: for tests.
+pub fn span(span: Duration) -> Span {
+    Span::new(span).expect("a span of a test is a span")
+}
+
+/// Always this delay.
+pub fn constant(delay: Duration) -> Distribution {
+    Distribution::Constant(span(delay))
+}
+
+/// A span in seconds.
+pub fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// A span in milliseconds.
+pub fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Since the start of the run.
+pub fn age(at: Time) -> Duration {
+    at.since(Time::ZERO)
+}
+
+/// At exactly this moment.
+pub fn at(time: Time) -> When {
+    When::At(vec![Delay::new(age(time)).expect("a test is shorter than ten years")])
+}
+
+/// One session only: whoever loses it waits until the run is over.
+pub fn one_session(heartbeat: HeartbeatSpec) -> WorldConfig {
+    let mut world = world(heartbeat);
+    world.duration = Duration::from_hours(2);
+    world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: span(Duration::from_hours(24)) });
+    world
+}
+
+/// A cut of the access link both ways; `None`: to the end of the run.
+pub fn cut(begin: Time, lasts: Option<Duration>) -> FaultConfig {
+    cut_of(LinkName::Access, Direction::Both, begin, lasts)
+}
+
+/// A cut of any link; `lasts` as for [`cut`].
+pub fn cut_of(link: LinkName, direction: Direction, begin: Time, lasts: Option<Duration>) -> FaultConfig {
+    FaultConfig::Cut(Cut { link, direction, when: at(begin), lasts: lasts.map(constant) })
+}
+
+/// Every NAT forgets every mapping.
+pub fn flush(when: Time) -> FaultConfig {
+    FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: at(when) })
+}
+
+/// A fault of all servers; wrap it in its kind.
+pub fn server_fault(begin: Time, lasts: Option<Duration>) -> ServerFault {
+    ServerFault { server: None, when: at(begin), lasts: lasts.map(constant) }
+}
+
+/// Runs a world on the event engine.
+pub fn go(world: &WorldConfig, seed: u64) -> Outcome {
+    run(world, seed, &RunOptions::new(Engine::Event)).expect("the event engine does not fail")
+}
+
+/// Runs a world on the event engine and keeps the record.
+pub fn go_traced(world: &WorldConfig, seed: u64) -> Outcome {
+    let options = RunOptions { keep_trace: true, ..RunOptions::new(Engine::Event) };
+    run(world, seed, &options).expect("the event engine does not fail")
+}
+
+/// The record of a run, which must have been kept.
+pub fn entries(outcome: &Outcome) -> &[Entry] {
+    &outcome.trace.as_ref().expect("the record was asked for").entries
+}
+
+/// What happened to devices, with the time and whose it is.
+pub fn device_events(outcome: &Outcome) -> impl Iterator<Item = (Time, u32, DeviceEvent)> + '_ {
+    entries(outcome).iter().filter_map(|entry| match entry.what {
+        What::Device { device, event } => Some((entry.at, device, event)),
+        _ => None,
+    })
+}
+
+/// What happened to servers, with the time.
+pub fn server_events(outcome: &Outcome) -> impl Iterator<Item = (Time, ServerEvent)> + '_ {
+    entries(outcome).iter().filter_map(|entry| match entry.what {
+        What::Server { event, .. } => Some((entry.at, event)),
+        _ => None,
+    })
+}
+
+/// What happened to mappings, with the time.
+pub fn nat_events(outcome: &Outcome) -> impl Iterator<Item = (Time, NatEvent)> + '_ {
+    entries(outcome).iter().filter_map(|entry| match entry.what {
+        What::Nat { event, .. } => Some((entry.at, event)),
+        _ => None,
+    })
+}
+
+/// What a node received, with the time.
+pub fn received(outcome: &Outcome, by: NodeId) -> Vec<(Time, &Packet)> {
+    let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
+        What::Received { packet, .. } if entry.node == by => Some((entry.at, packet)),
+        _ => None,
+    });
+    packets.collect()
+}
+
+/// What a node put on its links, with the time.
+pub fn sent(outcome: &Outcome, by: NodeId) -> Vec<(Time, &Packet)> {
+    let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
+        What::Sent { packet, .. } if entry.node == by => Some((entry.at, packet)),
+        _ => None,
+    });
+    packets.collect()
+}
+
+/// What a node threw away: when, and why.
+pub fn dropped(outcome: &Outcome, by: NodeId) -> Vec<(Time, DropReason)> {
+    let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
+        What::Dropped { reason, .. } if entry.node == by => Some((entry.at, *reason)),
+        _ => None,
+    });
+    packets.collect()
+}
+
+/// The only episode of a run.
+#[track_caller]
+pub fn only_episode(outcome: &Outcome) -> (Time, Cause, Option<Detection>) {
+    let [episode] = outcome.episodes[..] else { panic!("one episode: {:?}", outcome.episodes) };
+    (episode.begin, episode.cause, episode.detection)
+}
+
+/// When servers closed sessions.
+pub fn sessions_closed(outcome: &Outcome) -> Vec<Time> {
+    let closed = server_events(outcome).filter(|(_, event)| matches!(event, ServerEvent::SessionClosed { .. }));
+    closed.map(|(at, _)| at).collect()
+}
+
+/// A detection by RST.
+pub fn reset(at: Time) -> Detection {
+    Detection { at, by: DetectedBy::Transport(LossReason::Reset) }
+}
+
+/// When the messages that devices sent were handed to TCP: at their creation, where there was a session.
+pub fn sent_messages(outcome: &Outcome) -> Vec<Time> {
+    let sent = device_events(outcome).filter(|(.., event)| matches!(event, DeviceEvent::MessageSent { .. }));
+    sent.map(|(at, ..)| at).collect()
+}
+
+/// When the messages that were delivered to devices had been created.
+pub fn created_pushes(outcome: &Outcome) -> Vec<Time> {
+    device_events(outcome)
+        .filter_map(|(at, _, event)| match event {
+            DeviceEvent::MessageDelivered { delay, .. } => Some(at - delay),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A mean and its standard error.
+#[derive(Clone, Copy, Debug)]
+pub struct Estimate {
+    /// The mean.
+    pub mean: f64,
+    /// Its standard error.
+    pub error: f64,
+}
+
+impl Estimate {
+    /// Of independent samples.
+    pub fn of(samples: &[f64]) -> Self {
+        let pairs: Vec<(f64, f64)> = samples.iter().map(|x| (*x, 1.0)).collect();
+        Self::ratio(&pairs)
+    }
+
+    /// Of sum over sum, with pairs from independent devices: the linearised (delta method) standard error.
+    pub fn ratio(pairs: &[(f64, f64)]) -> Self {
+        let (above, below) = pairs.iter().fold((0.0, 0.0), |(y, x), pair| (y + pair.0, x + pair.1));
+        let (mean, n) = (above / below, pairs.len() as f64);
+        let squares: f64 = pairs.iter().map(|(y, x)| (y - mean * x) * (y - mean * x)).sum();
+        Self { mean, error: (squares * n / (n - 1.0)).sqrt() / below }
+    }
+
+    /// Fails where `expected` is further away than 4.5 standard errors (a chance of 7e-6 for a seed, 0 for a seed that
+    /// passed once), or where the estimate is too coarse to tell: `power` is the largest relative standard error allowed.
+    #[track_caller]
+    pub fn expect(self, what: &str, expected: f64, power: f64) {
+        let Self { mean, error } = self;
+        assert!(error <= power * expected.abs(), "{what}: {mean} +- {error} tells too little about {expected}");
+        assert!((mean - expected).abs() <= 4.5 * error, "{what}: {mean} +- {error}, the formula says {expected}");
+    }
+}

@@ -1,0 +1,13 @@
+//! The program `cardiogram` as its users run it: commands, files, messages, exit codes; and input that is damaged. One file a
+//! command or a concern. The documentation is held to the program in `tests/docs`.
+
+mod any_input;
+mod browser;
+mod cli;
+mod fuzz_corpus;
+mod gate;
+mod merge;
+mod series;
+mod sweep;
+mod trace_export;
+mod writing;

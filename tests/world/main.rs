@@ -1,0 +1,28 @@
+//! The world at its boundary, whole runs of it: one file a part of the world or a law. Files say what they hold; what they
+//! share is in `tests/kit`.
+
+mod accuracy;
+mod balancer;
+mod catalogue;
+mod engines;
+mod environment;
+mod frames;
+mod host;
+mod invariants;
+mod life;
+mod links;
+mod liveness;
+mod metamorphic;
+mod nat;
+mod paired;
+mod polling;
+mod radio;
+mod reconnect_rules;
+mod search_costs;
+mod server;
+mod server_policies;
+mod sleep;
+mod theory;
+mod truth;
+mod validation;
+mod wakeup;
