@@ -3,11 +3,17 @@
 //! [`run`] takes a [`WorldConfig`] and a seed and returns an [`Outcome`]. Equal
 //! input gives equal bytes on every machine and on both engines.
 //!
-//! - [`packet`]: IPv4/TCP packets, to the byte.
-//! - [`tcp`]: one end of a TCP connection with Linux's timing.
-//! - `link`, `nat`, `server`, `device`: the nodes, sans-IO: they are told the time and handed packets.
-//! - [`engine`]: moves packets and time, and nothing else.
-//! - [`trace`]: what happened; [`outcome`]: what it means.
+//! The folders are layers; each uses those above it in this list, and no other:
+//!
+//! - `config`: a world as data, its contradictions, what it guarantees;
+//! - `wire`: addresses, packets to the byte, TCP with Linux's timing, the application's frames;
+//! - `record`: what is noted while a run goes on, its hash, counts;
+//! - `fate`: everything that is drawn from the seed before the run;
+//! - `nodes`: devices, NATs, servers and links, sans-IO: they are told the time and handed packets;
+//! - `engine`: moves packets and time, and nothing else;
+//! - `verdict`: what a run meant: the truth about sessions, and what detectors made of it;
+//! - `show`: a record in words, as JSON, as a capture, as a timeline;
+//! - `run`: one run, through all of them.
 //!
 //! What is not here: reading scenario files, statistics, anything that performs input or output.
 
@@ -15,48 +21,22 @@
 #[cfg(test)]
 extern crate self as cardiogram_sim;
 
-mod accuracy;
-mod address;
-mod balancer;
-mod bounds;
-mod check;
-mod comeback;
 pub mod config;
-mod device;
-mod digest;
-mod distribution;
-pub mod engine;
-pub mod faults;
-mod frame;
-mod learning;
-mod life;
-mod link;
-mod link_faults;
-mod nat;
-mod node;
+mod engine;
+mod fate;
+mod nodes;
 #[cfg(test)]
 mod oracle;
-pub mod outcome;
-pub mod packet;
-mod path;
-pub mod pcap;
-mod peak;
-pub mod perfetto;
-mod radio;
-mod random;
-pub mod reading;
-mod schedule;
-pub mod series;
-mod server;
-pub mod tcp;
-mod timers;
-pub mod trace;
-mod trace_json;
-mod traffic;
-mod truth;
-pub mod words;
-mod world;
+mod record;
+mod run;
+mod show;
+mod verdict;
+mod wire;
 
 pub use config::WorldConfig;
-pub use engine::{Engine, RunError, RunOptions, run};
-pub use outcome::Outcome;
+pub use engine::{Engine, RunError, RunOptions};
+pub use record::{faults, series, trace};
+pub use run::run;
+pub use show::{pcap, perfetto, reading, words};
+pub use verdict::outcome::{self, Outcome};
+pub use wire::{packet, tcp};

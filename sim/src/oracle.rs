@@ -1,4 +1,4 @@
-//! An oracle for the [truth](crate::truth): in random worlds, at random moments, every device that has a session is made
+//! An oracle for the [truth](crate::verdict::truth): in random worlds, at random moments, every device that has a session is made
 //! to beat once more, and the reply arrives exactly where the truth calls the session usable.
 //!
 //! The world is run again from its seed up to the moment, which is included, and then frozen: a cut, a stall or a silence
@@ -37,12 +37,11 @@ use crate::{
     WorldConfig,
     config::{AfterExpiry, NatClass},
     engine::event,
-    node::Host,
-    packet::Flags,
-    server::ServerFaults,
-    trace::{DropReason, Entry, NatEvent, ServerEvent, What},
-    truth,
-    world::{self, Schedule},
+    fate::{Schedule, server_faults::ServerFaults},
+    nodes::{device::DeviceGroup, node::Host, world},
+    record::trace::{DropReason, Entry, NatEvent, ServerEvent, What},
+    verdict::truth,
+    wire::{layout::DEVICES, packet::Flags},
 };
 
 #[expect(unreachable_pub, reason = "they are public in tests/kit")]
@@ -88,7 +87,7 @@ fn freeze_and_probe(config: &WorldConfig, seed: u64, at: Time, alone: Option<u32
     for host in &mut hosts {
         host.freeze(at);
     }
-    let devices = hosts[world::DEVICES.0 as usize].node().as_devices().expect("the first node is the devices'");
+    let devices = hosts[DEVICES.0 as usize].node::<DeviceGroup>().expect("the first node is the devices'");
     let asked = (0..config.devices.count).filter(|device| alone.is_none_or(|alone| alone == *device));
     let probes: Vec<(u32, Arc<AtomicBool>)> =
         asked.filter_map(|device| Some((device, devices.probe(device, at)?))).collect();

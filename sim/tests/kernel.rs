@@ -1,6 +1,6 @@
 //! Captures of a real kernel replayed with our TCP: the same packets in the same order at the same times, the same errors
 //! at the application. `docs/kernel-replay.md` says what is compared and how exactly. The captures with a NAT that forgets
-//! are replayed beside it, in `sim/src/nat/captures.rs`.
+//! are replayed beside it, in `sim/src/nodes/nat/captures.rs`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The balancer in front of the servers, as data. What it decides is in `balancer`.
+//! The balancer in front of the servers, as data. What it decides is in `fate::balancer`.
 
 use cardiogram_policies::unit::Span;
 use schemars::JsonSchema;

@@ -1,5 +1,5 @@
 //! What can go wrong on a link, as data. When and where is the same for all of them: a link, a direction, a schedule. How
-//! a link does it is in `link.rs`.
+//! a link does it is in `nodes::link`.
 
 use cardiogram_policies::unit::{Delay, Fraction, Span};
 use schemars::JsonSchema;

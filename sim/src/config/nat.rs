@@ -1,5 +1,5 @@
 //! NATs and stateful firewalls as data: timers, what refreshes them, what follows the end of a mapping, and how much they
-//! can hold. What they do with packets is in `nat`.
+//! can hold. What they do with packets is in `nodes::nat`.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::{
     de::{IntoDeserializer, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::distribution::Distribution;
+use crate::config::distribution::Distribution;
 
 /// A NAT or stateful firewall.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

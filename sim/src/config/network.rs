@@ -1,6 +1,6 @@
 //! The networks that devices can attach to, and the links of the world by name.
 
-use cardiogram_policies::NetworkKind;
+use cardiogram_policies::{NetworkKind, unit::Span};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,9 @@ pub const MAIN: &str = "main";
 pub const NO_NETWORK: &str = "none";
 /// The most networks of a world, the first one included.
 pub const NETWORKS_MAX: usize = 8;
+
+/// How long a packet is under way between two NATs.
+pub(crate) const BETWEEN_NATS: Span = Span::millis(1);
 
 /// Whether it is a name that tables, files and command lines take without quoting: 1 to 64 lower-case letters, digits and
 /// `-`.

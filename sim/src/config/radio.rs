@@ -1,5 +1,5 @@
 //! The radio of a device as data: what its states last and cost. How packets drive it is the business of
-//! [`radio`](crate::radio).
+//! [`radio`](crate::nodes::radio).
 
 use cardiogram_policies::{
     Problem,

@@ -1,4 +1,4 @@
-//! The servers, and what goes wrong with their processes. What a server does with all this is in `server`.
+//! The servers, and what goes wrong with their processes. What a server does with all this is in `nodes::server`.
 
 use std::{fmt, time::Duration};
 

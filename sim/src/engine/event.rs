@@ -2,7 +2,7 @@
 
 use cardiogram_policies::Time;
 
-use crate::node::{Flight, Host};
+use crate::nodes::node::{Flight, Host};
 
 /// Runs `hosts` until `end`, which is excluded.
 pub(crate) fn run(hosts: &mut [Host], end: Time) {

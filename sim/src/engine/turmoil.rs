@@ -23,9 +23,8 @@ use turmoil::net::UdpSocket;
 
 use super::RunError;
 use crate::{
-    node::{Flight, Host},
-    packet::Packet,
-    trace::NodeId,
+    nodes::node::{Flight, Host},
+    wire::{layout::NodeId, packet::Packet},
 };
 
 /// Every host listens here.

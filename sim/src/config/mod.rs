@@ -1,0 +1,365 @@
+//! What a world is made of, as data: the part of a scenario that decides what happens. Reading files, presets by name
+//! and the comparison of strategies belong to the scenarios crate.
+
+mod balancer;
+mod bounds;
+pub(crate) mod distribution;
+mod frames;
+mod life;
+mod link_fault;
+mod nat;
+mod network;
+mod problems;
+mod radio;
+mod server;
+mod wakeup;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use cardiogram_policies::{
+    NetworkKind, StrategySpec,
+    unit::{Delay, Fraction, Span},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use self::balancer::{BalancerConfig, HealthCheck, OnUnhealthy};
+pub use self::distribution::{Distribution, Exponential, LogNormal, Normal, Part, Uniform};
+pub use self::frames::FrameSizes;
+pub use self::life::{
+    Attach, DozeConfig, IdleAlarms, Kill, LeaseExpiry, LifeConfig, Malformed, OldSockets, Periods, Switch,
+};
+pub(crate) use self::link_fault::OnLink;
+pub use self::link_fault::{
+    DelaySpike, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit, Reordering,
+};
+pub use self::nat::{AfterExpiry, Background, ClassShare, NatClass, NatConfig, NatRefresh};
+pub(crate) use self::network::{BETWEEN_NATS, Network};
+pub use self::network::{LinkName, MAIN, NETWORKS_MAX, NO_NETWORK, NetworkConfig, is_name};
+pub use self::radio::{RadioConfig, TailStage};
+pub use self::server::{Cost, Drain, Login, Overload, Pauses, ServerConfig, ServerFault, Undelivered};
+pub use self::wakeup::{Carries, WakeupConfig};
+
+/// Everything that decides a run, but the seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorldConfig {
+    /// How long the run lasts.
+    pub duration: Duration,
+    /// The devices.
+    pub devices: DevicesConfig,
+    /// Of what kind the first network is, as the devices' systems tell their applications; it changes nothing else.
+    pub network_kind: NetworkKind,
+    /// The link between each device and the NAT: a lane of its own for every device.
+    pub access: LinkConfig,
+    /// The radio of every device; `None`: sending costs neither time nor energy.
+    pub radio: Option<RadioConfig>,
+    /// The NATs that all devices sit behind, in order from the device to the server; at least one. They are joined by
+    /// links of 1 ms each way that lose nothing.
+    pub nat: Vec<NatConfig>,
+    /// Further networks that devices can attach to, by name; `network_kind`, `access`, `radio` and `nat` are
+    /// those of the first one.
+    pub networks: BTreeMap<String, NetworkConfig>,
+    /// The link between the last NAT and the servers.
+    pub core: LinkConfig,
+    /// The servers.
+    pub server: ServerConfig,
+    /// How the devices are used.
+    pub life: LifeConfig,
+    /// What the application has to say.
+    pub traffic: TrafficConfig,
+    /// The push service beside the long connections; `None`: there is none.
+    pub wakeup: Option<WakeupConfig>,
+    /// What goes wrong.
+    pub faults: Vec<FaultConfig>,
+    /// What client and server do about it.
+    pub strategy: StrategySpec,
+}
+
+/// A group of equal devices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DevicesConfig {
+    /// How many. Default 1, at most 50,000: what fits the ports of one NAT.
+    pub count: u32,
+    /// Each device starts at a random moment within this time. Default 1 min.
+    pub start_within: Delay,
+    /// The TCP of their kernel. Default `linux-new`.
+    pub tcp: TcpPreset,
+    /// Sizes of the application's frames.
+    pub frames: FrameSizes,
+}
+
+impl Default for DevicesConfig {
+    fn default() -> Self {
+        Self { count: 1, start_within: Delay::millis(60_000), tcp: TcpPreset::default(), frames: FrameSizes::default() }
+    }
+}
+
+/// Whose TCP timers a host has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TcpPreset {
+    /// Linux 6.5 and later: SYN retries start with four linear steps.
+    #[default]
+    LinuxNew,
+    /// Linux before 6.5: SYN retries double from the start.
+    LinuxOld,
+}
+
+/// A link, the same in both directions. Packets of one lane and direction arrive in the order they were sent, unless a
+/// fault says otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkConfig {
+    /// The part of the one-way delay that a lane keeps for the whole run, drawn once and the same in both directions: how
+    /// far away the other end is. A lane belongs to a device on the access link, to a server on the core link. Default none.
+    #[serde(default)]
+    pub base_delay: Option<Distribution>,
+    /// One-way delay of a packet, drawn for each and added to `base_delay`; must have a positive minimum.
+    pub delay: Distribution,
+    /// The part of the delay that changes over seconds, as in a crowded cell; the same in both directions. Default none.
+    #[serde(default)]
+    pub drift: Option<DelayDrift>,
+    /// How much a lane carries, each way. Default: without limit.
+    #[serde(default)]
+    pub rate: Option<Rate>,
+    /// Loss that comes in bursts. Default none.
+    #[serde(default)]
+    pub burst_loss: Option<BurstLoss>,
+    /// Loss of single packets, independent of each other. Default 0.
+    #[serde(default)]
+    pub packet_loss: Fraction,
+}
+
+impl LinkConfig {
+    /// A link of that delay that loses nothing and has no limit.
+    pub const fn of_delay(delay: Distribution) -> Self {
+        Self { base_delay: None, delay, drift: None, rate: None, burst_loss: None, packet_loss: Fraction::ZERO }
+    }
+
+    /// The shortest delay that a packet can have.
+    pub fn delay_min(&self) -> Duration {
+        let drift = self.drift.as_ref().map_or(Duration::ZERO, |drift| drift.delay.min());
+        self.base_delay.as_ref().map_or(Duration::ZERO, Distribution::min) + self.delay.min() + drift
+    }
+}
+
+/// A part of a delay that drifts: each lane's goes its own way, as the first-order autoregressive process of time does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DelayDrift {
+    /// What it adds to the one-way delay of a packet, looked at over a long time.
+    pub delay: Distribution,
+    /// Its time constant: after this time the correlation has fallen to 1/e, about 0.37. At least 10 ms.
+    pub tau: Span,
+}
+
+/// How much a lane carries: packets leave one after the other, each after the time that its bits take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// How many bits a second leave, IPv4 and TCP headers included. 1,000 to 10,000,000,000.
+    pub bits_per_second: u64,
+    /// The queue, as time: a packet that would wait longer before its first bit leaves is lost. Default 1 s (A).
+    #[serde(default = "Rate::queue_default")]
+    pub queue: Delay,
+}
+
+impl Rate {
+    /// The usual queue.
+    const fn queue_default() -> Delay {
+        Delay::millis(1_000)
+    }
+
+    /// How long so many bytes take to leave, rounded up to a microsecond.
+    pub(crate) fn time_for(self, bytes: usize) -> Duration {
+        Duration::from_micros((bytes as u64 * 8 * 1_000_000).div_ceil(self.bits_per_second))
+    }
+}
+
+/// Gilbert-Elliott loss driven by time: the state changes by itself, whether or not packets flow, and both directions
+/// share it. (A chain driven by packets makes no bursts for a client that sends once in minutes.)
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BurstLoss {
+    /// Mean length of a good period (exponential).
+    pub good: Span,
+    /// Mean length of a bad period (exponential).
+    pub bad: Span,
+    /// Probability that a packet is lost in a good period.
+    pub loss_good: Fraction,
+    /// Probability that a packet is lost in a bad period.
+    pub loss_bad: Fraction,
+}
+
+/// What the application has to say. The moments are a function of seed and device, the same for every strategy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrafficConfig {
+    /// Mean time between messages of a device (Poisson). Default: it sends none.
+    pub up: Option<Span>,
+    /// Mean time between messages to a device, pushes (Poisson). Default: there are none.
+    pub down: Option<Span>,
+}
+
+/// Something that goes wrong. In a file: `[[faults]]` with one table named for its kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum FaultConfig {
+    /// A link carries nothing; what is under way on it is lost.
+    Cut(Cut),
+    /// The NAT forgets all mappings at once (reboot, failover).
+    NatFlush(NatFlush),
+    /// The NAT's timeout of established connections is another one for a while.
+    NatTimeout(NatTimeout),
+    /// Devices move to another network, or get another address.
+    Switch(Switch),
+    /// A device's address is dead, and its system does not notice.
+    LeaseExpiry(LeaseExpiry),
+    /// A device's process is killed, and started again.
+    Kill(Kill),
+    /// A device sends a frame that makes no sense.
+    Malformed(Malformed),
+    /// The server's application stops; its kernel goes on (deadlock).
+    Stall(ServerFault),
+    /// The server's process dies; its kernel closes the connections and refuses new ones until the process is back.
+    Crash(ServerFault),
+    /// The server's host goes silent and loses all state; afterwards it is back with a fresh process.
+    Vanish(ServerFault),
+    /// The server's process is restarted, as in a deployment: it closes its sessions, and listens again after `lasts`,
+    /// by default 2 s. On the wire it looks like a crash; it is told apart in the record.
+    Restart(ServerFault),
+    /// A link loses packets by chance.
+    LossBurst(LossBurst),
+    /// A link takes longer.
+    DelaySpike(DelaySpike),
+    /// A link goes down and up again and again.
+    Flapping(Flapping),
+    /// For a moment nothing passes a link.
+    Handover(Handover),
+    /// Packets of a link arrive twice.
+    Duplication(Duplication),
+    /// Packets of a link overtake others.
+    Reordering(Reordering),
+    /// A link carries only so much.
+    RateLimit(RateLimit),
+    /// The server's work takes longer: other work wants the same machine.
+    Overload(Overload),
+    /// The server's application stops for a moment (garbage collection, a blocked event loop); its kernel goes on.
+    Pause(ServerFault),
+    /// The server closes its sessions one after the other and refuses new ones; then its process is restarted.
+    Drain(Drain),
+}
+
+/// A cut of a link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cut {
+    /// Which link. Default `access`, where every device has its own cuts.
+    #[serde(default)]
+    pub link: LinkName,
+    /// Which direction. Default `both`.
+    #[serde(default)]
+    pub direction: Direction,
+    /// When it begins.
+    pub when: When,
+    /// How long it lasts. Default: to the end of the run.
+    #[serde(default)]
+    pub lasts: Option<Distribution>,
+}
+
+/// A flush of the NAT's table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NatFlush {
+    /// Of which network. Default: of every one.
+    #[serde(default)]
+    pub network: Option<String>,
+    /// Which NAT, counted from 0 at the device. Default: all, each with its own draws.
+    #[serde(default)]
+    pub nat: Option<u32>,
+    /// When.
+    pub when: When,
+}
+
+/// Another timeout of established connections. It counts for packets that arrive while it lasts: the timer of a mapping
+/// is set at its last packet, as in Linux. Where several overlap, the shortest counts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NatTimeout {
+    /// Of which network. Default: of every one.
+    #[serde(default)]
+    pub network: Option<String>,
+    /// Which NAT, counted from 0 at the device. Default: all, each with its own draws.
+    #[serde(default)]
+    pub nat: Option<u32>,
+    /// When it begins.
+    pub when: When,
+    /// How long it lasts. Default: to the end of the run.
+    #[serde(default)]
+    pub lasts: Option<Distribution>,
+    /// The idle time after which the mapping of an established connection is forgotten meanwhile.
+    pub established: Span,
+}
+
+/// A direction of travel, seen from the device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    Both,
+    /// From device to server.
+    Up,
+    /// From server to device.
+    Down,
+}
+
+/// When a fault strikes. Drawn before the run from the seed; it never reacts to a policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    /// At these times, the same for everyone.
+    At(Vec<Delay>),
+    /// Once, at a uniformly random moment between the two times.
+    Within {
+        /// Not before.
+        from: Delay,
+        /// Before this.
+        to: Span,
+    },
+    /// Again and again, on average once in this time (a Poisson process). A fault never begins inside its own last one.
+    Every(Span),
+    /// The same within a part of the run only.
+    During {
+        /// The mean time from the end of one to the begin of the next.
+        every: Span,
+        /// Not before this.
+        from: Delay,
+        /// Before this.
+        to: Span,
+    },
+}
+
+/// The most devices of a world: what fits the ports of one NAT.
+pub const DEVICES_MAX: u32 = 50_000;
+/// The most NATs in a row.
+pub const NATS_MAX: usize = 8;
+/// The most servers of a world.
+pub const SERVERS_MAX: u32 = 16;
+/// The most faults a file may name.
+pub const FAULTS_MAX: usize = 1_000;
+/// The longest run.
+pub const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+impl WorldConfig {
+    /// The smallest delay of any link: the lookahead of the conservative engine.
+    pub fn lookahead(&self) -> Duration {
+        let access = self.all_networks().map(|network| network.access.delay_min());
+        let push_service = self.wakeup.iter().map(|wakeup| wakeup.delay.min());
+        let links = access.chain(push_service).chain([self.core.delay_min()]).min().expect("there is a core link");
+        let nats_in_a_row = self.all_networks().any(|network| network.nat.len() > 1);
+        if nats_in_a_row { links.min(BETWEEN_NATS.get()) } else { links }
+    }
+}

@@ -1,0 +1,201 @@
+//! Contradictions between the parts of a world. What is wrong with a single value is found
+//! when it is read; here are the rules that need two.
+
+mod life;
+pub(crate) mod link;
+mod network;
+pub(crate) mod server;
+mod wakeup;
+
+use std::time::Duration;
+
+use cardiogram_policies::{
+    Problem,
+    unit::{Delay, Span, format_duration},
+};
+
+use crate::config::{
+    DEVICES_MAX, DURATION_MAX, Distribution, Drain, FAULTS_MAX, FaultConfig, FrameSizes, NatFlush, NatTimeout,
+    Overload, When, WorldConfig,
+};
+
+/// The most frequent messages: more is load, not a long-lived connection.
+const MESSAGE_GAP_MIN: Duration = Duration::from_millis(100);
+/// The most faults that a random process may be expected to make in a run, for one device or server.
+const STRIKES_MAX: u128 = 100_000;
+
+impl WorldConfig {
+    /// Every contradiction, with paths as in a scenario file; empty when the world can run. The strategy's own problems
+    /// are not repeated here.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut found = Found(Vec::new());
+        found.duration(self);
+        found.networks(self);
+        found.link("core", &self.core);
+        found.counts(self);
+        found.servers(self);
+        found.frames(self);
+        found.life(self);
+        found.traffic(self);
+        found.wakeup(self);
+        for (place, fault) in self.faults.iter().enumerate() {
+            found.fault(place, fault, self);
+        }
+        found.0
+    }
+}
+
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn add(&mut self, path: impl Into<String>, message: impl Into<String>, help: impl Into<String>) {
+        self.0.push(Problem::new(path, message, help));
+    }
+
+    fn duration(&mut self, world: &WorldConfig) {
+        if world.duration.is_zero() {
+            self.add("duration", "the run lasts no time", "write how long it lasts, as in \"24h\"");
+        } else if world.duration > DURATION_MAX {
+            let (is, most) = (format_duration(world.duration), format_duration(DURATION_MAX));
+            self.add("duration", format!("{is} is longer than a run may last"), format!("use at most \"{most}\""));
+        }
+        if world.devices.start_within.get() >= world.duration {
+            self.add(
+                "devices.start_within",
+                format!("devices may start as late as {}, when the run is over", world.devices.start_within),
+                format!("use less than the duration, {}", format_duration(world.duration)),
+            );
+        }
+    }
+
+    fn distribution(&mut self, path: &str, distribution: &Distribution) {
+        if let Some((key, message, help)) = distribution.problem() {
+            self.add(format!("{path}.{key}"), message, help);
+        }
+    }
+
+    fn counts(&mut self, world: &WorldConfig) {
+        let devices = world.devices.count;
+        if devices == 0 || devices > DEVICES_MAX {
+            self.add("devices.count", format!("{devices} devices"), format!("use 1 to {DEVICES_MAX}"));
+        }
+        if world.faults.len() > FAULTS_MAX {
+            self.add("faults", format!("{} faults", world.faults.len()), format!("use at most {FAULTS_MAX}"));
+        }
+    }
+
+    fn frames(&mut self, world: &WorldConfig) {
+        let (sizes, least) = (world.devices.frames, FrameSizes::MIN);
+        let all = [
+            ("hello", sizes.hello, least.hello),
+            ("welcome", sizes.welcome, least.welcome),
+            ("heartbeat", sizes.heartbeat, least.heartbeat),
+            ("reply", sizes.reply, least.reply),
+            ("message", sizes.message, least.message),
+            ("ack", sizes.ack, least.ack),
+        ];
+        for (name, size, least) in all {
+            if !(least..=FrameSizes::MAX).contains(&size) {
+                let message = format!("a frame `{name}` cannot have {size} bytes");
+                self.add(format!("devices.frames.{name}"), message, format!("use {least} to {}", FrameSizes::MAX));
+            }
+        }
+    }
+
+    fn traffic(&mut self, world: &WorldConfig) {
+        for (name, gap) in [("up", world.traffic.up), ("down", world.traffic.down)] {
+            if let Some(gap) = gap.filter(|gap| gap.get() < MESSAGE_GAP_MIN) {
+                let least = format_duration(MESSAGE_GAP_MIN);
+                let message = format!("a message every {gap} is a load test");
+                self.add(format!("traffic.{name}"), message, format!("use at least \"{least}\""));
+            }
+        }
+    }
+
+    fn fault(&mut self, place: usize, fault: &FaultConfig, world: &WorldConfig) {
+        let (kind, when, lasts) = match fault {
+            FaultConfig::Cut(fault) => ("cut", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::LossBurst(fault) => ("loss-burst", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::DelaySpike(fault) => ("delay-spike", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Flapping(fault) => ("flapping", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Handover(fault) => ("handover", &fault.when, Some(&fault.lasts)),
+            FaultConfig::Duplication(fault) => ("duplication", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Reordering(fault) => ("reordering", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::RateLimit(fault) => ("rate-limit", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::NatFlush(NatFlush { when, .. }) => ("nat-flush", when, None),
+            FaultConfig::NatTimeout(NatTimeout { when, lasts, .. }) => ("nat-timeout", when, lasts.as_ref()),
+            FaultConfig::Switch(fault) => ("switch", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::LeaseExpiry(fault) => ("lease-expiry", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Kill(fault) => ("kill", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Malformed(fault) => ("malformed", &fault.when, None),
+            FaultConfig::Stall(fault) => ("stall", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Crash(fault) => ("crash", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Vanish(fault) => ("vanish", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Restart(fault) => ("restart", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Pause(fault) => ("pause", &fault.when, fault.lasts.as_ref()),
+            FaultConfig::Overload(Overload { when, lasts, .. }) => ("overload", when, lasts.as_ref()),
+            FaultConfig::Drain(Drain { when, .. }) => ("drain", when, None),
+        };
+        let path = format!("faults[{place}].{kind}");
+        self.when(&path, when, world);
+        if let Some(lasts) = lasts {
+            self.distribution(&format!("{path}.lasts"), lasts);
+        }
+        self.nat_fault(&path, fault, world);
+        self.device_fault(&path, fault, world);
+        self.server_fault(&path, fault, world);
+        self.link_fault(&path, fault, world);
+    }
+
+    fn when(&mut self, path: &str, when: &When, world: &WorldConfig) {
+        let end = format_duration(world.duration);
+        let late = |at: Duration| at >= world.duration;
+        match when {
+            When::At(times) => {
+                for (index, time) in times.iter().enumerate().filter(|(_, time)| late(time.get())) {
+                    self.add(
+                        format!("{path}.when.at[{index}]"),
+                        format!("this would begin at {time}, after the end of the run at {end}"),
+                        format!("let it begin before {end}, or make `duration` longer"),
+                    );
+                }
+                if times.is_empty() {
+                    self.add(format!("{path}.when.at"), "no time is given", "name at least one, as in [\"1h\"]");
+                }
+            }
+            When::Within { from, to } => self.window(&format!("{path}.when.within"), *from, *to, world),
+            When::Every(mean) => self.strikes(&format!("{path}.when.every"), *mean, world.duration),
+            When::During { every, from, to } => {
+                let window = to.get().saturating_sub(from.get());
+                self.strikes(&format!("{path}.when.during.every"), *every, window);
+                self.window(&format!("{path}.when.during"), *from, *to, world);
+            }
+        }
+    }
+
+    /// The part of the run in which something may begin.
+    fn window(&mut self, path: &str, from: Delay, to: Span, world: &WorldConfig) {
+        if from.get() >= to.get() {
+            self.add(
+                format!("{path}.to"),
+                format!("the window ends at {to}, not after its begin at {from}"),
+                "let `to` be later than `from`",
+            );
+        } else if to.get() > world.duration {
+            let end = format_duration(world.duration);
+            self.add(
+                format!("{path}.to"),
+                format!("this may begin as late as {to}, after the end of the run at {end}"),
+                format!("use at most {end}, or make `duration` longer"),
+            );
+        }
+    }
+
+    /// A random process that strikes once in `mean`, for as long as `lasts`.
+    fn strikes(&mut self, path: &str, mean: Span, lasts: Duration) {
+        if lasts.as_micros() / mean.get().as_micros() > STRIKES_MAX {
+            let message = format!("every {mean} is too often for {}", format_duration(lasts));
+            self.add(path, message, format!("let at most {STRIKES_MAX} be expected in a run"));
+        }
+    }
+}

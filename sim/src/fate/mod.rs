@@ -1,0 +1,107 @@
+//! Chance: everything about a world that is drawn from the seed before the run, and never reacts to a policy. What nodes and
+//! links make of it is in `nodes`.
+
+pub(crate) mod balancer;
+pub(crate) mod effect;
+pub(crate) mod life;
+pub(crate) mod link_faults;
+pub(crate) mod nat;
+pub(crate) mod random;
+pub(crate) mod schedule;
+pub(crate) mod server_faults;
+pub(crate) mod spans;
+pub(crate) mod traffic;
+
+use std::{rc::Rc, time::Duration};
+
+use cardiogram_policies::Time;
+
+use self::{
+    balancer::Balancer,
+    life::{Address, Life},
+    link_faults::{Cuts, Struck},
+    nat::{NatFaults, Treatment},
+    schedule::Interval,
+    server_faults::ServerFaults,
+};
+use crate::config::{Network, WorldConfig};
+
+/// The faults of a world, drawn.
+pub(crate) struct Schedule {
+    /// The lives of the devices; none where nothing happens in them.
+    pub(crate) lives: Vec<Life>,
+    /// Those of each network.
+    pub(crate) networks: Vec<NetworkSchedule>,
+    /// Cuts of the core link.
+    pub(crate) core: Cuts,
+    /// Faults of each server.
+    pub(crate) servers: Vec<Vec<ServerFaults>>,
+    /// What stands in front of the servers, if anything.
+    pub(crate) balancer: Option<Rc<Balancer>>,
+}
+
+/// The faults of a network, drawn.
+pub(crate) struct NetworkSchedule {
+    /// Cuts of each device's access link, up and down.
+    pub(crate) access: Vec<Cuts>,
+    /// When each device's address is dead; none where nothing happens to devices.
+    pub(crate) dead_leases: Vec<Vec<Interval>>,
+    /// Faults of each NAT.
+    pub(crate) nats: Vec<NatFaults>,
+    /// How each NAT treats its subscribers.
+    pub(crate) treatments: Vec<Rc<[Treatment]>>,
+}
+
+impl Schedule {
+    pub(crate) fn draw(config: &WorldConfig, seed: u64) -> Self {
+        let devices = if life::is_eventful(config) { config.devices.count } else { 0 };
+        let lives: Vec<Life> = (0..devices).map(|device| Life::draw(config, device, seed)).collect();
+        let dead_on = |number: u32, life: &Life| {
+            life.dead_leases.iter().filter(|(on, _)| *on == number).map(|(_, dead)| *dead).collect()
+        };
+        let of_network = |(number, network): (u32, Network<'_>)| NetworkSchedule {
+            dead_leases: lives.iter().map(|life| dead_on(number, life)).collect(),
+            access: (0..u64::from(config.devices.count))
+                .map(|device| link_faults::cuts(config, Struck::Access { network: network.name, device }, seed))
+                .collect(),
+            nats: (0..network.nat.len() as u32).map(|nat| NatFaults::draw(config, network, nat, seed)).collect(),
+            treatments: (0..)
+                .zip(network.nat)
+                .map(|(index, of_nat)| {
+                    let subscribers = nat::subscribers(index, config.devices.count);
+                    nat::treatments(of_nat, &nat::stream(&network, index), subscribers, seed).into()
+                })
+                .collect(),
+        };
+        let servers: Vec<_> = (0..config.server.count).map(|server| ServerFaults::draw(config, server, seed)).collect();
+        Self {
+            balancer: Balancer::draw(config, &servers, seed).map(Rc::new),
+            networks: (0..).zip(config.all_networks()).map(of_network).collect(),
+            lives,
+            core: link_faults::cuts(config, Struck::Core, seed),
+            servers,
+        }
+    }
+
+    /// When nothing can reach a device: where it is cut off downwards, and while it has no network.
+    pub(crate) fn unreachable(&self, device: usize) -> Vec<Interval> {
+        let moves = self.lives.get(device).map_or(&[][..], |life| &life.moves);
+        let ends = moves.iter().map(|next| next.at).chain([Time::MAX]);
+        let places = std::iter::once((Time::ZERO, Some(Address::FIRST.network)));
+        let places = places.chain(moves.iter().map(|next| (next.at, next.to.map(|address| address.network))));
+        let mut found = Vec::new();
+        for ((begin, network), end) in places.zip(ends) {
+            let Some(network) = network else {
+                // It is on its next network as soon as it has moved, which comes after what arrives at that moment.
+                found.push(Interval { begin, end: end + Duration::from_micros(1) });
+                continue;
+            };
+            let of_network = &self.networks[network as usize];
+            let dead = of_network.dead_leases.get(device).into_iter().flatten();
+            let cut_off = of_network.access[device].down.iter().chain(dead);
+            let there = |cut: &Interval| Interval { begin: cut.begin.max(begin), end: cut.end.min(end) };
+            found.extend(cut_off.map(there).filter(|cut| cut.begin < cut.end));
+        }
+        schedule::merge(found)
+    }
+}

@@ -1,0 +1,86 @@
+//! What is drawn for a NAT before the run: how it treats its subscribers, and what goes wrong with it. What a NAT makes of
+//! that is in `nodes::nat`.
+
+use std::time::Duration;
+
+use cardiogram_policies::Time;
+
+use super::{
+    random,
+    schedule::{self, numbered},
+};
+use crate::config::{
+    AfterExpiry, FaultConfig, NatClass, NatConfig, NatFlush, Network, WorldConfig, distribution::pick,
+};
+
+/// How many subscribers the NAT at `index` has: the devices, or the NAT in front of it.
+pub(crate) const fn subscribers(index: u32, devices: u32) -> u32 {
+    if index == 0 { devices } else { 1 }
+}
+
+/// How the NAT treats a subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Treatment {
+    /// The timeout of established connections.
+    pub(crate) established: Duration,
+    /// What follows the end of a mapping.
+    pub(crate) class: NatClass,
+}
+
+/// How the NAT whose random streams begin with `stream` treats each of its subscribers.
+pub(crate) fn treatments(config: &NatConfig, stream: &str, subscribers: u32, seed: u64) -> Vec<Treatment> {
+    let draw =
+        |what, subscriber| random::draw(&mut random::stream(seed, &format!("{stream}/{what}"), u64::from(subscriber)));
+    let of = |subscriber| Treatment {
+        established: config.established.at(draw("timeout", subscriber)),
+        class: match &config.after_expiry {
+            AfterExpiry::Always(class) => *class,
+            AfterExpiry::Mix { mix } => pick(mix, |share| share.weight, draw("class", subscriber)).0.class,
+        },
+    };
+    (0..subscribers).map(of).collect()
+}
+
+/// What the names of the random streams of a network's NAT begin with.
+pub(crate) fn stream(network: &Network<'_>, index: u32) -> String {
+    let nats = network.component("nat");
+    if index == 0 { nats } else { format!("{nats}/{index}") }
+}
+
+/// What goes wrong with a NAT, drawn.
+#[derive(Clone, Default)]
+pub(crate) struct NatFaults {
+    /// Moments at which the table is lost, sorted.
+    pub(crate) flushes: Vec<Time>,
+    /// When the timeout of established connections becomes another one, or its own again; sorted.
+    pub(crate) timeouts: Vec<(Time, Option<Duration>)>,
+}
+
+impl NatFaults {
+    /// Those of a NAT, by its place in its network.
+    pub(crate) fn draw(config: &WorldConfig, network: Network<'_>, nat: u32, seed: u64) -> Self {
+        let horizon = Time::ZERO + config.duration;
+        let mut flushes = Vec::new();
+        let mut shifts = Vec::new();
+        for (name, fault) in numbered(config) {
+            let hits = |of_network: &Option<String>, of: Option<u32>| {
+                of.is_none_or(|of| of == nat) && of_network.as_ref().is_none_or(|of| of == network.name)
+            };
+            // The networks have luck of their own.
+            let name = network.component(&name);
+            match fault {
+                FaultConfig::NatFlush(NatFlush { network: of_network, nat: of, when }) if hits(of_network, *of) => {
+                    flushes.extend(schedule::moments(when, horizon, seed, &name, u64::from(nat)));
+                }
+                FaultConfig::NatTimeout(fault) if hits(&fault.network, fault.nat) => {
+                    let drawn =
+                        schedule::intervals(&fault.when, fault.lasts.as_ref(), horizon, seed, &name, u64::from(nat));
+                    shifts.extend(drawn.into_iter().map(|interval| (interval, fault.established.get())));
+                }
+                _ => {}
+            }
+        }
+        flushes.sort_unstable();
+        Self { flushes, timeouts: schedule::lowest(&shifts) }
+    }
+}

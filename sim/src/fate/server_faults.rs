@@ -1,0 +1,299 @@
+//! What goes wrong with one server, and when: drawn before the run, the same for every policy. What a server does then is
+//! in `nodes::server`; what it means for a session's usability is said here and judged in `truth`.
+
+use std::time::Duration;
+
+use cardiogram_policies::{Time, unit::Span};
+
+use crate::{
+    config::{Distribution, Drain, FaultConfig, HealthCheck, Overload, Pauses, ServerFault, When, WorldConfig},
+    fate::schedule::{self, Interval, numbered},
+    record::trace::Cause,
+};
+
+/// A fault of one server and when it acts.
+#[derive(Clone)]
+pub(crate) struct ServerFaults {
+    pub(crate) cause: Cause,
+    effect: Effect,
+    intervals: Vec<Interval>,
+}
+
+/// What a fault does to a server.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Effect {
+    /// The process stands still.
+    Stops,
+    /// There is no process.
+    Dies,
+    /// There is no host.
+    Silences,
+    /// Work takes longer: this share of the capacity is left, once this time has passed.
+    Slows { to: f64, ramp: Duration },
+    /// Sessions are closed over this time; then there is no process.
+    Drains { over: Duration },
+}
+
+/// The moment at which a fault changes something.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Edge {
+    pub(crate) at: Time,
+    pub(crate) turn: Turn,
+    pub(crate) cause: Cause,
+    pub(crate) effect: Effect,
+}
+
+/// In the order in which those of one moment are taken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Turn {
+    Ends,
+    /// The last session of a drain is closed.
+    Drained,
+    Begins,
+}
+
+/// How long a restart takes where the scenario does not say: assumption.
+const RESTART: Distribution = Distribution::Constant(Span::secs(2));
+
+impl ServerFaults {
+    /// All faults of a server.
+    pub(crate) fn draw(config: &WorldConfig, server: u32, seed: u64) -> Vec<Self> {
+        let horizon = Time::ZERO + config.duration;
+        let intervals = |name: &str, when: &When, lasts: Option<&Distribution>| {
+            schedule::intervals(when, lasts, horizon, seed, name, u64::from(server))
+        };
+        let mut faults = Vec::new();
+        for (name, fault) in numbered(config) {
+            let (cause, effect, of, when, lasts) = match fault {
+                FaultConfig::Stall(fault) => simple(Cause::ServerStall, Effect::Stops, fault),
+                FaultConfig::Pause(fault) => simple(Cause::ServerPause, Effect::Stops, fault),
+                FaultConfig::Crash(fault) => simple(Cause::ServerCrash, Effect::Dies, fault),
+                FaultConfig::Restart(fault) => {
+                    let (cause, effect, of, when, lasts) = simple(Cause::ServerRestart, Effect::Dies, fault);
+                    // A process that is restarted comes back; one that dies need not.
+                    (cause, effect, of, when, Some(lasts.unwrap_or(RESTART)))
+                }
+                FaultConfig::Vanish(fault) => simple(Cause::ServerVanish, Effect::Silences, fault),
+                FaultConfig::Overload(Overload { server, when, lasts, capacity, ramp }) => {
+                    let effect = Effect::Slows { to: capacity.get(), ramp: ramp.map_or(Duration::ZERO, Span::get) };
+                    (Cause::ServerOverload, effect, *server, when, lasts.clone())
+                }
+                FaultConfig::Drain(Drain { server, when, over, restart }) => {
+                    let lasts = Distribution::Constant(Span::at_least(over.get() + restart.get()));
+                    (Cause::ServerDrain, Effect::Drains { over: over.get() }, *server, when, Some(lasts))
+                }
+                _ => continue,
+            };
+            if of.is_none_or(|of| of == server) {
+                faults.push(Self { cause, effect, intervals: intervals(&name, when, lasts.as_ref()) });
+            }
+        }
+        if let Some(Pauses { every, lasts }) = &config.server.pauses {
+            let intervals = intervals("server/pauses", &When::Every(*every), Some(lasts));
+            faults.push(Self { cause: Cause::ServerPause, effect: Effect::Stops, intervals });
+        }
+        if let Some(patience) = config.server.watchdog {
+            let restarts = watch(&mut faults, patience.get());
+            faults.extend(restarts);
+        }
+        faults
+    }
+
+    /// When the fault lasts.
+    pub(crate) fn spans(&self) -> &[Interval] {
+        &self.intervals
+    }
+
+    /// When no exchange with the server could complete. A server that is slow, or closes its sessions one after the other,
+    /// still answers those it has.
+    pub(crate) fn unusable(&self) -> Vec<Interval> {
+        match self.effect {
+            Effect::Stops | Effect::Dies | Effect::Silences => self.intervals.clone(),
+            Effect::Slows { .. } => Vec::new(),
+            Effect::Drains { over } => {
+                self.intervals.iter().map(|drain| Interval { begin: drain.begin + over, ..*drain }).collect()
+            }
+        }
+    }
+
+    /// When no check of this kind is answered. A drain is announced and takes nothing away here.
+    pub(crate) fn fails(&self, check: HealthCheck) -> Vec<Interval> {
+        match self.effect {
+            Effect::Dies | Effect::Silences => self.intervals.clone(),
+            Effect::Stops if check == HealthCheck::Application => self.intervals.clone(),
+            Effect::Stops | Effect::Slows { .. } | Effect::Drains { .. } => Vec::new(),
+        }
+    }
+
+    /// When the server has said that it wants no new clients.
+    pub(crate) fn announced(&self) -> Vec<Interval> {
+        if let Effect::Drains { .. } = self.effect { self.intervals.clone() } else { Vec::new() }
+    }
+
+    /// When the server closes its sessions one after the other.
+    pub(crate) fn draining(&self) -> Vec<Interval> {
+        match self.effect {
+            Effect::Drains { over } => {
+                self.intervals.iter().map(|drain| Interval { end: drain.begin + over, ..*drain }).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What a fault says that is no more than when, how long, and which server.
+fn simple(
+    cause: Cause,
+    effect: Effect,
+    fault: &ServerFault,
+) -> (Cause, Effect, Option<u32>, &When, Option<Distribution>) {
+    (cause, effect, fault.server, &fault.when, fault.lasts.clone())
+}
+
+/// Lets a watchdog kill the process once it has stood still for `patience`: no stall or pause under way then outlasts the
+/// restart. Returns the restarts, if there are any.
+fn watch(faults: &mut [ServerFaults], patience: Duration) -> Option<ServerFaults> {
+    let stops = faults.iter_mut().filter(|fault| fault.effect == Effect::Stops);
+    let mut stops: Vec<&mut Interval> = stops.flat_map(|fault| &mut fault.intervals).collect();
+    stops.sort_unstable_by_key(|stop| (stop.begin, stop.end));
+    let mut restarts = Vec::new();
+    let mut rest = &mut stops[..];
+    while let [first, ..] = rest {
+        let killed = first.begin + patience;
+        // The process stands still as long as one stop reaches into the next.
+        let (mut until, mut count) = (first.end, 1);
+        while let Some(next) = rest.get(count).filter(|next| next.begin <= until && next.begin < killed) {
+            until = until.max(next.end);
+            count += 1;
+        }
+        let (under_way, later) = rest.split_at_mut(count);
+        if until > killed {
+            let begin = killed;
+            let end = killed + RESTART.min();
+            restarts.push(Interval { begin, end });
+            for stop in under_way {
+                stop.end = stop.end.min(end);
+            }
+        }
+        rest = later;
+    }
+    let intervals = schedule::merge(restarts);
+    (!intervals.is_empty()).then_some(ServerFaults { cause: Cause::ServerRestart, effect: Effect::Dies, intervals })
+}
+
+/// Every moment at which `faults` change something, the next one last; at equal times an end comes before a begin.
+pub(crate) fn edges(faults: &[ServerFaults]) -> Vec<Edge> {
+    let mut edges = Vec::new();
+    for ServerFaults { cause, effect, intervals } in faults {
+        for interval in intervals {
+            let edge = |at, turn| Edge { at, turn, cause: *cause, effect: *effect };
+            edges.push(edge(interval.begin, Turn::Begins));
+            edges.push(edge(interval.end, Turn::Ends));
+            if let Effect::Drains { over } = *effect {
+                edges.push(edge(interval.begin + over, Turn::Drained));
+            }
+        }
+    }
+    edges.retain(|edge| edge.at < Time::MAX);
+    edges.sort_by_key(|edge| std::cmp::Reverse((edge.at, edge.turn, edge.cause)));
+    edges
+}
+
+/// How much of its capacity a server has, as a function of time.
+pub(crate) struct Capacity(Vec<Slow>);
+
+/// One time of less capacity.
+struct Slow {
+    interval: Interval,
+    to: f64,
+    ramp: Duration,
+}
+
+impl Capacity {
+    /// That of a server with these faults.
+    pub(crate) fn new(faults: &[ServerFaults]) -> Self {
+        let mut slow = Vec::new();
+        for ServerFaults { effect, intervals, .. } in faults {
+            if let Effect::Slows { to, ramp } = *effect {
+                slow.extend(intervals.iter().map(|interval| Slow { interval: *interval, to, ramp }));
+            }
+        }
+        Self(slow)
+    }
+
+    /// How long `work` takes when it begins at `now`: by the capacity of that moment, the product of what every overload
+    /// leaves.
+    pub(crate) fn time_for(&self, work: Duration, now: Time) -> Duration {
+        let left: f64 = self.0.iter().map(|slow| slow.left(now)).product();
+        // The whole capacity leaves the time as it is, to the microsecond.
+        if left < 1.0 { Duration::from_micros((work.as_micros() as f64 / left) as u64) } else { work }
+    }
+}
+
+impl Slow {
+    fn left(&self, now: Time) -> f64 {
+        if !(self.interval.begin <= now && now < self.interval.end) {
+            return 1.0;
+        }
+        let passed = now.since(self.interval.begin);
+        if passed >= self.ramp {
+            return self.to;
+        }
+        1.0 - (1.0 - self.to) * passed.as_micros() as f64 / self.ramp.as_micros() as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secs(begin: u64, end: u64) -> Interval {
+        Interval { begin: Time::from_secs(begin), end: Time::from_secs(end) }
+    }
+
+    #[test]
+    fn capacity_falls_along_its_ramp_and_is_whole_again_at_the_end() {
+        let effect = Effect::Slows { to: 0.2, ramp: Duration::from_secs(10) };
+        let fault = ServerFaults { cause: Cause::ServerOverload, effect, intervals: vec![secs(100, 200)] };
+        let capacity = Capacity::new(&[fault]);
+        let work = Duration::from_millis(30);
+        let took = |at| capacity.time_for(work, Time::from_secs(at)).as_micros();
+        // 1, 1, 0.6, 0.2, 0.2 and 1 of the capacity.
+        assert_eq!([99, 100, 105, 110, 199, 200].map(took), [30_000, 30_000, 50_000, 150_000, 150_000, 30_000]);
+    }
+
+    #[test]
+    fn overloads_at_the_same_time_multiply() {
+        let effect = Effect::Slows { to: 0.5, ramp: Duration::ZERO };
+        let fault = ServerFaults { cause: Cause::ServerOverload, effect, intervals: vec![secs(0, 10)] };
+        let capacity = Capacity::new(&[fault.clone(), fault]);
+        assert_eq!(capacity.time_for(Duration::from_millis(1), Time::ZERO), Duration::from_millis(4));
+    }
+
+    #[test]
+    fn a_watchdog_ends_what_stands_still_for_too_long_and_restarts_it() {
+        let stops =
+            |cause, intervals: &[Interval]| ServerFaults { cause, effect: Effect::Stops, intervals: intervals.into() };
+        let mut faults = vec![
+            stops(Cause::ServerStall, &[secs(100, 900), secs(1_000, 1_060), secs(2_000, 2_050)]),
+            // Each too short alone: the last reaches from one into the next.
+            stops(Cause::ServerPause, &[secs(150, 155), secs(500, 505), secs(2_040, 2_070)]),
+        ];
+        let restarts = watch(&mut faults, Duration::from_mins(1)).expect("two");
+        assert_eq!((restarts.cause, restarts.effect), (Cause::ServerRestart, Effect::Dies));
+        assert_eq!(restarts.intervals, [secs(160, 162), secs(2_060, 2_062)]);
+        assert_eq!(faults[0].intervals, [secs(100, 162), secs(1_000, 1_060), secs(2_000, 2_050)]);
+        assert_eq!(faults[1].intervals, [secs(150, 155), secs(500, 505), secs(2_040, 2_062)]);
+        assert!(watch(&mut faults[..0], Duration::from_mins(1)).is_none());
+    }
+
+    #[test]
+    fn a_drain_is_usable_until_its_last_session_is_closed() {
+        let effect = Effect::Drains { over: Duration::from_secs(60) };
+        let drain = ServerFaults { cause: Cause::ServerDrain, effect, intervals: vec![secs(100, 170)] };
+        assert_eq!((drain.draining(), drain.unusable()), (vec![secs(100, 160)], vec![secs(160, 170)]));
+        let turns: Vec<(Time, Turn)> = edges(&[drain]).iter().rev().map(|edge| (edge.at, edge.turn)).collect();
+        let at = Time::from_secs;
+        assert_eq!(turns, [(at(100), Turn::Begins), (at(160), Turn::Drained), (at(170), Turn::Ends)]);
+    }
+}

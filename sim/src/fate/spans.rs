@@ -1,0 +1,121 @@
+//! The faults of a run as a list to show: what was to go wrong where and when. What a fault does is in the node or link that
+//! it strikes; how it is drawn, beside this file.
+
+use cardiogram_policies::Time;
+
+use crate::{
+    config::{Direction, FaultConfig, WorldConfig},
+    fate::{
+        Schedule,
+        link_faults::{self, Struck},
+        schedule::Interval,
+    },
+    record::faults::{FaultPlace, FaultSpan},
+    wire::layout::{DEVICES, Layout},
+};
+
+/// All faults of a world, by begin, then by place and device.
+pub(crate) fn spans(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Vec<FaultSpan> {
+    let layout = Layout::of(config);
+    let end = Time::ZERO + config.duration;
+    let mut found = Vec::new();
+    let mut add = |base: &FaultSpan, interval: Interval| {
+        if interval.begin < end {
+            let over = (interval.end < end).then_some(interval.end);
+            found.push(FaultSpan { begin: interval.begin, end: over, ..base.clone() });
+        }
+    };
+    let at = |place, node, device, kind, breaks| FaultSpan {
+        kind,
+        place,
+        node,
+        device,
+        direction: Direction::Both,
+        timeout: None,
+        begin: Time::ZERO,
+        end: None,
+        breaks,
+    };
+
+    for (number, network) in (0..).zip(config.all_networks()) {
+        let place = FaultPlace::AccessLink { network: number };
+        for device in 0..config.devices.count {
+            let link = Struck::Access { network: network.name, device: device.into() };
+            for (fault, direction, strikes) in link_faults::all(config, link, seed) {
+                let base = at(place, DEVICES, Some(device), kind(fault), link_faults::cuts_off(fault));
+                for strike in strikes {
+                    add(&FaultSpan { direction, ..base.clone() }, strike);
+                }
+            }
+        }
+        for (nat, faults) in (0..).zip(&schedule.networks[number as usize].nats) {
+            let of_nat =
+                |kind| at(FaultPlace::Nat { network: number, nat }, layout.nat(number, nat), None, kind, false);
+            for flush in &faults.flushes {
+                add(&of_nat("nat-flush"), Interval { begin: *flush, end: *flush });
+            }
+            let ends = faults.timeouts.iter().skip(1).map(|(at, _)| *at).chain([Time::MAX]);
+            for ((begin, timeout), end) in faults.timeouts.iter().zip(ends) {
+                if timeout.is_some() {
+                    let base = FaultSpan { timeout: *timeout, ..of_nat("nat-timeout") };
+                    add(&base, Interval { begin: *begin, end });
+                }
+            }
+        }
+        for (device, dead) in (0..).zip(&schedule.networks[number as usize].dead_leases) {
+            let base = at(FaultPlace::Device, DEVICES, Some(device), "lease-expiry", true);
+            for dead in dead {
+                add(&base, *dead);
+            }
+        }
+    }
+    for (fault, direction, strikes) in link_faults::all(config, Struck::Core, seed) {
+        // Beside the last NAT of the first network: what a capture there still sees is lost behind it.
+        let nats = config.nat.len() as u32;
+        let base = at(FaultPlace::CoreLink, layout.nat(0, nats - 1), None, kind(fault), link_faults::cuts_off(fault));
+        for strike in strikes {
+            add(&FaultSpan { direction, ..base.clone() }, strike);
+        }
+    }
+    for (device, life) in (0..).zip(&schedule.lives) {
+        let of_device = |kind, breaks| at(FaultPlace::Device, DEVICES, Some(device), kind, breaks);
+        for kill in &life.kills {
+            add(&of_device("process-killed", true), *kill);
+        }
+        for moment in &life.malformed {
+            add(&of_device("malformed", false), Interval { begin: *moment, end: *moment });
+        }
+        let ends = life.moves.iter().skip(1).map(|next| next.at).chain([Time::MAX]);
+        for (step, end) in life.moves.iter().zip(ends) {
+            match step.to {
+                None => add(&of_device("no-network", true), Interval { begin: step.at, end }),
+                Some(_) => add(&of_device("network-switch", false), Interval { begin: step.at, end: step.at }),
+            }
+        }
+    }
+    for (server, faults) in (0..).zip(&schedule.servers) {
+        for fault in faults {
+            // A drain is no break until its last session is closed, nor is an overload ever.
+            let breaks = fault.unusable() == fault.spans();
+            let base = at(FaultPlace::Server { server }, layout.server(server), None, fault.cause.name(), breaks);
+            fault.spans().iter().for_each(|span| add(&base, *span));
+        }
+    }
+    found.sort_by_key(|fault| (fault.begin, fault.place, fault.device));
+    found
+}
+
+/// The name of a link's fault.
+fn kind(fault: &FaultConfig) -> &'static str {
+    match fault {
+        FaultConfig::Cut(_) => "cut",
+        FaultConfig::LossBurst(_) => "loss-burst",
+        FaultConfig::DelaySpike(_) => "delay-spike",
+        FaultConfig::Flapping(_) => "flapping",
+        FaultConfig::Handover(_) => "handover",
+        FaultConfig::Duplication(_) => "duplication",
+        FaultConfig::Reordering(_) => "reordering",
+        FaultConfig::RateLimit(_) => "rate-limit",
+        other => unreachable!("no fault of a link: {other:?}"),
+    }
+}

@@ -1,0 +1,164 @@
+//! What a device does about what happens to it: another network, the end of its process, the screen. When it happens is
+//! drawn in [`life`](crate::fate::life).
+
+use cardiogram_policies::{AppState, AttemptFailure, Event, LossReason, ReconnectEvent};
+
+use super::{Device, LINGER, Phase};
+use crate::{
+    config::OldSockets,
+    fate::life::{Address, Move},
+    nodes::device::{Context, living::Happening},
+    record::trace::{Cause, DeviceEvent},
+    wire::frame::Frame,
+};
+
+impl Device {
+    /// Lets what happens to the device at this moment happen.
+    pub(super) fn live(&mut self, context: &mut Context) {
+        let now = context.now;
+        if let Some((old, _)) = self.addresses.lingering.filter(|(_, until)| *until <= now) {
+            self.addresses.lingering = None;
+            self.detached(old, Cause::NetworkSwitch, OldSockets::Abort, context);
+        }
+        while let Some(what) = self.living.as_mut().and_then(|living| living.pop(now)) {
+            self.wake(now);
+            context.kernel = self.kernel(now);
+            match what {
+                Happening::Moves(to) => self.relocate(to, context),
+                Happening::Dies => self.die(context),
+                Happening::Starts => self.start(context),
+                Happening::Turns(state) => self.turn(state, context),
+                Happening::Misspeaks => self.misspeak(context),
+            }
+        }
+    }
+
+    fn relocate(&mut self, Move { to, cause, old_sockets, .. }: Move, context: &mut Context) {
+        // Only one old address lingers.
+        if let Some((old, _)) = self.addresses.lingering.take() {
+            self.detached(old, cause, OldSockets::Abort, context);
+        }
+        let old = std::mem::replace(&mut self.addresses.current, to);
+        if let Some(old) = old {
+            if old_sockets == OldSockets::Linger && to.is_some() {
+                self.addresses.lingering = Some((old, context.now + LINGER));
+            } else {
+                self.detached(old, cause, old_sockets, context);
+            }
+        }
+        context.addresses = self.addresses;
+        if let Some(Address { network, lease }) = to {
+            if old.is_none_or(|old| old.network != network) {
+                context.switch_radio(self.index, network, true);
+            }
+            context.io.device(self.index, DeviceEvent::Attached { network, lease });
+        }
+        self.tell_of_network(context);
+    }
+
+    /// An address is gone, and with it what `old_sockets` says.
+    fn detached(&mut self, old: Address, cause: Cause, old_sockets: OldSockets, context: &mut Context) {
+        context.addresses = self.addresses;
+        let Address { network, lease } = old;
+        if self.addresses.current.is_none_or(|current| current.network != network) {
+            context.switch_radio(self.index, network, false);
+        }
+        context.io.device(self.index, DeviceEvent::Detached { network, lease, cause });
+        if old_sockets == OldSockets::Rot {
+            return;
+        }
+        let ip = old.of(self.index);
+        self.orphans.retain(|socket| *socket.tcp.local().ip() != ip);
+        let probe_is_lost = self.detach_sides(ip, context);
+        match self.socket.take_if(|socket| *socket.tcp.local().ip() == ip) {
+            Some(socket) if matches!(self.phase, Phase::Online) => {
+                self.lost(socket.port(), LossReason::Aborted, context);
+            }
+            Some(_) => self.failed(AttemptFailure::NoNetwork, context),
+            None if probe_is_lost => {
+                self.heartbeat.on_event(context.now, &Event::ProbeLost);
+                self.beat(context);
+            }
+            None => {}
+        }
+    }
+
+    fn tell_of_network(&mut self, context: &mut Context) {
+        let now = context.now;
+        let network = self.addresses.current.map(|address| context.shared.network(address.network));
+        match self.phase {
+            Phase::Starting { at } if at <= now => self.attempt(context),
+            Phase::Starting { .. } | Phase::Dead => {}
+            Phase::Online => {
+                self.heartbeat.on_event(now, &Event::NetworkChanged(network));
+                self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network));
+                self.beat(context);
+            }
+            Phase::Connecting { .. } => self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network)),
+            Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Checking | Phase::Stopped => {
+                self.reconnect.on_event(now, &ReconnectEvent::NetworkChanged(network));
+                // Nobody tries without a network: there is nothing to plan until the next one.
+                if network.is_some() {
+                    self.plan(context);
+                }
+            }
+        }
+    }
+
+    fn die(&mut self, context: &mut Context) {
+        // A process that has not been started cannot be killed.
+        if matches!(self.phase, Phase::Starting { at } if at > context.now) {
+            return;
+        }
+        self.close_sides(context);
+        if self.socket.is_some() {
+            self.leave(context);
+        }
+        self.phase = Phase::Dead;
+        context.io.device(self.index, DeviceEvent::Killed);
+    }
+
+    pub(super) fn start(&mut self, context: &mut Context) {
+        if !matches!(self.phase, Phase::Dead) {
+            return;
+        }
+        self.starts += 1;
+        self.last_session = None;
+        (self.heartbeat, self.reconnect) = context.shared.policies(self.index, self.starts);
+        if let Some(memory) = &self.memory {
+            self.heartbeat.recall(memory);
+        }
+        context.io.device(self.index, DeviceEvent::Started);
+        self.phase = Phase::Starting { at: context.now };
+        if let Some(state) = self.app_state {
+            self.heartbeat.on_event(context.now, &Event::AppState(state));
+            self.reconnect.on_event(context.now, &ReconnectEvent::AppState(state));
+        }
+        self.attempt(context);
+    }
+
+    /// Sends a frame that makes no sense, if anybody listens.
+    fn misspeak(&mut self, context: &mut Context) {
+        if matches!(self.phase, Phase::Online) {
+            context.io.device(self.index, DeviceEvent::MalformedSent);
+            self.write(Frame::Malformed, context);
+        }
+    }
+
+    fn turn(&mut self, state: AppState, context: &mut Context) {
+        self.app_state = Some(state);
+        context.io.device(self.index, DeviceEvent::AppState(state));
+        if matches!(self.phase, Phase::Dead) {
+            return;
+        }
+        self.heartbeat.on_event(context.now, &Event::AppState(state));
+        self.reconnect.on_event(context.now, &ReconnectEvent::AppState(state));
+        match self.phase {
+            // As with another network: without any there is nothing to plan. The answer to a check asks by itself.
+            Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Stopped if self.is_attached() => {
+                self.plan_again(context);
+            }
+            _ => self.beat(context),
+        }
+    }
+}

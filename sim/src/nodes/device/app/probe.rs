@@ -1,0 +1,93 @@
+//! How the [oracle](crate::oracle) asks a device whether its session is usable: the device stops acting of its own accord,
+//! and beats once.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use cardiogram_policies::{Action, Event, Heartbeat, Reconnect, ReconnectEvent, Time, Verdict};
+
+use super::{Device, Phase};
+
+/// The number of the beat: no policy comes that far in a test.
+const BEAT: u32 = u16::MAX as u32;
+
+/// Beats once.
+struct Probe {
+    at: Option<Time>,
+    answered: Arc<AtomicBool>,
+}
+
+impl Heartbeat for Probe {
+    fn on_event(&mut self, _: Time, event: &Event) {
+        if matches!(event, Event::HeartbeatReply { id: BEAT, .. }) {
+            self.answered.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn poll(&mut self, now: Time) -> Option<Action> {
+        let due = self.at.take_if(|at| *at <= now);
+        due.map(|_| Action::SendHeartbeat { id: BEAT })
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.at
+    }
+}
+
+/// Stays where it is.
+struct Resigned;
+
+impl Reconnect for Resigned {
+    fn on_event(&mut self, _: Time, _: &ReconnectEvent) {}
+
+    fn next(&mut self, _: Time) -> Verdict {
+        Verdict::Stop
+    }
+}
+
+impl Device {
+    /// No policy decides anything any more, there is nothing new to say, and no connection is given up.
+    pub(in crate::nodes::device) fn freeze(&mut self, now: Time) {
+        (self.heartbeat, self.reconnect) = (Box::new(Probe { at: None, answered: Arc::default() }), Box::new(Resigned));
+        self.messages = None;
+        if self.is_racing() {
+            // Which connection is the session is about to be decided: nobody asks.
+            (self.phase, self.socket) = (Phase::Stopped, None);
+        }
+        self.sides.clear();
+        // Nothing happens to the device any more, it sleeps no more, and an address that lingers does so for ever.
+        if let Some(living) = &mut self.living {
+            living.freeze(now);
+        }
+        if let Some((_, until)) = &mut self.addresses.lingering {
+            *until = Time::MAX;
+        }
+        match &mut self.phase {
+            Phase::Starting { .. } | Phase::Waiting { .. } | Phase::Pausing { .. } | Phase::Checking => {
+                self.phase = Phase::Stopped;
+            }
+            // Whoever is connecting may go on.
+            Phase::Connecting { deadline, .. } => *deadline += Duration::from_hours(1),
+            Phase::Online | Phase::Stopped | Phase::Dead => {}
+        }
+        if let Some(socket) = &mut self.socket {
+            socket.tcp.endure(now);
+        }
+    }
+
+    /// Beats at `now` if there is a session; the cell tells of the reply.
+    pub(in crate::nodes::device) fn probe(&mut self, now: Time) -> Option<Arc<AtomicBool>> {
+        if !matches!(self.phase, Phase::Online) {
+            return None;
+        }
+        self.outstanding.clear();
+        let answered = Arc::<AtomicBool>::default();
+        self.heartbeat = Box::new(Probe { at: Some(now), answered: answered.clone() });
+        Some(answered)
+    }
+}

@@ -1,0 +1,100 @@
+//! A connection of a device: its kernel's TCP, what is counted of it, and the bytes read from it.
+
+use std::net::SocketAddrV4;
+
+use cardiogram_policies::Time;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::{
+    nodes::device::Context,
+    wire::{
+        frame::Frame,
+        packet::Packet,
+        tap::Tap,
+        tcp::{Connection, State},
+    },
+};
+
+pub(super) struct Socket {
+    pub(super) tcp: Connection,
+    pub(super) up: Tap,
+    pub(super) down: Tap,
+    /// Bytes read that are not a whole frame yet.
+    pub(super) stream: Vec<u8>,
+    /// The server has said that heartbeats come too often, and closes it.
+    pub(super) is_blamed: bool,
+}
+
+impl Socket {
+    /// Opens a connection of `device`: its SYN is on its way.
+    pub(super) fn connect(device: u32, local: SocketAddrV4, remote: SocketAddrV4, context: &mut Context) -> Self {
+        let end = [device.to_le_bytes(), u32::from(local.port()).to_le_bytes()].concat();
+        let iss = xxh3_64_with_seed(&end, context.now.as_micros());
+        let config = context.shared.tcp.clone();
+        let tcp = Connection::connect(config, context.kernel, local, remote, iss as u32, context.packets);
+        let mut socket = Self { tcp, up: Tap::default(), down: Tap::default(), stream: Vec::new(), is_blamed: false };
+        socket.transmit(device, context);
+        socket
+    }
+
+    /// The device's port.
+    pub(super) fn port(&self) -> u16 {
+        self.tcp.local().port()
+    }
+
+    /// Whether the peer has closed it, or nothing is left of it.
+    pub(super) fn is_over(&self) -> bool {
+        self.tcp.peer_closed() || self.tcp.state() == State::Closed
+    }
+
+    /// Whether a packet that arrives is of this connection.
+    pub(super) fn is_of(&self, packet: &Packet) -> bool {
+        self.tcp.local() == packet.dst && self.tcp.remote() == packet.src
+    }
+
+    pub(super) fn on_packet(&mut self, device: u32, packet: &Packet, context: &mut Context) {
+        self.with_tcp(device, context, |socket, now, out| socket.tcp.on_packet(now, packet, out));
+    }
+
+    pub(super) fn run_timers(&mut self, device: u32, context: &mut Context) {
+        if self.tcp.next_timer().is_some_and(|due| due <= context.kernel) {
+            self.with_tcp(device, context, |socket, now, out| socket.tcp.on_timer(now, out));
+        }
+    }
+
+    /// Takes the next frame that has arrived.
+    pub(super) fn next_frame(&mut self, device: u32, context: &mut Context) -> Option<Frame> {
+        if self.tcp.readable() > 0 {
+            self.with_tcp(device, context, |socket, now, out| socket.tcp.read(now, &mut socket.stream, out));
+        }
+        Frame::take(&mut self.stream)
+    }
+
+    pub(super) fn write(&mut self, device: u32, frame: Frame, context: &mut Context) {
+        let mut bytes = Vec::new();
+        frame.encode(&context.shared.frames, &mut bytes);
+        self.with_tcp(device, context, |socket, now, out| {
+            socket.tcp.write(now, &bytes, out);
+        });
+    }
+
+    /// Lets TCP do something by the kernel's clock, and puts what it wants to send on the link.
+    pub(super) fn with_tcp(
+        &mut self,
+        device: u32,
+        context: &mut Context,
+        work: impl FnOnce(&mut Self, Time, &mut Vec<Packet>),
+    ) {
+        work(self, context.kernel, context.packets);
+        self.transmit(device, context);
+    }
+
+    pub(super) fn transmit(&mut self, device: u32, context: &mut Context) {
+        let mut packets = std::mem::take(context.packets);
+        for packet in packets.drain(..) {
+            context.send(device, &mut self.up, packet);
+        }
+        // Empty again, but with the room it has.
+        *context.packets = packets;
+    }
+}

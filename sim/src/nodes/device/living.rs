@@ -1,0 +1,144 @@
+//! Where one device is in its life: what happens to it next, which addresses it has, what its kernel's clock shows. The
+//! life itself is drawn in [`life`](crate::fate::life); what the device does about it is in `app`.
+
+use std::net::Ipv4Addr;
+
+use cardiogram_policies::{AppState, Time};
+
+use super::clock::Clock;
+use crate::{
+    fate::{
+        life::{Address, Life, Move},
+        schedule::Interval,
+    },
+    wire::address,
+};
+
+/// The addresses of a device.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addresses {
+    /// The one that new connections use; `None`: no network.
+    pub(super) current: Option<Address>,
+    /// The one before, while it still works, and until when.
+    pub(super) lingering: Option<(Address, Time)>,
+}
+
+impl Addresses {
+    pub(super) const FIRST: Self = Self { current: Some(Address::FIRST), lingering: None };
+
+    /// Whether an address is one of those that `device` has.
+    pub(super) fn hold(&self, device: u32, ip: Ipv4Addr) -> bool {
+        let own = [self.current, self.lingering.map(|(address, _)| address)];
+        own.into_iter().flatten().any(|own| own.of(device) == ip)
+    }
+}
+
+impl Address {
+    /// The address in packets of `device`.
+    pub(super) const fn of(self, device: u32) -> Ipv4Addr {
+        address::device(self.network, self.lease, device)
+    }
+}
+
+/// What happens to a device.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Happening {
+    /// It changes its network.
+    Moves(Move),
+    /// Its process is killed.
+    Dies,
+    /// Its process is started again.
+    Starts,
+    /// Its application is on the screen or not.
+    Turns(AppState),
+    /// Its application sends a frame that makes no sense.
+    Misspeaks,
+}
+
+/// A device in its life.
+pub(super) struct Living {
+    life: Life,
+    /// What is to come, the next one last.
+    to_come: Vec<(Time, Happening)>,
+    /// When a timer of the application last woke the dozing device.
+    last_idle: Option<Time>,
+    /// When anything last did, dozing or not.
+    woken: Time,
+    /// `None`: the kernel's clock never stands still.
+    clock: Option<Clock>,
+}
+
+impl Living {
+    pub(super) fn new(mut life: Life) -> Self {
+        let mut to_come: Vec<(Time, Happening)> = Vec::new();
+        for next in &life.moves {
+            to_come.push((next.at, Happening::Moves(*next)));
+        }
+        for Interval { begin, end } in &life.kills {
+            to_come.extend([(*begin, Happening::Dies), (*end, Happening::Starts)]);
+        }
+        let mut told = None;
+        for (from, state) in life.app_states() {
+            if told.replace(state) != Some(state) {
+                to_come.push((from, Happening::Turns(state)));
+            }
+        }
+        to_come.extend(life.malformed.iter().map(|at| (*at, Happening::Misspeaks)));
+        to_come.retain(|(at, _)| *at < Time::MAX);
+        // Stable, so that at one moment a move comes before a kill, and that before a change on the screen.
+        to_come.sort_by_key(|(at, _)| *at);
+        to_come.reverse();
+        let sleeps = std::mem::take(&mut life.sleeps);
+        let clock = (!sleeps.is_empty()).then(|| Clock::new(sleeps, life.awake));
+        Self { life, to_come, last_idle: None, woken: Time::ZERO, clock }
+    }
+
+    /// Nothing happens any more, timers are exact, and the processor is awake.
+    #[cfg(test)]
+    pub(super) fn freeze(&mut self, now: Time) {
+        (self.life, self.to_come) = (Life::default(), Vec::new());
+        if let Some(clock) = &mut self.clock {
+            clock.freeze(now);
+        }
+    }
+
+    /// When something happens next, besides the end of an address that lingers.
+    pub(super) fn next(&self) -> Option<Time> {
+        self.to_come.last().map(|(at, _)| *at)
+    }
+
+    /// What happens at `now`, one after the other.
+    pub(super) fn pop(&mut self, now: Time) -> Option<Happening> {
+        self.to_come.pop_if(|(at, _)| *at <= now).map(|(_, what)| what)
+    }
+
+    /// When a timer of the application that is due at `due` fires.
+    pub(super) fn fires(&self, due: Time) -> Time {
+        self.life.fires(due, self.last_idle)
+    }
+
+    /// A timer of the application fires. It counts as an alarm unless something else has woken the device at this moment.
+    pub(super) fn fired(&mut self, now: Time) {
+        if self.woken < now && self.life.is_idle_alarm(now) {
+            self.last_idle = Some(now);
+        }
+    }
+
+    /// The processor is awake from `now` on for a while.
+    pub(super) fn wake(&mut self, now: Time) {
+        self.woken = now;
+        if let Some(clock) = &mut self.clock {
+            clock.wake(now);
+        }
+    }
+
+    /// What the kernel's clock shows.
+    pub(super) fn kernel(&self, now: Time) -> Time {
+        self.clock.as_ref().map_or(now, |clock| clock.shows(now))
+    }
+
+    /// When the kernel's clock will show a time.
+    pub(super) fn when(&self, kernel: Time) -> Time {
+        self.clock.as_ref().map_or(kernel, |clock| clock.when(kernel))
+    }
+}

@@ -1,0 +1,286 @@
+//! A group of devices: one node, many devices, each with its own address, kernel and policies.
+//!
+//! A device's application connects, introduces itself, carries messages, and does what its heartbeat and reconnect
+//! policies say. What those policies decide is not known here.
+
+mod app;
+mod clock;
+mod living;
+mod modem;
+
+use std::{net::Ipv4Addr, rc::Rc, sync::Arc, time::Duration};
+
+use cardiogram_policies::{Bounds, Heartbeat, NetworkKind, Reconnect, StrategySpec, Time};
+
+use self::{app::Device, living::Addresses, modem::Modem};
+use crate::{
+    config::{FrameSizes, MAIN, Network, WorldConfig},
+    fate::{
+        Schedule,
+        balancer::Balancer,
+        random::{self, Coins},
+    },
+    nodes::{
+        node::{Counts, Io, Node},
+        radio::Radio,
+        timers::Timers,
+    },
+    record::{
+        counts::RadioUse,
+        series::Tally,
+        trace::{DeviceEvent, DropReason},
+    },
+    wire::{
+        address,
+        packet::Packet,
+        tap::{PacketCounts, Tap},
+        tcp::TcpConfig,
+    },
+};
+
+pub(crate) struct DeviceGroup {
+    shared: Shared,
+    devices: Vec<Device>,
+    /// By network: one for each device, or none.
+    modems: Vec<Vec<Modem>>,
+    /// When the run ends.
+    end: Time,
+    timers: Timers,
+    counts: Counts,
+    /// Reused from event to event.
+    packets: Vec<Packet>,
+}
+
+/// What all devices of a group have in common.
+pub(crate) struct Shared {
+    seed: u64,
+    tcp: Arc<TcpConfig>,
+    frames: FrameSizes,
+    servers: u32,
+    /// Who decides which server an attempt reaches, where it is not the device.
+    balancer: Option<Rc<Balancer>>,
+    connect_timeout: Duration,
+    strategy: StrategySpec,
+    bounds: Bounds,
+    /// By network.
+    network_kinds: Vec<NetworkKind>,
+}
+
+impl Shared {
+    /// What policies may know of a network.
+    fn network(&self, number: u32) -> cardiogram_policies::Network {
+        cardiogram_policies::Network { id: number, kind: self.network_kinds[number as usize] }
+    }
+
+    /// Which server an attempt reaches that begins now, where the device would go to `chosen`.
+    fn server_for(&self, device: u32, chosen: u32, now: Time) -> u32 {
+        self.balancer.as_ref().map_or(chosen, |balancer| balancer.server_for(device, now))
+    }
+
+    /// Fresh policies for a device whose process is started, for the `starts`-th time after the first.
+    fn policies(&self, device: u32, starts: u64) -> (Box<dyn Heartbeat>, Box<dyn Reconnect>) {
+        let index = u64::from(device) + (starts << 32);
+        let stream = |name| Box::new(random::stream(self.seed, name, index));
+        let heartbeat = self.strategy.heartbeat.build(&self.bounds, stream("policy/heartbeat"));
+        let (waits, rules) = (stream("policy/reconnect"), stream("policy/reconnect-rules"));
+        (heartbeat, self.strategy.build_reconnect(self.servers, waits, rules))
+    }
+}
+
+/// What a device needs while it handles an event.
+struct Context<'a, 'io> {
+    now: Time,
+    shared: &'a Shared,
+    counts: &'a mut Counts,
+    packets: &'a mut Vec<Packet>,
+    modems: &'a mut [Vec<Modem>],
+    io: &'a mut Io<'io>,
+    /// What the device's kernel takes for the time.
+    kernel: Time,
+    /// Those of the device.
+    addresses: Addresses,
+}
+
+impl Context<'_, '_> {
+    /// Sends a packet of `device` on a connection followed by `tap`, as soon as the radio is up.
+    fn send(&mut self, device: u32, tap: &mut Tap, packet: Packet) {
+        if !self.has_address(device, *packet.src.ip(), &packet, DropReason::NoRoute) {
+            return;
+        }
+        let mut counts = PacketCounts::default();
+        tap.count(&packet, &mut counts);
+        let now = self.now;
+        let ready = match self.modem(device, *packet.src.ip()) {
+            Some(modem) => modem.send(now, packet, counts),
+            None => Some((packet, counts)),
+        };
+        if let Some((packet, counts)) = ready {
+            self.transmit(device, packet, &counts);
+        }
+    }
+
+    /// Whether an address is one of the device's. For one that is not, nothing goes out or comes in: the packet is dropped.
+    fn has_address(&mut self, device: u32, ip: Ipv4Addr, packet: &Packet, otherwise: DropReason) -> bool {
+        let has = self.addresses.hold(device, ip);
+        if !has {
+            self.io.dropped(packet, otherwise);
+        }
+        has
+    }
+
+    /// Puts a packet on the link of the network that it belongs to.
+    fn transmit(&mut self, device: u32, packet: Packet, counts: &PacketCounts) {
+        let network = address::network_of_device(*packet.src.ip());
+        self.counts.totals.up += *counts;
+        self.io.send(network as usize, device, packet);
+    }
+
+    /// Switches the device's radio for a network on or off. What still waited for it is lost.
+    fn switch_radio(&mut self, device: u32, network: u32, on: bool) {
+        let Some(modem) = self.modems[network as usize].get_mut(device as usize) else { return };
+        for packet in modem.switch(self.now, on) {
+            self.io.dropped(&packet, DropReason::NetworkLeft);
+        }
+    }
+
+    /// The modem for the network that one of the device's addresses belongs to.
+    fn modem(&mut self, device: u32, ip: Ipv4Addr) -> Option<&mut Modem> {
+        self.modems[address::network_of_device(ip) as usize].get_mut(device as usize)
+    }
+}
+
+impl DeviceGroup {
+    pub(crate) fn new(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Self {
+        let shared = Shared {
+            seed,
+            tcp: Arc::new(TcpConfig::preset(config.devices.tcp)),
+            frames: config.frames(),
+            servers: config.server.count,
+            balancer: schedule.balancer.clone(),
+            connect_timeout: config.strategy.connect_timeout.get(),
+            strategy: config.strategy.clone(),
+            bounds: config.bounds(),
+            network_kinds: config.all_networks().map(|network| network.kind).collect(),
+        };
+        let starts: Vec<Time> = (0..config.devices.count)
+            .map(|index| crate::fate::traffic::start(seed, index, config.devices.start_within.get()))
+            .collect();
+        let modems = |network: Network<'_>| {
+            let Some(radio) = network.radio.cloned().map(Arc::new) else { return Vec::new() };
+            let component = network.component("radio/paging");
+            let of_device = |(index, start): (u32, &Time)| {
+                let mut radio = Radio::new(radio.clone(), Coins::new(seed, &component, u64::from(index)), *start);
+                radio.switch(*start, network.name == MAIN);
+                Modem::new(radio)
+            };
+            (0..).zip(&starts).map(of_device).collect()
+        };
+        let modems = config.all_networks().map(modems).collect();
+        let mut lives = schedule.lives.iter().cloned();
+        let (mut devices, mut timers) = (Vec::new(), Timers::default());
+        for (index, start) in (0..).zip(&starts) {
+            let device = Device::new(index, *start, &config.traffic, lives.next(), &shared);
+            timers.set(index, device.next_wake());
+            devices.push(device);
+        }
+        let end = Time::ZERO + config.duration;
+        let counts = Counts { series: Tally::new(config.duration), ..Counts::default() };
+        Self { shared, devices, modems, end, timers, counts, packets: Vec::new() }
+    }
+
+    /// Makes the application of a device beat once, at `now`, on the session it has; the beat is answered when the cell
+    /// says so. `None`: it has no session.
+    #[cfg(test)]
+    pub(crate) fn probe(&mut self, index: u32, now: Time) -> Option<Arc<std::sync::atomic::AtomicBool>> {
+        let answered = self.devices[index as usize].probe(now)?;
+        self.timers.set(index, Some(now));
+        Some(answered)
+    }
+
+    fn handle(&mut self, index: u32, now: Time, io: &mut Io, event: impl FnOnce(&mut Device, &mut Context)) {
+        let device = &mut self.devices[index as usize];
+        let (shared, counts, packets) = (&self.shared, &mut self.counts, &mut self.packets);
+        let (kernel, addresses) = (device.kernel(now), device.addresses());
+        let mut context = Context { now, shared, counts, packets, modems: &mut self.modems, io, kernel, addresses };
+        event(device, &mut context);
+        self.set_timer(index);
+    }
+
+    /// Sets when a device wants to be woken next, for itself or for a radio that will be up.
+    fn set_timer(&mut self, index: u32) {
+        let radios = self.modems.iter().filter_map(|of_network| of_network.get(index as usize));
+        let device = self.devices[index as usize].next_wake();
+        self.timers.set(index, radios.filter_map(Modem::next_wake).chain(device).min());
+    }
+}
+
+impl Node for DeviceGroup {
+    fn on_packet(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
+        let device = address::device_at(*packet.dst.ip()).expect("the NAT sends only to devices");
+        self.handle(device, now, io, |device, context| {
+            // The push service finds a device wherever it is.
+            if let Some(address) = context.addresses.current.filter(|_| packet.src == address::PUSH_SERVICE) {
+                packet.dst.set_ip(address.of(device.index()));
+            }
+            let ip = *packet.dst.ip();
+            if !context.has_address(device.index(), ip, &packet, DropReason::NoRoute) {
+                return;
+            }
+            device.count_arrival(&packet, &mut context.counts.totals.down);
+            let ready = match context.modem(device.index(), ip) {
+                Some(modem) => modem.receive(now, packet),
+                None => Some(packet),
+            };
+            if let Some(packet) = ready {
+                device.on_packet(&packet, context);
+            }
+        });
+    }
+
+    fn on_wake(&mut self, now: Time, io: &mut Io) {
+        while let Some(index) = self.timers.pop_due(now) {
+            self.handle(index, now, io, |device, context| {
+                // What has waited for a radio comes before what is due now.
+                for network in 0..context.modems.len() {
+                    let modem = context.modems[network].get_mut(index as usize);
+                    let Some(risen) = modem.and_then(|modem| modem.rise(now)) else { continue };
+                    context.io.device(index, DeviceEvent::RadioUp { waited: risen.waited });
+                    for (packet, counts) in risen.up {
+                        if context.has_address(index, *packet.src.ip(), &packet, DropReason::NetworkLeft) {
+                            context.transmit(index, packet, &counts);
+                        }
+                    }
+                    for packet in risen.down {
+                        if context.has_address(index, *packet.dst.ip(), &packet, DropReason::NetworkLeft) {
+                            device.on_packet(&packet, context);
+                        }
+                    }
+                }
+                device.on_wake(context);
+            });
+        }
+    }
+
+    #[cfg(test)]
+    fn freeze(&mut self, now: Time) {
+        for index in 0..self.devices.len() {
+            self.devices[index].freeze(now);
+            self.set_timer(index as u32);
+        }
+    }
+
+    fn next_wake(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    fn into_counts(self: Box<Self>) -> Counts {
+        let end = self.end;
+        let radio =
+            self.modems.into_iter().flatten().map(|modem| modem.into_use(end)).reduce(|mut sum: RadioUse, of_one| {
+                sum += of_one;
+                sum
+            });
+        let intervals = self.devices.iter().map(Device::last_interval).collect();
+        Counts { radio, intervals, ..self.counts }
+    }
+}

@@ -1,0 +1,11 @@
+//! The parts of the world at work, sans-IO: they are told the time and handed packets. Devices, NATs, servers, the links
+//! between them, and the host that runs one of them under any engine.
+
+pub(crate) mod device;
+mod link;
+mod nat;
+pub(crate) mod node;
+mod radio;
+mod server;
+mod timers;
+pub(crate) mod world;

@@ -1,0 +1,273 @@
+//! One mapping of a NAT: what it translates, and what can be known of the connection from the packets that pass.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use crate::{
+    config::{NatConfig, NatRefresh},
+    wire::packet::{Flags, Packet},
+};
+
+/// A connection as seen from the inside: the subscriber (for the first NAT a device), its port, the server.
+pub(super) type Inside = (u32, u16, u32);
+/// A connection as seen from the outside: the NAT's port, the server.
+pub(super) type Outside = (u16, u32);
+
+pub(super) struct Mapping {
+    pub(super) inside: Inside,
+    /// The address that the subscriber uses: a device may get another one.
+    pub(super) address: Ipv4Addr,
+    /// The port on the outside.
+    pub(super) port: u16,
+    phase: Phase,
+    fin_inside: bool,
+    fin_outside: bool,
+    /// The latest acknowledgement number from the inside: what the inside expects next.
+    ack_inside: Option<u32>,
+    /// The same from the outside.
+    ack_outside: Option<u32>,
+    latest: Option<Segment>,
+    /// How many times in a row the latest segment has come again.
+    repeats: u8,
+}
+
+/// Which of the timeouts counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No acknowledgement from the inside yet.
+    Opening,
+    Established,
+    /// Both sides have closed, or someone has reset.
+    Closing,
+}
+
+/// What makes a packet a repetition of another one, as in Linux (`nf_conntrack_proto_tcp.c`, `tcp_in_window`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Segment {
+    outbound: bool,
+    seq: u32,
+    ack: u32,
+    len: u32,
+    window: u16,
+}
+
+impl Mapping {
+    pub(super) fn new(inside: Inside, address: Ipv4Addr, port: u16, phase: Phase) -> Self {
+        Self {
+            inside,
+            address,
+            port,
+            phase,
+            fin_inside: false,
+            fin_outside: false,
+            ack_inside: None,
+            ack_outside: None,
+            latest: None,
+            repeats: 0,
+        }
+    }
+
+    pub(super) const fn outside(&self) -> Outside {
+        (self.port, self.inside.2)
+    }
+
+    pub(super) fn is_established(&self) -> bool {
+        self.phase == Phase::Established
+    }
+
+    /// What the ends expect next, as far as they have said so, while the connection has not ended.
+    pub(super) fn expected(&self) -> (Option<u32>, Option<u32>) {
+        if self.phase == Phase::Closing { (None, None) } else { (self.ack_inside, self.ack_outside) }
+    }
+
+    /// Follows the connection's life.
+    pub(super) fn follow(&mut self, packet: &Packet, outbound: bool) {
+        if packet.flags.has(Flags::SYN) {
+            // A connection that uses the ports again starts anew.
+            if outbound && !packet.flags.has(Flags::ACK) && self.phase == Phase::Closing {
+                *self = Self::new(self.inside, self.address, self.port, Phase::Opening);
+            }
+            self.note_ack(packet, outbound);
+            return;
+        }
+        if packet.flags.has(Flags::FIN) {
+            *(if outbound { &mut self.fin_inside } else { &mut self.fin_outside }) = true;
+        }
+        if packet.flags.has(Flags::RST) || (self.fin_inside && self.fin_outside) {
+            self.phase = Phase::Closing;
+        } else if outbound && self.phase == Phase::Opening && packet.flags.has(Flags::ACK) {
+            self.phase = Phase::Established;
+        }
+        self.note_ack(packet, outbound);
+        self.count_repeats(packet, outbound);
+    }
+
+    fn note_ack(&mut self, packet: &Packet, outbound: bool) {
+        if packet.flags.has(Flags::ACK) && !packet.flags.has(Flags::RST) {
+            let known = if outbound { &mut self.ack_inside } else { &mut self.ack_outside };
+            if known.is_none_or(|known| (packet.ack.wrapping_sub(known) as i32) > 0) {
+                *known = Some(packet.ack);
+            }
+        }
+    }
+
+    fn count_repeats(&mut self, packet: &Packet, outbound: bool) {
+        if packet.flags.has(Flags::FIN) || packet.flags.has(Flags::RST) || !packet.flags.has(Flags::ACK) {
+            return;
+        }
+        let Packet { seq, ack, window, .. } = *packet;
+        let segment = Some(Segment { outbound, seq, ack, len: packet.seq_len(), window });
+        self.repeats = if self.latest == segment { self.repeats.saturating_add(1) } else { 0 };
+        self.latest = segment;
+    }
+
+    /// The idle time that the latest packet allows; `established` is that of a connection in its prime.
+    pub(super) fn timeout(&self, config: &NatConfig, established: Duration) -> Duration {
+        /// Linux: `nf_conntrack_tcp_max_retrans`.
+        const REPEATS: u8 = 3;
+        match self.phase {
+            Phase::Opening => config.transitory.get(),
+            Phase::Established => match config.unacknowledged {
+                Some(most) if self.repeats >= REPEATS => established.min(most.get()),
+                _ => established,
+            },
+            Phase::Closing => config.closing.unwrap_or(config.transitory).get(),
+        }
+    }
+}
+
+/// Whether a packet restarts the idle time.
+pub(super) fn refreshes(refresh: NatRefresh, packet: &Packet, outbound: bool) -> bool {
+    match refresh {
+        NatRefresh::Both => true,
+        NatRefresh::Outbound => outbound,
+        NatRefresh::DataOnly => packet.seq_len() > 0 || packet.flags.has(Flags::RST),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddrV4};
+
+    use cardiogram_policies::unit::Span;
+
+    use super::*;
+    use crate::wire::packet::Options;
+
+    fn packet(flags: Flags, seq: u32, ack: u32, len: usize) -> Packet {
+        let end = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1);
+        let (options, payload) = (Options::default(), vec![0; len]);
+        Packet { src: end, dst: end, seq, ack, flags, window: 100, options, payload }
+    }
+
+    fn established() -> Mapping {
+        let mut mapping = Mapping::new((0, 1, 0), Ipv4Addr::LOCALHOST, 1, Phase::Opening);
+        mapping.follow(&packet(Flags::SYN, 10, 0, 0), true);
+        mapping.follow(&packet(Flags::SYN | Flags::ACK, 20, 11, 0), false);
+        mapping.follow(&packet(Flags::ACK, 11, 21, 0), true);
+        mapping
+    }
+
+    const LONG: Duration = Duration::from_secs(1_000);
+
+    fn config() -> NatConfig {
+        NatConfig {
+            transitory: Span::secs(100),
+            closing: Some(Span::secs(50)),
+            unacknowledged: Some(Span::secs(300)),
+            ..NatConfig::default()
+        }
+    }
+
+    #[test]
+    fn each_phase_of_a_connection_has_its_timeout() {
+        let secs = Duration::from_secs;
+        assert_eq!(Mapping::new((0, 1, 0), Ipv4Addr::LOCALHOST, 1, Phase::Opening).timeout(&config(), LONG), secs(100));
+        let mut mapping = established();
+        assert_eq!(mapping.timeout(&config(), LONG), LONG);
+        mapping.follow(&packet(Flags::FIN | Flags::ACK, 11, 21, 0), true);
+        assert_eq!(mapping.timeout(&config(), LONG), LONG, "half closed");
+        mapping.follow(&packet(Flags::FIN | Flags::ACK, 21, 12, 0), false);
+        assert_eq!(mapping.timeout(&config(), LONG), secs(50));
+        assert_eq!(mapping.timeout(&NatConfig { closing: None, ..config() }, LONG), secs(100));
+    }
+
+    #[test]
+    fn a_connection_is_established_by_the_last_acknowledgement_of_its_handshake_alone() {
+        let mut mapping = Mapping::new((0, 1, 0), Ipv4Addr::LOCALHOST, 1, Phase::Opening);
+        for (flags, outbound) in [(Flags::SYN, true), (Flags::SYN | Flags::ACK, false), (Flags::ACK, false)] {
+            mapping.follow(&packet(flags, 10, 11, 0), outbound);
+            assert!(!mapping.is_established(), "{flags:?}");
+        }
+        mapping.follow(&packet(Flags::ACK, 11, 21, 0), true);
+        assert!(mapping.is_established());
+        // What has ended does not come back with a late acknowledgement.
+        mapping.follow(&packet(Flags::RST, 21, 0, 0), false);
+        mapping.follow(&packet(Flags::ACK, 11, 21, 0), true);
+        assert!(!mapping.is_established());
+    }
+
+    #[test]
+    fn a_syn_from_inside_opens_anew_what_has_ended_and_nothing_else() {
+        let syn = packet(Flags::SYN, 90, 0, 0);
+        let mut lives = established();
+        lives.follow(&syn, true);
+        assert!(lives.is_established());
+        let ended = || {
+            let mut mapping = established();
+            mapping.follow(&packet(Flags::RST, 11, 0, 0), true);
+            mapping
+        };
+        for (flags, outbound) in [(Flags::SYN, false), (Flags::SYN | Flags::ACK, true)] {
+            let mut mapping = ended();
+            mapping.follow(&packet(flags, 90, 0, 0), outbound);
+            assert_eq!(mapping.timeout(&config(), LONG), Duration::from_secs(50), "{flags:?}");
+        }
+        let mut again = ended();
+        again.follow(&syn, true);
+        assert_eq!(again.timeout(&config(), LONG), Duration::from_secs(100));
+    }
+
+    #[test]
+    fn three_repetitions_without_an_answer_shorten_the_timeout_until_something_else_passes() {
+        let mut mapping = established();
+        let data = packet(Flags::ACK, 11, 21, 5);
+        for _ in 0..3 {
+            mapping.follow(&data, true);
+            assert_eq!(mapping.timeout(&config(), LONG), LONG);
+        }
+        mapping.follow(&data, true);
+        assert_eq!(mapping.timeout(&config(), LONG), Duration::from_secs(300));
+        assert_eq!(mapping.timeout(&config(), Duration::from_secs(200)), Duration::from_secs(200));
+        assert_eq!(mapping.timeout(&NatConfig::default(), LONG), LONG, "not every NAT looks at it");
+        // What opens or ends a connection, or acknowledges nothing, is no repetition, and ends none.
+        for flags in [Flags::FIN | Flags::ACK, Flags::RST | Flags::ACK, Flags::PSH] {
+            let mut ending = established();
+            for _ in 0..4 {
+                ending.follow(&data, true);
+            }
+            ending.follow(&packet(flags, 11, 21, 5), true);
+            assert_eq!(ending.repeats, 3, "{flags:?}");
+        }
+        mapping.follow(&packet(Flags::ACK, 21, 16, 0), false);
+        assert_eq!(mapping.timeout(&config(), LONG), LONG);
+    }
+
+    #[test]
+    fn what_the_ends_expect_is_their_latest_acknowledgement() {
+        let mut mapping = established();
+        assert_eq!(mapping.expected(), (Some(21), Some(11)));
+        mapping.follow(&packet(Flags::ACK, 21, 16, 0), false);
+        // An old one, come late.
+        mapping.follow(&packet(Flags::ACK, 21, 12, 0), false);
+        assert_eq!(mapping.expected(), (Some(21), Some(16)));
+        mapping.follow(&packet(Flags::RST, 16, 0, 0), true);
+        assert_eq!(mapping.expected(), (None, None));
+    }
+
+    #[test]
+    fn only_data_and_what_opens_or_ends_a_connection_refresh_in_data_only() {
+        let refreshed = |flags, len| refreshes(NatRefresh::DataOnly, &packet(flags, 1, 1, len), true);
+        assert!(refreshed(Flags::ACK, 1) && refreshed(Flags::SYN, 0) && refreshed(Flags::RST, 0));
+        assert!(refreshed(Flags::FIN | Flags::ACK, 0) && !refreshed(Flags::ACK, 0));
+    }
+}

@@ -1,0 +1,316 @@
+//! A NAT that forgets: its timers, and what becomes of packets whose mapping is gone. Sans-IO.
+//!
+//! A mapping is forgotten when it has been idle for its whole timeout: a packet that comes exactly then comes too late.
+//! What refreshes it is the packet's arrival at the NAT.
+//!
+//! NATs can stand in a row. The first one's subscribers are the devices; a later one knows a single subscriber, the NAT in
+//! front of it.
+
+#[cfg(test)]
+mod captures;
+mod lru;
+mod mapping;
+mod ports;
+mod table;
+
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    rc::Rc,
+    time::Duration,
+};
+
+use cardiogram_policies::{Time, unit::Span};
+
+use self::{
+    mapping::{Inside, Mapping, Phase, refreshes},
+    ports::Ports,
+    table::Table,
+};
+use crate::{
+    config::{NatClass, NatConfig},
+    fate::{
+        nat::{NatFaults, Treatment},
+        random,
+    },
+    nodes::node::{Io, Node},
+    record::trace::{DropReason, NatEvent},
+    wire::{
+        address,
+        packet::{Flags, Options, Packet},
+        tcp,
+    },
+};
+
+/// The NAT's link to the inside; the first one has a lane a device.
+pub(crate) const TO_INSIDE: usize = 0;
+/// The NAT's links to the outside begin here: the next NAT, or the servers in order; one lane each.
+pub(crate) const TO_OUTSIDE: usize = 1;
+
+/// Where a NAT stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// Of which network it is.
+    pub(crate) network: u32,
+    /// How many NATs are between it and the devices.
+    pub(crate) index: u32,
+    /// There is no other NAT between it and the servers.
+    pub(crate) is_last: bool,
+    pub(crate) devices: u32,
+    pub(crate) servers: u32,
+}
+
+pub(crate) struct Nat {
+    config: NatConfig,
+    place: Place,
+    treatments: Rc<[Treatment]>,
+    table: Table,
+    ports: Ports,
+    /// Flushes to come, the next one last.
+    flushes: Vec<Time>,
+    /// Changes of the timeout to come, the next one last.
+    timeouts: Vec<(Time, Option<Duration>)>,
+    /// The timeout of established connections that holds instead of the subscriber's own.
+    shifted_timeout: Option<Duration>,
+}
+
+impl Nat {
+    /// A NAT with an empty table; `stream` is what the names of its random streams begin with.
+    pub(crate) fn new(
+        config: NatConfig,
+        place: Place,
+        treatments: Rc<[Treatment]>,
+        stream: &str,
+        faults: &NatFaults,
+        seed: u64,
+    ) -> Self {
+        let random = random::stream(seed, &format!("{stream}/ports"), 0);
+        Self {
+            place,
+            treatments,
+            table: Table::new(config.table, config.background),
+            ports: Ports::new(config.hold_down.map(Span::get), config.ports, random),
+            flushes: faults.flushes.iter().rev().copied().collect(),
+            timeouts: faults.timeouts.iter().rev().copied().collect(),
+            shifted_timeout: None,
+            config,
+        }
+    }
+
+    fn on_inside(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
+        let subscriber = self.subscriber_at(*packet.src.ip());
+        let server = address::server_at(*packet.dst.ip()).filter(|server| *server < self.place.servers);
+        let (Some(subscriber), Some(server)) = (subscriber, server) else {
+            io.dropped(&packet, DropReason::NoRoute);
+            return;
+        };
+        let inside = (subscriber, packet.src.port(), server);
+        let slot = self.table.at_inside(inside).or_else(|| self.on_unknown_inside(now, inside, &packet, io));
+        if let Some(slot) = slot {
+            self.table.get_mut(slot).address = *packet.src.ip();
+            self.pass(now, slot, &packet, true);
+            packet.src = SocketAddrV4::new(self.address(), self.table.get(slot).port);
+            self.send_outside(server, packet, io);
+        }
+    }
+
+    /// Makes a mapping for a packet that has none, or says what becomes of the packet.
+    fn on_unknown_inside(&mut self, now: Time, inside: Inside, packet: &Packet, io: &mut Io) -> Option<u32> {
+        if packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK) {
+            return self.create(now, inside, Phase::Opening, packet, io);
+        }
+        match self.class(inside.0) {
+            NatClass::RemapSamePort | NatClass::RemapSamePortRstOutside | NatClass::RemapNewPort => {
+                self.create(now, inside, Phase::Established, packet, io)
+            }
+            NatClass::DropSilent | NatClass::RstBothOnExpiry | NatClass::FinInside => {
+                io.dropped(packet, DropReason::NoMapping);
+                None
+            }
+            NatClass::RstInsideOnSend | NatClass::RstEitherOnSend => {
+                io.dropped(packet, DropReason::NoMapping);
+                if let Some(reset) = tcp::reset_for(packet) {
+                    send_inside(inside.0, reset, io);
+                }
+                None
+            }
+        }
+    }
+
+    fn on_outside(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
+        let server = address::server_at(*packet.src.ip()).expect("only servers send from outside");
+        let outside = (packet.dst.port(), server);
+        if let Some(slot) = self.table.at_outside(outside) {
+            self.pass(now, slot, &packet, false);
+            let Mapping { inside: (subscriber, port, _), address, .. } = *self.table.get(slot);
+            packet.dst = SocketAddrV4::new(address, port);
+            send_inside(subscriber, packet, io);
+            return;
+        }
+        io.dropped(&packet, DropReason::NoMapping);
+        let resets = self.table.last_subscriber(outside).is_some_and(|of| self.class(of).resets_outside());
+        if let Some(reset) = tcp::reset_for(&packet).filter(|_| resets) {
+            self.send_outside(server, reset, io);
+        }
+    }
+
+    fn create(&mut self, now: Time, inside: Inside, phase: Phase, packet: &Packet, io: &mut Io) -> Option<u32> {
+        let at_random = self.class(inside.0) == NatClass::RemapNewPort;
+        let is_mapped = |outside| self.table.at_outside(outside).is_some();
+        let Some(port) = self.ports.take(now, inside, at_random, is_mapped) else {
+            io.dropped(packet, DropReason::NoPort);
+            return None;
+        };
+        self.note(inside, NatEvent::Created { outside: port }, io);
+        let mapping = Mapping::new(inside, *packet.src.ip(), port, phase);
+        let expires = now + self.timeout(&mapping);
+        let slot = self.table.insert(now, mapping, expires);
+        // Never the new one itself: nothing has been used since.
+        self.evict(now, io);
+        Some(slot)
+    }
+
+    /// Follows a packet of a mapping, and restarts the idle time where the packet does.
+    fn pass(&mut self, now: Time, slot: u32, packet: &Packet, outbound: bool) {
+        self.table.get_mut(slot).follow(packet, outbound);
+        if refreshes(self.config.refresh, packet, outbound) {
+            let expires = now + self.timeout(self.table.get(slot));
+            self.table.used(slot, now, expires);
+        }
+    }
+
+    /// The idle time that a mapping has from now on.
+    fn timeout(&self, mapping: &Mapping) -> Duration {
+        let own = self.treatments[mapping.inside.0 as usize].established;
+        mapping.timeout(&self.config, self.shifted_timeout.unwrap_or(own))
+    }
+
+    /// Ends a mapping whose idle time is over, as the class has it.
+    fn expire(&mut self, now: Time, slot: u32, io: &mut Io) {
+        let mapping = self.forget(now, slot, NatEvent::Expired, io);
+        let (subscriber, port, server) = mapping.inside;
+        let inside_end = SocketAddrV4::new(mapping.address, port);
+        let outside_end = SocketAddrV4::new(self.address(), mapping.port);
+        let server_end = address::server(server);
+        let (inside_expects, outside_expects) = mapping.expected();
+        match self.class(subscriber) {
+            NatClass::RstBothOnExpiry => {
+                if let Some(seq) = inside_expects {
+                    send_inside(subscriber, bare(server_end, inside_end, Flags::RST, seq, 0), io);
+                }
+                if let Some(seq) = outside_expects {
+                    self.send_outside(server, bare(outside_end, server_end, Flags::RST, seq, 0), io);
+                }
+            }
+            NatClass::FinInside => {
+                if let (Some(seq), Some(ack)) = (inside_expects, outside_expects) {
+                    let fin = bare(server_end, inside_end, Flags::FIN | Flags::ACK, seq, ack);
+                    send_inside(subscriber, fin, io);
+                }
+            }
+            NatClass::DropSilent
+            | NatClass::RstInsideOnSend
+            | NatClass::RstEitherOnSend
+            | NatClass::RemapSamePort
+            | NatClass::RemapSamePortRstOutside
+            | NatClass::RemapNewPort => {}
+        }
+    }
+
+    /// Pushes out what does not fit the table any more.
+    fn evict(&mut self, now: Time, io: &mut Io) {
+        while let Some(slot) = self.table.overflow(now) {
+            self.forget(now, slot, NatEvent::Evicted, io);
+        }
+    }
+
+    fn forget(&mut self, now: Time, slot: u32, why: NatEvent, io: &mut Io) -> Mapping {
+        let subscriber = self.table.get(slot).inside.0;
+        let class = self.class(subscriber);
+        let mapping = self.table.remove(slot, class.resets_outside());
+        let remember = class.is_same_port() && mapping.is_established();
+        self.ports.put_back(now, mapping.inside, mapping.port, remember);
+        self.note(mapping.inside, why, io);
+        mapping
+    }
+
+    fn class(&self, subscriber: u32) -> NatClass {
+        self.treatments[subscriber as usize].class
+    }
+
+    fn address(&self) -> Ipv4Addr {
+        address::nat(self.place.network, self.place.index)
+    }
+
+    fn subscriber_at(&self, inside: Ipv4Addr) -> Option<u32> {
+        match self.place.index.checked_sub(1) {
+            None => address::device_at(inside).filter(|device| *device < self.place.devices),
+            Some(in_front) => (inside == address::nat(self.place.network, in_front)).then_some(0),
+        }
+    }
+
+    fn send_outside(&self, server: u32, packet: Packet, io: &mut Io) {
+        let link = if self.place.is_last { server as usize } else { 0 };
+        io.send(TO_OUTSIDE + link, 0, packet);
+    }
+
+    fn note(&self, inside: Inside, event: NatEvent, io: &mut Io) {
+        let (subscriber, port, server) = inside;
+        if self.place.index == 0 {
+            io.nat(self.place.network, subscriber, port, server, event);
+        } else {
+            io.outer_nat(self.place.network, self.place.index, port, server, event);
+        }
+    }
+}
+
+fn send_inside(subscriber: u32, packet: Packet, io: &mut Io) {
+    // A NAT behind another one has a single subscriber, and a single lane.
+    io.send(TO_INSIDE, subscriber, packet);
+}
+
+/// A segment of the NAT's own, in the name of one of the ends.
+fn bare(src: SocketAddrV4, dst: SocketAddrV4, flags: Flags, seq: u32, ack: u32) -> Packet {
+    // Not a window of zero: whoever gets a FIN still has one to send.
+    Packet { src, dst, seq, ack, flags, window: u16::MAX, options: Options::default(), payload: Vec::new() }
+}
+
+impl Node for Nat {
+    fn on_packet(&mut self, now: Time, packet: Packet, io: &mut Io) {
+        // Timers that are due go first: a packet that comes exactly at the timeout comes too late.
+        self.on_wake(now, io);
+        if *packet.dst.ip() == self.address() {
+            self.on_outside(now, packet, io);
+        } else {
+            self.on_inside(now, packet, io);
+        }
+    }
+
+    fn on_wake(&mut self, now: Time, io: &mut Io) {
+        while let Some((_, timeout)) = self.timeouts.pop_if(|(from, _)| *from <= now) {
+            self.shifted_timeout = timeout;
+        }
+        while let Some(slot) = self.table.pop_expired(now) {
+            self.expire(now, slot, io);
+        }
+        self.evict(now, io);
+        while self.flushes.pop_if(|flush| *flush <= now).is_some() {
+            for slot in self.table.slots() {
+                self.forget(now, slot, NatEvent::Flushed, io);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    fn freeze(&mut self, now: Time) {
+        let ever = Span::secs(1_000_000);
+        self.table.freeze();
+        self.ports.freeze(now);
+        self.flushes.clear();
+        (self.timeouts, self.shifted_timeout) = (Vec::new(), Some(ever.get()));
+        (self.config.transitory, self.config.closing, self.config.unacknowledged) = (ever, None, None);
+    }
+
+    fn next_wake(&self) -> Option<Time> {
+        [self.table.next_end(), self.flushes.last().copied()].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,247 @@
+//! What every node of the world is to an engine, and the host that runs one: its inbox, its outgoing links, its record.
+//!
+//! The ordering contract lives here and nowhere else: a node handles its events by time; at equal times packets come
+//! before its own wake-up, packets by (sending node, number of sending). An engine that lets every host run to a time
+//! before which nothing more can arrive gives the one possible run.
+
+use std::{any::Any, cmp::Reverse, collections::BinaryHeap};
+
+use cardiogram_policies::Time;
+
+use crate::{
+    nodes::link::Link,
+    record::{
+        recorder::Recorder,
+        trace::{DeviceEvent, DropReason, Entry, Fact, Fate, NatEvent, ServerEvent},
+    },
+    wire::{layout::NodeId, packet::Packet},
+};
+
+/// A part of the world, sans-IO.
+pub(crate) trait Node: Any {
+    /// A packet arrives.
+    fn on_packet(&mut self, now: Time, packet: Packet, io: &mut Io);
+
+    /// The time of [`next_wake`](Self::next_wake) has come.
+    fn on_wake(&mut self, now: Time, io: &mut Io);
+
+    /// When the node wants to be woken next.
+    fn next_wake(&self) -> Option<Time>;
+
+    /// From now on nothing breaks or heals by itself, and nobody acts of their own accord: see `oracle`.
+    #[cfg(test)]
+    fn freeze(&mut self, _now: Time) {}
+
+    /// What the node counted, at the end of the run.
+    fn into_counts(self: Box<Self>) -> Counts {
+        Counts::default()
+    }
+}
+
+/// What nodes count over a run; each node fills in what it knows.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(crate) totals: crate::record::counts::Totals,
+    pub(crate) push_delays: Vec<std::time::Duration>,
+    pub(crate) server_busy: std::time::Duration,
+    pub(crate) radio: Option<crate::record::counts::RadioUse>,
+    pub(crate) series: crate::record::series::Tally,
+    /// By device: the time between its last two heartbeats on one connection.
+    pub(crate) intervals: Vec<Option<std::time::Duration>>,
+}
+
+/// A node's way to the outside while it handles an event.
+pub(crate) struct Io<'a> {
+    now: Time,
+    links: &'a mut [(NodeId, Link)],
+    sent: &'a mut Vec<Flight>,
+    next_number: &'a mut u64,
+    from: NodeId,
+    recorder: &'a mut Recorder,
+}
+
+/// A packet on its way to a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Flight {
+    pub(crate) arrival: Time,
+    pub(crate) from: NodeId,
+    /// The sender's count of packets sent: the order among those that arrive at once.
+    pub(crate) number: u64,
+    pub(crate) to: NodeId,
+    pub(crate) packet: Packet,
+}
+
+impl Io<'_> {
+    /// Puts a packet on lane `lane` of the node's link number `link`.
+    pub(crate) fn send(&mut self, link: usize, lane: u32, packet: Packet) {
+        let (to, wire) = &mut self.links[link];
+        let fate = wire.transmit(self.now, lane, packet.wire_len());
+        self.recorder.sent(self.now, &packet, *to, fate);
+        let (arrival, copy) = match fate {
+            Fate::Arrives(at) => (at, None),
+            Fate::ArrivesTwice { first, copy } => (first, Some(copy)),
+            Fate::Cut | Fate::Lost | Fate::QueueFull => return,
+        };
+        let mut fly = |arrival, packet| {
+            self.sent.push(Flight { arrival, from: self.from, number: *self.next_number, to: *to, packet });
+            *self.next_number += 1;
+        };
+        if let Some(copy) = copy {
+            fly(copy, packet.clone());
+        }
+        fly(arrival, packet);
+    }
+
+    /// Notes that the node throws a packet away.
+    pub(crate) fn dropped(&mut self, packet: &Packet, reason: DropReason) {
+        self.recorder.dropped(self.now, packet, reason);
+    }
+
+    /// Notes what happened to a device.
+    pub(crate) fn device(&mut self, device: u32, event: DeviceEvent) {
+        self.recorder.fact(self.now, Fact::Device { device, event });
+    }
+
+    /// Notes what the first NAT of a network did with the mapping of a device's port.
+    pub(crate) fn nat(&mut self, network: u32, device: u32, port: u16, server: u32, event: NatEvent) {
+        self.recorder.fact(self.now, Fact::Nat { network, device, port, server, event });
+    }
+
+    /// Notes what happened at a further NAT of a network to the mapping of a port of the NAT in front of it.
+    pub(crate) fn outer_nat(&mut self, network: u32, nat: u32, port: u16, server: u32, event: NatEvent) {
+        self.recorder.fact(self.now, Fact::OuterNat { network, nat, port, server, event });
+    }
+
+    /// Notes what happened to a server.
+    pub(crate) fn server(&mut self, server: u32, event: ServerEvent) {
+        self.recorder.fact(self.now, Fact::Server { server, event });
+    }
+}
+
+/// A node with everything an engine needs to run it.
+pub(crate) struct Host {
+    id: NodeId,
+    node: Box<dyn Node>,
+    links: Vec<(NodeId, Link)>,
+    inbox: BinaryHeap<Reverse<Inbound>>,
+    next_number: u64,
+    recorder: Recorder,
+    /// Everything before this time has been handled.
+    ran_until: Time,
+}
+
+impl Host {
+    /// A host for `node`, whose links are numbered in the order given, each with the node at its far end.
+    pub(crate) fn new(id: NodeId, node: Box<dyn Node>, links: Vec<(NodeId, Link)>, keep_trace: bool) -> Self {
+        Self {
+            id,
+            node,
+            links,
+            inbox: BinaryHeap::new(),
+            next_number: 0,
+            recorder: Recorder::new(id, keep_trace),
+            ran_until: Time::ZERO,
+        }
+    }
+
+    /// Takes a packet that will arrive later.
+    pub(crate) fn deliver(&mut self, flight: Flight) {
+        assert!(flight.arrival >= self.ran_until, "an engine delivered a packet into the past: {flight:?}");
+        self.inbox.push(Reverse(Inbound(flight)));
+    }
+
+    /// When the host has something to do next.
+    pub(crate) fn next_event(&self) -> Option<Time> {
+        let packet = self.inbox.peek().map(|Reverse(Inbound(flight))| flight.arrival);
+        // What a node has put off to a time that is past is due at once.
+        let wake = self.node.next_wake().map(|wake| wake.max(self.ran_until));
+        packet.into_iter().chain(wake).min()
+    }
+
+    /// Handles every event before `until`, in order; packets sent on the way are added to `sent`.
+    pub(crate) fn run_before(&mut self, until: Time, sent: &mut Vec<Flight>) {
+        while let Some(now) = self.next_event().filter(|now| *now < until) {
+            self.run_next(now, sent);
+        }
+        self.ran_until = until;
+    }
+
+    /// Handles the first event, which is due at `now`.
+    pub(crate) fn run_next(&mut self, now: Time, sent: &mut Vec<Flight>) {
+        self.ran_until = now;
+        let mut io = Io {
+            now,
+            links: &mut self.links,
+            sent,
+            next_number: &mut self.next_number,
+            from: self.id,
+            recorder: &mut self.recorder,
+        };
+        let packet_is_due = self.inbox.peek().is_some_and(|Reverse(Inbound(flight))| flight.arrival <= now);
+        if packet_is_due && let Some(Reverse(Inbound(flight))) = self.inbox.pop() {
+            io.recorder.received(now, &flight.packet, flight.from);
+            self.node.on_packet(now, flight.packet, &mut io);
+        } else {
+            self.node.on_wake(now, &mut io);
+        }
+    }
+
+    /// Freezes the node and its links: see `oracle`.
+    #[cfg(test)]
+    pub(crate) fn freeze(&mut self, now: Time) {
+        self.node.freeze(now);
+        for (_, link) in &mut self.links {
+            link.freeze(now);
+        }
+    }
+
+    /// The node, where it is a `N`.
+    #[cfg(test)]
+    pub(crate) fn node<N: Node>(&mut self) -> Option<&mut N> {
+        (&mut *self.node as &mut dyn Any).downcast_mut()
+    }
+
+    /// What the host leaves behind.
+    pub(crate) fn finish(self) -> Finished {
+        let digest = self.recorder.digest();
+        let (facts, entries) = self.recorder.into_parts();
+        Finished { digest, facts, entries, counts: self.node.into_counts() }
+    }
+}
+
+/// What a host leaves behind at the end of a run.
+pub(crate) struct Finished {
+    pub(crate) digest: u128,
+    pub(crate) facts: Vec<(Time, Fact)>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) counts: Counts,
+}
+
+/// Orders an inbox by (arrival, sender, number).
+struct Inbound(Flight);
+
+impl Inbound {
+    fn key(&self) -> (Time, NodeId, u64) {
+        (self.0.arrival, self.0.from, self.0.number)
+    }
+}
+
+impl PartialEq for Inbound {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Inbound {}
+
+impl PartialOrd for Inbound {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Inbound {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}

@@ -1,0 +1,319 @@
+//! The server host's TCP: a listener with its accept queue, and a connection for every client. It acknowledges whether or
+//! not the process is well.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddrV4,
+    sync::Arc,
+};
+
+use cardiogram_policies::Time;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::{
+    nodes::{node::Io, timers::Timers},
+    record::trace::DropReason,
+    wire::{
+        address,
+        packet::{Flags, Packet},
+        tcp::{self, Connection, State, TcpConfig},
+    },
+};
+
+/// The only lane of each of the server's links, which lead to the last NAT of every network, by its number.
+const LANE: u32 = 0;
+
+/// Sends a packet to the network that it belongs to.
+fn send(packet: Packet, io: &mut Io) {
+    io.send(address::network_of_nat(*packet.dst.ip()) as usize, LANE, packet);
+}
+
+pub(super) struct Kernel {
+    local: SocketAddrV4,
+    tcp: Arc<TcpConfig>,
+    backlog: usize,
+    seed: u64,
+    listening: bool,
+    /// Connections by slot; slots are used again.
+    connections: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    by_remote: BTreeMap<SocketAddrV4, u32>,
+    accept_queue: VecDeque<u32>,
+    timers: Timers,
+    /// Slots that the process should look at: readable, closed or failed.
+    events: Vec<u32>,
+    /// Reused from event to event.
+    packets: Vec<Packet>,
+}
+
+struct Entry {
+    tcp: Connection,
+    owner: Owner,
+}
+
+/// Who a connection belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// The listener: not established yet, or not accepted.
+    Listener,
+    /// The process.
+    Process,
+    /// Nobody: the kernel finishes it alone.
+    Nobody,
+}
+
+impl Kernel {
+    pub(super) fn new(server: u32, tcp: Arc<TcpConfig>, backlog: u32, seed: u64) -> Self {
+        Self {
+            local: address::server(server),
+            tcp,
+            backlog: backlog as usize,
+            seed,
+            listening: true,
+            connections: Vec::new(),
+            free: Vec::new(),
+            by_remote: BTreeMap::new(),
+            accept_queue: VecDeque::new(),
+            timers: Timers::default(),
+            events: Vec::new(),
+            packets: Vec::new(),
+        }
+    }
+
+    pub(super) fn on_packet(&mut self, now: Time, packet: &Packet, io: &mut Io) {
+        if packet.dst != self.local {
+            // Another port of the host, where nobody listens.
+            Self::refuse(packet, io);
+            return;
+        }
+        let opens = packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK);
+        match self.by_remote.get(&packet.src).copied() {
+            Some(slot) => {
+                // Linux keeps a connection that finds the accept queue full half-open, and drops the packet.
+                let completes = self.state(slot) == State::SynReceived && !packet.flags.has(Flags::RST);
+                if completes && self.accept_queue_is_full() {
+                    io.dropped(packet, DropReason::Backlog);
+                    return;
+                }
+                self.with(slot, now, io, |tcp, out| tcp.on_packet(now, packet, out));
+                if completes && self.state(slot) == State::Established {
+                    self.accept_queue.push_back(slot);
+                }
+                self.settle(slot);
+            }
+            None if opens && self.listening => self.on_syn(now, packet, io),
+            None => Self::refuse(packet, io),
+        }
+    }
+
+    /// Answers a packet of a connection that nobody knows.
+    pub(super) fn refuse(packet: &Packet, io: &mut Io) {
+        Self::send_resets(tcp::reset_for(packet).into_iter(), io);
+    }
+
+    /// Sends RSTs that were made before.
+    pub(super) fn send_resets(resets: impl Iterator<Item = Packet>, io: &mut Io) {
+        for reset in resets {
+            send(reset, io);
+        }
+    }
+
+    fn on_syn(&mut self, now: Time, packet: &Packet, io: &mut Io) {
+        if self.accept_queue_is_full() {
+            io.dropped(packet, DropReason::Backlog);
+            return;
+        }
+        let iss = xxh3_64_with_seed(&now.as_micros().to_le_bytes(), self.seed ^ u64::from(packet.src.port())) as u32;
+        let tcp = Connection::accept(self.tcp.clone(), now, self.local, packet.src, iss, packet, &mut self.packets);
+        let entry = Some(Entry { tcp, owner: Owner::Listener });
+        let slot = if let Some(slot) = self.free.pop() {
+            self.connections[slot as usize] = entry;
+            slot
+        } else {
+            self.connections.push(entry);
+            self.connections.len() as u32 - 1
+        };
+        self.by_remote.insert(packet.src, slot);
+        self.transmit(io);
+        self.settle(slot);
+    }
+
+    /// As Linux counts it: one more connection than the backlog may wait.
+    fn accept_queue_is_full(&self) -> bool {
+        self.accept_queue.len() > self.backlog
+    }
+
+    pub(super) fn run_timers(&mut self, now: Time, io: &mut Io) {
+        while let Some(slot) = self.timers.pop_due(now) {
+            self.with(slot, now, io, |tcp, out| tcp.on_timer(now, out));
+            self.settle(slot);
+        }
+    }
+
+    pub(super) fn next_timer(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// Takes a slot with something new for the process.
+    pub(super) fn pop_event(&mut self) -> Option<u32> {
+        self.events.pop()
+    }
+
+    /// Whether a connection waits to be accepted.
+    pub(super) fn can_accept(&self) -> bool {
+        !self.accept_queue.is_empty()
+    }
+
+    /// The process accepts the oldest connection that waits.
+    pub(super) fn accept(&mut self) -> Option<u32> {
+        let slot = self.accept_queue.pop_front()?;
+        self.entry(slot).owner = Owner::Process;
+        Some(slot)
+    }
+
+    /// The connection of an occupied slot, as the process sees it.
+    pub(super) fn tcp(&self, slot: u32) -> &Connection {
+        &self.connections[slot as usize].as_ref().expect("an occupied slot").tcp
+    }
+
+    pub(super) fn read(&mut self, slot: u32, now: Time, into: &mut Vec<u8>, io: &mut Io) {
+        self.with(slot, now, io, |tcp, out| tcp.read(now, into, out));
+        self.settle(slot);
+    }
+
+    pub(super) fn write(&mut self, slot: u32, now: Time, bytes: &[u8], io: &mut Io) {
+        self.with(slot, now, io, |tcp, out| {
+            tcp.write(now, bytes, out);
+        });
+        self.settle(slot);
+    }
+
+    /// The process closes a connection; the kernel finishes it.
+    pub(super) fn close(&mut self, slot: u32, now: Time, io: &mut Io) {
+        self.entry(slot).owner = Owner::Nobody;
+        self.with(slot, now, io, |tcp, out| tcp.close(now, out));
+        self.settle(slot);
+    }
+
+    /// Nobody listens any more: new connections are refused, and those not accepted yet are reset.
+    pub(super) fn stop_listening(&mut self, now: Time, io: &mut Io) {
+        self.listening = false;
+        self.accept_queue.clear();
+        for slot in 0..self.connections.len() as u32 {
+            if self.owner(slot) == Some(Owner::Listener) {
+                self.reset(slot, now, io);
+            }
+        }
+    }
+
+    /// The process is gone: its connections are closed (RST where it had unread data), those it had not accepted are
+    /// reset, and nobody listens.
+    pub(super) fn process_died(&mut self, now: Time, io: &mut Io) {
+        self.listening = false;
+        self.accept_queue.clear();
+        for slot in 0..self.connections.len() as u32 {
+            match self.owner(slot) {
+                Some(Owner::Process) => self.close(slot, now, io),
+                Some(Owner::Listener) => self.reset(slot, now, io),
+                Some(Owner::Nobody) | None => {}
+            }
+        }
+        self.events.clear();
+    }
+
+    /// Every connection is reset at both ends.
+    pub(super) fn reset_all(&mut self, now: Time, io: &mut Io) {
+        for slot in 0..self.connections.len() as u32 {
+            if self.connections[slot as usize].is_some() {
+                self.with(slot, now, io, |tcp, out| tcp.abort(now, out));
+                self.settle(slot);
+            }
+        }
+    }
+
+    /// The host loses its power, and with it every connection, without a word. Returns the RSTs with which someone else who
+    /// knows the connections could end them.
+    pub(super) fn power_off(&mut self, now: Time) -> Vec<Packet> {
+        let mut resets = Vec::new();
+        for slot in 0..self.connections.len() as u32 {
+            if let Some(entry) = &mut self.connections[slot as usize] {
+                entry.tcp.abort(now, &mut resets);
+            }
+            self.remove(slot);
+        }
+        self.listening = false;
+        self.accept_queue.clear();
+        self.events.clear();
+        resets
+    }
+
+    /// A new process listens.
+    pub(super) fn listen(&mut self) {
+        self.listening = true;
+    }
+
+    /// The connections of the process are never given up any more.
+    #[cfg(test)]
+    pub(super) fn freeze(&mut self, now: Time) {
+        for entry in self.connections.iter_mut().flatten().filter(|entry| entry.owner == Owner::Process) {
+            entry.tcp.endure(now);
+        }
+    }
+
+    fn state(&self, slot: u32) -> State {
+        self.tcp(slot).state()
+    }
+
+    fn owner(&self, slot: u32) -> Option<Owner> {
+        self.connections[slot as usize].as_ref().map(|entry| entry.owner)
+    }
+
+    fn reset(&mut self, slot: u32, now: Time, io: &mut Io) {
+        self.entry(slot).owner = Owner::Nobody;
+        self.with(slot, now, io, |tcp, out| tcp.abort(now, out));
+        self.settle(slot);
+    }
+
+    fn entry(&mut self, slot: u32) -> &mut Entry {
+        self.connections[slot as usize].as_mut().expect("an occupied slot")
+    }
+
+    fn with(&mut self, slot: u32, now: Time, io: &mut Io, work: impl FnOnce(&mut Connection, &mut Vec<Packet>)) {
+        debug_assert!(self.packets.is_empty(), "packets of another moment than {now}");
+        let entry = self.connections[slot as usize].as_mut().expect("an occupied slot");
+        work(&mut entry.tcp, &mut self.packets);
+        self.transmit(io);
+    }
+
+    fn transmit(&mut self, io: &mut Io) {
+        for packet in self.packets.drain(..) {
+            send(packet, io);
+        }
+    }
+
+    /// After a change: sets the timer, tells the process, and removes what is over and belongs to nobody.
+    fn settle(&mut self, slot: u32) {
+        let Some(entry) = &self.connections[slot as usize] else { return };
+        let closed = entry.tcp.state() == State::Closed;
+        match entry.owner {
+            Owner::Process if closed || entry.tcp.readable() > 0 || entry.tcp.peer_closed() => self.events.push(slot),
+            Owner::Nobody if closed => return self.remove(slot),
+            Owner::Listener if closed => {
+                self.accept_queue.retain(|waiting| *waiting != slot);
+                return self.remove(slot);
+            }
+            _ => {}
+        }
+        let due = self.connections[slot as usize].as_ref().and_then(|entry| entry.tcp.next_timer());
+        self.timers.set(slot, due);
+    }
+
+    /// Removes a connection that is over.
+    pub(super) fn remove(&mut self, slot: u32) {
+        if let Some(entry) = self.connections[slot as usize].take() {
+            self.by_remote.remove(&entry.tcp.remote());
+            self.timers.set(slot, None);
+            self.free.push(slot);
+        }
+    }
+}

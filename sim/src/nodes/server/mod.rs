@@ -1,0 +1,209 @@
+//! A server: a kernel that acknowledges and a process that answers, kept apart, so that one can fail without the other.
+//!
+//! This file knows the faults and the order of things within the node; `kernel` is the host's TCP, `app` the process.
+
+mod app;
+mod gate;
+mod kernel;
+mod wakeups;
+mod work;
+
+use std::sync::Arc;
+
+use cardiogram_policies::{ServerSpec, Time};
+
+use self::{app::App, kernel::Kernel};
+use crate::{
+    config::{FrameSizes, OnUnhealthy, ServerConfig, TrafficConfig, WakeupConfig},
+    fate::{
+        schedule::Interval,
+        server_faults::{Capacity, Edge, Effect, ServerFaults, Turn, edges},
+    },
+    nodes::node::{Counts, Io, Node},
+    record::trace::{DropReason, ServerEvent},
+    wire::{
+        packet::{Flags, Packet},
+        tcp::TcpConfig,
+    },
+};
+
+pub(crate) struct Server {
+    index: u32,
+    kernel: Kernel,
+    app: App,
+    /// Begins and ends of faults, the next one last.
+    edges: Vec<Edge>,
+    /// Faults under way that stop the process, that drain it, that leave none running, that silence the host.
+    stalls: u32,
+    drains: u32,
+    deaths: u32,
+    silences: u32,
+    /// When the balancer changes its mind, to healthy or not; the next one last.
+    beliefs: Vec<(Time, bool)>,
+    /// Whether the balancer resets the connections of an unhealthy server.
+    resets: bool,
+    /// It has: what is sent on one of them, it answers itself.
+    is_cut_off: bool,
+    /// The RSTs that it will send for a host that cannot.
+    flows: Vec<Packet>,
+}
+
+/// What a server is told about its devices when it is made.
+pub(crate) struct Clients {
+    pub(crate) start_within: std::time::Duration,
+    pub(crate) traffic: TrafficConfig,
+    pub(crate) frames: FrameSizes,
+    pub(crate) wakeup: Option<WakeupConfig>,
+    /// The link to the devices through the push service, where there is one: behind those to the networks.
+    pub(crate) push_service: usize,
+}
+
+impl Server {
+    pub(crate) fn new(
+        index: u32,
+        config: &ServerConfig,
+        policy: ServerSpec,
+        clients: Clients,
+        faults: &[ServerFaults],
+        unhealthy: &[Interval],
+        seed: u64,
+    ) -> Self {
+        let beliefs = unhealthy.iter().rev().flat_map(|sick| [(sick.end, true), (sick.begin, false)]).collect();
+        let tcp = Arc::new(TcpConfig::preset(config.tcp));
+        Self {
+            index,
+            kernel: Kernel::new(index, tcp, config.backlog, seed),
+            app: App::new(index, config.clone(), policy, clients, Capacity::new(faults), seed),
+            edges: edges(faults),
+            stalls: 0,
+            drains: 0,
+            deaths: 0,
+            silences: 0,
+            beliefs,
+            resets: config.balancer.as_ref().is_some_and(|balancer| balancer.on_unhealthy == OnUnhealthy::Reset),
+            is_cut_off: false,
+            flows: Vec::new(),
+        }
+    }
+
+    const fn process_runs(&self) -> bool {
+        self.deaths == 0 && self.silences == 0
+    }
+
+    fn apply(&mut self, edge: &Edge, now: Time, io: &mut Io) {
+        let ran = self.process_runs();
+        match edge.turn {
+            Turn::Begins => io.server(self.index, ServerEvent::FaultBegan(edge.cause)),
+            Turn::Ends => io.server(self.index, ServerEvent::FaultEnded(edge.cause)),
+            Turn::Drained => {}
+        }
+        let begins = edge.turn == Turn::Begins;
+        match edge.effect {
+            Effect::Stops => count(&mut self.stalls, begins),
+            Effect::Dies => count(&mut self.deaths, begins),
+            Effect::Silences => count(&mut self.silences, begins),
+            Effect::Slows { .. } => {}
+            Effect::Drains { over } => match edge.turn {
+                Turn::Begins => {
+                    self.drains += 1;
+                    self.kernel.stop_listening(now, io);
+                    self.app.drain(now, over);
+                }
+                Turn::Drained => (self.drains, self.deaths) = (self.drains - 1, self.deaths + 1),
+                Turn::Ends => self.deaths -= 1,
+            },
+        }
+        if begins && edge.effect == Effect::Silences {
+            self.app.die(io);
+            self.flows = self.kernel.power_off(now);
+        } else if ran && !self.process_runs() {
+            self.app.die(io);
+            self.kernel.process_died(now, io);
+        }
+        if !ran && self.process_runs() {
+            if self.drains == 0 {
+                self.kernel.listen();
+            }
+            self.app.start(now);
+        }
+        self.app.set_stalled(self.stalls > 0, now, &mut self.kernel, io);
+    }
+
+    /// The balancer changes its mind about this server.
+    fn believe(&mut self, healthy: bool, now: Time, io: &mut Io) {
+        io.server(self.index, if healthy { ServerEvent::TurnedHealthy } else { ServerEvent::TurnedUnhealthy });
+        self.is_cut_off = self.resets && !healthy;
+        if self.is_cut_off && self.silences > 0 {
+            Kernel::send_resets(self.flows.drain(..), io);
+        } else if self.is_cut_off {
+            self.kernel.reset_all(now, io);
+        }
+    }
+
+    /// Does what is on the schedule up to this moment.
+    fn keep_to_schedule(&mut self, now: Time, io: &mut Io) {
+        while let Some(edge) = self.edges.pop_if(|edge| edge.at <= now) {
+            self.apply(&edge, now, io);
+        }
+        while let Some((_, healthy)) = self.beliefs.pop_if(|(at, _)| *at <= now) {
+            self.believe(healthy, now, io);
+        }
+    }
+}
+
+/// Counts a fault that begins or ends.
+const fn count(under_way: &mut u32, begins: bool) {
+    *under_way = if begins { *under_way + 1 } else { *under_way - 1 };
+}
+
+impl Node for Server {
+    fn on_packet(&mut self, now: Time, packet: Packet, io: &mut Io) {
+        // A fault that begins at this very moment comes first.
+        self.keep_to_schedule(now, io);
+        if self.silences > 0 {
+            let opens = packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK);
+            if self.is_cut_off && !opens {
+                Kernel::refuse(&packet, io);
+            } else {
+                io.dropped(&packet, DropReason::HostDown);
+            }
+            return;
+        }
+        let due = self.app.policy_deadline();
+        self.kernel.on_packet(now, &packet, io);
+        self.app.on_kernel(now, &mut self.kernel, io);
+        if self.process_runs() {
+            self.app.hear(due, now, &mut self.kernel, io);
+        }
+    }
+
+    fn on_wake(&mut self, now: Time, io: &mut Io) {
+        self.keep_to_schedule(now, io);
+        if self.silences == 0 {
+            self.kernel.run_timers(now, io);
+            self.app.on_kernel(now, &mut self.kernel, io);
+        }
+        if self.process_runs() {
+            self.app.run(now, &mut self.kernel, io);
+        }
+    }
+
+    #[cfg(test)]
+    fn freeze(&mut self, now: Time) {
+        self.edges.clear();
+        self.beliefs.clear();
+        self.kernel.freeze(now);
+        self.app.freeze();
+    }
+
+    fn next_wake(&self) -> Option<Time> {
+        let fault = self.edges.last().map(|edge| edge.at);
+        let app = if self.process_runs() { self.app.next_wake() } else { None };
+        let belief = self.beliefs.last().map(|(at, _)| *at);
+        [fault, belief, self.kernel.next_timer(), app].into_iter().flatten().min()
+    }
+
+    fn into_counts(self: Box<Self>) -> Counts {
+        Counts { server_busy: self.app.busy(), ..Counts::default() }
+    }
+}

@@ -1,0 +1,157 @@
+//! Puts a world together: a host for each node, with its links. What the nodes do is their own business; what is drawn for
+//! them is in `fate`.
+
+use std::rc::Rc;
+
+use super::{
+    device::DeviceGroup,
+    link::{LaneConfig, Link},
+    nat::{Nat, Place},
+    node::Host,
+    server::{Clients, Server},
+};
+use crate::{
+    config::{BETWEEN_NATS, Direction, Distribution, LinkConfig, Network, WakeupConfig, WorldConfig},
+    fate::{
+        NetworkSchedule, Schedule,
+        effect::{Effect, What},
+        link_faults::{self, Struck},
+        nat,
+        random::Coins,
+        schedule::{self, Interval},
+    },
+    wire::layout::{DEVICES, Layout},
+};
+
+/// The hosts of a world in the order of their [`NodeId`]s.
+pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_trace: bool) -> Vec<Host> {
+    let layout = Layout::of(config);
+    let networks: Vec<Network<'_>> = config.all_networks().collect();
+    let wiring = Wiring { config, seed, schedule };
+    let servers = config.server.count;
+
+    let to_networks = (0..).zip(&networks).map(|(number, network)| {
+        (layout.nat(number, 0), wiring.access(network, &schedule.networks[number as usize], true))
+    });
+    let devices = DeviceGroup::new(config, schedule, seed);
+    let mut hosts = vec![Host::new(DEVICES, Box::new(devices), to_networks.collect(), keep_trace)];
+    for (number, network) in (0..).zip(&networks) {
+        let of_network = &schedule.networks[number as usize];
+        let nats = network.nat.len() as u32;
+        for (index, nat) in (0..).zip(network.nat) {
+            let is_last = index + 1 == nats;
+            let inside = if index == 0 {
+                (DEVICES, wiring.access(network, of_network, false))
+            } else {
+                (layout.nat(number, index - 1), wiring.between_nats(network, false))
+            };
+            let mut links = vec![inside];
+            if is_last {
+                let core = |server| (layout.server(server), wiring.core(network, true, server));
+                links.extend((0..servers).map(core));
+            } else {
+                links.push((layout.nat(number, index + 1), wiring.between_nats(network, true)));
+            }
+            let place = Place { network: number, index, is_last, devices: config.devices.count, servers };
+            let faults = &of_network.nats[index as usize];
+            let treatments = of_network.treatments[index as usize].clone();
+            let node = Nat::new(nat.clone(), place, treatments, &nat::stream(network, index), faults, seed);
+            hosts.push(Host::new(layout.nat(number, index), Box::new(node), links, keep_trace));
+        }
+    }
+    for server in 0..servers {
+        let clients = Clients {
+            start_within: config.devices.start_within.get(),
+            traffic: config.traffic.clone(),
+            frames: config.frames(),
+            wakeup: config.wakeup.clone(),
+            push_service: networks.len(),
+        };
+        let faults = &schedule.servers[server as usize];
+        let unhealthy = schedule.balancer.as_ref().map_or(&[][..], |balancer| balancer.unhealthy(server));
+        let policy = config.strategy.server.clone();
+        let node = Server::new(server, &config.server, policy, clients, faults, unhealthy, seed);
+        let to_networks = (0..).zip(&networks).map(|(number, network)| {
+            (layout.nat(number, network.nat.len() as u32 - 1), wiring.core(network, false, server))
+        });
+        let push_service = config.wakeup.iter().map(|wakeup| (DEVICES, wiring.push_service(wakeup)));
+        let links = to_networks.chain(push_service).collect();
+        hosts.push(Host::new(layout.server(server), Box::new(node), links, keep_trace));
+    }
+    hosts
+}
+
+/// Makes links, each direction of each by its name.
+struct Wiring<'a> {
+    config: &'a WorldConfig,
+    seed: u64,
+    schedule: &'a Schedule,
+}
+
+/// The names of a link and of one of its directions.
+struct Names {
+    component: String,
+    direction: String,
+}
+
+impl Names {
+    fn new(network: &Network<'_>, link: &str, up: bool) -> Self {
+        let component = network.component(link);
+        let direction = format!("{component}/{}", if up { "up" } else { "down" });
+        Self { component, direction }
+    }
+
+    fn lane(&self, index: u64, cuts: Rc<[Interval]>, effects: Vec<Effect>) -> LaneConfig<'_> {
+        LaneConfig { component: &self.component, direction: &self.direction, index, cuts, effects }
+    }
+}
+
+impl Wiring<'_> {
+    /// One direction of the access link of a network: a lane a device.
+    fn access(&self, network: &Network<'_>, schedule: &NetworkSchedule, up: bool) -> Link {
+        let names = Names::new(network, "link/access", up);
+        let lanes = (0..).zip(&schedule.access).map(|(device, cuts)| {
+            let effects = self.effects(Struck::Access { network: network.name, device }, &names, up, device);
+            // Nothing passes a dead address either way.
+            let cuts = match schedule.dead_leases.get(device as usize).filter(|dead| !dead.is_empty()) {
+                Some(dead) => schedule::merge([&cuts.towards(up)[..], dead].concat()).into(),
+                None => cuts.towards(up),
+            };
+            names.lane(device, cuts, effects)
+        });
+        Link::new(network.access, self.seed, lanes)
+    }
+
+    /// One direction of the core link between a network and a server: servers share its faults, each with its own luck.
+    fn core(&self, network: &Network<'_>, up: bool, server: u32) -> Link {
+        let names = Names::new(network, "link/core", up);
+        let effects = self.effects(Struck::Core, &names, up, u64::from(server));
+        let lane = names.lane(u64::from(server), self.schedule.core.towards(up), effects);
+        Link::new(&self.config.core, self.seed, std::iter::once(lane))
+    }
+
+    /// The way from a server to the devices through the push service, which keeps what a device cannot receive.
+    fn push_service(&self, config: &WakeupConfig) -> Link {
+        let link = LinkConfig { packet_loss: config.loss, ..LinkConfig::of_delay(config.delay.clone()) };
+        let lanes = (0..self.config.devices.count).map(|device| {
+            let index = u64::from(device);
+            let coins = Coins::new(self.seed, "wakeup/store", index);
+            let stored = Effect::new(What::Store, coins, self.schedule.unreachable(device as usize));
+            LaneConfig { component: "wakeup", direction: "wakeup", index, cuts: [].into(), effects: vec![stored] }
+        });
+        Link::new(&link, self.seed, lanes)
+    }
+
+    /// One direction of the link between two NATs: constant, and nothing is lost on it.
+    fn between_nats(&self, network: &Network<'_>, up: bool) -> Link {
+        let names = Names::new(network, "link/nat", up);
+        let lane = names.lane(0, [].into(), Vec::new());
+        Link::new(&LinkConfig::of_delay(Distribution::Constant(BETWEEN_NATS)), self.seed, std::iter::once(lane))
+    }
+
+    fn effects(&self, link: Struck<'_>, names: &Names, up: bool, lane: u64) -> Vec<Effect> {
+        let not_in = if up { Direction::Down } else { Direction::Up };
+        let coins = |fault: &str| Coins::new(self.seed, &format!("{}/{fault}", names.direction), lane);
+        link_faults::effects(self.config, link, not_in, self.seed, coins)
+    }
+}

@@ -1,0 +1,47 @@
+//! What the devices count while they run: packets, actions, and what their radios cost.
+
+use std::{ops::AddAssign, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::wire::tap::PacketCounts;
+
+/// Counts over all devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Packets that devices put on their access links.
+    pub up: PacketCounts,
+    /// Packets that devices took off their access links.
+    pub down: PacketCounts,
+    /// Heartbeats handed to TCP: on sessions, those that want no answer included, and on probe connections.
+    pub heartbeats_sent: u64,
+    /// Replies to them that arrived.
+    pub heartbeats_answered: u64,
+    /// Connection attempts begun, those of probe connections and races included.
+    pub connect_attempts: u64,
+    /// Attempts that ended in a session.
+    pub sessions: u64,
+    /// Wake-ups of the push service that arrived.
+    pub wakeups: u64,
+    /// Messages that arrived once more, over either way, and were not delivered again.
+    pub duplicates: u64,
+}
+
+/// What radios did and cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RadioUse {
+    /// Energy in nJ, from each device's start to the end of the run, sleep included.
+    pub energy_nj: u128,
+    /// Promotions completed.
+    pub wakeups: u64,
+    /// Time in promotion, carrying packets, or in the tail.
+    pub on: Duration,
+}
+
+impl AddAssign for RadioUse {
+    fn add_assign(&mut self, other: Self) {
+        self.energy_nj += other.energy_nj;
+        self.wakeups += other.wakeups;
+        self.on += other.on;
+    }
+}

@@ -1,0 +1,65 @@
+//! One strike of a fault, as a record shows it. All of a run's are listed in `fate::spans`.
+
+use std::time::Duration;
+
+use cardiogram_policies::Time;
+
+use crate::{config::Direction, wire::layout::NodeId};
+
+/// One strike of a fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultSpan {
+    /// What it is: the name of the fault in a scenario file (`cut`, `nat-flush`, `lease-expiry`), for servers and for lives
+    /// of devices that of the [`Cause`](crate::record::trace::Cause) (`server-stall`, `process-killed`, `no-network`).
+    pub kind: &'static str,
+    /// Where.
+    pub place: FaultPlace,
+    /// The node beside it: at whose capture it shows first.
+    pub node: NodeId,
+    /// The device whose it is; `None`: everybody's.
+    pub device: Option<u32>,
+    /// The directions that it concerns, where it is one of a link.
+    pub direction: Direction,
+    /// The idle timeout of established connections meanwhile, where it is a `nat-timeout`.
+    pub timeout: Option<Duration>,
+    /// When it begins.
+    pub begin: Time,
+    /// When it is over; equal to `begin` for what takes no time, `None` for what outlasts the run.
+    pub end: Option<Time>,
+    /// No session over this place is usable while it lasts; otherwise it slows, spoils or forgets something.
+    pub breaks: bool,
+}
+
+/// A part of the world that faults strike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum FaultPlace {
+    /// The device itself: its process, its address, whether it has a network.
+    Device,
+    /// The link between the device and the first NAT of a network.
+    AccessLink {
+        /// Which network.
+        network: u32,
+    },
+    /// A NAT.
+    Nat {
+        /// Of which network.
+        network: u32,
+        /// Which of its NATs, counted from the device.
+        nat: u32,
+    },
+    /// The link between the last NATs and the servers.
+    CoreLink,
+    /// A server.
+    Server {
+        /// Which.
+        server: u32,
+    },
+}
+
+impl FaultSpan {
+    /// When it is over, or the end of the run at `end` if that comes first.
+    pub fn end_within(&self, end: Time) -> Time {
+        self.end.map_or(end, |own| own.min(end))
+    }
+}

@@ -1,0 +1,80 @@
+//! Writes the record of one node while the run goes on, and digests it. What is recorded is in `trace`.
+
+use cardiogram_policies::Time;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{
+    digest,
+    trace::{DropReason, Entry, Fact, Fate, TraceHash, What},
+};
+use crate::wire::{layout::NodeId, packet::Packet};
+
+/// A node's own record.
+pub(crate) struct Recorder {
+    node: NodeId,
+    hasher: Xxh3,
+    buffer: Vec<u8>,
+    facts: Vec<(Time, Fact)>,
+    entries: Option<Vec<Entry>>,
+}
+
+impl Recorder {
+    /// An empty record of `node`; `keep` says whether entries are kept or only digested.
+    pub(crate) fn new(node: NodeId, keep: bool) -> Self {
+        let buffer = Vec::with_capacity(256);
+        Self { node, hasher: Xxh3::new(), buffer, facts: Vec::new(), entries: keep.then(Vec::new) }
+    }
+
+    /// A packet was put on a link.
+    pub(crate) fn sent(&mut self, at: Time, packet: &Packet, to: NodeId, fate: Fate) {
+        self.add(at, |out| digest::sent(out, packet, to, fate), || What::Sent { packet: packet.clone(), to, fate });
+    }
+
+    /// A packet came off a link.
+    pub(crate) fn received(&mut self, at: Time, packet: &Packet, from: NodeId) {
+        self.add(at, |out| digest::received(out, packet, from), || What::Received { packet: packet.clone(), from });
+    }
+
+    /// The node threw a packet away.
+    pub(crate) fn dropped(&mut self, at: Time, packet: &Packet, reason: DropReason) {
+        self.add(at, |out| digest::dropped(out, packet, reason), || What::Dropped { packet: packet.clone(), reason });
+    }
+
+    /// Something happened to a part of the world.
+    pub(crate) fn fact(&mut self, at: Time, fact: Fact) {
+        if fact.decides_truth() {
+            self.facts.push((at, fact));
+        }
+        self.add(at, |out| digest::fact(out, &fact), || fact.into());
+    }
+
+    /// Digests an entry; makes it whole only where it is kept.
+    fn add(&mut self, at: Time, write: impl FnOnce(&mut Vec<u8>), what: impl FnOnce() -> What) {
+        self.buffer.clear();
+        self.buffer.extend(at.as_micros().to_le_bytes());
+        write(&mut self.buffer);
+        self.hasher.update(&self.buffer);
+        if let Some(entries) = &mut self.entries {
+            entries.push(Entry { at, node: self.node, what: what() });
+        }
+    }
+
+    /// The digest so far.
+    pub(crate) fn digest(&self) -> u128 {
+        self.hasher.digest128()
+    }
+
+    /// The facts that decide the truth, and the kept entries.
+    pub(crate) fn into_parts(self) -> (Vec<(Time, Fact)>, Vec<Entry>) {
+        (self.facts, self.entries.unwrap_or_default())
+    }
+}
+
+/// The digest of a run from the digests of its nodes, in their order.
+pub(crate) fn combine(digests: impl Iterator<Item = u128>) -> TraceHash {
+    let mut hasher = Xxh3::new();
+    for digest in digests {
+        hasher.update(&digest.to_le_bytes());
+    }
+    TraceHash(hasher.digest128())
+}

@@ -1,0 +1,608 @@
+//! The truth: when a device really had a usable session, computed after the run from the facts that the nodes recorded
+//! and from the fault schedule. No policy sees any of it.
+//!
+//! A session is usable at t when an exchange begun at t could complete: the path is up both ways, the mapping of every
+//! NAT is the one the server knows (or comes back on the same port), the server's process is up and not stalled, and both ends
+//! hold the connection. Chance losses are not breaks.
+//!
+//! An episode begins when a usable session stops being usable, and ends when the device has a usable session again. A
+//! usable session that the device leaves is a false alarm. A session that it leaves on purpose, since there is nothing more
+//! to do, is neither: the time after it is just time without a session, and if something was broken, nobody has noticed.
+
+mod change;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    time::Duration,
+};
+
+use cardiogram_policies::{GiveUp, Time};
+
+use self::change::{Change, Outside, common_changes, cut_changes, edges};
+use crate::{
+    config::{NatClass, WorldConfig},
+    fate::{Schedule, life::Address, nat::Treatment},
+    record::trace::{Cause, DeviceEvent, Fact, NatEvent, Usable},
+    verdict::{
+        accuracy::Output,
+        comeback::{self, Comeback},
+        outcome::{Accuracy, DetectedBy, Detection, Episode, FalseAlarm},
+        path::{self, Key},
+    },
+};
+
+/// What the truth has to say about a run.
+#[derive(Default)]
+pub(crate) struct Verdict {
+    pub(crate) episodes: Vec<Episode>,
+    pub(crate) false_alarms: Vec<FalseAlarm>,
+    pub(crate) accuracy: Accuracy,
+    pub(crate) usable_time: Duration,
+    pub(crate) zombie_time: Duration,
+    /// Whose session turned usable, or stopped being so, and when; by device, then by time.
+    pub(crate) turns: Vec<(u32, Time, bool)>,
+}
+
+/// Judges a run by the facts of its nodes, in the order of the nodes.
+pub(crate) fn judge<'a>(
+    config: &WorldConfig,
+    schedule: &Schedule,
+    facts: impl Iterator<Item = &'a [(Time, Fact)]>,
+) -> Verdict {
+    let mut of_device: Vec<Vec<(Time, Change)>> = vec![Vec::new(); config.devices.count as usize];
+    let mut of_nats = Vec::new();
+    for (at, fact) in facts.flatten() {
+        if let Some((device, change)) = Change::of(*fact) {
+            of_device[device as usize].push((*at, change));
+        } else if matches!(fact, Fact::Nat { .. } | Fact::OuterNat { .. }) {
+            of_nats.push((*at, *fact));
+        }
+    }
+    let classes = classes(schedule);
+    let steps = path::steps(of_nats.clone());
+    let comebacks: Vec<Comeback> = (0..)
+        .zip(config.all_networks())
+        .flat_map(|(number, network)| {
+            comeback::comebacks(number, network.nat, &classes[number as usize], &of_nats, &steps)
+        })
+        .collect();
+    for path::Step { device, at, mapping, event } in steps {
+        of_device[device as usize].push((at, Change::Nat { mapping, event }));
+    }
+    // After the events of their moment: what has just ended is taken to have its port.
+    for Comeback { device, at, mapping, possible } in comebacks {
+        of_device[device as usize].push((at, Change::Comeback { mapping, possible }));
+    }
+    let common = common_changes(schedule);
+    let mut verdict = Verdict::default();
+    for (device, mut changes) in of_device.into_iter().enumerate() {
+        changes.extend(&common);
+        for (network, of_network) in (0..).zip(&schedule.networks) {
+            let link = Some(network);
+            changes.extend(cut_changes(link, &of_network.access[device]));
+            let dead = of_network.dead_leases.get(device).into_iter().flatten();
+            changes.extend(edges(dead, |begins| Change::DeadLease { network, begins }));
+        }
+        // Stable: facts of one kind and moment stay in their order.
+        changes.sort_by_key(|(at, _)| *at);
+        Judge::new(device as u32, &classes).judge(&changes, Time::ZERO + config.duration, &mut verdict);
+    }
+    verdict
+}
+
+/// The times in which sessions were usable, from the [turns](Verdict::turns) of a run that ends at `end`.
+pub(crate) fn spans(turns: &[(u32, Time, bool)], end: Time) -> Vec<Usable> {
+    let mut spans: Vec<Usable> = Vec::new();
+    for &(device, at, usable) in turns {
+        match spans.last_mut() {
+            Some(last) if !usable => last.end = at,
+            _ => spans.push(Usable { device, begin: at, end }),
+        }
+    }
+    spans
+}
+
+/// How the NATs of each network, by their places, treat what they have forgotten, by their subscribers: the devices, or a
+/// single one.
+type Classes = Vec<Vec<Vec<NatClass>>>;
+
+fn classes(schedule: &Schedule) -> Classes {
+    let of_nat = |treatments: &Rc<[Treatment]>| treatments.iter().map(|treatment| treatment.class).collect();
+    schedule.networks.iter().map(|network| network.treatments.iter().map(of_nat).collect()).collect()
+}
+
+/// The state of everything that matters to one device.
+struct Judge<'a> {
+    device: u32,
+    classes: &'a Classes,
+    /// The device's addresses, and the one it had last.
+    addresses: BTreeSet<Address>,
+    address: Address,
+    /// Why it lost the address that it lost last.
+    detached_by: Cause,
+    /// There is no process.
+    is_killed: bool,
+    /// Cuts under way, by link and direction, with their number.
+    cuts: BTreeMap<(Option<u32>, bool), u32>,
+    /// Networks on which the device's address is dead, with the number of times over.
+    dead_leases: BTreeMap<u32, u32>,
+    /// Faults under way, by (server, cause), with their number.
+    faults: BTreeMap<(u32, Cause), u32>,
+    /// Drains under way, by server, with their number: sessions live on until their turn has come.
+    drains: BTreeMap<u32, u32>,
+    /// The socket of the attempt or session under way.
+    socket: Option<Socket>,
+    /// That of another attempt, beside the session, which may take its place.
+    rival: Option<Socket>,
+    /// Mappings of the device's connections.
+    mappings: BTreeMap<Key, Mapping>,
+    /// Sessions the servers hold for the device.
+    held: BTreeSet<(u32, Outside)>,
+    episode: Option<Episode>,
+    false_alarm: Option<FalseAlarm>,
+    /// What the device's detector says.
+    output: Output,
+}
+
+struct Socket {
+    port: u16,
+    address: Address,
+    server: u32,
+    connected: bool,
+    /// The outside port that each NAT has for it, as long as all have one: from the moment the server opens the session,
+    /// what they had then. The last is the one that the server knows.
+    path: Option<Vec<u16>>,
+    /// The server has opened the session.
+    opened: bool,
+}
+
+impl Socket {
+    fn new(port: u16, address: Address, server: u32) -> Self {
+        Self { port, address, server, connected: false, path: None, opened: false }
+    }
+
+    /// The session as its server knows it, as far as there is a path to it.
+    fn at_server(&self) -> Option<(u32, Outside)> {
+        Some((self.server, (self.address.network, *self.path.as_ref()?.last()?)))
+    }
+}
+
+struct Mapping {
+    /// The outside port it has, or had.
+    outside: u16,
+    /// It exists.
+    exists: bool,
+    /// Once it has ended: its port is there for it to come back.
+    has_port: bool,
+    /// What ended it last, if anything has.
+    ended_by: Option<Cause>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(device: u32, classes: &'a Classes) -> Self {
+        Self {
+            device,
+            classes,
+            addresses: BTreeSet::from([Address::FIRST]),
+            address: Address::FIRST,
+            detached_by: Cause::NetworkSwitch,
+            is_killed: false,
+            cuts: BTreeMap::new(),
+            dead_leases: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            drains: BTreeMap::new(),
+            socket: None,
+            rival: None,
+            mappings: BTreeMap::new(),
+            held: BTreeSet::new(),
+            episode: None,
+            false_alarm: None,
+            output: Output::new(device),
+        }
+    }
+
+    fn judge(mut self, changes: &[(Time, Change)], end: Time, verdict: &mut Verdict) {
+        let mut then = Time::ZERO;
+        let mut usable = false;
+        for moment in changes.chunk_by(|a, b| a.0 == b.0) {
+            let now = moment[0].0;
+            if now >= end {
+                break;
+            }
+            self.pass(now.since(then), usable, verdict);
+            then = now;
+
+            let mut left_by = None;
+            let mut broken_by = None;
+            for (_, change) in moment {
+                // A break that is noticed at once, as that of an address that the system takes away.
+                if usable && broken_by.is_none() && change.ends_address() {
+                    self.apply(*change);
+                    broken_by = self.state().err().flatten();
+                    continue;
+                }
+                left_by = self.apply(*change).or(left_by);
+                self.hear(now, *change, usable && broken_by.is_none(), &mut verdict.accuracy);
+            }
+            if let Some(cause) = broken_by {
+                let device = self.device;
+                self.episode = Some(Episode { device, cause, begin: now, end: None, detection: None, suspected: None });
+                self.output.end_stretch(now, &mut verdict.accuracy);
+            }
+            self.find_path();
+            let state = self.state().or_else(|cause| if usable { self.handed_over(cause) } else { Err(cause) });
+            if self.is_broken(state) {
+                self.output.end_stretch(now, &mut verdict.accuracy);
+            }
+            match (left_by, &mut self.episode) {
+                // Only the first leaving counts.
+                (Some(by), Some(episode)) if episode.detection.is_none() => {
+                    episode.suspected = self.output.suspects_since(episode.begin);
+                    episode.detection = Some(Detection { at: now, by });
+                }
+                (Some(by), None) if usable => {
+                    self.false_alarm = Some(FalseAlarm { device: self.device, at: now, by, end: None });
+                }
+                (None, None) if usable && let Err(Some(cause)) = state => {
+                    let device = self.device;
+                    self.episode =
+                        Some(Episode { device, cause, begin: now, end: None, detection: None, suspected: None });
+                }
+                _ => {}
+            }
+            if usable != state.is_ok() {
+                usable = state.is_ok();
+                verdict.turns.push((self.device, now, usable));
+            }
+            if usable {
+                verdict.episodes.extend(self.close_episode().map(|episode| Episode { end: Some(now), ..episode }));
+                verdict
+                    .false_alarms
+                    .extend(self.false_alarm.take().map(|alarm| FalseAlarm { end: Some(now), ..alarm }));
+            }
+        }
+        self.pass(end.since(then), usable, verdict);
+        self.output.end_stretch(end, &mut verdict.accuracy);
+        verdict.episodes.extend(self.close_episode());
+        verdict.false_alarms.extend(self.false_alarm);
+    }
+
+    /// Lets time pass in the present state.
+    fn pass(&self, span: Duration, usable: bool, verdict: &mut Verdict) {
+        if usable {
+            verdict.usable_time += span;
+        }
+        self.output.pass(span, usable, &mut verdict.accuracy);
+        let own = [&self.socket, &self.rival].map(|socket| socket.as_ref().and_then(Socket::at_server));
+        let zombies = self.held.iter().filter(|session| !own.contains(&Some(**session))).count();
+        verdict.zombie_time += span * zombies as u32;
+    }
+
+    /// Takes the episode under way; its output is the last one if nobody noticed.
+    fn close_episode(&mut self) -> Option<Episode> {
+        let mut episode = self.episode.take()?;
+        if episode.detection.is_none() {
+            episode.suspected = self.output.suspects_since(episode.begin);
+        }
+        Some(episode)
+    }
+
+    /// Follows the detector's output; `usable` is what the session was until now.
+    fn hear(&mut self, now: Time, change: Change, usable: bool, accuracy: &mut Accuracy) {
+        let Change::Device(event) = change else { return };
+        match event {
+            DeviceEvent::Connected { .. } | DeviceEvent::Trust => self.output.trust(now, accuracy),
+            DeviceEvent::GivenUp { reason: GiveUp::Done, .. } => {}
+            DeviceEvent::Suspect | DeviceEvent::GivenUp { .. } | DeviceEvent::Lost { .. } => {
+                self.output.suspect(now, usable, accuracy);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether something real keeps the device from an exchange. Without a session it is anything that might.
+    fn is_broken(&self, state: Result<(), Option<Cause>>) -> bool {
+        match state {
+            Ok(()) => false,
+            Err(Some(_)) => true,
+            Err(None) => {
+                let counts = self.cuts.values().chain(self.faults.values()).chain(self.dead_leases.values());
+                self.addresses.is_empty() || counts.copied().any(|count| count > 0)
+            }
+        }
+    }
+
+    /// Whether the device has a usable session; if it has one that is not, why.
+    fn state(&self) -> Result<(), Option<Cause>> {
+        if self.is_killed {
+            return Err(Some(Cause::ProcessKilled));
+        }
+        let socket = self.socket.as_ref().filter(|socket| socket.connected).ok_or(None)?;
+        self.state_of(socket)
+    }
+
+    /// The state of a session that was usable and is not any more for `cause`: if the server has closed it for its device's
+    /// next one, whose welcome is on its way, nothing is broken.
+    fn handed_over(&self, cause: Option<Cause>) -> Result<(), Option<Cause>> {
+        match (cause, &self.rival) {
+            (Some(Cause::ServerClosed | Cause::ServerDrain), Some(rival)) if rival.opened => {
+                self.state_of(rival).map_err(|_| cause)
+            }
+            _ => Err(cause),
+        }
+    }
+
+    /// Whether an exchange over a socket could complete.
+    fn state_of(&self, socket: &Socket) -> Result<(), Option<Cause>> {
+        if !self.addresses.contains(&socket.address) {
+            return Err(Some(self.detached_by));
+        }
+        let fault = self.faults.iter().find(|((server, _), count)| *server == socket.server && **count > 0);
+        if let Some(((_, cause), _)) = fault {
+            return Err(Some(*cause));
+        }
+        let network = socket.address.network;
+        let is_cut = |up| [None, Some(network)].iter().any(|link| self.cuts.get(&(*link, up)).is_some_and(|n| *n > 0));
+        match (is_cut(true), is_cut(false)) {
+            (true, true) => return Err(Some(Cause::Cut)),
+            (true, false) => return Err(Some(Cause::CutUp)),
+            (false, true) => return Err(Some(Cause::CutDown)),
+            (false, false) => {}
+        }
+        if self.dead_leases.get(&network).is_some_and(|count| *count > 0) {
+            return Err(Some(Cause::LeaseExpiry));
+        }
+        self.state_of_path(socket)
+    }
+
+    /// Whether the session's path still leads from the device to a session that the server holds.
+    fn state_of_path(&self, socket: &Socket) -> Result<(), Option<Cause>> {
+        let path = socket.path.as_ref().ok_or(None)?;
+        let (mut ended_by, mut reset_by) = (None, None);
+        let mut inside = socket.port;
+        let network = socket.address.network;
+        for ((nat, outside), class) in (0..).zip(path).zip(self.classes_on(network)) {
+            let mapping = &self.mappings[&Key { network, nat, port: inside, server: socket.server }];
+            // A mapping that was someone else's meanwhile has ended out of sight, but then one in front of it has not.
+            ended_by = mapping.ended_by.or(ended_by);
+            if mapping.outside != *outside || !(mapping.exists || class.is_same_port() && mapping.has_port) {
+                return Err(Some(ended_by.expect("a mapping changes when it has ended")));
+            }
+            // A NAT that answers the server for a connection it has forgotten ends the server's session.
+            if !mapping.exists && class.resets_outside() {
+                reset_by = reset_by.or(mapping.ended_by);
+            }
+            inside = *outside;
+        }
+        if self.held.contains(&(socket.server, (network, inside))) {
+            return Ok(());
+        }
+        let drains = self.drains.get(&socket.server).is_some_and(|count| *count > 0);
+        let closed_by = if drains { Cause::ServerDrain } else { Cause::ServerClosed };
+        Err(Some(reset_by.unwrap_or(closed_by)))
+    }
+
+    /// What the NATs of a network do with what they have forgotten of the device.
+    fn classes_on(&self, network: u32) -> impl Iterator<Item = NatClass> + use<'a> {
+        let device = self.device as usize;
+        self.classes[network as usize].iter().map(move |of_nat| *of_nat.get(device).unwrap_or(&of_nat[0]))
+    }
+
+    /// Notes the path of an attempt while every NAT has a mapping for it. A mapping can end before the connection is up, and
+    /// the next SYN gets another port.
+    fn find_path(&mut self) {
+        let attempts = [&mut self.socket, &mut self.rival].into_iter().flatten();
+        for socket in attempts.filter(|socket| !socket.opened) {
+            let network = socket.address.network;
+            let mut inside = socket.port;
+            let step = |nat| {
+                let key = Key { network, nat, port: inside, server: socket.server };
+                let mapping = self.mappings.get(&key).filter(|mapping| mapping.exists)?;
+                inside = mapping.outside;
+                Some(inside)
+            };
+            let path: Option<Vec<u16>> = (0..self.classes[network as usize].len() as u32).map(step).collect();
+            socket.path = path.or_else(|| socket.path.take());
+        }
+    }
+
+    /// Applies a change; returns by which mechanism the device left its session, if it did.
+    fn apply(&mut self, change: Change) -> Option<DetectedBy> {
+        match change {
+            Change::Device(event) => return self.apply_device(event),
+            Change::Nat { mapping, event } => self.apply_nat(mapping, event),
+            Change::Comeback { mapping, possible } => {
+                if let Some(mapping) = self.mappings.get_mut(&mapping) {
+                    mapping.has_port = possible;
+                }
+            }
+            Change::SessionOpened { server, outside } => {
+                self.held.insert((server, outside));
+                for socket in [&mut self.socket, &mut self.rival].into_iter().flatten() {
+                    socket.opened |= socket.at_server() == Some((server, outside));
+                }
+            }
+            Change::SessionClosed { server, outside } => {
+                self.held.remove(&(server, outside));
+            }
+            Change::Fault { server, cause, begins } => {
+                let count = self.faults.entry((server, cause)).or_default();
+                *count = if begins { *count + 1 } else { *count - 1 };
+            }
+            Change::Drain { server, begins } => {
+                let count = self.drains.entry(server).or_default();
+                *count = if begins { *count + 1 } else { *count - 1 };
+            }
+            Change::Cut { network, up, begins } => {
+                let count = self.cuts.entry((network, up)).or_default();
+                *count = if begins { *count + 1 } else { *count - 1 };
+            }
+            Change::DeadLease { network, begins } => {
+                let count = self.dead_leases.entry(network).or_default();
+                *count = if begins { *count + 1 } else { *count - 1 };
+            }
+        }
+        None
+    }
+
+    fn apply_device(&mut self, event: DeviceEvent) -> Option<DetectedBy> {
+        match event {
+            DeviceEvent::AttemptStarted { port, server } => {
+                self.socket = Some(Socket::new(port, self.address, server));
+            }
+            DeviceEvent::RaceStarted { port, server } => self.rival = Some(Socket::new(port, self.address, server)),
+            DeviceEvent::RaceLost { .. } => self.rival = None,
+            DeviceEvent::Connected { .. } => {
+                // The rival is welcomed where the session has just been given up.
+                let mut socket = self.socket.take().or_else(|| self.rival.take());
+                socket.as_mut().expect("a device connects after it has attempted to").connected = true;
+                self.socket = socket;
+            }
+            DeviceEvent::AttemptFailed(_) | DeviceEvent::GivenUp { reason: GiveUp::Done, .. } => self.socket = None,
+            DeviceEvent::GivenUp { reason, .. } => {
+                self.socket = None;
+                return Some(DetectedBy::Heartbeat(reason));
+            }
+            DeviceEvent::Lost { reason, .. } => {
+                self.socket = None;
+                return Some(DetectedBy::Transport(reason));
+            }
+            DeviceEvent::Attached { network, lease } => {
+                self.address = Address { network, lease };
+                self.addresses.insert(self.address);
+            }
+            DeviceEvent::Detached { network, lease, cause } => {
+                self.addresses.remove(&Address { network, lease });
+                self.detached_by = cause;
+            }
+            DeviceEvent::Killed => (self.socket, self.is_killed) = (None, true),
+            DeviceEvent::Started => self.is_killed = false,
+            _ => {}
+        }
+        None
+    }
+
+    fn apply_nat(&mut self, key: Key, event: NatEvent) {
+        let ended_by = match event {
+            NatEvent::Created { outside } => {
+                let mapping = self.mappings.entry(key).or_insert(Mapping {
+                    outside,
+                    exists: true,
+                    has_port: true,
+                    ended_by: None,
+                });
+                (mapping.outside, mapping.exists) = (outside, true);
+                return;
+            }
+            NatEvent::Expired => Cause::NatExpiry,
+            NatEvent::Flushed => Cause::NatFlush,
+            NatEvent::Evicted => Cause::NatEvicted,
+        };
+        if let Some(mapping) = self.mappings.get_mut(&key) {
+            (mapping.exists, mapping.has_port, mapping.ended_by) = (false, true, Some(ended_by));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device that has made tens of thousands of attempts comes back to a port whose mapping never closed.
+    #[test]
+    fn a_port_used_again_over_its_old_mapping_is_judged_like_any_other() {
+        let (port, outside, server) = (40_000, 50_000, 0);
+        let key = Key { network: 0, nat: 0, port, server };
+        let attempt = Change::Device(DeviceEvent::AttemptStarted { port, server });
+        let connected = Change::Device(DeviceEvent::Connected { port, server });
+        let given_up = DeviceEvent::GivenUp { port, reason: GiveUp::NoReply };
+        let changes = [
+            (10, attempt),
+            (10, Change::Nat { mapping: key, event: NatEvent::Created { outside } }),
+            (11, Change::SessionOpened { server, outside: (0, outside) }),
+            (11, connected),
+            (20, Change::Device(given_up)),
+            (21, Change::SessionClosed { server, outside: (0, outside) }),
+            (30, attempt),
+            (31, Change::SessionOpened { server, outside: (0, outside) }),
+            (31, connected),
+            (40, Change::Nat { mapping: key, event: NatEvent::Expired }),
+        ];
+        let changes = changes.map(|(secs, change)| (Time::from_secs(secs), change));
+        let mut verdict = Verdict::default();
+        Judge::new(0, &vec![vec![vec![NatClass::DropSilent]]]).judge(&changes, Time::from_secs(50), &mut verdict);
+        assert_eq!(verdict.usable_time, Duration::from_secs(9 + 9));
+        assert_eq!(verdict.zombie_time, Duration::from_secs(1));
+        assert_eq!(verdict.false_alarms.len(), 1);
+        let [episode] = verdict.episodes[..] else { panic!("the expiry is an episode: {:?}", verdict.episodes) };
+        assert_eq!((episode.cause, episode.begin), (Cause::NatExpiry, Time::from_secs(40)));
+    }
+
+    /// In a race the server closes the session for the next one before the device hears of it.
+    #[test]
+    fn a_session_that_is_handed_over_was_never_broken_and_one_that_was_closed_before_stays_so() {
+        let (port, rival, server, secs) = (40_000, 40_001, 0, Time::from_secs);
+        let made = |port, outside| {
+            let mapping = Key { network: 0, nat: 0, port, server };
+            Change::Nat { mapping, event: NatEvent::Created { outside } }
+        };
+        let opened = |outside| Change::SessionOpened { server, outside: (0, outside) };
+        let closed = Change::SessionClosed { server, outside: (0, 50_000) };
+        let event = |event| Change::Device(event);
+        let given_up = event(DeviceEvent::GivenUp { port, reason: GiveUp::NoReply });
+        let judge = |closed_at| {
+            let mut changes = vec![
+                (secs(10), event(DeviceEvent::AttemptStarted { port, server })),
+                (secs(10), made(port, 50_000)),
+                (secs(11), opened(50_000)),
+                (secs(11), event(DeviceEvent::Connected { port, server })),
+                (secs(closed_at), closed),
+                (secs(20), event(DeviceEvent::RaceStarted { port: rival, server })),
+                (secs(20), made(rival, 50_001)),
+                (secs(21), opened(50_001)),
+                (secs(23), given_up),
+                (secs(23), event(DeviceEvent::Connected { port: rival, server })),
+            ];
+            changes.sort_by_key(|(at, _)| *at);
+            let mut verdict = Verdict::default();
+            Judge::new(0, &vec![vec![vec![NatClass::DropSilent]]]).judge(&changes, secs(30), &mut verdict);
+            verdict
+        };
+        let handed_over = judge(21);
+        assert_eq!((handed_over.episodes.len(), handed_over.false_alarms.len()), (0, 1));
+        assert_eq!((handed_over.usable_time, handed_over.zombie_time), (Duration::from_secs(19), Duration::ZERO));
+        let reaped = judge(15);
+        assert_eq!((reaped.usable_time, reaped.false_alarms.len()), (Duration::from_secs(4 + 7), 0));
+        let [episode] = reaped.episodes[..] else { panic!("the server closed it: {:?}", reaped.episodes) };
+        assert_eq!((episode.cause, episode.begin, episode.end), (Cause::ServerClosed, secs(15), Some(secs(23))));
+    }
+
+    /// The mapping of the first SYN is gone before the connection is up, and another SYN gets another port: the session is
+    /// on that one. Found by the oracle.
+    #[test]
+    fn a_session_is_on_the_port_that_its_server_saw() {
+        let (port, server) = (40_000, 0);
+        let mapping = Key { network: 0, nat: 0, port, server };
+        let changes = [
+            (10, Change::Device(DeviceEvent::AttemptStarted { port, server })),
+            (10, Change::Nat { mapping, event: NatEvent::Created { outside: 50_000 } }),
+            (12, Change::Nat { mapping, event: NatEvent::Evicted }),
+            (13, Change::Nat { mapping, event: NatEvent::Created { outside: 50_001 } }),
+            (14, Change::SessionOpened { server, outside: (0, 50_001) }),
+            (15, Change::Device(DeviceEvent::Connected { port, server })),
+            (20, Change::Nat { mapping, event: NatEvent::Evicted }),
+            (25, Change::Nat { mapping, event: NatEvent::Created { outside: 50_001 } }),
+            (30, Change::Nat { mapping, event: NatEvent::Created { outside: 50_002 } }),
+        ];
+        let changes = changes.map(|(secs, change)| (Time::from_secs(secs), change));
+        let usable = |class| {
+            let mut verdict = Verdict::default();
+            Judge::new(0, &vec![vec![vec![class]]]).judge(&changes, Time::from_secs(50), &mut verdict);
+            (verdict.usable_time.as_secs(), verdict.zombie_time.as_secs())
+        };
+        // The session's port is its own once it is open. For a second it is held by the server alone: no zombie.
+        assert_eq!(usable(NatClass::DropSilent), (5 + 5, 0));
+        assert_eq!(usable(NatClass::RemapSamePort), (15, 0));
+    }
+}

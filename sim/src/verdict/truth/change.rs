@@ -1,0 +1,113 @@
+//! What changes whether a device's session is usable, and when: from the facts of the nodes, and from the faults.
+
+use cardiogram_policies::Time;
+
+use crate::{
+    fate::{Schedule, link_faults::Cuts, schedule::Interval},
+    record::trace::{Cause, DeviceEvent, Fact, NatEvent, ServerEvent},
+    verdict::path::Key,
+};
+
+/// A change of anything that decides whether a device's session is usable.
+#[derive(Clone, Copy)]
+pub(super) enum Change {
+    Device(DeviceEvent),
+    Nat {
+        mapping: Key,
+        event: NatEvent,
+    },
+    Comeback {
+        mapping: Key,
+        possible: bool,
+    },
+    SessionOpened {
+        server: u32,
+        outside: Outside,
+    },
+    SessionClosed {
+        server: u32,
+        outside: Outside,
+    },
+    Fault {
+        server: u32,
+        cause: Cause,
+        begins: bool,
+    },
+    Drain {
+        server: u32,
+        begins: bool,
+    },
+    /// Of the access link of a network, or of the core link.
+    Cut {
+        network: Option<u32>,
+        up: bool,
+        begins: bool,
+    },
+    DeadLease {
+        network: u32,
+        begins: bool,
+    },
+}
+
+/// A session as a server sees it: the network it comes through and the port there.
+pub(super) type Outside = (u32, u16);
+
+impl Change {
+    /// The change in a fact, and whose it is; faults come from the schedule, and what NATs do is found by [`path`](crate::verdict::path).
+    pub(super) fn of(fact: Fact) -> Option<(u32, Self)> {
+        match fact {
+            Fact::Device { device, event } => Some((device, Self::Device(event))),
+            Fact::Nat { .. } | Fact::OuterNat { .. } => None,
+            Fact::Server { server, event } => match event {
+                ServerEvent::SessionOpened { device, network, outside } => {
+                    Some((device, Self::SessionOpened { server, outside: (network, outside) }))
+                }
+                ServerEvent::SessionClosed { device, network, outside } => {
+                    Some((device, Self::SessionClosed { server, outside: (network, outside) }))
+                }
+                ServerEvent::Reaped { .. }
+                | ServerEvent::FaultBegan(_)
+                | ServerEvent::FaultEnded(_)
+                | ServerEvent::TurnedUnhealthy
+                | ServerEvent::TurnedHealthy
+                | ServerEvent::WakeupSent { .. }
+                | ServerEvent::PingSent { .. }
+                | ServerEvent::PongReceived { .. }
+                | ServerEvent::Directed { .. }
+                | ServerEvent::TurnedAway { .. }
+                | ServerEvent::Expelled { .. }
+                | ServerEvent::Resumed { .. }
+                | ServerEvent::MalformedReceived { .. } => None,
+            },
+        }
+    }
+
+    /// Whether it takes an address from the device.
+    pub(super) const fn ends_address(&self) -> bool {
+        matches!(self, Self::Device(DeviceEvent::Detached { .. }))
+    }
+}
+
+pub(super) fn common_changes(schedule: &Schedule) -> Vec<(Time, Change)> {
+    let mut changes: Vec<(Time, Change)> = cut_changes(None, &schedule.core).collect();
+    for (server, faults) in schedule.servers.iter().enumerate() {
+        for fault in faults {
+            let (server, cause) = (server as u32, fault.cause);
+            changes.extend(edges(&fault.unusable(), move |begins| Change::Fault { server, cause, begins }));
+            changes.extend(edges(&fault.draining(), move |begins| Change::Drain { server, begins }));
+        }
+    }
+    changes
+}
+
+pub(super) fn cut_changes(network: Option<u32>, cuts: &Cuts) -> impl Iterator<Item = (Time, Change)> + '_ {
+    let up = edges(&cuts.up[..], move |begins| Change::Cut { network, up: true, begins });
+    up.chain(edges(&cuts.down[..], move |begins| Change::Cut { network, up: false, begins }))
+}
+
+pub(super) fn edges<'a>(
+    intervals: impl IntoIterator<Item = &'a Interval> + 'a,
+    change: impl Fn(bool) -> Change + 'a,
+) -> impl Iterator<Item = (Time, Change)> + 'a {
+    intervals.into_iter().flat_map(move |interval| [(interval.begin, change(true)), (interval.end, change(false))])
+}

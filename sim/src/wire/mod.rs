@@ -1,0 +1,9 @@
+//! What goes over the wire, and between whom: addresses, packets, TCP, and the application's frames in it. Nothing here knows
+//! who sends, or why.
+
+pub(crate) mod address;
+pub(crate) mod frame;
+pub(crate) mod layout;
+pub mod packet;
+pub(crate) mod tap;
+pub mod tcp;

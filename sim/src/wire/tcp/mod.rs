@@ -1,0 +1,312 @@
+//! One end of a TCP connection, sans-IO, with the timing of Linux.
+//!
+//! The lab has its own TCP because its clock decides every result: SYN retries, the retransmission timeout and its
+//! bounds, the tail-loss probe, keepalive, user timeout and delayed acknowledgements run exactly as the kernel runs them,
+//! on ideal timers (the kernel's own are up to 7 % late, `docs/kernel-replay.md`).
+//!
+//! What it is not: there is no congestion control beyond one segment at a time after a timeout, no SACK, no fast
+//! retransmit, no urgent data, no simultaneous open, no window scaling of our own. Heartbeats never fill a window;
+//! `docs/limits.md` says what that could change.
+//!
+//! - `send`: the send queue, retransmission, tail-loss and window probes.
+//! - `receive`: what arrives, reassembly, the state machine.
+//! - `ack`: when to acknowledge.
+//! - `timer`: the timers and what they do.
+
+mod ack;
+mod config;
+mod receive;
+mod rtt;
+mod send;
+#[cfg(test)]
+mod tests;
+mod timer;
+
+use std::{net::SocketAddrV4, sync::Arc, time::Duration};
+
+use cardiogram_policies::{Time, heartbeat::Keepalive};
+
+pub use self::config::TcpConfig;
+use self::{ack::AckPolicy, receive::Receiver, send::Sender, timer::KeepaliveTimer};
+use crate::wire::packet::{Flags, Options, Packet};
+
+/// One end of a connection.
+pub struct Connection {
+    config: Arc<TcpConfig>,
+    local: SocketAddrV4,
+    remote: SocketAddrV4,
+    state: State,
+    failure: Option<Failure>,
+    /// No process owns the connection any more: the kernel finishes it.
+    orphan: bool,
+    send: Sender,
+    receive: Receiver,
+    ack: AckPolicy,
+    keepalive: KeepaliveTimer,
+    user_timeout: Option<Duration>,
+    /// When `TIME_WAIT`, or the wait for the peer's FIN, ends.
+    expires: Option<Time>,
+}
+
+/// The states of RFC 9293.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the RFC's own names
+pub enum State {
+    SynSent,
+    SynReceived,
+    Established,
+    FinWait1,
+    FinWait2,
+    CloseWait,
+    Closing,
+    LastAck,
+    TimeWait,
+    Closed,
+}
+
+/// Why a connection closed before its time: what the process would find in `errno`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// RST in answer to a SYN: `ECONNREFUSED`.
+    Refused,
+    /// SYN retries, or the user timeout while connecting, ran out: `ETIMEDOUT`.
+    ConnectTimeout,
+    /// RST: `ECONNRESET`, or `EPIPE` where the peer had closed its side before.
+    Reset,
+    /// Keepalive probes went unanswered: `ETIMEDOUT`.
+    KeepaliveTimeout,
+    /// Data, a FIN or window probes went unanswered until the bound: `ETIMEDOUT`.
+    RetransmissionTimeout,
+    /// They went unanswered until the user timeout: `ETIMEDOUT`.
+    UserTimeout,
+}
+
+impl Connection {
+    /// Opens a connection: sends SYN.
+    pub fn connect(
+        config: Arc<TcpConfig>,
+        now: Time,
+        local: SocketAddrV4,
+        remote: SocketAddrV4,
+        iss: u32,
+        out: &mut Vec<Packet>,
+    ) -> Self {
+        let mut connection = Self::new(config, local, remote, iss, State::SynSent);
+        connection.send_syn(now, out);
+        connection
+    }
+
+    /// Answers a SYN: sends SYN-ACK.
+    pub fn accept(
+        config: Arc<TcpConfig>,
+        now: Time,
+        local: SocketAddrV4,
+        remote: SocketAddrV4,
+        iss: u32,
+        syn: &Packet,
+        out: &mut Vec<Packet>,
+    ) -> Self {
+        let mut connection = Self::new(config, local, remote, iss, State::SynReceived);
+        connection.take_syn(now, syn);
+        connection.send_syn(now, out);
+        connection
+    }
+
+    fn new(config: Arc<TcpConfig>, local: SocketAddrV4, remote: SocketAddrV4, iss: u32, state: State) -> Self {
+        let send = Sender::new(iss, &config);
+        Self {
+            receive: Receiver::default(),
+            ack: AckPolicy::new(&config),
+            keepalive: KeepaliveTimer::default(),
+            user_timeout: None,
+            expires: None,
+            failure: None,
+            orphan: false,
+            send,
+            config,
+            local,
+            remote,
+            state,
+        }
+    }
+
+    /// Queues bytes and sends what may be sent now. Returns how many were taken: fewer than given where the send buffer
+    /// is full, none where the connection does not send any more.
+    pub fn write(&mut self, now: Time, data: &[u8], out: &mut Vec<Packet>) -> usize {
+        let sends = matches!(self.state, State::SynSent | State::SynReceived | State::Established | State::CloseWait);
+        if !sends || self.orphan {
+            return 0;
+        }
+        let taken = self.send.queue(data, self.config.send_buffer);
+        self.output(now, out);
+        taken
+    }
+
+    /// Bytes that wait to be read.
+    pub fn readable(&self) -> usize {
+        self.receive.readable()
+    }
+
+    /// Moves all readable bytes to the end of `into`; acknowledges them where no answer is expected, and tells the peer
+    /// where that opens a window that was nearly shut.
+    pub fn read(&mut self, now: Time, into: &mut Vec<u8>, out: &mut Vec<Packet>) {
+        let before = u32::from(self.receive.window(&self.config));
+        let unread = self.receive.readable();
+        self.receive.read(into);
+        if unread == 0 || !self.is_synchronised() {
+            return;
+        }
+        // `tcp_cleanup_rbuf`: an update is worth a packet when the window at least doubles, and what was read is
+        // acknowledged unless the process is expected to answer.
+        let opened = u32::from(self.receive.window(&self.config)) >= (2 * before).max(1);
+        if (opened && !self.receive.finished()) || self.ack.is_due_on_read() {
+            self.send_ack(now, out);
+        }
+    }
+
+    /// Whether the peer has closed its side and everything before its FIN can be read or was.
+    pub fn peer_closed(&self) -> bool {
+        self.receive.finished()
+    }
+
+    /// Closes both directions, as `close(2)` does: FIN behind the queued data, or RST where received data was not read.
+    /// The connection then belongs to nobody; data that still arrives draws RST.
+    pub fn close(&mut self, now: Time, out: &mut Vec<Packet>) {
+        self.keepalive.set(None);
+        self.orphan = true;
+        match self.state {
+            State::Closed => {}
+            State::SynSent => self.state = State::Closed,
+            _ if self.receive.readable() > 0 => self.abort(now, out),
+            State::SynReceived | State::Established => {
+                self.state = State::FinWait1;
+                self.send.queue_fin();
+                self.output(now, out);
+            }
+            State::CloseWait => {
+                self.state = State::LastAck;
+                self.send.queue_fin();
+                self.output(now, out);
+            }
+            State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck | State::TimeWait => {}
+        }
+    }
+
+    /// Ends the connection with RST.
+    pub fn abort(&mut self, now: Time, out: &mut Vec<Packet>) {
+        if self.is_synchronised() && self.state != State::TimeWait {
+            let packet = self.packet(now, self.send.next(), Flags::RST | Flags::ACK, Vec::new());
+            out.push(packet);
+        }
+        self.orphan = true;
+        self.state = State::Closed;
+    }
+
+    /// Switches keepalive on or off (`SO_KEEPALIVE` with `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, `TCP_KEEPCNT`).
+    pub fn set_keepalive(&mut self, now: Time, keepalive: Option<Keepalive>) {
+        self.keepalive.set(keepalive);
+        self.keepalive.start(now, self.receive.last_segment());
+    }
+
+    /// Sets or unsets `TCP_USER_TIMEOUT`.
+    pub fn set_user_timeout(&mut self, _: Time, timeout: Option<Duration>) {
+        self.user_timeout = timeout;
+    }
+
+    /// The state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Why the connection is closed; `None`: it is not, or it ended in order.
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure
+    }
+
+    /// This end's address.
+    pub fn local(&self) -> SocketAddrV4 {
+        self.local
+    }
+
+    /// The other end's address.
+    pub fn remote(&self) -> SocketAddrV4 {
+        self.remote
+    }
+
+    /// When a segment of the peer's that belongs to the conversation arrived last: data, or an acknowledgement, a keepalive
+    /// probe's included (`tcpi_last_data_recv` and `tcpi_last_ack_recv` of `TCP_INFO`). Zero: none has yet.
+    pub fn last_heard(&self) -> Time {
+        self.receive.last_segment()
+    }
+
+    /// Bytes that were written and not acknowledged.
+    pub fn unacknowledged(&self) -> usize {
+        self.send.queued()
+    }
+
+    /// From now on it sends again for as long as it takes, and never asks whether the peer is alive.
+    #[cfg(test)]
+    pub(crate) fn endure(&mut self, now: Time) {
+        self.set_keepalive(now, None);
+        self.set_user_timeout(now, None);
+        self.config = Arc::new(TcpConfig { retries: 10_000, ..(*self.config).clone() });
+    }
+
+    /// Bytes on the heap.
+    #[cfg(test)]
+    fn heap_bytes(&self) -> usize {
+        self.send.heap_bytes() + self.receive.heap_bytes()
+    }
+
+    fn is_synchronised(&self) -> bool {
+        !matches!(self.state, State::SynSent | State::Closed)
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.state = State::Closed;
+        self.failure = Some(failure);
+    }
+
+    /// A packet of this connection; carries the acknowledgement that is due.
+    fn packet(&mut self, now: Time, seq: u32, flags: Flags, payload: Vec<u8>) -> Packet {
+        let ack = if flags.has(Flags::ACK) { self.receive.next() } else { 0 };
+        let window = if flags.has(Flags::RST) { 0 } else { self.receive.window(&self.config) };
+        let timestamps = (!flags.has(Flags::RST) && self.send.timestamps())
+            .then(|| (timestamp(now), self.receive.timestamp_to_echo()));
+        if flags.has(Flags::ACK) {
+            self.ack.sent();
+            self.receive.sent_acknowledgement();
+        }
+        let options = Options { timestamps, ..Options::default() };
+        Packet { src: self.local, dst: self.remote, seq, ack, flags, window, options, payload }
+    }
+
+    fn send_ack(&mut self, now: Time, out: &mut Vec<Packet>) {
+        let packet = self.packet(now, self.send.next(), Flags::ACK, Vec::new());
+        out.push(packet);
+    }
+}
+
+/// The RST that answers a segment of a connection nobody knows; none answers a RST.
+pub fn reset_for(packet: &Packet) -> Option<Packet> {
+    if packet.flags.has(Flags::RST) {
+        return None;
+    }
+    let (seq, ack, flags) = if packet.flags.has(Flags::ACK) {
+        (packet.ack, 0, Flags::RST)
+    } else {
+        (0, packet.seq.wrapping_add(packet.seq_len()), Flags::RST | Flags::ACK)
+    };
+    let options = Options::default();
+    Some(Packet { src: packet.dst, dst: packet.src, seq, ack, flags, window: 0, options, payload: Vec::new() })
+}
+
+/// The clock of the timestamps option: milliseconds, never 0, which would mean "none".
+fn timestamp(now: Time) -> u32 {
+    (now.as_micros() / 1_000) as u32 + 1
+}
+
+/// Whether sequence number `a` lies before `b` (RFC 9293, 3.4).
+fn before(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) < 0
+}
