@@ -8,11 +8,10 @@ use std::{
 };
 
 use cardiogram::{
-    policies::Registry,
     reports::gate::{self, Bands, Baseline},
-    scenarios::manifest::{self, Manifest, ManifestScenario, ManifestStrategy},
+    results::manifest::{self, Manifest, ManifestScenario, ManifestStrategy},
 };
-use cardiogram_scenarios::{
+use cardiogram_results::{
     Decimal,
     rows::{EpisodeRow, RunRow},
 };
@@ -42,7 +41,7 @@ fn report() {
     let dir = std::env::temp_dir().join(format!("cardiogram-bench-report-{}", std::process::id()));
     write(&dir, LARGE, 0);
     write_episodes(&dir, LARGE);
-    let (report, took) = timed(|| cardiogram::reports::write(&dir, &Registry::new()).expect("good results"));
+    let (report, took) = timed(|| cardiogram::reports::write(&dir).expect("good results"));
     let runs = LARGE.scenarios * LARGE.strategies * LARGE.seeds;
     println!("the report: {runs} runs, {} episodes, {} scenarios", runs * BREAKS, LARGE.scenarios);
     println!("  read, worked out, drawn, written {:.1} s", took.as_secs_f64());
@@ -119,8 +118,8 @@ fn gate() {
         let results = gate::read(&now).expect("good results");
         gate::check(&baseline, results.baseline()).expect("the same worlds");
         let comparison = gate::compare(&baseline, results.baseline(), &Bands::default());
-        let told = comparison.table(&results, &Registry::new()).len()
-            + comparison.markdown(&results, false, &Registry::new()).len()
+        let told = comparison.table(&results).len()
+            + comparison.markdown(&results, false).len()
             + comparison.junit(false).len();
         assert!(told > 0);
         comparison.family
@@ -155,13 +154,19 @@ fn write(dir: &Path, size: Size, build: u64) {
                 name: format!("scenario-number-{it}"),
                 duration_s: 21_600.0,
                 strategies: strategies.clone(),
+                built_in: false,
                 hash: manifest::hash(""),
                 text: String::new(),
             })
             .collect(),
         strategies: strategies
             .iter()
-            .map(|name| ManifestStrategy { name: name.clone(), hash: manifest::hash(""), text: String::new() })
+            .map(|name| ManifestStrategy {
+                name: name.clone(),
+                built_in: false,
+                hash: manifest::hash(""),
+                text: String::new(),
+            })
             .collect(),
         sweep: None,
     };

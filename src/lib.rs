@@ -4,6 +4,7 @@
 //!
 //! - [`policies`]: the policies themselves, sans-IO, ready to be shipped in a product.
 //! - [`sim`]: the simulated world they are measured in.
+//! - [`results`]: a results directory: its columns, its reader and its writer.
 //! - [`scenarios`]: scenario files, the built-in ones, the runner and its measures.
 //! - [`reports`]: tables, plots and pages from the results.
 //! - [`check`]: random worlds against a strategy's promises, and the simplest world that breaks one.
@@ -12,6 +13,7 @@
 pub use cardiogram_check as check;
 pub use cardiogram_policies as policies;
 pub use cardiogram_reports as reports;
+pub use cardiogram_results as results;
 pub use cardiogram_scenarios as scenarios;
 pub use cardiogram_sim as sim;
 

@@ -15,7 +15,7 @@ pub(crate) mod svg;
 mod table;
 pub(crate) mod text;
 
-use crate::bootstrap::Interval;
+use crate::statistics::bootstrap::Interval;
 
 use self::layout::Layout;
 pub(crate) use self::{

@@ -1,87 +1,22 @@
-//! The results directory as typed rows: `runs.csv`, `episodes.csv`, `series.csv` where there is one, and
-//! `manifest.json`, read with limits and checked against each other.
+//! The results directory as a report needs it: runs with their episodes and series, checked against each other.
 //!
-//! Columns are found by name, so that more may join them. This is not the place for statistics: a row here is a row
-//! there.
+//! This is not the place for statistics: a row here is a row there. How files are read is the business of
+//! [`cardiogram_results::Reader`].
 
-mod columns;
-mod table;
+use std::{collections::BTreeMap, path::Path};
 
-use std::{collections::BTreeMap, fs::File, io::Read as _, path::Path};
-
-use cardiogram_scenarios::manifest::Manifest;
-
-use crate::error::Error;
-
-pub(crate) use self::columns::Column;
-use self::{
-    columns::Values,
-    table::{Names, Table},
+use cardiogram_results::{
+    Error, Key, Numbers, Reader, Record,
+    manifest::Manifest,
+    rows::{
+        EpisodeColumn,
+        RunColumn::{self, availability, detected, device_hours, false_alarms, ridden_out, undetected},
+        SeriesColumn,
+    },
 };
 
-/// Most bytes of a manifest; it holds the texts of all scenarios.
-const MANIFEST_BYTES_MAX: u64 = 64 << 20;
-/// Most rows of `runs.csv`.
-const RUNS_MAX: usize = 2_000_000;
-/// Most rows of `episodes.csv`: some 900 MB in memory.
-const EPISODES_MAX: usize = 10_000_000;
-/// Most rows of `series.csv`: some 250 MB in memory.
-const BINS_MAX: usize = 5_000_000;
-
-/// The columns of `runs.csv` that every version has.
-pub(crate) const RUN_COLUMNS: [&str; 23] = [
-    "scenario",
-    "strategy",
-    "seed",
-    "engine",
-    "device_hours",
-    "episodes",
-    "detected",
-    "ridden_out",
-    "undetected",
-    "false_alarms",
-    "detect_mean_s",
-    "detect_p50_s",
-    "detect_p95_s",
-    "detect_max_s",
-    "recover_mean_s",
-    "availability",
-    "packets_up",
-    "packets_down",
-    "bytes_up",
-    "bytes_down",
-    "heartbeats_sent",
-    "connect_attempts",
-    "trace_hash",
-];
-
-/// The columns of `episodes.csv` that every version has.
-const EPISODE_COLUMNS: [&str; 11] = [
-    "scenario",
-    "strategy",
-    "seed",
-    "device",
-    "cause",
-    "begin_s",
-    "end_s",
-    "outcome",
-    "detected_by",
-    "detect_latency_s",
-    "recovery_s",
-];
-
-/// The columns of `series.csv`.
-const SERIES_COLUMNS: [&str; 9] = [
-    "scenario",
-    "strategy",
-    "seed",
-    "begin_s",
-    "width_s",
-    "attempts",
-    "attempts_peak_per_s",
-    "interval_mean_s",
-    "nat_timeout_s",
-];
+/// That a row tells of a run that has no row.
+const NO_SUCH_RUN: &str = "runs.csv has no such run";
 
 /// All of a results directory.
 #[derive(Debug)]
@@ -130,32 +65,22 @@ pub(crate) struct Bin {
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) seed: u64,
-    /// Digest of everything that happened.
-    #[expect(dead_code, reason = "no page shows it")]
-    pub(crate) trace_hash: u128,
     pub(crate) device_hours: f64,
     pub(crate) false_alarms: u64,
     /// Share of the device time with a usable session.
     pub(crate) availability: f64,
-    /// Both directions.
-    pub(crate) packets: u64,
-    /// Both directions, headers included.
-    pub(crate) bytes: u64,
-    pub(crate) heartbeats_sent: u64,
-    /// What not every file has.
-    values: Values,
+    /// The numbers in all columns.
+    numbers: Numbers<RunColumn>,
     /// Breaks of usable sessions; false alarms are not among them.
     pub(crate) episodes: Vec<Episode>,
     /// The rows of `episodes.csv` that are false alarms, as many as counted above.
     pub(crate) false_alarm_rows: Vec<FalseAlarm>,
-    /// `detected`, `ridden_out`, `undetected` as `runs.csv` counts them, to be compared with the episodes.
-    counts: [u64; 3],
 }
 
 impl Run {
-    /// The value of a column that the file may lack; `None` also where the field is empty.
-    pub(crate) fn get(&self, column: Column) -> Option<f64> {
-        self.values.get(column)
+    /// The number in a column; `None` where the file lacks the column, and where the field is empty.
+    pub(crate) fn get(&self, column: RunColumn) -> Option<f64> {
+        self.numbers.get(column)
     }
 }
 
@@ -229,20 +154,19 @@ impl std::fmt::Debug for Label {
     }
 }
 
-/// Runs by (scenario, strategy, seed); the first two are indices into the manifest.
-type Runs = BTreeMap<(usize, usize, u64), Run>;
+type Runs = BTreeMap<Key, Run>;
 
 /// Reads the results in `dir`.
 pub(crate) fn read(dir: &Path) -> Result<Results, Error> {
-    let manifest = read_manifest(&dir.join("manifest.json"))?;
-    let names = Names::of(&manifest);
-    let mut runs = read_runs(&dir.join("runs.csv"), &names)?;
-    read_episodes(&dir.join("episodes.csv"), &manifest, &names, &mut runs)?;
-    check(dir, &manifest, &runs)?;
-    let mut series = read_series(&dir.join("series.csv"), &manifest, &names, &runs)?;
+    let reader = Reader::open(dir)?;
+    let mut runs = read_runs(&reader)?;
+    read_episodes(&reader, &mut runs)?;
+    check(dir, &reader.manifest, &runs)?;
+    let mut series = read_series(&reader, &runs)?;
+    let manifest = reader.manifest;
 
     let mut scenarios: Vec<ScenarioResults> = Vec::new();
-    for ((scenario, strategy, _), run) in runs {
+    for (Key { scenario, strategy, .. }, run) in runs {
         if scenarios.last().is_none_or(|last| last.scenario != scenario) {
             scenarios.push(ScenarioResults { scenario, cells: Vec::new() });
         }
@@ -256,129 +180,130 @@ pub(crate) fn read(dir: &Path) -> Result<Results, Error> {
     Ok(Results { manifest, scenarios })
 }
 
-fn read_manifest(path: &Path) -> Result<Manifest, Error> {
-    let read = |source| Error::Read { path: path.to_owned(), source };
-    let mut text = Vec::new();
-    File::open(path).map_err(read)?.take(MANIFEST_BYTES_MAX + 1).read_to_end(&mut text).map_err(read)?;
-    if text.len() as u64 > MANIFEST_BYTES_MAX {
-        return Err(Error::TooLarge { path: path.to_owned(), limit: format!("{MANIFEST_BYTES_MAX} bytes") });
-    }
-    let problem = |problem: String| Error::Manifest { path: path.to_owned(), problem };
-    let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| problem(error.to_string()))?;
-    for scenario in &manifest.scenarios {
-        if !(scenario.duration_s.is_finite() && scenario.duration_s > 0.0) {
-            return Err(problem(format!(
-                "scenario `{}`: `duration_s` is {}; a run is longer than zero",
-                scenario.name, scenario.duration_s
-            )));
-        }
-    }
-    Ok(manifest)
-}
-
-fn read_runs(path: &Path, names: &Names<'_>) -> Result<Runs, Error> {
+fn read_runs(reader: &Reader) -> Result<Runs, Error> {
     let mut runs = Runs::new();
-    let mut table = Table::open(path, &RUN_COLUMNS, Column::ALL.iter().map(|column| column.name()))?;
-    while let Some(row) = table.next()? {
-        if runs.len() == RUNS_MAX {
-            return Err(Error::TooLarge { path: path.to_owned(), limit: format!("{RUNS_MAX} rows") });
+    let mut table = reader.table()?;
+    while let Some(row) = table.next_row()? {
+        let key = reader.key(row)?;
+        let run = run(key.seed, row)?;
+        if run.availability > 1.0 {
+            return Err(row.error(availability, "a share from 0 to 1"));
         }
-        let (scenario, strategy, seed) = row.key(names)?;
-        let availability = row.number("availability")?;
-        if availability > 1.0 {
-            return Err(row.error("availability", "a share from 0 to 1"));
-        }
-        let trace_hash = u128::from_str_radix(row.text("trace_hash"), 16);
-        let run = Run {
-            seed,
-            trace_hash: trace_hash.map_err(|_| row.error("trace_hash", "up to 32 hexadecimal digits"))?,
-            device_hours: row.number("device_hours")?,
-            false_alarms: row.count("false_alarms")?,
-            availability,
-            packets: row.count("packets_up")?.saturating_add(row.count("packets_down")?),
-            bytes: row.count("bytes_up")?.saturating_add(row.count("bytes_down")?),
-            heartbeats_sent: row.count("heartbeats_sent")?,
-            values: Values::read(|column| row.number_or_empty(column.name()))?,
-            episodes: Vec::new(),
-            false_alarm_rows: Vec::new(),
-            counts: [row.count("detected")?, row.count("ridden_out")?, row.count("undetected")?],
-        };
         if run.device_hours <= 0.0 {
-            return Err(row.error("device_hours", "a number of hours above zero"));
+            return Err(row.error(device_hours, "a number of hours above zero"));
         }
-        if runs.insert((scenario, strategy, seed), run).is_some() {
-            return Err(row.problem(format!(
-                "scenario `{}`, strategy `{}`, seed {seed} was there before; each run has one row",
-                row.text("scenario"),
-                row.text("strategy"),
-            )));
+        if runs.insert(key, run).is_some() {
+            return Err(row.problem("this run was there before; each has one row"));
         }
     }
     Ok(runs)
 }
 
-fn read_episodes(path: &Path, manifest: &Manifest, names: &Names<'_>, runs: &mut Runs) -> Result<(), Error> {
-    let mut table = Table::open(path, &EPISODE_COLUMNS, std::iter::empty())?;
-    let mut rows = 0;
-    while let Some(row) = table.next()? {
-        rows += 1;
-        if rows > EPISODES_MAX {
-            return Err(Error::TooLarge { path: path.to_owned(), limit: format!("{EPISODES_MAX} rows") });
-        }
-        let key = row.key(names)?;
-        let duration_s = manifest.scenarios[key.0].duration_s;
-        let run = runs.get_mut(&key).ok_or_else(|| row.problem("runs.csv has no such run".to_owned()))?;
-        match row.text("outcome") {
-            "false-alarm" => run.false_alarm_rows.push(row.false_alarm()?),
-            "detected" => run.episodes.push(row.episode(Outcome::Detected, duration_s)?),
-            "ridden-out" => run.episodes.push(row.episode(Outcome::RiddenOut, duration_s)?),
-            "undetected" => run.episodes.push(row.episode(Outcome::Undetected, duration_s)?),
-            _ => return Err(row.error("outcome", "`detected`, `ridden-out`, `undetected` or `false-alarm`")),
+fn run(seed: u64, row: Record<'_, RunColumn>) -> Result<Run, Error> {
+    Ok(Run {
+        seed,
+        device_hours: row.number(device_hours)?,
+        false_alarms: row.count(false_alarms)?,
+        availability: row.number(availability)?,
+        numbers: row.numbers()?,
+        episodes: Vec::new(),
+        false_alarm_rows: Vec::new(),
+    })
+}
+
+fn read_episodes(reader: &Reader, runs: &mut Runs) -> Result<(), Error> {
+    let mut table = reader.table()?;
+    while let Some(row) = table.next_row()? {
+        let key = reader.key(row)?;
+        let duration_s = reader.manifest.scenarios[key.scenario].duration_s;
+        let run = runs.get_mut(&key).ok_or_else(|| row.problem(NO_SUCH_RUN))?;
+        match row.text(EpisodeColumn::outcome) {
+            "false-alarm" => run.false_alarm_rows.push(false_alarm(row)?),
+            "detected" => run.episodes.push(episode(row, Outcome::Detected, duration_s)?),
+            "ridden-out" => run.episodes.push(episode(row, Outcome::RiddenOut, duration_s)?),
+            "undetected" => run.episodes.push(episode(row, Outcome::Undetected, duration_s)?),
+            _ => {
+                let expected = "`detected`, `ridden-out`, `undetected` or `false-alarm`";
+                return Err(row.error(EpisodeColumn::outcome, expected));
+            }
         }
     }
     Ok(())
+}
+
+/// The row of an episode that went so, in a run of `duration_s`.
+fn episode(row: Record<'_, EpisodeColumn>, outcome: Outcome, duration_s: f64) -> Result<Episode, Error> {
+    let begin_s = row.number(EpisodeColumn::begin_s)?;
+    let end_s = row.number_or_empty(EpisodeColumn::end_s)?;
+    if end_s.unwrap_or(duration_s) < begin_s {
+        return Err(row.error(EpisodeColumn::begin_s, "a time before the end of the episode and of the run"));
+    }
+    let watched_s = end_s.unwrap_or(duration_s) - begin_s;
+    let latency_s = match outcome {
+        Outcome::Detected => row.number(EpisodeColumn::detect_latency_s)?,
+        Outcome::RiddenOut | Outcome::Undetected => watched_s,
+    };
+    Ok(Episode {
+        device: device(row)?,
+        begin_s,
+        outcome,
+        cause: label(row, EpisodeColumn::cause)?,
+        detected_by: label(row, EpisodeColumn::detected_by)?,
+        latency_s,
+        recovery_s: row.number_or_empty(EpisodeColumn::recovery_s)?.unwrap_or(watched_s),
+        recovered: end_s.is_some(),
+    })
+}
+
+/// The row of a usable session that was left.
+fn false_alarm(row: Record<'_, EpisodeColumn>) -> Result<FalseAlarm, Error> {
+    let (begin_s, end_s) = (row.number(EpisodeColumn::begin_s)?, row.number_or_empty(EpisodeColumn::end_s)?);
+    Ok(FalseAlarm { device: device(row)?, begin_s, end_s })
+}
+
+fn device(row: Record<'_, EpisodeColumn>) -> Result<u32, Error> {
+    u32::try_from(row.count(EpisodeColumn::device)?).map_err(|_| row.error(EpisodeColumn::device, "a smaller number"))
+}
+
+fn label(row: Record<'_, EpisodeColumn>, column: EpisodeColumn) -> Result<Label, Error> {
+    Label::new(row.text(column)).ok_or_else(|| row.error(column, "a word of at most 23 bytes"))
 }
 
 /// Time series by (scenario, strategy), indices into the manifest.
 type AllSeries = BTreeMap<(usize, usize), Vec<Bin>>;
 
 /// Reads `series.csv`; nothing where there is no such file.
-fn read_series(path: &Path, manifest: &Manifest, names: &Names<'_>, runs: &Runs) -> Result<AllSeries, Error> {
+fn read_series(reader: &Reader, runs: &Runs) -> Result<AllSeries, Error> {
     let mut all = AllSeries::new();
     let mut seeds = BTreeMap::new();
-    if !path.try_exists().map_err(|source| Error::Read { path: path.to_owned(), source })? {
-        return Ok(all);
-    }
-    let mut table = Table::open(path, &SERIES_COLUMNS, std::iter::empty())?;
-    let mut rows = 0;
-    while let Some(row) = table.next()? {
-        rows += 1;
-        if rows > BINS_MAX {
-            return Err(Error::TooLarge { path: path.to_owned(), limit: format!("{BINS_MAX} rows") });
-        }
-        let key = row.key(names)?;
+    let Some(mut table) = reader.series()? else { return Ok(all) };
+    while let Some(row) = table.next_row()? {
+        let key = reader.key(row)?;
         if !runs.contains_key(&key) {
-            return Err(row.problem("runs.csv has no such run".to_owned()));
+            return Err(row.problem(NO_SUCH_RUN));
         }
-        let (scenario, strategy, seed) = key;
+        let Key { scenario, strategy, seed } = key;
         if *seeds.entry((scenario, strategy)).or_insert(seed) != seed {
-            return Err(row.error("seed", "the one of the rows before: there is one run of each strategy"));
+            let expected = "the one of the rows before: there is one run of each strategy";
+            return Err(row.error(SeriesColumn::seed, expected));
         }
         let bin = Bin {
-            begin_s: row.number("begin_s")?,
-            width_s: row.number("width_s")?,
-            attempts_peak_per_s: row.number_or_empty("attempts_peak_per_s")?,
-            interval_mean_s: row.number_or_empty("interval_mean_s")?,
-            nat_timeout_s: row.number_or_empty("nat_timeout_s")?,
+            begin_s: row.number(SeriesColumn::begin_s)?,
+            width_s: row.number(SeriesColumn::width_s)?,
+            attempts_peak_per_s: row.number_or_empty(SeriesColumn::attempts_peak_per_s)?,
+            interval_mean_s: row.number_or_empty(SeriesColumn::interval_mean_s)?,
+            nat_timeout_s: row.number_or_empty(SeriesColumn::nat_timeout_s)?,
         };
-        row.number_or_empty("attempts")?;
+        row.number_or_empty(SeriesColumn::attempts)?;
         if bin.width_s <= 0.0 {
-            return Err(row.error("width_s", "a time above zero"));
+            return Err(row.error(SeriesColumn::width_s, "a time above zero"));
         }
         let bins: &mut Vec<Bin> = all.entry((scenario, strategy)).or_default();
         let from_s = bins.last().map_or(0.0, |last| last.begin_s);
-        if bin.begin_s >= manifest.scenarios[scenario].duration_s || (!bins.is_empty() && bin.begin_s <= from_s) {
-            return Err(row.error("begin_s", "a time after that of the row before, and before the end of the run"));
+        let duration_s = reader.manifest.scenarios[scenario].duration_s;
+        if bin.begin_s >= duration_s || (!bins.is_empty() && bin.begin_s <= from_s) {
+            let expected = "a time after that of the row before, and before the end of the run";
+            return Err(row.error(SeriesColumn::begin_s, expected));
         }
         bins.push(bin);
     }
@@ -387,26 +312,25 @@ fn read_series(path: &Path, manifest: &Manifest, names: &Names<'_>, runs: &Runs)
 
 /// Both files must tell of the same events: one that was cut short would otherwise give a wrong report.
 fn check(dir: &Path, manifest: &Manifest, runs: &Runs) -> Result<(), Error> {
-    for ((scenario, strategy, seed), run) in runs {
-        let count = |outcome| run.episodes.iter().filter(|episode| episode.outcome == outcome).count() as u64;
+    for (key, run) in runs {
+        let count = |outcome| run.episodes.iter().filter(|episode| episode.outcome == outcome).count() as f64;
         let rows = [
-            count(Outcome::Detected),
-            count(Outcome::RiddenOut),
-            count(Outcome::Undetected),
-            run.false_alarm_rows.len() as u64,
+            (detected, "detected", count(Outcome::Detected)),
+            (ridden_out, "ridden-out", count(Outcome::RiddenOut)),
+            (undetected, "undetected", count(Outcome::Undetected)),
+            (false_alarms, "false-alarm", run.false_alarm_rows.len() as f64),
         ];
-        let [detected, ridden_out, undetected] = run.counts;
-        let counted = [detected, ridden_out, undetected, run.false_alarms];
-        if let Some(which) = (0..rows.len()).find(|&which| rows[which] != counted[which]) {
-            let outcome = ["detected", "ridden-out", "undetected", "false-alarm"][which];
+        if let Some((column, outcome, rows)) =
+            rows.into_iter().find(|(column, _, rows)| run.get(*column) != Some(*rows))
+        {
             return Err(Error::Disagree {
                 dir: dir.to_owned(),
                 problem: format!(
-                    "scenario `{}`, strategy `{}`, seed {seed}: runs.csv counts {} {outcome}, episodes.csv has {}",
-                    manifest.scenarios[*scenario].name,
-                    manifest.strategies[*strategy].name,
-                    counted[which],
-                    rows[which],
+                    "scenario `{}`, strategy `{}`, seed {}: runs.csv counts {} {outcome}, episodes.csv has {rows}",
+                    manifest.scenarios[key.scenario].name,
+                    manifest.strategies[key.strategy].name,
+                    key.seed,
+                    run.get(column).unwrap_or(0.0),
                 ),
             });
         }

@@ -6,22 +6,21 @@ use std::{fmt::Write as _, fs, path::Path};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
 use rand_core::Rng as _;
 
-use cardiogram_scenarios::manifest::{Manifest, ManifestScenario, ManifestStrategy};
-
-pub(crate) const RUNS_HEADER: &str = "scenario,strategy,seed,engine,device_hours,episodes,detected,ridden_out,\
-    undetected,false_alarms,detect_mean_s,detect_p50_s,detect_p95_s,detect_max_s,recover_mean_s,availability,\
-    packets_up,packets_down,bytes_up,bytes_down,heartbeats_sent,connect_attempts,trace_hash";
+use cardiogram_results::{
+    Column,
+    manifest::{Manifest, ManifestScenario, ManifestStrategy},
+    rows::{EpisodeColumn, RunColumn, SeriesColumn},
+};
 
 /// The columns that follow in [`write`]'s `runs.csv`, as they would in that of a run.
 const MORE_COLUMNS: &str = "data_up,pure_ack_up,syn_up,fin_up,rst_up,retransmission_up,probe_up,data_down,\
     pure_ack_down,syn_down,fin_down,rst_down,retransmission_down,probe_down,energy_j,pushes_created,pushes_delivered,\
     push_delay_mean_s";
 
-const SERIES_HEADER: &str =
-    "scenario,strategy,seed,begin_s,width_s,attempts,attempts_peak_per_s,interval_mean_s,nat_timeout_s";
-
-pub(crate) const EPISODES_HEADER: &str =
-    "scenario,strategy,seed,device,cause,begin_s,end_s,outcome,detected_by,detect_latency_s,recovery_s";
+/// The stable columns of a table: what every file has.
+pub(crate) fn header<C: Column>() -> String {
+    C::ALL[..C::STABLE].iter().map(|column| column.name()).collect::<Vec<_>>().join(",")
+}
 
 const DURATION_S: f64 = 86_400.0;
 
@@ -92,8 +91,9 @@ const WORLDS: [World; 7] = [
 
 /// Writes results of `seeds` seeds into `dir`.
 pub(crate) fn write(dir: &Path, seeds: u64) {
-    let (mut runs, mut episodes) = (format!("{RUNS_HEADER},{MORE_COLUMNS}\n"), format!("{EPISODES_HEADER}\n"));
-    let mut series = format!("{SERIES_HEADER}\n");
+    let (mut runs, mut episodes) =
+        (format!("{},{MORE_COLUMNS}\n", header::<RunColumn>()), format!("{}\n", header::<EpisodeColumn>()));
+    let mut series = format!("{}\n", header::<SeriesColumn>());
     for world in &WORLDS {
         for beat in &BEATS {
             for seed in 1..=seeds {
@@ -127,8 +127,8 @@ pub(crate) fn write_rows(
     let file = |header: &str, rows: &[&str]| [&[header], rows].concat().join("\n");
     let scenarios = scenarios.iter().map(|&name| (name, String::new(), duration_s));
     let manifest = manifest(2, scenarios, strategies.iter().copied());
-    fs::write(dir.join("runs.csv"), file(RUNS_HEADER, runs)).unwrap();
-    fs::write(dir.join("episodes.csv"), file(EPISODES_HEADER, episodes)).unwrap();
+    fs::write(dir.join("runs.csv"), file(&header::<RunColumn>(), runs)).unwrap();
+    fs::write(dir.join("episodes.csv"), file(&header::<EpisodeColumn>(), episodes)).unwrap();
     fs::write(dir.join("manifest.json"), manifest).unwrap();
 }
 
@@ -139,12 +139,18 @@ fn manifest<'a>(
     strategies: impl Iterator<Item = &'a str>,
 ) -> String {
     let strategies: Vec<ManifestStrategy> = strategies
-        .map(|name| ManifestStrategy { name: name.to_owned(), hash: "00".to_owned(), text: String::new() })
+        .map(|name| ManifestStrategy {
+            name: name.to_owned(),
+            built_in: false,
+            hash: "00".to_owned(),
+            text: String::new(),
+        })
         .collect();
     let scenario = |(name, text, duration_s): (&str, String, f64)| ManifestScenario {
         name: name.to_owned(),
         duration_s,
         strategies: strategies.iter().map(|strategy| strategy.name.clone()).collect(),
+        built_in: false,
         hash: "00".to_owned(),
         text,
     };

@@ -3,11 +3,11 @@
 
 use std::fmt::Write as _;
 
-use cardiogram_scenarios::manifest::{ManifestAxis, ManifestSweep};
+use cardiogram_results::manifest::{ManifestAxis, ManifestSweep};
 
 use crate::{
     number::{percent, short},
-    stats::{CellStats, Summary},
+    summary::{CellStats, Summary},
 };
 
 /// Most characters of a line.
@@ -72,10 +72,10 @@ fn table(sweep: &ManifestSweep, summary: &Summary, base: &str, (title, show): &N
 
 #[cfg(test)]
 mod tests {
-    use cardiogram_scenarios::manifest::{ManifestPoint, ManifestValue};
+    use cardiogram_results::manifest::{ManifestPoint, ManifestValue};
 
     use super::*;
-    use crate::{data, fixture, stats};
+    use crate::{data, fixture, summary};
 
     fn axis(label: &str, values: usize) -> ManifestAxis {
         let value = |n| ManifestValue { text: format!("{n}m"), number: Some(f64::from(n) * 60.0) };
@@ -100,7 +100,7 @@ mod tests {
     fn rendered(sweep: &ManifestSweep) -> String {
         let dir = tempfile::tempdir().unwrap();
         fixture::write(dir.path(), 2);
-        render(sweep, &stats::summarize(&data::read(dir.path()).unwrap()))
+        render(sweep, &summary::summarize(&data::read(dir.path()).unwrap()))
     }
 
     #[test]

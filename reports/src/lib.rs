@@ -12,40 +12,32 @@
 //! What this crate is not: it runs nothing, and it decides nothing about a run. The same files give the same report,
 //! byte for byte.
 
-mod bootstrap;
-mod bound;
-mod causes;
 mod chart;
 mod commands;
 mod data;
-mod error;
 #[cfg(test)]
 mod fixture;
 pub mod gate;
 mod grid;
 mod number;
 mod page;
-mod pareto;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 mod plots;
-mod publish;
 mod statistics;
-mod stats;
 pub mod strip;
-mod student;
+mod summary;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 
-use cardiogram_policies::Registry;
-use cardiogram_scenarios::manifest::ManifestSweep;
+use cardiogram_results::manifest::ManifestSweep;
 use rayon::prelude::*;
 
-use self::{data::Results, stats::Summary};
-pub use error::Error;
+use self::{data::Results, summary::Summary};
+pub use cardiogram_results::Error;
 
 /// A report that was written.
 #[derive(Debug)]
@@ -58,25 +50,24 @@ pub struct Report {
 }
 
 /// Reads the results in `dir` and writes `dir/report/`, whole or not at all: an earlier report stays as it was until
-/// the new one is complete. The registry is that of the program that ran: what it knows
-/// goes by its name in commands.
+/// the new one is complete.
 ///
 /// # Errors
 ///
 /// Where an input file is missing, unreadable, damaged or in disagreement with another, and where the report cannot be
 /// written. The message names the file, and the line where there is one.
-pub fn write(dir: &Path, registry: &Registry) -> Result<Report, Error> {
+pub fn write(dir: &Path) -> Result<Report, Error> {
     let results = data::read(dir)?;
-    let summary = stats::summarize(&results);
+    let summary = summary::summarize(&results);
     let (files, table) = match &results.manifest.sweep {
         Some(sweep) => (of_sweep(sweep, &summary), grid::render(sweep, &summary)),
-        None => (of_scenarios(&results, &summary, registry), table::render(&summary)),
+        None => (of_scenarios(&results, &summary), table::render(&summary)),
     };
-    Ok(Report { index: publish::publish(dir, &files)?, table })
+    Ok(Report { index: cardiogram_results::publish_report(dir, &files)?, table })
 }
 
 /// A page for all scenarios, and one for each.
-fn of_scenarios(results: &Results, summary: &Summary, registry: &Registry) -> Vec<(String, Vec<u8>)> {
+fn of_scenarios(results: &Results, summary: &Summary) -> Vec<(String, Vec<u8>)> {
     let slugs = page::slugs(summary);
     // Pictures take the most time, and none depends on another.
     let drawn: Vec<(String, Vec<page::Figure>)> = summary
@@ -89,7 +80,7 @@ fn of_scenarios(results: &Results, summary: &Summary, registry: &Registry) -> Ve
                 .into_par_iter()
                 .map(|figure| page::Figure::of(figure, slug))
                 .collect();
-            let outliers = page::outliers(&results.manifest, of_scenario, registry);
+            let outliers = page::outliers(&results.manifest, of_scenario);
             (page::scenario(summary, scenario, &figures, &outliers), figures)
         })
         .collect();

@@ -20,7 +20,7 @@ pub(crate) use self::{
     scenario::scenario,
     sweep::{maps, sweep},
 };
-use crate::{chart::dark_rules, plots, stats::Summary};
+use crate::{chart::dark_rules, plots, summary::Summary};
 
 /// A plot as the pages show it.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Figure {
 /// A name for each scenario's files that is safe in every file system and URL, and no two alike.
 pub(crate) fn slugs(summary: &Summary) -> Vec<String> {
     let mut taken = BTreeSet::new();
-    let slug = |scenario: &crate::stats::ScenarioStats| {
+    let slug = |scenario: &crate::summary::ScenarioStats| {
         let safe = |char: char| if char.is_ascii_lowercase() || char.is_ascii_digit() { char } else { '-' };
         let name: String = scenario.name.chars().take(64).map(safe).collect();
         let mut slug = name.clone();

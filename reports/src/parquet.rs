@@ -1,8 +1,18 @@
 //! The tables of a results directory as Parquet, for tools that read columns: the feature `parquet`. CSV stays the stable
 //! interface; here are the same rows and columns with types, made from the CSV files and nothing else.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use cardiogram_results::{
+    Column, Kind, Reader, Table,
+    manifest::VERSION,
+    rows::{EpisodeColumn, RunColumn},
+    write_files,
+};
 use parquet::{
     basic::{Compression, LogicalType, Repetition, Type as Physical},
     column::writer::ColumnWriter,
@@ -12,37 +22,10 @@ use parquet::{
     schema::types::Type,
 };
 
-use crate::{error::Error, publish};
+use crate::Error;
 
-/// The tables that there may be; only the last may be missing, in results of earlier versions.
-const TABLES: [&str; 3] = ["runs", "episodes", "series"];
 /// Rows of a row group: what a reader has to hold at once.
 const GROUP: usize = 100_000;
-/// Columns of text. All others are numbers.
-const TEXT: [&str; 7] = ["scenario", "strategy", "engine", "cause", "outcome", "detected_by", "trace_hash"];
-
-/// What a column holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    Text,
-    /// Numbers with a unit or a share: those that CSV writes with decimals.
-    Double,
-    /// Counts, seeds, numbers of devices.
-    Integer,
-}
-
-/// By the name alone, so that the type of a column does not depend on what it happens to hold.
-fn kind(column: &str) -> Kind {
-    let is_double = ["_s", "_h", "_j", "_hours"].iter().any(|end| column.ends_with(end))
-        || ["availability", "query_accuracy"].contains(&column);
-    match column {
-        _ if TEXT.contains(&column) => Kind::Text,
-        // Counts in a second are whole.
-        "attempts_peak_per_s" => Kind::Integer,
-        _ if is_double => Kind::Double,
-        _ => Kind::Integer,
-    }
-}
 
 /// Writes `runs.parquet`, `episodes.parquet` and, where there is a `series.csv`, `series.parquet` beside the CSV files in
 /// `dir`, each whole or not at all.
@@ -51,64 +34,59 @@ fn kind(column: &str) -> Kind {
 ///
 /// Where a CSV file is missing or damaged, and where a file cannot be written; the message names it.
 pub fn write(dir: &Path) -> Result<(), Error> {
-    for table in TABLES {
-        let source = dir.join(format!("{table}.csv"));
-        if table == "series" && !source.exists() {
-            continue;
-        }
-        let target = dir.join(format!("{table}.parquet"));
-        let bytes = convert(&source)?;
-        publish::file(&target, &bytes).map_err(|source| Error::Write { path: target, source })?;
-    }
-    Ok(())
+    let reader = Reader::open(dir)?;
+    let tables = [
+        Some(convert(dir, reader.table::<RunColumn>()?)?),
+        Some(convert(dir, reader.table::<EpisodeColumn>()?)?),
+        reader.series()?.map(|table| convert(dir, table)).transpose()?,
+    ];
+    let tables: Vec<(PathBuf, Vec<u8>)> = tables.into_iter().flatten().collect();
+    write_files(&tables.iter().map(|(path, content)| (path.as_path(), content)).collect::<Vec<_>>())
 }
 
-fn convert(path: &Path) -> Result<Vec<u8>, Error> {
-    let text = fs::File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    let mut rows = csv::Reader::from_reader(text);
-    let damaged = |error: csv::Error| Error::Line {
-        path: path.to_owned(),
-        line: error.position().map_or(1, csv::Position::line),
-        problem: error.to_string(),
-    };
-    let columns: Vec<String> = rows.headers().map_err(damaged)?.iter().map(str::to_owned).collect();
-    let failed = |error: ParquetError| Error::Read { path: path.to_owned(), source: io::Error::other(error) };
+/// A table as Parquet, with its place.
+fn convert<C: Column>(dir: &Path, mut table: Table<C>) -> Result<(PathBuf, Vec<u8>), Error> {
+    let path = dir.join(C::FILE).with_extension("parquet");
+    let failed = |error: ParquetError| Error::Write { path: path.clone(), source: io::Error::other(error) };
     let properties = WriterProperties::builder()
         .set_compression(Compression::UNCOMPRESSED)
-        .set_created_by(format!("cardiogram {}", env!("CARGO_PKG_VERSION")))
+        .set_created_by(format!("cardiogram {VERSION}"))
         .build();
+    let columns: Vec<(String, Kind)> = table
+        .header()
+        .iter()
+        // A column that the list does not have may hold anything.
+        .map(|name| (name.to_owned(), C::named(name).map_or(Kind::Text, Column::kind)))
+        .collect();
     let schema = Arc::new(schema(&columns).map_err(failed)?);
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).map_err(failed)?;
     let mut group: Vec<csv::StringRecord> = Vec::new();
-    let mut line = 1;
+    let mut line = 2;
     loop {
-        let mut record = csv::StringRecord::new();
-        let more = rows.read_record(&mut record).map_err(damaged)?;
-        if more {
-            group.push(record);
-        }
-        if group.len() == GROUP || (!more && !group.is_empty()) {
+        let next = table.next_row()?.map(|row| row.fields().clone());
+        let is_end = next.is_none();
+        group.extend(next);
+        if group.len() == GROUP || (is_end && !group.is_empty()) {
             write_group(&mut writer, &columns, &group).map_err(|problem| match problem {
                 Problem::Parquet(error) => failed(error),
-                Problem::Value { row, problem } => {
-                    Error::Line { path: path.to_owned(), line: line + 1 + row as u64, problem }
-                }
+                Problem::Value { row, problem } => table.damaged(line + row as u64, problem),
             })?;
             line += group.len() as u64;
             group.clear();
         }
-        if !more {
+        if is_end {
             break;
         }
     }
-    writer.into_inner().map_err(failed)
+    let content = writer.into_inner().map_err(failed)?;
+    Ok((path, content))
 }
 
-fn schema(columns: &[String]) -> Result<Type, ParquetError> {
-    let fields = columns.iter().map(|column| {
-        let (physical, logical) = match kind(column) {
+fn schema(columns: &[(String, Kind)]) -> Result<Type, ParquetError> {
+    let fields = columns.iter().map(|(column, kind)| {
+        let (physical, logical) = match kind {
             Kind::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
-            Kind::Double => (Physical::DOUBLE, None),
+            Kind::Decimal => (Physical::DOUBLE, None),
             Kind::Integer => (Physical::INT64, None),
         };
         let field = Type::primitive_type_builder(column, physical).with_logical_type(logical);
@@ -131,7 +109,7 @@ impl From<ParquetError> for Problem {
 
 fn write_group(
     writer: &mut SerializedFileWriter<Vec<u8>>,
-    columns: &[String],
+    columns: &[(String, Kind)],
     rows: &[csv::StringRecord],
 ) -> Result<(), Problem> {
     let mut group = writer.next_row_group()?;
@@ -145,11 +123,11 @@ fn write_group(
                 out.write_batch(&values, Some(&there), None)?;
             }
             ColumnWriter::DoubleColumnWriter(out) => {
-                out.write_batch(&numbers::<f64>(fields(), &columns[place])?, Some(&there), None)?;
+                out.write_batch(&numbers::<f64>(fields(), &columns[place].0)?, Some(&there), None)?;
             }
             ColumnWriter::Int64ColumnWriter(out) => {
                 // A seed may be any number of 64 bits: the same bits are kept.
-                let values = numbers::<u64>(fields(), &columns[place])?;
+                let values = numbers::<u64>(fields(), &columns[place].0)?;
                 let values: Vec<i64> = values.into_iter().map(u64::cast_signed).collect();
                 out.write_batch(&values, Some(&there), None)?;
             }
@@ -174,7 +152,7 @@ fn numbers<'a, T: std::str::FromStr>(fields: impl Iterator<Item = &'a str>, colu
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, fs};
 
     use ::parquet::{
         file::reader::{FileReader as _, SerializedFileReader},
@@ -189,7 +167,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fixture::write(dir.path(), 2);
         write(dir.path()).unwrap();
-        for table in TABLES {
+        for table in ["runs", "episodes", "series"] {
             let text = fs::read_to_string(dir.path().join(format!("{table}.csv"))).unwrap();
             let mut rows = csv::Reader::from_reader(text.as_bytes());
             let columns = rows.headers().unwrap().clone();

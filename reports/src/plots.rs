@@ -16,12 +16,13 @@ mod survival;
 mod tests;
 mod trade_off;
 
+use cardiogram_results::rows::RunColumn;
+
 use crate::{
-    bound::KeepAlive,
     chart::{Chart, KEEP_ALIVE, Key, Mark, Stroke, Tip},
-    data::{Cell, Column, ScenarioResults},
+    data::{Cell, ScenarioResults},
     number::short,
-    stats::{CellStats, ScenarioStats},
+    summary::{CellStats, ScenarioStats, bound::KeepAlive},
 };
 
 pub(crate) use self::heat_map::{HeatMap, Side, heat_map};
@@ -74,7 +75,7 @@ fn cells<'a>(scenario: &'a ScenarioStats, results: &'a ScenarioResults) -> Vec<(
 }
 
 /// The sum over the runs of a column; `None` if any of them lacks it.
-fn sum(cell: &Cell, column: Column) -> Option<f64> {
+fn sum(cell: &Cell, column: RunColumn) -> Option<f64> {
     cell.runs.iter().map(|run| run.get(column)).sum()
 }
 

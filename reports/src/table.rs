@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use cardiogram_scenarios::survival::Estimated;
+use cardiogram_results::survival::Estimated;
 
 use crate::{
     number::{percent, short},
-    stats::{CellStats, ScenarioStats, Summary},
+    summary::{CellStats, ScenarioStats, Summary},
 };
 
 /// Longest name of a strategy; what is longer is cut.
@@ -75,7 +75,7 @@ mod tests {
     fn the_table_is_aligned_and_fits_a_terminal() {
         let dir = tempfile::tempdir().unwrap();
         fixture::write(dir.path(), 3);
-        let table = crate::write(dir.path(), &cardiogram_policies::Registry::new()).unwrap().table;
+        let table = crate::write(dir.path()).unwrap().table;
         assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
         for block in table.split("\n\n").filter(|block| block.contains("strategy")) {
             let widths: Vec<usize> = block.lines().skip(1).map(|line| line.chars().count()).collect();

@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
 
-use cardiogram_policies::Registry;
-
 use crate::{Error, fixture};
 
 /// Writes the report of the results in a folder.
 fn write(dir: &Path) -> Result<std::path::PathBuf, Error> {
-    crate::write(dir, &Registry::new()).map(|report| report.index)
+    crate::write(dir).map(|report| report.index)
 }
 
 fn results(seeds: u64) -> tempfile::TempDir {
@@ -217,7 +215,7 @@ fn a_missing_file_is_an_error_that_says_where_results_come_from() {
     fs::remove_file(dir.path().join("episodes.csv")).unwrap();
     let error = write(dir.path()).unwrap_err();
     assert!(matches!(error, Error::Read { .. }), "{error}");
-    assert!(error.to_string().contains("episodes.csv") && error.to_string().contains("cardiogram run"), "{error}");
+    assert!(error.to_string().contains("episodes.csv") && error.help().contains("cardiogram run"), "{error}");
     assert!(!dir.path().join("report").exists());
 }
 
@@ -225,21 +223,18 @@ fn a_missing_file_is_an_error_that_says_where_results_come_from() {
 fn a_missing_column_is_named() {
     let dir = results(1);
     edit(dir.path(), "runs.csv", "availability", "uptime");
-    let error = crate::write(dir.path(), &Registry::new()).map(|report| report.table).unwrap_err().to_string();
-    assert!(
-        error.contains("runs.csv: line 1: there is no column `availability`") && error.contains("uptime"),
-        "{error}"
-    );
+    let error = crate::write(dir.path()).map(|report| report.table).unwrap_err().to_string();
+    assert!(error.contains("runs.csv: line 1: columns are missing: `availability`; unknown are: `uptime`"), "{error}");
 }
 
 #[test]
 fn a_further_column_changes_nothing() {
     let dir = results(1);
-    let before = crate::write(dir.path(), &Registry::new()).map(|report| report.table).unwrap();
+    let before = crate::write(dir.path()).map(|report| report.table).unwrap();
     let runs = fs::read_to_string(dir.path().join("runs.csv")).unwrap();
     let wider: Vec<String> = runs.lines().map(|line| format!("colour,{line}")).collect();
     fs::write(dir.path().join("runs.csv"), wider.join("\n")).unwrap();
-    assert_eq!(crate::write(dir.path(), &Registry::new()).map(|report| report.table).unwrap(), before);
+    assert_eq!(crate::write(dir.path()).map(|report| report.table).unwrap(), before);
 }
 
 #[test]

@@ -30,7 +30,9 @@ pub struct Loaded<T> {
     pub value: T,
     /// The whole file.
     pub text: String,
-    /// Where paths in the file start from; `None` for what is built in.
+    /// Whether its name alone names it on a command line: it comes with the program, and from no file of the user's.
+    pub built_in: bool,
+    /// Where paths in the file start from; `None` where it was read from no file.
     pub folder: Option<PathBuf>,
 }
 
@@ -90,7 +92,9 @@ impl LoadError {
 /// The scenario that `name` names: one of the library, or a path.
 pub fn scenario(name: &str) -> Result<Loaded<Scenario>, LoadError> {
     match library::text(name) {
-        Some(text) => Ok(Loaded { value: parse_scenario(name, text)?, text: text.into(), folder: None }),
+        Some(text) => {
+            Ok(Loaded { value: parse_scenario(name, text)?, text: text.into(), built_in: true, folder: None })
+        }
         None if is_path(name) => scenario_file(Path::new(name)),
         None => Err(unknown("scenario", name, library::names())),
     }
@@ -106,7 +110,7 @@ pub fn strategy(name: &str, folder: Option<&Path>, registry: &Registry) -> Resul
                 let problem = Problem::new("name", message, "give it the same name in both places");
                 return Err(Invalid::new(name, preset.toml, vec![document::place(preset.toml, problem)]).into());
             }
-            Ok(Loaded { value, text: preset.toml.into(), folder: None })
+            Ok(Loaded { value, text: preset.toml.into(), built_in: true, folder: None })
         }
         None if is_path(name) => match folder {
             Some(folder) => strategy_file(&folder.join(name), registry),
@@ -123,7 +127,7 @@ pub fn strategies_of(
     origin: &str,
     registry: &Registry,
 ) -> Result<Vec<Loaded<StrategySpec>>, LoadError> {
-    let added = if scenario.folder.is_none() { registry.strategies() } else { &[] };
+    let added = if scenario.built_in { registry.strategies() } else { &[] };
     let added = added.iter().map(|preset| strategy(preset.name, None, registry));
     let names = &scenario.value.strategies;
     let named = names.iter().enumerate().map(|(index, name)| {
@@ -144,14 +148,14 @@ pub fn strategies_of(
 pub fn scenario_file(path: &Path) -> Result<Loaded<Scenario>, LoadError> {
     let text = read(path)?;
     let value = parse_scenario(&path.display().to_string(), &text)?;
-    Ok(Loaded { value, text, folder: path.parent().map(Path::to_path_buf) })
+    Ok(Loaded { value, text, built_in: false, folder: path.parent().map(Path::to_path_buf) })
 }
 
 /// Reads a strategy file.
 pub fn strategy_file(path: &Path, registry: &Registry) -> Result<Loaded<StrategySpec>, LoadError> {
     let text = read(path)?;
     let value = parse_strategy(&path.display().to_string(), &text, registry)?;
-    Ok(Loaded { value, text, folder: path.parent().map(Path::to_path_buf) })
+    Ok(Loaded { value, text, built_in: false, folder: path.parent().map(Path::to_path_buf) })
 }
 
 /// Reads the text of a scenario; `name` is what messages call it.

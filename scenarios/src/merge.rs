@@ -4,29 +4,24 @@
 //! is the one whose turn it is, is checked, and so is that the shards are of one plan and that none is missing.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read},
+    fs,
     path::{Path, PathBuf},
 };
 
 use cardiogram_policies::Registry;
-use cardiogram_sim::series;
-use serde::{Serialize, de::DeserializeOwned};
+use cardiogram_results::{
+    Column, Error, Finished, Reader, Record, Row as _, Table,
+    manifest::{self, Manifest, ManifestScenario, hash},
+    rows::{EpisodeColumn, RunColumn, RunName, SeriesColumn},
+};
+use cardiogram_sim::{Engine, series};
 
 use crate::{
     diagnostic::Invalid,
-    journal::{self, Finished},
-    manifest::{self, Manifest, VERSION},
-    measure::RunName,
-    plan::{Cell, Plan, Shard},
-    results,
-    rows::{EpisodeRow, RunRow, SeriesRow},
+    load::{self, Loaded},
+    plan::{Cell, Contest, EngineChoice, Plan, Shard},
 };
 
-/// The longest manifest that is read, in bytes; it holds the texts of all scenarios.
-const MANIFEST_MAX: u64 = 64 << 20;
-/// The longest table that is read, in bytes: more than the report of the whole would take.
-const TABLE_MAX: u64 = 4 << 30;
 /// The most missing shards that a message names.
 const NAMED_MAX: usize = 5;
 
@@ -34,37 +29,9 @@ const NAMED_MAX: usize = 5;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MergeError {
-    /// The directory holds no results.
-    #[error("{} has no finished results: there is no {} in it; name directories that `cardiogram run --shard I/N \
-        --out DIR` wrote", .dir.display(), manifest::FILE_NAME)]
-    NoResults {
-        /// Which directory.
-        dir: PathBuf,
-    },
-    /// A run there was interrupted, or is at work.
-    #[error("{} has no finished results: a run there has not come to its end; the same command goes on there",
-        .dir.display())]
-    Unfinished {
-        /// Which directory.
-        dir: PathBuf,
-    },
-    /// Another version may have other columns, and its rows other meanings.
-    #[error("the results in {} are of cardiogram {version}, and this is {VERSION}; merge with the version that ran",
-        .dir.display())]
-    Version {
-        /// Which directory.
-        dir: PathBuf,
-        /// The version that wrote it.
-        version: String,
-    },
-    /// A file of the results cannot be read.
-    #[error("cannot read {}: {source}", .path.display())]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The results of a shard cannot be read, or those of the whole cannot be written.
+    #[error(transparent)]
+    Results(#[from] Error),
     /// A strategy there uses a policy that this program does not have, or has with other parameters.
     #[error("the results in {} are of a program with other policies; merge with the program that ran\n{invalid}",
         .dir.display())]
@@ -73,22 +40,6 @@ pub enum MergeError {
         dir: PathBuf,
         /// What is wrong with the strategy here.
         invalid: Invalid,
-    },
-    /// A file of the results is not as it was written.
-    #[error("{}: {problem}; the file was changed or cut short, run the shard again", .path.display())]
-    Damaged {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong, with the line where there is one.
-        problem: String,
-    },
-    /// A file is longer than any results that could be reported.
-    #[error("{} is longer than {limit} bytes, the longest that is read here", .path.display())]
-    TooLong {
-        /// Which file.
-        path: PathBuf,
-        /// The most bytes.
-        limit: u64,
     },
     /// Two shards are not of one plan.
     #[error("{} and {} are not of one plan: they differ in {what}", .first.display(), .other.display())]
@@ -122,14 +73,6 @@ pub enum MergeError {
         /// The directory.
         dir: PathBuf,
     },
-    /// The output directory cannot be made or written to.
-    #[error("cannot write to {}: {source}", .path.display())]
-    Output {
-        /// The directory, or the file in it.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
 }
 
 /// Joins the results in `dirs`, in any order, and writes those of the whole plan to `out`. At least one directory. The
@@ -148,10 +91,7 @@ pub fn merge(dirs: &[PathBuf], out: &Path, registry: &Registry) -> Result<(), Me
         cells.push(parts[turn].finished(&plan, cell)?);
     }
     parts.iter().try_for_each(Part::check_end)?;
-
-    let output = |(path, source)| MergeError::Output { path, source };
-    fs::create_dir_all(out).map_err(|source| output((out.into(), source)))?;
-    results::write(out, &plan.manifest(), &cells).map_err(output)
+    Ok(cardiogram_results::write(out, &plan.manifest(), &cells)?)
 }
 
 /// Puts the parts in order; an error where they are not all the shards of one plan, each once.
@@ -223,44 +163,63 @@ fn is_same(a: &Path, b: &Path) -> bool {
     fs::canonicalize(a).is_ok_and(|a| fs::canonicalize(b).is_ok_and(|b| a == b))
 }
 
+/// The plan that a manifest describes; `None` where there can be no such plan: it was changed.
+fn plan_of(manifest: &Manifest, registry: &Registry) -> Option<Plan> {
+    let engines = [EngineChoice::Auto, EngineChoice::Only(Engine::Event), EngineChoice::Only(Engine::Turmoil)];
+    let engine = engines.into_iter().find(|engine| engine.to_string() == manifest.engine)?;
+    let contests = manifest.scenarios.iter().map(|scenario| contest_of(scenario, manifest, registry));
+    let contests = contests.collect::<Option<Vec<_>>>()?;
+    let plan = Plan::new(contests, manifest.first_seed, manifest.seeds, engine, manifest.shard.parse().ok()?).ok()?;
+    let plan = plan.with_sweep(manifest.sweep.clone());
+    // What the plan says of itself must be what is written there, hashes included.
+    (plan.manifest() == *manifest).then_some(plan)
+}
+
+fn contest_of(scenario: &ManifestScenario, manifest: &Manifest, registry: &Registry) -> Option<Contest> {
+    let value = load::parse_scenario(&scenario.name, &scenario.text).ok()?;
+    let strategies = scenario.strategies.iter().map(|name| {
+        let entry = manifest.strategies.iter().find(|strategy| strategy.name == *name)?;
+        let value = load::parse_strategy(name, &entry.text, registry).ok()?;
+        Some(Loaded { value, text: entry.text.clone(), built_in: entry.built_in, folder: None })
+    });
+    Some(Contest {
+        origin: scenario.name.clone(),
+        strategies: strategies.collect::<Option<_>>()?,
+        scenario: Loaded { value, text: scenario.text.clone(), built_in: scenario.built_in, folder: None },
+    })
+}
+
+/// A strategy that is as it was written and yet cannot be read: its policies are those of another program.
+fn unreadable_strategy(manifest: &Manifest, registry: &Registry) -> Option<Invalid> {
+    let mut intact = manifest.strategies.iter().filter(|strategy| hash(&strategy.text) == strategy.hash);
+    intact.find_map(|it| load::parse_strategy(&it.name, &it.text, registry).err())
+}
+
 /// The results of one shard.
 struct Part {
     dir: PathBuf,
     plan: Plan,
-    runs: Table<RunRow>,
-    episodes: Table<EpisodeRow>,
-    series: Table<SeriesRow>,
+    runs: Ahead<RunColumn>,
+    episodes: Ahead<EpisodeColumn>,
+    series: Ahead<SeriesColumn>,
 }
 
 impl Part {
     fn open(dir: &Path, registry: &Registry) -> Result<Self, MergeError> {
-        if journal::is_in(dir) {
-            return Err(MergeError::Unfinished { dir: dir.into() });
-        }
-        let path = dir.join(manifest::FILE_NAME);
-        let text = match read_text(&path, MANIFEST_MAX) {
-            Err(MergeError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Err(MergeError::NoResults { dir: dir.into() });
-            }
-            other => other?,
-        };
-        let damaged = |problem| MergeError::Damaged { path: path.clone(), problem };
-        let manifest: Manifest = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
-        if manifest.version != VERSION {
-            return Err(MergeError::Version { dir: dir.into(), version: manifest.version });
-        }
-        if let Some(invalid) = manifest.unreadable_strategy(registry) {
+        let reader = Reader::open_finished(dir)?;
+        if let Some(invalid) = unreadable_strategy(&reader.manifest, registry) {
             return Err(MergeError::Policies { dir: dir.into(), invalid });
         }
-        // What the plan says of itself must be what is written there, hashes included, to the byte.
-        let plan = manifest.plan(registry).filter(|plan| plan.manifest().to_json() == text);
-        let plan = plan.ok_or_else(|| damaged("it does not describe a plan".into()))?;
+        let plan = plan_of(&reader.manifest, registry).ok_or_else(|| Error::Damaged {
+            path: dir.join(manifest::FILE_NAME),
+            problem: "it does not describe a plan".into(),
+        })?;
         Ok(Self {
             dir: dir.into(),
             plan,
-            runs: Table::open(dir.join(results::RUNS))?,
-            episodes: Table::open(dir.join(results::EPISODES))?,
-            series: Table::open(dir.join(results::SERIES))?,
+            runs: Ahead::new(reader.table()?)?,
+            episodes: Ahead::new(reader.table()?)?,
+            series: Ahead::new(reader.table()?)?,
         })
     }
 
@@ -269,7 +228,7 @@ impl Part {
     }
 
     /// The next run, which must be this one of the whole plan.
-    fn finished(&mut self, plan: &Plan, cell: Cell) -> Result<Finished, MergeError> {
+    fn finished(&mut self, plan: &Plan, cell: Cell) -> Result<Finished, Error> {
         let name = plan.name(cell);
         let Some(run) = self.runs.next_of(&name)? else {
             return Err(self.runs.damaged(&format!("here should be {name}")));
@@ -283,57 +242,43 @@ impl Part {
     }
 
     /// An error where rows are left over.
-    fn check_end(&self) -> Result<(), MergeError> {
-        let left_over = "this row belongs to no run of the shard, or to one that is there before";
-        if self.runs.ahead.is_some() {
-            return Err(self.runs.damaged(left_over));
-        }
-        if self.episodes.ahead.is_some() {
-            return Err(self.episodes.damaged(left_over));
-        }
-        if self.series.ahead.is_some() {
-            return Err(self.series.damaged(left_over));
-        }
-        Ok(())
+    fn check_end(&self) -> Result<(), Error> {
+        self.runs.check_end()?;
+        self.episodes.check_end()?;
+        self.series.check_end()
     }
 }
 
-/// A table that is read row by row.
-struct Table<R> {
-    path: PathBuf,
-    rows: csv::DeserializeRecordsIntoIter<File, R>,
+/// A table of which the next row is known.
+struct Ahead<C: Column> {
+    table: Table<C>,
     /// The row that comes next.
-    ahead: Option<R>,
-    /// The line of that row, counted from 1.
+    next: Option<C::Row>,
+    /// The line of that row.
     line: u64,
 }
 
-impl<R: Row> Table<R> {
-    fn open(path: PathBuf) -> Result<Self, MergeError> {
-        let file = open(&path, TABLE_MAX)?;
-        let mut reader = csv::Reader::from_reader(file);
-        let header = reader.headers().map(|names| names.iter().collect::<Vec<_>>().join(",") + "\n");
-        let mut table = Self { path, rows: reader.into_deserialize(), ahead: None, line: 1 };
-        match header {
-            Ok(header) if header == results::columns::<R>() => {}
-            Ok(_) => return Err(table.damaged("the columns are not those of this version")),
-            Err(error) => return Err(table.unreadable(error)),
+impl<C: Column> Ahead<C> {
+    fn new(table: Table<C>) -> Result<Self, Error> {
+        let mut table = Self { table, next: None, line: 1 };
+        if !table.table.is_complete() {
+            return Err(table.damaged("the columns are not those of this version"));
         }
         table.advance()?;
         Ok(table)
     }
 
     /// The row that comes next, if it is one of that run.
-    fn next_of(&mut self, name: &RunName) -> Result<Option<R>, MergeError> {
-        let row = self.ahead.take_if(|row| row.is_of(name));
+    fn next_of(&mut self, name: &RunName) -> Result<Option<C::Row>, Error> {
+        let row = self.next.take_if(|row| row.is_of(name));
         if row.is_some() {
             self.advance()?;
         }
         Ok(row)
     }
 
-    /// All rows of that run, which must be so many.
-    fn all_of(&mut self, name: &RunName, count: u64) -> Result<Vec<R>, MergeError> {
+    /// All rows of that run, of which there must be `count`.
+    fn all_of(&mut self, name: &RunName, count: u64) -> Result<Vec<C::Row>, Error> {
         let mut rows = Vec::new();
         while let Some(row) = self.next_of(name)? {
             rows.push(row);
@@ -345,70 +290,20 @@ impl<R: Row> Table<R> {
         Ok(rows)
     }
 
-    fn advance(&mut self) -> Result<(), MergeError> {
-        self.line = self.rows.reader().position().line();
-        match self.rows.next() {
-            Some(Err(error)) => Err(self.unreadable(error)),
-            Some(Ok(row)) => {
-                self.ahead = Some(row);
-                Ok(())
-            }
+    fn check_end(&self) -> Result<(), Error> {
+        match self.next {
+            Some(_) => Err(self.damaged("this row belongs to no run of the shard, or to one that is there before")),
             None => Ok(()),
         }
     }
 
-    fn unreadable(&self, error: csv::Error) -> MergeError {
-        match error.into_kind() {
-            csv::ErrorKind::Io(source) => MergeError::Read { path: self.path.clone(), source },
-            csv::ErrorKind::Utf8 { .. } => self.damaged("this is not UTF-8 text"),
-            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                self.damaged(&format!("{len} fields instead of {expected_len}"))
-            }
-            csv::ErrorKind::Deserialize { err, .. } => self.damaged(&err.kind().to_string()),
-            kind => self.damaged(&format!("{kind:?}")),
-        }
+    fn advance(&mut self) -> Result<(), Error> {
+        self.line = self.table.line();
+        self.next = self.table.next_row()?.map(Record::typed).transpose()?;
+        Ok(())
     }
 
-    fn damaged(&self, problem: &str) -> MergeError {
-        MergeError::Damaged { path: self.path.clone(), problem: format!("line {}: {problem}", self.line) }
+    fn damaged(&self, problem: &str) -> Error {
+        self.table.damaged(self.line, problem)
     }
-}
-
-/// A row that says which run it belongs to.
-trait Row: Serialize + DeserializeOwned + Default {
-    fn is_of(&self, name: &RunName) -> bool;
-}
-
-impl Row for RunRow {
-    fn is_of(&self, name: &RunName) -> bool {
-        (&self.scenario, &self.strategy, self.seed) == (&name.scenario, &name.strategy, name.seed)
-    }
-}
-
-impl Row for EpisodeRow {
-    fn is_of(&self, name: &RunName) -> bool {
-        (&self.scenario, &self.strategy, self.seed) == (&name.scenario, &name.strategy, name.seed)
-    }
-}
-
-impl Row for SeriesRow {
-    fn is_of(&self, name: &RunName) -> bool {
-        (&self.scenario, &self.strategy, self.seed) == (&name.scenario, &name.strategy, name.seed)
-    }
-}
-
-/// Opens a file that is not longer than `limit` bytes.
-fn open(path: &Path, limit: u64) -> Result<File, MergeError> {
-    let fail = |source| MergeError::Read { path: path.into(), source };
-    let file = File::open(path).map_err(fail)?;
-    if file.metadata().map_err(fail)?.len() > limit {
-        return Err(MergeError::TooLong { path: path.into(), limit });
-    }
-    Ok(file)
-}
-
-fn read_text(path: &Path, limit: u64) -> Result<String, MergeError> {
-    let mut text = String::new();
-    let read = open(path, limit)?.take(limit).read_to_string(&mut text);
-    read.map(|_| text).map_err(|source| MergeError::Read { path: path.into(), source })
 }

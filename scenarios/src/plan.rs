@@ -4,19 +4,17 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use cardiogram_policies::StrategySpec;
+use cardiogram_results::{
+    Column as _,
+    manifest::{Manifest, ManifestScenario, ManifestStrategy, ManifestSweep, VERSION, hash},
+    rows::{RunColumn, RunName},
+};
 use cardiogram_sim::{Engine, WorldConfig};
 
-use crate::{
-    diagnostic::Invalid,
-    document,
-    load::Loaded,
-    manifest::{Manifest, ManifestScenario, ManifestStrategy, ManifestSweep, VERSION, hash},
-    measure::{RunName, engine_name},
-    scenario::Scenario,
-};
+use crate::{diagnostic::Invalid, document, load::Loaded, measure::engine_name, scenario::Scenario};
 
-/// The most runs of one plan.
-pub const CELLS_MAX: u64 = 1_000_000;
+/// The most runs of one plan: those that results can be read of.
+pub const CELLS_MAX: u64 = RunColumn::ROWS_MAX;
 /// Of how many pairs of scenario and strategy, the first of the plan, results have the first run over time: more than the
 /// library has, and some 25 MB.
 pub const SERIES_PAIRS_MAX: u64 = 1_000;
@@ -271,6 +269,7 @@ impl Plan {
             if strategies.iter().all(|other| other.name != strategy.value.name) {
                 strategies.push(ManifestStrategy {
                     name: strategy.value.name.clone(),
+                    built_in: strategy.built_in,
                     hash: hash(&strategy.text),
                     text: strategy.text.clone(),
                 });
@@ -280,6 +279,7 @@ impl Plan {
             name: contest.scenario.value.name.clone(),
             duration_s: contest.scenario.value.duration.get().as_secs_f64(),
             strategies: contest.strategies.iter().map(|strategy| strategy.value.name.clone()).collect(),
+            built_in: contest.scenario.built_in,
             hash: hash(&contest.scenario.text),
             text: contest.scenario.text.clone(),
         });

@@ -4,22 +4,20 @@
 //! interruption shows in the files.
 
 use std::{
-    fs, io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
 
+use cardiogram_results::{Error, Finished, journal::Journal, rows::RunName};
 use cardiogram_sim::{Engine, Outcome, RunError, RunOptions, WorldConfig, outcome::TraceHash};
 use rayon::prelude::*;
 
 use crate::{
-    journal::{self, Finished, Journal},
-    measure::{self, RunName},
+    measure,
     plan::{Cell, Plan},
-    results,
 };
 
 /// How to carry a plan out, as far as it does not change the results.
@@ -30,11 +28,6 @@ pub struct Conduct<'a> {
     pub stop: &'a AtomicBool,
     /// Told at the begin, and whenever a cell is finished.
     pub progress: &'a (dyn Fn(Progress) + Sync),
-}
-
-/// Whether a run in `dir` has begun and not come to its end: results there, if any, are of an earlier plan.
-pub fn is_unfinished(dir: &Path) -> bool {
-    journal::is_in(dir)
 }
 
 /// How far a run has come.
@@ -61,13 +54,8 @@ pub enum Ending {
 #[non_exhaustive]
 pub enum RunnerError {
     /// The output directory cannot be made or written to: rights, space, or another run at work.
-    #[error("cannot write to {}: {source}", .path.display())]
-    Output {
-        /// The directory, or the file in it.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Results(#[from] Error),
     /// No threads to run on.
     #[error("cannot start {jobs} threads: {message}; take fewer with --jobs")]
     Threads {
@@ -115,17 +103,12 @@ enum Stop {
 }
 
 fn carry_out(plan: &Plan, dir: &Path, conduct: &Conduct<'_>, simulate: Simulate<'_>) -> Result<Ending, RunnerError> {
-    let output = |path: &Path| {
-        let path = path.to_path_buf();
-        move |source| RunnerError::Output { path, source }
-    };
     let threads = rayon::ThreadPoolBuilder::new()
         .num_threads(conduct.jobs)
         .build()
         .map_err(|error| RunnerError::Threads { jobs: conduct.jobs, message: error.to_string() })?;
     let cells = plan.cells();
-    fs::create_dir_all(dir).map_err(output(dir))?;
-    let (journal, known) = Journal::open(dir, &plan.fingerprint(), cells.len()).map_err(output(dir))?;
+    let (journal, known) = Journal::open(dir, &plan.fingerprint(), cells.len())?;
 
     let pending: Vec<usize> = (0..cells.len()).filter(|place| known[*place].is_none()).collect();
     let ledger = Mutex::new(Ledger { journal, done: cells.len() - pending.len(), cells: known });
@@ -137,7 +120,7 @@ fn carry_out(plan: &Plan, dir: &Path, conduct: &Conduct<'_>, simulate: Simulate<
             }
             let finished = run_cell(plan, cells[*place], simulate).map_err(Stop::Failed)?;
             let mut ledger = ledger.lock().expect("a thread that panics takes the run with it");
-            ledger.journal.append(*place, &finished).map_err(output(dir)).map_err(Stop::Failed)?;
+            ledger.journal.append(*place, &finished).map_err(|error| Stop::Failed(error.into()))?;
             ledger.cells[*place] = Some(finished);
             ledger.done += 1;
             (conduct.progress)(Progress { finished: ledger.done, cells: cells.len() });
@@ -152,8 +135,8 @@ fn carry_out(plan: &Plan, dir: &Path, conduct: &Conduct<'_>, simulate: Simulate<
 
     let ledger = ledger.into_inner().expect("a thread that panics takes the run with it");
     let finished: Vec<Finished> = ledger.cells.into_iter().map(|cell| cell.expect("every cell is finished")).collect();
-    results::write(dir, &plan.manifest(), &finished).map_err(|(path, source)| RunnerError::Output { path, source })?;
-    ledger.journal.remove().map_err(output(dir))?;
+    cardiogram_results::write(dir, &plan.manifest(), &finished)?;
+    ledger.journal.remove()?;
     Ok(Ending::Complete)
 }
 
@@ -198,7 +181,7 @@ impl Drop for NameInPanic {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, sync::atomic::AtomicUsize, time::Duration};
+    use std::{collections::BTreeMap, fs, sync::atomic::AtomicUsize, time::Duration};
 
     use cardiogram_policies::Registry;
     use cardiogram_sim::outcome::{Accuracy, Peaks, Pushes, Totals};

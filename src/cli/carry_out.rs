@@ -9,9 +9,8 @@ use std::{
     },
 };
 
-use cardiogram_policies::Registry;
+use cardiogram_results::manifest::ManifestSweep;
 use cardiogram_scenarios::{
-    manifest::ManifestSweep,
     plan::{Contest, Plan, Shard},
     runner::{self, Conduct, Ending, Progress},
 };
@@ -50,7 +49,6 @@ pub(super) fn carry_out(
     contests: Vec<Contest>,
     sweep: Option<ManifestSweep>,
     options: &Options,
-    registry: &Registry,
     quiet: bool,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
@@ -82,7 +80,7 @@ pub(super) fn carry_out(
         )));
     }
 
-    report::publish(&options.out, registry, quiet, out)
+    report::publish(&options.out, quiet, out)
 }
 
 /// The first Ctrl-C ends the run in good order, the second at once.

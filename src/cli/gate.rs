@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cardiogram_policies::Registry;
 use cardiogram_reports::gate::{self, Bands, Baseline, Comparison};
 
 use super::Failure;
@@ -32,7 +31,7 @@ pub(super) struct Args {
     summary: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let bands = args.bands.as_deref().map_or_else(|| Ok(Bands::default()), Bands::read)?;
     let baseline = Baseline::read(&args.baseline)?;
     let results = gate::read(&args.dir)?;
@@ -40,10 +39,10 @@ pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn W
     let comparison = gate::compare(&baseline, results.baseline(), &bands);
 
     let junit = args.junit.as_deref().map(|path| (path, comparison.junit(args.strict)));
-    let summary = args.summary.as_deref().map(|path| (path, comparison.markdown(&results, args.strict, registry)));
+    let summary = args.summary.as_deref().map(|path| (path, comparison.markdown(&results, args.strict)));
     gate::write_files(&junit.into_iter().chain(summary).collect::<Vec<_>>())?;
     if !quiet {
-        write!(out, "{}", comparison.table(&results, registry))?;
+        write!(out, "{}", comparison.table(&results))?;
         out.flush()?;
     }
     verdict(&comparison, args.strict, &args.baseline)

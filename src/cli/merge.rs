@@ -20,5 +20,5 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
     merge::merge(&args.dirs, &args.out, registry)?;
-    report::publish(&args.out, registry, quiet, out)
+    report::publish(&args.out, quiet, out)
 }

@@ -86,10 +86,10 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Trace(args) => trace::run(&args, &registry, &mut out),
         Command::Replay(args) => replay::run(&args, &registry, cli.quiet, &mut out),
-        Command::Report(args) => report::run(&args, &registry, cli.quiet, &mut out),
+        Command::Report(args) => report::run(&args, cli.quiet, &mut out),
         Command::Merge(args) => merge::run(&args, &registry, cli.quiet, &mut out),
         Command::Baseline(args) => baseline::run(&args, cli.quiet, &mut out),
-        Command::Gate(args) => gate::run(&args, &registry, cli.quiet, &mut out),
+        Command::Gate(args) => gate::run(&args, cli.quiet, &mut out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -117,6 +117,10 @@ enum Failure {
 }
 
 impl Failure {
+    fn with_help(message: &dyn fmt::Display, help: &str) -> Self {
+        Self::Input(format!("{message}\n  = help: {help}"))
+    }
+
     fn exit_code(&self) -> u8 {
         match self {
             Self::Input(_) | Self::Load(_) | Self::Printed => 2,
@@ -160,7 +164,8 @@ impl From<PlanError> for Failure {
 impl From<RunnerError> for Failure {
     fn from(error: RunnerError) -> Self {
         match error {
-            RunnerError::Output { .. } | RunnerError::Threads { .. } => Self::Input(error.to_string()),
+            RunnerError::Results(error) => error.into(),
+            RunnerError::Threads { .. } => Self::Input(error.to_string()),
             _ => Self::Check(error.to_string()),
         }
     }
@@ -168,22 +173,22 @@ impl From<RunnerError> for Failure {
 
 impl From<MergeError> for Failure {
     fn from(error: MergeError) -> Self {
-        Self::Input(error.to_string())
+        match error {
+            MergeError::Results(error) => error.into(),
+            other => Self::Input(other.to_string()),
+        }
     }
 }
 
-impl From<cardiogram_reports::Error> for Failure {
-    fn from(error: cardiogram_reports::Error) -> Self {
-        Self::Input(error.to_string())
+impl From<cardiogram_results::Error> for Failure {
+    fn from(error: cardiogram_results::Error) -> Self {
+        Self::with_help(&error, error.help())
     }
 }
 
 impl From<cardiogram_reports::gate::Error> for Failure {
     fn from(error: cardiogram_reports::gate::Error) -> Self {
-        Self::Input(match error.help() {
-            Some(help) => format!("{error}\n  = help: {help}"),
-            None => error.to_string(),
-        })
+        Self::with_help(&error, error.help())
     }
 }
 

@@ -5,8 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cardiogram_policies::Registry;
-
 use super::Failure;
 
 /// Write the report of a results directory anew
@@ -20,17 +18,17 @@ pub(super) struct Args {
     parquet: bool,
 }
 
-pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
     #[cfg(feature = "parquet")]
     if args.parquet {
         cardiogram_reports::parquet::write(&args.dir)?;
     }
-    publish(&args.dir, registry, quiet, out)
+    publish(&args.dir, quiet, out)
 }
 
 /// Writes the report of the results in `dir` and prints its summary and its place.
-pub(super) fn publish(dir: &Path, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let report = cardiogram_reports::write(dir, registry)?;
+pub(super) fn publish(dir: &Path, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let report = cardiogram_reports::write(dir)?;
     if !quiet {
         writeln!(out, "{}", report.table.trim_end())?;
         writeln!(out, "\nReport: {}", report.index.display())?;

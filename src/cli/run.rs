@@ -25,7 +25,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    carry_out(contests(args, registry, quiet)?, None, &args.options, registry, quiet, out)
+    carry_out(contests(args, registry, quiet)?, None, &args.options, quiet, out)
 }
 
 /// The scenarios with their strategies, as the arguments name them.
@@ -33,7 +33,7 @@ fn contests(args: &Args, registry: &Registry, quiet: bool) -> Result<Vec<Contest
     let asked =
         args.strategies.iter().map(|name| load::strategy(name, None, registry)).collect::<Result<Vec<_>, _>>()?;
     // What is unwise about a preset is the product's, and known.
-    let own = args.strategies.iter().zip(&asked).filter(|(_, strategy)| !quiet && strategy.folder.is_some());
+    let own = args.strategies.iter().zip(&asked).filter(|(_, strategy)| !quiet && !strategy.built_in);
     own.for_each(|(name, strategy)| warn(name, strategy));
     let names: Vec<&str> = if args.scenarios.is_empty() {
         library::names().collect()

@@ -23,8 +23,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let sweep = sweep::file(&args.plan, registry)?;
-    for base in sweep.bases.iter().filter(|base| !quiet && base.folder.is_some()) {
+    for base in sweep.bases.iter().filter(|base| !quiet && !base.built_in) {
         warn(&base.value.name, base);
     }
-    carry_out(sweep.contests, Some(sweep.manifest), &args.options, registry, quiet, out)
+    carry_out(sweep.contests, Some(sweep.manifest), &args.options, quiet, out)
 }

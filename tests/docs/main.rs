@@ -5,7 +5,14 @@ mod parts;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use cardiogram::scenarios::library;
+use cardiogram::{
+    results::{
+        Column,
+        metric::{Band, Metric},
+        rows::{EpisodeColumn, RunColumn, SeriesColumn},
+    },
+    scenarios::library,
+};
 use cardiogram_scenarios::network::{networks, servers};
 use kit::place;
 use serde_json::Value;
@@ -103,22 +110,48 @@ fn the_page_of_sweeps_has_every_key_of_a_plan_file() {
     assert_eq!(missing(&page("docs/sweeps.md"), &words), Vec::<&String>::new());
 }
 
-/// The table is made from the presets themselves. After a change to them, write it anew with
-/// `CARDIOGRAM_DOCS=write cargo test --test docs`.
+/// Holds what stands on a page between the marks of `name` to what is made from the program itself. After a change to that,
+/// `CARDIOGRAM_DOCS=write cargo test --test docs` writes it anew.
+fn check_made(file: &str, name: &str, made: &str) {
+    let page = page(file);
+    let (begin, end) = (format!("<!-- {name}: made by tests/docs/main.rs -->\n"), format!("<!-- end of {name} -->"));
+    let (before, rest) = page.split_once(&begin).expect("the begin of what is made");
+    let (there, after) = rest.split_once(&end).expect("the end of what is made");
+    if std::env::var("CARDIOGRAM_DOCS").is_ok_and(|it| it == "write") {
+        fs::write(root().join(file), format!("{before}{begin}{made}{end}{after}")).unwrap();
+    } else {
+        assert!(there == made, "{file} is not current: CARDIOGRAM_DOCS=write cargo test --test docs");
+    }
+}
+
 #[test]
 fn the_table_of_presets_and_their_parts_is_current() {
-    const PAGE: &str = "docs/policies.md";
-    let page = page(PAGE);
-    let (before, rest) = page.split_once("<!-- presets: made by tests/docs/main.rs -->\n").expect("the table's begin");
-    let (table, after) = rest.split_once("<!-- end of presets -->").expect("the table's end");
-    let made = parts::tables();
-    if std::env::var("CARDIOGRAM_DOCS").is_ok_and(|it| it == "write") {
-        let text =
-            format!("{before}<!-- presets: made by tests/docs/main.rs -->\n{made}<!-- end of presets -->{after}");
-        fs::write(root().join(PAGE), text).unwrap();
-    } else {
-        assert!(table == made, "{PAGE} is not current: CARDIOGRAM_DOCS=write cargo test --test docs");
-    }
+    check_made("docs/policies.md", "presets", &parts::tables());
+}
+
+#[test]
+fn the_tables_of_columns_and_of_the_metrics_made_from_them_are_current() {
+    // One after another, since the tables of a page are written anew into the same file.
+    check_made("docs/results.md", RunColumn::FILE, &columns::<RunColumn>());
+    check_made("docs/results.md", EpisodeColumn::FILE, &columns::<EpisodeColumn>());
+    check_made("docs/results.md", SeriesColumn::FILE, &columns::<SeriesColumn>());
+    check_made("docs/ci.md", "metrics", &metrics());
+}
+
+fn columns<C: Column>() -> String {
+    let rows = C::ALL.iter().map(|it| format!("| `{}` | {} | {} |\n", it.name(), it.unit(), it.meaning()));
+    format!("| Column | Unit | Meaning |\n|---|---|---|\n{}", rows.collect::<String>())
+}
+
+fn metrics() -> String {
+    let rows = Metric::ALL.iter().map(|it| {
+        let Band { relative, absolute } = it.default_band();
+        let near_zero = format!("{absolute} {}", it.unit());
+        format!("| `{}` | {} | {} % | {} |\n", it.name(), it.formula(), 100.0 * relative, near_zero.trim_end())
+    });
+    let head =
+        "| Metric | From the columns of [`runs.csv`](results.md) | Allowed | Allowed near zero |\n|---|---|---|---|\n";
+    format!("{head}{}", rows.collect::<String>())
 }
 
 #[test]

@@ -239,11 +239,17 @@ fn a_delay_below_the_minimum_is_refused() {
 #[test]
 fn an_output_directory_that_cannot_be_written_leaves_earlier_results_alone() {
     let place = place!();
-    assert_snapshot!(place.cardiogram("run small.toml --seeds 1 --out small.toml/below").failed(2), @"error: cannot write to small.toml/below: Not a directory (os error 20)");
+    assert_snapshot!(place.cardiogram("run small.toml --seeds 1 --out small.toml/below").failed(2), @r"
+    error: cannot write to small.toml/below: Not a directory (os error 20)
+      = help: what was there before is untouched
+    ");
     place.cardiogram("run small.toml --seeds 1 -q").good();
     let earlier = place.files("cardiogram-out");
     fs::create_dir(place.path("cardiogram-out/.cardiogram-journal")).unwrap();
-    assert_snapshot!(place.cardiogram("run small.toml --seeds 2").failed(2), @"error: cannot write to cardiogram-out: Is a directory (os error 21)");
+    assert_snapshot!(place.cardiogram("run small.toml --seeds 2").failed(2), @r"
+    error: cannot write to cardiogram-out: Is a directory (os error 21)
+      = help: what was there before is untouched
+    ");
     assert!(place.files("cardiogram-out") == earlier);
 }
 

@@ -6,9 +6,9 @@ use std::{fs, path::Path, sync::atomic::AtomicBool};
 use cardiogram::{
     policies::Registry,
     reports::gate::{self, Bands, Comparison},
+    results::manifest::{self, Manifest},
     scenarios::{
         load,
-        manifest::{self, Manifest},
         plan::{Contest, EngineChoice, Plan, Shard},
         runner::{self, Conduct},
     },
@@ -308,7 +308,7 @@ fn chance_alone_never_fails() {
         });
         let comparison = gate::compare(sides[0].baseline(), sides[1].baseline(), &Bands::default());
         assert!(comparison.family > 20, "something is compared");
-        assert!(comparison.passes(false), "trial {trial}: {}", comparison.table(&sides[1], &Registry::new()));
+        assert!(comparison.passes(false), "trial {trial}: {}", comparison.table(&sides[1]));
         undecided += comparison.counts().undecided;
         mistaken += u32::from(!gate::compare(sides[0].baseline(), sides[1].baseline(), &narrow).passes(false));
     }
@@ -479,7 +479,7 @@ fn what_cannot_be_compared_is_refused_with_the_reason_and_the_fix() {
     "#);
     fs::remove_file(place.path("then/.cardiogram-journal")).unwrap();
     assert_snapshot!(refusal(&place, "nowhere"), @r#"
-    error: cannot read nowhere/manifest.json: No such file or directory (os error 2)
+    error: nowhere has no finished results: there is no manifest.json in it
       = help: name a directory that `cardiogram run --out DIR` wrote
     "#);
     place.write("small.toml", SCENARIO.replace("90s", "91s"));
@@ -505,9 +505,15 @@ fn files_that_cannot_be_written_are_told_and_nothing_else_is_written() {
     let place = place(NAT);
     run(&place, "now");
     let done = place.cardiogram("gate now --baseline baseline.json --junit good.xml --summary missing/gate.md");
-    assert_snapshot!(done.failed(2), @"error: cannot write missing/gate.md: No such file or directory (os error 2)");
+    assert_snapshot!(done.failed(2), @r"
+    error: cannot write to missing/gate.md: No such file or directory (os error 2)
+      = help: what was there before is untouched
+    ");
     assert!(!place.path("good.xml").exists());
-    assert_snapshot!(place.cardiogram("baseline now --out then").failed(2), @"error: cannot write then: is a directory");
+    assert_snapshot!(place.cardiogram("baseline now --out then").failed(2), @r"
+    error: cannot write to then: is a directory
+      = help: what was there before is untouched
+    ");
 }
 
 #[test]
@@ -543,8 +549,7 @@ fn commands_name_what_is_built_in_and_files_of_the_rest() {
     place.cardiogram("run healthy --strategy none --strategy beat.toml --seeds 1 --engine event --out now -q").good();
     let results = gate::read(&place.path("now")).unwrap();
     let comparison: Comparison = gate::compare(results.baseline(), results.baseline(), &Bands::default());
-    let commands: Vec<String> =
-        comparison.cells.iter().map(|cell| results.command(&cell.name, 7, &Registry::new())).collect();
+    let commands: Vec<String> = comparison.cells.iter().map(|cell| results.command(&cell.name, 7)).collect();
     assert_eq!(
         commands,
         ["cardiogram trace healthy --strategy beat.toml --seed 7", "cardiogram trace healthy --strategy none --seed 7"]

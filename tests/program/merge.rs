@@ -123,18 +123,30 @@ fn results_of_another_version_are_refused() {
         &format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION")),
         "\"version\": \"9.9.9\"",
     );
-    assert_snapshot!(refusal(&place, "1 2").replace(env!("CARGO_PKG_VERSION"), "[version]"), @"error: the results in 2 are of cardiogram 9.9.9, and this is [version]; merge with the version that ran");
+    assert_snapshot!(refusal(&place, "1 2").replace(env!("CARGO_PKG_VERSION"), "[version]"), @r"
+    error: the results in 2 are of cardiogram 9.9.9, and this is [version]
+      = help: use the version that ran, or run again with this one
+    ");
 }
 
 #[test]
 fn a_directory_without_finished_results_is_refused() {
     let place = shards(2);
-    assert_snapshot!(refusal(&place, "1 nowhere"), @"error: nowhere has no finished results: there is no manifest.json in it; name directories that `cardiogram run --shard I/N --out DIR` wrote");
+    assert_snapshot!(refusal(&place, "1 nowhere"), @r"
+    error: nowhere has no finished results: there is no manifest.json in it
+      = help: name a directory that `cardiogram run --out DIR` wrote
+    ");
     place.write("2/.cardiogram-journal", "");
-    assert_snapshot!(refusal(&place, "1 2"), @"error: 2 has no finished results: a run there has not come to its end; the same command goes on there");
+    assert_snapshot!(refusal(&place, "1 2"), @r"
+    error: 2 has no finished results: a run there has not come to its end
+      = help: the same `cardiogram run` goes on there
+    ");
     fs::remove_file(place.path("2/.cardiogram-journal")).unwrap();
     fs::remove_file(place.path("2/episodes.csv")).unwrap();
-    assert_snapshot!(refusal(&place, "1 2"), @"error: cannot read 2/episodes.csv: No such file or directory (os error 2)");
+    assert_snapshot!(refusal(&place, "1 2"), @r"
+    error: cannot read 2/episodes.csv: No such file or directory (os error 2)
+      = help: name a directory that `cardiogram run --out DIR` wrote
+    ");
 }
 
 #[test]
@@ -148,6 +160,7 @@ fn results_that_were_changed_are_refused() {
         ("episodes.csv", "small,qq-fixed-45,2,", "small,qq-fixed-45,1,"),
         ("episodes.csv", ",cut,", ",cut,,"),
         ("series.csv", "attempts", "tries"),
+        ("series.csv", "nat_timeout_s", "nat_timeout_s,mood"),
     ];
     let place = shards(2);
     let messages = cases.map(|(file, from, to)| {
@@ -159,14 +172,24 @@ fn results_that_were_changed_are_refused() {
         message
     });
     assert_snapshot!(messages.concat(), @r"
-    error: 2/manifest.json: missing field `duration_s` at line 17 column 5; the file was changed or cut short, run the shard again
-    error: 2/manifest.json: it does not describe a plan; the file was changed or cut short, run the shard again
-    error: 2/runs.csv: line 2: here should be scenario small, strategy qq-fixed-45, seed 2; the file was changed or cut short, run the shard again
-    error: 2/runs.csv: line 2: `a0.984564` is not a number with six decimals; the file was changed or cut short, run the shard again
-    error: 2/runs.csv: line 1: the columns are not those of this version; the file was changed or cut short, run the shard again
-    error: 2/episodes.csv: line 2: 0 rows of scenario small, strategy qq-fixed-45, seed 2 instead of 5 end before here; the file was changed or cut short, run the shard again
-    error: 2/episodes.csv: line 2: 12 fields instead of 11; the file was changed or cut short, run the shard again
-    error: 2/series.csv: line 1: the columns are not those of this version; the file was changed or cut short, run the shard again
+    error: 2/manifest.json: line 17: missing field `duration_s`
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    error: 2/manifest.json: it does not describe a plan
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    error: 2/runs.csv: line 2: here should be scenario small, strategy qq-fixed-45, seed 2
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    error: 2/runs.csv: line 2: `a0.984564` is not a number with six decimals
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    error: 2/runs.csv: line 1: columns are missing: `availability`; unknown are: `uptime`
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    error: 2/episodes.csv: line 2: 0 rows of scenario small, strategy qq-fixed-45, seed 2 instead of 5 end before here
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    error: 2/episodes.csv: line 2: 12 fields instead of 11
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    error: 2/series.csv: line 1: columns are missing: `attempts`; unknown are: `tries`
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    error: 2/series.csv: line 1: the columns are not those of this version
+      = help: run again: the file was changed or cut short, or the files are of different runs
     ");
 }
 
@@ -185,12 +208,18 @@ fn rows_that_are_lost_or_left_over_are_refused() {
         messages.concat()
     });
     assert_snapshot!(messages.concat(), @r"
-    error: 2/runs.csv: line 4: here should be scenario small, strategy netease-30-15, seed 3; the file was changed or cut short, run the shard again
-    error: 2/runs.csv: line 5: this row belongs to no run of the shard, or to one that is there before; the file was changed or cut short, run the shard again
-    error: 2/episodes.csv: line 15: 4 rows of scenario small, strategy netease-30-15, seed 3 instead of 5 end before here; the file was changed or cut short, run the shard again
-    error: 2/episodes.csv: line 17: 6 rows of scenario small, strategy netease-30-15, seed 3 instead of 5 end before here; the file was changed or cut short, run the shard again
-    error: 2/series.csv: line 226: 224 rows of scenario small, strategy netease-30-15, seed 1 instead of 225 end before here; the file was changed or cut short, run the shard again
-    error: 2/series.csv: line 228: 226 rows of scenario small, strategy netease-30-15, seed 1 instead of 225 end before here; the file was changed or cut short, run the shard again
+    error: 2/runs.csv: line 4: here should be scenario small, strategy netease-30-15, seed 3
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    error: 2/runs.csv: line 5: this row belongs to no run of the shard, or to one that is there before
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    error: 2/episodes.csv: line 15: 4 rows of scenario small, strategy netease-30-15, seed 3 instead of 5 end before here
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    error: 2/episodes.csv: line 17: 6 rows of scenario small, strategy netease-30-15, seed 3 instead of 5 end before here
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    error: 2/series.csv: line 226: 224 rows of scenario small, strategy netease-30-15, seed 1 instead of 225 end before here
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    error: 2/series.csv: line 228: 226 rows of scenario small, strategy netease-30-15, seed 1 instead of 225 end before here
+      = help: run again: the file was changed or cut short, or the files are of different runs
     ");
 }
 
@@ -200,7 +229,10 @@ fn the_whole_does_not_take_the_place_of_a_part_and_a_failure_leaves_earlier_resu
     let before = place.files("1");
     assert_snapshot!(place.cardiogram("merge 1 2 --out ./1").failed(2), @"error: 1 is one of the shards; give the whole a directory of its own");
     assert!(place.files("1") == before);
-    assert_snapshot!(place.cardiogram("merge 1 2 --out small.toml/whole").failed(2), @"error: cannot write to small.toml/whole: Not a directory (os error 20)");
+    assert_snapshot!(place.cardiogram("merge 1 2 --out small.toml/whole").failed(2), @r"
+    error: cannot write to small.toml/whole: Not a directory (os error 20)
+      = help: what was there before is untouched
+    ");
     place.cardiogram("merge 1 2 --out whole -q").good();
     let whole = place.files("whole");
     place.cardiogram("merge 1 --out whole").failed(2);

@@ -3,23 +3,12 @@
 use std::{collections::BTreeMap, path::Path};
 
 use cardiogram_policies::Problem;
+use cardiogram_results::metric::{Band, Metric};
 use cardiogram_scenarios::load::{self, LoadError};
 use serde::Deserialize;
 
-use super::metric::Metric;
-
 /// The chance that chance alone makes the gate fail, over all that it compares, unless a file says otherwise.
 const ALPHA: f64 = 0.001;
-
-/// How much one metric may change.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Band {
-    /// As a share of the baseline's mean: 0.02 is 2 %. At least 0.001, since baselines hold four digits.
-    pub relative: f64,
-    /// In the metric's unit, where the share of it would be less: the slack of values near zero.
-    pub absolute: f64,
-}
 
 /// The bands of all metrics, and how sure the gate has to be.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

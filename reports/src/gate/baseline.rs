@@ -4,13 +4,19 @@
 //! its digest above them, nothing in it that depends on anything but the results. Values are rounded before they are kept
 //! ([`Metric::round`]), so that a baseline that was written and read is the same as one that was not.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs::File, io::Read as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+};
 
-use cardiogram_scenarios::{manifest::VERSION, plan::CELLS_MAX};
+use cardiogram_results::{Column as _, in_words, manifest::VERSION, metric::Metric, rows::RunColumn};
 use serde::Deserialize;
 
-use super::{error::Error, metric::Metric};
-use crate::student;
+use super::error::Error;
+use crate::statistics::student;
 
 /// The version of the file's form.
 const FORMAT: u64 = 1;
@@ -137,17 +143,17 @@ impl Baseline {
     ///
     /// Where it is missing, unreadable, too long, of another form or version, or not as it was written.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let fail = |source| Error::Read {
-            path: path.into(),
-            source,
-            help: "`cardiogram baseline DIR --out FILE` writes a baseline from the results in DIR",
+        let fail = |source: io::Error| {
+            let help = "`cardiogram baseline DIR --out FILE` writes a baseline from the results in DIR";
+            Error::refused(format!("cannot read {}: {source}", path.display()), help)
         };
         let mut bytes = Vec::new();
         File::open(path).and_then(|file| file.take(BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(fail)?;
         if bytes.len() as u64 > BYTES_MAX {
-            return Err(Error::TooLarge { path: path.into(), limit: "64 MiB", help: AGAIN });
+            let problem = format!("{} is longer than 64 MiB, the most that is read here", path.display());
+            return Err(Error::refused(problem, AGAIN));
         }
-        let damaged = |problem| Error::Damaged { path: path.into(), problem, help: AGAIN };
+        let damaged = |problem| Error::refused(format!("{}: {problem}", path.display()), AGAIN);
         let text = String::from_utf8(bytes).map_err(|error| {
             let line = error.as_bytes()[..error.utf8_error().valid_up_to()].split(|byte| *byte == b'\n').count();
             damaged(format!("line {line}: this is not UTF-8 text"))
@@ -221,13 +227,6 @@ fn text(text: &str) -> String {
 
 fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "null".to_owned(), |value| value.to_string())
-}
-
-/// serde's words, with the place before them as everywhere here.
-pub(crate) fn in_words(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    format!("line {}: {}", error.line(), message.strip_suffix(&place).unwrap_or(&message))
 }
 
 /// What every form of the file has.
@@ -306,10 +305,11 @@ impl Document {
             return Err(format!("`seeds` is {seeds} from {first_seed}; there are 1 to {SEEDS_MAX}"));
         }
         // Values that are the same for every seed are written once, so that a small file could stand for any number of them.
-        if (listed.len() as u64).saturating_mul(seeds) > CELLS_MAX {
+        if (listed.len() as u64).saturating_mul(seeds) > RunColumn::ROWS_MAX {
             let cells = listed.len();
             return Err(format!(
-                "{cells} cells with {seeds} seeds each are more than the {CELLS_MAX} runs of one plan"
+                "{cells} cells with {seeds} seeds each are more than the {} runs of one plan",
+                RunColumn::ROWS_MAX
             ));
         }
         let mut t = quantiles(0.05);

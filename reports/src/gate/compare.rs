@@ -4,10 +4,11 @@
 //! degrees of freedom at a tail of alpha / (2 m) for m intervals in all (Bonferroni), so that all of them hold together
 //! with a chance of 1 - alpha. Differences that are all the same have an interval without length.
 
+use cardiogram_results::metric::Metric;
+
 use super::{
     bands::Bands,
     baseline::{Baseline, Cell, CellName, mean_and_sd, quantiles},
-    metric::Metric,
 };
 
 /// Fewer seeds than this, and the spread that the intervals rest on is hardly known.

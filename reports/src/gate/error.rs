@@ -1,42 +1,15 @@
 //! Why there is no verdict, in words for the person who asked for one.
 
-use std::{fmt, io, path::PathBuf};
+use std::fmt;
 
 /// Why a baseline could not be written, or results could not be compared with one. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file is missing or cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-        /// What to do about it.
-        help: &'static str,
-    },
-    /// A file is longer than what is read here.
-    #[error("{} is longer than {limit}, the most that is read here", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// The limit with its unit.
-        limit: &'static str,
-        /// What to do about it.
-        help: &'static str,
-    },
-    /// A file is not as it was written.
-    #[error("{}: {problem}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with the line where there is one.
-        problem: String,
-        /// What to do about it.
-        help: &'static str,
-    },
-    /// The files are good, and yet must not be compared or kept.
+    /// The results cannot be read, or a file cannot be written.
+    #[error(transparent)]
+    Results(#[from] cardiogram_results::Error),
+    /// The baseline cannot be used, or the two sides must not be compared.
     #[error("{problem}")]
     Refused {
         /// Why.
@@ -44,23 +17,14 @@ pub enum Error {
         /// What to do about it.
         help: String,
     },
-    /// A file cannot be written. An earlier one is still in place.
-    #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
 }
 
 impl Error {
-    /// What to do about it, where that is not clear from the message.
-    pub fn help(&self) -> Option<&str> {
+    /// What to do about it.
+    pub fn help(&self) -> &str {
         match self {
-            Self::Read { help, .. } | Self::TooLarge { help, .. } | Self::Damaged { help, .. } => Some(help),
-            Self::Refused { help, .. } => Some(help),
-            Self::Write { .. } => None,
+            Self::Results(error) => error.help(),
+            Self::Refused { help, .. } => help,
         }
     }
 

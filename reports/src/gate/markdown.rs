@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use cardiogram_policies::Registry;
-
 use super::{
     compare::{Comparison, Verdict},
     results::Results,
@@ -15,8 +13,8 @@ use crate::commands;
 const ROWS_MAX: usize = 500;
 
 impl Comparison {
-    /// The comparison as Markdown. The registry is that of the program that ran.
-    pub fn markdown(&self, results: &Results, strict: bool, registry: &Registry) -> String {
+    /// The comparison as Markdown.
+    pub fn markdown(&self, results: &Results, strict: bool) -> String {
         let verdict = if self.passes(strict) { "passed" } else { "failed" };
         let mut out = format!("## cardiogram gate: {verdict}\n\n{}\n", escape(&words::overview(self)));
         for note in words::notes(self) {
@@ -60,7 +58,7 @@ impl Comparison {
                 out.push_str("\n</details>\n");
             }
         }
-        let worst = self.worst(results, registry);
+        let worst = self.worst(results);
         if !worst.is_empty() {
             out.push_str("\n### To see the worst\n\n");
             for (cell, headline, _) in &worst {

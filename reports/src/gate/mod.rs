@@ -16,19 +16,19 @@ mod error;
 mod junit;
 mod markdown;
 mod matching;
-mod metric;
-mod output;
 mod results;
 mod table;
 #[cfg(test)]
 mod tests;
 mod words;
 
-pub use bands::{Band, Bands};
+pub use bands::Bands;
 pub use baseline::{Baseline, CellName};
+pub use cardiogram_results::{
+    metric::{Band, Metric},
+    write_files,
+};
 pub use compare::{CellComparison, Comparison, Counts, MetricComparison, Verdict, compare};
 pub use error::Error;
 pub use matching::check;
-pub use metric::Metric;
-pub use output::write_files;
 pub use results::{Results, read};

@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use cardiogram_policies::Registry;
-
 use super::{
     compare::{CellComparison, Comparison, MetricComparison, Verdict},
     results::Results,
@@ -18,8 +16,8 @@ pub(crate) const WORST_CELLS: usize = 3;
 
 impl Comparison {
     /// Everything that a reader of a log should see: what became worse, better, or is not decided, and the commands that
-    /// show the worst three cells. The registry is that of the program that ran.
-    pub fn table(&self, results: &Results, registry: &Registry) -> String {
+    /// show the worst three cells.
+    pub fn table(&self, results: &Results) -> String {
         let mut out = words::overview(self);
         out.push('\n');
         for note in words::notes(self) {
@@ -40,7 +38,7 @@ impl Comparison {
                 }
             }
         }
-        let worst = self.worst(results, registry);
+        let worst = self.worst(results);
         if !worst.is_empty() {
             let _ = writeln!(out, "\nTo see the worst");
             for (cell, headline, command) in &worst {
@@ -60,10 +58,10 @@ impl Comparison {
     }
 
     /// The worst cells, with what is worst there and the command that shows it.
-    pub(crate) fn worst(&self, results: &Results, registry: &Registry) -> Vec<(&CellComparison, String, String)> {
+    pub(crate) fn worst(&self, results: &Results) -> Vec<(&CellComparison, String, String)> {
         let worst = self.worst_cells().into_iter().take(WORST_CELLS).map(|(cell, metric)| {
             let seed = metric.worst_seed.expect("a regression has pairs");
-            (cell, words::headline(metric), results.command(&cell.name, seed, registry))
+            (cell, words::headline(metric), results.command(&cell.name, seed))
         });
         worst.collect()
     }

@@ -7,8 +7,8 @@ use maud::{Markup, html};
 use super::{Figure, figure, page, tables::cell};
 use crate::{
     number::{counted, list, percent, short},
-    pareto::Membership,
-    stats::{CellStats, ScenarioStats, Summary},
+    statistics::pareto::Membership,
+    summary::{CellStats, ScenarioStats, Summary},
 };
 
 /// The most strategies that the first sentences name.

@@ -3,8 +3,8 @@
 
 use std::{cmp::Reverse, collections::BTreeSet, time::Duration};
 
-use cardiogram_policies::{Registry, unit::format_duration};
-use cardiogram_scenarios::manifest::Manifest;
+use cardiogram_policies::unit::format_duration;
+use cardiogram_results::manifest::Manifest;
 
 use crate::{
     commands,
@@ -33,13 +33,12 @@ struct Place<'a> {
     manifest: &'a Manifest,
     scenario: &'a str,
     duration_s: f64,
-    registry: &'a Registry,
 }
 
 /// The outliers of a scenario, the most telling first.
-pub(crate) fn outliers(manifest: &Manifest, results: &ScenarioResults, registry: &Registry) -> Vec<Outlier> {
+pub(crate) fn outliers(manifest: &Manifest, results: &ScenarioResults) -> Vec<Outlier> {
     let entry = &manifest.scenarios[results.scenario];
-    let place = Place { manifest, scenario: &entry.name, duration_s: entry.duration_s, registry };
+    let place = Place { manifest, scenario: &entry.name, duration_s: entry.duration_s };
     let episodes = |wanted: fn(&Episode) -> bool| {
         let all = results.cells.iter().flat_map(|cell| cell.runs.iter().map(move |run| (cell, run)));
         let all = all.flat_map(move |(cell, run)| run.episodes.iter().map(move |episode| (cell, run, episode)));
@@ -116,7 +115,7 @@ impl Place<'_> {
 
     /// `when`: the device, and from when to when; `None`: the whole run.
     fn outlier(&self, cell: &Cell, run: &Run, when: Option<(u32, f64, f64)>, words: String) -> Outlier {
-        let base = commands::trace(self.manifest, self.scenario, self.strategy(cell), run.seed, self.registry);
+        let base = commands::trace(self.manifest, self.scenario, self.strategy(cell), run.seed);
         let around = when.map_or_else(String::new, |(device, begin_s, end_s)| {
             let margin_s = MARGIN_S.max((end_s - begin_s) / 5.0);
             let from_s = (begin_s - margin_s).max(0.0);

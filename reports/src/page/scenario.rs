@@ -12,12 +12,10 @@ use super::{
     tables::{brackets, cell, count, estimate, estimated, warnings, with_interval},
 };
 use crate::{
-    causes::CauseStats,
     commands,
     number::{percent, short},
-    pareto::Membership,
-    statistics::incidence::Incidence,
-    stats::{CellStats, Number, Paired, ScenarioStats, Summary},
+    statistics::{incidence::Incidence, pareto::Membership},
+    summary::{CauseStats, CellStats, Number, Paired, ScenarioStats, Summary},
 };
 
 /// From the page to the report's folder.

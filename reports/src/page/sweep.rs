@@ -1,7 +1,7 @@
 //! The page of a sweep: a map of each number over the parameters, for each strategy that the sweep starts from, and a table of
 //! all points.
 
-use cardiogram_scenarios::{
+use cardiogram_results::{
     manifest::{ManifestAxis, ManifestSweep},
     survival::Estimated,
 };
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     number::{percent, short},
     plots::{self, HeatMap, Side},
-    stats::{CellStats, Summary},
+    summary::{CellStats, Summary},
 };
 
 /// A number that is mapped.
@@ -111,7 +111,7 @@ fn axes(sweep: &ManifestSweep) -> String {
 
 /// Words that are no numbers stand evenly spaced.
 fn side(axis: &ManifestAxis) -> Side {
-    let value = |(place, value): (u32, &cardiogram_scenarios::manifest::ManifestValue)| {
+    let value = |(place, value): (u32, &cardiogram_results::manifest::ManifestValue)| {
         (value.number.unwrap_or_else(|| place.into()), value.text.clone())
     };
     Side { label: axis.label.clone(), values: (0..).zip(&axis.values).map(value).collect() }

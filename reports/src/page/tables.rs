@@ -1,12 +1,12 @@
 //! What tables of the pages have in common: numbers that sort as numbers, intervals and warnings beside them.
 
-use cardiogram_scenarios::survival::Estimated;
+use cardiogram_results::survival::Estimated;
 use maud::{Markup, html};
 
 use crate::{
-    bootstrap::Interval,
     number::short,
-    stats::{Number, Warning},
+    statistics::bootstrap::Interval,
+    summary::{Number, Warning},
 };
 
 /// A cell whose `words` stand for `value`; `None` sorts last.

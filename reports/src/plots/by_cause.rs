@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use cardiogram_scenarios::survival::Estimated;
+use cardiogram_results::survival::Estimated;
 
 use super::{Figure, STRATEGY_LABEL, TIME_MIN_S, time, tip};
 use crate::{
-    causes::CauseStats,
     chart::{Axis, Chart, Identity, Key, Mark, Scale},
     data::{Label, ScenarioResults},
-    stats::{CellStats, ScenarioStats},
+    summary::{CauseStats, CellStats, ScenarioStats},
 };
 
 /// By how much of a row the markers of several causes are apart, all together.

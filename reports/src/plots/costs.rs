@@ -4,7 +4,7 @@ use super::{Figure, PACKETS_LABEL, STRATEGY_LABEL, keep_alive_caption, mark_keep
 use crate::{
     chart::{Axis, Chart, Identity, Mark, Scale},
     number::{counted, short},
-    stats::{CellStats, ScenarioStats},
+    summary::{CellStats, ScenarioStats},
 };
 
 pub(super) fn figure(scenario: &ScenarioStats) -> Figure {

@@ -1,12 +1,14 @@
 //! What users feel: the battery, and how late messages arrive. Where there is a radio and messages are pushed, one
 //! against the other; where there is one of them, that alone.
 
+use cardiogram_results::rows::RunColumn;
+
 use super::{Figure, STRATEGY_LABEL, TIME_MIN_S, cells, note, sum, time, tip};
 use crate::{
     chart::{Axis, Chart, Height, Identity, Mark, Point, Scale, Tip},
-    data::{Cell, Column, ScenarioResults},
+    data::{Cell, ScenarioResults},
     number::{percent, short},
-    stats::{CellStats, ScenarioStats},
+    summary::{CellStats, ScenarioStats},
 };
 
 /// Strategies whose delays are closer than this are all the same to a user.
@@ -40,13 +42,15 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
 }
 
 fn felt<'a>(stats: &'a CellStats, cell: &Cell) -> Felt<'a> {
-    let (created, delivered) = (sum(cell, Column::PushesCreated), sum(cell, Column::PushesDelivered));
-    let products =
-        cell.runs.iter().filter_map(|run| Some((run.get(Column::PushDelayMeanS)?, run.get(Column::PushesDelivered)?)));
+    let (created, delivered) = (sum(cell, RunColumn::pushes_created), sum(cell, RunColumn::pushes_delivered));
+    let products = cell
+        .runs
+        .iter()
+        .filter_map(|run| Some((run.get(RunColumn::push_delay_mean_s)?, run.get(RunColumn::pushes_delivered)?)));
     let total_s: f64 = products.map(|(mean_s, delivered)| mean_s * delivered).sum();
     Felt {
         stats,
-        energy_j: sum(cell, Column::EnergyJ).map(|energy| 24.0 * energy / stats.device_hours),
+        energy_j: sum(cell, RunColumn::energy_j).map(|energy| 24.0 * energy / stats.device_hours),
         delay_s: delivered.filter(|delivered| *delivered > 0.0).map(|delivered| total_s / delivered),
         delivered_share: created.filter(|created| *created > 0.0).map(|created| delivered.unwrap_or(0.0) / created),
     }

@@ -10,7 +10,7 @@ use crate::{
     chart::{Axis, Chart, FRONT, Height, Identity, Key, Mark, Point, Scale, Stroke, Values},
     data::{Bin, Cell, ScenarioResults},
     number::short,
-    stats::{CellStats, ScenarioStats},
+    summary::{CellStats, ScenarioStats},
 };
 
 const TIMEOUT_LINE: Stroke = Stroke { color: FRONT, width: 2.0, dash: Some((12.0, 5.0)) };

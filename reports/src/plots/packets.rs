@@ -1,22 +1,24 @@
 //! What the packets were: each strategy's packets per device-hour by kind, both directions together.
 
+use cardiogram_results::rows::RunColumn;
+
 use super::{Figure, PACKETS_LABEL, STRATEGY_LABEL, cells, sum, tip};
 use crate::{
     chart::{Axis, Chart, Color, Key, Mark, PALETTE, Scale},
-    data::{Cell, Column, ScenarioResults},
+    data::{Cell, ScenarioResults},
     number::short,
-    stats::{CellStats, ScenarioStats},
+    summary::{CellStats, ScenarioStats},
 };
 
 /// The kinds with their columns and colours, in the order of the bars.
-const KINDS: [(&str, [Column; 2], Color); 7] = [
-    ("data", [Column::DataUp, Column::DataDown], PALETTE[0]),
-    ("pure ACK", [Column::PureAckUp, Column::PureAckDown], PALETTE[5]),
-    ("SYN", [Column::SynUp, Column::SynDown], PALETTE[2]),
-    ("FIN", [Column::FinUp, Column::FinDown], PALETTE[3]),
-    ("RST", [Column::RstUp, Column::RstDown], PALETTE[4]),
-    ("retransmission", [Column::RetransmissionUp, Column::RetransmissionDown], PALETTE[1]),
-    ("keepalive probe", [Column::ProbeUp, Column::ProbeDown], PALETTE[6]),
+const KINDS: [(&str, [RunColumn; 2], Color); 7] = [
+    ("data", [RunColumn::data_up, RunColumn::data_down], PALETTE[0]),
+    ("pure ACK", [RunColumn::pure_ack_up, RunColumn::pure_ack_down], PALETTE[5]),
+    ("SYN", [RunColumn::syn_up, RunColumn::syn_down], PALETTE[2]),
+    ("FIN", [RunColumn::fin_up, RunColumn::fin_down], PALETTE[3]),
+    ("RST", [RunColumn::rst_up, RunColumn::rst_down], PALETTE[4]),
+    ("retransmission", [RunColumn::retransmission_up, RunColumn::retransmission_down], PALETTE[1]),
+    ("keepalive probe", [RunColumn::probe_up, RunColumn::probe_down], PALETTE[6]),
 ];
 
 /// What one strategy sent and received, per device-hour.

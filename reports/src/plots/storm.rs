@@ -10,7 +10,7 @@ use crate::{
     chart::{Axis, Chart, Height, Identity, Mark, Point, Scale, Values},
     data::{Bin, Cell, ScenarioResults},
     number::{list, short},
-    stats::{CellStats, ScenarioStats},
+    summary::{CellStats, ScenarioStats},
 };
 
 /// Fewer attempts in the worst second are no storm.

@@ -1,7 +1,7 @@
 //! How long breaks go unnoticed: for each strategy the share that nobody has noticed yet, against the time since the
 //! break. A mean hides whether all breaks are noticed late or a few never.
 
-use cardiogram_scenarios::survival::{Curve, Estimated, Observation, Sample};
+use cardiogram_results::survival::{Curve, Estimated, Observation, Sample};
 
 use super::{
     Figure, TIME_MIN_S, cells, note,
@@ -9,11 +9,11 @@ use super::{
     time, tip,
 };
 use crate::{
-    bootstrap::Interval,
     chart::{Axis, Chart, Height, Identity, Mark, Point, Scale, Values},
     data::{Cell, Outcome, ScenarioResults},
     number::{list, percent},
-    stats::{CellStats, ScenarioStats},
+    statistics::bootstrap::Interval,
+    summary::{CellStats, ScenarioStats},
 };
 
 /// At how many times curves are compared and bands are drawn.

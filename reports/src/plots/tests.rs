@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use super::*;
-use crate::{chart::Scale, data, fixture, stats};
+use crate::{chart::Scale, data, fixture, summary};
 
 /// The plots of each scenario of the fixture, with a map of a sweep.
 static FIGURES: LazyLock<Vec<(String, Figure)>> = LazyLock::new(|| {
@@ -16,7 +16,7 @@ static FIGURES: LazyLock<Vec<(String, Figure)>> = LazyLock::new(|| {
 
 fn figures(dir: &std::path::Path) -> Vec<(String, Figure)> {
     let results = data::read(dir).unwrap();
-    let summary = stats::summarize(&results);
+    let summary = summary::summarize(&results);
     let of = |(stats, results)| {
         let stats: &ScenarioStats = stats;
         all(stats, results).into_iter().map(|figure| (stats.name.clone(), figure))

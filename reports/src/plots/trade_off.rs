@@ -1,14 +1,16 @@
 //! The trade-off: how soon a strategy notices breaks, against how many packets it sends, with the front of the best and
 //! the bound that none can beat.
 
-use cardiogram_scenarios::survival::Estimated;
+use cardiogram_results::survival::Estimated;
 
 use super::{Figure, PACKETS_LABEL, TIME_MIN_S, keep_alive_caption, mark_keep_alive, note, packets, tip};
 use crate::{
-    bound::{self, Bound},
     chart::{Axis, BOUND, Chart, FRONT, Height, Identity, Key, Mark, OUT_OF_REACH, Point, Scale, Stroke, Tip, Values},
     number::{percent, short},
-    stats::{CellStats, ScenarioStats},
+    summary::{
+        CellStats, ScenarioStats,
+        bound::{self, Bound},
+    },
 };
 
 const FRONT_LINE: Stroke = Stroke { color: FRONT, width: 2.0, dash: None };

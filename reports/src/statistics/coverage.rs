@@ -1,7 +1,7 @@
 //! What the intervals promise, tried: of 2,000 data sets whose truth is known, a 90 % interval must hold the truth in 88 to
 //! 92 of 100. The data sets are the same each time.
 
-use cardiogram_scenarios::survival::{Observation, Sample};
+use cardiogram_results::survival::{Observation, Sample};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
 use rand_core::Rng as _;
 
@@ -11,7 +11,7 @@ use super::{
     order, quantile, sign_flip,
     weighted::{self, RestrictedMean},
 };
-use crate::bootstrap::{Bootstrap, Lanes};
+use crate::statistics::bootstrap::{Bootstrap, Lanes};
 
 const SETS: usize = 2_000;
 const LEVEL: f64 = 0.9;

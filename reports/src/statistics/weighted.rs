@@ -1,9 +1,9 @@
 //! Statistics in which each replicate counts a given number of times: what the bootstrap asks for, for several resamples
-//! at once ([`crate::bootstrap`]).
+//! at once ([`crate::statistics::bootstrap`]).
 
-use cardiogram_scenarios::survival::Sample;
+use cardiogram_results::survival::Sample;
 
-use crate::bootstrap::{LANES, Lanes};
+use crate::statistics::bootstrap::{LANES, Lanes};
 
 /// The sums of the columns of `rows`, of which there is one a replicate.
 pub(crate) fn sums<const COLUMNS: usize>(rows: &[[f64; COLUMNS]], weights: &[Lanes]) -> [Lanes; COLUMNS] {
@@ -93,7 +93,7 @@ impl RestrictedMean {
 
 #[cfg(test)]
 mod tests {
-    use cardiogram_scenarios::survival::Observation;
+    use cardiogram_results::survival::Observation;
     use proptest::prelude::*;
 
     use super::*;

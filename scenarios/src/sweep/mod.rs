@@ -13,6 +13,7 @@ mod name;
 use std::path::Path;
 
 use cardiogram_policies::{Problem, Registry, StrategySpec};
+use cardiogram_results::manifest::{ManifestAxis, ManifestPoint, ManifestSweep, ManifestValue};
 
 pub(crate) use self::file::SweepFile;
 use self::{
@@ -25,7 +26,6 @@ use crate::{
     diagnostic::Invalid,
     document,
     load::{self, LoadError, Loaded},
-    manifest::{ManifestAxis, ManifestPoint, ManifestSweep, ManifestValue},
     plan::Contest,
     scenario::Scenario,
 };
@@ -271,7 +271,7 @@ fn scenario_at(
     let text = toml::to_string_pretty(&table).expect("what can be read from TOML can be written as TOML");
     let read = load::parse_scenario(title, &text);
     let value = blame.read(&base.value.name, Of::Scenario, read, &text, changes)?;
-    Some(Loaded { value, text, folder: base.folder.clone() })
+    Some(Loaded { value, text, built_in: false, folder: base.folder.clone() })
 }
 
 /// A base strategy with changes; itself where there are none.
@@ -294,7 +294,7 @@ fn strategy_at(
     let text = toml::to_string_pretty(&table).expect("what can be read from TOML can be written as TOML");
     let read = load::parse_strategy(title, &text, registry);
     let value = blame.read(&base.value.name, Of::Strategy, read, &text, changes)?;
-    Some(Loaded { value, text, folder: base.folder.clone() })
+    Some(Loaded { value, text, built_in: false, folder: base.folder.clone() })
 }
 
 /// Changes as a list in a sentence.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::manifest::hash;
+use cardiogram_results::manifest::hash;
 
 /// The longest name of a scenario or strategy.
 const LENGTH_MAX: usize = 64;

@@ -302,7 +302,8 @@ fn contradictions_point_at_their_values() {
 fn an_unknown_strategy_is_shown_in_the_scenario_that_names_it() {
     let scenario = load::scenario("healthy").unwrap();
     let text = scenario.text.replace("\"wechat-270\"", "\"wechat-27\"");
-    let scenario = load::Loaded { value: load::parse_scenario("test.toml", &text).unwrap(), text, folder: None };
+    let scenario =
+        load::Loaded { value: load::parse_scenario("test.toml", &text).unwrap(), text, built_in: false, folder: None };
     assert_snapshot!(load::strategies_of(&scenario, "test.toml", &Registry::new()).unwrap_err(), @r#"
     error: there is no strategy named `wechat-27`
       --> test.toml:19:5

@@ -56,7 +56,7 @@ pub fn strategy(data: &[u8]) {
     let registry = Registry::new();
     match load::parse_strategy("file.toml", text, &registry) {
         Ok(spec) => {
-            let loaded = load::Loaded { value: spec, text: text.to_owned(), folder: None };
+            let loaded = load::Loaded { value: spec, text: text.to_owned(), built_in: false, folder: None };
             if let Some(warnings) = load::warnings("file.toml", &loaded) {
                 assert!(!warnings.render_as_warnings(false).is_empty());
             }
@@ -286,7 +286,7 @@ pub fn results(data: &[u8]) {
             fs::write(dir.path().join(name), content).expect("a file");
         }
     }
-    match cardiogram_reports::write(dir.path(), &Registry::new()) {
+    match cardiogram_reports::write(dir.path()) {
         Ok(report) => assert!(report.index.is_file()),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
@@ -294,9 +294,8 @@ pub fn results(data: &[u8]) {
         Ok(results) => {
             let comparison = gate::compare(results.baseline(), results.baseline(), &Bands::default());
             assert!(comparison.passes(true), "results are not equal to themselves");
-            let registry = Registry::new();
-            let mut said = comparison.table(&results, &registry);
-            let _ = write!(said, "{}{}", comparison.markdown(&results, true, &registry), comparison.junit(true));
+            let mut said = comparison.table(&results);
+            let _ = write!(said, "{}{}", comparison.markdown(&results, true), comparison.junit(true));
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }

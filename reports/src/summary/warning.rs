@@ -1,8 +1,9 @@
 //! What to know before believing a number: typed, with one wording for table, page and gate.
 
-use cardiogram_scenarios::{Scenario, Strike, survival::Estimated};
+use cardiogram_results::survival::Estimated;
+use cardiogram_scenarios::{Scenario, Strike};
 
-use crate::{number::percent, stats::CellStats};
+use crate::{number::percent, summary::CellStats};
 
 /// Fewer seeds than this make intervals that are too narrow to be believed.
 const SEEDS_FEW: usize = 5;
@@ -106,14 +107,14 @@ pub(super) fn of_scenario(file: &Scenario, cells: &[CellStats]) -> Vec<Warning> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{data, fixture, stats};
+    use crate::{data, fixture, summary};
 
     #[test]
     fn an_interval_wider_than_its_number_is_pointed_out() {
         let dir = tempfile::tempdir().unwrap();
         let runs = ["w,s,1,event,1,0,0,0,0,0,,,,,,1,1,0,1,1,1,1,00", "w,s,2,event,1,0,0,0,0,0,,,,,,1,99,0,1,1,1,1,00"];
         fixture::write_rows(dir.path(), &["w"], &["s"], 100.0, &runs, &[]);
-        let summary = stats::summarize(&data::read(dir.path()).unwrap());
+        let summary = summary::summarize(&data::read(dir.path()).unwrap());
         let warnings = &summary.scenarios[0].cells[0].warnings;
         assert!(warnings.contains(&Warning::WideInterval(Number::Packets)), "{warnings:?}");
         assert!(!warnings.contains(&Warning::WideInterval(Number::DetectMean)), "{warnings:?}");
@@ -129,7 +130,7 @@ mod tests {
         let runs = ["w,s,1,event,1,1,1,0,0,0,,,,,,1,1,0,1,1,1,1,00"];
         let episodes = ["w,s,1,0,cut,10,60,detected,heartbeat,20,50"];
         fixture::write_rows(dir.path(), &["w"], &["s"], 100.0, &runs, &episodes);
-        let summary = stats::summarize(&data::read(dir.path()).unwrap());
+        let summary = summary::summarize(&data::read(dir.path()).unwrap());
         let warnings = of_scenario(&scenario, &summary.scenarios[0].cells);
         assert_eq!(warnings, [Warning::FaultNeverStruck { fault: "stall" }]);
         assert_eq!(warnings[0].words(), "`stall` broke no usable session in any run");

@@ -1,4 +1,4 @@
-//! Writing a directory whole or not at all: built beside its place, then swapped in.
+//! The report of a results directory, a folder that is written whole or not at all: built beside its place, then swapped in.
 
 use std::{
     fs::{self, File},
@@ -10,7 +10,11 @@ use crate::error::Error;
 
 /// Writes `files` (path within the report, contents) as `dir/report/` in place of what was there, and returns the path
 /// of its `index.html`. Until the last moment the earlier report stays; after a failure it is still there.
-pub(crate) fn publish(dir: &Path, files: &[(String, Vec<u8>)]) -> Result<PathBuf, Error> {
+///
+/// # Errors
+///
+/// The first file or directory that cannot be written.
+pub fn publish_report(dir: &Path, files: &[(String, Vec<u8>)]) -> Result<PathBuf, Error> {
     let (report, new, old) = (dir.join("report"), dir.join("report.tmp"), dir.join("report.old"));
     let written = remove(&new)
         .and_then(|()| fill(&new, files))
@@ -31,18 +35,6 @@ fn fill(new: &Path, files: &[(String, Vec<u8>)]) -> Result<(), (PathBuf, io::Err
         write_through(&path, contents).map_err(|source| (path, source))?;
     }
     Ok(())
-}
-
-/// Writes a single file whole or not at all: beside its place, then moved there.
-#[cfg(feature = "parquet")]
-pub(crate) fn file(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("tmp");
-    let written = write_through(&new, contents).and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        // What cannot be written may not be there to be removed.
-        let _ = fs::remove_file(&new);
-    }
-    written
 }
 
 /// Writes a file and waits until it is on disk: some systems tell only then that the disk is full.
@@ -90,8 +82,8 @@ mod tests {
     #[test]
     fn a_report_replaces_the_earlier_one_completely() {
         let dir = tempfile::tempdir().unwrap();
-        publish(dir.path(), &[file("index.html", "1"), file("plots/a.svg", "a")]).unwrap();
-        let index = publish(dir.path(), &[file("index.html", "2")]).unwrap();
+        publish_report(dir.path(), &[file("index.html", "1"), file("plots/a.svg", "a")]).unwrap();
+        let index = publish_report(dir.path(), &[file("index.html", "2")]).unwrap();
         assert_eq!(fs::read_to_string(index).unwrap(), "2");
         assert!(!dir.path().join("report/plots").exists());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left over");
@@ -100,10 +92,10 @@ mod tests {
     #[test]
     fn a_report_that_fails_halfway_leaves_the_earlier_one() {
         let dir = tempfile::tempdir().unwrap();
-        publish(dir.path(), &[file("index.html", "1")]).unwrap();
+        publish_report(dir.path(), &[file("index.html", "1")]).unwrap();
         // No file system takes a name this long: the second file fails as it would on a full disk.
         let long = "x".repeat(5_000);
-        let error = publish(dir.path(), &[file("index.html", "2"), file(&long, "")]).unwrap_err();
+        let error = publish_report(dir.path(), &[file("index.html", "2"), file(&long, "")]).unwrap_err();
         assert!(error.to_string().contains(&long), "{error}");
         assert_eq!(fs::read_to_string(dir.path().join("report/index.html")).unwrap(), "1");
         assert!(!dir.path().join("report.tmp").exists());
@@ -114,7 +106,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let not_a_directory = dir.path().join("file");
         fs::write(&not_a_directory, "").unwrap();
-        let error = publish(&not_a_directory, &[file("index.html", "1")]).unwrap_err();
+        let error = publish_report(&not_a_directory, &[file("index.html", "1")]).unwrap_err();
         assert!(error.to_string().starts_with("cannot write"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! The Pareto front of two costs, both to be made small: the strategies that no other beats, and how sure that is.
 
-use crate::bootstrap::Replicated;
+use crate::statistics::bootstrap::Replicated;
 
 /// Which of `points` (x, y) are on the front: those for which no other point is at most as large in both and smaller in
 /// one. Equal points are on it together. A point with a coordinate that is not a number is not on it, and beats none.

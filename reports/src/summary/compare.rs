@@ -2,13 +2,17 @@
 
 use super::{
     CellStats, LEVEL,
+    bound::Bound,
     cell::{self, Replications},
 };
 use crate::{
-    bootstrap::{Interval, Replicated},
-    bound::Bound,
     data::Cell,
-    statistics::{holm::holm, hypervolume::share_of_bound, sign_flip},
+    statistics::{
+        bootstrap::{Interval, Replicated},
+        holm::holm,
+        hypervolume::share_of_bound,
+        sign_flip,
+    },
 };
 
 /// A logarithm has no zero: a latency of less than a millisecond counts as one.
@@ -127,11 +131,13 @@ mod tests {
 
     use super::*;
     use crate::{
-        bootstrap::{Bootstrap, Lanes},
         data, fixture,
-        pareto::Membership,
         statistics::weighted,
-        stats::{Summary, summarize},
+        statistics::{
+            bootstrap::{Bootstrap, Lanes},
+            pareto::Membership,
+        },
+        summary::{Summary, summarize},
     };
 
     /// Strategies `b`, `a` and `twin` in a scenario of 100 s and 8 seeds, which lists `a` first. `twin` does what `a`

@@ -1,9 +1,11 @@
 //! What the results say: one [`CellStats`] for each strategy in each scenario, and what follows for the scenario.
 //!
 //! Rates are sums over sums (all packets by all hours), never means of per-run rates. Latencies are pooled over seeds
-//! and estimated with censoring ([`cardiogram_scenarios::survival`], [`crate::statistics::incidence`]); intervals draw
-//! seeds again ([`crate::bootstrap`]), all strategies together, so that what compares them is paired.
+//! and estimated with censoring ([`cardiogram_results::survival`], [`crate::statistics::incidence`]); intervals draw
+//! seeds again ([`crate::statistics::bootstrap`]), all strategies together, so that what compares them is paired.
 
+pub(crate) mod bound;
+mod causes;
 mod cell;
 mod compare;
 mod sessions;
@@ -11,19 +13,22 @@ mod warning;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cardiogram_scenarios::{Scenario, load, survival::Estimated};
+use cardiogram_results::survival::Estimated;
+use cardiogram_scenarios::{Scenario, load};
 use rayon::prelude::*;
 
 use crate::{
-    bootstrap::Interval,
-    bound::{Bound, KeepAlive},
-    causes::CauseStats,
     data::{Episode, Label, Results, ScenarioResults},
-    pareto::{self, Membership},
-    statistics::incidence::Incidence,
+    statistics::{
+        bootstrap::Interval,
+        incidence::Incidence,
+        pareto::{self, Membership},
+    },
 };
 
+use self::bound::{Bound, KeepAlive};
 pub(crate) use self::{
+    causes::CauseStats,
     compare::{Comparison, Hypervolume, Paired},
     warning::{Number, Warning},
 };

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use cardiogram_scenarios::survival::{Estimated, Observation, Sample};
+use cardiogram_results::survival::{Estimated, Observation, Sample};
 
 use crate::data::{Cell, Episode, Label, Outcome};
 
@@ -42,7 +42,7 @@ fn cause_stats(episodes: &[&Episode]) -> CauseStats {
 
 #[cfg(test)]
 mod tests {
-    use crate::{data, fixture, stats};
+    use crate::{data, fixture, summary};
 
     #[test]
     fn each_cause_has_its_own_count_and_latency() {
@@ -59,7 +59,7 @@ mod tests {
             "w,s,2,0,server-stall,60,,undetected,,,",
         ];
         fixture::write_rows(dir.path(), &["w"], &["s"], 100.0, &runs, &episodes);
-        let summary = stats::summarize(&data::read(dir.path()).unwrap());
+        let summary = summary::summarize(&data::read(dir.path()).unwrap());
         let by_cause = &summary.scenarios[0].cells[0].by_cause;
         let rows: Vec<String> = by_cause
             .iter()

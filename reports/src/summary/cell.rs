@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use cardiogram_scenarios::survival::{Curve, Estimated, Observation, Sample};
+use cardiogram_results::{
+    rows::RunColumn,
+    survival::{Curve, Estimated, Observation, Sample},
+};
 
 use super::{
     CellStats, LEVEL,
+    causes::by_cause,
     sessions::{self, Extent},
     warning,
 };
 use crate::{
-    bootstrap::{Bootstrap, Interval, Lanes, Replicated},
-    causes::by_cause,
-    data::{Cell, Column, Episode, Outcome, Run},
+    data::{Cell, Episode, Outcome, Run},
     statistics::{
+        bootstrap::{Bootstrap, Interval, Lanes, Replicated},
         incidence::{End, Incidence, Subject},
         quantile,
         weighted::{self, RestrictedMean},
@@ -90,14 +93,15 @@ pub(super) fn seeds(cell: &Cell) -> Vec<u64> {
 
 fn ingredients(cell: &Cell) -> Ingredients {
     let sums = |run: &Run| {
+        let value = |column| run.get(column).unwrap_or(f64::NAN);
         [
             run.device_hours,
-            run.packets as f64,
-            run.heartbeats_sent as f64,
-            run.bytes as f64,
+            value(RunColumn::packets_up) + value(RunColumn::packets_down),
+            value(RunColumn::heartbeats_sent),
+            value(RunColumn::bytes_up) + value(RunColumn::bytes_down),
             run.false_alarms as f64,
             run.availability * run.device_hours,
-            run.get(Column::EnergyJ).unwrap_or(f64::NAN),
+            value(RunColumn::energy_j),
         ]
     };
     Ingredients { sums: cell.runs.iter().map(sums).collect(), detection: RestrictedMean::new(&detection(cell)) }

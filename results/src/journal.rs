@@ -6,7 +6,7 @@
 //! once the results are complete.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError, remove_file},
+    fs::{File, OpenOptions, TryLockError, create_dir_all, remove_file},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
@@ -14,26 +14,15 @@ use std::{
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::rows::{EpisodeRow, RunRow, SeriesRow};
+use crate::{error::Error, write::Finished};
 
 /// The journal's name in the output directory.
 const FILE_NAME: &str = ".cardiogram-journal";
 
-/// What a cell came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Finished {
-    /// Its line of `runs.csv`.
-    pub(crate) run: RunRow,
-    /// Its lines of `episodes.csv`.
-    pub(crate) episodes: Vec<EpisodeRow>,
-    /// Its lines of `series.csv`.
-    pub(crate) series: Vec<SeriesRow>,
-}
-
 /// An open journal. While it is open, no other process can open it.
 #[derive(Debug)]
-pub(crate) struct Journal {
-    path: PathBuf,
+pub struct Journal {
+    dir: PathBuf,
     file: File,
 }
 
@@ -52,9 +41,18 @@ pub(crate) fn is_in(dir: &Path) -> bool {
 }
 
 impl Journal {
-    /// Opens the journal in `dir` for the plan of that fingerprint, which has `cells` cells. Also returns what it
-    /// already knows of them.
-    pub(crate) fn open(dir: &Path, plan: &str, cells: usize) -> io::Result<(Self, Vec<Option<Finished>>)> {
+    /// Opens the journal in `dir`, which is made where it is not there, for the plan of that fingerprint, which has `cells`
+    /// cells. Also returns what the journal already knows of them.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be made or written to, or another run is writing there.
+    pub fn open(dir: &Path, plan: &str, cells: usize) -> Result<(Self, Vec<Option<Finished>>), Error> {
+        Self::try_open(dir, plan, cells).map_err(|source| Error::Write { path: dir.into(), source })
+    }
+
+    fn try_open(dir: &Path, plan: &str, cells: usize) -> io::Result<(Self, Vec<Option<Finished>>)> {
+        create_dir_all(dir)?;
         let path = dir.join(FILE_NAME);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
         match file.try_lock() {
@@ -64,7 +62,7 @@ impl Journal {
             // Where the file system has no locks, two runs at a time are the user's own risk.
             Err(TryLockError::Error(_)) | Ok(()) => {}
         }
-        let mut journal = Self { path, file };
+        let mut journal = Self { dir: dir.into(), file };
         let mut finished = vec![None; cells];
         let header = Header { plan: plan.into(), program: program()? };
         let good = journal.read_back(&header, &mut finished)?;
@@ -77,13 +75,21 @@ impl Journal {
     }
 
     /// Notes that a cell is finished.
-    pub(crate) fn append(&mut self, cell: usize, finished: &Finished) -> io::Result<()> {
-        self.write_line(&(cell, finished))
+    ///
+    /// # Errors
+    ///
+    /// The journal cannot be written.
+    pub fn append(&mut self, cell: usize, finished: &Finished) -> Result<(), Error> {
+        self.write_line(&(cell, finished)).map_err(|source| Error::Write { path: self.dir.clone(), source })
     }
 
     /// Removes the journal: its results are complete elsewhere.
-    pub(crate) fn remove(self) -> io::Result<()> {
-        remove_file(&self.path)
+    ///
+    /// # Errors
+    ///
+    /// It cannot be removed.
+    pub fn remove(self) -> Result<(), Error> {
+        remove_file(self.dir.join(FILE_NAME)).map_err(|source| Error::Write { path: self.dir, source })
     }
 
     /// Reads complete lines as long as they make sense; returns the length of that part in bytes.
@@ -132,6 +138,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::rows::{EpisodeRow, RunRow, SeriesRow};
 
     fn finished(seed: u64) -> Finished {
         let run = RunRow { seed, ..RunRow::default() };

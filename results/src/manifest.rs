@@ -1,16 +1,8 @@
 //! `manifest.json`: which plan results belong to. It holds everything that decides them, so that the plan can be made
 //! again from it; nothing in it depends on when, where or how fast the plan was carried out.
 
-use cardiogram_policies::Registry;
-use cardiogram_sim::Engine;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
-
-use crate::{
-    diagnostic::Invalid,
-    load::{self, Loaded},
-    plan::{Contest, EngineChoice, Plan},
-};
 
 /// The file's name in a results directory.
 pub const FILE_NAME: &str = "manifest.json";
@@ -99,6 +91,10 @@ pub struct ManifestScenario {
     pub duration_s: f64,
     /// The names of the strategies that met it.
     pub strategies: Vec<String>,
+    /// Whether a command line of the program that ran knows it by its name; otherwise it came from a file. Absent where it
+    /// is false.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub built_in: bool,
     /// XXH3-128 of the text, in hexadecimal.
     pub hash: String,
     /// The whole file.
@@ -110,6 +106,10 @@ pub struct ManifestScenario {
 pub struct ManifestStrategy {
     /// Its name.
     pub name: String,
+    /// Whether a command line of the program that ran knows it by its name; otherwise it came from a file. Absent where it
+    /// is false.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub built_in: bool,
     /// XXH3-128 of the text, in hexadecimal.
     pub hash: String,
     /// The whole file.
@@ -118,41 +118,16 @@ pub struct ManifestStrategy {
 
 impl Manifest {
     /// The content of the file.
-    pub(crate) fn to_json(&self) -> String {
+    pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("a manifest is plain data");
         text.push('\n');
         text
     }
+}
 
-    /// A strategy that is as it was written and yet cannot be read: its policies are those of another program.
-    pub(crate) fn unreadable_strategy(&self, registry: &Registry) -> Option<Invalid> {
-        let mut intact = self.strategies.iter().filter(|strategy| hash(&strategy.text) == strategy.hash);
-        intact.find_map(|it| load::parse_strategy(&it.name, &it.text, registry).err())
-    }
-
-    /// The plan that it describes; `None` where there can be no such plan: another version wrote it, or it was changed.
-    pub(crate) fn plan(&self, registry: &Registry) -> Option<Plan> {
-        let engines = [EngineChoice::Auto, EngineChoice::Only(Engine::Event), EngineChoice::Only(Engine::Turmoil)];
-        let engine = engines.into_iter().find(|engine| engine.to_string() == self.engine)?;
-        let contests =
-            self.scenarios.iter().map(|scenario| self.contest(scenario, registry)).collect::<Option<Vec<_>>>()?;
-        let plan = Plan::new(contests, self.first_seed, self.seeds, engine, self.shard.parse().ok()?).ok()?;
-        Some(plan.with_sweep(self.sweep.clone()))
-    }
-
-    fn contest(&self, scenario: &ManifestScenario, registry: &Registry) -> Option<Contest> {
-        let value = load::parse_scenario(&scenario.name, &scenario.text).ok()?;
-        let strategies = scenario.strategies.iter().map(|name| {
-            let entry = self.strategies.iter().find(|strategy| strategy.name == *name)?;
-            let value = load::parse_strategy(name, &entry.text, registry).ok()?;
-            Some(Loaded { value, text: entry.text.clone(), folder: None })
-        });
-        Some(Contest {
-            origin: scenario.name.clone(),
-            strategies: strategies.collect::<Option<_>>()?,
-            scenario: Loaded { value, text: scenario.text.clone(), folder: None },
-        })
-    }
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// XXH3-128 of `text`, in hexadecimal: how results name the content of a file.
