@@ -35,7 +35,7 @@ use proptest::prelude::*;
 
 use crate::{
     WorldConfig,
-    config::{AfterExpiry, NatClass},
+    config::{FromInside, FromOutside, NatClass},
     engine::event,
     fate::{Schedule, server_faults::ServerFaults},
     nodes::{device::DeviceGroup, node::Host, world},
@@ -110,6 +110,8 @@ fn is_excused(config: &WorldConfig, seed: u64, at: Time, device: u32) -> bool {
         let (What::Nat { event, .. } | What::OuterNat { event, .. }) = &entry.what else { return false };
         matches!(event, NatEvent::Created { .. })
     };
+    let comes_back = |class: NatClass| class.from_inside() == FromInside::SamePort;
+    let resets_outside = |class: NatClass| class.from_outside() == FromOutside::Reset;
     let is_left_out = |entry: &Entry| {
         let What::Dropped { packet, reason: DropReason::NoPort } = &entry.what else { return false };
         !packet.flags.has(Flags::SYN)
@@ -118,16 +120,13 @@ fn is_excused(config: &WorldConfig, seed: u64, at: Time, device: u32) -> bool {
         is_made(made) && entries.iter().any(|it| it.node == made.node && it.at >= made.at && is_left_out(it))
     });
     answers == [(device, true)]
-        || is_closed && (is_replaced || has_class(config, &[NatClass::RemapSamePortRstOutside]))
-        || port_is_gone && has_class(config, &[NatClass::RemapSamePort, NatClass::RemapSamePortRstOutside])
+        || is_closed && (is_replaced || has_class(config, |class| comes_back(class) && resets_outside(class)))
+        || port_is_gone && has_class(config, comes_back)
 }
 
-/// Whether a NAT is, or may be, of one of these classes.
-fn has_class(config: &WorldConfig, classes: &[NatClass]) -> bool {
-    config.all_networks().flat_map(|network| network.nat).any(|nat| match &nat.after_expiry {
-        AfterExpiry::Always(class) => classes.contains(class),
-        AfterExpiry::Mix { mix } => mix.iter().any(|share| classes.contains(&share.class)),
-    })
+/// Whether a NAT is, or may be, of such a class.
+fn has_class(config: &WorldConfig, is_such: impl Fn(NatClass) -> bool) -> bool {
+    config.all_networks().flat_map(|network| network.nat).any(|nat| nat.after_expiry.classes().any(&is_such))
 }
 
 /// What the truth says of a device at `at`.

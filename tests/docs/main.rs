@@ -14,6 +14,7 @@ use cardiogram::{
     scenarios::library,
 };
 use cardiogram_scenarios::network::{networks, servers};
+use cardiogram_sim::config::{AtExpiry, FromInside, FromOutside, NatClass};
 use kit::place;
 use serde_json::Value;
 
@@ -30,11 +31,16 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// The first cells of the first table below a heading.
-fn first_cells<'a>(page: &'a str, heading: &str) -> impl Iterator<Item = &'a str> {
+/// The cells of the first table below a heading, by row.
+fn rows<'a>(page: &'a str, heading: &str) -> impl Iterator<Item = Vec<&'a str>> {
     let (_, section) = page.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
     let table = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
-    table.skip(2).map(|row| row.split('|').nth(1).expect("a row has cells"))
+    table.skip(2).map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
+}
+
+/// The first cells of the first table below a heading.
+fn first_cells<'a>(page: &'a str, heading: &str) -> impl Iterator<Item = &'a str> {
+    rows(page, heading).map(|cells| cells[0])
 }
 
 #[test]
@@ -152,6 +158,40 @@ fn metrics() -> String {
     let head =
         "| Metric | From the columns of [`runs.csv`](results.md) | Allowed | Allowed near zero |\n|---|---|---|---|\n";
     format!("{head}{}", rows.collect::<String>())
+}
+
+#[test]
+fn the_classes_of_nats_are_told_with_their_three_choices() {
+    let at_expiry = |class: NatClass| match class.at_expiry() {
+        AtExpiry::Nothing => "",
+        AtExpiry::ResetBoth => "RST to both ends",
+        AtExpiry::FinInside => "FIN to the inside",
+    };
+    let from_inside = |class: NatClass| match class.from_inside() {
+        FromInside::Drop => "is dropped",
+        FromInside::Reset => "draws RST",
+        FromInside::SamePort => "maps again to the same port",
+        FromInside::NewPort => "maps to a random port",
+    };
+    let from_outside = |class: NatClass| match class.from_outside() {
+        FromOutside::Drop => "is dropped",
+        FromOutside::Reset => "draws RST",
+    };
+    let name = |class: &NatClass| serde_json::to_value(class).unwrap().as_str().expect("a name").to_owned();
+    let page_of_nats = page("docs/model/nat.md");
+    let rows: Vec<Vec<&str>> = rows(&page_of_nats, "## After the end of a mapping").collect();
+    assert_eq!(rows.len(), NatClass::ALL.len());
+    for (class, row) in NatClass::ALL.iter().zip(&rows) {
+        let of = name(class);
+        assert_eq!(row[0], format!("`{of}`"));
+        assert_eq!(row[1], at_expiry(*class), "{of}");
+        assert!(row[2].starts_with(from_inside(*class)), "{of}: {}", row[2]);
+        assert!(row[3].starts_with(from_outside(*class)), "{of}: {}", row[3]);
+    }
+    let page_of_scenarios = page("docs/scenarios.md");
+    let (_, classes) = page_of_scenarios.split_once("\nClasses: ").expect("a list of classes");
+    let told: Vec<&str> = code(classes.split_once("; [model/nat.md]").expect("the list's end").0).collect();
+    assert_eq!(told, NatClass::ALL.iter().map(name).collect::<Vec<_>>());
 }
 
 #[test]

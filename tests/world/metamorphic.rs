@@ -51,7 +51,7 @@ const HOUR_MS: u64 = 3_600_000;
 
 fn recipe() -> impl Strategy<Value = Recipe> {
     let heartbeat = (5_000_u64..120_000, 1_u64..100, 1_u32..4, any::<bool>());
-    let class = prop_oneof![Just(NatClass::DropSilent), Just(NatClass::RstInsideOnSend), Just(NatClass::RemapNewPort)];
+    let class = prop::sample::select(NatClass::ALL);
     let faults = prop::collection::vec((0_u8..5, 1_000..HOUR_MS, 1_u64..300_000), 1..6);
     let server = (0_u64..200, prop::option::of(10_000_u64..400_000));
     (heartbeat, 0_u64..60_000, 1_000_u64..30_000, server, class, faults).prop_map(

@@ -230,24 +230,14 @@ fn pushes_of_an_outage_are_delivered_when_the_device_is_back() {
 /// is in an episode, or between a false alarm and its next usable session.
 #[test]
 fn every_moment_of_a_device_is_accounted_for_once() {
-    const CLASSES: [NatClass; 8] = [
-        NatClass::DropSilent,
-        NatClass::RstInsideOnSend,
-        NatClass::RstBothOnExpiry,
-        NatClass::RstEitherOnSend,
-        NatClass::RemapSamePort,
-        NatClass::RemapSamePortRstOutside,
-        NatClass::RemapNewPort,
-        NatClass::FinInside,
-    ];
     let idle = Idle { threshold: Span::secs(45), anchor: Anchor::Rx, timeout: Some(Span::secs(1)), misses: 1 };
     let heartbeats = [HeartbeatSpec::None, fixed(secs(30), secs(5), 1), HeartbeatSpec::Idle(idle)];
     let (mut causes, mut alarms) = (std::collections::BTreeSet::new(), 0);
     for seed in 0..16 {
         for heartbeat in &heartbeats {
             let mut world = stormy_world(heartbeat.clone());
-            world.nat[0].after_expiry = CLASSES[seed as usize % CLASSES.len()].into();
-            if seed as usize >= CLASSES.len() {
+            world.nat[0].after_expiry = NatClass::ALL[seed as usize % NatClass::ALL.len()].into();
+            if seed as usize >= NatClass::ALL.len() {
                 // A second, crowded box.
                 let background = Some(Background { flows_per_s: 1.0 });
                 world.nat.push(NatConfig { table: Some(250), background, ..NatConfig::default() });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cardiogram_policies::Bounds;
 
 use super::{
-    BETWEEN_NATS, FaultConfig, NatClass, NatConfig, Network, RadioConfig, WorldConfig,
+    BETWEEN_NATS, FaultConfig, FromInside, NatConfig, Network, RadioConfig, WorldConfig,
     problems::{link, server},
 };
 
@@ -19,7 +19,8 @@ impl WorldConfig {
         let retransmissions = if lossless_links { Duration::ZERO } else { 15 * (rtt + Duration::from_millis(200)) };
         // A push, or a ping, that finds the mapping forgotten is lost without a break where the mapping comes back on the same
         // port; what the server sends after it, replies included, waits for its retransmission.
-        let remaps = nats(self).any(|nat| nat.after_expiry.classes().any(NatClass::is_same_port));
+        let remaps =
+            nats(self).any(|nat| nat.after_expiry.classes().any(|class| class.from_inside() == FromInside::SamePort));
         let nat_loses_pushes = remaps && (self.traffic.down.is_some() || self.strategy.server.pings.is_some());
         let handshake = (2 + server::login_round_trips(self)) * (rtt + retransmissions) + server::login_work(self);
         // Behind a balancer it is not the client that goes on to the next server, and nothing is certain of where it gets to.

@@ -33,7 +33,9 @@ pub(crate) use self::link_fault::OnLink;
 pub use self::link_fault::{
     DelaySpike, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit, Reordering,
 };
-pub use self::nat::{AfterExpiry, Background, ClassShare, NatClass, NatConfig, NatRefresh};
+pub use self::nat::{
+    AfterExpiry, AtExpiry, Background, ClassShare, FromInside, FromOutside, NatClass, NatConfig, NatRefresh,
+};
 pub(crate) use self::network::{BETWEEN_NATS, Network};
 pub use self::network::{LinkName, MAIN, NETWORKS_MAX, NO_NETWORK, NetworkConfig, is_name};
 pub use self::radio::{RadioConfig, TailStage};

@@ -73,40 +73,96 @@ pub enum NatRefresh {
     DataOnly,
 }
 
-/// What a NAT does with packets of a connection it has forgotten. A packet that opens a connection always makes a mapping.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum NatClass {
-    /// Drops them without a word.
-    #[default]
-    DropSilent,
-    /// Answers the inside with RST, drops what comes from outside.
-    RstInsideOnSend,
-    /// Sends RST to both ends when the idle time is over; drops what comes later.
-    RstBothOnExpiry,
-    /// Answers whoever sends with RST.
-    RstEitherOnSend,
-    /// A packet from the inside makes a new mapping on the same port; what comes from outside before is dropped.
-    RemapSamePort,
-    /// A packet from the inside makes a new mapping on the same port; what comes from outside before is answered with RST.
-    RemapSamePortRstOutside,
-    /// A packet from the inside makes a new mapping on another port; what comes from outside is dropped.
-    RemapNewPort,
-    /// Sends FIN to the inside when the idle time is over; drops what comes later.
+/// What a NAT does when the idle time of a mapping is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtExpiry {
+    /// Forgets the mapping and tells nobody.
+    Nothing,
+    /// Sends RST to both ends.
+    ResetBoth,
+    /// Sends FIN to the inside.
     FinInside,
 }
 
-impl NatClass {
-    /// A forgotten mapping comes back on the port it had.
-    pub(crate) const fn is_same_port(self) -> bool {
-        matches!(self, Self::RemapSamePort | Self::RemapSamePortRstOutside)
-    }
+/// What a NAT does with a packet from the inside of a connection that it has forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FromInside {
+    /// Drops it.
+    Drop,
+    /// Drops it, and answers with RST.
+    Reset,
+    /// Makes a new mapping, on the port that the connection had if it is there.
+    SamePort,
+    /// Makes a new mapping on a random port.
+    NewPort,
+}
 
-    /// What comes from outside for a forgotten mapping is answered with RST.
-    pub(crate) const fn resets_outside(self) -> bool {
-        matches!(self, Self::RstEitherOnSend | Self::RemapSamePortRstOutside)
-    }
+/// What a NAT does with a packet from outside of a connection that it has forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FromOutside {
+    /// Drops it.
+    Drop,
+    /// Drops it, and answers with RST.
+    Reset,
+}
+
+/// Defines [`NatClass`] from a row a class: its words for the schema, its name, and its three choices.
+macro_rules! nat_classes {
+    ($($(#[$attribute:meta])* $class:ident: $at_expiry:ident, $from_inside:ident, $from_outside:ident;)*) => {
+        /// What a NAT does with packets of a connection it has forgotten. A packet that opens a connection always makes a mapping.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "kebab-case")]
+        #[non_exhaustive]
+        pub enum NatClass {
+            $($(#[$attribute])* $class,)*
+        }
+
+        impl NatClass {
+            /// Every class, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$class),*];
+
+            /// What happens when the idle time of a mapping is over.
+            pub const fn at_expiry(self) -> AtExpiry {
+                match self {
+                    $(Self::$class => AtExpiry::$at_expiry,)*
+                }
+            }
+
+            /// What happens to a packet from the inside.
+            pub const fn from_inside(self) -> FromInside {
+                match self {
+                    $(Self::$class => FromInside::$from_inside,)*
+                }
+            }
+
+            /// What happens to a packet from outside.
+            pub const fn from_outside(self) -> FromOutside {
+                match self {
+                    $(Self::$class => FromOutside::$from_outside,)*
+                }
+            }
+        }
+    };
+}
+
+nat_classes! {
+    /// Drops them without a word.
+    #[default]
+    DropSilent: Nothing, Drop, Drop;
+    /// Answers the inside with RST, drops what comes from outside.
+    RstInsideOnSend: Nothing, Reset, Drop;
+    /// Sends RST to both ends when the idle time is over; drops what comes later.
+    RstBothOnExpiry: ResetBoth, Drop, Drop;
+    /// Answers whoever sends with RST.
+    RstEitherOnSend: Nothing, Reset, Reset;
+    /// A packet from the inside makes a new mapping on the same port; what comes from outside before is dropped.
+    RemapSamePort: Nothing, SamePort, Drop;
+    /// A packet from the inside makes a new mapping on the same port; what comes from outside before is answered with RST.
+    RemapSamePortRstOutside: Nothing, SamePort, Reset;
+    /// A packet from the inside makes a new mapping on another port; what comes from outside is dropped.
+    RemapNewPort: Nothing, NewPort, Drop;
+    /// Sends FIN to the inside when the idle time is over; drops what comes later.
+    FinInside: FinInside, Drop, Drop;
 }
 
 /// What follows the end of a mapping: one class for all subscribers, or a mix of classes of which each subscriber meets

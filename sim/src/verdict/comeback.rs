@@ -10,7 +10,7 @@ use std::{
 use cardiogram_policies::{Time, unit::Span};
 
 use crate::{
-    config::{NatClass, NatConfig},
+    config::{FromInside, NatClass, NatConfig},
     record::trace::{Fact, NatEvent},
     verdict::path::{Key, Step},
 };
@@ -42,7 +42,7 @@ pub(crate) fn comebacks(
 ) -> Vec<Comeback> {
     let mut changes: Vec<(Time, u32, Inside, bool)> = Vec::new();
     for ((nat, config), classes) in (0..).zip(nats).zip(classes) {
-        if !classes.iter().any(|class| class.is_same_port()) {
+        if !classes.iter().any(|class| class.from_inside() == FromInside::SamePort) {
             continue;
         }
         let mut book = Book::new(config, classes);
@@ -140,7 +140,7 @@ impl<'a> Book<'a> {
         } else {
             let outside = self.mapped.remove(&inside).expect("a mapping ends after it was made");
             self.taken.remove(&outside);
-            if self.classes[subscriber as usize].is_same_port() {
+            if self.classes[subscriber as usize].from_inside() == FromInside::SamePort {
                 self.forgotten.insert(inside, (outside.0, true));
                 self.hopeful.insert((outside, inside));
             }

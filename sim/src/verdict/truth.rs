@@ -21,7 +21,7 @@ use cardiogram_policies::{GiveUp, Time};
 
 use self::change::{Change, Outside, common_changes, cut_changes, edges};
 use crate::{
-    config::{NatClass, WorldConfig},
+    config::{FromInside, FromOutside, NatClass, WorldConfig},
     fate::{Schedule, life::Address, nat::Treatment},
     record::trace::{Cause, DeviceEvent, Fact, NatEvent, Usable},
     verdict::{
@@ -366,11 +366,13 @@ impl<'a> Judge<'a> {
             let mapping = &self.mappings[&Key { network, nat, port: inside, server: socket.server }];
             // A mapping that was someone else's meanwhile has ended out of sight, but then one in front of it has not.
             ended_by = mapping.ended_by.or(ended_by);
-            if mapping.outside != *outside || !(mapping.exists || class.is_same_port() && mapping.has_port) {
+            if mapping.outside != *outside
+                || !(mapping.exists || class.from_inside() == FromInside::SamePort && mapping.has_port)
+            {
                 return Err(Some(ended_by.expect("a mapping changes when it has ended")));
             }
             // A NAT that answers the server for a connection it has forgotten ends the server's session.
-            if !mapping.exists && class.resets_outside() {
+            if !mapping.exists && class.from_outside() == FromOutside::Reset {
                 reset_by = reset_by.or(mapping.ended_by);
             }
             inside = *outside;

@@ -27,7 +27,7 @@ use self::{
     table::Table,
 };
 use crate::{
-    config::{NatClass, NatConfig},
+    config::{AtExpiry, FromInside, FromOutside, NatClass, NatConfig},
     fate::{
         nat::{NatFaults, Treatment},
         random,
@@ -118,15 +118,13 @@ impl Nat {
         if packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK) {
             return self.create(now, inside, Phase::Opening, packet, io);
         }
-        match self.class(inside.0) {
-            NatClass::RemapSamePort | NatClass::RemapSamePortRstOutside | NatClass::RemapNewPort => {
-                self.create(now, inside, Phase::Established, packet, io)
-            }
-            NatClass::DropSilent | NatClass::RstBothOnExpiry | NatClass::FinInside => {
+        match self.class(inside.0).from_inside() {
+            FromInside::SamePort | FromInside::NewPort => self.create(now, inside, Phase::Established, packet, io),
+            FromInside::Drop => {
                 io.dropped(packet, DropReason::NoMapping);
                 None
             }
-            NatClass::RstInsideOnSend | NatClass::RstEitherOnSend => {
+            FromInside::Reset => {
                 io.dropped(packet, DropReason::NoMapping);
                 if let Some(reset) = tcp::reset_for(packet) {
                     send_inside(inside.0, reset, io);
@@ -147,14 +145,19 @@ impl Nat {
             return;
         }
         io.dropped(&packet, DropReason::NoMapping);
-        let resets = self.table.last_subscriber(outside).is_some_and(|of| self.class(of).resets_outside());
-        if let Some(reset) = tcp::reset_for(&packet).filter(|_| resets) {
-            self.send_outside(server, reset, io);
+        let class = self.table.last_subscriber(outside).map(|subscriber| self.class(subscriber));
+        match class.map(NatClass::from_outside) {
+            Some(FromOutside::Reset) => {
+                if let Some(reset) = tcp::reset_for(&packet) {
+                    self.send_outside(server, reset, io);
+                }
+            }
+            Some(FromOutside::Drop) | None => {}
         }
     }
 
     fn create(&mut self, now: Time, inside: Inside, phase: Phase, packet: &Packet, io: &mut Io) -> Option<u32> {
-        let at_random = self.class(inside.0) == NatClass::RemapNewPort;
+        let at_random = self.class(inside.0).from_inside() == FromInside::NewPort;
         let is_mapped = |outside| self.table.at_outside(outside).is_some();
         let Some(port) = self.ports.take(now, inside, at_random, is_mapped) else {
             io.dropped(packet, DropReason::NoPort);
@@ -192,8 +195,8 @@ impl Nat {
         let outside_end = SocketAddrV4::new(self.address(), mapping.port);
         let server_end = address::server(server);
         let (inside_expects, outside_expects) = mapping.expected();
-        match self.class(subscriber) {
-            NatClass::RstBothOnExpiry => {
+        match self.class(subscriber).at_expiry() {
+            AtExpiry::ResetBoth => {
                 if let Some(seq) = inside_expects {
                     send_inside(subscriber, bare(server_end, inside_end, Flags::RST, seq, 0), io);
                 }
@@ -201,18 +204,13 @@ impl Nat {
                     self.send_outside(server, bare(outside_end, server_end, Flags::RST, seq, 0), io);
                 }
             }
-            NatClass::FinInside => {
+            AtExpiry::FinInside => {
                 if let (Some(seq), Some(ack)) = (inside_expects, outside_expects) {
                     let fin = bare(server_end, inside_end, Flags::FIN | Flags::ACK, seq, ack);
                     send_inside(subscriber, fin, io);
                 }
             }
-            NatClass::DropSilent
-            | NatClass::RstInsideOnSend
-            | NatClass::RstEitherOnSend
-            | NatClass::RemapSamePort
-            | NatClass::RemapSamePortRstOutside
-            | NatClass::RemapNewPort => {}
+            AtExpiry::Nothing => {}
         }
     }
 
@@ -226,8 +224,8 @@ impl Nat {
     fn forget(&mut self, now: Time, slot: u32, why: NatEvent, io: &mut Io) -> Mapping {
         let subscriber = self.table.get(slot).inside.0;
         let class = self.class(subscriber);
-        let mapping = self.table.remove(slot, class.resets_outside());
-        let remember = class.is_same_port() && mapping.is_established();
+        let mapping = self.table.remove(slot, class.from_outside() == FromOutside::Reset);
+        let remember = class.from_inside() == FromInside::SamePort && mapping.is_established();
         self.ports.put_back(now, mapping.inside, mapping.port, remember);
         self.note(mapping.inside, why, io);
         mapping

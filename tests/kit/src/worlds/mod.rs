@@ -195,16 +195,7 @@ fn nat() -> impl Strategy<Value = NatConfig> {
 }
 
 fn after_expiry() -> impl Strategy<Value = AfterExpiry> {
-    let class = prop_oneof![
-        Just(NatClass::DropSilent),
-        Just(NatClass::RstInsideOnSend),
-        Just(NatClass::RstBothOnExpiry),
-        Just(NatClass::RstEitherOnSend),
-        Just(NatClass::RemapSamePort),
-        Just(NatClass::RemapSamePortRstOutside),
-        Just(NatClass::RemapNewPort),
-        Just(NatClass::FinInside),
-    ];
+    let class = prop::sample::select(NatClass::ALL);
     let share = (0.1..1.0, class.clone()).prop_map(|(weight, class)| ClassShare { weight, class });
     let mix = prop::collection::vec(share, 1..4).prop_map(|mix| AfterExpiry::Mix { mix });
     prop_oneof![3 => class.prop_map(AfterExpiry::Always), 1 => mix]
