@@ -56,7 +56,7 @@ fn turns(config: &WorldConfig, seed: u64, schedule: &Schedule) -> Vec<(u32, Time
     let mut hosts = world::hosts(config, seed, schedule, false);
     event::run(&mut hosts, Time::ZERO + config.duration);
     let finished: Vec<_> = hosts.into_iter().map(Host::finish).collect();
-    truth::judge(config, schedule, finished.iter().map(|host| &host.facts[..])).turns
+    truth::judge(config, schedule, finished.iter().map(|host| &host.clues[..])).turns
 }
 
 /// When faults begin or end that break sessions, whether or not the truth makes anything of it.

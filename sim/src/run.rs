@@ -43,9 +43,9 @@ fn outcome(config: &WorldConfig, seed: u64, schedule: &Schedule, finished: Vec<F
     let starts: Vec<Time> = (0..config.devices.count)
         .map(|device| traffic::start(seed, device, config.devices.start_within.get()))
         .collect();
-    let facts = || finished.iter().map(|host| &host.facts[..]);
-    let verdict = truth::judge(config, schedule, facts());
-    let mut peaks = Peaks { sessions: peak::sessions(facts()), ..Peaks::default() };
+    let clues = || finished.iter().map(|host| &host.clues[..]);
+    let verdict = truth::judge(config, schedule, clues());
+    let mut peaks = Peaks { sessions: peak::sessions(clues()), ..Peaks::default() };
 
     let created = config.traffic.down.map_or(0, |mean| {
         let created = |(device, start): (usize, &Time)| {

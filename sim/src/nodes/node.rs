@@ -12,7 +12,7 @@ use crate::{
     nodes::link::Link,
     record::{
         recorder::Recorder,
-        trace::{DeviceEvent, DropReason, Entry, Fact, Fate, NatEvent, ServerEvent},
+        trace::{Clue, DeviceEvent, DropReason, Entry, Fact, Fate, NatEvent, PortFact, ServerEvent},
     },
     wire::{layout::NodeId, packet::Packet},
 };
@@ -112,6 +112,11 @@ impl Io<'_> {
         self.recorder.fact(self.now, Fact::OuterNat { network, nat, port, server, event });
     }
 
+    /// Notes whether a NAT would give a forgotten connection its port back.
+    pub(crate) fn port(&mut self, fact: PortFact) {
+        self.recorder.port(self.now, fact);
+    }
+
     /// Notes what happened to a server.
     pub(crate) fn server(&mut self, server: u32, event: ServerEvent) {
         self.recorder.fact(self.now, Fact::Server { server, event });
@@ -204,15 +209,15 @@ impl Host {
     /// What the host leaves behind.
     pub(crate) fn finish(self) -> Finished {
         let digest = self.recorder.digest();
-        let (facts, entries) = self.recorder.into_parts();
-        Finished { digest, facts, entries, counts: self.node.into_counts() }
+        let (clues, entries) = self.recorder.into_parts();
+        Finished { digest, clues, entries, counts: self.node.into_counts() }
     }
 }
 
 /// What a host leaves behind at the end of a run.
 pub(crate) struct Finished {
     pub(crate) digest: u128,
-    pub(crate) facts: Vec<(Time, Fact)>,
+    pub(crate) clues: Vec<(Time, Clue)>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) counts: Counts,
 }

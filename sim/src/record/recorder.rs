@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     digest,
-    trace::{DropReason, Entry, Fact, Fate, TraceHash, What},
+    trace::{Clue, DropReason, Entry, Fact, Fate, PortFact, TraceHash, What},
 };
 use crate::wire::{layout::NodeId, packet::Packet};
 
@@ -14,7 +14,7 @@ pub(crate) struct Recorder {
     node: NodeId,
     hasher: Xxh3,
     buffer: Vec<u8>,
-    facts: Vec<(Time, Fact)>,
+    clues: Vec<(Time, Clue)>,
     entries: Option<Vec<Entry>>,
 }
 
@@ -22,7 +22,7 @@ impl Recorder {
     /// An empty record of `node`; `keep` says whether entries are kept or only digested.
     pub(crate) fn new(node: NodeId, keep: bool) -> Self {
         let buffer = Vec::with_capacity(256);
-        Self { node, hasher: Xxh3::new(), buffer, facts: Vec::new(), entries: keep.then(Vec::new) }
+        Self { node, hasher: Xxh3::new(), buffer, clues: Vec::new(), entries: keep.then(Vec::new) }
     }
 
     /// A packet was put on a link.
@@ -43,9 +43,14 @@ impl Recorder {
     /// Something happened to a part of the world.
     pub(crate) fn fact(&mut self, at: Time, fact: Fact) {
         if fact.decides_truth() {
-            self.facts.push((at, fact));
+            self.clues.push((at, Clue::Fact(fact)));
         }
         self.add(at, |out| digest::fact(out, &fact), || fact.into());
+    }
+
+    /// A NAT would give a connection its port back, or would not any more.
+    pub(crate) fn port(&mut self, at: Time, fact: PortFact) {
+        self.clues.push((at, Clue::Port(fact)));
     }
 
     /// Digests an entry; makes it whole only where it is kept.
@@ -64,9 +69,9 @@ impl Recorder {
         self.hasher.digest128()
     }
 
-    /// The facts that decide the truth, and the kept entries.
-    pub(crate) fn into_parts(self) -> (Vec<(Time, Fact)>, Vec<Entry>) {
-        (self.facts, self.entries.unwrap_or_default())
+    /// What decides the truth, and the kept entries.
+    pub(crate) fn into_parts(self) -> (Vec<(Time, Clue)>, Vec<Entry>) {
+        (self.clues, self.entries.unwrap_or_default())
     }
 }
 

@@ -485,6 +485,29 @@ impl Fact {
     }
 }
 
+/// Whether a NAT would give a connection that it has forgotten its port back, from now on. It would not when it has just
+/// forgotten it, unless it says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PortFact {
+    pub(crate) network: u32,
+    /// Which NAT, counted from the device.
+    pub(crate) nat: u32,
+    /// The connection on the NAT's inside: at the first NAT the device, else 0; its port; the server.
+    pub(crate) subscriber: u32,
+    pub(crate) port: u16,
+    pub(crate) server: u32,
+    pub(crate) returns: bool,
+}
+
+/// What the truth is found from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clue {
+    /// A part of the record.
+    Fact(Fact),
+    /// For the truth alone: in no trace, and in no hash.
+    Port(PortFact),
+}
+
 impl From<Fact> for What {
     fn from(fact: Fact) -> Self {
         match fact {

@@ -2,7 +2,6 @@
 //! from what was recorded and from what was drawn; no policy sees it.
 
 mod accuracy;
-mod comeback;
 pub(crate) mod learning;
 pub mod outcome;
 mod path;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use cardiogram_policies::Time;
 
-use crate::record::trace::{Fact, NatEvent};
+use crate::record::trace::{Cause, Clue, Fact, NatEvent, PortFact};
 
 /// Something happened to a mapping on the path of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,29 @@ pub(crate) struct Step {
     pub(crate) at: Time,
     /// Which mapping.
     pub(crate) mapping: Key,
-    pub(crate) event: NatEvent,
+    pub(crate) happens: Happens,
+}
+
+/// What happens to a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Happens {
+    /// It has this outside port now.
+    Made { outside: u16 },
+    /// It is forgotten, for this cause, and would not come back on its port.
+    Ended(Cause),
+    /// It is forgotten, and would come back on its port from now on, or would not.
+    Returns(bool),
+}
+
+impl From<NatEvent> for Happens {
+    fn from(event: NatEvent) -> Self {
+        match event {
+            NatEvent::Created { outside } => Self::Made { outside },
+            NatEvent::Expired => Self::Ended(Cause::NatExpiry),
+            NatEvent::Flushed => Self::Ended(Cause::NatFlush),
+            NatEvent::Evicted => Self::Ended(Cause::NatEvicted),
+        }
+    }
 }
 
 /// A mapping: the network and the NAT's place there, the port on its inside, the server.
@@ -38,32 +60,40 @@ impl Key {
 struct Hop {
     /// Whose connection comes through the port.
     device: Option<u32>,
+    /// Whose connection used the mapping last.
+    user: Option<u32>,
     /// The port on the outside, while the mapping exists.
     outside: Option<u16>,
 }
 
 /// The steps in the records of the NATs, in the order of time; records come in the order of the nodes.
-pub(crate) fn steps(mut records: Vec<(Time, Fact)>) -> Vec<Step> {
+pub(crate) fn steps(mut records: Vec<(Time, Clue)>) -> Vec<Step> {
     // Stable: at one moment the NAT nearer to the devices comes first.
     records.sort_by_key(|(at, _)| *at);
     let mut hops: BTreeMap<Key, Hop> = BTreeMap::new();
     let mut steps = Vec::with_capacity(records.len());
-    for (at, fact) in records {
-        let (mapping, device, event) = match fact {
-            Fact::Nat { network, device, port, server, event } => {
-                (Key { network, nat: 0, port, server }, device, event)
+    for (at, clue) in records {
+        let (mapping, device, happens) = match clue {
+            Clue::Fact(Fact::Nat { network, device, port, server, event }) => {
+                (Key { network, nat: 0, port, server }, Some(device), event.into())
             }
-            Fact::OuterNat { network, nat, port, server, event } => {
+            Clue::Fact(Fact::OuterNat { network, nat, port, server, event }) => {
                 let key = Key { network, nat, port, server };
                 let hop = hops.entry(key).or_default();
                 hop.outside = if let NatEvent::Created { outside } = event { Some(outside) } else { None };
-                let Some(device) = hop.device else { continue };
-                (key, device, event)
+                hop.user = hop.device.or(hop.user);
+                (key, hop.device, event.into())
             }
-            Fact::Device { .. } | Fact::Server { .. } => continue,
+            Clue::Port(PortFact { network, nat, subscriber, port, server, returns }) => {
+                let key = Key { network, nat, port, server };
+                let user = if nat == 0 { Some(subscriber) } else { hops.get(&key).and_then(|hop| hop.user) };
+                (key, user, Happens::Returns(returns))
+            }
+            Clue::Fact(Fact::Device { .. } | Fact::Server { .. }) => continue,
         };
-        steps.push(Step { device, at, mapping, event });
-        if let NatEvent::Created { outside } = event {
+        let Some(device) = device else { continue };
+        steps.push(Step { device, at, mapping, happens });
+        if let Happens::Made { outside } = happens {
             claim(&mut hops, device, at, mapping.behind(outside), &mut steps);
         }
     }
@@ -77,7 +107,8 @@ fn claim(hops: &mut BTreeMap<Key, Hop>, device: u32, at: Time, mut mapping: Key,
         let hop = hops.entry(mapping).or_default();
         hop.device = Some(device);
         let Some(outside) = hop.outside else { return };
-        steps.push(Step { device, at, mapping, event: NatEvent::Created { outside } });
+        hop.user = Some(device);
+        steps.push(Step { device, at, mapping, happens: Happens::Made { outside } });
         mapping = mapping.behind(outside);
     }
 }
@@ -86,45 +117,75 @@ fn claim(hops: &mut BTreeMap<Key, Hop>, device: u32, at: Time, mut mapping: Key,
 mod tests {
     use super::*;
 
-    fn made(device: u32, port: u16, outside: u16) -> Fact {
-        Fact::Nat { network: 0, device, port, server: 0, event: NatEvent::Created { outside } }
+    fn made(device: u32, port: u16, outside: u16) -> Clue {
+        Clue::Fact(Fact::Nat { network: 0, device, port, server: 0, event: NatEvent::Created { outside } })
     }
 
-    fn outer(nat: u32, port: u16, event: NatEvent) -> Fact {
-        Fact::OuterNat { network: 0, nat, port, server: 0, event }
+    fn outer(nat: u32, port: u16, event: NatEvent) -> Clue {
+        Clue::Fact(Fact::OuterNat { network: 0, nat, port, server: 0, event })
+    }
+
+    /// The second, the device, the NAT and what happens, of each step.
+    fn found(records: impl IntoIterator<Item = (u64, Clue)>) -> Vec<(u64, u32, u32, Happens)> {
+        let records = records.into_iter().map(|(secs, clue)| (Time::from_secs(secs), clue)).collect();
+        let steps = steps(records).into_iter();
+        steps.map(|s| (s.at.as_micros() / 1_000_000, s.device, s.mapping.nat, s.happens)).collect()
     }
 
     #[test]
     fn what_happens_further_out_is_the_business_of_the_device_that_has_the_port() {
         let created = |outside| NatEvent::Created { outside };
-        let of = |secs, fact| (Time::from_secs(secs), fact);
-        let records = vec![
-            of(1, made(0, 100, 200)),
-            of(9, made(1, 101, 200)),
-            of(2, outer(1, 200, created(300))),
-            of(4, outer(1, 200, NatEvent::Expired)),
-            of(5, outer(1, 200, created(301))),
-            of(10, outer(1, 200, NatEvent::Flushed)),
-            of(3, outer(2, 300, created(400))),
-            of(6, outer(2, 301, created(401))),
+        let records = [
+            (1, made(0, 100, 200)),
+            (9, made(1, 101, 200)),
+            (2, outer(1, 200, created(300))),
+            (4, outer(1, 200, NatEvent::Expired)),
+            (5, outer(1, 200, created(301))),
+            (10, outer(1, 200, NatEvent::Flushed)),
+            (3, outer(2, 300, created(400))),
+            (6, outer(2, 301, created(401))),
         ];
-        let found: Vec<_> = steps(records)
-            .into_iter()
-            .map(|s| (s.at.as_micros() / 1_000_000, s.device, s.mapping.nat, s.event))
-            .collect();
+        let made = |outside| Happens::Made { outside };
         let expected = [
-            (1, 0, 0, created(200)),
-            (2, 0, 1, created(300)),
-            (3, 0, 2, created(400)),
-            (4, 0, 1, NatEvent::Expired),
-            (5, 0, 1, created(301)),
-            (6, 0, 2, created(401)),
+            (1, 0, 0, made(200)),
+            (2, 0, 1, made(300)),
+            (3, 0, 2, made(400)),
+            (4, 0, 1, Happens::Ended(Cause::NatExpiry)),
+            (5, 0, 1, made(301)),
+            (6, 0, 2, made(401)),
             // The second device finds the way that the first has left behind.
-            (9, 1, 0, created(200)),
-            (9, 1, 1, created(301)),
-            (9, 1, 2, created(401)),
-            (10, 1, 1, NatEvent::Flushed),
+            (9, 1, 0, made(200)),
+            (9, 1, 1, made(301)),
+            (9, 1, 2, made(401)),
+            (10, 1, 1, Happens::Ended(Cause::NatFlush)),
         ];
-        assert_eq!(found, expected);
+        assert_eq!(found(records), expected);
+    }
+
+    #[test]
+    fn a_port_comes_back_to_the_device_that_used_the_mapping() {
+        let returns = |nat, subscriber, port, returns| {
+            Clue::Port(PortFact { network: 0, nat, subscriber, port, server: 0, returns })
+        };
+        let records = [
+            (1, made(7, 100, 200)),
+            (2, outer(1, 200, NatEvent::Created { outside: 300 })),
+            (3, outer(1, 200, NatEvent::Expired)),
+            (3, returns(1, 0, 200, true)),
+            // Another device has the way in front meanwhile, and has not used it.
+            (4, made(8, 101, 200)),
+            (5, returns(1, 0, 200, false)),
+            (6, returns(0, 9, 102, true)),
+        ];
+        let expected = [
+            (1, 7, 0, Happens::Made { outside: 200 }),
+            (2, 7, 1, Happens::Made { outside: 300 }),
+            (3, 7, 1, Happens::Ended(Cause::NatExpiry)),
+            (3, 7, 1, Happens::Returns(true)),
+            (4, 8, 0, Happens::Made { outside: 200 }),
+            (5, 7, 1, Happens::Returns(false)),
+            (6, 9, 0, Happens::Returns(true)),
+        ];
+        assert_eq!(found(records), expected);
     }
 }

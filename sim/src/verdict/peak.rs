@@ -3,17 +3,17 @@
 
 use cardiogram_policies::Time;
 
-use crate::record::trace::{Fact, ServerEvent};
+use crate::record::trace::{Clue, Fact, ServerEvent};
 
 /// The most sessions that all servers together hold at once, the ones that their devices have left included. What happens
 /// at one moment happens at once.
-pub(crate) fn sessions<'a>(facts: impl Iterator<Item = &'a [(Time, Fact)]>) -> u64 {
-    let change = |(at, fact): &(Time, Fact)| match fact {
-        Fact::Server { event: ServerEvent::SessionOpened { .. }, .. } => Some((*at, 1)),
-        Fact::Server { event: ServerEvent::SessionClosed { .. }, .. } => Some((*at, -1)),
+pub(crate) fn sessions<'a>(clues: impl Iterator<Item = &'a [(Time, Clue)]>) -> u64 {
+    let change = |(at, clue): &(Time, Clue)| match clue {
+        Clue::Fact(Fact::Server { event: ServerEvent::SessionOpened { .. }, .. }) => Some((*at, 1)),
+        Clue::Fact(Fact::Server { event: ServerEvent::SessionClosed { .. }, .. }) => Some((*at, -1)),
         _ => None,
     };
-    let mut changes: Vec<(Time, i64)> = facts.flatten().filter_map(change).collect();
+    let mut changes: Vec<(Time, i64)> = clues.flatten().filter_map(change).collect();
     changes.sort_unstable();
     let moments = changes.chunk_by(|a, b| a.0 == b.0).map(|moment| moment.iter().map(|(_, change)| change).sum());
     let held = moments.scan(0_i64, |held, change: i64| {
@@ -36,7 +36,7 @@ mod tests {
             } else {
                 ServerEvent::SessionClosed { device, network, outside }
             };
-            (Time::from_secs(at), Fact::Server { server, event })
+            (Time::from_secs(at), Clue::Fact(Fact::Server { server, event }))
         };
         let first = [fact(1, 0, true), fact(2, 0, true), fact(3, 0, false), fact(3, 0, true), fact(4, 0, false)];
         let second = [fact(2, 1, true), fact(4, 1, true)];

@@ -21,14 +21,13 @@ use cardiogram_policies::{GiveUp, Time};
 
 use self::change::{Change, Outside, common_changes, cut_changes, edges};
 use crate::{
-    config::{FromInside, FromOutside, NatClass, WorldConfig},
+    config::{FromOutside, NatClass, WorldConfig},
     fate::{Schedule, life::Address, nat::Treatment},
-    record::trace::{Cause, DeviceEvent, Fact, NatEvent, Usable},
+    record::trace::{Cause, Clue, DeviceEvent, Fact, Usable},
     verdict::{
         accuracy::Output,
-        comeback::{self, Comeback},
         outcome::{Accuracy, DetectedBy, Detection, Episode, FalseAlarm},
-        path::{self, Key},
+        path::{self, Happens, Key},
     },
 };
 
@@ -44,36 +43,28 @@ pub(crate) struct Verdict {
     pub(crate) turns: Vec<(u32, Time, bool)>,
 }
 
-/// Judges a run by the facts of its nodes, in the order of the nodes.
+/// Judges a run by what its nodes recorded, in the order of the nodes.
 pub(crate) fn judge<'a>(
     config: &WorldConfig,
     schedule: &Schedule,
-    facts: impl Iterator<Item = &'a [(Time, Fact)]>,
+    clues: impl Iterator<Item = &'a [(Time, Clue)]>,
 ) -> Verdict {
     let mut of_device: Vec<Vec<(Time, Change)>> = vec![Vec::new(); config.devices.count as usize];
     let mut of_nats = Vec::new();
-    for (at, fact) in facts.flatten() {
-        if let Some((device, change)) = Change::of(*fact) {
-            of_device[device as usize].push((*at, change));
-        } else if matches!(fact, Fact::Nat { .. } | Fact::OuterNat { .. }) {
-            of_nats.push((*at, *fact));
+    for (at, clue) in clues.flatten() {
+        match clue {
+            Clue::Fact(fact @ (Fact::Device { .. } | Fact::Server { .. })) => {
+                if let Some((device, change)) = Change::of(*fact) {
+                    of_device[device as usize].push((*at, change));
+                }
+            }
+            Clue::Fact(Fact::Nat { .. } | Fact::OuterNat { .. }) | Clue::Port(_) => of_nats.push((*at, *clue)),
         }
     }
+    for path::Step { device, at, mapping, happens } in path::steps(of_nats) {
+        of_device[device as usize].push((at, Change::Nat { mapping, happens }));
+    }
     let classes = classes(schedule);
-    let steps = path::steps(of_nats.clone());
-    let comebacks: Vec<Comeback> = (0..)
-        .zip(config.all_networks())
-        .flat_map(|(number, network)| {
-            comeback::comebacks(number, network.nat, &classes[number as usize], &of_nats, &steps)
-        })
-        .collect();
-    for path::Step { device, at, mapping, event } in steps {
-        of_device[device as usize].push((at, Change::Nat { mapping, event }));
-    }
-    // After the events of their moment: what has just ended is taken to have its port.
-    for Comeback { device, at, mapping, possible } in comebacks {
-        of_device[device as usize].push((at, Change::Comeback { mapping, possible }));
-    }
     let common = common_changes(schedule);
     let mut verdict = Verdict::default();
     for (device, mut changes) in of_device.into_iter().enumerate() {
@@ -110,6 +101,26 @@ type Classes = Vec<Vec<Vec<NatClass>>>;
 fn classes(schedule: &Schedule) -> Classes {
     let of_nat = |treatments: &Rc<[Treatment]>| treatments.iter().map(|treatment| treatment.class).collect();
     schedule.networks.iter().map(|network| network.treatments.iter().map(of_nat).collect()).collect()
+}
+
+/// How a device's session is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// An exchange could complete.
+    Usable,
+    /// This keeps an exchange from completing.
+    Broken(Cause),
+    /// There is none, and nothing is known to have ended it.
+    Absent,
+}
+
+impl State {
+    const fn cause(self) -> Option<Cause> {
+        match self {
+            Self::Broken(cause) => Some(cause),
+            Self::Usable | Self::Absent => None,
+        }
+    }
 }
 
 /// The state of everything that matters to one device.
@@ -173,8 +184,8 @@ struct Mapping {
     outside: u16,
     /// It exists.
     exists: bool,
-    /// Once it has ended: its port is there for it to come back.
-    has_port: bool,
+    /// Once it has ended: it would come back on its port.
+    returns: bool,
     /// What ended it last, if anything has.
     ended_by: Option<Cause>,
 }
@@ -219,7 +230,7 @@ impl<'a> Judge<'a> {
                 // A break that is noticed at once, as that of an address that the system takes away.
                 if usable && broken_by.is_none() && change.ends_address() {
                     self.apply(*change);
-                    broken_by = self.state().err().flatten();
+                    broken_by = self.state().cause();
                     continue;
                 }
                 left_by = self.apply(*change).or(left_by);
@@ -231,7 +242,7 @@ impl<'a> Judge<'a> {
                 self.output.end_stretch(now, &mut verdict.accuracy);
             }
             self.find_path();
-            let state = self.state().or_else(|cause| if usable { self.handed_over(cause) } else { Err(cause) });
+            let state = if usable { self.handed_over(self.state()) } else { self.state() };
             if self.is_broken(state) {
                 self.output.end_stretch(now, &mut verdict.accuracy);
             }
@@ -244,15 +255,15 @@ impl<'a> Judge<'a> {
                 (Some(by), None) if usable => {
                     self.false_alarm = Some(FalseAlarm { device: self.device, at: now, by, end: None });
                 }
-                (None, None) if usable && let Err(Some(cause)) = state => {
+                (None, None) if usable && let State::Broken(cause) = state => {
                     let device = self.device;
                     self.episode =
                         Some(Episode { device, cause, begin: now, end: None, detection: None, suspected: None });
                 }
                 _ => {}
             }
-            if usable != state.is_ok() {
-                usable = state.is_ok();
+            if usable != (state == State::Usable) {
+                usable = !usable;
                 verdict.turns.push((self.device, now, usable));
             }
             if usable {
@@ -302,63 +313,61 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether something real keeps the device from an exchange. Without a session it is anything that might.
-    fn is_broken(&self, state: Result<(), Option<Cause>>) -> bool {
+    fn is_broken(&self, state: State) -> bool {
         match state {
-            Ok(()) => false,
-            Err(Some(_)) => true,
-            Err(None) => {
+            State::Usable => false,
+            State::Broken(_) => true,
+            State::Absent => {
                 let counts = self.cuts.values().chain(self.faults.values()).chain(self.dead_leases.values());
                 self.addresses.is_empty() || counts.copied().any(|count| count > 0)
             }
         }
     }
 
-    /// Whether the device has a usable session; if it has one that is not, why.
-    fn state(&self) -> Result<(), Option<Cause>> {
+    /// How the device's session is.
+    fn state(&self) -> State {
         if self.is_killed {
-            return Err(Some(Cause::ProcessKilled));
+            return State::Broken(Cause::ProcessKilled);
         }
-        let socket = self.socket.as_ref().filter(|socket| socket.connected).ok_or(None)?;
-        self.state_of(socket)
+        let socket = self.socket.as_ref().filter(|socket| socket.connected);
+        socket.map_or(State::Absent, |socket| self.state_of(socket))
     }
 
-    /// The state of a session that was usable and is not any more for `cause`: if the server has closed it for its device's
-    /// next one, whose welcome is on its way, nothing is broken.
-    fn handed_over(&self, cause: Option<Cause>) -> Result<(), Option<Cause>> {
-        match (cause, &self.rival) {
-            (Some(Cause::ServerClosed | Cause::ServerDrain), Some(rival)) if rival.opened => {
-                self.state_of(rival).map_err(|_| cause)
-            }
-            _ => Err(cause),
-        }
+    /// The state of a session that was usable until now: if the server has closed it for its device's next one, whose
+    /// welcome is on its way, nothing is broken.
+    fn handed_over(&self, state: State) -> State {
+        let (State::Broken(Cause::ServerClosed | Cause::ServerDrain), Some(rival)) = (state, &self.rival) else {
+            return state;
+        };
+        if rival.opened && self.state_of(rival) == State::Usable { State::Usable } else { state }
     }
 
     /// Whether an exchange over a socket could complete.
-    fn state_of(&self, socket: &Socket) -> Result<(), Option<Cause>> {
+    fn state_of(&self, socket: &Socket) -> State {
         if !self.addresses.contains(&socket.address) {
-            return Err(Some(self.detached_by));
+            return State::Broken(self.detached_by);
         }
         let fault = self.faults.iter().find(|((server, _), count)| *server == socket.server && **count > 0);
         if let Some(((_, cause), _)) = fault {
-            return Err(Some(*cause));
+            return State::Broken(*cause);
         }
         let network = socket.address.network;
         let is_cut = |up| [None, Some(network)].iter().any(|link| self.cuts.get(&(*link, up)).is_some_and(|n| *n > 0));
         match (is_cut(true), is_cut(false)) {
-            (true, true) => return Err(Some(Cause::Cut)),
-            (true, false) => return Err(Some(Cause::CutUp)),
-            (false, true) => return Err(Some(Cause::CutDown)),
+            (true, true) => return State::Broken(Cause::Cut),
+            (true, false) => return State::Broken(Cause::CutUp),
+            (false, true) => return State::Broken(Cause::CutDown),
             (false, false) => {}
         }
         if self.dead_leases.get(&network).is_some_and(|count| *count > 0) {
-            return Err(Some(Cause::LeaseExpiry));
+            return State::Broken(Cause::LeaseExpiry);
         }
         self.state_of_path(socket)
     }
 
     /// Whether the session's path still leads from the device to a session that the server holds.
-    fn state_of_path(&self, socket: &Socket) -> Result<(), Option<Cause>> {
-        let path = socket.path.as_ref().ok_or(None)?;
+    fn state_of_path(&self, socket: &Socket) -> State {
+        let Some(path) = &socket.path else { return State::Absent };
         let (mut ended_by, mut reset_by) = (None, None);
         let mut inside = socket.port;
         let network = socket.address.network;
@@ -366,10 +375,8 @@ impl<'a> Judge<'a> {
             let mapping = &self.mappings[&Key { network, nat, port: inside, server: socket.server }];
             // A mapping that was someone else's meanwhile has ended out of sight, but then one in front of it has not.
             ended_by = mapping.ended_by.or(ended_by);
-            if mapping.outside != *outside
-                || !(mapping.exists || class.from_inside() == FromInside::SamePort && mapping.has_port)
-            {
-                return Err(Some(ended_by.expect("a mapping changes when it has ended")));
+            if mapping.outside != *outside || !(mapping.exists || mapping.returns) {
+                return State::Broken(ended_by.expect("a mapping changes when it has ended"));
             }
             // A NAT that answers the server for a connection it has forgotten ends the server's session.
             if !mapping.exists && class.from_outside() == FromOutside::Reset {
@@ -378,11 +385,11 @@ impl<'a> Judge<'a> {
             inside = *outside;
         }
         if self.held.contains(&(socket.server, (network, inside))) {
-            return Ok(());
+            return State::Usable;
         }
         let drains = self.drains.get(&socket.server).is_some_and(|count| *count > 0);
         let closed_by = if drains { Cause::ServerDrain } else { Cause::ServerClosed };
-        Err(Some(reset_by.unwrap_or(closed_by)))
+        State::Broken(reset_by.unwrap_or(closed_by))
     }
 
     /// What the NATs of a network do with what they have forgotten of the device.
@@ -413,12 +420,7 @@ impl<'a> Judge<'a> {
     fn apply(&mut self, change: Change) -> Option<DetectedBy> {
         match change {
             Change::Device(event) => return self.apply_device(event),
-            Change::Nat { mapping, event } => self.apply_nat(mapping, event),
-            Change::Comeback { mapping, possible } => {
-                if let Some(mapping) = self.mappings.get_mut(&mapping) {
-                    mapping.has_port = possible;
-                }
-            }
+            Change::Nat { mapping, happens } => self.apply_nat(mapping, happens),
             Change::SessionOpened { server, outside } => {
                 self.held.insert((server, outside));
                 for socket in [&mut self.socket, &mut self.rival].into_iter().flatten() {
@@ -485,24 +487,18 @@ impl<'a> Judge<'a> {
         None
     }
 
-    fn apply_nat(&mut self, key: Key, event: NatEvent) {
-        let ended_by = match event {
-            NatEvent::Created { outside } => {
-                let mapping = self.mappings.entry(key).or_insert(Mapping {
-                    outside,
-                    exists: true,
-                    has_port: true,
-                    ended_by: None,
-                });
-                (mapping.outside, mapping.exists) = (outside, true);
-                return;
+    fn apply_nat(&mut self, key: Key, happens: Happens) {
+        // A mapping that was made for another device may end, or find its port gone, before this one has come to it.
+        match (happens, self.mappings.get_mut(&key)) {
+            (Happens::Made { outside }, Some(mapping)) => (mapping.outside, mapping.exists) = (outside, true),
+            (Happens::Made { outside }, None) => {
+                self.mappings.insert(key, Mapping { outside, exists: true, returns: false, ended_by: None });
             }
-            NatEvent::Expired => Cause::NatExpiry,
-            NatEvent::Flushed => Cause::NatFlush,
-            NatEvent::Evicted => Cause::NatEvicted,
-        };
-        if let Some(mapping) = self.mappings.get_mut(&key) {
-            (mapping.exists, mapping.has_port, mapping.ended_by) = (false, true, Some(ended_by));
+            (Happens::Ended(cause), Some(mapping)) => {
+                (mapping.exists, mapping.returns, mapping.ended_by) = (false, false, Some(cause));
+            }
+            (Happens::Returns(returns), Some(mapping)) => mapping.returns = returns,
+            (Happens::Ended(_) | Happens::Returns(_), None) => {}
         }
     }
 }
@@ -521,7 +517,7 @@ mod tests {
         let given_up = DeviceEvent::GivenUp { port, reason: GiveUp::NoReply };
         let changes = [
             (10, attempt),
-            (10, Change::Nat { mapping: key, event: NatEvent::Created { outside } }),
+            (10, Change::Nat { mapping: key, happens: Happens::Made { outside } }),
             (11, Change::SessionOpened { server, outside: (0, outside) }),
             (11, connected),
             (20, Change::Device(given_up)),
@@ -529,7 +525,7 @@ mod tests {
             (30, attempt),
             (31, Change::SessionOpened { server, outside: (0, outside) }),
             (31, connected),
-            (40, Change::Nat { mapping: key, event: NatEvent::Expired }),
+            (40, Change::Nat { mapping: key, happens: Happens::Ended(Cause::NatExpiry) }),
         ];
         let changes = changes.map(|(secs, change)| (Time::from_secs(secs), change));
         let mut verdict = Verdict::default();
@@ -547,7 +543,7 @@ mod tests {
         let (port, rival, server, secs) = (40_000, 40_001, 0, Time::from_secs);
         let made = |port, outside| {
             let mapping = Key { network: 0, nat: 0, port, server };
-            Change::Nat { mapping, event: NatEvent::Created { outside } }
+            Change::Nat { mapping, happens: Happens::Made { outside } }
         };
         let opened = |outside| Change::SessionOpened { server, outside: (0, outside) };
         let closed = Change::SessionClosed { server, outside: (0, 50_000) };
@@ -588,23 +584,29 @@ mod tests {
         let mapping = Key { network: 0, nat: 0, port, server };
         let changes = [
             (10, Change::Device(DeviceEvent::AttemptStarted { port, server })),
-            (10, Change::Nat { mapping, event: NatEvent::Created { outside: 50_000 } }),
-            (12, Change::Nat { mapping, event: NatEvent::Evicted }),
-            (13, Change::Nat { mapping, event: NatEvent::Created { outside: 50_001 } }),
+            (10, Change::Nat { mapping, happens: Happens::Made { outside: 50_000 } }),
+            (12, Change::Nat { mapping, happens: Happens::Ended(Cause::NatEvicted) }),
+            (13, Change::Nat { mapping, happens: Happens::Made { outside: 50_001 } }),
             (14, Change::SessionOpened { server, outside: (0, 50_001) }),
             (15, Change::Device(DeviceEvent::Connected { port, server })),
-            (20, Change::Nat { mapping, event: NatEvent::Evicted }),
-            (25, Change::Nat { mapping, event: NatEvent::Created { outside: 50_001 } }),
-            (30, Change::Nat { mapping, event: NatEvent::Created { outside: 50_002 } }),
+            (20, Change::Nat { mapping, happens: Happens::Ended(Cause::NatEvicted) }),
+            (25, Change::Nat { mapping, happens: Happens::Made { outside: 50_001 } }),
+            (30, Change::Nat { mapping, happens: Happens::Made { outside: 50_002 } }),
         ];
-        let changes = changes.map(|(secs, change)| (Time::from_secs(secs), change));
-        let usable = |class| {
+        // Where `returns`, its NAT says at once that a forgotten connection would get its port back.
+        let usable = |returns: bool| {
+            let turn = |(secs, change): (u64, Change)| {
+                let ends = matches!(change, Change::Nat { happens: Happens::Ended(_), .. });
+                let turn = Change::Nat { mapping, happens: Happens::Returns(true) };
+                [Some(change), (returns && ends).then_some(turn)].map(|it| Some((Time::from_secs(secs), it?)))
+            };
+            let changes: Vec<_> = changes.into_iter().flat_map(turn).flatten().collect();
             let mut verdict = Verdict::default();
-            Judge::new(0, &vec![vec![vec![class]]]).judge(&changes, Time::from_secs(50), &mut verdict);
+            Judge::new(0, &vec![vec![vec![NatClass::DropSilent]]]).judge(&changes, Time::from_secs(50), &mut verdict);
             (verdict.usable_time.as_secs(), verdict.zombie_time.as_secs())
         };
         // The session's port is its own once it is open. For a second it is held by the server alone: no zombie.
-        assert_eq!(usable(NatClass::DropSilent), (5 + 5, 0));
-        assert_eq!(usable(NatClass::RemapSamePort), (15, 0));
+        assert_eq!(usable(false), (5 + 5, 0));
+        assert_eq!(usable(true), (15, 0));
     }
 }

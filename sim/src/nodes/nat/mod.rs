@@ -33,7 +33,7 @@ use crate::{
         random,
     },
     nodes::node::{Io, Node},
-    record::trace::{DropReason, NatEvent},
+    record::trace::{DropReason, NatEvent, PortFact},
     wire::{
         address,
         packet::{Flags, Options, Packet},
@@ -158,8 +158,9 @@ impl Nat {
 
     fn create(&mut self, now: Time, inside: Inside, phase: Phase, packet: &Packet, io: &mut Io) -> Option<u32> {
         let at_random = self.class(inside.0).from_inside() == FromInside::NewPort;
-        let is_mapped = |outside| self.table.at_outside(outside).is_some();
-        let Some(port) = self.ports.take(now, inside, at_random, is_mapped) else {
+        let port = self.ports.take(now, inside, at_random, |outside| self.table.is_mapped(outside));
+        self.note_ports(io);
+        let Some(port) = port else {
             io.dropped(packet, DropReason::NoPort);
             return None;
         };
@@ -226,8 +227,9 @@ impl Nat {
         let class = self.class(subscriber);
         let mapping = self.table.remove(slot, class.from_outside() == FromOutside::Reset);
         let remember = class.from_inside() == FromInside::SamePort && mapping.is_established();
-        self.ports.put_back(now, mapping.inside, mapping.port, remember);
         self.note(mapping.inside, why, io);
+        self.ports.put_back(now, mapping.inside, mapping.port, remember, |outside| self.table.is_mapped(outside));
+        self.note_ports(io);
         mapping
     }
 
@@ -259,6 +261,14 @@ impl Nat {
             io.outer_nat(self.place.network, self.place.index, port, server, event);
         }
     }
+
+    /// Notes which forgotten connections would get their port back now, and which would not.
+    fn note_ports(&mut self, io: &mut Io) {
+        let Place { network, index: nat, .. } = self.place;
+        for ((subscriber, port, server), returns) in self.ports.turns() {
+            io.port(PortFact { network, nat, subscriber, port, server, returns });
+        }
+    }
 }
 
 fn send_inside(subscriber: u32, packet: Packet, io: &mut Io) {
@@ -287,6 +297,8 @@ impl Node for Nat {
         while let Some((_, timeout)) = self.timeouts.pop_if(|(from, _)| *from <= now) {
             self.shifted_timeout = timeout;
         }
+        self.ports.release(now, &|outside| self.table.is_mapped(outside));
+        self.note_ports(io);
         while let Some(slot) = self.table.pop_expired(now) {
             self.expire(now, slot, io);
         }
@@ -302,13 +314,13 @@ impl Node for Nat {
     fn freeze(&mut self, now: Time) {
         let ever = Span::secs(1_000_000);
         self.table.freeze();
-        self.ports.freeze(now);
+        self.ports.freeze(now, &|outside| self.table.is_mapped(outside));
         self.flushes.clear();
         (self.timeouts, self.shifted_timeout) = (Vec::new(), Some(ever.get()));
         (self.config.transitory, self.config.closing, self.config.unacknowledged) = (ever, None, None);
     }
 
     fn next_wake(&self) -> Option<Time> {
-        [self.table.next_end(), self.flushes.last().copied()].into_iter().flatten().min()
+        [self.table.next_end(), self.ports.next_release(), self.flushes.last().copied()].into_iter().flatten().min()
     }
 }

@@ -1,7 +1,8 @@
-//! Which outside ports a NAT gives out: to whom, how many, and when again.
+//! Which outside ports a NAT gives out: to whom, how many, and when again; and which forgotten connections would get theirs
+//! back. Where ports are mapped is the table's to know.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -12,13 +13,19 @@ use rand_core::Rng;
 use super::mapping::{Inside, Outside};
 
 /// The ports that are not mapped: remembered, held down, counted.
+///
+/// Its methods are told by `is_mapped` which ports have a mapping; that of a port that was just put back is gone already.
 pub(super) struct Ports {
     hold_down: Option<Duration>,
     /// The most ports of a subscriber.
     limit: Option<u32>,
     random: ChaCha8Rng,
-    /// The port of forgotten connections, where the NAT gives it out again to the same connection.
-    remembered: BTreeMap<Inside, u16>,
+    /// The port of forgotten connections, where the NAT gives it out again to the same connection, and whether it would now.
+    remembered: BTreeMap<Inside, (u16, bool)>,
+    /// The connections in `remembered`, by their ports.
+    claims: BTreeSet<(Outside, Inside)>,
+    /// The connections in `remembered` that would get their port back from now on, or would not any more; not told yet.
+    turns: Vec<(Inside, bool)>,
     /// Ports that nobody else gets yet: until when, and which connection had them.
     held: BTreeMap<Outside, (Time, Inside)>,
     /// The held ports in the order of their release.
@@ -34,6 +41,8 @@ impl Ports {
             limit,
             random,
             remembered: BTreeMap::new(),
+            claims: BTreeSet::new(),
+            turns: Vec::new(),
             held: BTreeMap::new(),
             releases: VecDeque::new(),
             counts: BTreeMap::new(),
@@ -49,15 +58,28 @@ impl Ports {
         at_random: bool,
         is_mapped: impl Fn(Outside) -> bool,
     ) -> Option<u16> {
+        self.release(now, &is_mapped);
+        let (subscriber, _, server) = inside;
+        let port = self.choose(inside, at_random, &is_mapped)?;
+        if let Some((had, _)) = self.remembered.remove(&inside) {
+            self.claims.remove(&((had, server), inside));
+        }
+        let outside = (port, server);
+        let is_mapped = |other| other == outside || is_mapped(other);
+        // A held port is its connection's own, and still counted.
+        if self.held.remove(&outside).is_none() {
+            self.count(subscriber, true, &is_mapped);
+        }
+        self.look_at_port(outside, &is_mapped);
+        Some(port)
+    }
+
+    fn choose(&mut self, inside: Inside, at_random: bool, is_mapped: &impl Fn(Outside) -> bool) -> Option<u16> {
         const LOWEST: u16 = 1_024;
-        self.release(now);
         let (subscriber, inside_port, server) = inside;
-        let had = self.remembered.remove(&inside);
-        let held_for = |outside| self.held.get(&outside).map(|(_, connection)| *connection);
-        if let Some(port) = had.filter(|port| held_for((*port, server)) == Some(inside)) {
-            // Its own, and still counted.
-            self.held.remove(&(port, server));
-            return Some(port);
+        let had = self.remembered.get(&inside).map(|(port, _)| *port);
+        if had.is_some_and(|port| self.gives_back(inside, port, is_mapped)) {
+            return had;
         }
         if self.is_exhausted(subscriber) {
             return None;
@@ -67,45 +89,91 @@ impl Ports {
         } else {
             had.unwrap_or(inside_port)
         };
-        let mut above = (wanted..=u16::MAX).chain(LOWEST..wanted);
-        let port = above.find(|port| !is_mapped((*port, server)) && held_for((*port, server)).is_none())?;
-        if self.limit.is_some() {
-            *self.counts.entry(subscriber).or_default() += 1;
-        }
-        Some(port)
+        let is_free = |port: &u16| !is_mapped((*port, server)) && !self.held.contains_key(&(*port, server));
+        (wanted..=u16::MAX).chain(LOWEST..wanted).find(is_free)
     }
 
     /// The mapping of a port has ended; `remember` says whether the connection may have it again.
-    pub(super) fn put_back(&mut self, now: Time, inside: Inside, port: u16, remember: bool) {
+    pub(super) fn put_back(
+        &mut self,
+        now: Time,
+        inside: Inside,
+        port: u16,
+        remember: bool,
+        is_mapped: impl Fn(Outside) -> bool,
+    ) {
+        self.release(now, &is_mapped);
         let (subscriber, _, server) = inside;
+        let outside = (port, server);
         if remember {
-            self.remembered.insert(inside, port);
+            self.remembered.insert(inside, (port, false));
+            self.claims.insert((outside, inside));
         }
         match self.hold_down {
-            None => self.uncount(subscriber),
+            None => self.count(subscriber, false, &is_mapped),
             Some(hold_down) => {
                 let until = now + hold_down;
-                self.held.insert((port, server), (until, inside));
-                self.releases.push_back((until, (port, server)));
+                self.held.insert(outside, (until, inside));
+                self.releases.push_back((until, outside));
             }
         }
-    }
-
-    /// No port is released any more but those that are due.
-    #[cfg(test)]
-    pub(super) fn freeze(&mut self, now: Time) {
-        self.release(now);
-        self.releases.clear();
+        self.look_at_port(outside, &is_mapped);
     }
 
     /// Lets go of the ports that have been held long enough.
-    fn release(&mut self, now: Time) {
+    pub(super) fn release(&mut self, now: Time, is_mapped: &impl Fn(Outside) -> bool) {
         while let Some(&(until, outside)) = self.releases.front().filter(|(until, _)| *until <= now) {
             self.releases.pop_front();
             // A port that its connection has taken back meanwhile is not held, or held anew.
             if let Some((_, (subscriber, ..))) = self.held.get(&outside).copied().filter(|(of, _)| *of == until) {
                 self.held.remove(&outside);
-                self.uncount(subscriber);
+                self.count(subscriber, false, is_mapped);
+                self.look_at_port(outside, is_mapped);
+            }
+        }
+    }
+
+    /// When [`release`](Self::release) has to be called at the latest for [`turns`](Self::turns) to be told in time.
+    pub(super) fn next_release(&self) -> Option<Time> {
+        self.releases.front().filter(|_| !self.claims.is_empty()).map(|(until, _)| *until)
+    }
+
+    /// The forgotten connections that would get their port back since the last call, or would not any more, in order. Right
+    /// after its end no connection would.
+    pub(super) fn turns(&mut self) -> Vec<(Inside, bool)> {
+        std::mem::take(&mut self.turns)
+    }
+
+    /// No port is released any more but those that are due.
+    #[cfg(test)]
+    pub(super) fn freeze(&mut self, now: Time, is_mapped: &impl Fn(Outside) -> bool) {
+        self.release(now, is_mapped);
+        self.releases.clear();
+    }
+
+    /// Whether a connection would get back the port that it had.
+    fn gives_back(&self, inside: Inside, port: u16, is_mapped: &impl Fn(Outside) -> bool) -> bool {
+        let outside = (port, inside.2);
+        match self.held.get(&outside) {
+            Some((_, connection)) => *connection == inside,
+            None => !self.is_exhausted(inside.0) && !is_mapped(outside),
+        }
+    }
+
+    /// Something has happened to a port.
+    fn look_at_port(&mut self, outside: Outside, is_mapped: &impl Fn(Outside) -> bool) {
+        let claims = self.claims.range((outside, (0, 0, 0))..=(outside, (u32::MAX, u16::MAX, u32::MAX)));
+        let concerned: Vec<Inside> = claims.map(|(_, inside)| *inside).collect();
+        self.look_at(&concerned, is_mapped);
+    }
+
+    fn look_at(&mut self, concerned: &[Inside], is_mapped: &impl Fn(Outside) -> bool) {
+        for inside in concerned {
+            let (port, before) = self.remembered[inside];
+            let gives_back = self.gives_back(*inside, port, is_mapped);
+            if gives_back != before {
+                self.remembered.insert(*inside, (port, gives_back));
+                self.turns.push((*inside, gives_back));
             }
         }
     }
@@ -114,9 +182,18 @@ impl Ports {
         self.limit.is_some_and(|limit| self.counts.get(&subscriber).copied().unwrap_or_default() >= limit)
     }
 
-    fn uncount(&mut self, subscriber: u32) {
-        if self.limit.is_some() {
-            *self.counts.get_mut(&subscriber).expect("who puts a port back has one") -= 1;
+    /// A subscriber has one port more, or one less.
+    fn count(&mut self, subscriber: u32, more: bool, is_mapped: &impl Fn(Outside) -> bool) {
+        if self.limit.is_none() {
+            return;
+        }
+        let was_exhausted = self.is_exhausted(subscriber);
+        let count = self.counts.entry(subscriber).or_default();
+        *count = if more { *count + 1 } else { *count - 1 };
+        if self.is_exhausted(subscriber) != was_exhausted {
+            let of_subscriber = (subscriber, 0, 0)..=(subscriber, u16::MAX, u32::MAX);
+            let concerned: Vec<Inside> = self.remembered.range(of_subscriber).map(|(inside, _)| *inside).collect();
+            self.look_at(&concerned, is_mapped);
         }
     }
 }
@@ -148,7 +225,7 @@ mod tests {
         let mut ports = ports(Some(120), None);
         let first = (0, 5_000, 0);
         assert_eq!(ports.take(at(0), first, false, |_| false), Some(5_000));
-        ports.put_back(at(10), first, 5_000, true);
+        ports.put_back(at(10), first, 5_000, true, |_| false);
         assert_eq!(ports.take(at(20), (1, 5_000, 0), false, |_| false), Some(5_001));
         assert_eq!(
             ports.take(at(20), (1, 5_000, 1), false, |_| false),
@@ -157,7 +234,7 @@ mod tests {
         );
         assert_eq!(ports.take(at(30), first, false, |_| false), Some(5_000));
         // The hold-down starts again with the next end.
-        ports.put_back(at(100), first, 5_000, false);
+        ports.put_back(at(100), first, 5_000, false, |_| false);
         assert_eq!(ports.take(at(219), (2, 5_000, 0), false, |_| false), Some(5_001));
         assert_eq!(ports.take(at(220), (3, 5_000, 0), false, |_| false), Some(5_000));
     }
@@ -167,9 +244,9 @@ mod tests {
         let mut ports = ports(Some(120), None);
         let (first, second) = ((0, 5_000, 0), (1, 5_000, 0));
         assert_eq!(ports.take(at(0), first, false, |_| false), Some(5_000));
-        ports.put_back(at(10), first, 5_000, true);
+        ports.put_back(at(10), first, 5_000, true, |_| false);
         assert_eq!(ports.take(at(130), second, false, |_| false), Some(5_000));
-        ports.put_back(at(200), second, 5_000, true);
+        ports.put_back(at(200), second, 5_000, true, |_| false);
         assert_eq!(ports.take(at(210), first, false, |_| false), Some(5_001));
         assert_eq!(ports.take(at(220), second, false, |_| false), Some(5_000));
     }
@@ -182,8 +259,111 @@ mod tests {
         }
         assert_eq!(ports.take(at(0), (0, 5_002, 0), false, |_| false), None);
         assert_eq!(ports.take(at(0), (1, 5_002, 0), false, |_| false), Some(5_002), "another subscriber's own");
-        ports.put_back(at(10), (0, 5_000, 0), 5_000, false);
+        ports.put_back(at(10), (0, 5_000, 0), 5_000, false, |_| false);
         assert_eq!(ports.take(at(129), (0, 5_003, 0), false, |_| false), None);
         assert_eq!(ports.take(at(130), (0, 5_003, 0), false, |_| false), Some(5_003));
+    }
+
+    /// A NAT's ports with the mappings that its table would have.
+    struct Router {
+        ports: Ports,
+        mapped: BTreeMap<Inside, u16>,
+        /// The moment, the subscriber and the inside port of every turn.
+        turns: Vec<(u64, u32, u16, bool)>,
+    }
+
+    impl Router {
+        fn new(hold_down: Option<u64>, limit: Option<u32>) -> Self {
+            Self { ports: ports(hold_down, limit), mapped: BTreeMap::new(), turns: Vec::new() }
+        }
+
+        /// A connection of a subscriber from a port asks for a mapping; it gets this outside port.
+        fn made(&mut self, secs: u64, subscriber: u32, port: u16, outside: Option<u16>) {
+            self.pass(secs);
+            let mapped: BTreeSet<Outside> = self.mapped.values().map(|port| (*port, 0)).collect();
+            let inside = (subscriber, port, 0);
+            assert_eq!(self.ports.take(at(secs), inside, false, |of| mapped.contains(&of)), outside);
+            self.mapped.extend(outside.map(|outside| (inside, outside)));
+            self.note(secs);
+        }
+
+        /// Its mapping ends, and is remembered.
+        fn lost(&mut self, secs: u64, subscriber: u32, port: u16) {
+            self.pass(secs);
+            let inside = (subscriber, port, 0);
+            let outside = self.mapped.remove(&inside).expect("it was made");
+            let mapped: BTreeSet<Outside> = self.mapped.values().map(|port| (*port, 0)).collect();
+            self.ports.put_back(at(secs), inside, outside, true, |of| mapped.contains(&of));
+            self.note(secs);
+        }
+
+        /// Time passes up to this second.
+        fn pass(&mut self, secs: u64) {
+            let mapped: BTreeSet<Outside> = self.mapped.values().map(|port| (*port, 0)).collect();
+            while let Some(due) = self.ports.next_release().filter(|due| *due <= at(secs)) {
+                self.ports.release(due, &|of| mapped.contains(&of));
+                self.note(due.as_micros() / 1_000_000);
+            }
+        }
+
+        fn note(&mut self, secs: u64) {
+            let turns = self.ports.turns().into_iter();
+            self.turns.extend(turns.map(|((subscriber, port, _), there)| (secs, subscriber, port, there)));
+        }
+    }
+
+    #[test]
+    fn a_port_that_someone_else_has_is_lost_until_they_are_done() {
+        let mut it = Router::new(None, None);
+        it.made(1, 0, 100, Some(100));
+        it.made(2, 1, 100, Some(101));
+        it.lost(3, 0, 100);
+        it.made(5, 2, 100, Some(100));
+        it.lost(8, 2, 100);
+        it.made(9, 0, 100, Some(100));
+        let expected =
+            [(3, 0, 100, true), (5, 0, 100, false), (8, 0, 100, true), (8, 2, 100, true), (9, 2, 100, false)];
+        assert_eq!(it.turns, expected);
+    }
+
+    #[test]
+    fn a_subscriber_without_a_free_port_gets_none_back() {
+        let mut it = Router::new(None, Some(2));
+        it.made(1, 0, 100, Some(100));
+        it.made(2, 0, 101, Some(101));
+        it.lost(3, 0, 100);
+        it.made(4, 0, 102, Some(102));
+        it.made(5, 1, 103, Some(103));
+        // It is dropped for want of a port, and the port that it had is not forgotten for that.
+        it.made(5, 0, 100, None);
+        it.lost(6, 0, 101);
+        it.made(7, 0, 104, Some(104));
+        let expected = [
+            (3, 0, 100, true),
+            (4, 0, 100, false),
+            (6, 0, 100, true),
+            (6, 0, 101, true),
+            (7, 0, 100, false),
+            (7, 0, 101, false),
+        ];
+        assert_eq!(it.turns, expected);
+    }
+
+    #[test]
+    fn a_held_port_is_its_connections_own_until_it_is_released() {
+        let mut it = Router::new(Some(10), Some(2));
+        it.made(1, 0, 100, Some(100));
+        it.made(2, 0, 101, Some(101));
+        it.lost(3, 0, 100);
+        // Its own again, and held anew later.
+        it.made(5, 0, 100, Some(100));
+        it.lost(6, 0, 100);
+        it.made(20, 0, 102, Some(102));
+        it.lost(30, 0, 102);
+        it.pass(60);
+        // Held until 16 s, then free like any other, of which there is one; the next one's goes at 40 s.
+        let expected =
+            [(3, 0, 100, true), (6, 0, 100, true), (20, 0, 100, false), (30, 0, 102, true), (40, 0, 100, true)];
+        assert_eq!(it.turns, expected);
     }
 }

@@ -4,8 +4,8 @@ use cardiogram_policies::Time;
 
 use crate::{
     fate::{Schedule, link_faults::Cuts, schedule::Interval},
-    record::trace::{Cause, DeviceEvent, Fact, NatEvent, ServerEvent},
-    verdict::path::Key,
+    record::trace::{Cause, DeviceEvent, Fact, ServerEvent},
+    verdict::path::{Happens, Key},
 };
 
 /// A change of anything that decides whether a device's session is usable.
@@ -14,11 +14,7 @@ pub(super) enum Change {
     Device(DeviceEvent),
     Nat {
         mapping: Key,
-        event: NatEvent,
-    },
-    Comeback {
-        mapping: Key,
-        possible: bool,
+        happens: Happens,
     },
     SessionOpened {
         server: u32,
