@@ -8,7 +8,7 @@ use cardiogram_policies::{Bounds, Time};
 use cardiogram_sim::{
     Outcome, WorldConfig,
     outcome::Episode,
-    trace::{DeviceEvent, Entry, ServerEvent, Trace, Usable, What},
+    trace::{DeviceEvent, Entry, Fact, ServerEvent, Trace, Usable, What},
 };
 
 use super::fault_periods::{self, Period};
@@ -76,7 +76,7 @@ impl<'a> Evidence<'a> {
     /// What happened to devices, in the order of time.
     pub fn device_events(&self) -> impl Iterator<Item = (Time, u32, DeviceEvent)> + use<'a> {
         self.entries().iter().filter_map(|entry| match entry.what {
-            What::Device { device, event } => Some((entry.at, device, event)),
+            What::Fact(Fact::Device { device, event }) => Some((entry.at, device, event)),
             _ => None,
         })
     }
@@ -89,7 +89,7 @@ impl<'a> Evidence<'a> {
     /// What happened to servers, in the order of time.
     pub fn server_events(&self) -> impl Iterator<Item = (Time, u32, ServerEvent)> + use<'a> {
         self.entries().iter().filter_map(|entry| match entry.what {
-            What::Server { server, event } => Some((entry.at, server, event)),
+            What::Fact(Fact::Server { server, event }) => Some((entry.at, server, event)),
             _ => None,
         })
     }

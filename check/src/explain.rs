@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use cardiogram_policies::Time;
 use cardiogram_sim::{
     Outcome,
-    trace::{Entry, NatEvent, What},
+    trace::{Entry, Fact, NatEvent, What},
 };
 
 use super::promise::Breach;
@@ -40,8 +40,8 @@ fn lines(breach: &Breach, outcome: &Outcome) -> Vec<(Time, String)> {
     let trace = outcome.trace.as_ref().expect("explained runs keep their record");
     let concerns = |device: u32| breach.device.is_none_or(|of| of == device);
     let tells = |entry: &&Entry| match &entry.what {
-        What::Device { device, .. } => concerns(*device),
-        What::Nat { device, event, .. } => concerns(*device) && !matches!(event, NatEvent::Created { .. }),
+        What::Fact(Fact::Device { device, .. }) => concerns(*device),
+        What::Fact(Fact::Nat { device, event, .. }) => concerns(*device) && !matches!(event, NatEvent::Created { .. }),
         _ => false,
     };
     let events = trace.entries.iter().filter(tells).map(|entry| (entry.at, trace.words(entry)));

@@ -6,7 +6,7 @@ use cardiogram_scenarios::{load, replay::Promised};
 use cardiogram_sim::{
     Outcome, WorldConfig,
     outcome::{Cause, DetectedBy, Detection, Episode},
-    trace::{DeviceEvent, Entry, NodeId, ServerEvent, What},
+    trace::{DeviceEvent, Entry, Fact, NodeId, ServerEvent, What},
 };
 
 use super::{Evidence, Judgement, judge, run_traced};
@@ -58,7 +58,7 @@ impl Story {
         let entry = |(at, device, event): &(u64, u32, DeviceEvent)| Entry {
             at: Time::from_millis(*at),
             node: NodeId(*device),
-            what: What::Device { device: *device, event: *event },
+            what: What::Fact(Fact::Device { device: *device, event: *event }),
         };
         self.outcome.trace.as_mut().expect("it was kept").entries = events.iter().map(entry).collect();
         self
@@ -69,7 +69,7 @@ impl Story {
         let entry = |(at, event): &(u64, ServerEvent)| Entry {
             at: Time::from_secs(*at),
             node: NodeId(9),
-            what: What::Server { server: 0, event: *event },
+            what: What::Fact(Fact::Server { server: 0, event: *event }),
         };
         self.outcome.trace.as_mut().expect("it was kept").entries = events.iter().map(entry).collect();
         self

@@ -184,6 +184,34 @@ pub enum LossReason {
     TooManyPings,
 }
 
+impl LossReason {
+    /// Returns the number that stands for it in records of runs. It does not change in later versions.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Reset => 0,
+            Self::Closed => 1,
+            Self::KeepaliveTimeout => 2,
+            Self::RetransmissionTimeout => 3,
+            Self::UserTimeout => 4,
+            Self::Aborted => 5,
+            Self::TooManyPings => 6,
+        }
+    }
+
+    /// Returns it in words, for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::Closed => "closed by the peer",
+            Self::KeepaliveTimeout => "keepalive timeout",
+            Self::RetransmissionTimeout => "retransmission timeout",
+            Self::UserTimeout => "user timeout",
+            Self::Aborted => "aborted by the system",
+            Self::TooManyPings => "too many pings",
+        }
+    }
+}
+
 /// What a heartbeat policy tells its host to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -254,4 +282,28 @@ pub enum GiveUp {
     NetworkDead,
     /// Nothing is wrong: there is nothing more to do on it for now. The connection is left on purpose; nobody is alarmed.
     Done,
+}
+
+impl GiveUp {
+    /// Returns the number that stands for it in records of runs. It does not change in later versions.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::NoReply => 0,
+            Self::Silence => 1,
+            Self::Done => 2,
+            Self::ServiceDead => 3,
+            Self::NetworkDead => 4,
+        }
+    }
+
+    /// Returns it in words, for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NoReply => "no reply",
+            Self::Silence => "silence",
+            Self::Done => "nothing more to do",
+            Self::ServiceDead => "the service is dead",
+            Self::NetworkDead => "the network is dead",
+        }
+    }
 }

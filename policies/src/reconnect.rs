@@ -111,6 +111,28 @@ pub enum AttemptFailure {
     NoNetwork,
 }
 
+impl AttemptFailure {
+    /// Returns the number that stands for it in records of runs. It does not change in later versions.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Refused => 0,
+            Self::Timeout => 1,
+            Self::Dropped => 2,
+            Self::NoNetwork => 3,
+        }
+    }
+
+    /// Returns it in words, for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Timeout => "timeout",
+            Self::Dropped => "dropped",
+            Self::NoNetwork => "no network",
+        }
+    }
+}
+
 /// How an established connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {

@@ -115,3 +115,25 @@ pub enum CloseReason {
     /// The client sent a frame that makes no sense; it gets no answer.
     Malformed,
 }
+
+impl CloseReason {
+    /// Returns the number that stands for it in records of runs. It does not change in later versions.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Silence => 0,
+            Self::NoPong => 1,
+            Self::TooManyPings => 2,
+            Self::Malformed => 3,
+        }
+    }
+
+    /// Returns it in words, for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Silence => "silence",
+            Self::NoPong => "no pong",
+            Self::TooManyPings => "too many pings",
+            Self::Malformed => "a frame that makes no sense",
+        }
+    }
+}

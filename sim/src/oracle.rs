@@ -39,7 +39,7 @@ use crate::{
     engine::event,
     fate::{Schedule, server_faults::ServerFaults},
     nodes::{device::DeviceGroup, node::Host, world},
-    record::trace::{DropReason, Entry, NatEvent, ServerEvent, What},
+    record::trace::{DropReason, Entry, Fact, NatEvent, ServerEvent, What},
     verdict::truth,
     wire::{layout::DEVICES, packet::Flags},
 };
@@ -100,14 +100,18 @@ fn freeze_and_probe(config: &WorldConfig, seed: u64, at: Time, alone: Option<u32
 /// Whether the exchange of a device failed for others that were asked, or for something that was under way.
 fn is_excused(config: &WorldConfig, seed: u64, at: Time, device: u32) -> bool {
     let (answers, entries) = freeze_and_probe(config, seed, at, Some(device));
-    let is_closed = entries.iter().any(|entry| {
-        matches!(entry.what, What::Server { event: ServerEvent::SessionClosed { device: of, .. }, .. } if of == device)
-    });
-    let is_replaced = entries.iter().any(|entry| {
-        matches!(entry.what, What::Server { event: ServerEvent::SessionOpened { device: of, .. }, .. } if of == device)
-    });
+    let happens = |is_such: fn(&ServerEvent) -> bool| {
+        entries.iter().any(|entry| {
+            let What::Fact(Fact::Server { event, .. }) = &entry.what else { return false };
+            is_such(event) && event.device() == Some(device)
+        })
+    };
+    let is_closed = happens(|event| matches!(event, ServerEvent::SessionClosed { .. }));
+    let is_replaced = happens(|event| matches!(event, ServerEvent::SessionOpened { .. }));
     let is_made = |entry: &Entry| {
-        let (What::Nat { event, .. } | What::OuterNat { event, .. }) = &entry.what else { return false };
+        let What::Fact(Fact::Nat { event, .. } | Fact::OuterNat { event, .. }) = &entry.what else {
+            return false;
+        };
         matches!(event, NatEvent::Created { .. })
     };
     let comes_back = |class: NatClass| class.from_inside() == FromInside::SamePort;

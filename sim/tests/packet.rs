@@ -8,7 +8,7 @@ use cardiogram_sim::{
     faults::{FaultPlace, FaultSpan},
     packet::{Flags, Options, Packet},
     pcap,
-    trace::{DeviceEvent, DropReason, Entry, Fate, NatEvent, NodeId, Trace, What},
+    trace::{DeviceEvent, DropReason, Entry, Fact, Fate, NatEvent, NodeId, Trace, What},
 };
 use etherparse::{NetHeaders, PacketHeaders, PayloadSlice, TcpOptionElement, TransportHeader};
 use pcap_file::pcapng::{
@@ -195,9 +195,9 @@ fn a_capture_tells_an_event_at_the_next_packet_of_its_node_and_device() {
     let entries = vec![
         sent(1, 0, 10),
         at_nat(2, What::Received { packet: packet(0, 10), from: NodeId(0) }),
-        at_nat(2, What::Nat { network: 0, device: 0, port: 39_120, event: NatEvent::Expired }),
+        at_nat(2, What::Fact(Fact::Nat { network: 0, device: 0, port: 39_120, server: 0, event: NatEvent::Expired })),
         at_nat(2, What::Dropped { packet: packet(0, 10), reason: DropReason::NoMapping }),
-        Entry { at: secs(3), node: NodeId(0), what: What::Device { device: 0, event: given_up } },
+        Entry { at: secs(3), node: NodeId(0), what: What::Fact(Fact::Device { device: 0, event: given_up }) },
         sent(4, 1, 20),
         sent(5, 0, 30),
     ];

@@ -10,7 +10,7 @@ use cardiogram_sim::{
     config::{BalancerConfig, Direction, Drain, FaultConfig, HealthCheck, LinkName, OnUnhealthy, ServerFault},
     outcome::{Cause, DetectedBy, EpisodeOutcome},
     packet::{Flags, Packet},
-    trace::{DeviceEvent, DropReason, ServerEvent, What},
+    trace::{DeviceEvent, DropReason, Fact, ServerEvent, What},
 };
 use kit::common::*;
 
@@ -65,7 +65,7 @@ fn fate(outcome: &Outcome, device: u32) -> Vec<(Time, DeviceEvent)> {
 fn beliefs(outcome: &Outcome) -> Vec<(Time, ServerEvent)> {
     let of_balancer = |event| matches!(event, ServerEvent::TurnedUnhealthy | ServerEvent::TurnedHealthy);
     let found = entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Server { event, .. } if of_balancer(event) => Some((entry.at, event)),
+        What::Fact(Fact::Server { event, .. }) if of_balancer(event) => Some((entry.at, event)),
         _ => None,
     });
     found.collect()

@@ -21,7 +21,7 @@ use cardiogram_sim::{
     },
     outcome::{Cause, DetectedBy, Detection, Episode, EpisodeOutcome},
     packet::{Flags, Packet},
-    trace::{DeviceEvent, DropReason, Fate, NatEvent, What},
+    trace::{DeviceEvent, DropReason, Fact, Fate, NatEvent, What},
 };
 use kit::common::*;
 
@@ -576,7 +576,7 @@ fn a_flush_of_one_networks_nat_leaves_the_other_alone() {
     let fault = |name: &str| FaultConfig::NatFlush(NatFlush { network: Some(name.into()), nat: None, when: at(BEGIN) });
     let flushed = |outcome: &Outcome| -> Vec<(Time, u32)> {
         let events = entries(outcome).iter().filter_map(|entry| match entry.what {
-            What::Nat { network, event: NatEvent::Flushed, .. } => Some((entry.at, network)),
+            What::Fact(Fact::Nat { network, event: NatEvent::Flushed, .. }) => Some((entry.at, network)),
             _ => None,
         });
         events.collect()

@@ -22,7 +22,7 @@ use cardiogram_sim::{
     outcome::{Cause, DetectedBy, Detection},
     packet::{Flags, Packet},
     run,
-    trace::{DeviceEvent, DropReason, NatEvent, NodeId, What},
+    trace::{DeviceEvent, DropReason, Fact, NatEvent, NodeId, What},
 };
 use kit::common::*;
 
@@ -49,7 +49,7 @@ fn with(flag: Flags, packets: &[(Time, &Packet)]) -> Vec<Time> {
 /// What happened at the NATs behind the first one.
 fn outer_events(outcome: &Outcome) -> Vec<(Time, u32, NatEvent)> {
     let events = entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::OuterNat { nat, event, .. } => Some((entry.at, nat, event)),
+        What::Fact(Fact::OuterNat { nat, event, .. }) => Some((entry.at, nat, event)),
         _ => None,
     });
     events.collect()

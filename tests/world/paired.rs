@@ -18,7 +18,7 @@ use cardiogram_sim::{
     },
     outcome::Cause,
     packet::Packet,
-    trace::{DeviceEvent, Fate, NodeId, ServerEvent, What},
+    trace::{DeviceEvent, Fact, Fate, NodeId, ServerEvent, What},
 };
 use kit::common::*;
 
@@ -116,9 +116,10 @@ struct World {
 impl World {
     fn of(outcome: &Outcome) -> Self {
         let server_faults = entries(outcome).iter().filter_map(|entry| match entry.what {
-            What::Server { event: event @ (ServerEvent::FaultBegan(_) | ServerEvent::FaultEnded(_)), .. } => {
-                Some((entry.at, entry.node, event))
-            }
+            What::Fact(Fact::Server {
+                event: event @ (ServerEvent::FaultBegan(_) | ServerEvent::FaultEnded(_)),
+                ..
+            }) => Some((entry.at, entry.node, event)),
             _ => None,
         });
         let mut starts = BTreeMap::new();

@@ -16,7 +16,7 @@ use cardiogram_sim::{
         Carries, Direction, FaultConfig, Kill, LinkName, NetworkConfig, OldSockets, RadioConfig, Switch, TailStage,
         Undelivered, WakeupConfig,
     },
-    trace::{DeviceEvent, ServerEvent, What},
+    trace::{DeviceEvent, Fact, ServerEvent, What},
 };
 use kit::common::*;
 
@@ -76,7 +76,7 @@ fn delivered(outcome: &Outcome) -> Vec<Time> {
 
 fn calls(outcome: &Outcome) -> Vec<Time> {
     let sent = entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Server { event: ServerEvent::WakeupSent { .. }, .. } => Some(entry.at),
+        What::Fact(Fact::Server { event: ServerEvent::WakeupSent { .. }, .. }) => Some(entry.at),
         _ => None,
     });
     sent.collect()

@@ -8,7 +8,7 @@ use cardiogram_sim::{
     config::Direction,
     faults::{FaultPlace, FaultSpan},
     reading::{self, PacketKind, Passage, Reading},
-    trace::{DeviceEvent, Trace, What},
+    trace::{self, DeviceMeaning, Fact, Trace, Turn, What},
 };
 
 /// From and until.
@@ -89,11 +89,11 @@ impl Signals {
                 continue;
             }
             match &entry.what {
-                What::Device { event, .. } => signals.follow(entry.at, *event, &mut open),
+                What::Fact(Fact::Device { event, .. }) => signals.follow(entry.at, event.meaning(), &mut open),
                 What::Sent { .. } | What::Received { .. } | What::Dropped { .. } => {
                     signals.packet(entry.at, reading, &mut open);
                 }
-                _ => {}
+                What::Fact(Fact::Nat { .. } | Fact::OuterNat { .. } | Fact::Server { .. }) => {}
             }
         }
         signals.close(trace.end, &mut open);
@@ -123,66 +123,72 @@ impl Signals {
         }
     }
 
-    fn follow(&mut self, at: Time, event: DeviceEvent, open: &mut Open) {
-        match event {
-            DeviceEvent::AttemptStarted { .. } | DeviceEvent::RaceStarted { .. } => open.attempt = Some(at),
-            DeviceEvent::AttemptFailed(_) | DeviceEvent::RaceLost { .. } => self.end_attempt(at, true, open),
-            DeviceEvent::Connected { .. } => {
+    fn follow(&mut self, at: Time, meaning: DeviceMeaning, open: &mut Open) {
+        match meaning {
+            DeviceMeaning::Turn(turn) => self.turn(at, turn, open),
+            DeviceMeaning::Beat(beat) => self.beat(at, beat, open),
+            DeviceMeaning::MessageSent => self.messages_up.push(at),
+            DeviceMeaning::MessageDelivered => self.messages_down.push(at),
+            DeviceMeaning::AppState(state) => {
+                self.states.extend(open.state.replace((at, state)).map(|(begin, state)| ((begin, at), state)));
+            }
+            DeviceMeaning::ProbeEnds | DeviceMeaning::RadioUp | DeviceMeaning::News | DeviceMeaning::Other => {}
+        }
+    }
+
+    fn turn(&mut self, at: Time, turn: Turn, open: &mut Open) {
+        match turn {
+            Turn::AttemptBegins { .. } => open.attempt = Some(at),
+            Turn::AttemptEnds { .. } => self.end_attempt(at, true, open),
+            Turn::SessionBegins { .. } => {
                 self.end_attempt(at, false, open);
                 self.end_suspicion(at, open);
                 open.beats.clear();
                 // A race has replaced a session.
                 self.sessions.extend(open.session.replace(at).map(|begin| (begin, at)));
             }
-            DeviceEvent::GivenUp { reason: GiveUp::Done, .. } => self.end_session(at, open),
-            DeviceEvent::GivenUp { reason, .. } => {
-                let why = match reason {
-                    GiveUp::NoReply => "no reply",
-                    GiveUp::Silence => "silence",
-                    GiveUp::ServiceDead => "service dead",
-                    GiveUp::NetworkDead => "network dead",
-                    _ => "other",
-                };
-                self.ends.push((at, format!("gives up: {why}")));
+            Turn::GivenUp(GiveUp::Done) => self.end_session(at, open),
+            Turn::GivenUp(reason) => {
+                self.ends.push((at, format!("gives up: {}", reason.words())));
                 self.end_session(at, open);
             }
-            DeviceEvent::Lost { reason, .. } => {
+            Turn::Lost(reason) => {
                 let by = cardiogram_sim::outcome::DetectedBy::Transport(reason);
                 self.ends.push((at, format!("session lost: {by}")));
                 self.end_session(at, open);
             }
-            DeviceEvent::Killed => {
+            Turn::Killed => {
                 self.end_attempt(at, true, open);
                 self.end_session(at, open);
             }
-            DeviceEvent::Suspect => open.suspicion = Some(at),
-            DeviceEvent::Trust => self.end_suspicion(at, open),
-            DeviceEvent::HeartbeatSent { id } => {
+            Turn::Suspects => open.suspicion = Some(at),
+            Turn::Trusts => self.end_suspicion(at, open),
+            Turn::Attached { .. } | Turn::Detached { .. } | Turn::Started => {}
+        }
+    }
+
+    fn beat(&mut self, at: Time, beat: trace::Beat, open: &mut Open) {
+        match beat {
+            trace::Beat::Sent { id, probe: false } => {
                 open.beats.insert(id, self.beats.len());
                 self.beats.push(Beat { at, id: Some(id), answered: false });
             }
-            DeviceEvent::HeartbeatAnswered { id, rtt } => {
+            trace::Beat::Answered { id, rtt, probe: false } => {
                 if let Some(beat) = open.beats.remove(&id) {
                     self.beats[beat].answered = true;
                 }
                 self.replies.push(Reply { at, rtt: Some(rtt) });
             }
-            DeviceEvent::ProbeSent { .. } | DeviceEvent::NoticeSent => {
+            trace::Beat::Sent { probe: true, .. } | trace::Beat::Notice => {
                 self.beats.push(Beat { at, id: None, answered: true });
             }
-            DeviceEvent::PingAnswered => {
+            trace::Beat::PingAnswered => {
                 self.beats.push(Beat { at, id: None, answered: true });
                 self.replies.push(Reply { at, rtt: None });
             }
-            DeviceEvent::ProbeAnswered { .. } | DeviceEvent::NoticeReceived => {
+            trace::Beat::Answered { probe: true, .. } | trace::Beat::Heard => {
                 self.replies.push(Reply { at, rtt: None });
             }
-            DeviceEvent::MessageSent { .. } => self.messages_up.push(at),
-            DeviceEvent::MessageDelivered { .. } => self.messages_down.push(at),
-            DeviceEvent::AppState(state) => {
-                self.states.extend(open.state.replace((at, state)).map(|(begin, state)| ((begin, at), state)));
-            }
-            _ => {}
         }
     }
 

@@ -45,7 +45,7 @@ impl Recorder {
         if fact.decides_truth() {
             self.clues.push((at, Clue::Fact(fact)));
         }
-        self.add(at, |out| digest::fact(out, &fact), || fact.into());
+        self.add(at, |out| digest::fact(out, &fact), || What::Fact(fact));
     }
 
     /// A NAT would give a connection its port back, or would not any more.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     record::{
         faults::FaultSpan,
-        trace::{DropReason, Entry, Fate, Trace, Usable, What},
+        trace::{DeviceEvent, DropReason, Entry, Fact, NatEvent, ServerEvent, Trace, Usable, What},
     },
     wire::packet::Packet,
 };
@@ -76,14 +76,14 @@ enum Fields<'a> {
     },
     Device {
         device: u32,
-        event: crate::record::trace::DeviceEvent,
+        event: DeviceEvent,
     },
     Nat {
         #[serde(skip_serializing_if = "is_first")]
         network: u32,
         device: u32,
         port: u16,
-        event: crate::record::trace::NatEvent,
+        event: NatEvent,
     },
     OuterNat {
         #[serde(skip_serializing_if = "is_first")]
@@ -91,11 +91,11 @@ enum Fields<'a> {
         nat: u32,
         port: u16,
         server: u32,
-        event: crate::record::trace::NatEvent,
+        event: NatEvent,
     },
     Server {
         server: u32,
-        event: crate::record::trace::ServerEvent,
+        event: ServerEvent,
     },
     Fault {
         fault: &'static str,
@@ -161,27 +161,22 @@ fn usable<'a>(usable: &Usable, trace: &'a Trace) -> Fields<'a> {
 fn what<'a>(entry: &Entry, trace: &'a Trace) -> Fields<'a> {
     match &entry.what {
         What::Sent { packet, to, fate } => {
-            let (fate, arrives, copy) = match fate {
-                Fate::Arrives(at) => ("arrives", Some(at), None),
-                Fate::ArrivesTwice { first, copy } => ("arrives-twice", Some(first), Some(copy)),
-                Fate::Cut => ("cut", None, None),
-                Fate::Lost => ("lost", None, None),
-                Fate::QueueFull => ("queue-full", None, None),
-            };
-            let [arrives_s, copy_arrives_s] = [arrives, copy].map(|at| at.map(Time::to_string));
+            let (arrives, copy) = fate.arrivals();
+            let [arrives_s, copy_arrives_s] = [arrives, copy].map(|at| at.as_ref().map(Time::to_string));
+            let fate = fate.name();
             Fields::Sent { to: &trace.nodes[to.0 as usize], fate, arrives_s, copy_arrives_s, packet: packet.into() }
         }
         What::Received { packet, from } => {
             Fields::Received { from: &trace.nodes[from.0 as usize], packet: packet.into() }
         }
         What::Dropped { packet, reason } => Fields::Dropped { reason: *reason, packet: packet.into() },
-        What::Device { device, event } => Fields::Device { device: *device, event: *event },
-        What::Nat { network, device, port, event } => {
-            Fields::Nat { network: *network, device: *device, port: *port, event: *event }
-        }
-        What::OuterNat { network, nat, port, server, event } => {
-            Fields::OuterNat { network: *network, nat: *nat, port: *port, server: *server, event: *event }
-        }
-        What::Server { server, event } => Fields::Server { server: *server, event: *event },
+        What::Fact(fact) => match *fact {
+            Fact::Device { device, event } => Fields::Device { device, event },
+            Fact::Nat { network, device, port, server: _, event } => Fields::Nat { network, device, port, event },
+            Fact::OuterNat { network, nat, port, server, event } => {
+                Fields::OuterNat { network, nat, port, server, event }
+            }
+            Fact::Server { server, event } => Fields::Server { server, event },
+        },
     }
 }

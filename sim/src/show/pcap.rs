@@ -10,11 +10,8 @@ use std::collections::BTreeMap;
 use cardiogram_policies::Time;
 
 use crate::{
-    record::trace::{DeviceEvent, Entry, Fate, NatEvent, Trace, What},
-    show::{
-        reading::{self, Reading},
-        words,
-    },
+    record::trace::{DeviceMeaning, Entry, Fact, Fate, NatEvent, Trace, Turn, What},
+    show::reading::{self, Reading},
     wire::{layout::NodeId, packet::Packet},
 };
 
@@ -93,9 +90,9 @@ fn comments(trace: &Trace) -> BTreeMap<usize, Vec<String>> {
     for (place, entry) in trace.entries.iter().enumerate() {
         match &entry.what {
             What::Sent { fate: Fate::Arrives(_), .. } | What::Received { .. } => {}
-            What::Sent { fate, .. } => comments.at(place, words::fate_words(*fate)),
+            What::Sent { fate, .. } => comments.at(place, fate.words()),
             What::Dropped { packet, reason } => {
-                let text = format!("dropped: {}", words::drop_words(*reason));
+                let text = format!("dropped: {}", reason.words());
                 // Where it was received, if it was: a packet that never left its radio is on no wire.
                 let received = trace.entries[..place]
                     .iter()
@@ -120,19 +117,29 @@ fn comments(trace: &Trace) -> BTreeMap<usize, Vec<String>> {
 /// Whether an event is worth a comment: what ends sessions and what makes new ones, and no heartbeat.
 const fn is_news(what: &What) -> bool {
     match what {
-        What::Device { event, .. } => matches!(
-            event,
-            DeviceEvent::AttemptFailed(_)
-                | DeviceEvent::Stopped
-                | DeviceEvent::Connected { .. }
-                | DeviceEvent::Suspect
-                | DeviceEvent::Trust
-                | DeviceEvent::GivenUp { .. }
-                | DeviceEvent::Lost { .. }
-                | DeviceEvent::GoodbyeReceived { .. }
-        ),
-        What::Nat { event, .. } | What::OuterNat { event, .. } => !matches!(event, NatEvent::Created { .. }),
-        _ => false,
+        What::Fact(Fact::Device { event, .. }) => match event.meaning() {
+            DeviceMeaning::News => true,
+            DeviceMeaning::Turn(turn) => match turn {
+                Turn::AttemptEnds { beside } => !beside,
+                Turn::SessionBegins { .. } | Turn::GivenUp(_) | Turn::Lost(_) | Turn::Suspects | Turn::Trusts => true,
+                Turn::AttemptBegins { .. }
+                | Turn::Attached { .. }
+                | Turn::Detached { .. }
+                | Turn::Killed
+                | Turn::Started => false,
+            },
+            DeviceMeaning::Beat(_)
+            | DeviceMeaning::ProbeEnds
+            | DeviceMeaning::MessageSent
+            | DeviceMeaning::MessageDelivered
+            | DeviceMeaning::AppState(_)
+            | DeviceMeaning::RadioUp
+            | DeviceMeaning::Other => false,
+        },
+        What::Fact(Fact::Nat { event, .. } | Fact::OuterNat { event, .. }) => {
+            !matches!(event, NatEvent::Created { .. })
+        }
+        What::Fact(Fact::Server { .. }) | What::Sent { .. } | What::Received { .. } | What::Dropped { .. } => false,
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::{
     record::{
         faults::FaultPlace,
-        trace::{DeviceEvent, Entry, ServerEvent, Trace, What},
+        trace::{Beat, DeviceMeaning, Entry, Fact, ServerMeaning, Trace, Turn, What},
     },
     show::reading::{self, Passage, Reading},
     verdict::outcome::Outcome,
@@ -162,25 +162,28 @@ impl<'a> Timeline<'a> {
         let readings = reading::read(trace);
         for (entry, reading) in trace.entries.iter().zip(&readings) {
             match &entry.what {
-                What::Device { device, event } => {
+                What::Fact(Fact::Device { device, event }) => {
                     let belief = devices.entry(*device).or_default();
-                    for (what, begin) in belief.follow(entry.at, *event) {
-                        self.span(of(*device, what.row()), what.row(), what.name(), begin, entry.at);
+                    let meaning = event.meaning();
+                    if let DeviceMeaning::Turn(turn) = meaning {
+                        for (what, begin) in belief.follow(entry.at, turn) {
+                            self.span(of(*device, what.row()), what.row(), what.name(), begin, entry.at);
+                        }
                     }
-                    if let Some((cat, name)) = instant(*event) {
-                        let name = name.map_or_else(|| words(trace, entry), str::to_owned);
+                    if let Some((cat, name)) = instant(meaning) {
+                        let name = name.map_or_else(|| event.words(&trace.networks), str::to_owned);
                         self.instant(of(*device, "events"), cat, name, entry.at, Some(trace.words(entry)));
                     }
                 }
-                What::Server { event, .. } => {
+                What::Fact(Fact::Server { event, .. }) => {
                     let (row, at) = ((process(entry.node.0), "events".to_owned()), entry.at);
                     let count = sessions.entry(entry.node.0).or_default();
-                    match event {
-                        ServerEvent::SessionOpened { .. } => *count += 1,
-                        ServerEvent::SessionClosed { .. } => *count = count.saturating_sub(1),
-                        // These are faults, which stand there already.
-                        ServerEvent::FaultBegan(_) | ServerEvent::FaultEnded(_) => continue,
-                        _ => {
+                    match event.meaning() {
+                        ServerMeaning::SessionBegins { .. } => *count += 1,
+                        ServerMeaning::SessionEnds { .. } => *count = count.saturating_sub(1),
+                        // Faults stand there already.
+                        ServerMeaning::Fault => continue,
+                        ServerMeaning::Ping { .. } | ServerMeaning::Pong | ServerMeaning::Other => {
                             self.instant(row, "server", trace.words(entry), at, None);
                             continue;
                         }
@@ -191,7 +194,7 @@ impl<'a> Timeline<'a> {
                     self.others
                         .push((row, Event { name, ph: "C", ts, pid, tid: 0, cat: None, dur: None, s: None, args }));
                 }
-                What::Nat { .. } | What::OuterNat { .. } => {
+                What::Fact(Fact::Nat { .. } | Fact::OuterNat { .. }) => {
                     let row = (process(entry.node.0), "mappings".to_owned());
                     self.instant(row, "nat", trace.words(entry), entry.at, None);
                 }
@@ -326,32 +329,34 @@ struct Belief {
 }
 
 impl Belief {
-    /// Follows an event; returns what is over by it.
-    fn follow(&mut self, at: Time, event: DeviceEvent) -> Vec<(State, Time)> {
+    /// Follows a turn; returns what is over by it.
+    fn follow(&mut self, at: Time, turn: Turn) -> Vec<(State, Time)> {
         let mut over = Vec::new();
-        match event {
-            DeviceEvent::AttemptStarted { port, .. } => {
+        match turn {
+            Turn::AttemptBegins { port, beside: false, .. } => {
                 over.extend(self.connection.replace((State::Attempt { port }, at)));
             }
-            DeviceEvent::RaceStarted { port, .. } => over.extend(self.race.replace((State::Race { port }, at))),
-            DeviceEvent::RaceLost { .. } => over.extend(self.race.take()),
-            DeviceEvent::Connected { port, .. } => {
+            Turn::AttemptBegins { port, beside: true, .. } => {
+                over.extend(self.race.replace((State::Race { port }, at)))
+            }
+            Turn::AttemptEnds { beside: true } => over.extend(self.race.take()),
+            Turn::SessionBegins { port } => {
                 over.extend(self.race.take());
                 over.extend(self.suspicion.take());
                 over.extend(self.connection.replace((State::Session { port }, at)));
             }
-            DeviceEvent::AttemptFailed(_) | DeviceEvent::Started => over.extend(self.connection.take()),
-            DeviceEvent::GivenUp { .. } | DeviceEvent::Lost { .. } => {
+            Turn::AttemptEnds { beside: false } | Turn::Started => over.extend(self.connection.take()),
+            Turn::GivenUp(_) | Turn::Lost(_) => {
                 over.extend(self.suspicion.take());
                 over.extend(self.connection.take());
             }
-            DeviceEvent::Killed => {
+            Turn::Killed => {
                 over.extend(self.finish());
                 self.connection = Some((State::NoProcess, at));
             }
-            DeviceEvent::Suspect => over.extend(self.suspicion.replace((State::Suspicion, at))),
-            DeviceEvent::Trust => over.extend(self.suspicion.take()),
-            _ => {}
+            Turn::Suspects => over.extend(self.suspicion.replace((State::Suspicion, at))),
+            Turn::Trusts => over.extend(self.suspicion.take()),
+            Turn::Attached { .. } | Turn::Detached { .. } => {}
         }
         over
     }
@@ -363,34 +368,38 @@ impl Belief {
 }
 
 /// The category of an event that stands as an instant, and its name, where it is another than its words.
-const fn instant(event: DeviceEvent) -> Option<(&'static str, Option<&'static str>)> {
-    match event {
-        DeviceEvent::HeartbeatSent { .. } | DeviceEvent::ProbeSent { .. } | DeviceEvent::NoticeSent => {
-            Some(("heartbeat", Some("heartbeat")))
+const fn instant(meaning: DeviceMeaning) -> Option<(&'static str, Option<&'static str>)> {
+    match meaning {
+        DeviceMeaning::Beat(beat) => {
+            let name = match beat {
+                Beat::Sent { .. } | Beat::Notice => "heartbeat",
+                Beat::Answered { .. } => "reply",
+                Beat::PingAnswered => "ping",
+                Beat::Heard => "notice",
+            };
+            Some(("heartbeat", Some(name)))
         }
-        DeviceEvent::HeartbeatAnswered { .. } | DeviceEvent::ProbeAnswered { .. } => Some(("heartbeat", Some("reply"))),
-        DeviceEvent::PingAnswered => Some(("heartbeat", Some("ping"))),
-        DeviceEvent::NoticeReceived => Some(("heartbeat", Some("notice"))),
-        DeviceEvent::MessageSent { .. } => Some(("data", Some("message sent"))),
-        DeviceEvent::MessageDelivered { .. } => Some(("data", Some("message"))),
-        DeviceEvent::GivenUp { .. } => Some(("giving-up", Some("gives up"))),
-        // These are spans, or follow from them.
-        DeviceEvent::AttemptStarted { .. }
-        | DeviceEvent::RaceStarted { .. }
-        | DeviceEvent::RaceLost { .. }
-        | DeviceEvent::Killed
-        | DeviceEvent::Started
-        | DeviceEvent::Suspect
-        | DeviceEvent::Trust => None,
-        _ => Some(("device", None)),
-    }
-}
-
-/// The words of a device's event without the device, which its row names.
-fn words(trace: &Trace, entry: &Entry) -> String {
-    let words = trace.words(entry);
-    match words.strip_prefix("device ").and_then(|rest| rest.split_once(' ')) {
-        Some((_, rest)) => rest.to_owned(),
-        None => words,
+        DeviceMeaning::MessageSent => Some(("data", Some("message sent"))),
+        DeviceMeaning::MessageDelivered => Some(("data", Some("message"))),
+        DeviceMeaning::Turn(turn) => match turn {
+            Turn::GivenUp(_) => Some(("giving-up", Some("gives up"))),
+            // These are spans, or follow from them.
+            Turn::AttemptBegins { .. }
+            | Turn::AttemptEnds { beside: true }
+            | Turn::Killed
+            | Turn::Started
+            | Turn::Suspects
+            | Turn::Trusts => None,
+            Turn::AttemptEnds { beside: false }
+            | Turn::SessionBegins { .. }
+            | Turn::Lost(_)
+            | Turn::Attached { .. }
+            | Turn::Detached { .. } => Some(("device", None)),
+        },
+        DeviceMeaning::ProbeEnds
+        | DeviceMeaning::AppState(_)
+        | DeviceMeaning::RadioUp
+        | DeviceMeaning::News
+        | DeviceMeaning::Other => Some(("device", None)),
     }
 }

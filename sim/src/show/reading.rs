@@ -10,7 +10,7 @@ use std::{
 
 pub use crate::wire::tap::PacketKind;
 use crate::{
-    record::trace::{Fate, ServerEvent, Trace, What},
+    record::trace::{Fact, Trace, What},
     wire::{
         address,
         frame::Frame,
@@ -97,7 +97,7 @@ impl Reader {
         let about = |device| Reading { device: Some(device), ..Reading::default() };
         match what {
             What::Sent { packet, fate, .. } => {
-                let lost = matches!(fate, Fate::Cut | Fate::Lost | Fate::QueueFull);
+                let lost = fate.arrivals().0.is_none();
                 self.learn(node, packet);
                 let own = self.is_end(node, packet, false);
                 let passage = if lost { Passage::Lost } else { Passage::UnderWay };
@@ -109,13 +109,13 @@ impl Reader {
                 Reading { passage, ..self.packet(packet, false) }
             }
             What::Dropped { packet, .. } => Reading { passage: Passage::Lost, ..self.packet(packet, false) },
-            What::Device { device, .. } | What::Nat { device, .. } => about(*device),
-            What::OuterNat { network, nat, port, server, .. } => {
+            What::Fact(Fact::Device { device, .. } | Fact::Nat { device, .. }) => about(*device),
+            What::Fact(Fact::OuterNat { network, nat, port, server, .. }) => {
                 let inside = SocketAddrV4::new(address::nat(*network, nat - 1), *port);
                 let client = self.clients.get(&(inside, address::server(*server)));
                 Reading { device: client.and_then(|client| address::device_at(*client.ip())), ..Reading::default() }
             }
-            What::Server { event, .. } => Reading { device: device_of(*event), ..Reading::default() },
+            What::Fact(Fact::Server { event, .. }) => Reading { device: event.device(), ..Reading::default() },
         }
     }
 
@@ -174,25 +174,4 @@ impl Reader {
 /// Whether a packet goes to a server.
 fn is_up(packet: &Packet) -> bool {
     address::server_at(*packet.dst.ip()).is_some()
-}
-
-/// The device that an event of a server is about.
-const fn device_of(event: ServerEvent) -> Option<u32> {
-    match event {
-        ServerEvent::SessionOpened { device, .. }
-        | ServerEvent::SessionClosed { device, .. }
-        | ServerEvent::Reaped { device, .. }
-        | ServerEvent::WakeupSent { device }
-        | ServerEvent::PingSent { device, .. }
-        | ServerEvent::PongReceived { device }
-        | ServerEvent::Directed { device, .. }
-        | ServerEvent::TurnedAway { device, .. }
-        | ServerEvent::Expelled { device, .. }
-        | ServerEvent::Resumed { device }
-        | ServerEvent::MalformedReceived { device } => Some(device),
-        ServerEvent::FaultBegan(_)
-        | ServerEvent::FaultEnded(_)
-        | ServerEvent::TurnedUnhealthy
-        | ServerEvent::TurnedHealthy => None,
-    }
 }

@@ -23,7 +23,7 @@ use self::change::{Change, Outside, common_changes, cut_changes, edges};
 use crate::{
     config::{FromOutside, NatClass, WorldConfig},
     fate::{Schedule, life::Address, nat::Treatment},
-    record::trace::{Cause, Clue, DeviceEvent, Fact, Usable},
+    record::trace::{Cause, Clue, Fact, Turn, Usable},
     verdict::{
         accuracy::Output,
         outcome::{Accuracy, DetectedBy, Detection, Episode, FalseAlarm},
@@ -301,14 +301,17 @@ impl<'a> Judge<'a> {
 
     /// Follows the detector's output; `usable` is what the session was until now.
     fn hear(&mut self, now: Time, change: Change, usable: bool, accuracy: &mut Accuracy) {
-        let Change::Device(event) = change else { return };
-        match event {
-            DeviceEvent::Connected { .. } | DeviceEvent::Trust => self.output.trust(now, accuracy),
-            DeviceEvent::GivenUp { reason: GiveUp::Done, .. } => {}
-            DeviceEvent::Suspect | DeviceEvent::GivenUp { .. } | DeviceEvent::Lost { .. } => {
-                self.output.suspect(now, usable, accuracy);
-            }
-            _ => {}
+        let Change::Turn(turn) = change else { return };
+        match turn {
+            Turn::SessionBegins { .. } | Turn::Trusts => self.output.trust(now, accuracy),
+            Turn::GivenUp(GiveUp::Done) => {}
+            Turn::Suspects | Turn::GivenUp(_) | Turn::Lost(_) => self.output.suspect(now, usable, accuracy),
+            Turn::AttemptBegins { .. }
+            | Turn::AttemptEnds { .. }
+            | Turn::Attached { .. }
+            | Turn::Detached { .. }
+            | Turn::Killed
+            | Turn::Started => {}
         }
     }
 
@@ -419,7 +422,7 @@ impl<'a> Judge<'a> {
     /// Applies a change; returns by which mechanism the device left its session, if it did.
     fn apply(&mut self, change: Change) -> Option<DetectedBy> {
         match change {
-            Change::Device(event) => return self.apply_device(event),
+            Change::Turn(turn) => return self.apply_turn(turn),
             Change::Nat { mapping, happens } => self.apply_nat(mapping, happens),
             Change::SessionOpened { server, outside } => {
                 self.held.insert((server, outside));
@@ -450,39 +453,39 @@ impl<'a> Judge<'a> {
         None
     }
 
-    fn apply_device(&mut self, event: DeviceEvent) -> Option<DetectedBy> {
-        match event {
-            DeviceEvent::AttemptStarted { port, server } => {
-                self.socket = Some(Socket::new(port, self.address, server));
+    fn apply_turn(&mut self, turn: Turn) -> Option<DetectedBy> {
+        match turn {
+            Turn::AttemptBegins { port, server, beside } => {
+                let socket = Some(Socket::new(port, self.address, server));
+                *(if beside { &mut self.rival } else { &mut self.socket }) = socket;
             }
-            DeviceEvent::RaceStarted { port, server } => self.rival = Some(Socket::new(port, self.address, server)),
-            DeviceEvent::RaceLost { .. } => self.rival = None,
-            DeviceEvent::Connected { .. } => {
+            Turn::AttemptEnds { beside: true } => self.rival = None,
+            Turn::SessionBegins { .. } => {
                 // The rival is welcomed where the session has just been given up.
                 let mut socket = self.socket.take().or_else(|| self.rival.take());
                 socket.as_mut().expect("a device connects after it has attempted to").connected = true;
                 self.socket = socket;
             }
-            DeviceEvent::AttemptFailed(_) | DeviceEvent::GivenUp { reason: GiveUp::Done, .. } => self.socket = None,
-            DeviceEvent::GivenUp { reason, .. } => {
+            Turn::AttemptEnds { beside: false } | Turn::GivenUp(GiveUp::Done) => self.socket = None,
+            Turn::GivenUp(reason) => {
                 self.socket = None;
                 return Some(DetectedBy::Heartbeat(reason));
             }
-            DeviceEvent::Lost { reason, .. } => {
+            Turn::Lost(reason) => {
                 self.socket = None;
                 return Some(DetectedBy::Transport(reason));
             }
-            DeviceEvent::Attached { network, lease } => {
+            Turn::Attached { network, lease } => {
                 self.address = Address { network, lease };
                 self.addresses.insert(self.address);
             }
-            DeviceEvent::Detached { network, lease, cause } => {
+            Turn::Detached { network, lease, cause } => {
                 self.addresses.remove(&Address { network, lease });
                 self.detached_by = cause;
             }
-            DeviceEvent::Killed => (self.socket, self.is_killed) = (None, true),
-            DeviceEvent::Started => self.is_killed = false,
-            _ => {}
+            Turn::Killed => (self.socket, self.is_killed) = (None, true),
+            Turn::Started => self.is_killed = false,
+            Turn::Suspects | Turn::Trusts => {}
         }
         None
     }
@@ -512,15 +515,15 @@ mod tests {
     fn a_port_used_again_over_its_old_mapping_is_judged_like_any_other() {
         let (port, outside, server) = (40_000, 50_000, 0);
         let key = Key { network: 0, nat: 0, port, server };
-        let attempt = Change::Device(DeviceEvent::AttemptStarted { port, server });
-        let connected = Change::Device(DeviceEvent::Connected { port, server });
-        let given_up = DeviceEvent::GivenUp { port, reason: GiveUp::NoReply };
+        let attempt = Change::Turn(Turn::AttemptBegins { port, server, beside: false });
+        let connected = Change::Turn(Turn::SessionBegins { port });
+        let given_up = Turn::GivenUp(GiveUp::NoReply);
         let changes = [
             (10, attempt),
             (10, Change::Nat { mapping: key, happens: Happens::Made { outside } }),
             (11, Change::SessionOpened { server, outside: (0, outside) }),
             (11, connected),
-            (20, Change::Device(given_up)),
+            (20, Change::Turn(given_up)),
             (21, Change::SessionClosed { server, outside: (0, outside) }),
             (30, attempt),
             (31, Change::SessionOpened { server, outside: (0, outside) }),
@@ -547,20 +550,20 @@ mod tests {
         };
         let opened = |outside| Change::SessionOpened { server, outside: (0, outside) };
         let closed = Change::SessionClosed { server, outside: (0, 50_000) };
-        let event = |event| Change::Device(event);
-        let given_up = event(DeviceEvent::GivenUp { port, reason: GiveUp::NoReply });
+        let turn = |turn| Change::Turn(turn);
+        let given_up = turn(Turn::GivenUp(GiveUp::NoReply));
         let judge = |closed_at| {
             let mut changes = vec![
-                (secs(10), event(DeviceEvent::AttemptStarted { port, server })),
+                (secs(10), turn(Turn::AttemptBegins { port, server, beside: false })),
                 (secs(10), made(port, 50_000)),
                 (secs(11), opened(50_000)),
-                (secs(11), event(DeviceEvent::Connected { port, server })),
+                (secs(11), turn(Turn::SessionBegins { port })),
                 (secs(closed_at), closed),
-                (secs(20), event(DeviceEvent::RaceStarted { port: rival, server })),
+                (secs(20), turn(Turn::AttemptBegins { port: rival, server, beside: true })),
                 (secs(20), made(rival, 50_001)),
                 (secs(21), opened(50_001)),
                 (secs(23), given_up),
-                (secs(23), event(DeviceEvent::Connected { port: rival, server })),
+                (secs(23), turn(Turn::SessionBegins { port: rival })),
             ];
             changes.sort_by_key(|(at, _)| *at);
             let mut verdict = Verdict::default();
@@ -583,12 +586,12 @@ mod tests {
         let (port, server) = (40_000, 0);
         let mapping = Key { network: 0, nat: 0, port, server };
         let changes = [
-            (10, Change::Device(DeviceEvent::AttemptStarted { port, server })),
+            (10, Change::Turn(Turn::AttemptBegins { port, server, beside: false })),
             (10, Change::Nat { mapping, happens: Happens::Made { outside: 50_000 } }),
             (12, Change::Nat { mapping, happens: Happens::Ended(Cause::NatEvicted) }),
             (13, Change::Nat { mapping, happens: Happens::Made { outside: 50_001 } }),
             (14, Change::SessionOpened { server, outside: (0, 50_001) }),
-            (15, Change::Device(DeviceEvent::Connected { port, server })),
+            (15, Change::Turn(Turn::SessionBegins { port })),
             (20, Change::Nat { mapping, happens: Happens::Ended(Cause::NatEvicted) }),
             (25, Change::Nat { mapping, happens: Happens::Made { outside: 50_001 } }),
             (30, Change::Nat { mapping, happens: Happens::Made { outside: 50_002 } }),

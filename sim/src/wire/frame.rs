@@ -60,6 +60,24 @@ pub enum GoodbyeReason {
     Busy,
 }
 
+impl GoodbyeReason {
+    /// The byte that stands for it, on the wire and in the trace hash.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::TooManyPings => 0,
+            Self::Busy => 1,
+        }
+    }
+
+    /// It in words.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::TooManyPings => "too many pings",
+            Self::Busy => "busy",
+        }
+    }
+}
+
 /// Kind (1 byte) and length of the whole frame (2 bytes, big endian).
 const HEADER: usize = 3;
 /// The size of a hello that says more than who it is, at least.
@@ -144,10 +162,7 @@ impl Frame {
             Self::Wakeup { .. } | Self::Ping | Self::Alive | Self::Pong | Self::Malformed | Self::Notice => {}
             Self::Direct { interval } => out.extend(millis(Some(interval))),
             Self::Goodbye { reason, retry_after } => {
-                out.push(match reason {
-                    GoodbyeReason::TooManyPings => 0,
-                    GoodbyeReason::Busy => 1,
-                });
+                out.push(reason.code());
                 out.extend(millis(retry_after));
             }
             Self::ProbeHello { device } => out.extend(device.to_be_bytes()),

@@ -21,7 +21,7 @@ use cardiogram_sim::{
     outcome::{Cause, DetectedBy, Detection},
     packet::Packet,
     run,
-    trace::{DeviceEvent, DropReason, Entry, NatEvent, NodeId, ServerEvent, What},
+    trace::{DeviceEvent, DropReason, Entry, Fact, NatEvent, NodeId, ServerEvent, What},
 };
 
 /// The nodes of a world with one server, in the order of the record.
@@ -192,7 +192,7 @@ pub fn entries(outcome: &Outcome) -> &[Entry] {
 /// What happened to devices, with the time and whose it is.
 pub fn device_events(outcome: &Outcome) -> impl Iterator<Item = (Time, u32, DeviceEvent)> + '_ {
     entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Device { device, event } => Some((entry.at, device, event)),
+        What::Fact(Fact::Device { device, event }) => Some((entry.at, device, event)),
         _ => None,
     })
 }
@@ -200,7 +200,7 @@ pub fn device_events(outcome: &Outcome) -> impl Iterator<Item = (Time, u32, Devi
 /// What happened to servers, with the time.
 pub fn server_events(outcome: &Outcome) -> impl Iterator<Item = (Time, ServerEvent)> + '_ {
     entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Server { event, .. } => Some((entry.at, event)),
+        What::Fact(Fact::Server { event, .. }) => Some((entry.at, event)),
         _ => None,
     })
 }
@@ -208,7 +208,7 @@ pub fn server_events(outcome: &Outcome) -> impl Iterator<Item = (Time, ServerEve
 /// What happened to mappings, with the time.
 pub fn nat_events(outcome: &Outcome) -> impl Iterator<Item = (Time, NatEvent)> + '_ {
     entries(outcome).iter().filter_map(|entry| match entry.what {
-        What::Nat { event, .. } => Some((entry.at, event)),
+        What::Fact(Fact::Nat { event, .. }) => Some((entry.at, event)),
         _ => None,
     })
 }

@@ -16,7 +16,7 @@ use cardiogram_sim::{
     Engine, RunOptions, WorldConfig,
     packet::{Flags, Options, Packet},
     pcap,
-    trace::{DeviceEvent, DropReason, Entry, Fate, NatEvent, NodeId, Trace, What},
+    trace::{DeviceEvent, DropReason, Entry, Fact, Fate, NatEvent, NodeId, Trace, What},
 };
 use pcap_file::pcapng::{Block, PcapNgReader};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
@@ -185,9 +185,9 @@ fn what(bytes: &mut Bytes<'_>, at: Time) -> What {
     match kind % 8 {
         0 => {
             let (device, port) = (u32::from(bytes.u8()), bytes.u16());
-            What::Nat { network: 0, device, port, event: NatEvent::Expired }
+            What::Fact(Fact::Nat { network: 0, device, port, server: 0, event: NatEvent::Expired })
         }
-        1 => What::Device { device: u32::from(bytes.u8()), event: DeviceEvent::Suspect },
+        1 => What::Fact(Fact::Device { device: u32::from(bytes.u8()), event: DeviceEvent::Suspect }),
         2 => What::Dropped { packet: any_packet(bytes), reason: DropReason::NoMapping },
         3 => What::Received { packet: any_packet(bytes), from: NodeId(1) },
         4 => What::Sent { packet: any_packet(bytes), to: NodeId(1), fate: Fate::ArrivesTwice { first: at, copy: at } },

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cardiogram_policies::Time;
 
 use super::{Passage, Reading};
-use crate::record::trace::{DeviceEvent, ServerEvent, Trace, What};
+use crate::record::trace::{Beat, DeviceMeaning, Fact, ServerMeaning, Trace, Turn, What};
 use crate::wire::tap::PacketKind;
 
 /// Marks what is routine in readings that are complete otherwise.
@@ -19,7 +19,7 @@ pub(super) fn mark(trace: &Trace, readings: &mut [Reading]) {
     let spans: BTreeMap<u32, Spans> = devices.into_iter().map(|(device, of)| (device, of.finish(trace.end))).collect();
     for (entry, reading) in trace.entries.iter().zip(readings) {
         let Some(spans) = reading.device.and_then(|device| spans.get(&device)) else { continue };
-        let beats = if matches!(entry.what, What::Device { event: DeviceEvent::RadioUp { .. }, .. }) {
+        let beats = if is_radio(&entry.what) {
             contains(&spans.good, entry.at)
         } else {
             reading.beats && !is_trouble(*reading) || is_beat(&entry.what)
@@ -36,21 +36,20 @@ fn is_trouble(reading: Reading) -> bool {
 /// Whether an event tells of a heartbeat, and of nothing else.
 const fn is_beat(what: &What) -> bool {
     match what {
-        What::Device { event, .. } => matches!(
-            event,
-            DeviceEvent::HeartbeatSent { .. }
-                | DeviceEvent::HeartbeatAnswered { .. }
-                | DeviceEvent::NoticeSent
-                | DeviceEvent::NoticeReceived
-                | DeviceEvent::PingAnswered
-                | DeviceEvent::ProbeSent { .. }
-                | DeviceEvent::ProbeAnswered { .. }
-        ),
-        What::Server { event, .. } => {
-            matches!(event, ServerEvent::PingSent { .. } | ServerEvent::PongReceived { .. })
+        What::Fact(Fact::Device { event, .. }) => matches!(event.meaning(), DeviceMeaning::Beat(_)),
+        What::Fact(Fact::Server { event, .. }) => {
+            matches!(event.meaning(), ServerMeaning::Ping { .. } | ServerMeaning::Pong)
         }
-        _ => false,
+        What::Fact(Fact::Nat { .. } | Fact::OuterNat { .. })
+        | What::Sent { .. }
+        | What::Received { .. }
+        | What::Dropped { .. } => false,
     }
+}
+
+/// Whether a radio has come up, for a heartbeat or for something else.
+const fn is_radio(what: &What) -> bool {
+    matches!(what, What::Fact(Fact::Device { event, .. }) if matches!(event.meaning(), DeviceMeaning::RadioUp))
 }
 
 /// From the heartbeat to its answer, both included.
@@ -83,44 +82,63 @@ impl Exchanges {
             self.troubles.push(at);
         }
         match what {
-            What::Sent { .. } if reading.kind == Some(PacketKind::Probe) => {
-                let up = usize::from(reading.up == Some(true));
-                self.bad.extend(self.probes[up].replace(at).map(|sent| (sent, at)));
+            What::Sent { .. } => {
+                if reading.kind == Some(PacketKind::Probe) {
+                    let up = usize::from(reading.up == Some(true));
+                    self.bad.extend(self.probes[up].replace(at).map(|sent| (sent, at)));
+                }
             }
-            // Whatever comes from the other end answers a probe of this one.
-            What::Received { .. } if reading.passage == Passage::Arrived => {
-                let up = usize::from(reading.up == Some(false));
-                self.good.extend(self.probes[up].take().map(|sent| (sent, at)));
+            What::Received { .. } => {
+                // Whatever comes from the other end answers a probe of this one.
+                if reading.passage == Passage::Arrived {
+                    let up = usize::from(reading.up == Some(false));
+                    self.good.extend(self.probes[up].take().map(|sent| (sent, at)));
+                }
             }
-            What::Device { event, .. } => self.follow_device(at, *event),
-            What::Server { server, event } => match event {
-                ServerEvent::PingSent { wants_answer: true, .. } => {
+            What::Fact(Fact::Device { event, .. }) => self.follow_device(at, event.meaning()),
+            What::Fact(Fact::Server { server, event }) => match event.meaning() {
+                ServerMeaning::Ping { wants_answer: true } => {
                     self.bad.extend(self.pings.insert(*server, at).map(|sent| (sent, at)));
                 }
-                ServerEvent::PongReceived { .. } => {
-                    self.good.extend(self.pings.remove(server).map(|sent| (sent, at)));
-                }
-                ServerEvent::SessionClosed { .. } => {
+                ServerMeaning::Pong => self.good.extend(self.pings.remove(server).map(|sent| (sent, at))),
+                ServerMeaning::SessionEnds { .. } => {
                     self.bad.extend(self.pings.remove(server).map(|sent| (sent, at)));
                 }
-                _ => {}
+                ServerMeaning::Ping { wants_answer: false }
+                | ServerMeaning::SessionBegins { .. }
+                | ServerMeaning::Fault
+                | ServerMeaning::Other => {}
             },
-            _ => {}
+            What::Fact(Fact::Nat { .. } | Fact::OuterNat { .. }) | What::Dropped { .. } => {}
         }
     }
 
-    fn follow_device(&mut self, at: Time, event: DeviceEvent) {
-        match event {
-            DeviceEvent::HeartbeatSent { id } => _ = self.beats[0].insert(id, at),
-            DeviceEvent::ProbeSent { id } => _ = self.beats[1].insert(id, at),
-            DeviceEvent::HeartbeatAnswered { id, .. } => self.answered(0, id, at),
-            DeviceEvent::ProbeAnswered { id, .. } => self.answered(1, id, at),
-            DeviceEvent::GivenUp { .. } | DeviceEvent::Lost { .. } | DeviceEvent::Killed => {
+    fn follow_device(&mut self, at: Time, meaning: DeviceMeaning) {
+        match meaning {
+            DeviceMeaning::Beat(Beat::Sent { id, probe }) => _ = self.beats[usize::from(probe)].insert(id, at),
+            DeviceMeaning::Beat(Beat::Answered { id, probe, .. }) => self.answered(usize::from(probe), id, at),
+            DeviceMeaning::Turn(Turn::GivenUp(_) | Turn::Lost(_) | Turn::Killed) => {
                 self.unanswered(0, at);
                 self.bad.extend(self.probes.iter_mut().filter_map(Option::take).map(|sent| (sent, at)));
             }
-            DeviceEvent::ProbeLost | DeviceEvent::ProbeClosed => self.unanswered(1, at),
-            _ => {}
+            DeviceMeaning::ProbeEnds => self.unanswered(1, at),
+            DeviceMeaning::Beat(Beat::Notice | Beat::PingAnswered | Beat::Heard)
+            | DeviceMeaning::Turn(
+                Turn::AttemptBegins { .. }
+                | Turn::AttemptEnds { .. }
+                | Turn::SessionBegins { .. }
+                | Turn::Suspects
+                | Turn::Trusts
+                | Turn::Attached { .. }
+                | Turn::Detached { .. }
+                | Turn::Started,
+            )
+            | DeviceMeaning::MessageSent
+            | DeviceMeaning::MessageDelivered
+            | DeviceMeaning::AppState(_)
+            | DeviceMeaning::RadioUp
+            | DeviceMeaning::News
+            | DeviceMeaning::Other => {}
         }
     }
 

@@ -4,14 +4,15 @@ use cardiogram_policies::Time;
 
 use crate::{
     fate::{Schedule, link_faults::Cuts, schedule::Interval},
-    record::trace::{Cause, DeviceEvent, Fact, ServerEvent},
+    record::trace::{Cause, DeviceMeaning, Fact, ServerMeaning, Turn},
     verdict::path::{Happens, Key},
 };
 
 /// A change of anything that decides whether a device's session is usable.
 #[derive(Clone, Copy)]
 pub(super) enum Change {
-    Device(DeviceEvent),
+    /// The device's session is another one, or it takes it to be.
+    Turn(Turn),
     Nat {
         mapping: Key,
         happens: Happens,
@@ -52,35 +53,33 @@ impl Change {
     /// The change in a fact, and whose it is; faults come from the schedule, and what NATs do is found by [`path`](crate::verdict::path).
     pub(super) fn of(fact: Fact) -> Option<(u32, Self)> {
         match fact {
-            Fact::Device { device, event } => Some((device, Self::Device(event))),
+            Fact::Device { device, event } => match event.meaning() {
+                DeviceMeaning::Turn(turn) => Some((device, Self::Turn(turn))),
+                DeviceMeaning::Beat(_)
+                | DeviceMeaning::ProbeEnds
+                | DeviceMeaning::MessageSent
+                | DeviceMeaning::MessageDelivered
+                | DeviceMeaning::AppState(_)
+                | DeviceMeaning::RadioUp
+                | DeviceMeaning::News
+                | DeviceMeaning::Other => None,
+            },
             Fact::Nat { .. } | Fact::OuterNat { .. } => None,
-            Fact::Server { server, event } => match event {
-                ServerEvent::SessionOpened { device, network, outside } => {
+            Fact::Server { server, event } => match event.meaning() {
+                ServerMeaning::SessionBegins { device, network, outside } => {
                     Some((device, Self::SessionOpened { server, outside: (network, outside) }))
                 }
-                ServerEvent::SessionClosed { device, network, outside } => {
+                ServerMeaning::SessionEnds { device, network, outside } => {
                     Some((device, Self::SessionClosed { server, outside: (network, outside) }))
                 }
-                ServerEvent::Reaped { .. }
-                | ServerEvent::FaultBegan(_)
-                | ServerEvent::FaultEnded(_)
-                | ServerEvent::TurnedUnhealthy
-                | ServerEvent::TurnedHealthy
-                | ServerEvent::WakeupSent { .. }
-                | ServerEvent::PingSent { .. }
-                | ServerEvent::PongReceived { .. }
-                | ServerEvent::Directed { .. }
-                | ServerEvent::TurnedAway { .. }
-                | ServerEvent::Expelled { .. }
-                | ServerEvent::Resumed { .. }
-                | ServerEvent::MalformedReceived { .. } => None,
+                ServerMeaning::Fault | ServerMeaning::Ping { .. } | ServerMeaning::Pong | ServerMeaning::Other => None,
             },
         }
     }
 
     /// Whether it takes an address from the device.
     pub(super) const fn ends_address(&self) -> bool {
-        matches!(self, Self::Device(DeviceEvent::Detached { .. }))
+        matches!(self, Self::Turn(Turn::Detached { .. }))
     }
 }
 
