@@ -186,6 +186,11 @@ impl Chart {
 
 #[cfg(test)]
 impl Chart {
+    /// A place near the upper left corner of each cell that has a colour, beside its text, with the colour.
+    pub(crate) fn cell_corners(&self) -> Vec<(canvas::Spot, Color)> {
+        Layout::of(self).cell_corners()
+    }
+
     /// Whether two texts overlap, or one leaves the picture.
     pub(crate) fn crowded(&self) -> Option<String> {
         let layout = Layout::of(self);

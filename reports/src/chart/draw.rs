@@ -293,6 +293,18 @@ impl Layout<'_> {
     }
 }
 
+#[cfg(test)]
+impl Layout<'_> {
+    pub(super) fn cell_corners(&self) -> Vec<(Spot, Color)> {
+        let corner = |mark: &Mark| {
+            let Mark::Cell { column, row, value, .. } = mark else { return None };
+            let (center, half) = (self.spot((*column, *row)), self.cell_reach());
+            Some(((center.0 - half.0 + 3.0, center.1 - half.1 + 3.0), self.cell_color(*value)?))
+        };
+        self.chart.marks.iter().filter_map(corner).collect()
+    }
+}
+
 /// A marker with an edge that sets it off; open and with an arrow where it stands for a value in that direction or
 /// beyond.
 fn draw_dot<B: Surface>(canvas: &mut Canvas<B>, identity: Identity, center: Spot, beyond: Option<Spot>) {

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use super::*;
-use crate::{chart::Scale, data, fixture, summary};
+use crate::{
+    chart::{Scale, WHITE},
+    data, fixture, summary,
+};
 
 /// The plots of each scenario of the fixture, with a map of a sweep.
 static FIGURES: LazyLock<Vec<(String, Figure)>> = LazyLock::new(|| {
@@ -114,6 +117,55 @@ fn every_svg_is_xml_and_small() {
     }
     let mean = sizes.iter().sum::<usize>() / sizes.len();
     assert!(mean <= 15_000 && sizes.iter().all(|size| *size <= 30_000), "{mean}: {sizes:?}");
+}
+
+/// The pixels of a PNG, row by row, and how many a row has.
+fn pixels(png: &[u8]) -> (Vec<[u8; 3]>, usize) {
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
+    decoder.set_transformations(png::Transformations::EXPAND);
+    let mut reader = decoder.read_info().unwrap();
+    let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
+    let frame = reader.next_frame(&mut bytes).unwrap();
+    assert_eq!(frame.color_type, png::ColorType::Rgb);
+    (bytes.as_chunks::<3>().0.to_vec(), frame.width as usize)
+}
+
+#[test]
+fn every_filled_area_has_its_very_colour_in_the_svg_and_in_the_png() {
+    for (scenario, figure) in FIGURES.iter() {
+        let chart = &figure.chart;
+        let (pixels, _) = pixels(&chart.to_png());
+        let (seen, svg): (BTreeSet<[u8; 3]>, _) = (pixels.into_iter().collect(), chart.to_svg());
+        let keys =
+            chart.legend.iter().filter_map(|(_, key)| if let Key::Patch(color) = key { Some(*color) } else { None });
+        let areas = chart.marks.iter().flat_map(|mark| match mark {
+            Mark::Area(_, color) => vec![*color],
+            // Of the parts of a bar those that are there to be seen.
+            Mark::Bars { parts, .. } => {
+                let wide = parts.iter().filter(|(length, _)| chart.x.scale.place(*length) > 0.005);
+                wide.map(|(_, color)| *color).collect()
+            }
+            _ => Vec::new(),
+        });
+        let cells = chart.cell_corners().into_iter().map(|(_, color)| color);
+        for color in keys.chain(areas).chain(cells).chain([WHITE]) {
+            assert!(seen.contains(&[color.0, color.1, color.2]), "{scenario} {}: {color:?}", figure.suffix);
+            assert!(svg.contains(&format!("fill=\"{}\"", color.hex())), "{scenario} {}: {color:?}", figure.suffix);
+        }
+    }
+}
+
+#[test]
+fn the_cells_of_a_map_are_where_they_belong_in_a_png_and_the_bound_has_a_ground() {
+    let map = &figure("sweep", "map").chart;
+    let (pixels, width) = pixels(&map.to_png());
+    for ((x, y), color) in map.cell_corners() {
+        // A pixel of the picture is two of the file.
+        let place = (2.0 * y) as usize * width + (2.0 * x) as usize;
+        assert_eq!(pixels[place], [color.0, color.1, color.2], "{x} {y}");
+    }
+    let bounded = figure("cable-cut", "").chart.marks.iter();
+    assert!(bounded.filter(|mark| matches!(mark, Mark::Area(..))).count() == 1, "the bound has a ground");
 }
 
 #[test]
