@@ -5,22 +5,29 @@
 //! and label logarithmic axes by powers of ten only. This is not the place for what a plot means: see [`crate::plots`].
 
 mod bitmap;
-pub(crate) mod canvas;
-pub(crate) mod color;
+mod canvas;
+mod clock;
+mod color;
 mod draw;
 mod labels;
+mod lanes;
 mod layout;
 mod scale;
-pub(crate) mod svg;
+mod svg;
 mod table;
-pub(crate) mod text;
+mod text;
 
 use crate::statistics::bootstrap::Interval;
 
 use self::layout::Layout;
 pub(crate) use self::{
     canvas::{Stroke, Tip},
-    color::{BOUND, Color, FRONT, KEEP_ALIVE, OUT_OF_REACH, PALETTE, WHITE, dark_rules},
+    clock::{in_unit, length, moment},
+    color::{
+        BOUND, BROKEN, Color, DISTURBANCE, DISTURBANCE_SHADE, FAULT, FAULT_SHADE, FRONT, KEEP_ALIVE, OUT_OF_REACH,
+        PALETTE, SCREEN, WHITE, dark_rules,
+    },
+    lanes::{Lane, Moment, Shape, Span},
     scale::Scale,
 };
 
@@ -63,6 +70,9 @@ pub(crate) enum Key {
     Line(Stroke),
     Patch(Color),
     Marker(Identity),
+    /// The upright line of a moment.
+    Tick(Color),
+    Cross(Color),
 }
 
 /// The values that the colours of viridis stand for, from dark to light.
@@ -87,6 +97,8 @@ pub(crate) enum Mark {
     Rule(f64, Stroke),
     /// A filled polygon behind everything.
     Area(Vec<Values>, Color),
+    /// A stripe from top to bottom, behind everything, that is at least a pixel wide.
+    Shade { from: f64, to: f64, color: Color },
     /// The same, and others show through it.
     Band(Vec<Values>, Identity),
     /// A marker with its name.
@@ -98,6 +110,10 @@ pub(crate) enum Mark {
     /// A cell of a heat map, filled by the colour scale, with a text where there is room. The places are indices of
     /// names; without a value it stays empty.
     Cell { column: f64, row: f64, value: Option<f64>, text: String },
+    /// What lasts, in a lane, with names where there is room; what overlaps shares the lane's height where `shared`.
+    Spans { lane: usize, spans: Vec<Span>, shared: bool },
+    /// What happens, in a tall lane: the first row goes up from its middle, the second down.
+    Moments { lane: usize, rows: [Vec<Moment>; 2] },
 }
 
 /// A marker with its intervals and its name.
@@ -107,6 +123,7 @@ pub(crate) struct Point {
     pub(crate) x_interval: Option<Interval>,
     pub(crate) y: Height,
     pub(crate) identity: Identity,
+    /// Empty: none.
     pub(crate) name: String,
     pub(crate) tip: Tip,
 }
@@ -124,23 +141,42 @@ pub(crate) enum Height {
     Below,
 }
 
-/// Which colour and shape something has: the same number looks the same in every chart, and 35 numbers look different.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Identity(pub(crate) usize);
+/// What tells somebody from others: a colour, a shape of markers, and dashes of lines.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Identity {
+    pub(crate) color: Color,
+    pub(crate) marker: Marker,
+    /// Lengths of dash and gap in pixels; `None`: solid.
+    pub(crate) dash: Option<(f64, f64)>,
+}
+
+/// The shape of a marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Marker {
+    Disc,
+    Square,
+    Up,
+    Diamond,
+    Down,
+}
 
 impl Identity {
-    pub(crate) const fn color(self) -> Color {
-        PALETTE[self.0 % PALETTE.len()]
+    /// The end of a session on a strip chart.
+    pub(crate) const END: Self = Self { color: color::INK, marker: Marker::Down, dash: None };
+
+    /// Returns the same for the same number in every chart; 35 numbers look different as markers, and 21 as lines.
+    pub(crate) const fn nth(index: usize) -> Self {
+        const MARKERS: [Marker; 5] = [Marker::Disc, Marker::Square, Marker::Up, Marker::Diamond, Marker::Down];
+        const DASHES: [Option<(f64, f64)>; 3] = [None, Some((9.0, 4.0)), Some((3.0, 3.0))];
+        Self {
+            color: PALETTE[index % PALETTE.len()],
+            marker: MARKERS[index % MARKERS.len()],
+            dash: DASHES[index / PALETTE.len() % DASHES.len()],
+        }
     }
 
-    /// Lines have no shape: those of one colour differ in their dashes.
     pub(crate) const fn stroke(self) -> Stroke {
-        let dash = match self.0 / PALETTE.len() % 3 {
-            0 => None,
-            1 => Some((9.0, 4.0)),
-            _ => Some((3.0, 3.0)),
-        };
-        Stroke { color: self.color(), width: 2.0, dash }
+        Stroke { color: self.color, width: 2.0, dash: self.dash }
     }
 }
 

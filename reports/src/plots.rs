@@ -19,7 +19,7 @@ mod trade_off;
 use cardiogram_results::rows::RunColumn;
 
 use crate::{
-    chart::{Chart, KEEP_ALIVE, Key, Mark, Stroke, Tip},
+    chart::{Chart, KEEP_ALIVE, Key, Mark, Stroke, Tip, in_unit},
     data::{Cell, ScenarioResults},
     number::short,
     summary::{CellStats, ScenarioStats, bound::KeepAlive},
@@ -92,13 +92,11 @@ fn note<'a>(intro: &str, names: impl Iterator<Item = &'a str>) -> Option<String>
 
 /// `value` in the unit that people would use for so long a time: `12.0 ms`, `4.50 s`, `3.20 min`, `2.10 h`.
 fn time(value_s: f64) -> String {
-    match value_s {
-        s if s <= 0.0 => "0 s".to_owned(),
-        s if s < 1.0 => format!("{} ms", short(1_000.0 * s)),
-        s if s < 120.0 => format!("{} s", short(s)),
-        s if s < 7_200.0 => format!("{} min", short(s / 60.0)),
-        s => format!("{} h", short(s / 3_600.0)),
+    if value_s <= 0.0 {
+        return "0 s".to_owned();
     }
+    let (value, unit) = in_unit(value_s);
+    format!("{} {unit}", short(value))
 }
 
 /// What belongs along the axis of packets.

@@ -1,20 +1,21 @@
 //! The strip chart of one device in one run, its cardiogram: faults, the truth, what the device believed, heartbeats and
 //! their replies, messages, and packets that were sent again or lost, above one axis of time.
 //!
-//! What is shown is found in the [trace](cardiogram_sim::trace) by `signals`, put into lanes by `lanes`, drawn by `draw`,
-//! and told in a sentence by `sentence`. Statistics are not made here: one run is an example.
+//! What is shown is found in the [trace](cardiogram_sim::trace) by `signals`, put into the lanes of a chart by `lanes`, and
+//! told in a sentence by `sentence`. Statistics are not made here: one run is an example. How lanes are drawn is not known
+//! here: see `chart`.
 
-mod axis;
-mod draw;
 mod lanes;
 mod sentence;
 mod signals;
 
-use cardiogram_policies::Time;
+use std::time::Duration;
+
+use cardiogram_policies::{Time, unit::format_duration};
 use cardiogram_sim::Outcome;
 
-use self::{draw::Picture, signals::Signals};
-use crate::chart::canvas;
+use self::signals::{Period, Signals};
+use crate::chart::{Chart, moment};
 
 /// What to show of a run, and how to call it.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +26,7 @@ pub struct View<'a> {
     pub strategy: &'a str,
     /// The seed.
     pub seed: u64,
-    /// Which device.
+    /// The number of the device.
     pub device: u32,
     /// The left edge of the chart.
     pub from: Time,
@@ -33,30 +34,53 @@ pub struct View<'a> {
     pub to: Time,
 }
 
-/// The chart as SVG.
+/// Returns the chart as SVG.
 ///
 /// # Panics
 ///
 /// Where the run's trace was not kept, or the view is empty.
 pub fn svg(outcome: &Outcome, view: &View<'_>) -> String {
-    let picture = picture(outcome, view);
-    canvas::svg(picture.size(), |canvas| picture.draw(canvas))
+    chart(outcome, view).to_svg()
 }
 
-/// The chart as PNG.
+/// Returns the chart as PNG.
 ///
 /// # Panics
 ///
-/// As [`svg`].
+/// Where the run's trace was not kept, or the view is empty.
 pub fn png(outcome: &Outcome, view: &View<'_>) -> Vec<u8> {
-    let picture = picture(outcome, view);
-    canvas::png(picture.size(), |canvas| picture.draw(canvas))
+    chart(outcome, view).to_png()
 }
 
-fn picture(outcome: &Outcome, view: &View<'_>) -> Picture {
+fn chart(outcome: &Outcome, view: &View<'_>) -> Chart {
     assert!(view.from < view.to, "a chart has a width");
-    let signals = Signals::of(outcome, view.device);
-    let window = axis::Window { from: view.from, to: view.to };
+    let window = Window { from: view.from, to: view.to };
     let title = format!("{} · {} · seed {} · device {}", view.scenario, view.strategy, view.seed, view.device);
-    Picture::new(title, window, lanes::lanes(&signals, window), &sentence::sentence(outcome, view))
+    let [from, to] = [window.from, window.to].map(|at| moment(at.as_micros()));
+    let shown = format!("{from} to {to} ({}).", format_duration(window.span()));
+    let notes = vec![shown, sentence::sentence(outcome, view)];
+    Chart { notes, ..lanes::chart(title, &Signals::of(outcome, view.device), window) }
+}
+
+/// The part of a run that is shown.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    from: Time,
+    to: Time,
+}
+
+impl Window {
+    const fn span(self) -> Duration {
+        self.to.since(self.from)
+    }
+
+    /// Whether a moment lies in it.
+    fn has(self, at: Time) -> bool {
+        (self.from..=self.to).contains(&at)
+    }
+
+    /// What of a period lies in it.
+    fn clip(self, (begin, end): Period) -> Option<Period> {
+        (begin <= self.to && end >= self.from).then(|| (begin.max(self.from), end.min(self.to)))
+    }
 }

@@ -1,7 +1,10 @@
 //! A surface to draw on: SVG or PNG, through plotters' interface to drawing, in pixels of the chart.
 
-use plotters::backend::{BitMapBackend, DrawingBackend};
-use plotters_backend::{BackendColor, BackendCoord, BackendStyle};
+use plotters::{
+    backend::{BitMapBackend, DrawingBackend},
+    style::{RGBAColor, ShapeStyle},
+};
+use plotters_backend::{BackendColor, BackendCoord};
 
 use super::{
     bitmap,
@@ -32,22 +35,6 @@ pub(crate) struct Stroke {
 impl Stroke {
     pub(crate) const fn solid(color: Color, width: f64) -> Self {
         Self { color, width, dash: None }
-    }
-}
-
-/// What plotters wants to know of a line.
-struct Pen {
-    color: BackendColor,
-    width: u32,
-}
-
-impl BackendStyle for Pen {
-    fn color(&self) -> BackendColor {
-        self.color
-    }
-
-    fn stroke_width(&self) -> u32 {
-        self.width
     }
 }
 
@@ -111,8 +98,9 @@ impl<B: DrawingBackend> Canvas<B> {
         ((x * self.scale).round() as i32, (y * self.scale).round() as i32)
     }
 
-    fn pen(&self, stroke: Stroke) -> Pen {
-        Pen { color: stroke.color.into(), width: (stroke.width * self.scale).round().max(1.0) as u32 }
+    fn pen(&self, Stroke { color: Color(red, green, blue), width, .. }: Stroke) -> ShapeStyle {
+        let stroke_width = (width * self.scale).round().max(1.0) as u32;
+        ShapeStyle { color: RGBAColor(red, green, blue, 1.0), filled: false, stroke_width }
     }
 
     /// A line through `points`.
@@ -171,12 +159,16 @@ impl<B: DrawingBackend> Canvas<B> {
     }
 
     fn styled_text(&mut self, text: &str, at: Spot, style: TextStyle) {
+        if text.is_empty() {
+            return;
+        }
         let (at, style) = (self.at(at), TextStyle { size: style.size * self.scale, ..style });
         drawn(self.backend.draw_text(text, &style, at));
     }
 }
 
-/// The dashes of a line through `points`: plotters has no dashed lines.
+/// The dashes of a line through `points`. plotters' dashed lines measure with the platform's `hypot`, which may differ from one
+/// machine to the next.
 fn dashes(points: &[Spot], dash: f64, gap: f64) -> Vec<Vec<Spot>> {
     let mut pieces = Vec::new();
     let (mut drawing, mut left) = (true, dash);

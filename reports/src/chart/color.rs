@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use plotters::style::{RGBColor, colors::colormaps::ViridisRGB};
+
 /// An opaque colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Color(pub(crate) u8, pub(crate) u8, pub(crate) u8);
@@ -74,20 +76,6 @@ const THEMES: [(Color, Color); 22] = [
     (SCREEN, Color(34, 68, 94)),
 ];
 
-/// Nine evenly spaced colours of viridis, whose lightness rises evenly, also for colour-blind readers and in grey
-/// (Smith and van der Walt, matplotlib, 2015; dedicated to the public domain).
-const VIRIDIS: [Color; 9] = [
-    Color(0x44, 0x01, 0x54),
-    Color(0x47, 0x2d, 0x7b),
-    Color(0x3b, 0x52, 0x8b),
-    Color(0x2c, 0x72, 0x8e),
-    Color(0x21, 0x90, 0x8c),
-    Color(0x27, 0xad, 0x81),
-    Color(0x5d, 0xc8, 0x63),
-    Color(0xaa, 0xdc, 0x32),
-    Color(0xfd, 0xe7, 0x25),
-];
-
 impl Color {
     /// As SVG and CSS write it, in its shortest form.
     pub(crate) fn hex(self) -> String {
@@ -99,13 +87,11 @@ impl Color {
         }
     }
 
-    /// The colour of viridis at `share` of its way from dark (0) to light (1).
+    /// Returns the colour of viridis at `share` of its way from dark (0) to light (1). Its lightness rises evenly, also for
+    /// colour-blind readers and in grey (Smith and van der Walt, matplotlib, 2015).
     pub(crate) fn viridis(share: f64) -> Self {
-        let place = share.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;
-        let index = (place as usize).min(VIRIDIS.len() - 2);
-        let between = |a: u8, b: u8| (f64::from(a) + (place - index as f64) * (f64::from(b) - f64::from(a))).round();
-        let (a, b) = (VIRIDIS[index], VIRIDIS[index + 1]);
-        Self(between(a.0, b.0) as u8, between(a.1, b.1) as u8, between(a.2, b.2) as u8)
+        let RGBColor(red, green, blue) = ViridisRGB::get_color(share);
+        Self(red, green, blue)
     }
 
     /// Black or white, whichever reads better on this colour in both themes.

@@ -1,10 +1,11 @@
 //! How a chart that has its layout is drawn.
 
 use super::{
-    ColorScale, Height, Identity, Key, Mark, Point,
+    ColorScale, Height, Identity, Key, Mark, Marker, Point,
     canvas::{Canvas, Spot, Stroke},
     color::{AXIS, Color, FAINT_INK, GRID, INK, WHITE},
-    labels::{Placement, Rect},
+    labels::{Placement, Rect, Row},
+    lanes,
     layout::{
         KEY_WIDTH, LINE_HEIGHT, Layout, MARGIN, NAMES_WIDTH_MAX, ROW_HEIGHT, SMALL_LINE_HEIGHT, SMALL_SIZE, TEXT_SIZE,
         TITLE_SIZE, WIDTH,
@@ -40,6 +41,11 @@ impl Layout<'_> {
             self.draw_color_scale(canvas, scale);
         }
         self.draw_cell_texts(canvas);
+        for mark in &self.chart.marks {
+            if let Mark::Spans { lane, spans, .. } = mark {
+                self.name_spans(canvas, *lane, spans);
+            }
+        }
         self.draw_names(canvas);
         for (line, note) in self.notes.iter().enumerate() {
             let y = self.notes_top() + LINE_HEIGHT * line as f64;
@@ -52,7 +58,9 @@ impl Layout<'_> {
             match *key {
                 Key::Line(stroke) => canvas.line(&[(x, y), (x + 30.0, y)], stroke),
                 Key::Patch(color) => canvas.rectangle((x + 12.0, y - 7.0), (x + 30.0, y + 7.0), color),
-                Key::Marker(identity) => draw_marker(canvas, identity, (x + 22.0, y), 6.0, identity.color()),
+                Key::Marker(identity) => draw_marker(canvas, identity.marker, (x + 22.0, y), 6.0, identity.color),
+                Key::Tick(color) => canvas.line(&[(x + 22.0, y - 6.0), (x + 22.0, y + 6.0)], Stroke::solid(color, 2.0)),
+                Key::Cross(color) => lanes::draw_cross(canvas, (x + 22.0, y), color),
             }
             canvas.text(label, (x + KEY_WIDTH, y), SMALL_SIZE, Align::Start, INK);
         }
@@ -63,7 +71,11 @@ impl Layout<'_> {
         match mark {
             Mark::Area(points, color) => canvas.polygon(&self.spots(points), *color),
             Mark::Band(points, identity) => {
-                canvas.translucent_polygon(&self.spots(points), identity.color(), BAND_ALPHA);
+                canvas.translucent_polygon(&self.spots(points), identity.color, BAND_ALPHA);
+            }
+            Mark::Shade { from, to, color } => {
+                let (left, right) = self.edges(*from, *to, 1.0);
+                canvas.rectangle((left, self.frame.top), (right, self.frame.bottom), *color);
             }
             _ => {}
         }
@@ -74,25 +86,29 @@ impl Layout<'_> {
         self.draw_grid(canvas);
         let is_named = matches!(self.chart.x.scale, Scale::Names(_));
         let room = if is_named { 2.0 * self.cell_reach().0 + 1.0 } else { f64::INFINITY };
-        let mut free_from = 0.0;
+        let mut row = Row::from(0.0);
         for Tick { value, label } in self.chart.x.scale.ticks() {
             let Some(label) = label else { continue };
             let label = text::fit(&label, SMALL_SIZE, room.max(40.0) - 4.0);
             let (x, half) = (self.x(value), text::width(&label, SMALL_SIZE) / 2.0);
             // A label that would lie over the one before, or leave the picture, is left out.
-            if x - half >= free_from && x + half <= WIDTH {
+            if x + half <= WIDTH && row.take(x - half, x + half) {
                 canvas.text(&label, (x, bottom + 15.0), SMALL_SIZE, Align::Middle, INK);
-                free_from = x + half + 6.0;
             }
         }
-        let is_named = matches!(self.chart.y.scale, Scale::Names(_));
+        if let Scale::Lanes(lanes) = &self.chart.y.scale {
+            self.draw_lane_names(canvas, lanes);
+        }
+        let is_named = self.chart.y.scale.is_named();
         let (size, room) = if is_named { (TEXT_SIZE, NAMES_WIDTH_MAX) } else { (SMALL_SIZE, left - 40.0) };
         for Tick { value, label } in self.chart.y.scale.ticks() {
             if let Some(label) = label {
                 canvas.text(&text::fit(&label, size, room), (left - 8.0, self.y(value)), size, Align::End, INK);
             }
         }
-        canvas.text(&self.chart.x.label, (f64::midpoint(left, right), bottom + 36.0), TEXT_SIZE, Align::Middle, INK);
+        let unit = self.chart.x.scale.unit().map_or_else(String::new, |unit| format!(" ({unit})"));
+        let label = format!("{}{unit}", self.chart.x.label);
+        canvas.text(&label, (f64::midpoint(left, right), bottom + 36.0), TEXT_SIZE, Align::Middle, INK);
         let middle = f64::midpoint(self.frame.top, self.frame.bottom);
         let label = text::fit(&self.chart.y.label, TEXT_SIZE, self.outer.bottom - self.outer.top);
         canvas.turned_text(&label, (20.0, middle), TEXT_SIZE, INK);
@@ -102,7 +118,7 @@ impl Layout<'_> {
     /// Lines through the plotting area and ticks at its edge; all lines first, since lines alike take less text together.
     fn draw_grid<B: Surface>(&self, canvas: &mut Canvas<B>) {
         let Rect { left, top, right, bottom } = self.outer;
-        let ticks = |scale: &Scale| if matches!(scale, Scale::Names(_)) { Vec::new() } else { scale.ticks() };
+        let ticks = |scale: &Scale| if scale.is_named() { Vec::new() } else { scale.ticks() };
         let (along, up) = (ticks(&self.chart.x.scale), ticks(&self.chart.y.scale));
         let (grid, axis) = (Stroke::solid(GRID, 1.0), Stroke::solid(AXIS, 1.0));
         for tick in along.iter().filter(|tick| tick.label.is_some()) {
@@ -146,7 +162,7 @@ impl Layout<'_> {
     fn draw_mark<B: Surface>(&self, canvas: &mut Canvas<B>, mark: &Mark) {
         match mark {
             // Behind the axes.
-            Mark::Area(..) | Mark::Band(..) => {}
+            Mark::Area(..) | Mark::Band(..) | Mark::Shade { .. } => {}
             Mark::Line(points, stroke) => canvas.line(&self.spots(points), *stroke),
             Mark::Curve { points, identity, tip } => {
                 canvas.group(tip, |canvas| canvas.line(&self.spots(points), identity.stroke()));
@@ -171,6 +187,8 @@ impl Layout<'_> {
                     canvas.rectangle(corner(-1.0), corner(1.0), color);
                 }
             }
+            Mark::Spans { lane, spans, shared } => self.draw_spans(canvas, *lane, spans, *shared),
+            Mark::Moments { lane, rows } => self.draw_moments(canvas, *lane, rows),
         }
     }
 
@@ -264,7 +282,7 @@ impl Layout<'_> {
     }
 
     fn draw_point<B: Surface>(&self, canvas: &mut Canvas<B>, point: &Point) {
-        let (center, color) = (self.center(point), point.identity.color());
+        let (center, color) = (self.center(point), point.identity.color);
         let whisker = Stroke::solid(color, 1.0);
         for (from, to) in self.whiskers(point) {
             canvas.line(&[from, to], whisker);
@@ -308,29 +326,28 @@ impl Layout<'_> {
 /// A marker with an edge that sets it off; open and with an arrow where it stands for a value in that direction or
 /// beyond.
 fn draw_dot<B: Surface>(canvas: &mut Canvas<B>, identity: Identity, center: Spot, beyond: Option<Spot>) {
-    let color = identity.color();
+    let Identity { color, marker, .. } = identity;
     if let Some((x, y)) = beyond {
         let tip = (center.0 + 20.0 * x, center.1 + 20.0 * y);
         let side = |turn: f64| (tip.0 - 5.0 * x + 4.0 * turn * y, tip.1 - 5.0 * y + 4.0 * turn * x);
         canvas.line(&[center, tip], Stroke::solid(color, 2.0));
         canvas.line(&[side(1.0), tip, side(-1.0)], Stroke::solid(color, 2.0));
     }
-    draw_marker(canvas, identity, center, 7.5, WHITE);
-    draw_marker(canvas, identity, center, 6.0, color);
+    draw_marker(canvas, marker, center, 7.5, WHITE);
+    draw_marker(canvas, marker, center, 6.0, color);
     if beyond.is_some() {
-        draw_marker(canvas, identity, center, 3.5, WHITE);
+        draw_marker(canvas, marker, center, 3.5, WHITE);
     }
 }
 
-/// A marker whose shape and colour tell who it is.
-fn draw_marker<B: Surface>(canvas: &mut Canvas<B>, identity: Identity, (x, y): Spot, size: f64, color: Color) {
+fn draw_marker<B: Surface>(canvas: &mut Canvas<B>, marker: Marker, (x, y): Spot, size: f64, color: Color) {
     let around =
         |corners: &[Spot]| corners.iter().map(|corner| (x + corner.0 * size, y + corner.1 * size)).collect::<Vec<_>>();
-    match identity.0 % 5 {
-        0 => canvas.disc((x, y), size, color),
-        1 => canvas.polygon(&around(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]), color),
-        2 => canvas.polygon(&around(&[(0.0, -1.1), (1.1, 0.8), (-1.1, 0.8)]), color),
-        3 => canvas.polygon(&around(&[(0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0)]), color),
-        _ => canvas.polygon(&around(&[(0.0, 1.1), (1.1, -0.8), (-1.1, -0.8)]), color),
+    match marker {
+        Marker::Disc => canvas.disc((x, y), size, color),
+        Marker::Square => canvas.polygon(&around(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]), color),
+        Marker::Up => canvas.polygon(&around(&[(0.0, -1.1), (1.1, 0.8), (-1.1, 0.8)]), color),
+        Marker::Diamond => canvas.polygon(&around(&[(0.0, -1.2), (1.2, 0.0), (0.0, 1.2), (-1.2, 0.0)]), color),
+        Marker::Down => canvas.polygon(&around(&[(0.0, 1.1), (1.1, -0.8), (-1.1, -0.8)]), color),
     }
 }

@@ -19,7 +19,7 @@ pub(crate) struct Rect {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Anchor {
     pub(crate) at: Spot,
-    /// Size of the name.
+    /// Size of the name; without a width it has none.
     pub(crate) width: f64,
     pub(crate) height: f64,
 }
@@ -30,6 +30,36 @@ pub(crate) struct Placement {
     pub(crate) name: Rect,
     /// From the marker to the name, where the name is not beside it.
     pub(crate) leader: Option<(Spot, Spot)>,
+}
+
+/// Texts beside each other, from left to right: none lies over another.
+#[derive(Debug)]
+pub(crate) struct Row {
+    free_from: f64,
+}
+
+impl Row {
+    /// Between a text and the next.
+    const GAP: f64 = 5.0;
+
+    /// Returns a row with room from `left` on.
+    pub(crate) const fn from(left: f64) -> Self {
+        Self { free_from: left }
+    }
+
+    /// Where a text may begin that would like to begin at `left`.
+    pub(crate) const fn free_from(&self, left: f64) -> f64 {
+        self.free_from.max(left)
+    }
+
+    /// Takes the room from `left` to `right` if it is free.
+    pub(crate) fn take(&mut self, left: f64, right: f64) -> bool {
+        let is_free = left >= self.free_from;
+        if is_free {
+            self.free_from = right + Self::GAP;
+        }
+        is_free
+    }
 }
 
 /// Half the side of the square around a point that its marker fills.
@@ -99,6 +129,10 @@ pub(crate) fn place(anchors: &[Anchor], frame: &Rect, lines: &[(Spot, Spot)]) ->
     let markers: Vec<Rect> = anchors.iter().map(|anchor| Rect::around(anchor.at, MARKER_REACH)).collect();
     let mut placed: Vec<Option<Placement>> = Vec::new();
     for (anchor, own) in anchors.iter().zip(&markers) {
+        if anchor.width <= 0.0 {
+            placed.push(None);
+            continue;
+        }
         // Markers that lie over this one's cannot be evaded by a line that starts here.
         let crosses_marker = |leader| markers.iter().any(|marker| !marker.overlaps(own) && marker.meets(leader));
         let is_free = |placement: &Placement| {
@@ -133,6 +167,25 @@ pub(crate) fn place(anchors: &[Anchor], frame: &Rect, lines: &[(Spot, Spot)]) ->
         placed.push(found.map(|(placement, _)| placement));
     }
     placed
+}
+
+/// Places names above markers that lie along the lower edge of `room`, in as few rows as it takes. `None` for all where one
+/// finds no room: it could not be said whose the others are.
+pub(crate) fn rows(anchors: &[Anchor], room: &Rect) -> Vec<Option<Placement>> {
+    let mut rows: Vec<Row> = Vec::new();
+    let place = |anchor: &Anchor| {
+        let left = (anchor.at.0 - anchor.width / 2.0).min(room.right - anchor.width).max(room.left);
+        let right = left + anchor.width;
+        let row = rows.iter_mut().position(|row| row.take(left, right)).unwrap_or_else(|| {
+            rows.push(Row::from(right + Row::GAP));
+            rows.len() - 1
+        });
+        let bottom = room.bottom - anchor.height * row as f64;
+        let name = Rect { left, right, top: bottom - anchor.height, bottom };
+        (anchor.width > 0.0 && room.contains(&name)).then_some(Placement { name, leader: None })
+    };
+    let placed: Option<Vec<Placement>> = anchors.iter().map(place).collect();
+    placed.map_or_else(|| vec![None; anchors.len()], |placed| placed.into_iter().map(Some).collect())
 }
 
 fn collide(a: &Placement, b: &Placement) -> bool {
@@ -206,6 +259,19 @@ mod tests {
     fn twenty_points_at_one_place_all_get_a_name() {
         let anchors = [Anchor { at: (400.0, 200.0), width: 90.0, height: 14.0 }; 20];
         assert!(place(&anchors, &FRAME, &[]).iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn names_in_rows_stand_for_all_or_for_none_and_never_over_each_other() {
+        let room = Rect { left: 0.0, top: 0.0, right: 800.0, bottom: 45.0 };
+        let rows = |places: &[f64]| {
+            let anchor = |x: &f64| Anchor { at: (*x, 50.0), width: 100.0, height: 15.0 };
+            let placed = rows(&places.iter().map(anchor).collect::<Vec<_>>(), &room);
+            placed.into_iter().flatten().map(|it| (room.bottom - it.name.bottom) as usize / 15).collect::<Vec<_>>()
+        };
+        assert_eq!(rows(&[100.0, 400.0, 700.0]), [0, 0, 0]);
+        assert_eq!(rows(&[100.0, 110.0, 700.0]), [0, 1, 0]);
+        assert!(rows(&[100.0, 110.0, 120.0, 130.0]).is_empty());
     }
 
     proptest! {

@@ -4,6 +4,7 @@ use super::{
     Chart, Height, Mark, Point, Values,
     canvas::Spot,
     labels::{self, Anchor, Placement, Rect},
+    lanes::Lane,
     scale::Scale,
     text,
 };
@@ -14,8 +15,12 @@ pub(super) const WIDTH: f64 = 920.0;
 pub(super) const ROW_HEIGHT: f64 = 26.0;
 /// Height of the plotting area of a chart whose vertical axis has numbers.
 const FRAME_HEIGHT: f64 = 430.0;
-/// Height of a strip above or below the plotting area: two rows of names.
-const STRIP_HEIGHT: f64 = 56.0;
+/// Height of a strip above or below the plotting area: two rows of names, or three above a row of markers.
+const STRIP_HEIGHT: f64 = 62.0;
+/// Left edge of lanes, the same for all runs, so that their strips can be laid below each other.
+const LANES_LEFT: f64 = 148.0;
+/// From the upper edge of lanes to the middle of a marker above them.
+const ABOVE_LANES: f64 = 8.0;
 /// Longest name beside the vertical axis; longer ones are cut.
 pub(super) const NAMES_WIDTH_MAX: f64 = 260.0;
 /// Width of what explains colours, right of the plotting area.
@@ -59,7 +64,10 @@ impl<'a> Layout<'a> {
                 let turned = text::width(&chart.y.label, TEXT_SIZE) + 8.0;
                 (44.0 + widest.min(NAMES_WIDTH_MAX), (ROW_HEIGHT * names.len() as f64).max(turned))
             }
-            _ => (84.0, FRAME_HEIGHT),
+            Scale::Lanes(lanes) => (LANES_LEFT, lanes.iter().map(Lane::height).sum()),
+            Scale::Log { .. } | Scale::Linear { .. } | Scale::Time { .. } | Scale::LogTime { .. } => {
+                (84.0, FRAME_HEIGHT)
+            }
         };
         let keys = place_keys(chart);
         let top = keys.last().map_or(52.0, |last| last.1 + 22.0);
@@ -92,8 +100,7 @@ impl<'a> Layout<'a> {
 
     pub(super) fn y(&self, value: f64) -> f64 {
         let place = self.chart.y.scale.place(value).clamp(0.0, 1.0) * (self.frame.bottom - self.frame.top);
-        // Numbers go up, names go down.
-        if matches!(self.chart.y.scale, Scale::Names(_)) { self.frame.top + place } else { self.frame.bottom - place }
+        if self.chart.y.scale.is_named() { self.frame.top + place } else { self.frame.bottom - place }
     }
 
     pub(super) fn spot(&self, (x, y): Values) -> Spot {
@@ -112,6 +119,7 @@ impl<'a> Layout<'a> {
     pub(super) fn center(&self, point: &Point) -> Spot {
         let y = match point.y {
             Height::At { value, .. } | Height::AtLeast(value) => self.y(value),
+            Height::Above if matches!(self.chart.y.scale, Scale::Lanes(_)) => self.frame.top - ABOVE_LANES,
             Height::Above => f64::midpoint(self.outer.top, self.frame.top),
             Height::Below => f64::midpoint(self.frame.bottom, self.outer.bottom),
         };
@@ -153,12 +161,19 @@ impl<'a> Layout<'a> {
                 _ => {}
             }
         }
-        labels::place(&self.points().map(anchor).collect::<Vec<_>>(), &self.outer, &lines)
+        let anchors: Vec<Anchor> = self.points().map(anchor).collect();
+        if matches!(self.chart.y.scale, Scale::Lanes(_)) {
+            let room = Rect { right: WIDTH - 8.0, bottom: self.frame.top - 2.0 * ABOVE_LANES, ..self.outer };
+            labels::rows(&anchors, &room)
+        } else {
+            labels::place(&anchors, &self.outer, &lines)
+        }
     }
 
     /// A note on the points that found no room for their names.
     fn unnamed(&self) -> Option<String> {
-        let unplaced = self.points().zip(&self.names).filter(|(_, placement)| placement.is_none());
+        let unplaced =
+            self.points().zip(&self.names).filter(|(point, placement)| placement.is_none() && !point.name.is_empty());
         let names: Vec<&str> = unplaced.map(|(point, _)| point.name.as_str()).collect();
         (!names.is_empty()).then(|| format!("No room for the names of: {}.", names.join(", ")))
     }

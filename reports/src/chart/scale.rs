@@ -1,5 +1,7 @@
 //! From values to places along an axis, and which values get a tick.
 
+use super::{clock, lanes::Lane};
+
 /// How values lie along an axis.
 #[derive(Debug, Clone)]
 pub(crate) enum Scale {
@@ -7,12 +9,14 @@ pub(crate) enum Scale {
     Log { min: f64, max: f64 },
     /// Equal differences are equal lengths.
     Linear { min: f64, max: f64 },
-    /// Seconds from zero, equal differences being equal lengths.
-    Time { max: f64 },
+    /// Seconds since the start of a run, equal differences being equal lengths.
+    Time { from: f64, to: f64 },
     /// Seconds, equal ratios being equal lengths.
     LogTime { min: f64, max: f64 },
     /// Names, evenly spaced; the value is the index.
     Names(Vec<String>),
+    /// Lanes below each other, each with its height; the value is the index.
+    Lanes(Vec<Lane>),
 }
 
 /// A mark on an axis.
@@ -45,9 +49,13 @@ impl Scale {
     pub(crate) fn place(&self, value: f64) -> f64 {
         match self {
             Self::Log { min, max } | Self::LogTime { min, max } => libm::log10(value / min) / libm::log10(max / min),
-            Self::Time { max } => value / max,
-            Self::Linear { min, max } => (value - min) / (max - min),
+            Self::Time { from: min, to: max } | Self::Linear { min, max } => (value - min) / (max - min),
             Self::Names(names) => (value + 0.5) / names.len() as f64,
+            Self::Lanes(lanes) => {
+                let (above, lane) = (&lanes[..value as usize], &lanes[value as usize]);
+                let total: f64 = lanes.iter().map(Lane::height).sum();
+                (above.iter().map(Lane::height).sum::<f64>() + lane.height() / 2.0) / total
+            }
         }
     }
 
@@ -56,13 +64,27 @@ impl Scale {
         match self {
             Self::Log { min, max } => log_ticks(*min, *max),
             Self::LogTime { min, max } => log_time_ticks(*min, *max),
-            Self::Time { max } => time_ticks(*max),
+            Self::Time { from, to } => clock::ticks(*from, *to).0,
             Self::Linear { min, max } => linear_ticks(*min, *max),
             Self::Names(names) => {
                 let tick = |(value, name): (u32, &String)| Tick { value: value.into(), label: Some(name.clone()) };
                 (0..).zip(names).map(tick).collect()
             }
+            Self::Lanes(_) => Vec::new(),
         }
+    }
+
+    /// The unit that the ticks have in common, where the axis has to say it.
+    pub(crate) fn unit(&self) -> Option<&'static str> {
+        match self {
+            Self::Time { from, to } => Some(clock::ticks(*from, *to).1),
+            Self::Log { .. } | Self::Linear { .. } | Self::LogTime { .. } | Self::Names(_) | Self::Lanes(_) => None,
+        }
+    }
+
+    /// Whether the axis has names rather than numbers: they go down, and numbers go up.
+    pub(crate) const fn is_named(&self) -> bool {
+        matches!(self, Self::Names(_) | Self::Lanes(_))
     }
 }
 
@@ -114,26 +136,8 @@ fn linear_ticks(min: f64, max: f64) -> Vec<Tick> {
         .collect()
 }
 
-/// Steps between ticks of time, in seconds.
-const TIME_STEPS_S: [f64; 23] = [
-    0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0, 7_200.0,
-    14_400.0, 21_600.0, 43_200.0, 86_400.0, 172_800.0, 432_000.0,
-];
-
 /// The units of time, with their seconds.
 const TIME_UNITS: [(&str, f64); 5] = [("ms", 0.001), ("s", 1.0), ("min", 60.0), ("h", 3_600.0), ("d", 86_400.0)];
-
-/// At most ten steps of a length that people count in.
-fn time_ticks(max: f64) -> Vec<Tick> {
-    let step = TIME_STEPS_S.into_iter().find(|step| max / step <= 10.0).unwrap_or(max / 10.0);
-    let (unit, unit_s) = TIME_UNITS[1..].iter().rev().find(|(_, unit_s)| step >= *unit_s).unwrap_or(&TIME_UNITS[1]);
-    let decimals = usize::from(step < 1.0);
-    let label = |value: f64| {
-        if value > 0.0 { format!("{:.decimals$} {unit}", value / unit_s) } else { "0".to_owned() }
-    };
-    let count = libm::floor(max / step) as u32;
-    (0..=count).map(|index| f64::from(index) * step).map(|value| Tick { value, label: Some(label(value)) }).collect()
-}
 
 /// The units and their tens and hundreds; over few decades what lies between them, too.
 fn log_time_ticks(min: f64, max: f64) -> Vec<Tick> {
@@ -183,9 +187,10 @@ mod tests {
 
     #[test]
     fn times_are_counted_as_people_count_them() {
-        assert_eq!(labels(&Scale::Time { max: 86_400.0 })[..3], ["0", "4 h", "8 h"]);
-        assert_eq!(labels(&Scale::Time { max: 600.0 })[..3], ["0", "1 min", "2 min"]);
-        assert_eq!(labels(&Scale::Time { max: 2.0 })[..3], ["0", "0.2 s", "0.4 s"]);
+        let axis = |to| (labels(&Scale::Time { from: 0.0, to })[..3].join(" "), Scale::Time { from: 0.0, to }.unit());
+        assert_eq!(axis(86_400.0), ("0 3 6".to_owned(), Some("h")));
+        assert_eq!(axis(600.0), ("0:00 0:02 0:04".to_owned(), Some("h:mm")));
+        assert_eq!(axis(2.0), ("0.0 0.5 1.0".to_owned(), Some("s")));
         assert_eq!(
             labels(&Scale::LogTime { min: 0.5, max: 90_000.0 }),
             ["1 s", "10 s", "1 min", "10 min", "1 h", "10 h", "1 d"]

@@ -31,8 +31,8 @@ fn rows(chart: &Chart, mark: &Mark) -> Vec<Row> {
         Mark::Line(points, _) => line("line", "", points),
         Mark::Curve { points, tip, .. } => line("curve", &tip.name, points),
         Mark::Rule(at, _) => vec![row("rule", "", x(*at), String::new())],
-        // Grounds and bands are drawn from what is said elsewhere.
-        Mark::Area(..) | Mark::Band(..) => Vec::new(),
+        // Grounds and bands are drawn from what is said elsewhere, and a run has files of its own.
+        Mark::Area(..) | Mark::Band(..) | Mark::Shade { .. } | Mark::Spans { .. } | Mark::Moments { .. } => Vec::new(),
         Mark::Point(point) => {
             let (height, interval, note) = match point.y {
                 Height::At { value, interval } => (y(value), interval, ""),

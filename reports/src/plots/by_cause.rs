@@ -29,7 +29,7 @@ pub(super) fn figure(scenario: &ScenarioStats, _: &ScenarioResults) -> Option<Fi
                 row: f64::from(row) + offset,
                 value: stats.detect_mean_s.value().max(TIME_MIN_S),
                 at_least: matches!(stats.detect_mean_s, Estimated::AtLeast(_)),
-                identity: Identity(index),
+                identity: Identity::nth(index),
                 tip: tip(cell, &words(*cause, stats)),
             });
         }
@@ -57,7 +57,7 @@ pub(super) fn figure(scenario: &ScenarioStats, _: &ScenarioResults) -> Option<Fi
             legend: causes
                 .iter()
                 .enumerate()
-                .map(|(index, cause)| (label(*cause), Key::Marker(Identity(index))))
+                .map(|(index, cause)| (label(*cause), Key::Marker(Identity::nth(index))))
                 .collect(),
             notes: open.into_iter().collect(),
             ..Chart::new(

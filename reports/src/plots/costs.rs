@@ -14,7 +14,7 @@ pub(super) fn figure(scenario: &ScenarioStats) -> Figure {
     let described: Vec<String> = names().zip(&texts).map(|(name, text)| format!("{name}: {text}")).collect();
     let bar = |(row, (cell, text)): (u32, (&CellStats, &String))| Mark::Bars {
         row: row.into(),
-        parts: vec![(cell.packets_per_device_hour, Identity(cell.strategy_index).color())],
+        parts: vec![(cell.packets_per_device_hour, Identity::nth(cell.strategy_index).color)],
         text: text.clone(),
         tip: tip(cell, text),
     };

@@ -75,7 +75,7 @@ fn both(scenario: &ScenarioStats, felt: &[Felt<'_>]) -> Figure {
             x,
             x_interval: None,
             y: it.delay_s.map_or(Height::Above, height),
-            identity: Identity(it.stats.strategy_index),
+            identity: Identity::nth(it.stats.strategy_index),
             name: it.stats.strategy.clone(),
             tip: Tip { at: it.delay_s.map(|delay| (x, delay)), ..tip(it.stats, &it.words()) },
         })
@@ -106,7 +106,7 @@ fn energy(scenario: &ScenarioStats, felt: &[Felt<'_>]) -> Figure {
         let value = it.energy_j.expect("all have an energy");
         Mark::Bars {
             row: row.into(),
-            parts: vec![(value, Identity(it.stats.strategy_index).color())],
+            parts: vec![(value, Identity::nth(it.stats.strategy_index).color)],
             text: short(value),
             tip: tip(it.stats, &it.words()),
         }
@@ -131,7 +131,7 @@ fn delay(scenario: &ScenarioStats, felt: &[Felt<'_>]) -> Figure {
             row: row.into(),
             value: it.delay_s?.max(TIME_MIN_S),
             at_least: false,
-            identity: Identity(it.stats.strategy_index),
+            identity: Identity::nth(it.stats.strategy_index),
             tip: tip(it.stats, &it.words()),
         })
     };

@@ -49,7 +49,7 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
     }
     marks.extend(drawn.iter().map(|(stats, cell)| Mark::Curve {
         points: points(&cell.series, |bin| bin.interval_mean_s),
-        identity: Identity(stats.strategy_index),
+        identity: Identity::nth(stats.strategy_index),
         tip: tip(stats, &words(cell)),
     }));
     marks.extend(drawn.iter().map(|(stats, cell)| Mark::Point(point(stats, cell))));
@@ -88,7 +88,7 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
             notes: far.into_iter().chain(left_out).collect(),
             ..Chart::new(
                 format!("{}: the interval that policies find", scenario.name),
-                Axis::new("time since the start of the run", Scale::Time { max: scenario.duration_s }),
+                Axis::new("time since the start of the run", Scale::Time { from: 0.0, to: scenario.duration_s }),
                 Axis::new("time between heartbeats (s, logarithmic)", y),
             )
         },
@@ -133,7 +133,7 @@ fn point(stats: &CellStats, cell: &Cell) -> Point {
         x,
         x_interval: None,
         y: Height::At { value, interval: None },
-        identity: Identity(stats.strategy_index),
+        identity: Identity::nth(stats.strategy_index),
         name: stats.strategy.clone(),
         tip: tip(stats, &words(cell)),
     }

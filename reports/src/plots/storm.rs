@@ -46,7 +46,7 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
         .iter()
         .map(|(stats, cell)| Mark::Curve {
             points: points(&cell.series),
-            identity: Identity(stats.strategy_index),
+            identity: Identity::nth(stats.strategy_index),
             tip: tip(stats, &words(cell)),
         })
         .collect();
@@ -56,7 +56,7 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
             x,
             x_interval: None,
             y: Height::At { value: value.max(FLOOR), interval: None },
-            identity: Identity(stats.strategy_index),
+            identity: Identity::nth(stats.strategy_index),
             name: stats.strategy.clone(),
             tip: tip(stats, &words(cell)),
         })
@@ -83,7 +83,7 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
             notes: left_out.into_iter().collect(),
             ..Chart::new(
                 format!("{}: connection attempts a second", scenario.name),
-                Axis::new("time since the start of the run", Scale::Time { max: scenario.duration_s }),
+                Axis::new("time since the start of the run", Scale::Time { from: 0.0, to: scenario.duration_s }),
                 Axis::new(
                     "attempts in the busiest second (1/s, logarithmic)",
                     Scale::Log { min: FLOOR, max: 1.6 * highest },

@@ -66,7 +66,7 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
     let mut marks: Vec<Mark> = drawn.iter().flat_map(|it| it.bands(&times)).collect();
     marks.extend(drawn.iter().map(|it| Mark::Curve {
         points: it.points(from_s),
-        identity: Identity(it.stats.strategy_index),
+        identity: Identity::nth(it.stats.strategy_index),
         tip: tip(it.stats, &it.words()),
     }));
     marks.extend(drawn.iter().map(|it| Mark::Point(it.point())));
@@ -149,7 +149,7 @@ impl Strategy<'_> {
             // What is not noticed yet is what is left.
             let upper = there.clone().map(|(time, interval)| (*time, 100.0 * (1.0 - interval.low)));
             let lower = there.rev().map(|(time, interval)| (*time, 100.0 * (1.0 - interval.high)));
-            Mark::Band(upper.chain(lower).collect(), Identity(self.stats.strategy_index))
+            Mark::Band(upper.chain(lower).collect(), Identity::nth(self.stats.strategy_index))
         };
         pieces.map(polygon).collect()
     }
@@ -164,7 +164,7 @@ impl Strategy<'_> {
             x,
             x_interval: None,
             y: Height::At { value: 100.0 * share, interval: None },
-            identity: Identity(self.stats.strategy_index),
+            identity: Identity::nth(self.stats.strategy_index),
             name: self.stats.strategy.clone(),
             tip: tip(self.stats, &self.words()),
         }

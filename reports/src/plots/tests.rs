@@ -92,7 +92,7 @@ fn both_axes_of_every_plot_are_labelled_and_numbers_have_a_unit() {
         for axis in [&figure.chart.x, &figure.chart.y] {
             let has_unit = match axis.scale {
                 // Names need none, and times have theirs at the ticks.
-                Scale::Names(_) | Scale::Time { .. } | Scale::LogTime { .. } => true,
+                Scale::Names(_) | Scale::Lanes(_) | Scale::Time { .. } | Scale::LogTime { .. } => true,
                 Scale::Log { .. } | Scale::Linear { .. } => axis.label.contains('(') || axis.label.contains(" per "),
             };
             assert!(!axis.label.is_empty() && has_unit, "{scenario} {}: {}", figure.suffix, axis.label);

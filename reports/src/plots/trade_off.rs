@@ -59,7 +59,7 @@ pub(super) fn figure(scenario: &ScenarioStats) -> Figure {
             x: cell.packets_per_device_hour,
             x_interval: cell.packets_interval,
             y: *height,
-            identity: Identity(cell.strategy_index),
+            identity: Identity::nth(cell.strategy_index),
             name: cell.strategy.clone(),
             tip: Tip {
                 at: Some((cell.packets_per_device_hour, value(height).unwrap_or(f64::NAN))),

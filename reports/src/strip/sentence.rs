@@ -9,12 +9,10 @@ use cardiogram_sim::{
     outcome::{Episode, EpisodeOutcome},
 };
 
-use super::{
-    View,
-    axis::{Window, length, moment},
-};
+use super::{View, Window};
+use crate::chart;
 
-/// So many breaks are told one by one.
+/// How many breaks are told one by one; more are summed up.
 const TOLD: usize = 2;
 
 pub(super) fn sentence(outcome: &Outcome, view: &View<'_>) -> String {
@@ -45,7 +43,15 @@ pub(super) fn sentence(outcome: &Outcome, view: &View<'_>) -> String {
     words.join(" ")
 }
 
-/// One break.
+fn moment(at: Time) -> String {
+    chart::moment(at.as_micros())
+}
+
+fn length(span: Duration) -> String {
+    chart::length(span.as_secs_f64())
+}
+
+/// Tells one break.
 fn told(episode: &Episode) -> String {
     let begin = format!("At {} the session broke ({})", moment(episode.begin), episode.cause.name());
     let noticed = match (episode.detection, episode.outcome()) {
@@ -63,7 +69,7 @@ fn told(episode: &Episode) -> String {
     begin + &noticed + &end
 }
 
-/// Many breaks.
+/// Sums many breaks up.
 fn summed(episodes: &[&Episode]) -> String {
     let counted = |names: &mut dyn Iterator<Item = String>| {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();

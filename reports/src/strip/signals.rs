@@ -12,16 +12,16 @@ use cardiogram_sim::{
 };
 
 /// From and until.
-pub(super) type Span = (Time, Time);
+pub(super) type Period = (Time, Time);
 
 /// Everything of one device in the whole run.
 #[derive(Debug, Default)]
 pub(super) struct Signals {
     pub(super) faults: Vec<Fault>,
-    pub(super) usable: Vec<Span>,
-    pub(super) broken: Vec<(Span, &'static str)>,
-    pub(super) sessions: Vec<Span>,
-    pub(super) suspicions: Vec<Span>,
+    pub(super) usable: Vec<Period>,
+    pub(super) broken: Vec<(Period, &'static str)>,
+    pub(super) sessions: Vec<Period>,
+    pub(super) suspicions: Vec<Period>,
     pub(super) attempts: Vec<Attempt>,
     /// Sessions that the device left, or lost, and why.
     pub(super) ends: Vec<(Time, String)>,
@@ -35,20 +35,20 @@ pub(super) struct Signals {
     pub(super) lost_up: Vec<Time>,
     pub(super) lost_down: Vec<Time>,
     /// The application's states, where it has any but the first.
-    pub(super) states: Vec<(Span, AppState)>,
+    pub(super) states: Vec<(Period, AppState)>,
 }
 
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) place: FaultPlace,
     pub(super) name: String,
-    pub(super) span: Span,
+    pub(super) span: Period,
     pub(super) breaks: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt {
-    pub(super) span: Span,
+    pub(super) span: Period,
     pub(super) failed: bool,
 }
 
