@@ -30,15 +30,15 @@ const BREAKS: [(&str, &[&str]); 12] = [
     ("cut", &["cut", "cut-up", "cut-down"]),
     ("nat-flush", &["nat-flush"]),
     ("nat-timeout", &["nat-expiry"]),
-    ("stall", &["server-stall"]),
-    ("pause", &["server-pause"]),
-    ("crash", &["server-crash"]),
-    ("restart", &["server-restart"]),
-    ("vanish", &["server-vanish"]),
-    ("drain", &["server-drain"]),
-    ("switch", &["network-switch"]),
+    ("server-stall", &["server-stall"]),
+    ("server-pause", &["server-pause"]),
+    ("server-crash", &["server-crash"]),
+    ("server-restart", &["server-restart"]),
+    ("server-vanish", &["server-vanish"]),
+    ("server-drain", &["server-drain"]),
+    ("network-switch", &["network-switch"]),
     ("lease-expiry", &["lease-expiry"]),
-    ("kill", &["process-killed"]),
+    ("process-killed", &["process-killed"]),
 ];
 
 impl Coverage {
@@ -125,8 +125,8 @@ mod tests {
 
     #[test]
     fn a_fault_that_is_often_drawn_and_never_breaks_anything_is_missed() {
-        let drawn = [("stall", OFTEN), ("crash", OFTEN), ("drain", OFTEN - 1)];
+        let drawn = [("server-stall", OFTEN), ("server-crash", OFTEN), ("server-drain", OFTEN - 1)];
         let unmet = coverage(&["ends"], &drawn, &["server-crash"]).unmet(&[]);
-        assert!(matches!(&unmet[..], [only] if only.contains("`stall`")), "{unmet:?}");
+        assert!(matches!(&unmet[..], [only] if only.contains("`server-stall`")), "{unmet:?}");
     }
 }

@@ -120,15 +120,15 @@ impl Kind {
             Self::NatTimeout(_) => "nat-timeout",
             Self::Loss(_) => "loss-burst",
             Self::Spike(_) => "delay-spike",
-            Self::Stall => "stall",
-            Self::Pause => "pause",
-            Self::Crash => "crash",
-            Self::Restart => "restart",
-            Self::Vanish => "vanish",
-            Self::Drain => "drain",
-            Self::NewAddress { .. } => "switch",
+            Self::Stall => "server-stall",
+            Self::Pause => "server-pause",
+            Self::Crash => "server-crash",
+            Self::Restart => "server-restart",
+            Self::Vanish => "server-vanish",
+            Self::Drain => "server-drain",
+            Self::NewAddress { .. } => "network-switch",
             Self::LeaseExpiry => "lease-expiry",
-            Self::Kill => "kill",
+            Self::Kill => "process-killed",
         }
     }
 

@@ -10,6 +10,7 @@
 use std::ops::Range;
 
 use cardiogram_policies::Problem;
+use cardiogram_sim::config::FaultKind;
 use serde::de::DeserializeOwned;
 use toml::{
     Spanned,
@@ -197,7 +198,8 @@ fn resolve(tree: &Spanned<DeTable<'_>>, problem: Problem) -> Diagnostic {
     // As far down as the file goes: a key that has its default is not there.
     'path: for step in problem.path.split('.') {
         let (key, indices) = step.split_once('[').map_or((step, ""), |(key, rest)| (key, rest));
-        let Some(mut value) = table.and_then(|table| table.get(key)) else { break };
+        let named = |name: &str| table.and_then(|table| table.get(name));
+        let Some(mut value) = named(key).or_else(|| former_names(key).find_map(named)) else { break };
         span = Some(value.span());
         for index in indices.split('[').filter_map(|index| index.trim_end_matches(']').parse::<usize>().ok()) {
             let Some(element) = value.get_ref().as_array().and_then(|array| array.get(index)) else { break 'path };
@@ -209,6 +211,12 @@ fn resolve(tree: &Spanned<DeTable<'_>>, problem: Problem) -> Diagnostic {
     // A path that begins with a key which is not in the file still has to be named.
     let message = if span.is_some() { problem.message } else { format!("{}: {}", problem.path, problem.message) };
     Diagnostic { message, span, help: (!problem.help.is_empty()).then_some(problem.help) }
+}
+
+/// The names that files of earlier versions have for a kind of fault.
+fn former_names(name: &str) -> impl Iterator<Item = &'static str> {
+    let kind = FaultKind::ALL.iter().find(|kind| kind.name() == name);
+    kind.into_iter().flat_map(|kind| kind.former_names()).copied()
 }
 
 /// serde's words as a sentence for the person who wrote the file.
@@ -228,7 +236,10 @@ fn words(message: &str) -> (String, Option<String>) {
         );
     }
     if let Some((unknown, known)) = message.strip_prefix("unknown variant ").and_then(|rest| rest.split_once(", ")) {
-        let known = quoted(known);
+        let mut known = quoted(known);
+        // Names of before are read, and not recommended.
+        let former: Vec<&str> = known.iter().flat_map(|name| former_names(name)).collect();
+        known.retain(|name| !former.contains(name));
         return (
             format!("unknown name {unknown}"),
             Some(choose(unknown.trim_matches('`'), &known, "possible here are")),

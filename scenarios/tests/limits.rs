@@ -30,7 +30,7 @@ fn times(text: &str, count: usize) -> String {
 
 #[test]
 fn the_most_of_everything_is_taken_and_one_more_is_refused() {
-    let faults = |count| format!("faults = {}", times("{ kill = { when.at = [\"1m\"] } }", count));
+    let faults = |count| format!("faults = {}", times("{ process-killed = { when.at = [\"1m\"] } }", count));
     let nats = |count| format!("nat = {}", times("\"home-linux\"", count));
     let networks = |count: usize| {
         let lines = (1..count).map(|at| format!("networks.n{at} = {{ access = \"wifi\" }}"));
@@ -41,7 +41,7 @@ fn the_most_of_everything_is_taken_and_one_more_is_refused() {
         let moves = (0..count).map(|at| format!("{{ at = \"{}s\", to = \"{}\" }}", at + 1, ["main", "none"][at % 2]));
         format!("life.attach = [{}]", moves.collect::<Vec<_>>().join(", "))
     };
-    let every = |mean: &str| format!("faults = [{{ kill.when.every = \"{mean}\" }}]");
+    let every = |mean: &str| format!("faults = [{{ process-killed.when.every = \"{mean}\" }}]");
     let cases = [
         (format!("devices.count = {}", 50_000), format!("devices.count = {}", 50_001), "use 1 to 50000"),
         ("devices.count = 1".into(), "devices.count = 0".into(), "use 1 to 50000"),

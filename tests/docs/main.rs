@@ -14,7 +14,7 @@ use cardiogram::{
     scenarios::library,
 };
 use cardiogram_scenarios::network::{networks, servers};
-use cardiogram_sim::config::{AtExpiry, FromInside, FromOutside, NatClass};
+use cardiogram_sim::config::{AtExpiry, Cause, FaultKind, FromInside, FromOutside, NatClass};
 use kit::place;
 use serde_json::Value;
 
@@ -100,6 +100,37 @@ fn the_page_of_scenario_files_has_every_key_and_every_name() {
     let names = presets.link.keys().chain(presets.radio.keys()).chain(presets.nat.keys()).chain(servers().keys());
     words.extend(names.cloned());
     assert_eq!(missing(&page("docs/scenarios.md"), &words), Vec::<&String>::new());
+}
+
+/// The keys that are explained for all kinds together stand in the table below.
+#[test]
+fn the_table_of_faults_is_every_kind_in_its_order_with_its_own_keys() {
+    const COMMON: [&str; 5] = ["when", "lasts", "link", "direction", "server"];
+    let page = page("docs/scenarios.md");
+    let told: Vec<&str> = first_cells(&page, "### `faults`").flat_map(code).collect();
+    let kinds: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.name()).collect();
+    assert_eq!(told, kinds);
+    let schema: Value = serde_json::from_str(&place!().cardiogram("schema scenario").good()).unwrap();
+    for variant in schema["$defs"]["FaultConfig"]["oneOf"].as_array().expect("an enum") {
+        let (kind, keys) = variant["properties"].as_object().and_then(|it| it.iter().next()).expect("a table a kind");
+        let of_kind = keys["$ref"].as_str().and_then(|path| path.rsplit('/').next()).expect("a struct of its own");
+        let keys = schema["$defs"][of_kind]["properties"].as_object().expect("keys").keys();
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{kind}` |"))).expect("a row");
+        let told = row.split('|').nth(2).expect("a second cell");
+        for key in keys.filter(|key| !COMMON.contains(&key.as_str())) {
+            assert!(code(told).any(|it| it == key), "{kind}: {key} is missing");
+        }
+    }
+}
+
+#[test]
+fn every_cause_of_an_episode_is_named() {
+    let page = page("docs/results.md");
+    let (_, causes) = page.split_once("\nCauses are ").expect("a paragraph of causes");
+    let told: BTreeSet<&str> = code(causes.split("\n\n").next().expect("a paragraph")).collect();
+    // An overload breaks no session.
+    let causes = Cause::ALL.iter().filter(|cause| **cause != Cause::ServerOverload).map(|cause| cause.name());
+    assert_eq!(told, causes.collect());
 }
 
 #[test]

@@ -611,7 +611,7 @@ life.attach = [{ at = "10m", to = "wifi" }, { at = "20m", to = "none" }, { at = 
 life.foreground = { when.at = ["1m"], lasts = "5m" }
 life.doze = {}
 [[faults]]
-kill = { when.at = ["15m"], lasts = "1m" }
+process-killed = { when.at = ["15m"], lasts = "1m" }
 "#;
     fs::write(place.path("moves.toml"), scenario).unwrap();
     let log = place.cardiogram("trace moves.toml --strategy wechat-270 --heartbeats show").good();

@@ -45,7 +45,7 @@ devices = { count = 200, start_within = "3m" }
 server.login = { round_trips = 2, cpu = "50ms" }
 
 [[faults]]
-restart = { when.at = ["10m"], lasts = "20s" }
+server-restart = { when.at = ["10m"], lasts = "20s" }
 "#;
 
 /// A NAT whose timeout the strategy just respects.

@@ -35,7 +35,7 @@ nat = "home-short"
 nat-timeout = { when.at = ["2h"], lasts = "1h", established = "4m" }
 
 [[faults]]
-switch = { when.at = ["4h"], to = "wifi" }
+network-switch = { when.at = ["4h"], to = "wifi" }
 "#;
 
 #[test]

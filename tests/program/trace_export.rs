@@ -28,7 +28,7 @@ cut = { when.at = ["5m"], lasts = "90s" }
 [[faults]]
 nat-flush = { when.at = ["15m"] }
 [[faults]]
-stall = { when.at = ["25m"], lasts = "2m" }
+server-stall = { when.at = ["25m"], lasts = "2m" }
 "#;
 
 fn place() -> Place {

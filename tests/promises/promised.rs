@@ -70,9 +70,9 @@ fn breaks(begin: Time, lasts: Option<Duration>) -> [(&'static str, FaultConfig);
         ("cut", cut(begin, lasts)),
         ("cut up", one_way(Direction::Up)),
         ("cut down", one_way(Direction::Down)),
-        ("stall", FaultConfig::Stall(server_fault(begin, lasts))),
-        ("crash", FaultConfig::Crash(server_fault(begin, lasts))),
-        ("vanish", FaultConfig::Vanish(server_fault(begin, lasts))),
+        ("stall", FaultConfig::ServerStall(server_fault(begin, lasts))),
+        ("crash", FaultConfig::ServerCrash(server_fault(begin, lasts))),
+        ("vanish", FaultConfig::ServerVanish(server_fault(begin, lasts))),
     ]
 }
 
@@ -115,7 +115,7 @@ fn attempts_keep_their_limits_in_an_outage() {
         let lasts = (4 * limit.window + secs(120)).min(Duration::from_mins(30));
         world.duration = age(begin(phases)) + lasts + secs(120);
         // What refuses at once invites the most attempts.
-        world.faults = vec![FaultConfig::Crash(server_fault(begin(phases), Some(lasts)))];
+        world.faults = vec![FaultConfig::ServerCrash(server_fault(begin(phases), Some(lasts)))];
         kept::spends_no_more(&go_traced(&world, seed), DEVICES_EACH, &promises)?;
         Ok(true)
     });

@@ -131,7 +131,7 @@ fn a_suspicion_without_a_break_is_a_mistake_until_trust_is_back() {
 fn the_peaks_of_a_restart_are_its_devices() {
     let mut world = world(HeartbeatSpec::None);
     world.devices.count = 40;
-    world.faults = vec![FaultConfig::Restart(server_fault(BEGIN, Some(millis(1))))];
+    world.faults = vec![FaultConfig::ServerRestart(server_fault(BEGIN, Some(millis(1))))];
     let outcome = go(&world, 1);
     // All start at once, and all lose their sessions at once and come back at once.
     assert_eq!(outcome.peaks, Peaks { attempts_per_s: 40, sessions: 40 });

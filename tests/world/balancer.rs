@@ -7,7 +7,7 @@
 use cardiogram_policies::{HeartbeatSpec, LossReason, ReconnectSpec, Time, reconnect::FixedDelay, unit::Span};
 use cardiogram_sim::{
     Outcome, WorldConfig,
-    config::{BalancerConfig, Direction, Drain, FaultConfig, HealthCheck, LinkName, OnUnhealthy, ServerFault},
+    config::{BalancerConfig, Direction, FaultConfig, HealthCheck, LinkName, OnUnhealthy, ServerDrain, ServerFault},
     outcome::{Cause, DetectedBy, EpisodeOutcome},
     packet::{Flags, Packet},
     trace::{DeviceEvent, DropReason, Fact, ServerEvent, What},
@@ -110,7 +110,7 @@ fn assert_all_move_at_once(outcome: &Outcome, cause: Cause) {
 #[test]
 fn an_application_check_moves_the_clients_of_a_deaf_server() {
     let mut world = balanced(HeartbeatSpec::None, application());
-    world.faults = vec![FaultConfig::Stall(of_first(None))];
+    world.faults = vec![FaultConfig::ServerStall(of_first(None))];
     assert_all_move_at_once(&go_traced(&world, 1), Cause::ServerStall);
 }
 
@@ -119,7 +119,7 @@ fn an_application_check_moves_the_clients_of_a_deaf_server() {
 #[test]
 fn a_tcp_check_never_sees_a_deaf_server() {
     let mut world = balanced(HeartbeatSpec::None, BalancerConfig::default());
-    world.faults = vec![FaultConfig::Stall(of_first(None))];
+    world.faults = vec![FaultConfig::ServerStall(of_first(None))];
     let outcome = go_traced(&world, 1);
     assert_eq!((beliefs(&outcome), outcome.episodes.len()), (vec![], on_first(&outcome).len()));
     assert!(outcome.episodes.iter().all(|episode| episode.outcome() == EpisodeOutcome::Undetected));
@@ -133,7 +133,7 @@ fn a_tcp_check_never_sees_a_deaf_server() {
 #[test]
 fn the_clients_of_a_vanished_host_are_reset_by_the_balancer() {
     let mut world = balanced(HeartbeatSpec::None, BalancerConfig::default());
-    world.faults = vec![FaultConfig::Vanish(of_first(None))];
+    world.faults = vec![FaultConfig::ServerVanish(of_first(None))];
     let outcome = go_traced(&world, 1);
     assert_all_move_at_once(&outcome, Cause::ServerVanish);
     assert!(
@@ -150,7 +150,7 @@ fn a_client_that_missed_the_reset_is_told_when_it_sends() {
     // The beat at 100.2 s is answered; failed checks at 110, 120 and 130 s; the next beat is at 150.2 s.
     let vanish = ServerFault { server: Some(0), ..server_fault(Time::from_millis(100_500), None) };
     let missed = cut_of(LinkName::Core, Direction::Down, Time::from_secs(130), Some(secs(1)));
-    world.faults = vec![FaultConfig::Vanish(vanish), missed];
+    world.faults = vec![FaultConfig::ServerVanish(vanish), missed];
     let outcome = go_traced(&world, 1);
     assert_eq!(beliefs(&outcome), [(Time::from_secs(130), ServerEvent::TurnedUnhealthy)]);
     for device in on_first(&outcome) {
@@ -167,7 +167,7 @@ fn a_balancer_that_leaves_connections_moves_only_new_ones() {
     let mut world = balanced(fixed(secs(10), secs(5), 1), leave);
     world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(1) });
     world.strategy.connect_timeout = Span::secs(2);
-    world.faults = vec![FaultConfig::Stall(of_first(None))];
+    world.faults = vec![FaultConfig::ServerStall(of_first(None))];
     let outcome = go_traced(&world, 1);
     let at_the_deaf = |(_, server): &&(Time, u32)| *server == 0;
     let later = attempts(&outcome);
@@ -186,7 +186,7 @@ fn a_server_that_is_back_gets_clients_after_two_checks() {
     let mut world = balanced(HeartbeatSpec::None, BalancerConfig::default());
     world.devices.count = 400;
     world.devices.start_within = cardiogram_policies::unit::Delay::millis(400_000);
-    world.faults = vec![FaultConfig::Crash(of_first(Some(105)))];
+    world.faults = vec![FaultConfig::ServerCrash(of_first(Some(105)))];
     let outcome = go_traced(&world, 1);
     let back = Time::from_secs(210);
     assert_eq!(beliefs(&outcome), [(UNHEALTHY, ServerEvent::TurnedUnhealthy), (back, ServerEvent::TurnedHealthy)]);
@@ -201,7 +201,7 @@ fn a_balancer_without_a_healthy_server_fails_open() {
     let mut world = balanced(HeartbeatSpec::None, BalancerConfig::default());
     world.server.count = 1;
     world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(5) });
-    world.faults = vec![FaultConfig::Vanish(of_first(None))];
+    world.faults = vec![FaultConfig::ServerVanish(of_first(None))];
     let outcome = go_traced(&world, 1);
     let syns = entries(&outcome).iter().filter(|entry| match &entry.what {
         What::Dropped { packet, reason: DropReason::HostDown } => packet.flags.has(Flags::SYN) && entry.at > UNHEALTHY,
@@ -215,7 +215,7 @@ fn a_balancer_without_a_healthy_server_fails_open() {
 fn a_drained_server_gets_no_new_clients_and_keeps_its_own() {
     let mut world = balanced(HeartbeatSpec::None, BalancerConfig::default());
     let (over, restart) = (Span::secs(60), Span::secs(10));
-    world.faults = vec![FaultConfig::Drain(Drain { server: Some(0), when: at(FAULT), over, restart })];
+    world.faults = vec![FaultConfig::ServerDrain(ServerDrain { server: Some(0), when: at(FAULT), over, restart })];
     let outcome = go_traced(&world, 1);
     assert_eq!(beliefs(&outcome), []);
     for device in on_first(&outcome) {

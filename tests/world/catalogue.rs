@@ -248,7 +248,7 @@ proptest! {
         let begin = Time::from_secs(300) + secs(interval).mul_f64(phase);
         let stalled = |parts: &str| {
             let mut world = one_session(composed(&format!("{parts}\n{keepalive}")));
-            world.faults = vec![FaultConfig::Stall(server_fault(begin, None))];
+            world.faults = vec![FaultConfig::ServerStall(server_fault(begin, None))];
             go(&world, 1)
         };
         let by_kernel = stalled("schedule = \"peer-sends\"");
@@ -355,7 +355,7 @@ fn beats_that_nobody_answers_keep_the_path_and_notice_nothing() {
     let noticed = |heartbeat: &HeartbeatSpec| {
         let mut world = one_session(heartbeat.clone());
         world.nat[0].established = constant(secs(60));
-        world.faults = vec![FaultConfig::Stall(server_fault(begin, None))];
+        world.faults = vec![FaultConfig::ServerStall(server_fault(begin, None))];
         let outcome = go(&world, 1);
         let [episode] = outcome.episodes[..] else { panic!("{:?}", outcome.episodes) };
         (episode.cause, episode.detection.map(|detection| detection.at.since(begin)))
@@ -374,7 +374,7 @@ fn after_a_mass_reconnect_beats_stay_together_unless_the_first_one_is_spread() {
         world.devices.count = 60;
         world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(5) });
         world.devices.start_within = Delay::millis(60_000);
-        world.faults = vec![FaultConfig::Crash(server_fault(Time::from_secs(600), Some(secs(1))))];
+        world.faults = vec![FaultConfig::ServerCrash(server_fault(Time::from_secs(600), Some(secs(1))))];
         let mut in_second = vec![0; 3_600];
         for (_, at) in beats(&go_traced(&world, 1)) {
             in_second[age(at).as_secs() as usize] += 1;

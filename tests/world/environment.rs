@@ -168,7 +168,7 @@ fn a_crash_sends_fin_at_once_and_refuses_new_connections() {
     let mut world = world(fixed(secs(30), secs(10), 1));
     let crash = Time::from_secs(50);
     world.duration = secs(50) + 2 * RTT;
-    world.faults = vec![FaultConfig::Crash(server_fault(crash, None))];
+    world.faults = vec![FaultConfig::ServerCrash(server_fault(crash, None))];
     let outcome = go_traced(&world, 1);
     let told = crash + RTT / 2;
     assert_eq!(only_episode(&outcome), (crash, Cause::ServerCrash, Some(by_transport(told, LossReason::Closed))));
@@ -187,7 +187,7 @@ fn a_crash_sends_fin_at_once_and_refuses_new_connections() {
 fn a_vanished_host_is_noticed_by_the_first_packet_after_its_return() {
     let mut world = one_session(fixed(secs(100), secs(100), 1));
     let vanish = Time::from_secs(150);
-    world.faults = vec![FaultConfig::Vanish(server_fault(vanish, Some(secs(30))))];
+    world.faults = vec![FaultConfig::ServerVanish(server_fault(vanish, Some(secs(30))))];
     let outcome = go_traced(&world, 1);
     let told = Time::from_millis(200_200) + RTT;
     assert_eq!(only_episode(&outcome), (vanish, Cause::ServerVanish, Some(by_transport(told, LossReason::Reset))));
@@ -198,7 +198,7 @@ fn a_vanished_host_is_noticed_by_the_first_packet_after_its_return() {
 #[test]
 fn a_vanished_host_is_not_noticed_by_the_silent() {
     let mut world = one_session(HeartbeatSpec::None);
-    world.faults = vec![FaultConfig::Vanish(server_fault(Time::from_secs(150), Some(secs(30))))];
+    world.faults = vec![FaultConfig::ServerVanish(server_fault(Time::from_secs(150), Some(secs(30))))];
     assert_eq!(go(&world, 1).episodes[0].outcome(), EpisodeOutcome::Undetected);
 }
 
@@ -236,7 +236,7 @@ fn a_full_accept_queue_drops_syns() {
     world.server.backlog = 2;
     world.strategy.connect_timeout = Span::secs(60);
     world.duration = secs(40);
-    world.faults = vec![FaultConfig::Stall(server_fault(Time::ZERO, None))];
+    world.faults = vec![FaultConfig::ServerStall(server_fault(Time::ZERO, None))];
     let outcome = go_traced(&world, 1);
     let (mut established, mut trying) = (0, 0);
     for device in 0..6 {

@@ -14,7 +14,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Engine, Outcome, RunOptions, WorldConfig,
     config::{
-        AfterExpiry, Attach, Cost, FaultConfig, Kill, NatClass, NatConfig, NetworkConfig, OldSockets, TrafficConfig,
+        AfterExpiry, Attach, Cost, FaultConfig, NatClass, NatConfig, NetworkConfig, OldSockets, ProcessKilled,
+        TrafficConfig,
     },
     outcome::{Cause, DetectedBy, Detection},
     run,
@@ -164,7 +165,7 @@ fn a_mistake_lasts_until_something_real_breaks() {
     assert_eq!(mistake_of(Vec::new()), (10_000, 70_200, true));
     let at = |seconds| Time::from_secs(seconds);
     assert_eq!(mistake_of(vec![cut(at(30), Some(secs(20)))]), (10_000, 30_000, false));
-    let stalls = FaultConfig::Stall(server_fault(at(40), Some(secs(5))));
+    let stalls = FaultConfig::ServerStall(server_fault(at(40), Some(secs(5))));
     assert_eq!(mistake_of(vec![stalls]), (10_000, 40_000, false));
     // What broke and healed before it has nothing to do with it.
     assert_eq!(mistake_of(vec![cut(at(5), Some(secs(1)))]), (10_000, 70_200, true));
@@ -266,7 +267,7 @@ fn a_probe_connection_ends_with_the_session_with_the_process_and_with_the_addres
     assert_eq!(closed(&given_up), [5_000]);
     assert_eq!(given_up.heard().len(), 3, "two sessions and a probe connection: {:?}", given_up.heard());
 
-    let kill = FaultConfig::Kill(Kill { when: at(Time::from_secs(5)), lasts: None });
+    let kill = FaultConfig::ProcessKilled(ProcessKilled { when: at(Time::from_secs(5)), lasts: None });
     let killed = play(&WorldConfig { faults: vec![kill], ..usual() }, &[open], &[]);
     assert_eq!(closed(&killed), [5_000]);
 
@@ -407,7 +408,7 @@ fn a_check_on_a_cut_network_waits_three_seconds_in_vain() {
 
 #[test]
 fn a_server_whose_process_is_stalled_or_gone_has_a_network_that_carries() {
-    for fault in [FaultConfig::Stall, FaultConfig::Crash] {
+    for fault in [FaultConfig::ServerStall, FaultConfig::ServerCrash] {
         let fault = fault(server_fault(Time::from_secs(10), None));
         let world = WorldConfig { faults: vec![fault], duration: secs(60), ..usual() };
         let played = play(&world, &[NEVER_AGAIN], &[CHECK, CHECK]);
@@ -439,7 +440,7 @@ fn the_transport_has_heard_of_a_stalled_server_and_not_of_a_cut_path() {
         let Some((_, Event::TransportHeard { ago })) = heard else { panic!("{:?}", played.heard()) };
         ago
     };
-    let stall = FaultConfig::Stall(server_fault(Time::from_secs(90), None));
+    let stall = FaultConfig::ServerStall(server_fault(Time::from_secs(90), None));
     // The kernel acknowledged the beat, sooner or later within its delay of 40 ms.
     let ago = heard(stall);
     assert!(ago + RTT <= secs(10) && ago + RTT + millis(40) >= secs(10), "{ago:?}");
@@ -449,7 +450,12 @@ fn the_transport_has_heard_of_a_stalled_server_and_not_of_a_cut_path() {
 
 #[test]
 fn what_a_policy_remembers_outlives_its_process() {
-    let kill = |secs| FaultConfig::Kill(Kill { when: at(Time::from_secs(secs)), lasts: Some(constant(millis(500))) });
+    let kill = |secs| {
+        FaultConfig::ProcessKilled(ProcessKilled {
+            when: at(Time::from_secs(secs)),
+            lasts: Some(constant(millis(500))),
+        })
+    };
     let steps = [(10_000, Action::Remember), (20_000, beat(0)), (40_000, Action::Remember)];
     let world = WorldConfig { faults: vec![kill(5), kill(25), kill(30), kill(45)], ..usual() };
     let played = play(&world, &steps, &[]);

@@ -125,9 +125,9 @@ proptest! {
         let begin = Time::from_micros(at);
         let breaks = [
             cut(begin, None),
-            FaultConfig::Stall(server_fault(begin, None)),
-            FaultConfig::Vanish(server_fault(begin, None)),
-            FaultConfig::Crash(server_fault(begin, None)),
+            FaultConfig::ServerStall(server_fault(begin, None)),
+            FaultConfig::ServerVanish(server_fault(begin, None)),
+            FaultConfig::ServerCrash(server_fault(begin, None)),
             flush(begin),
         ];
         let mut world = calm(WorldConfig { faults: vec![kind.get(&breaks).clone()], ..world });
@@ -170,19 +170,19 @@ proptest! {
                 FaultConfig::NatFlush(flush) => flush.when = when,
                 // What it shortens ends later still.
                 FaultConfig::NatTimeout(fault) => (fault.when, fault.lasts) = (early(), brief()),
-                FaultConfig::Stall(fault)
-                | FaultConfig::Crash(fault)
-                | FaultConfig::Vanish(fault)
-                | FaultConfig::Restart(fault)
-                | FaultConfig::Pause(fault) => (fault.when, fault.lasts) = (when, lasts),
-                FaultConfig::Overload(overload) => (overload.when, overload.lasts) = (when, lasts),
-                FaultConfig::Drain(drain) => (drain.when, drain.over) = (when, Span::secs(290)),
-                FaultConfig::Switch(switch) => {
+                FaultConfig::ServerStall(fault)
+                | FaultConfig::ServerCrash(fault)
+                | FaultConfig::ServerVanish(fault)
+                | FaultConfig::ServerRestart(fault)
+                | FaultConfig::ServerPause(fault) => (fault.when, fault.lasts) = (when, lasts),
+                FaultConfig::ServerOverload(overload) => (overload.when, overload.lasts) = (when, lasts),
+                FaultConfig::ServerDrain(drain) => (drain.when, drain.over) = (when, Span::secs(290)),
+                FaultConfig::NetworkSwitch(switch) => {
                     (switch.when, switch.gap) = (when, None);
                     switch.lasts = switch.to.is_some().then_some(constant(secs(300)));
                 }
                 FaultConfig::LeaseExpiry(expiry) => (expiry.when, expiry.lasts) = (when, lasts),
-                FaultConfig::Kill(kill) => (kill.when, kill.lasts) = (when, lasts),
+                FaultConfig::ProcessKilled(kill) => (kill.when, kill.lasts) = (when, lasts),
                 FaultConfig::Malformed(malformed) => malformed.when = when,
                 _ => unreachable!("a fault that the generator does not make"),
             }

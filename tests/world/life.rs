@@ -16,8 +16,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{
-        Attach, Cut, Direction, FaultConfig, Kill, LeaseExpiry, LinkName, NatConfig, NatFlush, NetworkConfig,
-        OldSockets, RadioConfig, ServerFault, Switch, TailStage, When,
+        Attach, Cut, Direction, FaultConfig, LeaseExpiry, LinkName, NatConfig, NatFlush, NetworkConfig, NetworkSwitch,
+        OldSockets, ProcessKilled, RadioConfig, ServerFault, TailStage, When,
     },
     outcome::{Cause, DetectedBy, Detection, Episode, EpisodeOutcome},
     packet::{Flags, Packet},
@@ -76,7 +76,7 @@ fn delay(at: Time) -> Delay {
 
 fn switch(at: Time, to: Option<&str>, lasts: Option<Duration>, old_sockets: OldSockets) -> FaultConfig {
     let (when, to, lasts) = (kit::common::at(at), to.map(Into::into), lasts.map(constant));
-    FaultConfig::Switch(Switch { when, to, lasts, gap: None, old_sockets })
+    FaultConfig::NetworkSwitch(NetworkSwitch { when, to, lasts, gap: None, old_sockets })
 }
 
 fn lease_expiry(network: Option<&str>, lasts: Option<Duration>) -> FaultConfig {
@@ -85,7 +85,7 @@ fn lease_expiry(network: Option<&str>, lasts: Option<Duration>) -> FaultConfig {
 }
 
 fn kill(lasts: Option<Duration>) -> FaultConfig {
-    FaultConfig::Kill(Kill { when: at(BEGIN), lasts: lasts.map(constant) })
+    FaultConfig::ProcessKilled(ProcessKilled { when: at(BEGIN), lasts: lasts.map(constant) })
 }
 
 /// Times in milliseconds. The usual detector suspects at the moment at which it gives up.
@@ -344,7 +344,7 @@ fn a_change_of_network_while_waiting_skips_no_server() {
     let mut world = two_networks();
     world.server.count = 3;
     world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(20) });
-    world.faults = vec![FaultConfig::Crash(ServerFault { server: Some(0), when: at(BEGIN), lasts: None })];
+    world.faults = vec![FaultConfig::ServerCrash(ServerFault { server: Some(0), when: at(BEGIN), lasts: None })];
     // The connection is lost at 100.05 s, the attempt of 120.05 s refused.
     world.life.attach = vec![attach(Time::from_secs(130), "wifi", OldSockets::Abort)];
     let outcome = go_traced(&world, 1);
@@ -526,8 +526,8 @@ fn a_started_process_has_policies_without_a_past() {
     let waits = Exponential { jitter: Jitter::None, cap: Span::secs(64), ..Exponential::default() };
     world.strategy.reconnect = ReconnectSpec::Exponential(waits);
     world.faults = vec![
-        FaultConfig::Crash(ServerFault { server: None, when: at(BEGIN), lasts: None }),
-        FaultConfig::Kill(Kill { when: at(BEGIN + secs(20)), lasts: Some(constant(secs(30))) }),
+        FaultConfig::ServerCrash(ServerFault { server: None, when: at(BEGIN), lasts: None }),
+        FaultConfig::ProcessKilled(ProcessKilled { when: at(BEGIN + secs(20)), lasts: Some(constant(secs(30))) }),
     ];
     let outcome = go_traced(&world, 1);
     let told = BEGIN + CORE + ACCESS;

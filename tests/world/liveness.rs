@@ -35,7 +35,7 @@ fn tcp_keepalive_never_notices_a_deaf_server() {
     for keepalive in keepalives {
         let mut world = world(keepalive.clone());
         world.duration = Duration::from_hours(24);
-        world.faults = vec![FaultConfig::Stall(server_fault(stall, None))];
+        world.faults = vec![FaultConfig::ServerStall(server_fault(stall, None))];
         let outcome = go(&world, 1);
         let [episode] = outcome.episodes[..] else { panic!("one break: {:?}", outcome.episodes) };
         assert_eq!((episode.begin, episode.cause), (stall, Cause::ServerStall));
@@ -70,7 +70,7 @@ fn an_app_heartbeat_notices_a_deaf_server_within_interval_and_timeout() {
         for stratum in 0..20 {
             let stall = Time::from_secs(2_000) + secs(interval) * (2 * stratum + 1) / 40;
             let mut world = world_of(preset::find(name).expect("a preset"));
-            world.faults = vec![FaultConfig::Stall(server_fault(stall, None))];
+            world.faults = vec![FaultConfig::ServerStall(server_fault(stall, None))];
             let outcome = go(&world, 1);
             let detection = outcome.episodes[0].detection.unwrap_or_else(|| panic!("{name} does not notice"));
             // Where silence counts from what was received last, that may be a reply that was under way at the deadlock.
@@ -81,7 +81,7 @@ fn an_app_heartbeat_notices_a_deaf_server_within_interval_and_timeout() {
     }
     let mut world = world_of(preset::find("idle-45-004").expect("a preset"));
     world.duration = Duration::from_hours(24);
-    world.faults = vec![FaultConfig::Stall(server_fault(Time::from_secs(2_000), None))];
+    world.faults = vec![FaultConfig::ServerStall(server_fault(Time::from_secs(2_000), None))];
     assert_eq!(go(&world, 1).episodes[0].outcome(), EpisodeOutcome::Undetected);
 }
 

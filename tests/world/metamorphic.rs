@@ -22,7 +22,7 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::{
     Outcome, WorldConfig,
-    config::{Cost, Drain, FaultConfig, LinkName, LossBurst, NatClass},
+    config::{Cost, FaultConfig, LinkName, LossBurst, NatClass, ServerDrain},
     outcome::{Accuracy, DetectedBy, Detection, Episode, FalseAlarm, Mistake},
     trace::DeviceEvent,
 };
@@ -106,13 +106,13 @@ impl Recipe {
             let begin = Time::from_millis(begin * scale);
             let server = || server_fault(begin, Some(ms(lasts)));
             match kind {
-                0 => FaultConfig::Stall(server()),
-                1 => FaultConfig::Pause(server()),
-                2 => FaultConfig::Crash(server()),
+                0 => FaultConfig::ServerStall(server()),
+                1 => FaultConfig::ServerPause(server()),
+                2 => FaultConfig::ServerCrash(server()),
                 3 => flush(begin),
                 _ => {
                     let (over, restart) = (span(ms(lasts)), span(ms(2_000)));
-                    FaultConfig::Drain(Drain { server: None, when: at(begin), over, restart })
+                    FaultConfig::ServerDrain(ServerDrain { server: None, when: at(begin), over, restart })
                 }
             }
         };
@@ -214,9 +214,9 @@ fn the_epoch_does_not_matter() {
         world.faults = vec![
             cut(since_start(100), Some(secs(20))),
             cut(since_start(500), Some(secs(130))),
-            FaultConfig::Stall(server_fault(since_start(1_000), Some(secs(90)))),
+            FaultConfig::ServerStall(server_fault(since_start(1_000), Some(secs(90)))),
             flush(since_start(1_500)),
-            FaultConfig::Vanish(server_fault(since_start(2_000), Some(secs(40)))),
+            FaultConfig::ServerVanish(server_fault(since_start(2_000), Some(secs(40)))),
         ];
         (start, Summary::of(go(&world, seed)))
     };
@@ -271,9 +271,9 @@ fn more_loss_never_answers_a_beat_more() {
 fn a_superset_of_beats_detects_no_later() {
     let breaks: [fn(Time) -> FaultConfig; 5] = [
         |at| cut(at, None),
-        |at| FaultConfig::Stall(server_fault(at, None)),
-        |at| FaultConfig::Vanish(server_fault(at, None)),
-        |at| FaultConfig::Crash(server_fault(at, None)),
+        |at| FaultConfig::ServerStall(server_fault(at, None)),
+        |at| FaultConfig::ServerVanish(server_fault(at, None)),
+        |at| FaultConfig::ServerCrash(server_fault(at, None)),
         flush,
     ];
     let (mut sooner, mut count) = (0, 0);

@@ -316,7 +316,7 @@ fn a_subscriber_without_a_free_port_is_not_let_through() {
     world.duration = secs(600);
     world.strategy.connect_timeout = Span::millis(500);
     world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::millis(500) });
-    world.faults = vec![FaultConfig::Crash(server_fault(Time::ZERO, None))];
+    world.faults = vec![FaultConfig::ServerCrash(server_fault(Time::ZERO, None))];
     world.nat[0] = NatConfig {
         ports: Some(4),
         hold_down: Some(Span::secs(120)),

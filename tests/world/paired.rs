@@ -51,9 +51,9 @@ fn random_world(strategy: StrategySpec) -> WorldConfig {
         }),
         FaultConfig::Cut(Cut { link: LinkName::Core, direction: Direction::Up, when: every(7_200), lasts: lasts(60) }),
         FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: every(7_200) }),
-        FaultConfig::Stall(fault(7_200, 60)),
-        FaultConfig::Crash(fault(7_200, 20)),
-        FaultConfig::Vanish(fault(7_200, 60)),
+        FaultConfig::ServerStall(fault(7_200, 60)),
+        FaultConfig::ServerCrash(fault(7_200, 20)),
+        FaultConfig::ServerVanish(fault(7_200, 60)),
     ];
     world.strategy = strategy;
     world

@@ -13,7 +13,7 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::{
     Outcome, WorldConfig,
-    config::{Attach, FaultConfig, Kill, LifeConfig, OldSockets, Periods, When},
+    config::{Attach, FaultConfig, LifeConfig, OldSockets, Periods, ProcessKilled, When},
     trace::DeviceEvent,
 };
 use kit::common::*;
@@ -25,7 +25,7 @@ fn crashed(reconnect: ReconnectSpec, rules: ReconnectRules, life: LifeConfig) ->
     let heartbeat = fixed(secs(30), secs(10), 1);
     let mut world = WorldConfig { duration: secs(600), life, ..world(heartbeat) };
     (world.strategy.reconnect, world.strategy.reconnect_rules) = (reconnect, rules);
-    world.faults = vec![FaultConfig::Crash(server_fault(BEGIN, None))];
+    world.faults = vec![FaultConfig::ServerCrash(server_fault(BEGIN, None))];
     world
 }
 
@@ -98,7 +98,10 @@ fn mars_looks_again_when_the_application_comes_into_sight() {
     assert_eq!(retries(&outcome), [250, 265, 280, 580]);
     // A process that is started anew is told of the state it finds.
     let mut world = crashed(spec, ReconnectRules::default(), on_the_screen(80, 1));
-    world.faults.push(FaultConfig::Kill(Kill { when: at(Time::from_secs(200)), lasts: Some(constant(secs(10))) }));
+    world.faults.push(FaultConfig::ProcessKilled(ProcessKilled {
+        when: at(Time::from_secs(200)),
+        lasts: Some(constant(secs(10))),
+    }));
     assert_eq!(retries(&go_traced(&world, 1)), [210, 510]);
 }
 
@@ -112,7 +115,7 @@ fn a_transports_handshake_is_told_apart_from_a_welcome() {
         let steps = Steps { waits, then, jitter, scale: None, delay_from, reset, after_loss: Delay::ZERO };
         let mut world = crashed(ReconnectSpec::Steps(steps), ReconnectRules::default(), LifeConfig::default());
         world.duration = Duration::from_secs(200);
-        world.faults = vec![FaultConfig::Stall(server_fault(BEGIN, None))];
+        world.faults = vec![FaultConfig::ServerStall(server_fault(BEGIN, None))];
         retries(&go_traced(&world, 1))
     };
     // Given up at 130 s, and 10 s for each attempt.

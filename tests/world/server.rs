@@ -14,7 +14,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{
-        self, Cost, Distribution, Drain, FaultConfig, Login, Overload, Pauses, ServerFault, TrafficConfig, Undelivered,
+        self, Cost, Distribution, FaultConfig, Login, Pauses, ServerDrain, ServerFault, ServerOverload, TrafficConfig,
+        Undelivered,
     },
     outcome::{Cause, EpisodeOutcome},
     packet::Packet,
@@ -114,9 +115,15 @@ fn impossible_servers_are_refused_with_the_key_to_blame() {
     let (when, capacity) = (at(Time::from_secs(1)), Fraction::default());
     let (over, restart) = (Span::secs(50), Span::secs(10));
     world.faults = vec![
-        FaultConfig::Pause(server_fault(Time::from_secs(1), None)),
-        FaultConfig::Overload(Overload { server: None, when: when.clone(), lasts: None, capacity, ramp: None }),
-        FaultConfig::Drain(Drain { server: Some(1), when, over, restart }),
+        FaultConfig::ServerPause(server_fault(Time::from_secs(1), None)),
+        FaultConfig::ServerOverload(ServerOverload {
+            server: None,
+            when: when.clone(),
+            lasts: None,
+            capacity,
+            ramp: None,
+        }),
+        FaultConfig::ServerDrain(ServerDrain { server: Some(1), when, over, restart }),
     ];
     let paths: Vec<String> = world.problems().into_iter().map(|problem| problem.path).collect();
     let expected = [
@@ -142,7 +149,7 @@ fn a_client_at_a_full_accept_queue_gets_in_with_its_next_syn() {
     world.server.backlog = 2;
     world.strategy.connect_timeout = Span::secs(60);
     let stall_ends = Time::from_secs(6);
-    world.faults = vec![FaultConfig::Stall(server_fault(Time::ZERO, Some(age(stall_ends))))];
+    world.faults = vec![FaultConfig::ServerStall(server_fault(Time::ZERO, Some(age(stall_ends))))];
     // One after the other, so that no two handshakes overlap.
     let apart = |outcome: &Outcome| attempts(outcome).windows(2).all(|pair| pair[1].since(pair[0]) > 3 * RTT);
     let outcome = (0..1_000).map(|seed| go_traced(&world, seed)).find(apart).expect("some seed");
@@ -192,7 +199,8 @@ fn an_overload_slows_replies_by_its_factor_and_breaks_nothing() {
     world.server.heartbeat_cost = Cost::constant(millis(10));
     let capacity = Fraction::new(0.1).expect("within 0 to 1");
     let (when, lasts) = (at(Time::from_secs(100)), Some(constant(secs(200))));
-    world.faults = vec![FaultConfig::Overload(Overload { server: None, when, lasts, capacity, ramp: None })];
+    world.faults =
+        vec![FaultConfig::ServerOverload(ServerOverload { server: None, when, lasts, capacity, ramp: None })];
     let outcome = go_traced(&world, 1);
     let answered: Vec<(Time, Duration)> = device_events(&outcome)
         .filter_map(|(at, _, event)| match event {
@@ -215,7 +223,7 @@ fn an_overload_slows_replies_by_its_factor_and_breaks_nothing() {
 #[test]
 fn a_pause_delays_replies_while_keepalive_is_answered() {
     let (begin, lasts) = (Time::from_secs(100), secs(5));
-    let pause = vec![FaultConfig::Pause(server_fault(begin, Some(lasts)))];
+    let pause = vec![FaultConfig::ServerPause(server_fault(begin, Some(lasts)))];
     let mut world = world(fixed(secs(10), secs(8), 1));
     world.duration = secs(200);
     world.faults = pause;
@@ -248,8 +256,8 @@ fn a_watchdog_restarts_a_process_that_hangs() {
     world.server.watchdog = Some(patience);
     world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(1) });
     world.faults = vec![
-        FaultConfig::Stall(server_fault(begin, None)),
-        FaultConfig::Pause(server_fault(Time::from_secs(300), Some(secs(59)))),
+        FaultConfig::ServerStall(server_fault(begin, None)),
+        FaultConfig::ServerPause(server_fault(Time::from_secs(300), Some(secs(59)))),
     ];
     let outcome = go_traced(&world, 1);
     let killed = begin + patience.get();
@@ -289,7 +297,7 @@ fn a_drain_spreads_its_closes_evenly_and_lets_nobody_in() {
     world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(1) });
     let begin = Time::from_secs(100);
     let (over, restart) = (Span::secs(50), Span::secs(10));
-    world.faults = vec![FaultConfig::Drain(Drain { server: None, when: at(begin), over, restart })];
+    world.faults = vec![FaultConfig::ServerDrain(ServerDrain { server: None, when: at(begin), over, restart })];
     let outcome = go_traced(&world, 1);
     let closed: Vec<Time> = server_events(&outcome)
         .filter(|(_, event)| matches!(event, ServerEvent::SessionClosed { .. }))
@@ -343,7 +351,7 @@ fn stormed(jitter: Jitter) -> Outcome {
     world.devices.count = 200;
     world.devices.start_within = Delay::millis(30_000);
     world.strategy.reconnect = ReconnectSpec::Exponential(Exponential { jitter, ..Exponential::default() });
-    world.faults = vec![FaultConfig::Crash(server_fault(Time::from_secs(60), Some(secs(60))))];
+    world.faults = vec![FaultConfig::ServerCrash(server_fault(Time::from_secs(60), Some(secs(60))))];
     go_traced(&world, 1)
 }
 
@@ -389,7 +397,7 @@ fn availability_after_a_storm(reconnect: ReconnectSpec, drop_dead_work: bool) ->
     world.server.drop_dead_work = drop_dead_work;
     world.strategy.reconnect = reconnect;
     let restart = server_fault(Time::from_secs(600), Some(secs(1)));
-    world.faults = vec![FaultConfig::Restart(ServerFault { server: Some(0), ..restart })];
+    world.faults = vec![FaultConfig::ServerRestart(ServerFault { server: Some(0), ..restart })];
     let usable = |duration| go(&WorldConfig { duration, ..world.clone() }, 1).usable_time;
     let last = usable(secs(3_600)).saturating_sub(usable(secs(3_000)));
     last.as_secs_f64() / (200.0 * 600.0)

@@ -273,7 +273,7 @@ fn who_comes_back_in_time_is_spared_the_login() {
     // What the server knew is gone with its process.
     world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(5) });
     let crash = ServerFault { lasts: Some(constant(secs(1))), ..server_fault(Time::from_secs(101), None) };
-    world.faults.push(FaultConfig::Crash(crash));
+    world.faults.push(FaultConfig::ServerCrash(crash));
     assert_eq!(back_after(&world), (full, millis(15 + 15), 0), "after a crash");
 }
 

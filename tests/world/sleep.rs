@@ -13,7 +13,7 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::{
     Outcome, WorldConfig,
-    config::{DozeConfig, FaultConfig, IdleAlarms, LifeConfig, NatClass, OldSockets, Periods, Switch, When},
+    config::{DozeConfig, FaultConfig, IdleAlarms, LifeConfig, NatClass, NetworkSwitch, OldSockets, Periods, When},
     outcome::{Cause, DetectedBy, Detection},
     packet::Packet,
     trace::{DeviceEvent, NatEvent, What},
@@ -144,7 +144,7 @@ fn an_attempt_at_once_is_not_put_off() {
         // A restart sends FIN.
         let begin = Time::from_secs(1_000);
         let mut world = world;
-        world.faults = vec![FaultConfig::Restart(server_fault(begin, Some(millis(1))))];
+        world.faults = vec![FaultConfig::ServerRestart(server_fault(begin, Some(millis(1))))];
         let outcome = go_traced(&world, 1);
         let told = begin + RTT / 2;
         let [episode] = outcome.episodes[..] else { panic!("one episode: {:?}", outcome.episodes) };
@@ -274,7 +274,8 @@ fn a_network_that_comes_wakes_a_dozing_device() {
     let begin = Time::from_secs(1_000);
     let (to, lasts) = (Some("none".into()), Some(constant(secs(60))));
     let old_sockets = OldSockets::Abort;
-    world.faults = vec![FaultConfig::Switch(Switch { when: at(begin), to, lasts, gap: None, old_sockets })];
+    world.faults =
+        vec![FaultConfig::NetworkSwitch(NetworkSwitch { when: at(begin), to, lasts, gap: None, old_sockets })];
     let outcome = go(&world, 1);
     let [episode] = outcome.episodes[..] else { panic!("one episode: {:?}", outcome.episodes) };
     assert_eq!((episode.cause, episode.begin), (Cause::NoNetwork, begin));

@@ -75,13 +75,13 @@ const BREAKS: [Break; 9] = [
     Break {
         name: "stall",
         cause: Cause::ServerStall,
-        fault: |at| FaultConfig::Stall(server_fault(at, None)),
+        fault: |at| FaultConfig::ServerStall(server_fault(at, None)),
         lag: Duration::from_millis(50),
     },
     Break {
         name: "vanish",
         cause: Cause::ServerVanish,
-        fault: |at| FaultConfig::Vanish(server_fault(at, None)),
+        fault: |at| FaultConfig::ServerVanish(server_fault(at, None)),
         lag: Duration::from_millis(50),
     },
     Break { name: "NAT flush", cause: Cause::NatFlush, fault: flush, lag: Duration::from_millis(80) },

@@ -108,7 +108,7 @@ fn a_detection_without_a_new_session_has_no_end() {
 fn the_first_cause_names_an_episode_that_two_faults_prolong() {
     let mut world = usual_world();
     world.faults = vec![
-        FaultConfig::Stall(server_fault(BEGIN, Some(secs(5)))),
+        FaultConfig::ServerStall(server_fault(BEGIN, Some(secs(5)))),
         cut(BEGIN + secs(3), Some(secs(10))),
         cut(BEGIN + secs(15), Some(secs(1))),
     ];
@@ -138,17 +138,17 @@ fn a_flush_of_the_nat_breaks_every_session_behind_it() {
 #[test]
 fn a_stall_ends_with_the_welcome_that_waited_for_it() {
     // The attempt of 140.2 s is in the accept queue when the process goes on at 150 s.
-    let outcome = usual(FaultConfig::Stall(server_fault(BEGIN, Some(secs(50)))));
+    let outcome = usual(FaultConfig::ServerStall(server_fault(BEGIN, Some(secs(50)))));
     assert_eq!(outcome.episodes, [episode(Cause::ServerStall, 100_000, Some((130_200, NO_REPLY)), Some(150_050))]);
-    let outcome = usual(FaultConfig::Stall(server_fault(BEGIN, Some(secs(15)))));
+    let outcome = usual(FaultConfig::ServerStall(server_fault(BEGIN, Some(secs(15)))));
     assert_eq!(outcome.episodes, [episode(Cause::ServerStall, 100_000, None, Some(115_000))]);
 }
 
 #[test]
 fn a_crash_and_a_restart_tell_at_once() {
     let fault = server_fault(BEGIN, Some(secs(60)));
-    let crash = (FaultConfig::Crash(fault.clone()), Cause::ServerCrash);
-    let restart = (FaultConfig::Restart(fault), Cause::ServerRestart);
+    let crash = (FaultConfig::ServerCrash(fault.clone()), Cause::ServerCrash);
+    let restart = (FaultConfig::ServerRestart(fault), Cause::ServerRestart);
     for (fault, cause) in [crash, restart] {
         let outcome = usual(fault);
         // FIN takes 50 ms. Each attempt is refused after a round trip and repeated at once; the SYN of 159.95 s is the
@@ -161,7 +161,7 @@ fn a_crash_and_a_restart_tell_at_once() {
 
 #[test]
 fn a_vanished_host_is_silent_and_forgets() {
-    let outcome = usual(FaultConfig::Vanish(server_fault(BEGIN, Some(secs(60)))));
+    let outcome = usual(FaultConfig::ServerVanish(server_fault(BEGIN, Some(secs(60)))));
     // The attempt of 150.2 s sends its last SYN at 157.2 s.
     assert_eq!(outcome.episodes, [episode(Cause::ServerVanish, 100_000, Some((130_200, NO_REPLY)), Some(160_400))]);
     assert_eq!(outcome.zombie_time, Duration::ZERO, "the host lost its sessions with everything else");
@@ -296,10 +296,10 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
         cut(LinkName::Access, Direction::Up, 3_600, 30),
         cut(LinkName::Core, Direction::Down, 3_600, 90),
         FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: every(3_600) }),
-        FaultConfig::Stall(fault(3_600, 40)),
-        FaultConfig::Crash(fault(7_200, 20)),
-        FaultConfig::Vanish(fault(7_200, 100)),
-        FaultConfig::Restart(fault(7_200, 5)),
+        FaultConfig::ServerStall(fault(3_600, 40)),
+        FaultConfig::ServerCrash(fault(7_200, 20)),
+        FaultConfig::ServerVanish(fault(7_200, 100)),
+        FaultConfig::ServerRestart(fault(7_200, 5)),
     ];
     world
 }

@@ -13,8 +13,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{
-        Carries, Direction, FaultConfig, Kill, LinkName, NetworkConfig, OldSockets, RadioConfig, Switch, TailStage,
-        Undelivered, WakeupConfig,
+        Carries, Direction, FaultConfig, LinkName, NetworkConfig, NetworkSwitch, OldSockets, ProcessKilled,
+        RadioConfig, TailStage, Undelivered, WakeupConfig,
     },
     trace::{DeviceEvent, Fact, ServerEvent, What},
 };
@@ -34,7 +34,7 @@ fn waiting() -> WorldConfig {
     world.traffic.down = Some(Span::secs(600));
     world.wakeup = Some(channel());
     world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(3_600) });
-    world.faults = vec![FaultConfig::Restart(server_fault(RESTART, Some(secs(5))))];
+    world.faults = vec![FaultConfig::ServerRestart(server_fault(RESTART, Some(secs(5))))];
     world
 }
 
@@ -101,7 +101,7 @@ fn a_device_that_waits_is_woken_for_a_message_and_fetches_it() {
 /// The platform starts an application that was killed for a wake-up, and so brings it back.
 #[test]
 fn a_killed_process_is_started_for_a_wake_up() {
-    let kill = FaultConfig::Kill(Kill { when: at(RESTART), lasts: None });
+    let kill = FaultConfig::ProcessKilled(ProcessKilled { when: at(RESTART), lasts: None });
     let world = WorldConfig { faults: vec![kill], ..waiting() };
     let message = messages(&world)[0];
     let outcome = go_traced(&world, 1);
@@ -119,7 +119,13 @@ fn a_wake_up_finds_the_device_on_its_next_network() {
     let wifi = NetworkConfig { kind: NetworkKind::Wifi, access: link(ACCESS), radio: None, nat: world.nat.clone() };
     world.networks.insert("wifi".into(), wifi);
     let (when, gap, old_sockets) = (at(message + secs(1)), Some(constant(secs(60))), OldSockets::Abort);
-    world.faults.push(FaultConfig::Switch(Switch { when, to: Some("wifi".into()), lasts: None, gap, old_sockets }));
+    world.faults.push(FaultConfig::NetworkSwitch(NetworkSwitch {
+        when,
+        to: Some("wifi".into()),
+        lasts: None,
+        gap,
+        old_sockets,
+    }));
     let outcome = go_traced(&world, 1);
     let back = message + secs(61);
     assert!((back..=back + Duration::from_micros(1)).contains(&woken(&outcome)[0]));
@@ -144,7 +150,7 @@ fn a_server_calls_for_the_messages_of_its_absence_when_it_is_back() {
     let mut world = waiting();
     let message = messages(&world)[0];
     let back = message + secs(30);
-    world.faults = vec![FaultConfig::Crash(server_fault(RESTART, Some(back.since(RESTART))))];
+    world.faults = vec![FaultConfig::ServerCrash(server_fault(RESTART, Some(back.since(RESTART))))];
     assert_eq!(calls(&go_traced(&world, 1))[0], back);
 }
 

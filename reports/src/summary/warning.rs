@@ -132,8 +132,8 @@ mod tests {
         fixture::write_rows(dir.path(), &["w"], &["s"], 100.0, &runs, &episodes);
         let summary = summary::summarize(&data::read(dir.path()).unwrap());
         let warnings = of_scenario(&scenario, &summary.scenarios[0].cells);
-        assert_eq!(warnings, [Warning::FaultNeverStruck { fault: "stall" }]);
-        assert_eq!(warnings[0].words(), "`stall` broke no usable session in any run");
+        assert_eq!(warnings, [Warning::FaultNeverStruck { fault: "server-stall" }]);
+        assert_eq!(warnings[0].words(), "`server-stall` broke no usable session in any run");
     }
 
     #[test]

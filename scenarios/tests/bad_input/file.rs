@@ -120,7 +120,7 @@ ctu.when.every = "1h""#), @r#"
     7 | ctu.when.every = "1h"
       | ^^^
       |
-      = help: did you mean `cut`? possible here are: `cut`, `nat-flush`, `nat-timeout`, `switch`, `lease-expiry`, `kill`, `malformed`, `stall`, `crash`, `vanish`, `restart`, `loss-burst`, `delay-spike`, `flapping`, `handover`, `duplication`, `reordering`, `rate-limit`, `overload`, `pause`, `drain`
+      = help: did you mean `cut`? possible here are: `cut`, `flapping`, `handover`, `loss-burst`, `delay-spike`, `duplication`, `reordering`, `rate-limit`, `nat-flush`, `nat-timeout`, `network-switch`, `lease-expiry`, `process-killed`, `malformed`, `server-stall`, `server-pause`, `server-crash`, `server-vanish`, `server-restart`, `server-overload`, `server-drain`
     "#);
 }
 

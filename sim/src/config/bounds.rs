@@ -5,7 +5,7 @@ use std::time::Duration;
 use cardiogram_policies::Bounds;
 
 use super::{
-    BETWEEN_NATS, FaultConfig, FromInside, NatConfig, Network, RadioConfig, WorldConfig,
+    BETWEEN_NATS, DeviceEffect, FromInside, NatConfig, NatEffect, Network, RadioConfig, Target, WorldConfig,
     problems::{link, server},
 };
 
@@ -25,7 +25,7 @@ impl WorldConfig {
         let handshake = (2 + server::login_round_trips(self)) * (rtt + retransmissions) + server::login_work(self);
         // Behind a balancer it is not the client that goes on to the next server, and nothing is certain of where it gets to.
         let is_led = self.server.balancer.is_some() && self.server.count > 1;
-        let kills = self.faults.iter().any(|fault| matches!(fault, FaultConfig::Kill(_)));
+        let kills = self.faults.iter().any(|fault| matches!(fault.facts().target, Target::Device(DeviceEffect::Kills)));
         // A server that tells clients another interval now and then is not silent either.
         let server = &self.strategy.server;
         let redirects = server.directed.as_ref().is_some_and(|directed| !directed.changes.is_empty());
@@ -62,9 +62,12 @@ fn radio_wait(radio: &RadioConfig, rtt: Duration) -> Duration {
 /// The shortest idle time after which any NAT may forget an established connection.
 fn nat_timeout(world: &WorldConfig) -> Option<Duration> {
     let own = nats(world).map(|nat| nat.established.min());
-    let shifted = world.faults.iter().filter_map(|fault| match fault {
-        FaultConfig::NatTimeout(fault) => Some(fault.established.get()),
-        _ => None,
+    let shifted = world.faults.iter().filter_map(|fault| match fault.facts().target {
+        Target::Nat { effect: NatEffect::TimesOut(timeout), .. } => Some(timeout),
+        Target::Nat { effect: NatEffect::Forgets, .. }
+        | Target::Link { .. }
+        | Target::Device(_)
+        | Target::Server { .. } => None,
     });
     // A full table: every device has a connection, and each may have been used since.
     let pushed_out = nats(world).filter_map(|nat| {

@@ -165,6 +165,14 @@ impl Distribution {
         }
     }
 
+    /// The span, where every draw gives the same one.
+    pub(crate) const fn constant(&self) -> Option<Span> {
+        match self {
+            Self::Constant(span) => Some(*span),
+            Self::Uniform(_) | Self::Normal(_) | Self::LogNormal(_) | Self::Exponential(_) | Self::Mixture(_) => None,
+        }
+    }
+
     /// A span that a draw exceeds at most about once in 30,000 times, and never where the distribution is bounded.
     pub fn practical_max(&self) -> Duration {
         match self {

@@ -1,11 +1,10 @@
-//! How the devices are used: which network they are on, when the application is on the screen, when the device dozes; and
-//! what goes wrong with devices.
+//! How the devices are used: which network they are on, when the application is on the screen, when the device dozes.
 
 use cardiogram_policies::unit::{Delay, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Distribution, FaultConfig, When};
+use super::{Distribution, When};
 
 /// The life of every device. Without it a device stays on the first network, its timers are exact and its application
 /// knows no foreground or background.
@@ -123,62 +122,6 @@ impl Default for IdleAlarms {
     }
 }
 
-/// The devices move to another network for a while, or get a new address on the one they are on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Switch {
-    /// When, each device for itself.
-    pub when: When,
-    /// The network's name, `main`, or `none` (airplane mode). Default: the one it is on, with a new address.
-    #[serde(default)]
-    pub to: Option<String>,
-    /// For how long; then the device goes where it would be without it. Default: to the end of the run. Only with `to`.
-    #[serde(default)]
-    pub lasts: Option<Distribution>,
-    /// How long it has no network before the new one. Default: not at all. (Wi-Fi lost to cellular up: 0.3 s to 2 s, A.)
-    #[serde(default)]
-    pub gap: Option<Distribution>,
-    /// What becomes of connections over the old address. Default `abort`.
-    #[serde(default)]
-    pub old_sockets: OldSockets,
-}
-
-/// A device's address on a network is no longer its own, and its system does not notice (Android before its DHCP client was
-/// mended, as `[carson]` and `[wechat]` report it): nothing passes, until it gets a new address.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LeaseExpiry {
-    /// When, each device for itself.
-    pub when: When,
-    /// How long until the system gets a new address; connections over the old one are then ended. Default: to the end of
-    /// the run.
-    #[serde(default)]
-    pub lasts: Option<Distribution>,
-    /// On which network. Default: on whatever one the device is.
-    #[serde(default)]
-    pub network: Option<String>,
-}
-
-/// The application's process is killed, its connections are closed by the kernel, and it is started again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Kill {
-    /// When, each device for itself.
-    pub when: When,
-    /// How long until it is started again. Default: never.
-    #[serde(default)]
-    pub lasts: Option<Distribution>,
-}
-
-/// The application sends a frame that makes no sense, by a defect or out of malice; it has the size of a heartbeat. What
-/// the server does about it is part of the strategy. A device without a session sends nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Malformed {
-    /// When, each device for itself.
-    pub when: When,
-}
-
 impl LifeConfig {
     /// Whether the application has a foreground and a background.
     pub(crate) const fn has_states(&self) -> bool {
@@ -188,12 +131,5 @@ impl LifeConfig {
     /// Whether the application's timers may fire late.
     pub(crate) const fn delays_timers(&self) -> bool {
         self.alarm_grid.is_some() || self.doze.is_some()
-    }
-}
-
-impl FaultConfig {
-    /// Whether it is a fault of devices, as opposed to links, NATs and servers.
-    pub(crate) const fn is_of_device(&self) -> bool {
-        matches!(self, Self::Switch(_) | Self::LeaseExpiry(_) | Self::Kill(_) | Self::Malformed(_))
     }
 }

@@ -4,9 +4,9 @@
 mod balancer;
 mod bounds;
 pub(crate) mod distribution;
+mod fault;
 mod frames;
 mod life;
-mod link_fault;
 mod nat;
 mod network;
 mod problems;
@@ -25,21 +25,21 @@ use serde::{Deserialize, Serialize};
 
 pub use self::balancer::{BalancerConfig, HealthCheck, OnUnhealthy};
 pub use self::distribution::{Distribution, Exponential, LogNormal, Normal, Part, Uniform};
+pub use self::fault::{
+    Cause, Cut, DelaySpike, Direction, Duplication, FaultConfig, FaultKind, Flapping, Handover, HandoverMode,
+    LeaseExpiry, LossBurst, Malformed, NatFlush, NatTimeout, NetworkSwitch, ProcessKilled, RateLimit, Reordering,
+    ServerDrain, ServerFault, ServerOverload, When,
+};
+pub(crate) use self::fault::{DeviceEffect, Fault, Lasts, LinkEffect, NatEffect, ServerEffect, Target};
 pub use self::frames::FrameSizes;
-pub use self::life::{
-    Attach, DozeConfig, IdleAlarms, Kill, LeaseExpiry, LifeConfig, Malformed, OldSockets, Periods, Switch,
-};
-pub(crate) use self::link_fault::OnLink;
-pub use self::link_fault::{
-    DelaySpike, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit, Reordering,
-};
+pub use self::life::{Attach, DozeConfig, IdleAlarms, LifeConfig, OldSockets, Periods};
 pub use self::nat::{
     AfterExpiry, AtExpiry, Background, ClassShare, FromInside, FromOutside, NatClass, NatConfig, NatRefresh,
 };
 pub(crate) use self::network::{BETWEEN_NATS, Network};
 pub use self::network::{LinkName, MAIN, NETWORKS_MAX, NO_NETWORK, NetworkConfig, is_name};
 pub use self::radio::{RadioConfig, TailStage};
-pub use self::server::{Cost, Drain, Login, Overload, Pauses, ServerConfig, ServerFault, Undelivered};
+pub use self::server::{Cost, Login, Pauses, ServerConfig, Undelivered};
 pub use self::wakeup::{Carries, WakeupConfig};
 
 /// Everything that decides a run, but the seed.
@@ -202,146 +202,6 @@ pub struct TrafficConfig {
     pub up: Option<Span>,
     /// Mean time between messages to a device, pushes (Poisson). Default: there are none.
     pub down: Option<Span>,
-}
-
-/// Something that goes wrong. In a file: `[[faults]]` with one table named for its kind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum FaultConfig {
-    /// A link carries nothing; what is under way on it is lost.
-    Cut(Cut),
-    /// The NAT forgets all mappings at once (reboot, failover).
-    NatFlush(NatFlush),
-    /// The NAT's timeout of established connections is another one for a while.
-    NatTimeout(NatTimeout),
-    /// Devices move to another network, or get another address.
-    Switch(Switch),
-    /// A device's address is dead, and its system does not notice.
-    LeaseExpiry(LeaseExpiry),
-    /// A device's process is killed, and started again.
-    Kill(Kill),
-    /// A device sends a frame that makes no sense.
-    Malformed(Malformed),
-    /// The server's application stops; its kernel goes on (deadlock).
-    Stall(ServerFault),
-    /// The server's process dies; its kernel closes the connections and refuses new ones until the process is back.
-    Crash(ServerFault),
-    /// The server's host goes silent and loses all state; afterwards it is back with a fresh process.
-    Vanish(ServerFault),
-    /// The server's process is restarted, as in a deployment: it closes its sessions, and listens again after `lasts`,
-    /// by default 2 s. On the wire it looks like a crash; it is told apart in the record.
-    Restart(ServerFault),
-    /// A link loses packets by chance.
-    LossBurst(LossBurst),
-    /// A link takes longer.
-    DelaySpike(DelaySpike),
-    /// A link goes down and up again and again.
-    Flapping(Flapping),
-    /// For a moment nothing passes a link.
-    Handover(Handover),
-    /// Packets of a link arrive twice.
-    Duplication(Duplication),
-    /// Packets of a link overtake others.
-    Reordering(Reordering),
-    /// A link carries only so much.
-    RateLimit(RateLimit),
-    /// The server's work takes longer: other work wants the same machine.
-    Overload(Overload),
-    /// The server's application stops for a moment (garbage collection, a blocked event loop); its kernel goes on.
-    Pause(ServerFault),
-    /// The server closes its sessions one after the other and refuses new ones; then its process is restarted.
-    Drain(Drain),
-}
-
-/// A cut of a link.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Cut {
-    /// Which link. Default `access`, where every device has its own cuts.
-    #[serde(default)]
-    pub link: LinkName,
-    /// Which direction. Default `both`.
-    #[serde(default)]
-    pub direction: Direction,
-    /// When it begins.
-    pub when: When,
-    /// How long it lasts. Default: to the end of the run.
-    #[serde(default)]
-    pub lasts: Option<Distribution>,
-}
-
-/// A flush of the NAT's table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NatFlush {
-    /// Of which network. Default: of every one.
-    #[serde(default)]
-    pub network: Option<String>,
-    /// Which NAT, counted from 0 at the device. Default: all, each with its own draws.
-    #[serde(default)]
-    pub nat: Option<u32>,
-    /// When.
-    pub when: When,
-}
-
-/// Another timeout of established connections. It counts for packets that arrive while it lasts: the timer of a mapping
-/// is set at its last packet, as in Linux. Where several overlap, the shortest counts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NatTimeout {
-    /// Of which network. Default: of every one.
-    #[serde(default)]
-    pub network: Option<String>,
-    /// Which NAT, counted from 0 at the device. Default: all, each with its own draws.
-    #[serde(default)]
-    pub nat: Option<u32>,
-    /// When it begins.
-    pub when: When,
-    /// How long it lasts. Default: to the end of the run.
-    #[serde(default)]
-    pub lasts: Option<Distribution>,
-    /// The idle time after which the mapping of an established connection is forgotten meanwhile.
-    pub established: Span,
-}
-
-/// A direction of travel, seen from the device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Direction {
-    /// Both ways.
-    #[default]
-    Both,
-    /// From device to server.
-    Up,
-    /// From server to device.
-    Down,
-}
-
-/// When a fault strikes. Drawn before the run from the seed; it never reacts to a policy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum When {
-    /// At these times, the same for everyone.
-    At(Vec<Delay>),
-    /// Once, at a uniformly random moment between the two times.
-    Within {
-        /// Not before.
-        from: Delay,
-        /// Before this.
-        to: Span,
-    },
-    /// Again and again, on average once in this time (a Poisson process). A fault never begins inside its own last one.
-    Every(Span),
-    /// The same within a part of the run only.
-    During {
-        /// The mean time from the end of one to the begin of the next.
-        every: Span,
-        /// Not before this.
-        from: Delay,
-        /// Before this.
-        to: Span,
-    },
 }
 
 /// The most devices of a world: what fits the ports of one NAT.

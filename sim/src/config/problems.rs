@@ -15,8 +15,8 @@ use cardiogram_policies::{
 };
 
 use crate::config::{
-    DEVICES_MAX, DURATION_MAX, Distribution, Drain, FAULTS_MAX, FaultConfig, FrameSizes, NatFlush, NatTimeout,
-    Overload, When, WorldConfig,
+    Cause, DEVICES_MAX, DURATION_MAX, Distribution, FAULTS_MAX, FaultConfig, FrameSizes, Lasts, Target, When,
+    WorldConfig,
 };
 
 /// The most frequent messages: more is load, not a long-lived connection.
@@ -112,39 +112,27 @@ impl Found {
         }
     }
 
-    fn fault(&mut self, place: usize, fault: &FaultConfig, world: &WorldConfig) {
-        let (kind, when, lasts) = match fault {
-            FaultConfig::Cut(fault) => ("cut", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::LossBurst(fault) => ("loss-burst", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::DelaySpike(fault) => ("delay-spike", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::Flapping(fault) => ("flapping", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::Handover(fault) => ("handover", &fault.when, Some(&fault.lasts)),
-            FaultConfig::Duplication(fault) => ("duplication", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::Reordering(fault) => ("reordering", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::RateLimit(fault) => ("rate-limit", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::NatFlush(NatFlush { when, .. }) => ("nat-flush", when, None),
-            FaultConfig::NatTimeout(NatTimeout { when, lasts, .. }) => ("nat-timeout", when, lasts.as_ref()),
-            FaultConfig::Switch(fault) => ("switch", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::LeaseExpiry(fault) => ("lease-expiry", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::Kill(fault) => ("kill", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::Malformed(fault) => ("malformed", &fault.when, None),
-            FaultConfig::Stall(fault) => ("stall", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::Crash(fault) => ("crash", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::Vanish(fault) => ("vanish", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::Restart(fault) => ("restart", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::Pause(fault) => ("pause", &fault.when, fault.lasts.as_ref()),
-            FaultConfig::Overload(Overload { when, lasts, .. }) => ("overload", when, lasts.as_ref()),
-            FaultConfig::Drain(Drain { when, .. }) => ("drain", when, None),
-        };
-        let path = format!("faults[{place}].{kind}");
-        self.when(&path, when, world);
-        if let Some(lasts) = lasts {
-            self.distribution(&format!("{path}.lasts"), lasts);
+    fn fault(&mut self, place: usize, config: &FaultConfig, world: &WorldConfig) {
+        let path = format!("faults[{place}].{}", config.kind().name());
+        let fault = config.facts();
+        self.when(&path, fault.when, world);
+        match &fault.lasts {
+            Lasts::Instant | Lasts::ForEver => {}
+            Lasts::Drawn(lasts) => self.distribution(&format!("{path}.lasts"), lasts),
+            Lasts::Flaps(spec) => self.flapping(&path, spec, world),
         }
-        self.nat_fault(&path, fault, world);
-        self.device_fault(&path, fault, world);
-        self.server_fault(&path, fault, world);
-        self.link_fault(&path, fault, world);
+        match fault.target {
+            Target::Link { link, effect, .. } => self.link_fault(&path, link, effect, world),
+            Target::Nat { network, nat, .. } => self.nat_fault(&path, network, nat, world),
+            Target::Device(effect) => self.device_fault(&path, effect, world),
+            Target::Server { server, cause, effect } => {
+                if cause == Cause::ServerPause && matches!(fault.lasts, Lasts::ForEver) {
+                    let help = "write how long it lasts, as in lasts = \"5s\", or use `server-stall`";
+                    self.add(&path, "a pause that never ends", help);
+                }
+                self.server_fault(&path, server, effect, world);
+            }
+        }
     }
 
     fn when(&mut self, path: &str, when: &When, world: &WorldConfig) {

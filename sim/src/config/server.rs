@@ -1,15 +1,15 @@
-//! The servers, and what goes wrong with their processes. What a server does with all this is in `nodes::server`.
+//! The servers. What a server does with all this is in `nodes::server`.
 
 use std::{fmt, time::Duration};
 
-use cardiogram_policies::unit::{Delay, Fraction, Span, parse_duration};
+use cardiogram_policies::unit::{Delay, Span, parse_duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{BalancerConfig, Distribution, TcpPreset, When};
+use super::{BalancerConfig, Distribution, TcpPreset};
 
 /// The servers, all equal. A process works on one piece of work a core at a time, first come, first served.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -121,67 +121,6 @@ pub struct Pauses {
     pub every: Span,
     /// How long one lasts.
     pub lasts: Distribution,
-}
-
-/// A fault of a server.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ServerFault {
-    /// Which server, counted from 0. Default: all, each with its own draws.
-    #[serde(default)]
-    pub server: Option<u32>,
-    /// When it begins.
-    pub when: When,
-    /// How long it lasts. Default: to the end of the run, but a restart takes 2 s.
-    #[serde(default)]
-    pub lasts: Option<Distribution>,
-}
-
-/// A server that has less capacity than usual.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Overload {
-    /// Which server, counted from 0. Default: all, each with its own draws.
-    #[serde(default)]
-    pub server: Option<u32>,
-    /// When it begins.
-    pub when: When,
-    /// How long it lasts. Default: to the end of the run.
-    #[serde(default)]
-    pub lasts: Option<Distribution>,
-    /// What is left of the capacity: work takes its time divided by this. Above 0.
-    pub capacity: Fraction,
-    /// Time in which the capacity falls to that, in a straight line. Default: at once. At the end it is whole at once.
-    #[serde(default)]
-    pub ramp: Option<Span>,
-}
-
-/// A planned restart of a server's process, without haste.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Drain {
-    /// Which server, counted from 0. Default: all, each with its own draws.
-    #[serde(default)]
-    pub server: Option<u32>,
-    /// When it begins. From then on the server refuses new connections, those that wait to be accepted included.
-    pub when: When,
-    /// Time over which it closes its sessions, evenly, the oldest first. Default 5 min (a rolling deployment takes 30 s
-    /// to 15 min, A).
-    #[serde(default = "Drain::default_over")]
-    pub over: Span,
-    /// How long the process is away after that. Default 10 s (A).
-    #[serde(default = "Drain::default_restart")]
-    pub restart: Span,
-}
-
-impl Drain {
-    const fn default_over() -> Span {
-        Span::secs(300)
-    }
-
-    const fn default_restart() -> Span {
-        Span::secs(10)
-    }
 }
 
 /// Work for the process, as time on one core: a [`Distribution`], or nothing at all.

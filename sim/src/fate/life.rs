@@ -9,7 +9,7 @@ use cardiogram_policies::{AppState, Time, unit::Span};
 
 pub(crate) use self::moves::{Address, Move};
 use crate::{
-    config::{DozeConfig, FaultConfig, IdleAlarms, LifeConfig, Periods, WorldConfig},
+    config::{DeviceEffect, DozeConfig, IdleAlarms, LifeConfig, Periods, Target, WorldConfig},
     fate::schedule::{self, Interval, merge, numbered},
 };
 
@@ -52,7 +52,8 @@ enum Use {
 
 /// Whether anything happens in the lives of a world's devices.
 pub(crate) fn is_eventful(config: &WorldConfig) -> bool {
-    config.life != LifeConfig::default() || config.faults.iter().any(FaultConfig::is_of_device)
+    config.life != LifeConfig::default()
+        || config.faults.iter().any(|fault| matches!(fault.facts().target, Target::Device(_)))
 }
 
 impl Life {
@@ -63,15 +64,14 @@ impl Life {
         let (moves, dead_leases) = moves::draw(config, number, seed);
         let mut life = Self { moves, dead_leases, ..Self::default() };
         for (name, fault) in numbered(config) {
-            match fault {
-                FaultConfig::Kill(kill) => {
-                    let drawn = schedule::intervals(&kill.when, kill.lasts.as_ref(), horizon, seed, &name, number);
-                    life.kills.extend(drawn);
-                }
-                FaultConfig::Malformed(fault) => {
-                    life.malformed.extend(schedule::moments(&fault.when, horizon, seed, &name, number));
-                }
-                _ => {}
+            let fault = fault.facts();
+            let Target::Device(effect) = fault.target else { continue };
+            let strikes = || schedule::strikes(&fault, horizon, seed, &name, number);
+            match effect {
+                DeviceEffect::Kills => life.kills.extend(strikes()),
+                DeviceEffect::Misspeaks => life.malformed.extend(strikes().iter().map(|strike| strike.begin)),
+                // They are among the moves.
+                DeviceEffect::Moves(_) | DeviceEffect::LosesAddress(_) => {}
             }
         }
         life.kills = merge(life.kills);

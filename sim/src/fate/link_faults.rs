@@ -6,7 +6,7 @@ use std::rc::Rc;
 use cardiogram_policies::Time;
 
 use crate::{
-    config::{Direction, FaultConfig, Handover, HandoverMode, LinkName, OnLink, WorldConfig},
+    config::{Direction, Fault, FaultKind, LinkEffect, LinkName, Target, WorldConfig},
     fate::{
         effect::{Effect, What},
         random::Coins,
@@ -55,67 +55,55 @@ impl Struck<'_> {
     }
 }
 
-/// The faults of `link`, with their names.
-fn of_link<'a>(
-    config: &'a WorldConfig,
-    link: Struck<'a>,
-) -> impl Iterator<Item = (String, &'a FaultConfig, OnLink<'a>)> {
-    let on_link = move |(name, fault): (String, &'a FaultConfig)| fault.on_link().map(|on| (name, fault, on));
-    numbered(config).filter_map(on_link).filter(move |(.., on)| link.is(on.link))
+/// A fault of a link.
+struct OnLink<'a> {
+    kind: FaultKind,
+    /// The name of its draws.
+    name: String,
+    direction: Direction,
+    effect: LinkEffect<'a>,
+    fault: Fault<'a>,
 }
 
-fn horizon(config: &WorldConfig) -> Time {
-    Time::ZERO + config.duration
-}
-
-/// When a fault strikes its link, by its name and the link's index.
-fn strikes(
-    config: &WorldConfig,
-    fault: &FaultConfig,
-    on: OnLink<'_>,
-    seed: u64,
-    name: &str,
-    index: u64,
-) -> Vec<Interval> {
-    match fault {
-        FaultConfig::Flapping(spec) => schedule::flapping(spec, horizon(config), seed, name, index),
-        _ => schedule::intervals(on.when, on.lasts, horizon(config), seed, name, index),
+impl OnLink<'_> {
+    /// When it strikes.
+    fn strikes(&self, config: &WorldConfig, link: Struck<'_>, seed: u64) -> Vec<Interval> {
+        schedule::strikes(&self.fault, Time::ZERO + config.duration, seed, &self.name, link.index())
     }
 }
 
-/// Each fault of `link` with its direction and when it strikes, in the order of the file.
+/// The faults of `link`, in the order of the file.
+fn of_link<'a>(config: &'a WorldConfig, link: Struck<'a>) -> impl Iterator<Item = OnLink<'a>> {
+    numbered(config).filter_map(move |(name, config)| {
+        let fault = config.facts();
+        let Target::Link { link: of, direction, effect } = fault.target else { return None };
+        link.is(of).then(|| OnLink { kind: config.kind(), name, direction, effect, fault })
+    })
+}
+
+/// Each fault of `link`: its kind, its direction, whether nothing passes while it lasts, and when it strikes, in the order
+/// of the file.
 pub(crate) fn all<'a>(
     config: &'a WorldConfig,
     link: Struck<'a>,
     seed: u64,
-) -> impl Iterator<Item = (&'a FaultConfig, Direction, Vec<Interval>)> {
-    of_link(config, link)
-        .map(move |(name, fault, on)| (fault, on.direction, strikes(config, fault, on, seed, &name, link.index())))
-}
-
-/// Whether nothing passes the link while the fault lasts.
-pub(crate) const fn cuts_off(fault: &FaultConfig) -> bool {
-    matches!(
-        fault,
-        FaultConfig::Cut(_)
-            | FaultConfig::Flapping(_)
-            | FaultConfig::Handover(Handover { mode: HandoverMode::Lossy, .. })
-    )
+) -> impl Iterator<Item = (FaultKind, Direction, bool, Vec<Interval>)> {
+    of_link(config, link).map(move |fault| {
+        let strikes = fault.strikes(config, link, seed);
+        (fault.kind, fault.direction, fault.effect.cuts_off(), strikes)
+    })
 }
 
 /// When `link` is cut.
 pub(crate) fn cuts(config: &WorldConfig, link: Struck<'_>, seed: u64) -> Cuts {
     let (mut up, mut down) = (Vec::new(), Vec::new());
-    for (name, fault, on) in of_link(config, link) {
-        if !cuts_off(fault) {
-            continue;
+    for fault in of_link(config, link).filter(|fault| fault.effect.cuts_off()) {
+        let strikes = fault.strikes(config, link, seed);
+        if fault.direction != Direction::Down {
+            up.extend(&strikes);
         }
-        let drawn = strikes(config, fault, on, seed, &name, link.index());
-        if on.direction != Direction::Down {
-            up.extend(&drawn);
-        }
-        if on.direction != Direction::Up {
-            down.extend(&drawn);
+        if fault.direction != Direction::Up {
+            down.extend(&strikes);
         }
     }
     Cuts { up: schedule::merge(up).into(), down: schedule::merge(down).into() }
@@ -132,21 +120,21 @@ pub(crate) fn effects(
 ) -> Vec<Effect> {
     let mut pauses = Vec::new();
     let mut effects = Vec::new();
-    for (name, fault, on) in of_link(config, link).filter(|(.., on)| on.direction != not_in) {
-        let draw = || strikes(config, fault, on, seed, &name, link.index());
-        let what = match fault {
-            FaultConfig::Handover(Handover { mode: HandoverMode::Buffered, .. }) => {
-                pauses.extend(draw());
+    for fault in of_link(config, link).filter(|fault| fault.direction != not_in) {
+        let strikes = || fault.strikes(config, link, seed);
+        let what = match fault.effect {
+            LinkEffect::Cuts => continue,
+            LinkEffect::Holds => {
+                pauses.extend(strikes());
                 continue;
             }
-            FaultConfig::RateLimit(spec) => What::Limit(spec.rate()),
-            FaultConfig::LossBurst(spec) => What::Lose(spec.loss),
-            FaultConfig::DelaySpike(spec) => What::Delay(spec.delay.clone()),
-            FaultConfig::Reordering(spec) => What::HoldBack(spec.probability, spec.delay.clone()),
-            FaultConfig::Duplication(spec) => What::Copy(spec.probability, spec.delay.clone()),
-            _ => continue,
+            LinkEffect::Limits(rate) => What::Limit(rate),
+            LinkEffect::Loses(loss) => What::Lose(loss),
+            LinkEffect::Delays(delay) => What::Delay(delay.clone()),
+            LinkEffect::HoldsBack(probability, delay) => What::HoldBack(probability, delay.clone()),
+            LinkEffect::Copies(probability, delay) => What::Copy(probability, delay.clone()),
         };
-        effects.push(Effect::new(what, coins(&name), draw()));
+        effects.push(Effect::new(what, coins(&fault.name), strikes()));
     }
     if !pauses.is_empty() {
         // One effect for all, since the end of one pause may lie within another.

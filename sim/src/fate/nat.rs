@@ -9,9 +9,7 @@ use super::{
     random,
     schedule::{self, numbered},
 };
-use crate::config::{
-    AfterExpiry, FaultConfig, NatClass, NatConfig, NatFlush, Network, WorldConfig, distribution::pick,
-};
+use crate::config::{AfterExpiry, NatClass, NatConfig, NatEffect, Network, Target, WorldConfig, distribution::pick};
 
 /// How many subscribers the NAT at `index` has: the devices, or the NAT in front of it.
 pub(crate) const fn subscribers(index: u32, devices: u32) -> u32 {
@@ -63,21 +61,16 @@ impl NatFaults {
         let mut flushes = Vec::new();
         let mut shifts = Vec::new();
         for (name, fault) in numbered(config) {
-            let hits = |of_network: &Option<String>, of: Option<u32>| {
-                of.is_none_or(|of| of == nat) && of_network.as_ref().is_none_or(|of| of == network.name)
-            };
+            let fault = fault.facts();
+            let Target::Nat { network: of_network, nat: of, effect } = fault.target else { continue };
+            if of.is_some_and(|of| of != nat) || of_network.is_some_and(|of| of != network.name) {
+                continue;
+            }
             // The networks have luck of their own.
-            let name = network.component(&name);
-            match fault {
-                FaultConfig::NatFlush(NatFlush { network: of_network, nat: of, when }) if hits(of_network, *of) => {
-                    flushes.extend(schedule::moments(when, horizon, seed, &name, u64::from(nat)));
-                }
-                FaultConfig::NatTimeout(fault) if hits(&fault.network, fault.nat) => {
-                    let drawn =
-                        schedule::intervals(&fault.when, fault.lasts.as_ref(), horizon, seed, &name, u64::from(nat));
-                    shifts.extend(drawn.into_iter().map(|interval| (interval, fault.established.get())));
-                }
-                _ => {}
+            let strikes = schedule::strikes(&fault, horizon, seed, &network.component(&name), u64::from(nat));
+            match effect {
+                NatEffect::Forgets => flushes.extend(strikes.iter().map(|strike| strike.begin)),
+                NatEffect::TimesOut(timeout) => shifts.extend(strikes.into_iter().map(|strike| (strike, timeout))),
             }
         }
         flushes.sort_unstable();

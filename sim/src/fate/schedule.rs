@@ -6,7 +6,7 @@ use cardiogram_policies::{Time, unit::Span};
 use rand_core::Rng;
 
 use super::random;
-use crate::config::{Distribution, FaultConfig, Flapping, When, WorldConfig};
+use crate::config::{Distribution, Fault, FaultConfig, Flapping, Lasts, When, WorldConfig};
 
 /// A stretch of time, its end excluded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,22 @@ pub(crate) struct Interval {
 /// The faults, each with the name of its stream: its place in the file.
 pub(crate) fn numbered(config: &WorldConfig) -> impl Iterator<Item = (String, &FaultConfig)> {
     config.faults.iter().enumerate().map(|(place, fault)| (format!("fault/{place}"), fault))
+}
+
+/// When a fault strikes, up to `horizon`, and until when each time: sorted and free of overlaps. `component` and `index` name
+/// the stream of its draws.
+pub(crate) fn strikes(fault: &Fault<'_>, horizon: Time, seed: u64, component: &str, index: u64) -> Vec<Interval> {
+    let lasting = |lasts| intervals(fault.when, lasts, horizon, seed, component, index);
+    match &fault.lasts {
+        Lasts::Instant => {
+            // The shortest length keeps two of them apart.
+            let drawn = lasting(Some(&Distribution::Constant(Span::millis(1))));
+            drawn.into_iter().map(|strike| Interval { end: strike.begin, ..strike }).collect()
+        }
+        Lasts::ForEver => lasting(None),
+        Lasts::Drawn(lasts) => lasting(Some(lasts)),
+        Lasts::Flaps(spec) => flapping(spec, horizon, seed, component, index),
+    }
 }
 
 /// The moments and lengths of one fault up to `horizon`, sorted and free of overlaps. `component` and `index` name the
@@ -39,21 +55,8 @@ pub(crate) fn intervals(
     merge(found)
 }
 
-/// The moments of a fault that takes no time of its own.
-pub(crate) fn moments(
-    when: &When,
-    horizon: Time,
-    seed: u64,
-    component: &str,
-    index: u64,
-) -> impl Iterator<Item = Time> + use<> {
-    // The shortest length keeps two of them apart.
-    let instant = Distribution::Constant(Span::millis(1));
-    intervals(when, Some(&instant), horizon, seed, component, index).into_iter().map(|interval| interval.begin)
-}
-
 /// When a flapping link is down.
-pub(crate) fn flapping(spec: &Flapping, horizon: Time, seed: u64, component: &str, index: u64) -> Vec<Interval> {
+fn flapping(spec: &Flapping, horizon: Time, seed: u64, component: &str, index: u64) -> Vec<Interval> {
     let mut found = Vec::new();
     strike(&spec.when, horizon, &mut random::stream(seed, component, index), |begin, rng| {
         let end = if spec.lasts.is_some() { end(begin, spec.lasts.as_ref(), rng) } else { Time::MAX };

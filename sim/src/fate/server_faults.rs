@@ -3,35 +3,19 @@
 
 use std::time::Duration;
 
-use cardiogram_policies::{Time, unit::Span};
+use cardiogram_policies::Time;
 
 use crate::{
-    config::{Distribution, Drain, FaultConfig, HealthCheck, Overload, Pauses, ServerFault, When, WorldConfig},
+    config::{Cause, HealthCheck, Pauses, ServerEffect, ServerFault, Target, When, WorldConfig},
     fate::schedule::{self, Interval, numbered},
-    record::trace::Cause,
 };
 
 /// A fault of one server and when it acts.
 #[derive(Clone)]
 pub(crate) struct ServerFaults {
     pub(crate) cause: Cause,
-    effect: Effect,
+    effect: ServerEffect,
     intervals: Vec<Interval>,
-}
-
-/// What a fault does to a server.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(crate) enum Effect {
-    /// The process stands still.
-    Stops,
-    /// There is no process.
-    Dies,
-    /// There is no host.
-    Silences,
-    /// Work takes longer: this share of the capacity is left, once this time has passed.
-    Slows { to: f64, ramp: Duration },
-    /// Sessions are closed over this time; then there is no process.
-    Drains { over: Duration },
 }
 
 /// The moment at which a fault changes something.
@@ -40,7 +24,7 @@ pub(crate) struct Edge {
     pub(crate) at: Time,
     pub(crate) turn: Turn,
     pub(crate) cause: Cause,
-    pub(crate) effect: Effect,
+    pub(crate) effect: ServerEffect,
 }
 
 /// In the order in which those of one moment are taken.
@@ -52,45 +36,23 @@ pub(crate) enum Turn {
     Begins,
 }
 
-/// How long a restart takes where the scenario does not say: assumption.
-const RESTART: Distribution = Distribution::Constant(Span::secs(2));
-
 impl ServerFaults {
     /// All faults of a server.
     pub(crate) fn draw(config: &WorldConfig, server: u32, seed: u64) -> Vec<Self> {
         let horizon = Time::ZERO + config.duration;
-        let intervals = |name: &str, when: &When, lasts: Option<&Distribution>| {
-            schedule::intervals(when, lasts, horizon, seed, name, u64::from(server))
-        };
         let mut faults = Vec::new();
         for (name, fault) in numbered(config) {
-            let (cause, effect, of, when, lasts) = match fault {
-                FaultConfig::Stall(fault) => simple(Cause::ServerStall, Effect::Stops, fault),
-                FaultConfig::Pause(fault) => simple(Cause::ServerPause, Effect::Stops, fault),
-                FaultConfig::Crash(fault) => simple(Cause::ServerCrash, Effect::Dies, fault),
-                FaultConfig::Restart(fault) => {
-                    let (cause, effect, of, when, lasts) = simple(Cause::ServerRestart, Effect::Dies, fault);
-                    // A process that is restarted comes back; one that dies need not.
-                    (cause, effect, of, when, Some(lasts.unwrap_or(RESTART)))
-                }
-                FaultConfig::Vanish(fault) => simple(Cause::ServerVanish, Effect::Silences, fault),
-                FaultConfig::Overload(Overload { server, when, lasts, capacity, ramp }) => {
-                    let effect = Effect::Slows { to: capacity.get(), ramp: ramp.map_or(Duration::ZERO, Span::get) };
-                    (Cause::ServerOverload, effect, *server, when, lasts.clone())
-                }
-                FaultConfig::Drain(Drain { server, when, over, restart }) => {
-                    let lasts = Distribution::Constant(Span::at_least(over.get() + restart.get()));
-                    (Cause::ServerDrain, Effect::Drains { over: over.get() }, *server, when, Some(lasts))
-                }
-                _ => continue,
-            };
+            let fault = fault.facts();
+            let Target::Server { server: of, cause, effect } = fault.target else { continue };
             if of.is_none_or(|of| of == server) {
-                faults.push(Self { cause, effect, intervals: intervals(&name, when, lasts.as_ref()) });
+                let intervals = schedule::strikes(&fault, horizon, seed, &name, u64::from(server));
+                faults.push(Self { cause, effect, intervals });
             }
         }
         if let Some(Pauses { every, lasts }) = &config.server.pauses {
-            let intervals = intervals("server/pauses", &When::Every(*every), Some(lasts));
-            faults.push(Self { cause: Cause::ServerPause, effect: Effect::Stops, intervals });
+            let (when, name) = (When::Every(*every), "server/pauses");
+            let intervals = schedule::intervals(&when, Some(lasts), horizon, seed, name, u64::from(server));
+            faults.push(Self { cause: Cause::ServerPause, effect: ServerEffect::Stops, intervals });
         }
         if let Some(patience) = config.server.watchdog {
             let restarts = watch(&mut faults, patience.get());
@@ -108,9 +70,9 @@ impl ServerFaults {
     /// still answers those it has.
     pub(crate) fn unusable(&self) -> Vec<Interval> {
         match self.effect {
-            Effect::Stops | Effect::Dies | Effect::Silences => self.intervals.clone(),
-            Effect::Slows { .. } => Vec::new(),
-            Effect::Drains { over } => {
+            ServerEffect::Stops | ServerEffect::Dies | ServerEffect::Silences => self.intervals.clone(),
+            ServerEffect::Slows { .. } => Vec::new(),
+            ServerEffect::Drains { over } => {
                 self.intervals.iter().map(|drain| Interval { begin: drain.begin + over, ..*drain }).collect()
             }
         }
@@ -119,41 +81,34 @@ impl ServerFaults {
     /// When no check of this kind is answered. A drain is announced and takes nothing away here.
     pub(crate) fn fails(&self, check: HealthCheck) -> Vec<Interval> {
         match self.effect {
-            Effect::Dies | Effect::Silences => self.intervals.clone(),
-            Effect::Stops if check == HealthCheck::Application => self.intervals.clone(),
-            Effect::Stops | Effect::Slows { .. } | Effect::Drains { .. } => Vec::new(),
+            ServerEffect::Dies | ServerEffect::Silences => self.intervals.clone(),
+            ServerEffect::Stops if check == HealthCheck::Application => self.intervals.clone(),
+            ServerEffect::Stops | ServerEffect::Slows { .. } | ServerEffect::Drains { .. } => Vec::new(),
         }
     }
 
     /// When the server has said that it wants no new clients.
     pub(crate) fn announced(&self) -> Vec<Interval> {
-        if let Effect::Drains { .. } = self.effect { self.intervals.clone() } else { Vec::new() }
+        if let ServerEffect::Drains { .. } = self.effect { self.intervals.clone() } else { Vec::new() }
     }
 
     /// When the server closes its sessions one after the other.
     pub(crate) fn draining(&self) -> Vec<Interval> {
         match self.effect {
-            Effect::Drains { over } => {
+            ServerEffect::Drains { over } => {
                 self.intervals.iter().map(|drain| Interval { end: drain.begin + over, ..*drain }).collect()
             }
-            _ => Vec::new(),
+            ServerEffect::Stops | ServerEffect::Dies | ServerEffect::Silences | ServerEffect::Slows { .. } => {
+                Vec::new()
+            }
         }
     }
-}
-
-/// What a fault says that is no more than when, how long, and which server.
-fn simple(
-    cause: Cause,
-    effect: Effect,
-    fault: &ServerFault,
-) -> (Cause, Effect, Option<u32>, &When, Option<Distribution>) {
-    (cause, effect, fault.server, &fault.when, fault.lasts.clone())
 }
 
 /// Lets a watchdog kill the process once it has stood still for `patience`: no stall or pause under way then outlasts the
 /// restart. Returns the restarts, if there are any.
 fn watch(faults: &mut [ServerFaults], patience: Duration) -> Option<ServerFaults> {
-    let stops = faults.iter_mut().filter(|fault| fault.effect == Effect::Stops);
+    let stops = faults.iter_mut().filter(|fault| fault.effect == ServerEffect::Stops);
     let mut stops: Vec<&mut Interval> = stops.flat_map(|fault| &mut fault.intervals).collect();
     stops.sort_unstable_by_key(|stop| (stop.begin, stop.end));
     let mut restarts = Vec::new();
@@ -169,7 +124,7 @@ fn watch(faults: &mut [ServerFaults], patience: Duration) -> Option<ServerFaults
         let (under_way, later) = rest.split_at_mut(count);
         if until > killed {
             let begin = killed;
-            let end = killed + RESTART.min();
+            let end = killed + ServerFault::RESTART.get();
             restarts.push(Interval { begin, end });
             for stop in under_way {
                 stop.end = stop.end.min(end);
@@ -178,7 +133,11 @@ fn watch(faults: &mut [ServerFaults], patience: Duration) -> Option<ServerFaults
         rest = later;
     }
     let intervals = schedule::merge(restarts);
-    (!intervals.is_empty()).then_some(ServerFaults { cause: Cause::ServerRestart, effect: Effect::Dies, intervals })
+    (!intervals.is_empty()).then_some(ServerFaults {
+        cause: Cause::ServerRestart,
+        effect: ServerEffect::Dies,
+        intervals,
+    })
 }
 
 /// Every moment at which `faults` change something, the next one last; at equal times an end comes before a begin.
@@ -189,7 +148,7 @@ pub(crate) fn edges(faults: &[ServerFaults]) -> Vec<Edge> {
             let edge = |at, turn| Edge { at, turn, cause: *cause, effect: *effect };
             edges.push(edge(interval.begin, Turn::Begins));
             edges.push(edge(interval.end, Turn::Ends));
-            if let Effect::Drains { over } = *effect {
+            if let ServerEffect::Drains { over } = *effect {
                 edges.push(edge(interval.begin + over, Turn::Drained));
             }
         }
@@ -214,7 +173,7 @@ impl Capacity {
     pub(crate) fn new(faults: &[ServerFaults]) -> Self {
         let mut slow = Vec::new();
         for ServerFaults { effect, intervals, .. } in faults {
-            if let Effect::Slows { to, ramp } = *effect {
+            if let ServerEffect::Slows { to, ramp } = *effect {
                 slow.extend(intervals.iter().map(|interval| Slow { interval: *interval, to, ramp }));
             }
         }
@@ -253,7 +212,7 @@ mod tests {
 
     #[test]
     fn capacity_falls_along_its_ramp_and_is_whole_again_at_the_end() {
-        let effect = Effect::Slows { to: 0.2, ramp: Duration::from_secs(10) };
+        let effect = ServerEffect::Slows { to: 0.2, ramp: Duration::from_secs(10) };
         let fault = ServerFaults { cause: Cause::ServerOverload, effect, intervals: vec![secs(100, 200)] };
         let capacity = Capacity::new(&[fault]);
         let work = Duration::from_millis(30);
@@ -264,7 +223,7 @@ mod tests {
 
     #[test]
     fn overloads_at_the_same_time_multiply() {
-        let effect = Effect::Slows { to: 0.5, ramp: Duration::ZERO };
+        let effect = ServerEffect::Slows { to: 0.5, ramp: Duration::ZERO };
         let fault = ServerFaults { cause: Cause::ServerOverload, effect, intervals: vec![secs(0, 10)] };
         let capacity = Capacity::new(&[fault.clone(), fault]);
         assert_eq!(capacity.time_for(Duration::from_millis(1), Time::ZERO), Duration::from_millis(4));
@@ -272,15 +231,18 @@ mod tests {
 
     #[test]
     fn a_watchdog_ends_what_stands_still_for_too_long_and_restarts_it() {
-        let stops =
-            |cause, intervals: &[Interval]| ServerFaults { cause, effect: Effect::Stops, intervals: intervals.into() };
+        let stops = |cause, intervals: &[Interval]| ServerFaults {
+            cause,
+            effect: ServerEffect::Stops,
+            intervals: intervals.into(),
+        };
         let mut faults = vec![
             stops(Cause::ServerStall, &[secs(100, 900), secs(1_000, 1_060), secs(2_000, 2_050)]),
             // Each too short alone: the last reaches from one into the next.
             stops(Cause::ServerPause, &[secs(150, 155), secs(500, 505), secs(2_040, 2_070)]),
         ];
         let restarts = watch(&mut faults, Duration::from_mins(1)).expect("two");
-        assert_eq!((restarts.cause, restarts.effect), (Cause::ServerRestart, Effect::Dies));
+        assert_eq!((restarts.cause, restarts.effect), (Cause::ServerRestart, ServerEffect::Dies));
         assert_eq!(restarts.intervals, [secs(160, 162), secs(2_060, 2_062)]);
         assert_eq!(faults[0].intervals, [secs(100, 162), secs(1_000, 1_060), secs(2_000, 2_050)]);
         assert_eq!(faults[1].intervals, [secs(150, 155), secs(500, 505), secs(2_040, 2_062)]);
@@ -289,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_drain_is_usable_until_its_last_session_is_closed() {
-        let effect = Effect::Drains { over: Duration::from_secs(60) };
+        let effect = ServerEffect::Drains { over: Duration::from_secs(60) };
         let drain = ServerFaults { cause: Cause::ServerDrain, effect, intervals: vec![secs(100, 170)] };
         assert_eq!((drain.draining(), drain.unusable()), (vec![secs(100, 160)], vec![secs(160, 170)]));
         let turns: Vec<(Time, Turn)> = edges(&[drain]).iter().rev().map(|edge| (edge.at, edge.turn)).collect();

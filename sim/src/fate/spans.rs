@@ -4,7 +4,7 @@
 use cardiogram_policies::Time;
 
 use crate::{
-    config::{Direction, FaultConfig, WorldConfig},
+    config::{Cause, Direction, FaultKind, WorldConfig},
     fate::{
         Schedule,
         link_faults::{self, Struck},
@@ -41,8 +41,8 @@ pub(crate) fn spans(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Vec
         let place = FaultPlace::AccessLink { network: number };
         for device in 0..config.devices.count {
             let link = Struck::Access { network: network.name, device: device.into() };
-            for (fault, direction, strikes) in link_faults::all(config, link, seed) {
-                let base = at(place, DEVICES, Some(device), kind(fault), link_faults::cuts_off(fault));
+            for (kind, direction, breaks, strikes) in link_faults::all(config, link, seed) {
+                let base = at(place, DEVICES, Some(device), kind.name(), breaks);
                 for strike in strikes {
                     add(&FaultSpan { direction, ..base.clone() }, strike);
                 }
@@ -52,27 +52,27 @@ pub(crate) fn spans(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Vec
             let of_nat =
                 |kind| at(FaultPlace::Nat { network: number, nat }, layout.nat(number, nat), None, kind, false);
             for flush in &faults.flushes {
-                add(&of_nat("nat-flush"), Interval { begin: *flush, end: *flush });
+                add(&of_nat(FaultKind::NatFlush.name()), Interval { begin: *flush, end: *flush });
             }
             let ends = faults.timeouts.iter().skip(1).map(|(at, _)| *at).chain([Time::MAX]);
             for ((begin, timeout), end) in faults.timeouts.iter().zip(ends) {
                 if timeout.is_some() {
-                    let base = FaultSpan { timeout: *timeout, ..of_nat("nat-timeout") };
+                    let base = FaultSpan { timeout: *timeout, ..of_nat(FaultKind::NatTimeout.name()) };
                     add(&base, Interval { begin: *begin, end });
                 }
             }
         }
         for (device, dead) in (0..).zip(&schedule.networks[number as usize].dead_leases) {
-            let base = at(FaultPlace::Device, DEVICES, Some(device), "lease-expiry", true);
+            let base = at(FaultPlace::Device, DEVICES, Some(device), FaultKind::LeaseExpiry.name(), true);
             for dead in dead {
                 add(&base, *dead);
             }
         }
     }
-    for (fault, direction, strikes) in link_faults::all(config, Struck::Core, seed) {
+    for (kind, direction, breaks, strikes) in link_faults::all(config, Struck::Core, seed) {
         // Beside the last NAT of the first network: what a capture there still sees is lost behind it.
         let nats = config.nat.len() as u32;
-        let base = at(FaultPlace::CoreLink, layout.nat(0, nats - 1), None, kind(fault), link_faults::cuts_off(fault));
+        let base = at(FaultPlace::CoreLink, layout.nat(0, nats - 1), None, kind.name(), breaks);
         for strike in strikes {
             add(&FaultSpan { direction, ..base.clone() }, strike);
         }
@@ -80,16 +80,17 @@ pub(crate) fn spans(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Vec
     for (device, life) in (0..).zip(&schedule.lives) {
         let of_device = |kind, breaks| at(FaultPlace::Device, DEVICES, Some(device), kind, breaks);
         for kill in &life.kills {
-            add(&of_device("process-killed", true), *kill);
+            add(&of_device(FaultKind::ProcessKilled.name(), true), *kill);
         }
         for moment in &life.malformed {
-            add(&of_device("malformed", false), Interval { begin: *moment, end: *moment });
+            add(&of_device(FaultKind::Malformed.name(), false), Interval { begin: *moment, end: *moment });
         }
         let ends = life.moves.iter().skip(1).map(|next| next.at).chain([Time::MAX]);
         for (step, end) in life.moves.iter().zip(ends) {
+            let moment = Interval { begin: step.at, end: step.at };
             match step.to {
-                None => add(&of_device("no-network", true), Interval { begin: step.at, end }),
-                Some(_) => add(&of_device("network-switch", false), Interval { begin: step.at, end: step.at }),
+                None => add(&of_device(Cause::NoNetwork.name(), true), Interval { begin: step.at, end }),
+                Some(_) => add(&of_device(FaultKind::NetworkSwitch.name(), false), moment),
             }
         }
     }
@@ -103,19 +104,4 @@ pub(crate) fn spans(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Vec
     }
     found.sort_by_key(|fault| (fault.begin, fault.place, fault.device));
     found
-}
-
-/// The name of a link's fault.
-fn kind(fault: &FaultConfig) -> &'static str {
-    match fault {
-        FaultConfig::Cut(_) => "cut",
-        FaultConfig::LossBurst(_) => "loss-burst",
-        FaultConfig::DelaySpike(_) => "delay-spike",
-        FaultConfig::Flapping(_) => "flapping",
-        FaultConfig::Handover(_) => "handover",
-        FaultConfig::Duplication(_) => "duplication",
-        FaultConfig::Reordering(_) => "reordering",
-        FaultConfig::RateLimit(_) => "rate-limit",
-        other => unreachable!("no fault of a link: {other:?}"),
-    }
 }

@@ -9,8 +9,8 @@ use crate::{config::Direction, wire::layout::NodeId};
 /// One strike of a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultSpan {
-    /// What it is: the name of the fault in a scenario file (`cut`, `nat-flush`, `lease-expiry`), for servers and for lives
-    /// of devices that of the [`Cause`](crate::record::trace::Cause) (`server-stall`, `process-killed`, `no-network`).
+    /// The name of its kind ([`FaultKind`](crate::config::FaultKind)), or `no-network` for a time without any, whoever
+    /// brought it about.
     pub kind: &'static str,
     /// Where.
     pub place: FaultPlace,

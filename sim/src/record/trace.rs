@@ -12,7 +12,7 @@ mod server;
 use std::fmt;
 
 use cardiogram_policies::Time;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use self::{
     device::{Beat, DeviceEvent, DeviceMeaning, Turn},
@@ -172,100 +172,6 @@ pub(crate) enum Clue {
     Fact(Fact),
     /// For the truth alone: in no trace, and in no hash.
     Port(PortFact),
-}
-
-/// What broke a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Cause {
-    /// The server's host went silent.
-    ServerVanish,
-    /// The server's process died.
-    ServerCrash,
-    /// The server's process was restarted.
-    ServerRestart,
-    /// The server was drained for a restart.
-    ServerDrain,
-    /// The server's application stopped.
-    ServerStall,
-    /// The server's application paused.
-    ServerPause,
-    /// The server had less capacity. No session breaks of that, so no episode has this cause; it names the fault in the
-    /// trace.
-    ServerOverload,
-    /// The link carries nothing.
-    Cut,
-    /// The link carries nothing from the device to the server.
-    CutUp,
-    /// The link carries nothing from the server to the device.
-    CutDown,
-    /// The NAT's idle timeout passed.
-    NatExpiry,
-    /// The NAT lost its table.
-    NatFlush,
-    /// The NAT's table was full, and other connections pushed this one out.
-    NatEvicted,
-    /// The server closed the session, or its kernel gave it up.
-    ServerClosed,
-    /// The device moved to another network, or got another address.
-    NetworkSwitch,
-    /// The device has no network.
-    NoNetwork,
-    /// The device's address is no longer its own.
-    LeaseExpiry,
-    /// The device's process was killed.
-    ProcessKilled,
-}
-
-impl Cause {
-    /// The byte that goes into the trace hash.
-    pub(crate) const fn tag(self) -> u8 {
-        match self {
-            Self::ServerVanish => 0,
-            Self::ServerCrash => 1,
-            Self::ServerRestart => 2,
-            Self::ServerStall => 3,
-            Self::Cut => 4,
-            Self::CutUp => 5,
-            Self::CutDown => 6,
-            Self::NatExpiry => 7,
-            Self::NatFlush => 8,
-            Self::ServerClosed => 9,
-            Self::ServerPause => 10,
-            Self::ServerDrain => 11,
-            Self::ServerOverload => 12,
-            Self::NatEvicted => 13,
-            Self::NetworkSwitch => 14,
-            Self::NoNetwork => 15,
-            Self::LeaseExpiry => 16,
-            Self::ProcessKilled => 17,
-        }
-    }
-
-    /// The name in files and tables.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ServerVanish => "server-vanish",
-            Self::ServerCrash => "server-crash",
-            Self::ServerRestart => "server-restart",
-            Self::ServerDrain => "server-drain",
-            Self::ServerStall => "server-stall",
-            Self::ServerPause => "server-pause",
-            Self::ServerOverload => "server-overload",
-            Self::Cut => "cut",
-            Self::CutUp => "cut-up",
-            Self::CutDown => "cut-down",
-            Self::NatExpiry => "nat-expiry",
-            Self::NatFlush => "nat-flush",
-            Self::NatEvicted => "nat-evicted",
-            Self::ServerClosed => "server-closed",
-            Self::NetworkSwitch => "network-switch",
-            Self::NoNetwork => "no-network",
-            Self::LeaseExpiry => "lease-expiry",
-            Self::ProcessKilled => "process-killed",
-        }
-    }
 }
 
 /// Digest of a run.

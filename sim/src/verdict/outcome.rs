@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::trace::Trace;
 pub use crate::{
+    config::Cause,
     record::{
         counts::{RadioUse, Totals},
         series::SeriesBin,
-        trace::{Cause, TraceHash},
+        trace::TraceHash,
     },
     wire::tap::PacketCounts,
 };

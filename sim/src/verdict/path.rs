@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use cardiogram_policies::Time;
 
-use crate::record::trace::{Cause, Clue, Fact, NatEvent, PortFact};
+use crate::{
+    config::Cause,
+    record::trace::{Clue, Fact, NatEvent, PortFact},
+};
 
 /// Something happened to a mapping on the path of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

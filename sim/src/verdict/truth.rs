@@ -21,9 +21,9 @@ use cardiogram_policies::{GiveUp, Time};
 
 use self::change::{Change, Outside, common_changes, cut_changes, edges};
 use crate::{
-    config::{FromOutside, NatClass, WorldConfig},
+    config::{Cause, FromOutside, NatClass, WorldConfig},
     fate::{Schedule, life::Address, nat::Treatment},
-    record::trace::{Cause, Clue, Fact, Turn, Usable},
+    record::trace::{Clue, Fact, Turn, Usable},
     verdict::{
         accuracy::Output,
         outcome::{Accuracy, DetectedBy, Detection, Episode, FalseAlarm},

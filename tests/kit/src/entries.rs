@@ -86,9 +86,9 @@ traffic = { down = "10m" }
 [[faults]]
 cut = { when.at = ["50m"], lasts = "7m" }
 [[faults]]
-crash = { when.at = ["80m"], lasts = "1m" }
+server-crash = { when.at = ["80m"], lasts = "1m" }
 [[faults]]
-stall = { when.at = ["100m"], lasts = "5m" }
+server-stall = { when.at = ["100m"], lasts = "5m" }
 "#;
 
 /// The plan file of a sweep. One with paths in it is left alone, since it would read files.

@@ -6,7 +6,7 @@ use cardiogram_policies::unit::{Span, format_duration};
 
 use super::Found;
 use crate::config::{
-    Attach, DozeConfig, FaultConfig, IdleAlarms, NO_NETWORK, OldSockets, Periods, Switch, WorldConfig,
+    Attach, DeviceEffect, DozeConfig, IdleAlarms, NO_NETWORK, NetworkSwitch, OldSockets, Periods, WorldConfig,
 };
 
 /// A plan of more changes than this is no plan.
@@ -109,9 +109,9 @@ impl Found {
         }
     }
 
-    pub(super) fn device_fault(&mut self, path: &str, fault: &FaultConfig, world: &WorldConfig) {
-        match fault {
-            FaultConfig::Switch(Switch { to, lasts, gap, old_sockets, .. }) => {
+    pub(super) fn device_fault(&mut self, path: &str, effect: DeviceEffect<'_>, world: &WorldConfig) {
+        match effect {
+            DeviceEffect::Moves(NetworkSwitch { to, lasts, gap, old_sockets, .. }) => {
                 self.leaving(path, gap.is_some(), *old_sockets, to.as_deref().unwrap_or_default());
                 if let Some(gap) = gap {
                     self.distribution(&format!("{path}.gap"), gap);
@@ -131,12 +131,10 @@ impl Found {
                     None => {}
                 }
             }
-            FaultConfig::LeaseExpiry(expiry) => {
-                if let Some(name) = &expiry.network {
-                    self.network_name(&format!("{path}.network"), name, world);
-                }
+            DeviceEffect::LosesAddress(Some(network)) => {
+                self.network_name(&format!("{path}.network"), network, world);
             }
-            _ => {}
+            DeviceEffect::LosesAddress(None) | DeviceEffect::Kills | DeviceEffect::Misspeaks => {}
         }
     }
 }

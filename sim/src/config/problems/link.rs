@@ -5,7 +5,7 @@ use std::time::Duration;
 use cardiogram_policies::unit::{Fraction, format_duration};
 
 use super::{Found, STRIKES_MAX};
-use crate::config::{Distribution, FaultConfig, Flapping, LinkConfig, LinkName, Rate, WorldConfig};
+use crate::config::{Distribution, Flapping, LinkConfig, LinkEffect, LinkName, Rate, WorldConfig};
 
 /// The shortest delay of a link: the turmoil engine's windows are as long, and shorter ones would not end.
 pub(super) const DELAY_MIN: Duration = Duration::from_micros(100);
@@ -71,9 +71,9 @@ impl Found {
         }
     }
 
-    /// What concerns links only; `path` is that of the fault.
-    pub(super) fn link_fault(&mut self, path: &str, fault: &FaultConfig, world: &WorldConfig) {
-        if let Some(LinkName::Network(name)) = fault.on_link().map(|on| on.link)
+    /// A fault at `path` of a link.
+    pub(super) fn link_fault(&mut self, path: &str, link: &LinkName, effect: LinkEffect<'_>, world: &WorldConfig) {
+        if let LinkName::Network(name) = link
             && world.network_number(name).is_none()
         {
             let networks: Vec<String> = world.all_networks().map(|network| format!("`{}`", network.name)).collect();
@@ -83,22 +83,25 @@ impl Found {
                 format!("use `access`, `core`, or the name of a network: {}", networks.join(", ")),
             );
         }
-        match fault {
-            FaultConfig::LossBurst(spec) if spec.loss >= Fraction::ONE => self.add(
+        match effect {
+            LinkEffect::Loses(loss) if loss >= Fraction::ONE => self.add(
                 format!("{path}.loss"),
                 "a link that loses every packet is not lossy, it is cut",
                 "use the fault `cut`, which counts as a break, or a loss below 1",
             ),
-            FaultConfig::DelaySpike(spec) => self.distribution(&format!("{path}.delay"), &spec.delay),
-            FaultConfig::Duplication(spec) => self.distribution(&format!("{path}.delay"), &spec.delay),
-            FaultConfig::Reordering(spec) => self.distribution(&format!("{path}.delay"), &spec.delay),
-            FaultConfig::RateLimit(spec) => self.rate(path, spec.rate()),
-            FaultConfig::Flapping(spec) => self.flapping(path, spec, world),
-            _ => {}
+            LinkEffect::Delays(delay) | LinkEffect::HoldsBack(_, delay) | LinkEffect::Copies(_, delay) => {
+                self.distribution(&format!("{path}.delay"), delay);
+            }
+            LinkEffect::Limits(rate) => self.rate(path, rate),
+            LinkEffect::Loses(_) | LinkEffect::Cuts | LinkEffect::Holds => {}
         }
     }
 
-    fn flapping(&mut self, path: &str, spec: &Flapping, world: &WorldConfig) {
+    /// A link at `path` that goes down and up.
+    pub(super) fn flapping(&mut self, path: &str, spec: &Flapping, world: &WorldConfig) {
+        if let Some(lasts) = &spec.lasts {
+            self.distribution(&format!("{path}.lasts"), lasts);
+        }
         let cycle = spec.down.get() + spec.up.get();
         if world.duration.as_micros() / cycle.as_micros() > STRIKES_MAX {
             self.add(

@@ -2,8 +2,8 @@
 
 use super::Found;
 use crate::config::{
-    AfterExpiry, FaultConfig, MAIN, NATS_MAX, NETWORKS_MAX, NO_NETWORK, NatConfig, NatFlush, NatTimeout, Network,
-    WorldConfig, distribution::weights_problem, is_name,
+    AfterExpiry, MAIN, NATS_MAX, NETWORKS_MAX, NO_NETWORK, NatConfig, Network, WorldConfig,
+    distribution::weights_problem, is_name,
 };
 
 /// Names of links, which no network can have.
@@ -85,16 +85,12 @@ impl Found {
         }
     }
 
-    pub(super) fn nat_fault(&mut self, path: &str, fault: &FaultConfig, world: &WorldConfig) {
-        let (FaultConfig::NatFlush(NatFlush { network, nat, .. })
-        | FaultConfig::NatTimeout(NatTimeout { network, nat, .. })) = fault
-        else {
-            return;
-        };
+    /// A fault at `path` of a NAT of a network; `None`: of all.
+    pub(super) fn nat_fault(&mut self, path: &str, network: Option<&str>, nat: Option<u32>, world: &WorldConfig) {
         if let Some(name) = network {
             self.network_name(&format!("{path}.network"), name, world);
         }
-        let of_fault = world.all_networks().filter(|of| network.as_ref().is_none_or(|name| name == of.name));
+        let of_fault = world.all_networks().filter(|of| network.is_none_or(|name| name == of.name));
         let count = of_fault.map(|network| network.nat.len()).max().unwrap_or(0);
         if let Some(nat) = nat.filter(|nat| count > 0 && *nat as usize >= count) {
             let places = if count == 1 { "0".to_owned() } else { format!("0 to {}", count - 1) };

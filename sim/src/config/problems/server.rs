@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Found;
-use crate::config::{BalancerConfig, Cost, FaultConfig, FrameSizes, Login, SERVERS_MAX, WorldConfig};
+use crate::config::{BalancerConfig, Cost, FrameSizes, Login, SERVERS_MAX, ServerEffect, WorldConfig};
 
 /// More cores than this are several servers.
 const CORES_MAX: u32 = 256;
@@ -102,29 +102,19 @@ impl Found {
         }
     }
 
-    pub(super) fn server_fault(&mut self, path: &str, fault: &FaultConfig, world: &WorldConfig) {
-        let server = match fault {
-            FaultConfig::Stall(fault)
-            | FaultConfig::Crash(fault)
-            | FaultConfig::Vanish(fault)
-            | FaultConfig::Restart(fault) => fault.server,
-            FaultConfig::Pause(fault) => {
-                if fault.lasts.is_none() {
-                    let help = "write how long it lasts, as in lasts = \"5s\", or use `stall`";
-                    self.add(path, "a pause that never ends", help);
-                }
-                fault.server
+    /// A fault at `path` of a server; `None`: of all.
+    pub(super) fn server_fault(&mut self, path: &str, server: Option<u32>, effect: ServerEffect, world: &WorldConfig) {
+        match effect {
+            ServerEffect::Slows { to, .. } if to <= 0.0 => {
+                let help = "use a number above 0, or `server-stall`, which leaves nothing";
+                self.add(format!("{path}.capacity"), "no capacity at all: no work would ever be done", help);
             }
-            FaultConfig::Overload(fault) => {
-                if fault.capacity.get() <= 0.0 {
-                    let help = "use a number above 0, or `stall`, which leaves nothing";
-                    self.add(format!("{path}.capacity"), "no capacity at all: no work would ever be done", help);
-                }
-                fault.server
-            }
-            FaultConfig::Drain(fault) => fault.server,
-            _ => None,
-        };
+            ServerEffect::Slows { .. }
+            | ServerEffect::Stops
+            | ServerEffect::Dies
+            | ServerEffect::Silences
+            | ServerEffect::Drains { .. } => {}
+        }
         let servers = world.server.count;
         if let Some(server) = server.filter(|server| *server >= servers) {
             self.add(

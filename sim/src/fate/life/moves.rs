@@ -8,12 +8,11 @@ use std::{collections::BTreeMap, time::Duration};
 use cardiogram_policies::Time;
 
 use crate::{
-    config::{Distribution, FaultConfig, OldSockets, WorldConfig},
+    config::{Cause, DeviceEffect, Distribution, OldSockets, Target, WorldConfig},
     fate::{
         random::{Coins, Purpose},
         schedule::{self, Interval, numbered},
     },
-    record::trace::Cause,
 };
 
 /// An address of a device.
@@ -125,15 +124,15 @@ fn edges(config: &WorldConfig, index: u64, seed: u64) -> Vec<Edge<'_>> {
         })
         .collect();
     for (place, (name, fault)) in numbered(config).enumerate() {
-        let FaultConfig::Switch(switch) = fault else { continue };
+        let fault = fault.facts();
+        let Target::Device(DeviceEffect::Moves(switch)) = fault.target else { continue };
         let edge =
             |at, what| Edge { at, what, gap: switch.gap.as_ref(), old_sockets: switch.old_sockets, name: name.clone() };
-        let Some(to) = &switch.to else {
-            let renewals = schedule::moments(&switch.when, horizon, seed, &name, index);
-            edges.extend(renewals.map(|at| edge(at, What::Renews)));
-            continue;
-        };
-        for span in schedule::intervals(&switch.when, switch.lasts.as_ref(), horizon, seed, &name, index) {
+        for span in schedule::strikes(&fault, horizon, seed, &name, index) {
+            let Some(to) = &switch.to else {
+                edges.push(edge(span.begin, What::Renews));
+                continue;
+            };
             edges.push(edge(span.begin, What::Begins(place, config.network_number(to))));
             edges.push(edge(span.end, What::Ends(place)));
         }
@@ -148,9 +147,10 @@ fn dead_leases(config: &WorldConfig, index: u64, seed: u64, steps: &mut Vec<Step
     let horizon = Time::ZERO + config.duration;
     let mut dead: Vec<(u32, Interval)> = Vec::new();
     for (name, fault) in numbered(config) {
-        let FaultConfig::LeaseExpiry(expiry) = fault else { continue };
-        let only = expiry.network.as_ref().and_then(|name| config.network_number(name));
-        for span in schedule::intervals(&expiry.when, expiry.lasts.as_ref(), horizon, seed, &name, index) {
+        let fault = fault.facts();
+        let Target::Device(DeviceEffect::LosesAddress(only)) = fault.target else { continue };
+        let only = only.and_then(|name| config.network_number(name));
+        for span in schedule::strikes(&fault, horizon, seed, &name, index) {
             let next = steps.partition_point(|step| step.at <= span.begin);
             let last = next.checked_sub(1).map(|last| steps[last]);
             let on =

@@ -14,10 +14,10 @@ use cardiogram_policies::{ServerSpec, Time};
 
 use self::{app::App, kernel::Kernel};
 use crate::{
-    config::{FrameSizes, OnUnhealthy, ServerConfig, TrafficConfig, WakeupConfig},
+    config::{FrameSizes, OnUnhealthy, ServerConfig, ServerEffect, TrafficConfig, WakeupConfig},
     fate::{
         schedule::Interval,
-        server_faults::{Capacity, Edge, Effect, ServerFaults, Turn, edges},
+        server_faults::{Capacity, Edge, ServerFaults, Turn, edges},
     },
     nodes::node::{Counts, Io, Node},
     record::trace::{DropReason, ServerEvent},
@@ -99,11 +99,11 @@ impl Server {
         }
         let begins = edge.turn == Turn::Begins;
         match edge.effect {
-            Effect::Stops => count(&mut self.stalls, begins),
-            Effect::Dies => count(&mut self.deaths, begins),
-            Effect::Silences => count(&mut self.silences, begins),
-            Effect::Slows { .. } => {}
-            Effect::Drains { over } => match edge.turn {
+            ServerEffect::Stops => count(&mut self.stalls, begins),
+            ServerEffect::Dies => count(&mut self.deaths, begins),
+            ServerEffect::Silences => count(&mut self.silences, begins),
+            ServerEffect::Slows { .. } => {}
+            ServerEffect::Drains { over } => match edge.turn {
                 Turn::Begins => {
                     self.drains += 1;
                     self.kernel.stop_listening(now, io);
@@ -113,7 +113,7 @@ impl Server {
                 Turn::Ends => self.deaths -= 1,
             },
         }
-        if begins && edge.effect == Effect::Silences {
+        if begins && edge.effect == ServerEffect::Silences {
             self.app.die(io);
             self.flows = self.kernel.power_off(now);
         } else if ran && !self.process_runs() {

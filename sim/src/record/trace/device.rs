@@ -6,8 +6,8 @@ use std::time::Duration;
 use cardiogram_policies::{AppState, AttemptFailure, GiveUp, LossReason};
 use serde::Serialize;
 
-use super::{Cause, GoodbyeReason};
-use crate::record::bytes::Bytes;
+use super::GoodbyeReason;
+use crate::{config::Cause, record::bytes::Bytes};
 
 /// What happens to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

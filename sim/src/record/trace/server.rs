@@ -5,8 +5,7 @@ use std::time::Duration;
 use cardiogram_policies::CloseReason;
 use serde::Serialize;
 
-use super::Cause;
-use crate::record::bytes::Bytes;
+use crate::{config::Cause, record::bytes::Bytes};
 
 /// What happens to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -3,8 +3,9 @@
 use cardiogram_policies::Time;
 
 use crate::{
+    config::Cause,
     fate::{Schedule, link_faults::Cuts, schedule::Interval},
-    record::trace::{Cause, DeviceMeaning, Fact, ServerMeaning, Turn},
+    record::trace::{DeviceMeaning, Fact, ServerMeaning, Turn},
     verdict::path::{Happens, Key},
 };
 

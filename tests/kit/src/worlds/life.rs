@@ -5,8 +5,8 @@ use cardiogram_policies::{
     unit::{Delay, Span},
 };
 use cardiogram_sim::config::{
-    Attach, Distribution, DozeConfig, FaultConfig, IdleAlarms, Kill, LeaseExpiry, LifeConfig, Malformed, NetworkConfig,
-    OldSockets, Periods, Switch, When,
+    Attach, Distribution, DozeConfig, FaultConfig, IdleAlarms, LeaseExpiry, LifeConfig, Malformed, NetworkConfig,
+    NetworkSwitch, OldSockets, Periods, ProcessKilled, When,
 };
 use proptest::prelude::*;
 
@@ -86,14 +86,14 @@ pub(super) fn fault(
     (0..5, when, lasts, place(), leaving()).prop_map(|(kind, when, lasts, to, (gap, old_sockets))| match kind {
         0 => {
             let old_sockets = lingers_only_beside(old_sockets, true);
-            FaultConfig::Switch(Switch { when, to: None, lasts: None, gap, old_sockets })
+            FaultConfig::NetworkSwitch(NetworkSwitch { when, to: None, lasts: None, gap, old_sockets })
         }
         1 => {
             let old_sockets = lingers_only_beside(old_sockets, gap.is_some() || to == "none");
-            FaultConfig::Switch(Switch { when, to: Some(to), lasts, gap, old_sockets })
+            FaultConfig::NetworkSwitch(NetworkSwitch { when, to: Some(to), lasts, gap, old_sockets })
         }
         2 => FaultConfig::LeaseExpiry(LeaseExpiry { when, lasts, network: None }),
         3 => FaultConfig::Malformed(Malformed { when }),
-        _ => FaultConfig::Kill(Kill { when, lasts }),
+        _ => FaultConfig::ProcessKilled(ProcessKilled { when, lasts }),
     })
 }

@@ -14,11 +14,11 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::config::{
     AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, Cut, DelayDrift, DelaySpike,
-    DevicesConfig, Direction, Distribution, Drain, Duplication, Exponential as ExponentialDelay, FaultConfig, Flapping,
+    DevicesConfig, Direction, Distribution, Duplication, Exponential as ExponentialDelay, FaultConfig, Flapping,
     FrameSizes, Handover, HandoverMode, HealthCheck, LifeConfig, LinkConfig, LinkName, Login, LossBurst, NatClass,
-    NatConfig, NatFlush, NatRefresh, NatTimeout, OnUnhealthy, Overload, Part, Pauses, RadioConfig, Rate, RateLimit,
-    Reordering, ServerConfig, ServerFault, TailStage, TcpPreset, TrafficConfig, Undelivered, WakeupConfig, When,
-    WorldConfig,
+    NatConfig, NatFlush, NatRefresh, NatTimeout, OnUnhealthy, Part, Pauses, RadioConfig, Rate, RateLimit, Reordering,
+    ServerConfig, ServerDrain, ServerFault, ServerOverload, TailStage, TcpPreset, TrafficConfig, Undelivered,
+    WakeupConfig, When, WorldConfig,
 };
 use proptest::prelude::*;
 
@@ -288,22 +288,22 @@ fn server_fault(
         let server = || ServerFault { server: None, when: when.clone(), lasts: lasts.clone() };
         match kind {
             0 => FaultConfig::NatFlush(NatFlush { network: None, nat: None, when }),
-            1 => FaultConfig::Stall(server()),
-            2 => FaultConfig::Crash(server()),
-            3 => FaultConfig::Vanish(server()),
-            4 => FaultConfig::Restart(server()),
-            5 => FaultConfig::Pause(ServerFault {
+            1 => FaultConfig::ServerStall(server()),
+            2 => FaultConfig::ServerCrash(server()),
+            3 => FaultConfig::ServerVanish(server()),
+            4 => FaultConfig::ServerRestart(server()),
+            5 => FaultConfig::ServerPause(ServerFault {
                 lasts: lasts.clone().or(Some(Distribution::Constant(Span::millis(500)))),
                 ..server()
             }),
             6 => {
                 let capacity = Fraction::new(capacity.get() + 0.001).expect("within 0 to 1");
-                FaultConfig::Overload(Overload { server: None, when, lasts, capacity, ramp })
+                FaultConfig::ServerOverload(ServerOverload { server: None, when, lasts, capacity, ramp })
             }
             7 => FaultConfig::NatTimeout(NatTimeout { network: None, nat: Some(0), when, lasts, established }),
             _ => {
                 let over = lasts.map_or(Span::secs(60), |lasts| Span::at_least(lasts.min()));
-                FaultConfig::Drain(Drain { server: None, when, over, restart: Span::secs(5) })
+                FaultConfig::ServerDrain(ServerDrain { server: None, when, over, restart: Span::secs(5) })
             }
         }
     })

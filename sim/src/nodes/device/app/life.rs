@@ -5,10 +5,10 @@ use cardiogram_policies::{AppState, AttemptFailure, Event, LossReason, Reconnect
 
 use super::{Device, LINGER, Phase};
 use crate::{
-    config::OldSockets,
+    config::{Cause, OldSockets},
     fate::life::{Address, Move},
     nodes::device::{Context, living::Happening},
-    record::trace::{Cause, DeviceEvent},
+    record::trace::DeviceEvent,
     wire::frame::Frame,
 };
 
