@@ -12,8 +12,11 @@ use cardiogram_policies::{
     Network, NetworkKind,
     unit::{Delay, Span},
 };
-use cardiogram_sim::config::{
-    DevicesConfig, Distribution, LifeConfig, LinkConfig, NatConfig, ServerConfig, TrafficConfig, WorldConfig,
+use cardiogram_sim::{
+    config::{
+        DevicesConfig, Distribution, LifeConfig, LinkConfig, NatConfig, ServerConfig, TrafficConfig, WorldConfig,
+    },
+    yardstick,
 };
 use rand_chacha::rand_core::SeedableRng;
 
@@ -198,9 +201,8 @@ fn policy_steps() {
 #[expect(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
 fn policy_step(strategy: &StrategySpec) -> Option<Duration> {
     const STEPS: u32 = 200_000;
-    let bounds = world(1, DAY).bounds();
     let rng = Box::new(rand_chacha::ChaCha8Rng::seed_from_u64(1));
-    let mut policy = strategy.heartbeat.build(&bounds, rng);
+    let mut policy = yardstick::within(&strategy.heartbeat, &world(1, DAY).bounds()).build(rng);
     let connected = Event::Connected { network: Network::cellular(0), server: 0 };
     let (mut now, mut beats, mut steps) = (Time::ZERO, 0_u32, 0);
     policy.on_event(now, &connected);

@@ -73,35 +73,14 @@ fn probes_for(heartbeat: &HeartbeatSpec) -> Option<Duration> {
     Some(keepalive.idle.get() + longest + ideal().rtt_max)
 }
 
-/// How well a heartbeat that searches for its interval is to find it; `None`: it does not search. How long the searches of
+/// How well a heartbeat that searches for its interval is to find it; `None` if it does not search. How long the searches of
 /// presets take at most is measured in docs/search-costs.md.
 fn learns(heartbeat: &HeartbeatSpec) -> Option<Learns> {
-    // The longest that a NAT is drawn to keep a mapping: who goes on growing need not have come further.
-    let open_ended = Duration::from_secs(4_000);
-    let days = |days: u64| Duration::from_secs(days * 86_400);
-    let (step, longest, after) = match heartbeat {
-        HeartbeatSpec::Composed(parts) => {
-            let search = parts.search.as_ref()?;
-            let finest = search.granularity.map_or(Duration::from_secs(60), Span::get);
-            (finest + search.margin.get(), search.max.get(), days(2))
-        }
-        HeartbeatSpec::MarsSmartHeartbeat(mars) if mars.fixed.is_none() => {
-            // What it settles on is a step and a success step below the last that lived, which may be a step below the best.
-            let margin = mars.step.get() + mars.success_step.get();
-            (mars.step.get() + margin, mars.max.get(), days(2))
-        }
-        HeartbeatSpec::WechatSmart2013(wechat) => (wechat.step.get() + wechat.margin.get(), wechat.max.get(), days(2)),
-        HeartbeatSpec::Androidpn(it) if it.background.is_none() => {
-            let longest = it.cellular_max.get().min(it.wifi_max.get());
-            (it.step.get() + it.margin.get(), longest, days(2))
-        }
-        HeartbeatSpec::MicrogMcsAimd(microg) => (microg.max.get() / 10, microg.max.get(), days(2)),
-        // What it settles on has lived, and so may the next step have, but for the failures of something else.
-        HeartbeatSpec::CarsonAdaptive5(carson) => (2 * carson.step.get(), open_ended, days(4)),
-        HeartbeatSpec::Thread783(it) => (it.step.get() + it.drop.get(), open_ended, days(5)),
-        _ => return None,
-    };
-    Some(Learns { step: Span::at_least(step), longest: Span::at_least(longest), after: Span::at_least(after) })
+    let learning = heartbeat.learning()?;
+    // The longest that a NAT is drawn to keep a mapping: a search without a limit need not have come further.
+    let longest = learning.longest.unwrap_or(Duration::from_secs(4_000));
+    let span = Span::at_least;
+    Some(Learns { step: span(learning.step), longest: span(longest), after: span(learning.within) })
 }
 
 #[cfg(test)]

@@ -4,26 +4,18 @@
 use std::time::Duration;
 
 use cardiogram_policies::{Bounds, Promises, ReconnectSpec, StrategySpec};
+use cardiogram_sim::yardstick;
 
 /// What a reader of the strategy's documentation would expect of the world: a path without loss, a silent application, a
 /// steady host.
 pub(super) const fn ideal() -> Bounds {
-    Bounds {
-        rtt_max: Duration::from_secs(1),
-        loss_free: true,
-        nat_timeout: None,
-        handshake_max: Duration::from_secs(5),
-        servers: 1,
-        silent_app: true,
-        steady_host: true,
-        server_pings: None,
-    }
+    Bounds::healthy(Duration::from_secs(1)).with_handshake_max(Duration::from_secs(5))
 }
 
 /// What a strategy promises in an ideal world.
 pub(crate) fn ideal_promises(strategy: &StrategySpec) -> Promises {
     let pings = strategy.server.pings.as_ref().map(|pings| pings.expected(ideal().rtt_max));
-    strategy.promises(&Bounds { server_pings: pings, ..ideal() })
+    yardstick::promises(strategy, &ideal().with_server_pings(pings))
 }
 
 /// Lengths of time that matter to a strategy.

@@ -48,7 +48,7 @@ pub use self::{
     pace::Pace,
     schedule::{Anchor, FirstBeat, Grid, ScheduleSpec, Threshold},
     search::{Adopt, Rule, Search, TestOn, When},
-    spec::HeartbeatSpec,
+    spec::{HeartbeatSpec, Learning},
     tcp_keepalive::TcpKeepalive,
     thread783::Thread783,
     wechat_2013::{WechatSmart2013, Weekday},
@@ -166,7 +166,6 @@ pub enum AppState {
 /// How the transport told that a connection is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum LossReason {
     /// The peer, or a box on the path, sent RST.
     Reset,
@@ -214,7 +213,6 @@ impl LossReason {
 
 /// What a heartbeat policy tells its host to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Action {
     /// Send a heartbeat and report its reply with this id. Ids rise by one within a connection, from 0.
     SendHeartbeat {
@@ -269,7 +267,6 @@ pub struct Keepalive {
 /// Why a policy gave a connection up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum GiveUp {
     /// Heartbeats went unanswered.
     NoReply,

@@ -15,12 +15,13 @@ pub mod custom;
 mod frames;
 pub mod heartbeat;
 pub mod network;
-#[cfg(feature = "presets")]
+#[cfg(feature = "registry")]
 pub mod preset;
+pub mod problem;
 pub mod promise;
 pub mod random;
 pub mod reconnect;
-#[cfg(feature = "presets")]
+#[cfg(feature = "registry")]
 pub mod registry;
 pub mod server;
 pub mod strategy;
@@ -34,12 +35,13 @@ pub use custom::{Custom, CustomHeartbeat, CustomReconnect, CustomServer};
 pub use frames::Frames;
 pub use heartbeat::{Action, AppState, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason};
 pub use network::{Network, NetworkKind};
+pub use problem::Problem;
 pub use promise::{AttemptLimit, Bounds, Promises, ServerPings};
 pub use reconnect::{AttemptFailure, Reconnect, ReconnectEvent, ReconnectRules, ReconnectSpec, ServerChoice, Verdict};
-#[cfg(feature = "presets")]
+#[cfg(feature = "registry")]
 pub use registry::Registry;
 pub use server::{CloseReason, ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId};
-pub use strategy::{Problem, StrategySpec};
+pub use strategy::StrategySpec;
 pub use time::Time;
 
 /// The generator a policy draws from: handed to it when it is built, seeded by its host, its only source of chance.

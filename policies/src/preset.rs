@@ -1,4 +1,4 @@
-//! Strategies of real products, as TOML files compiled in.
+//! Strategies by name, as TOML files, and those of real products, compiled in (feature `presets`).
 //!
 //! A preset says in its file where its numbers come from, and which of them are assumptions. All presets share one
 //! reconnect policy, [`ReconnectSpec`](crate::ReconnectSpec)'s default, unless their source names another, as those of
@@ -9,7 +9,7 @@
 
 use crate::StrategySpec;
 
-/// A named strategy that comes with the crate.
+/// A named strategy: one that comes with the crate, or one that a program adds to its registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preset {
     /// The strategy's name.
@@ -35,7 +35,7 @@ impl Preset {
     }
 }
 
-/// All presets, in the order in which tables list them.
+/// Returns all presets, in the order in which tables list them; without the feature `presets` there are none.
 pub fn all() -> &'static [Preset] {
     PRESETS
 }
@@ -45,12 +45,17 @@ pub fn find(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
 }
 
+#[cfg(not(feature = "presets"))]
+const PRESETS: &[Preset] = &[];
+
+#[cfg(feature = "presets")]
 macro_rules! presets {
     ($($name:literal),* $(,)?) => {
         &[$(Preset { name: $name, toml: include_str!(concat!("../presets/", $name, ".toml")) }),*]
     };
 }
 
+#[cfg(feature = "presets")]
 const PRESETS: &[Preset] = presets![
     // Without a heartbeat of the application, and the yardstick.
     "none",
@@ -199,7 +204,7 @@ const PRESETS: &[Preset] = presets![
     "reconnect-network-validity-probe",
 ];
 
-#[cfg(test)]
+#[cfg(all(test, feature = "presets"))]
 mod tests {
     use std::time::Duration;
 
@@ -220,6 +225,18 @@ mod tests {
             assert_eq!(find(preset.name), Some(preset));
         }
         assert_eq!(find("netease"), None);
+    }
+
+    #[test]
+    fn every_file_of_presets_is_listed_once() {
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/presets")).unwrap();
+        let mut files: Vec<String> = files
+            .map(|file| file.unwrap().file_name().into_string().unwrap().strip_suffix(".toml").unwrap().to_owned())
+            .collect();
+        let mut listed: Vec<&str> = all().iter().map(|preset| preset.name).collect();
+        files.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(listed, files);
     }
 
     #[test]

@@ -99,7 +99,6 @@ pub enum ReconnectEvent {
 /// Why an attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum AttemptFailure {
     /// The server's host answered RST: nobody listens there.
     Refused,

@@ -165,7 +165,7 @@ mod tests {
     impl CustomHeartbeat for Calm {
         fn build(&self, rng: PolicyRng) -> Box<dyn Heartbeat> {
             let text = format!("fixed = {{ interval = \"{0}\", timeout = \"{0}\" }}", self.every);
-            toml::from_str::<HeartbeatSpec>(&text).unwrap().build(&testing::bounds(), rng)
+            toml::from_str::<HeartbeatSpec>(&text).unwrap().build(rng)
         }
 
         fn promises(&self, _: &Bounds) -> Promises {
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn a_registered_policy_is_asked_for_everything() {
         let spec = resolved("every = \"20s\"");
-        play(&mut *spec.build(&testing::bounds(), rng(1)), &[(0, Some(CONNECTED), &[]), (20_000, None, &[beat(0)])]);
+        play(&mut *spec.build(rng(1)), &[(0, Some(CONNECTED), &[]), (20_000, None, &[beat(0)])]);
         assert_eq!(spec.promises(&testing::bounds()).detects_within, Some(Duration::from_secs(40)));
         assert_eq!(spec.describe(), "Beats calmly, every 20s.");
         assert_eq!(spec.problems(), []);
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "the policy `calm` was not resolved by a registry")]
     fn what_no_registry_has_looked_at_cannot_run() {
-        unresolved("custom = \"calm\"").build(&testing::bounds(), rng(1));
+        unresolved("custom = \"calm\"").build(rng(1));
     }
 
     #[test]

@@ -73,7 +73,6 @@ pub enum SessionEvent {
 
 /// What a server policy tells its host to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ServerAction {
     /// Close the session.
     Close {
@@ -104,7 +103,6 @@ pub enum ServerAction {
 /// Why a server closes a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum CloseReason {
     /// Nothing was heard of the client for too long.
     Silence,

@@ -3,16 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bounds, Frames, HeartbeatSpec, PolicyRng, Promises, Reconnect, ReconnectRules, ReconnectSpec, ServerSpec,
+    Bounds, Frames, HeartbeatSpec, PolicyRng, Problem, Promises, Reconnect, ReconnectRules, ReconnectSpec, ServerSpec,
     unit::Span,
 };
 
 /// What a client and its server do to keep a long-lived connection alive.
 ///
-/// In a file, a TOML table; what is left out takes its default.
+/// In a file, a TOML table; what is left out takes its default. In code it is made by [`new`](Self::new), whose defaults are
+/// those of files, and changed by `with_...` or field by field.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct StrategySpec {
     /// The name it goes by in tables and on the command line: lower case, digits, `-`.
     pub name: String,
@@ -59,25 +61,59 @@ pub(crate) fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(is_part)
 }
 
-/// A contradiction between parameters of a strategy or scenario that each are valid alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The key that should change, as a dotted path from the top of the file: `heartbeat.fixed.timeout`.
-    pub path: String,
-    /// What is wrong.
-    pub message: String,
-    /// What to write instead.
-    pub help: String,
-}
-
-impl Problem {
-    /// A problem at `path`.
-    pub fn new(path: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into(), help: help.into() }
-    }
-}
-
 impl StrategySpec {
+    /// Returns a strategy with this heartbeat and every default.
+    pub fn new(name: impl Into<String>, heartbeat: HeartbeatSpec) -> Self {
+        Self {
+            name: name.into(),
+            about: String::new(),
+            source: String::new(),
+            assumptions: Vec::new(),
+            connect_timeout: connect_timeout(),
+            frames: Frames::default(),
+            heartbeat,
+            reconnect: ReconnectSpec::default(),
+            reconnect_rules: ReconnectRules::default(),
+            server: ServerSpec::default(),
+        }
+    }
+
+    /// Sets how long an attempt may take.
+    #[must_use]
+    pub fn with_connect_timeout(self, connect_timeout: Span) -> Self {
+        Self { connect_timeout, ..self }
+    }
+
+    /// Sets the sizes of its own frames.
+    #[must_use]
+    pub fn with_frames(self, frames: Frames) -> Self {
+        Self { frames, ..self }
+    }
+
+    /// Sets the heartbeat policy.
+    #[must_use]
+    pub fn with_heartbeat(self, heartbeat: HeartbeatSpec) -> Self {
+        Self { heartbeat, ..self }
+    }
+
+    /// Sets the reconnect policy.
+    #[must_use]
+    pub fn with_reconnect(self, reconnect: ReconnectSpec) -> Self {
+        Self { reconnect, ..self }
+    }
+
+    /// Sets the rules around the reconnect policy.
+    #[must_use]
+    pub fn with_reconnect_rules(self, reconnect_rules: ReconnectRules) -> Self {
+        Self { reconnect_rules, ..self }
+    }
+
+    /// Sets the server's policy.
+    #[must_use]
+    pub fn with_server(self, server: ServerSpec) -> Self {
+        Self { server, ..self }
+    }
+
     /// Every contradiction in the strategy; empty when it can run.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();

@@ -18,16 +18,8 @@ pub(crate) fn rng(seed: u64) -> PolicyRng {
 
 /// A kind world: one second for everything, no losses, no NAT, one server, no traffic but heartbeats.
 pub(crate) fn bounds() -> Bounds {
-    Bounds {
-        rtt_max: Duration::from_secs(1),
-        loss_free: true,
-        nat_timeout: None,
-        handshake_max: Duration::from_secs(1),
-        servers: 1,
-        silent_app: true,
-        steady_host: true,
-        server_pings: None,
-    }
+    let second = Duration::from_secs(1);
+    Bounds::healthy(second).with_handshake_max(second)
 }
 
 /// The reply to heartbeat `id`; no policy tested with it looks at the round-trip time.

@@ -10,8 +10,8 @@ use cardiogram_policies::{
     heartbeat::{
         Adopt, Anchor, Androidpn, Bertier, CarsonAdaptive5, Cassandra, Chen, ChromiumGcm, Composed, DetectorSpec,
         Evidence, Feed, FirstBeat, Fixed, Freshness, Grid, Idle, Judges, LateReply, Leave, MarsSmartHeartbeat,
-        MicrogMcsAimd, Oracle, Patience, Phi, Reply, Rto, Rule, ScheduleSpec, Search, Silence, Stream, TcpKeepalive,
-        TestOn, Thread783, Threshold, TwoWindow, Unanswered, WechatSmart2013, Weibull, When, WhenDead,
+        MicrogMcsAimd, Patience, Phi, Reply, Rto, Rule, ScheduleSpec, Search, Silence, Stream, TcpKeepalive, TestOn,
+        Thread783, Threshold, TwoWindow, Unanswered, WechatSmart2013, Weibull, When, WhenDead,
     },
     unit::{Delay, Span},
 };
@@ -29,19 +29,11 @@ fn rng(seed: u64) -> PolicyRng {
 
 /// A path without losses, to a server that pings every `pings_s` seconds, if at all.
 fn bounds(rtt_max: Duration, pings_s: Option<u64>) -> Bounds {
-    Bounds {
-        rtt_max,
-        loss_free: true,
-        nat_timeout: None,
-        handshake_max: Duration::from_secs(1),
-        servers: 1,
-        silent_app: true,
-        steady_host: true,
-        server_pings: pings_s.map(|secs| {
-            let interval = Duration::from_secs(secs);
-            ServerPings { interval, timeout: Some(interval) }
-        }),
-    }
+    let pings = pings_s.map(|secs| {
+        let interval = Duration::from_secs(secs);
+        ServerPings { interval, timeout: Some(interval) }
+    });
+    Bounds::healthy(rtt_max).with_server_pings(pings)
 }
 
 fn any_fixed() -> impl Strategy<Value = HeartbeatSpec> {
@@ -210,7 +202,6 @@ fn any_heartbeat() -> impl Strategy<Value = HeartbeatSpec> {
     prop_oneof![
         1 => Just(HeartbeatSpec::None),
         1 => Just(HeartbeatSpec::TcpKeepalive(TcpKeepalive::default())),
-        1 => Just(HeartbeatSpec::Oracle(Oracle::default())),
         4 => any_fixed(),
         4 => any_idle(),
         8 => any_adaptive(),
@@ -310,7 +301,7 @@ proptest! {
         let Some(detects_within) = promises.detects_within else { return Ok(()) };
         // At any phase of the first twenty or so beats.
         let cut = Time::ZERO + Duration::from_micros((detects_within.as_micros() as f64 * cut_at) as u64);
-        let mut policy = spec.build(&bounds, rng(seed));
+        let mut policy = spec.build(rng(seed));
         let end = cut + detects_within + Duration::from_secs(1);
         let life = live(&mut *policy, &bounds, Some(cut), end, seed);
         let given_up = life.given_up;
@@ -330,7 +321,7 @@ proptest! {
         let promises = spec.promises(&bounds);
         let per_hour = promises.heartbeats_per_hour;
         let end = Time::ZERO + Duration::from_hours(1) / per_hour.unwrap_or(10).max(1) * beats;
-        let life = live(&mut *spec.build(&bounds, rng(seed)), &bounds, None, end, seed);
+        let life = live(&mut *spec.build(rng(seed)), &bounds, None, end, seed);
         prop_assert!(!promises.no_false_alarm || life.given_up.is_none());
         let Some(per_hour) = per_hour else { return Ok(()) };
         // From each beat on: a window that holds the most begins with one.
@@ -346,7 +337,7 @@ proptest! {
         happenings in prop::collection::vec((0_u64..100_000, 0_u8..13), 1..200),
         seed: u64,
     ) {
-        let mut policy = spec.build(&bounds(Duration::from_secs(1), None), rng(seed));
+        let mut policy = spec.build(rng(seed));
         let (mut now, mut connected, mut next_id, mut suspected) = (Time::ZERO, false, 0, false);
         for (gap_ms, what) in happenings {
             let happens = now + Duration::from_millis(gap_ms);
@@ -392,7 +383,7 @@ proptest! {
         seed: u64,
     ) {
         let bounds = bounds(Duration::from_secs(1), None);
-        let build = || spec.build(&bounds, rng(seed));
+        let build = || spec.build(rng(seed));
         let mut policy = build();
         live(&mut *policy, &bounds, None, Time::ZERO + Duration::from_hours(hours), seed);
         let memory = policy.memory();
@@ -426,7 +417,7 @@ proptest! {
         let bounds = bounds(Duration::from_secs(1), None);
         let end = Time::ZERO + Duration::from_hours(24 * 30);
         for policy_name in ["mars-smart-heartbeat", "wechat-smart-2013", "androidpn", "microg-mcs-aimd", "carson-adaptive-5", "thread783"] {
-            let mut policy = spec.build(&bounds, rng(seed));
+            let mut policy = spec.build(rng(seed));
             policy.recall(&format!(
                 r#"{{"policy":"{policy_name}","networks":{{"{}":{record}}}}}"#,
                 if policy_name == "microg-mcs-aimd" { "cellular" } else { "0" },

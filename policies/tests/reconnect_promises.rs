@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use cardiogram_policies::{
-    AppState, AttemptFailure, Bounds, Frames, GiveUp, HeartbeatSpec, LossReason, Network, PolicyRng, Reconnect,
-    ReconnectEvent, ReconnectRules, ReconnectSpec, ServerChoice, ServerSpec, StrategySpec, Time, Verdict,
+    AppState, AttemptFailure, Bounds, GiveUp, HeartbeatSpec, LossReason, Network, PolicyRng, Reconnect, ReconnectEvent,
+    ReconnectRules, ReconnectSpec, ServerChoice, StrategySpec, Time, Verdict,
     reconnect::{
         ActioncablePoll, CapAt, CircuitBreaker, CourierRetry, DelayFrom, Denied, Ended, Exponential, FixedDelay,
         FullPass, GiveUpAfter, Jitter, LimitBy, Linear, MarsLonglinkMonitor, NetworkChange, NetworkCheck, ProcessScale,
@@ -29,31 +29,11 @@ fn rng(seed: u64) -> PolicyRng {
 fn bounds(servers: u32) -> Bounds {
     let spec = strategy(ReconnectSpec::Immediate, ReconnectRules::default());
     assert_eq!(spec.connect_timeout.get(), CONNECT_TIMEOUT);
-    Bounds {
-        rtt_max: Duration::from_millis(100),
-        loss_free: true,
-        nat_timeout: None,
-        handshake_max: Duration::from_secs(1),
-        servers,
-        silent_app: true,
-        steady_host: true,
-        server_pings: None,
-    }
+    Bounds::healthy(Duration::from_millis(100)).with_handshake_max(Duration::from_secs(1)).with_servers(servers)
 }
 
 fn strategy(reconnect: ReconnectSpec, reconnect_rules: ReconnectRules) -> StrategySpec {
-    StrategySpec {
-        name: "random".into(),
-        about: String::new(),
-        source: String::new(),
-        assumptions: Vec::new(),
-        connect_timeout: Span::secs(10),
-        frames: Frames::default(),
-        heartbeat: HeartbeatSpec::None,
-        reconnect,
-        reconnect_rules,
-        server: ServerSpec::default(),
-    }
+    StrategySpec::new("random", HeartbeatSpec::None).with_reconnect(reconnect).with_reconnect_rules(reconnect_rules)
 }
 
 fn fraction() -> impl Strategy<Value = Fraction> + Clone {

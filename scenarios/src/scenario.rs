@@ -5,9 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use cardiogram_policies::{
-    Frames, HeartbeatSpec, NetworkKind, Problem, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, unit::Span,
-};
+use cardiogram_policies::{HeartbeatSpec, NetworkKind, Problem, ReconnectSpec, StrategySpec, unit::Span};
 use cardiogram_sim::{
     WorldConfig,
     config::{
@@ -187,16 +185,5 @@ fn one_nat() -> Vec<NatConfig> {
 
 /// A strategy without effect: a world is checked before it is known who will live in it.
 fn bystander() -> StrategySpec {
-    StrategySpec {
-        name: "none".into(),
-        about: String::new(),
-        source: String::new(),
-        assumptions: Vec::new(),
-        connect_timeout: Span::secs(10),
-        frames: Frames::default(),
-        heartbeat: HeartbeatSpec::None,
-        reconnect: ReconnectSpec::Immediate,
-        reconnect_rules: ReconnectRules::default(),
-        server: ServerSpec::default(),
-    }
+    StrategySpec::new("none", HeartbeatSpec::None).with_reconnect(ReconnectSpec::Immediate)
 }

@@ -1,10 +1,10 @@
 //! Policies of one's own in strategy files: what a registry adds, and what people see when such a policy is named wrongly or
 //! given wrong parameters.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use cardiogram_policies::{
-    Bounds, CustomHeartbeat, CustomReconnect, CustomServer, Heartbeat, HeartbeatSpec, PolicyRng, Problem, Reconnect,
+    CustomHeartbeat, CustomReconnect, CustomServer, Heartbeat, HeartbeatSpec, PolicyRng, Problem, Reconnect,
     ReconnectSpec, Registry, ServerPolicy, ServerSpec,
     server::IdleReaper,
     unit::{Delay, Span},
@@ -24,17 +24,7 @@ struct Lazy {
 
 impl CustomHeartbeat for Lazy {
     fn build(&self, rng: PolicyRng) -> Box<dyn Heartbeat> {
-        let bounds = Bounds {
-            rtt_max: Duration::ZERO,
-            loss_free: true,
-            nat_timeout: None,
-            handshake_max: Duration::ZERO,
-            servers: 1,
-            silent_app: true,
-            steady_host: true,
-            server_pings: None,
-        };
-        HeartbeatSpec::None.build(&bounds, rng)
+        HeartbeatSpec::None.build(rng)
     }
 
     fn problems(&self) -> Vec<Problem> {

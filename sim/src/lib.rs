@@ -33,7 +33,7 @@ mod show;
 mod verdict;
 mod wire;
 
-pub use config::WorldConfig;
+pub use config::{WorldConfig, yardstick};
 pub use engine::{Engine, RunError, RunOptions};
 pub use record::{faults, series, trace};
 pub use run::run;

@@ -59,8 +59,8 @@ fn cells(spec: &StrategySpec) -> [String; 6] {
 }
 
 /// The same strategy, its heartbeat taken apart where its name is short for parts.
-fn in_parts(spec: StrategySpec) -> StrategySpec {
-    let heartbeat = match spec.heartbeat {
+fn in_parts(mut spec: StrategySpec) -> StrategySpec {
+    spec.heartbeat = match spec.heartbeat {
         HeartbeatSpec::None => HeartbeatSpec::Composed(Box::new(Composed::new(ScheduleSpec::PeerSends))),
         HeartbeatSpec::Fixed(short) => HeartbeatSpec::Composed(Box::new(short.parts())),
         HeartbeatSpec::Idle(short) => HeartbeatSpec::Composed(Box::new(short.parts())),
@@ -68,7 +68,7 @@ fn in_parts(spec: StrategySpec) -> StrategySpec {
         HeartbeatSpec::LeaveWhenQuiet(short) => HeartbeatSpec::Composed(Box::new(short.parts())),
         whole => whole,
     };
-    StrategySpec { heartbeat, ..spec }
+    spec
 }
 
 /// A strategy as its file would say it that leaves out whatever goes without saying.

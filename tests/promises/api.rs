@@ -7,7 +7,7 @@ use cardiogram::{
     check::{Aim, Check, Failure},
     keeps_promises,
     policies::{
-        Bounds, Custom, CustomHeartbeat, Heartbeat, HeartbeatSpec, PolicyRng, Promises, StrategySpec, preset,
+        Bounds, Custom, CustomHeartbeat, Heartbeat, HeartbeatSpec, PolicyRng, Promises, preset,
         unit::Span,
     },
     prelude::{Judgement, Promised},
@@ -82,7 +82,7 @@ impl CustomHeartbeat for Unwritten {
 #[ignore = "run by the test of panics"]
 fn panics() {
     let heartbeat = HeartbeatSpec::Custom(Custom::<dyn CustomHeartbeat>::new("unwritten", Unwritten {}));
-    let strategy = StrategySpec { heartbeat, ..correct() };
+    let strategy = correct().with_heartbeat(heartbeat);
     let _ = Check::of(strategy).promises().cases(1).run();
 }
 

@@ -91,7 +91,7 @@ fn on_a_healthy_path_nothing_ends_nobody_is_alarmed_and_nothing_is_spent_that_wa
     sweep("on_a_healthy_path", |strategy, seed| {
         let mut world = silent(strategy, secs(60));
         world.duration = Duration::from_mins(80);
-        let promises = strategy.promises(&world.bounds());
+        let promises = world.promises();
         let outcome = go_traced(&world, seed);
         if promises.no_false_alarm {
             kept::raises_no_alarm(&outcome)?;
@@ -110,7 +110,7 @@ fn attempts_keep_their_limits_in_an_outage() {
     sweep("attempts_keep", |strategy, seed| {
         let phases = secs(60);
         let mut world = silent(strategy, phases);
-        let promises = strategy.promises(&world.bounds());
+        let promises = world.promises();
         let Some(limit) = promises.attempts else { return Ok(false) };
         let lasts = (4 * limit.window + secs(120)).min(Duration::from_mins(30));
         world.duration = age(begin(phases)) + lasts + secs(120);
@@ -124,7 +124,7 @@ fn attempts_keep_their_limits_in_an_outage() {
 #[test]
 fn breaks_for_good_are_noticed_as_soon_as_promised() {
     sweep("breaks_for_good", |strategy, seed| {
-        let within = strategy.promises(&silent(strategy, Duration::ZERO).bounds()).detects_within;
+        let within = silent(strategy, Duration::ZERO).promises().detects_within;
         let Some(within) = within else { return Ok(false) };
         let begin = begin(within);
         for (name, fault) in breaks(begin, None) {
@@ -165,11 +165,11 @@ fn a_nat_that_forgets_between_two_beats_is_noticed_as_soon_as_promised() {
     sweep("a_nat_that_forgets", |strategy, seed| {
         let Some(longest) = strategy.heartbeat.announced_interval() else { return Ok(false) };
         let mut world = silent(strategy, longest);
-        let beats = strategy.promises(&world.bounds()).heartbeats_per_hour;
+        let beats = world.promises().heartbeats_per_hour;
         // As many beats as are promised at most fit into an hour.
         let shortest = beats.map_or(longest, |beats| millis(3_600_000 / u64::from(beats.max(1))));
         world.nat[0].established = constant(longest.min(shortest) / 2);
-        let Some(within) = strategy.promises(&world.bounds()).detects_within else { return Ok(false) };
+        let Some(within) = world.promises().detects_within else { return Ok(false) };
         world.duration = 2 * longest + 3 * within;
         let outcome = go(&world, seed);
         let is_kept_alive = outcome.totals.up.probe > 0;
@@ -185,7 +185,7 @@ fn a_nat_that_forgets_between_two_beats_is_noticed_as_soon_as_promised() {
 #[test]
 fn after_an_outage_everyone_is_back_as_soon_as_promised() {
     sweep("after_an_outage", |strategy, seed| {
-        let promises = strategy.promises(&silent(strategy, Duration::ZERO).bounds());
+        let promises = silent(strategy, Duration::ZERO).promises();
         let Some((detects, within)) = promises.detects_within.zip(promises.reconnects_within) else { return Ok(false) };
         for lasts in [detects / 2, detects + secs(180)] {
             let begin = begin(detects);

@@ -212,7 +212,8 @@ fn nothing_is_checked_of_what_cannot_be() {
     assert!(refused(Check::of(preset_of("none"))).contains("add `.promises()`, or a promise"));
     let own = Check::of(preset_of("none")).promise(Promised::Own("mine".into()));
     assert!(refused(own).contains("give it to `.own()`"));
-    let nameless = StrategySpec { name: "No Name".into(), ..preset_of("none") };
+    let mut nameless = preset_of("none");
+    nameless.name = "No Name".into();
     assert!(refused(Check::of(nameless).promises()).contains("`No Name` is not a strategy's name"));
     // Policies that nobody has resolved.
     let text = cardiogram::scenarios::load::strategy_text(&faulty::correct());

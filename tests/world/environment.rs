@@ -141,7 +141,7 @@ fn remap_same_port_delivers_a_pending_push_after_the_next_beat() {
 fn remap_same_port_holds_replies_back_behind_a_lost_push() {
     let mut world = forgotten(NatClass::RemapSamePort);
     world.strategy.heartbeat = fixed(secs(100), millis(150), 1);
-    let no_false_alarm = |world: &WorldConfig| world.strategy.promises(&world.bounds()).no_false_alarm;
+    let no_false_alarm = |world: &WorldConfig| world.promises().no_false_alarm;
     assert!(no_false_alarm(&world) && go(&world, 1).false_alarms.is_empty());
 
     world.traffic.down = Some(Span::secs(150));

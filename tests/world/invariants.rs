@@ -110,7 +110,7 @@ proptest! {
     #[test]
     fn policies_that_promise_no_false_alarm_raise_none(world in worlds::world(), seed: u64) {
         let world = calm(WorldConfig { faults: Vec::new(), ..world });
-        prop_assume!(world.strategy.promises(&world.bounds()).no_false_alarm);
+        prop_assume!(world.promises().no_false_alarm);
         kept::raises_no_alarm(&go(&world, seed)).map_err(TestCaseError::fail)?;
     }
 
@@ -132,7 +132,7 @@ proptest! {
         ];
         let mut world = calm(WorldConfig { faults: vec![kind.get(&breaks).clone()], ..world });
         world.duration = Duration::from_hours(4);
-        let promised = world.strategy.promises(&world.bounds()).detects_within;
+        let promised = world.promises().detects_within;
         prop_assume!(promised.is_some());
         kept::notices(&go(&world, seed), begin, promised.expect("assumed")).map_err(TestCaseError::fail)?;
     }
@@ -143,7 +143,7 @@ proptest! {
         // A wake-up begins attempts that the policy did not ask for.
         let world = WorldConfig { duration: Duration::from_hours(2), wakeup: None, ..world };
         let outcome = go_traced(&world, seed);
-        let promises = world.strategy.promises(&world.bounds());
+        let promises = world.promises();
         kept::spends_no_more(&outcome, world.devices.count, &promises).map_err(TestCaseError::fail)?;
     }
 
@@ -195,7 +195,7 @@ proptest! {
             (nat.table, nat.background, nat.ports) = (None, None, None);
         }
         world.strategy.server = ServerSpec::default();
-        let promises = world.strategy.promises(&world.bounds());
+        let promises = world.promises();
         prop_assume!(promises.no_false_alarm && promises.reconnects_within.is_some());
         let within = promises.reconnects_within.expect("assumed");
         kept::is_back(&go(&world, seed), healed, within).map_err(TestCaseError::fail)?;

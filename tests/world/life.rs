@@ -613,12 +613,12 @@ fn faults_during_a_part_of_the_run_begin_in_it() {
 #[test]
 fn where_processes_are_killed_only_the_promise_of_no_false_alarm_stands() {
     let mut world = two_networks();
-    let healthy = world.strategy.promises(&world.bounds());
+    let healthy = world.promises();
     assert!(healthy.no_false_alarm && healthy.detects_within.is_some() && healthy.reconnects_within.is_some());
     world.faults = vec![switch(BEGIN, Some("wifi"), None, OldSockets::Abort)];
-    assert_eq!(world.strategy.promises(&world.bounds()), healthy, "a switch takes no promise away");
+    assert_eq!(world.promises(), healthy, "a switch takes no promise away");
     world.faults = vec![kill(Some(secs(60)))];
-    let promises = world.strategy.promises(&world.bounds());
+    let promises = world.promises();
     assert!(promises.no_false_alarm);
     assert_eq!((promises.detects_within, promises.reconnects_within), (None, None));
     assert_eq!((promises.heartbeats_per_hour, promises.attempts), (None, None));

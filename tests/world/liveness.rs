@@ -14,6 +14,7 @@ use cardiogram_sim::{
     config::{FaultConfig, TrafficConfig},
     outcome::{Cause, EpisodeOutcome},
     trace::What,
+    yardstick,
 };
 use kit::common::*;
 
@@ -97,7 +98,7 @@ fn in_deaf_server_only_the_application_is_noticed_to_be_deaf() {
             HeartbeatSpec::Fixed(spec) => Some(spec.interval.get() + spec.timeout.get()),
             HeartbeatSpec::Idle(spec) => spec.timeout.map(|timeout| spec.threshold.get() + timeout.get()),
             HeartbeatSpec::Oracle(spec) => {
-                let fixed = spec.fixed(&world.bounds());
+                let fixed = yardstick::fixed(spec, &world.bounds());
                 Some(fixed.interval.get() + fixed.timeout.get())
             }
             HeartbeatSpec::Composed(spec) => {

@@ -74,13 +74,11 @@ fn a_strategy_compared_with_itself_differs_by_nothing() {
     let alone: Vec<String> =
         preset::all().iter().map(|preset| everything(&go_traced(&random_world(preset.spec()), 1))).collect();
     for (preset, alone) in preset::all().iter().zip(&alone).rev() {
-        let renamed = StrategySpec {
-            name: format!("not-{}", preset.name),
-            about: "The same under another name.".into(),
-            source: String::new(),
-            assumptions: Vec::new(),
-            ..preset.spec()
-        };
+        let mut renamed = preset.spec();
+        renamed.name = format!("not-{}", preset.name);
+        renamed.about = "The same under another name.".into();
+        renamed.source = String::new();
+        renamed.assumptions = Vec::new();
         let again = everything(&go_traced(&random_world(renamed), 1));
         assert!(again == *alone, "{} is not itself", preset.name);
     }

@@ -300,12 +300,12 @@ fn a_reset_wakes_a_dozing_device() {
 fn where_timers_are_late_only_the_promise_of_no_false_alarm_stands() {
     let grid = LifeConfig { alarm_grid: Some(Span::secs(300)), ..LifeConfig::default() };
     let shown = LifeConfig { foreground: Some(periods(&[100], 10)), ..LifeConfig::default() };
-    let healthy = world(wechat()).strategy.promises(&world(wechat()).bounds());
+    let healthy = world(wechat()).promises();
     assert!(healthy.no_false_alarm && healthy.detects_within.is_some());
     let exact = lives(wechat(), shown);
-    assert_eq!(exact.strategy.promises(&exact.bounds()), healthy);
+    assert_eq!(exact.promises(), healthy);
     for late in [lives(wechat(), grid), dozing(wechat(), IdleAlarms::default(), true)] {
-        let promises = late.strategy.promises(&late.bounds());
+        let promises = late.promises();
         assert!(promises.no_false_alarm);
         assert_eq!((promises.detects_within, promises.reconnects_within), (None, None));
         assert_eq!((promises.heartbeats_per_hour, promises.attempts), (None, None));

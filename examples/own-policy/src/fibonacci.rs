@@ -49,11 +49,9 @@ impl CustomReconnect for Fibonacci {
         let (_, longest) = self.range(self.cap.get());
         // At worst all servers but one are down, and each costs an attempt and the longest wait.
         let certain = bounds.loss_free && bounds.handshake_max <= connect_timeout;
-        Promises {
-            attempts: (!shortest.is_zero()).then_some(AttemptLimit { count: 1, window: shortest }),
-            reconnects_within: certain.then(|| (connect_timeout + longest) * bounds.servers + bounds.handshake_max),
-            ..Promises::default()
-        }
+        Promises::default()
+            .with_attempts((!shortest.is_zero()).then_some(AttemptLimit { count: 1, window: shortest }))
+            .with_reconnects_within(certain.then(|| (connect_timeout + longest) * bounds.servers + bounds.handshake_max))
     }
 
     fn problems(&self) -> Vec<Problem> {

@@ -42,14 +42,12 @@ impl CustomHeartbeat for TwoSpeed {
 
     /// Every promise here is one that cardiogram tries to break; when in doubt, promise nothing.
     fn promises(&self, bounds: &Bounds) -> Promises {
-        Promises {
+        Promises::default()
             // The worst break comes right after a slow beat got through.
-            detects_within: Some(self.slow.get() + self.timeout.get()),
+            .with_detects_within(self.slow.get() + self.timeout.get())
             // Two beats are never closer than `fast`; both ends of the hour may have one.
-            heartbeats_per_hour: u32::try_from(3_600_000_000 / self.fast.get().as_micros() + 1).ok(),
-            no_false_alarm: bounds.loss_free && bounds.rtt_max <= self.timeout.get(),
-            ..Promises::default()
-        }
+            .with_heartbeats_per_hour(u32::try_from(3_600_000_000 / self.fast.get().as_micros() + 1).ok())
+            .with_no_false_alarm(bounds.loss_free && bounds.rtt_max <= self.timeout.get())
     }
 
     /// What a NAT has to outlast, and around which the checks of promises draw their worlds.

@@ -9,7 +9,7 @@ use super::{
     activity::{Activity, UntilTold},
     notebook::Notebook,
     rules::{Desk, Rules},
-    spec::{Machine, per_hour},
+    spec::{Learning, Machine, per_hour},
 };
 use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
 
@@ -79,6 +79,11 @@ impl Machine for Androidpn {
 
     fn longest_gap(&self) -> Option<Duration> {
         Some(self.longest())
+    }
+
+    fn learning(&self) -> Option<Learning> {
+        let longest = self.cellular_max.get().min(self.wifi_max.get());
+        self.background.is_none().then(|| Learning::new(self.step.get() + self.margin.get(), Some(longest), 2))
     }
 
     fn describe(&self) -> String {

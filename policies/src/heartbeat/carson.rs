@@ -11,7 +11,7 @@ use super::{
     activity::{Activity, UntilTold},
     notebook::Notebook,
     rules::{Desk, Rules},
-    spec::{Machine, per_hour},
+    spec::{Learning, Machine, per_hour},
 };
 use crate::{Bounds, Network, Problem, Promises, Time, unit::Span};
 
@@ -69,6 +69,11 @@ impl Machine for CarsonAdaptive5 {
 
     fn longest_gap(&self) -> Option<Duration> {
         None
+    }
+
+    fn learning(&self) -> Option<Learning> {
+        // What it settles on has lived, and so may the next step have, but for the failures of something else.
+        Some(Learning::new(2 * self.step.get(), None, 4))
     }
 
     fn describe(&self) -> String {

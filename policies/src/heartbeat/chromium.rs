@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Action, AppState, Event, Heartbeat, LossReason,
     rules::{Desk, Rules},
-    spec::{Machine, per_hour},
+    spec::{Learning, Machine, per_hour},
 };
 use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
 
@@ -69,6 +69,10 @@ impl Machine for ChromiumGcm {
     }
 
     fn longest_gap(&self) -> Option<Duration> {
+        None
+    }
+
+    fn learning(&self) -> Option<Learning> {
         None
     }
 

@@ -19,7 +19,7 @@ use super::{
     ladder::Ladder,
     notebook::Notebook,
     rules::{Desk, Rules},
-    spec::{Machine, per_hour},
+    spec::{Learning, Machine, per_hour},
 };
 use crate::{
     Bounds, Network, NetworkKind, Problem, Promises, Time,
@@ -136,6 +136,12 @@ impl Machine for MarsSmartHeartbeat {
 
     fn longest_gap(&self) -> Option<Duration> {
         Some(self.fixed.unwrap_or(self.max).get())
+    }
+
+    fn learning(&self) -> Option<Learning> {
+        // What it settles on is a step and a success step below the last that lived, which may be a step below the best.
+        let step = 2 * self.step.get() + self.success_step.get();
+        self.fixed.is_none().then(|| Learning::new(step, Some(self.max.get()), 2))
     }
 
     fn describe(&self) -> String {

@@ -9,7 +9,7 @@ use super::{
     Action, Event, Heartbeat, LossReason,
     notebook::Notebook,
     rules::{Desk, Rules},
-    spec::{Machine, per_hour},
+    spec::{Learning, Machine, per_hour},
 };
 use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
 
@@ -68,6 +68,11 @@ impl Machine for MicrogMcsAimd {
 
     fn longest_gap(&self) -> Option<Duration> {
         Some(self.fixed.unwrap_or(self.max).get())
+    }
+
+    fn learning(&self) -> Option<Learning> {
+        // It swings around what the network allows, by a tenth of its longest interval at most.
+        Some(Learning::new(self.max.get() / 10, Some(self.max.get()), 2))
     }
 
     fn describe(&self) -> String {

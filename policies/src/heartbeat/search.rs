@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::bracket::Rule;
 use self::bracket::{Bracket, Limits};
 pub(super) use self::prober::Prober;
-use super::{AppState, Event};
+use super::{AppState, Event, Learning};
 use crate::{
     Problem, Time,
     unit::{Delay, Span},
@@ -128,6 +128,11 @@ impl Search {
             // One failure ends a linear search: it is as fine as its steps.
             granularity: if self.rule == Rule::Linear { step.get() } else { granularity.get() },
         }
+    }
+
+    pub(super) fn learning(&self) -> Learning {
+        let finest = self.granularity.unwrap_or(GRANULARITY).get();
+        Learning::new(finest + self.margin.get(), Some(self.max.get()), 2)
     }
 
     /// Contradictions between its parameters.

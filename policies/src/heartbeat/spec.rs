@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Androidpn, CarsonAdaptive5, ChromiumGcm, Composed, Fixed, Heartbeat, Idle, LeaveWhenQuiet, MarsSmartHeartbeat,
-    MicrogMcsAimd, Oracle, ScheduleSpec, TcpKeepalive, Thread783, WechatSmart2013, composed::Beating,
+    MicrogMcsAimd, Oracle, ScheduleSpec, Search, TcpKeepalive, Thread783, WechatSmart2013, composed::Beating,
 };
 use crate::{
     Bounds, Custom, CustomHeartbeat, PolicyRng, Problem, Promises,
@@ -15,28 +15,54 @@ use crate::{
 
 /// A product's policy that is a state machine of its own, as data.
 pub(super) trait Machine {
-    /// It, ready to run.
+    /// Returns the machine, ready to run.
     fn build(&self) -> Box<dyn Heartbeat>;
 
-    /// What it guarantees within `bounds`.
+    /// Returns what it guarantees within `bounds`.
     fn promises(&self, bounds: &Bounds) -> Promises;
 
-    /// The longest gap between its beats while nothing else is sent; `None`: there is no limit, or no known one.
+    /// Returns the longest gap between its beats while nothing else is sent; `None` if there is no limit, or no known one.
     fn longest_gap(&self) -> Option<Duration>;
 
-    /// The state machine in words.
+    /// Returns how well it finds its interval; `None` if it does not search.
+    fn learning(&self) -> Option<Learning>;
+
+    /// Returns the state machine in words.
     fn describe(&self) -> String;
 
-    /// Contradictions between parameters.
+    /// Returns the contradictions between its parameters.
     fn problems(&self) -> Vec<Problem>;
+}
+
+/// How well a heartbeat that searches for its interval finds it, behind a network whose timeout stays the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Learning {
+    /// The interval in use ends up at most this much below the longest that the network allows.
+    pub step: Duration,
+    /// The longest interval that it looks for; `None` if there is no limit.
+    pub longest: Option<Duration>,
+    /// The time after which it has found its interval, however unlucky the search. The longest searches of the presets are
+    /// measured in the repository's page on the costs of searches.
+    pub within: Duration,
+}
+
+impl Learning {
+    pub(super) const fn new(step: Duration, longest: Option<Duration>, within_days: u64) -> Self {
+        Self { step, longest, within: Duration::from_secs(86_400 * within_days) }
+    }
 }
 
 /// What stands behind a [`HeartbeatSpec`].
 enum MadeOf<'a> {
+    /// A composition.
     Parts(Box<Composed>),
-    OnePiece(&'a dyn Machine),
-    /// Somebody else's.
-    Unknown(&'a Custom<dyn CustomHeartbeat>),
+    /// A state machine of its own.
+    Machine(&'a dyn Machine),
+    /// A policy of the program around this crate.
+    Custom(&'a Custom<dyn CustomHeartbeat>),
+    /// The yardstick of a laboratory, which alone knows what it does.
+    Oracle(&'a Oracle),
 }
 
 /// A heartbeat policy as data. In a file it is a table named for the policy:
@@ -44,6 +70,7 @@ enum MadeOf<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum HeartbeatSpec {
     /// No heartbeat: only TCP itself, and the application's traffic, can notice a break.
     None,
@@ -54,6 +81,9 @@ pub enum HeartbeatSpec {
     /// The kernel's keepalive; the application sends nothing.
     TcpKeepalive(TcpKeepalive),
     /// The yardstick that knows the round trip and the NAT's timeout.
+    ///
+    /// Only a laboratory, which makes the environment, can say what it does there. Here it promises nothing and cannot be
+    /// built.
     Oracle(Oracle),
     /// No heartbeat, and no lasting connection either: it is left when it is quiet.
     LeaveWhenQuiet(LeaveWhenQuiet),
@@ -80,102 +110,103 @@ pub enum HeartbeatSpec {
 }
 
 impl HeartbeatSpec {
-    /// A policy ready to run. `bounds` is what only an oracle may look at.
-    pub fn build(&self, bounds: &Bounds, rng: PolicyRng) -> Box<dyn Heartbeat> {
-        match self.made_of(bounds) {
+    /// Returns a policy ready to run that draws from `rng`.
+    ///
+    /// # Panics
+    ///
+    /// For a custom policy that no registry has resolved, and for an oracle, which only a laboratory can run.
+    pub fn build(&self, rng: PolicyRng) -> Box<dyn Heartbeat> {
+        match self.made_of() {
             MadeOf::Parts(parts) => Box::new(Beating::new(*parts, rng)),
-            MadeOf::OnePiece(machine) => machine.build(),
-            MadeOf::Unknown(custom) => custom.resolved().build(rng),
+            MadeOf::Machine(machine) => machine.build(),
+            MadeOf::Custom(custom) => custom.resolved().build(rng),
+            MadeOf::Oracle(_) => {
+                panic!("an oracle runs only in a laboratory, which knows the network that it is about")
+            }
         }
     }
 
     /// What the policy guarantees within `bounds`.
     pub fn promises(&self, bounds: &Bounds) -> Promises {
-        match self.made_of(bounds) {
+        match self.made_of() {
             MadeOf::Parts(parts) => parts.promises(bounds),
-            MadeOf::OnePiece(machine) => machine.promises(bounds),
-            MadeOf::Unknown(custom) => custom.policy().map_or_else(Promises::default, |policy| policy.promises(bounds)),
+            MadeOf::Machine(machine) => machine.promises(bounds),
+            MadeOf::Custom(custom) => custom.policy().map_or_else(Promises::default, |policy| policy.promises(bounds)),
+            MadeOf::Oracle(_) => Promises::default(),
         }
     }
 
-    fn made_of(&self, bounds: &Bounds) -> MadeOf<'_> {
+    fn made_of(&self) -> MadeOf<'_> {
         let parts = |parts| MadeOf::Parts(Box::new(parts));
         match self {
             Self::None => parts(Composed::new(ScheduleSpec::PeerSends)),
             Self::Fixed(spec) => parts(spec.parts()),
             Self::Idle(spec) => parts(spec.parts()),
             Self::TcpKeepalive(spec) => parts(spec.parts()),
-            Self::Oracle(spec) => parts(spec.fixed(bounds).parts()),
             Self::LeaveWhenQuiet(spec) => parts(spec.parts()),
             Self::Composed(spec) => MadeOf::Parts(spec.clone()),
-            Self::MarsSmartHeartbeat(spec) => MadeOf::OnePiece(spec),
-            Self::WechatSmart2013(spec) => MadeOf::OnePiece(spec),
-            Self::Androidpn(spec) => MadeOf::OnePiece(spec),
-            Self::ChromiumGcm(spec) => MadeOf::OnePiece(spec),
-            Self::MicrogMcsAimd(spec) => MadeOf::OnePiece(spec),
-            Self::CarsonAdaptive5(spec) => MadeOf::OnePiece(spec),
-            Self::Thread783(spec) => MadeOf::OnePiece(spec),
-            Self::Custom(custom) => MadeOf::Unknown(custom),
+            Self::MarsSmartHeartbeat(spec) => MadeOf::Machine(spec),
+            Self::WechatSmart2013(spec) => MadeOf::Machine(spec),
+            Self::Androidpn(spec) => MadeOf::Machine(spec),
+            Self::ChromiumGcm(spec) => MadeOf::Machine(spec),
+            Self::MicrogMcsAimd(spec) => MadeOf::Machine(spec),
+            Self::CarsonAdaptive5(spec) => MadeOf::Machine(spec),
+            Self::Thread783(spec) => MadeOf::Machine(spec),
+            Self::Custom(custom) => MadeOf::Custom(custom),
+            Self::Oracle(spec) => MadeOf::Oracle(spec),
         }
-    }
-
-    /// What it is made of, where that does not depend on the environment.
-    fn known(&self) -> Option<MadeOf<'_>> {
-        // A bound that nobody looks at.
-        let nowhere = Bounds {
-            rtt_max: Duration::ZERO,
-            loss_free: false,
-            nat_timeout: None,
-            handshake_max: Duration::ZERO,
-            servers: 1,
-            silent_app: false,
-            steady_host: false,
-            server_pings: None,
-        };
-        (!matches!(self, Self::Oracle(_))).then(|| self.made_of(&nowhere))
     }
 
     /// The longest gap between its beats that a server has to expect while nothing else is sent, as clients announce it
     /// where their protocol lets them; `None`: it sends none, or no known ones.
     pub fn announced_interval(&self) -> Option<Duration> {
-        match self.known()? {
+        match self.made_of() {
             MadeOf::Parts(parts) => parts.announced_interval(),
-            MadeOf::OnePiece(machine) => machine.longest_gap(),
-            MadeOf::Unknown(custom) => custom.policy()?.longest_gap(),
+            MadeOf::Machine(machine) => machine.longest_gap(),
+            MadeOf::Custom(custom) => custom.policy()?.longest_gap(),
+            MadeOf::Oracle(_) => None,
+        }
+    }
+
+    /// Returns how well a heartbeat that searches for its interval finds it; `None` if it does not search.
+    pub fn learning(&self) -> Option<Learning> {
+        match self.made_of() {
+            MadeOf::Parts(parts) => parts.search.as_ref().map(Search::learning),
+            MadeOf::Machine(machine) => machine.learning(),
+            MadeOf::Custom(_) | MadeOf::Oracle(_) => None,
         }
     }
 
     /// What lists gather strategies under: what they do instead of, or for, a heartbeat, in a few words.
     pub fn family(&self) -> &'static str {
-        match (self, self.known()) {
-            (Self::None, _) => "without a heartbeat",
-            (Self::Oracle(_), _) | (_, None) => "yardsticks that no product can have",
-            (_, Some(MadeOf::Parts(parts))) => parts.family(),
-            (_, Some(MadeOf::OnePiece(_))) => "heartbeats that learn their interval",
-            (_, Some(MadeOf::Unknown(_))) => "policies of one's own",
+        match self.made_of() {
+            _ if matches!(self, Self::None) => "without a heartbeat",
+            MadeOf::Parts(parts) => parts.family(),
+            MadeOf::Machine(_) => "heartbeats that learn their interval",
+            MadeOf::Custom(_) => "policies of one's own",
+            MadeOf::Oracle(_) => "yardsticks that no product can have",
         }
     }
 
     /// The state machine in words, with the numbers of this spec: when it sends, what it counts as a failure, what it does
     /// about it, what it remembers. One paragraph of plain text; each policy keeps its own beside its code.
     pub fn describe(&self) -> String {
-        match (self, self.known()) {
-            (Self::None, _) => {
+        match self.made_of() {
+            _ if matches!(self, Self::None) => {
                 "Sends nothing and judges nothing: a dead connection is noticed only when TCP gives up on data \
                                 that the application itself has sent."
                     .into()
             }
-            (Self::Oracle(spec), _) => spec.describe(),
-            (_, Some(MadeOf::Parts(parts))) => parts.describe(),
-            (_, Some(MadeOf::OnePiece(machine))) => machine.describe(),
-            (_, Some(MadeOf::Unknown(custom))) => custom.describe(CustomHeartbeat::describe),
-            (_, None) => unreachable!("only an oracle depends on the environment"),
+            MadeOf::Parts(parts) => parts.describe(),
+            MadeOf::Machine(machine) => machine.describe(),
+            MadeOf::Custom(custom) => custom.describe(CustomHeartbeat::describe),
+            MadeOf::Oracle(spec) => spec.describe(),
         }
     }
 
     /// Contradictions between parameters, each with the path to the key that should change.
     pub fn problems(&self) -> Vec<Problem> {
-        match (self, self.known()) {
+        match (self, self.made_of()) {
             // The short forms have keys of their own.
             (Self::Fixed(spec), _) => {
                 let timeout = check_timeout("heartbeat.fixed", spec.timeout, spec.interval.get(), "interval");
@@ -187,11 +218,10 @@ impl HeartbeatSpec {
                 check_misses("heartbeat.idle", spec.misses).into_iter().chain(timeout).collect()
             }
             (Self::TcpKeepalive(spec), _) => spec.problems_at("heartbeat.tcp-keepalive"),
-            (Self::Oracle(spec), _) => check_misses("heartbeat.oracle", spec.misses).into_iter().collect(),
-            (_, Some(MadeOf::Parts(parts))) => parts.problems(),
-            (_, Some(MadeOf::OnePiece(machine))) => machine.problems(),
-            (_, Some(MadeOf::Unknown(custom))) => custom.problems("heartbeat", CustomHeartbeat::problems),
-            (_, None) => unreachable!("only an oracle depends on the environment"),
+            (_, MadeOf::Parts(parts)) => parts.problems(),
+            (_, MadeOf::Machine(machine)) => machine.problems(),
+            (_, MadeOf::Custom(custom)) => custom.problems("heartbeat", CustomHeartbeat::problems),
+            (_, MadeOf::Oracle(spec)) => check_misses("heartbeat.oracle", spec.misses).into_iter().collect(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     Action, Heartbeat, LossReason,
     notebook::Notebook,
     rules::{Desk, Rules},
-    spec::{Machine, per_hour},
+    spec::{Learning, Machine, per_hour},
 };
 use crate::{Bounds, Network, Problem, Promises, Time, unit::Span};
 
@@ -66,6 +66,10 @@ impl Machine for Thread783 {
 
     fn longest_gap(&self) -> Option<Duration> {
         None
+    }
+
+    fn learning(&self) -> Option<Learning> {
+        Some(Learning::new(self.step.get() + self.drop.get(), None, 5))
     }
 
     fn describe(&self) -> String {

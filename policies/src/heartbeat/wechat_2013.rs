@@ -11,7 +11,7 @@ use super::{
     ladder::Ladder,
     notebook::Notebook,
     rules::{Desk, Rules},
-    spec::Machine,
+    spec::{Learning, Machine},
 };
 use crate::{Bounds, Network, Problem, Promises, Time, unit::Span};
 
@@ -110,6 +110,10 @@ impl Machine for WechatSmart2013 {
 
     fn longest_gap(&self) -> Option<Duration> {
         Some(self.max.get())
+    }
+
+    fn learning(&self) -> Option<Learning> {
+        Some(Learning::new(self.step.get() + self.margin.get(), Some(self.max.get()), 2))
     }
 
     fn describe(&self) -> String {

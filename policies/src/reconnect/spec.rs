@@ -22,6 +22,7 @@ use crate::{Bounds, Custom, CustomReconnect, PolicyRng, Problem, Promises};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ReconnectSpec {
     /// Try again at once, always: the thundering herd's worst case, and the right answer after a network change.
     Immediate,

@@ -241,14 +241,14 @@ mod tests {
     use super::{Duration, Heartbeat, Time};
     use crate::{
         HeartbeatSpec, Network,
-        testing::{Report, bounds, live_behind_nat, live_on, rng},
+        testing::{Report, live_behind_nat, live_on, rng},
     };
 
     fn fixed(interval: &str) -> Box<dyn Heartbeat> {
         let spec: HeartbeatSpec =
             toml::from_str(&format!("fixed = {{ interval = \"{interval}\", timeout = \"10s\" }}"))
                 .expect("a heartbeat");
-        spec.build(&bounds(), rng(1))
+        spec.build(rng(1))
     }
 
     #[test]

@@ -29,16 +29,14 @@ impl WorldConfig {
         // A server that tells clients another interval now and then is not silent either.
         let server = &self.strategy.server;
         let redirects = server.directed.as_ref().is_some_and(|directed| !directed.changes.is_empty());
-        Bounds {
-            rtt_max: rtt + retransmissions,
-            loss_free: lossless_links && !nat_loses_pushes,
-            nat_timeout: nat_timeout(self),
-            handshake_max: if is_led { Duration::MAX } else { handshake },
-            servers: self.server.count,
-            silent_app: self.traffic.up.is_none() && self.traffic.down.is_none() && !redirects,
-            steady_host: !self.life.delays_timers() && !kills,
-            server_pings: server.pings.as_ref().map(|pings| pings.expected(rtt + retransmissions)),
-        }
+        Bounds::healthy(rtt + retransmissions)
+            .with_loss_free(lossless_links && !nat_loses_pushes)
+            .with_nat_timeout(nat_timeout(self))
+            .with_handshake_max(if is_led { Duration::MAX } else { handshake })
+            .with_servers(self.server.count)
+            .with_silent_app(self.traffic.up.is_none() && self.traffic.down.is_none() && !redirects)
+            .with_steady_host(!self.life.delays_timers() && !kills)
+            .with_server_pings(server.pings.as_ref().map(|pings| pings.expected(rtt + retransmissions)))
     }
 }
 

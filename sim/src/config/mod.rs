@@ -13,6 +13,7 @@ mod problems;
 mod radio;
 mod server;
 mod wakeup;
+pub mod yardstick;
 
 use std::{collections::BTreeMap, time::Duration};
 

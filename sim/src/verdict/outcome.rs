@@ -137,7 +137,7 @@ impl fmt::Display for DetectedBy {
             Self::Transport(LossReason::UserTimeout) => "user-timeout",
             Self::Transport(LossReason::Aborted) => "aborted",
             Self::Transport(LossReason::TooManyPings) => "too-many-pings",
-            Self::Heartbeat(_) | Self::Transport(_) => "other",
+            Self::Heartbeat(GiveUp::Done) => "other",
         })
     }
 }

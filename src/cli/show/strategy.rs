@@ -34,11 +34,12 @@ pub(super) fn in_full(spec: &StrategySpec, scenario: &Scenario) -> String {
         }
     }
 
-    let bounds = scenario.world(spec).bounds();
+    let world = scenario.world(spec);
+    let bounds = world.bounds();
     writeln!(text, "\n# What it promises in the scenario `{}`", scenario.name).expect("strings take everything");
     text.push_str("#\n");
     let reaps_within = spec.server.reaps_within(spec.heartbeat.announced_interval(), &bounds);
-    let promises = promises(&spec.promises(&bounds), reaps_within);
+    let promises = promises(&world.promises(), reaps_within);
     let width = promises.iter().map(|(what, _)| what.len()).max().unwrap_or(0);
     for (what, promise) in promises {
         writeln!(text, "# {what:width$}  {promise}").expect("strings take everything");

@@ -6,7 +6,7 @@ pub mod kept;
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    Frames, HeartbeatSpec, LossReason, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec, Time,
+    HeartbeatSpec, LossReason, NetworkKind, ReconnectSpec, StrategySpec, Time,
     heartbeat::{FirstBeat, Fixed, LateReply},
     preset::{self, Preset},
     reconnect::FixedDelay,
@@ -67,18 +67,7 @@ pub fn link(delay: Duration) -> LinkConfig {
 
 /// Reconnects at once; the server keeps every session.
 pub fn strategy(name: &str, heartbeat: HeartbeatSpec) -> StrategySpec {
-    StrategySpec {
-        name: name.into(),
-        about: String::new(),
-        source: String::new(),
-        assumptions: Vec::new(),
-        connect_timeout: Span::secs(10),
-        frames: Frames::default(),
-        heartbeat,
-        reconnect: ReconnectSpec::Immediate,
-        reconnect_rules: ReconnectRules::default(),
-        server: ServerSpec::default(),
-    }
+    StrategySpec::new(name, heartbeat).with_reconnect(ReconnectSpec::Immediate)
 }
 
 /// The presets that keep a connection, those that leave it on purpose apart.

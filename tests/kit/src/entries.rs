@@ -7,7 +7,7 @@
 use std::{fmt::Write as _, fs, net::SocketAddrV4, path::Path, str, time::Duration};
 
 use cardiogram_policies::{
-    Action, AppState, Bounds, Event, Heartbeat, LossReason, Network, Registry, StrategySpec, Time, preset,
+    Action, AppState, Event, Heartbeat, LossReason, Network, Registry, StrategySpec, Time, preset,
     unit::{Delay, parse_duration},
 };
 use cardiogram_reports::gate::{self, Bands, Baseline};
@@ -67,7 +67,7 @@ pub fn strategy(data: &[u8]) {
             let words = [spec.heartbeat.describe(), spec.describe_reconnect(), spec.server.describe()];
             assert!(words.iter().all(|words| !words.is_empty()));
             let world = load::parse_scenario("world", WORLD).expect("the world is good").world(&spec);
-            let _ = spec.promises(&world.bounds());
+            let _ = world.promises();
             run_a_moment(&world, text);
         }
         Err(invalid) => assert!(!invalid.render(true).is_empty()),
@@ -305,18 +305,8 @@ pub fn results(data: &[u8]) {
 pub fn memory(data: &[u8]) {
     let Some((name, memory)) = text(data).and_then(|text| text.split_once('\n')) else { return };
     let Some(preset) = preset::find(name) else { return };
-    let bounds = Bounds {
-        rtt_max: Duration::from_secs(1),
-        loss_free: true,
-        nat_timeout: Some(Duration::from_mins(5)),
-        handshake_max: Duration::from_secs(2),
-        servers: 1,
-        silent_app: true,
-        steady_host: true,
-        server_pings: None,
-    };
     let spec: StrategySpec = preset.spec();
-    let mut heartbeat = spec.heartbeat.build(&bounds, Box::new(ChaCha8Rng::seed_from_u64(1)));
+    let mut heartbeat = spec.heartbeat.build(Box::new(ChaCha8Rng::seed_from_u64(1)));
     heartbeat.recall(memory);
     if let Some(text) = heartbeat.memory() {
         heartbeat.recall(&text);

@@ -90,12 +90,10 @@ impl CustomHeartbeat for Beating {
     }
 
     fn promises(&self, bounds: &Bounds) -> Promises {
-        Promises {
-            detects_within: bounds.steady_host.then_some(MISSES * INTERVAL + TIMEOUT),
-            heartbeats_per_hour: Some(121),
-            no_false_alarm: bounds.loss_free && bounds.rtt_max <= TIMEOUT,
-            ..Promises::default()
-        }
+        Promises::default()
+            .with_detects_within(bounds.steady_host.then_some(MISSES * INTERVAL + TIMEOUT))
+            .with_heartbeats_per_hour(121)
+            .with_no_false_alarm(bounds.loss_free && bounds.rtt_max <= TIMEOUT)
     }
 
     fn longest_gap(&self) -> Option<Duration> {
@@ -223,11 +221,9 @@ impl CustomReconnect for Waiting {
 
     fn promises(&self, bounds: &Bounds, connect_timeout: Duration) -> Promises {
         let certain = bounds.loss_free && bounds.steady_host && bounds.handshake_max <= connect_timeout;
-        Promises {
-            attempts: bounds.steady_host.then_some(AttemptLimit { count: 1, window: BASE / 2 }),
-            reconnects_within: certain.then(|| (connect_timeout + CAP) * bounds.servers + bounds.handshake_max),
-            ..Promises::default()
-        }
+        Promises::default()
+            .with_attempts(bounds.steady_host.then_some(AttemptLimit { count: 1, window: BASE / 2 }))
+            .with_reconnects_within(certain.then(|| (connect_timeout + CAP) * bounds.servers + bounds.handshake_max))
     }
 
     fn describe(&self) -> String {

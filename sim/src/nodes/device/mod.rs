@@ -10,11 +10,11 @@ mod modem;
 
 use std::{net::Ipv4Addr, rc::Rc, sync::Arc, time::Duration};
 
-use cardiogram_policies::{Bounds, Heartbeat, NetworkKind, Reconnect, StrategySpec, Time};
+use cardiogram_policies::{Heartbeat, HeartbeatSpec, NetworkKind, Reconnect, StrategySpec, Time};
 
 use self::{app::Device, living::Addresses, modem::Modem};
 use crate::{
-    config::{FrameSizes, MAIN, Network, WorldConfig},
+    config::{FrameSizes, MAIN, Network, WorldConfig, yardstick},
     fate::{
         Schedule,
         balancer::Balancer,
@@ -61,7 +61,8 @@ pub(crate) struct Shared {
     balancer: Option<Rc<Balancer>>,
     connect_timeout: Duration,
     strategy: StrategySpec,
-    bounds: Bounds,
+    /// The strategy's heartbeat, as it runs in this world.
+    heartbeat: HeartbeatSpec,
     /// By network.
     network_kinds: Vec<NetworkKind>,
 }
@@ -81,7 +82,7 @@ impl Shared {
     fn policies(&self, device: u32, starts: u64) -> (Box<dyn Heartbeat>, Box<dyn Reconnect>) {
         let index = u64::from(device) + (starts << 32);
         let stream = |name| Box::new(random::stream(self.seed, name, index));
-        let heartbeat = self.strategy.heartbeat.build(&self.bounds, stream("policy/heartbeat"));
+        let heartbeat = self.heartbeat.build(stream("policy/heartbeat"));
         let (waits, rules) = (stream("policy/reconnect"), stream("policy/reconnect-rules"));
         (heartbeat, self.strategy.build_reconnect(self.servers, waits, rules))
     }
@@ -159,7 +160,7 @@ impl DeviceGroup {
             balancer: schedule.balancer.clone(),
             connect_timeout: config.strategy.connect_timeout.get(),
             strategy: config.strategy.clone(),
-            bounds: config.bounds(),
+            heartbeat: yardstick::within(&config.strategy.heartbeat, &config.bounds()).into_owned(),
             network_kinds: config.all_networks().map(|network| network.kind).collect(),
         };
         let starts: Vec<Time> = (0..config.devices.count)

@@ -6,7 +6,7 @@ mod life;
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    Frames, HeartbeatSpec, NetworkKind, ReconnectRules, ReconnectSpec, ServerSpec, StrategySpec,
+    HeartbeatSpec, NetworkKind, ReconnectSpec, ServerSpec, StrategySpec,
     heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, LeaveWhenQuiet, TcpKeepalive},
     reconnect::{DelayFrom, Exponential, FixedDelay, Jitter, Reset},
     server::{Busy, Directed, IdleReaper, OnMalformed, PingAfter, Pings, Redirected, RefreshedBy, Resume, Strikes},
@@ -396,18 +396,10 @@ fn strategy() -> impl Strategy<Value = StrategySpec> {
         exponential.prop_map(ReconnectSpec::OnCall),
     ];
     (heartbeat, reconnect, server_policy(), span(1..30)).prop_map(|(heartbeat, reconnect, server, connect_timeout)| {
-        StrategySpec {
-            name: "random".into(),
-            about: String::new(),
-            source: String::new(),
-            assumptions: Vec::new(),
-            connect_timeout,
-            frames: Frames::default(),
-            heartbeat,
-            reconnect,
-            reconnect_rules: ReconnectRules::default(),
-            server,
-        }
+        StrategySpec::new("random", heartbeat)
+            .with_connect_timeout(connect_timeout)
+            .with_reconnect(reconnect)
+            .with_server(server)
     })
 }
 

@@ -28,7 +28,7 @@ fn composed(judge: Freshness) -> Composed {
 fn policy(composed: Composed) -> Box<dyn Heartbeat> {
     let spec = HeartbeatSpec::Composed(Box::new(composed));
     assert_eq!(spec.problems(), Vec::new());
-    spec.build(&bounds(), rng(0))
+    spec.build(rng(0))
 }
 
 /// The reply to beat `id`, after `millis`.

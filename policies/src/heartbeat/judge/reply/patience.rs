@@ -172,7 +172,7 @@ mod tests {
     use crate::{
         Action, Event, GiveUp, HeartbeatSpec,
         heartbeat::{Composed, Evidence, FirstBeat, Grid, Judges, LateReply, Reply, ScheduleSpec},
-        testing::{CONNECTED, beat, bounds, play, rng},
+        testing::{CONNECTED, beat, play, rng},
     };
 
     const fn ms(millis: u64) -> Duration {
@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(spec.problems(), Vec::new());
         let answered = |id, rtt| Some(Event::HeartbeatReply { id, rtt: ms(rtt) });
         play(
-            &mut *spec.build(&bounds(), rng(0)),
+            &mut *spec.build(rng(0)),
             &[
                 (0, Some(CONNECTED), &[]),
                 (10_000, None, &[beat(0)]),

@@ -17,10 +17,7 @@ impl App {
         let (ServerAction::Close { session, .. }
         | ServerAction::Ping { session }
         | ServerAction::Notice { session }
-        | ServerAction::Direct { session, .. }) = action
-        else {
-            unreachable!("an action this host does not know: {action:?}")
-        };
+        | ServerAction::Direct { session, .. }) = action;
         let Some(slot) = self.sessions.get(&session).copied() else { return };
         let of_slot = self.connections[&slot].session;
         let Session { device, network, outside, .. } = of_slot.expect("a session's connection has it");
@@ -28,7 +25,9 @@ impl App {
             ServerAction::Close { reason, .. } => {
                 let event = match reason {
                     CloseReason::Silence => ServerEvent::Reaped { device, network, outside },
-                    _ => ServerEvent::Expelled { device, network, outside, reason },
+                    CloseReason::NoPong | CloseReason::TooManyPings | CloseReason::Malformed => {
+                        ServerEvent::Expelled { device, network, outside, reason }
+                    }
                 };
                 io.server(self.server, event);
                 if reason == CloseReason::TooManyPings {
@@ -43,7 +42,7 @@ impl App {
                 self.write(slot, Frame::Direct { interval }, now, kernel, io);
                 self.policy.on_event(now, session, &SessionEvent::Directed { interval });
             }
-            _ => {
+            ServerAction::Ping { .. } | ServerAction::Notice { .. } => {
                 let wants_answer = matches!(action, ServerAction::Ping { .. });
                 io.server(self.server, ServerEvent::PingSent { device, wants_answer });
                 self.write(slot, if wants_answer { Frame::Ping } else { Frame::Alive }, now, kernel, io);
