@@ -7,7 +7,7 @@ use crate::Problem;
 /// The sizes of a strategy's frames, in bytes of the application's protocol, without the transport's headers; what is left
 /// out has the size that the scenario names. A file says `frames = { heartbeat = 8 }`.
 ///
-/// Sources: source document 004, section 6 (heartbeats that carry business data), 001 (5 bytes), 002 (at most 10); AMQP's
+/// Sources: `[zhang]`, section 6 (heartbeats that carry business data), `[netease]` (5 bytes), `[carson]` (at most 10); AMQP's
 /// heartbeat has 8, STOMP's 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

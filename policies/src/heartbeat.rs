@@ -3,26 +3,26 @@
 
 mod activity;
 mod androidpn;
+mod beats;
 mod carson;
 mod chromium;
 mod composed;
 mod fixed;
+mod halfrost;
 mod idle;
 mod judge;
 mod ladder;
 mod leave;
-mod line;
+mod machine;
 mod mars;
 mod microg;
 mod notebook;
 mod oracle;
 mod pace;
-mod rules;
 mod schedule;
 mod search;
 mod spec;
 mod tcp_keepalive;
-mod thread783;
 mod wechat_2013;
 
 use std::time::Duration;
@@ -36,9 +36,10 @@ pub use self::{
     chromium::ChromiumGcm,
     composed::{Composed, Occasion, WhenDead},
     fixed::Fixed,
+    halfrost::HalfrostSearch,
     idle::Idle,
     judge::{
-        Bertier, Cassandra, Chen, DetectorSpec, Evidence, Feed, Freshness, Judges, LateReply, Patience, Phi, Reply,
+        AnsweredBy, Bertier, Cassandra, Chen, DetectorSpec, Feed, Freshness, Judges, LateReply, Patience, Phi, Reply,
         Rto, Silence, Stream, Tail, TwoWindow, Unanswered, Weibull,
     },
     leave::{Leave, LeaveWhenQuiet},
@@ -47,10 +48,9 @@ pub use self::{
     oracle::Oracle,
     pace::Pace,
     schedule::{Anchor, FirstBeat, Grid, ScheduleSpec, Threshold},
-    search::{Adopt, Rule, Search, TestOn, When},
+    search::{Adopt, Search, SearchRule, SearchWhen, TestOn},
     spec::{HeartbeatSpec, Learning},
     tcp_keepalive::TcpKeepalive,
-    thread783::Thread783,
     wechat_2013::{WechatSmart2013, Weekday},
 };
 use crate::{Network, Time};

@@ -11,6 +11,9 @@
 //!
 //! What this crate is not: it knows nothing of simulation, and it performs no input or output.
 
+#[macro_use]
+mod parameters;
+
 pub mod custom;
 mod frames;
 pub mod heartbeat;
@@ -37,7 +40,9 @@ pub use heartbeat::{Action, AppState, Event, GiveUp, Heartbeat, HeartbeatSpec, L
 pub use network::{Network, NetworkKind};
 pub use problem::Problem;
 pub use promise::{AttemptLimit, Bounds, Promises, ServerPings};
-pub use reconnect::{AttemptFailure, Reconnect, ReconnectEvent, ReconnectRules, ReconnectSpec, ServerChoice, Verdict};
+pub use reconnect::{
+    AttemptFailure, Reconnect, ReconnectAction, ReconnectEvent, ReconnectRules, ReconnectSpec, ServerChoice,
+};
 #[cfg(feature = "registry")]
 pub use registry::Registry;
 pub use server::{CloseReason, ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId};

@@ -66,7 +66,7 @@ const PRESETS: &[Preset] = presets![
     "whatsapp-tcp-10s",
     "tcp-keepalive-windows",
     "tcp-user-timeout",
-    // Products as the source documents have them: fixed intervals.
+    // Products as articles on messengers have them: fixed intervals.
     "netease-30-15",
     "qq-fixed-45",
     "whatsapp-app-30",
@@ -77,7 +77,7 @@ const PRESETS: &[Preset] = presets![
     "line-200-420",
     "error-accumulation-2",
     "error-accumulation-5",
-    // The question of source document 004, which traffic spares a heartbeat, and its server.
+    // The question of `[zhang]`, which traffic spares a heartbeat, and its server.
     "idle-45-tx",
     "idle-45-rx",
     "idle-45-either",
@@ -85,7 +85,7 @@ const PRESETS: &[Preset] = presets![
     "last-recv-timer",
     "server-idle-reaper",
     "server-idle-reaper-heartbeats",
-    // What source documents add to a heartbeat.
+    // What the same articles add to a heartbeat.
     "fg-bg-split-5m",
     "fg-bg-split-10m",
     "combined-tcp-app",
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
     use crate::{
         Bounds, HeartbeatSpec, ReconnectRules, ReconnectSpec,
-        heartbeat::{Adopt, Cassandra, DetectorSpec, Rule, Tail, TcpKeepalive, TestOn},
+        heartbeat::{Adopt, Cassandra, DetectorSpec, SearchRule, Tail, TcpKeepalive, TestOn},
         testing::bounds,
         unit::Span,
     };
@@ -388,7 +388,7 @@ mod tests {
         const NEVER: Option<f64> = None;
         let s = Some::<f64>;
         let rows = [
-            // Source documents.
+            // Articles on messengers.
             ("last-recv-timer", s(30.0), s(45.0), NEVER),
             ("fg-bg-split-5m", s(300.0), s(315.0), NEVER),
             ("fg-bg-split-10m", s(600.0), s(615.0), NEVER),
@@ -478,12 +478,12 @@ mod tests {
     fn searches_have_the_limits_of_their_sources() {
         let minutes = |count: u64| Span::secs(60 * count);
         let rows = [
-            ("courier-adaptive", Rule::Halving, TestOn::Probe, [1, 9, 2]),
-            ("ms-test-connection", Rule::Linear, TestOn::Probe, [1, 30, 1]),
-            ("linear-search", Rule::Linear, TestOn::Session, [1, 60, 1]),
-            ("rahman-binary", Rule::Binary, TestOn::Session, [1, 60, 1]),
-            ("rahman-exponential", Rule::Exponential, TestOn::Session, [1, 60, 1]),
-            ("rahman-composite", Rule::Composite, TestOn::Session, [1, 60, 1]),
+            ("courier-adaptive", SearchRule::Halving, TestOn::Probe, [1, 9, 2]),
+            ("ms-test-connection", SearchRule::Linear, TestOn::Probe, [1, 30, 1]),
+            ("linear-search", SearchRule::Linear, TestOn::Session, [1, 60, 1]),
+            ("rahman-binary", SearchRule::Binary, TestOn::Session, [1, 60, 1]),
+            ("rahman-exponential", SearchRule::Exponential, TestOn::Session, [1, 60, 1]),
+            ("rahman-composite", SearchRule::Composite, TestOn::Session, [1, 60, 1]),
         ];
         for (name, rule, on, limits) in rows {
             let HeartbeatSpec::Composed(parts) = find(name).unwrap().spec().heartbeat else { panic!("{name}") };
@@ -504,7 +504,7 @@ mod tests {
     #[test]
     fn adaptive_presets_are_the_defaults_of_their_policies() {
         use crate::heartbeat::{
-            Androidpn, CarsonAdaptive5, ChromiumGcm, MarsSmartHeartbeat, MicrogMcsAimd, Thread783, WechatSmart2013,
+            Androidpn, CarsonAdaptive5, ChromiumGcm, HalfrostSearch, MarsSmartHeartbeat, MicrogMcsAimd, WechatSmart2013,
         };
         let expected = [
             ("mars-smart-heartbeat", HeartbeatSpec::MarsSmartHeartbeat(MarsSmartHeartbeat::default())),
@@ -513,7 +513,7 @@ mod tests {
             ("chromium-gcm", HeartbeatSpec::ChromiumGcm(ChromiumGcm::default())),
             ("microg-mcs-aimd", HeartbeatSpec::MicrogMcsAimd(MicrogMcsAimd::default())),
             ("carson-adaptive-5", HeartbeatSpec::CarsonAdaptive5(CarsonAdaptive5::default())),
-            ("thread783-halfrost", HeartbeatSpec::Thread783(Thread783::default())),
+            ("thread783-halfrost", HeartbeatSpec::HalfrostSearch(HalfrostSearch::default())),
         ];
         for (name, heartbeat) in expected {
             assert_eq!(find(name).unwrap().spec().heartbeat, heartbeat, "{name}");

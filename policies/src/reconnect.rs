@@ -27,7 +27,7 @@ pub use self::{
     actioncable::ActioncablePoll,
     backoff::{DelayFrom, Jitter, ProcessScale},
     courier::CourierRetry,
-    exponential::{CapAt, Exponential},
+    exponential::{CapAt, ExponentialBackoff},
     fixed_delay::FixedDelay,
     linear::Linear,
     mars::MarsLonglinkMonitor,
@@ -52,7 +52,7 @@ pub trait Reconnect: Send {
     fn on_event(&mut self, now: Time, event: &ReconnectEvent);
 
     /// What to do now that there is no connection.
-    fn next(&mut self, now: Time) -> Verdict;
+    fn next(&mut self, now: Time) -> ReconnectAction;
 }
 
 impl<R: Reconnect + ?Sized> Reconnect for Box<R> {
@@ -60,7 +60,7 @@ impl<R: Reconnect + ?Sized> Reconnect for Box<R> {
         (**self).on_event(now, event);
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         (**self).next(now)
     }
 }
@@ -89,7 +89,7 @@ pub enum ReconnectEvent {
     /// The server tells the client not to come back before this time has passed; told before the attempt or the
     /// connection ends.
     RetryAfter(Duration),
-    /// The answer to [`Verdict::CheckAfter`]: whether the network carries anything at all.
+    /// The answer to [`ReconnectAction::CheckAfter`]: whether the network carries anything at all.
     NetworkChecked(bool),
     /// What the failures so far have taught is void: begin anew, as after a good connection, and drop the attempt that
     /// was planned. Told by a rule to the policy it wraps, as after a network change; hosts do not tell it.
@@ -143,7 +143,7 @@ pub enum Ended {
 
 /// A reconnect policy's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReconnectAction {
     /// Wait, then try.
     TryAfter {
         /// From now. Zero: at once.

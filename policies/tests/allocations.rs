@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use cardiogram_policies::{
-    Action, AppState, AttemptFailure, Event, Heartbeat, LossReason, Network, PolicyRng, Reconnect, ReconnectEvent,
-    ServerPolicy, SessionEvent, SessionId, StrategySpec, Time, Verdict,
+    Action, AppState, AttemptFailure, Event, Heartbeat, LossReason, Network, PolicyRng, Reconnect, ReconnectAction,
+    ReconnectEvent, ServerPolicy, SessionEvent, SessionId, StrategySpec, Time,
     preset::{self, Preset},
     reconnect::Ended,
 };
@@ -79,12 +79,12 @@ fn retry(policy: &mut dyn Reconnect, now: &mut Time) {
             policy.on_event(*now, &ReconnectEvent::AttemptFailed(AttemptFailure::Timeout));
         }
         match policy.next(*now) {
-            Verdict::TryAfter { wait, .. } => *now += wait,
-            Verdict::CheckAfter { wait } => {
+            ReconnectAction::TryAfter { wait, .. } => *now += wait,
+            ReconnectAction::CheckAfter { wait } => {
                 *now += wait;
                 policy.on_event(*now, &ReconnectEvent::NetworkChecked(true));
             }
-            Verdict::Stop => policy.on_event(*now, &ReconnectEvent::NetworkChanged(Some(NETWORK))),
+            ReconnectAction::Stop => policy.on_event(*now, &ReconnectEvent::NetworkChanged(Some(NETWORK))),
         }
     }
 }

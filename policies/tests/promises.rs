@@ -8,10 +8,10 @@ use cardiogram_policies::{
     Action, AppState, Bounds, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason, Network, PolicyRng, ServerPings,
     Time,
     heartbeat::{
-        Adopt, Anchor, Androidpn, Bertier, CarsonAdaptive5, Cassandra, Chen, ChromiumGcm, Composed, DetectorSpec,
-        Evidence, Feed, FirstBeat, Fixed, Freshness, Grid, Idle, Judges, LateReply, Leave, MarsSmartHeartbeat,
-        MicrogMcsAimd, Patience, Phi, Reply, Rto, Rule, ScheduleSpec, Search, Silence, Stream, TcpKeepalive, TestOn,
-        Thread783, Threshold, TwoWindow, Unanswered, WechatSmart2013, Weibull, When, WhenDead,
+        Adopt, Anchor, Androidpn, AnsweredBy, Bertier, CarsonAdaptive5, Cassandra, Chen, ChromiumGcm, Composed,
+        DetectorSpec, Feed, FirstBeat, Fixed, Freshness, Grid, HalfrostSearch, Idle, Judges, LateReply, Leave,
+        MarsSmartHeartbeat, MicrogMcsAimd, Patience, Phi, Reply, Rto, ScheduleSpec, Search, SearchRule, SearchWhen,
+        Silence, Stream, TcpKeepalive, TestOn, Threshold, TwoWindow, Unanswered, WechatSmart2013, Weibull, WhenDead,
     },
     unit::{Delay, Span},
 };
@@ -71,8 +71,9 @@ fn any_adaptive() -> impl Strategy<Value = HeartbeatSpec> {
     let carson = any::<bool>().prop_map(|reconnect_each_failure| {
         HeartbeatSpec::CarsonAdaptive5(CarsonAdaptive5 { reconnect_each_failure, ..CarsonAdaptive5::default() })
     });
-    let thread783 = any::<bool>()
-        .prop_map(|grow_after_drop| HeartbeatSpec::Thread783(Thread783 { grow_after_drop, ..Thread783::default() }));
+    let thread783 = any::<bool>().prop_map(|grow_after_drop| {
+        HeartbeatSpec::HalfrostSearch(HalfrostSearch { grow_after_drop, ..HalfrostSearch::default() })
+    });
     prop_oneof![
         mars,
         Just(HeartbeatSpec::WechatSmart2013(WechatSmart2013::default())),
@@ -95,7 +96,7 @@ fn any_composed() -> impl Strategy<Value = HeartbeatSpec> {
         Anchor::Acknowledged,
         Anchor::TxOnceHeard,
     ]);
-    let evidence = prop::sample::select(vec![Evidence::Reply, Evidence::Acknowledged, Evidence::Any]);
+    let evidence = prop::sample::select(vec![AnsweredBy::Reply, AnsweredBy::Acknowledged, AnsweredBy::Any]);
     let feed = prop::sample::select(vec![Feed::Any, Feed::Pings, Feed::Replies]);
     let schedule = (1_000_u64..600_000, 0.1..1.0, 0_u8..5, anchor).prop_map(|(ms, share, kind, anchor)| {
         let (interval, shortest) = (Span::millis(ms), Span::millis((ms as f64 * share) as u64));
@@ -119,8 +120,13 @@ fn any_composed() -> impl Strategy<Value = HeartbeatSpec> {
     });
     let unanswered = (1_u64..100_000).prop_map(|ms| Unanswered { limit: Span::millis(ms) });
     let judges = (prop::option::of(reply), prop::option::of(silence), prop::option::of(unanswered));
-    let rule =
-        prop::sample::select(vec![Rule::Linear, Rule::Halving, Rule::Binary, Rule::Exponential, Rule::Composite]);
+    let rule = prop::sample::select(vec![
+        SearchRule::Linear,
+        SearchRule::Halving,
+        SearchRule::Binary,
+        SearchRule::Exponential,
+        SearchRule::Composite,
+    ]);
     let search = (1_u64..10, 0_u64..20, rule, any::<bool>()).prop_map(|(min, range, rule, probes)| Search {
         rule,
         min: Span::secs(60 * min),
@@ -132,7 +138,7 @@ fn any_composed() -> impl Strategy<Value = HeartbeatSpec> {
         on: if probes { TestOn::Probe } else { TestOn::Session },
         adopt: Adopt::AtOnce,
         confirm: false,
-        when: When::Always,
+        when: SearchWhen::Always,
         short_beats: 0,
         relearn_after: Some(2),
         failures_add_up: false,
@@ -192,7 +198,7 @@ fn any_estimated() -> impl Strategy<Value = HeartbeatSpec> {
             let cap = Span::millis(cap_ms);
             let floor = Span::millis(((cap_ms as f64 * floor) as u64).max(1));
             let timeout = Patience::Estimated(Rto { first: floor, floor, cap, granularity: Delay::ZERO });
-            let reply = Reply { timeout, misses, evidence: Evidence::Reply, late_reply };
+            let reply = Reply { timeout, misses, evidence: AnsweredBy::Reply, late_reply };
             on_grid(interval_ms, Judges { reply: Some(reply), ..Judges::default() })
         },
     )

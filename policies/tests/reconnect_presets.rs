@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use cardiogram_policies::{
-    AppState, AttemptFailure, GiveUp, LossReason, Network, PolicyRng, Reconnect, ReconnectEvent, ServerChoice, Time,
-    Verdict, preset, reconnect::Ended,
+    AppState, AttemptFailure, GiveUp, LossReason, Network, PolicyRng, Reconnect, ReconnectAction, ReconnectEvent,
+    ServerChoice, Time, preset, reconnect::Ended,
 };
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -63,7 +63,7 @@ impl Client {
 
     /// What it is told to wait; it waits. `None`: it is told to stop.
     fn wait(&mut self) -> Option<Duration> {
-        let Verdict::TryAfter { wait, server } = self.policy.next(self.now) else { return None };
+        let ReconnectAction::TryAfter { wait, server } = self.policy.next(self.now) else { return None };
         self.server = match server {
             ServerChoice::Same => self.server,
             ServerChoice::Next => (self.server + 1) % SERVERS,
@@ -288,7 +288,9 @@ fn chromium_takes_a_login_for_granted_after_ten_seconds_and_sends_a_canary() {
     let mut client = Client::new("chromium-gcm", 4);
     client.failures(5);
     client.try_and_fail();
-    let Verdict::TryAfter { wait: planned, .. } = client.policy.next(client.now) else { panic!("it does not stop") };
+    let ReconnectAction::TryAfter { wait: planned, .. } = client.policy.next(client.now) else {
+        panic!("it does not stop")
+    };
     client.tell(ReconnectEvent::NetworkChanged(Some(Network::wifi(1))));
     assert_eq!(client.wait(), Some(Duration::ZERO), "the canary");
     client.try_and_fail();

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use cardiogram_policies::{
-    AppState, AttemptFailure, Bounds, GiveUp, HeartbeatSpec, LossReason, Network, PolicyRng, Reconnect, ReconnectEvent,
-    ReconnectRules, ReconnectSpec, ServerChoice, StrategySpec, Time, Verdict,
+    AppState, AttemptFailure, Bounds, GiveUp, HeartbeatSpec, LossReason, Network, PolicyRng, Reconnect,
+    ReconnectAction, ReconnectEvent, ReconnectRules, ReconnectSpec, ServerChoice, StrategySpec, Time,
     reconnect::{
-        ActioncablePoll, CapAt, CircuitBreaker, CourierRetry, DelayFrom, Denied, Ended, Exponential, FixedDelay,
+        ActioncablePoll, CapAt, CircuitBreaker, CourierRetry, DelayFrom, Denied, Ended, ExponentialBackoff, FixedDelay,
         FullPass, GiveUpAfter, Jitter, LimitBy, Linear, MarsLonglinkMonitor, NetworkChange, NetworkCheck, ProcessScale,
         Reset, RetryBudget, RetryLimit, RetryQuota, RetryThrottle, Rotation, ServerBan, Steps, Then, Trip, WhenHidden,
         WindowTrip,
@@ -77,7 +77,7 @@ fn any_reset() -> impl Strategy<Value = Reset> + Clone {
     prop_oneof![Just(Reset::Established), Just(Reset::Connected), span(1_000..60_000).prop_map(Reset::Uptime)]
 }
 
-fn any_exponential() -> impl Strategy<Value = Exponential> {
+fn any_exponential() -> impl Strategy<Value = ExponentialBackoff> {
     let jitter = prop_oneof![6 => any_jitter(), 1 => Just(Jitter::Decorrelated)];
     let cap_at = prop_oneof![Just(CapAt::BeforeJitter), Just(CapAt::AfterJitter), Just(CapAt::Both)];
     let shape = (1_u64..10_000, 1_u64..100, 1.0..=10.0, cap_at, jitter, any::<bool>());
@@ -86,7 +86,7 @@ fn any_exponential() -> impl Strategy<Value = Exponential> {
         |((base_ms, times, factor, cap_at, jitter, first_exact), (scale, delay_from, reset, after_loss))| {
             let scaled = base_ms * scale.map_or(1, |scale: ProcessScale| scale.most as u64);
             let (base, cap) = (Span::millis(base_ms), Span::millis(scaled * times));
-            Exponential { base, factor, cap, cap_at, jitter, first_exact, scale, delay_from, reset, after_loss }
+            ExponentialBackoff { base, factor, cap, cap_at, jitter, first_exact, scale, delay_from, reset, after_loss }
         },
     )
 }
@@ -312,11 +312,11 @@ impl Host {
     fn wait(&mut self) -> Next {
         for _ in 0..10_000 {
             let (wait, is_check) = match self.policy.next(self.now) {
-                Verdict::TryAfter { wait, server } => {
+                ReconnectAction::TryAfter { wait, server } => {
                     self.longest_wait = self.longest_wait.max(wait);
                     assert!(self.now + wait >= self.not_before, "a server's word is a lower bound");
                     let again = self.policy.next(self.now);
-                    assert_eq!(again, Verdict::TryAfter { wait, server }, "asked again, it keeps to its plan");
+                    assert_eq!(again, ReconnectAction::TryAfter { wait, server }, "asked again, it keeps to its plan");
                     if !self.interrupt(wait) {
                         self.now += wait;
                         self.server = match server {
@@ -329,8 +329,8 @@ impl Host {
                     }
                     continue;
                 }
-                Verdict::CheckAfter { wait } => (wait, true),
-                Verdict::Stop => (Duration::from_secs(1), false),
+                ReconnectAction::CheckAfter { wait } => (wait, true),
+                ReconnectAction::Stop => (Duration::from_secs(1), false),
             };
             if self.interrupt(wait) {
                 continue;
@@ -419,7 +419,7 @@ proptest! {
         happenings in prop::collection::vec((any::<bool>(), 0_u64..10_000), 1..100),
         seed: u64,
     ) {
-        let waits = Exponential { jitter: Jitter::None, delay_from: DelayFrom::Failure, ..waits };
+        let waits = ExponentialBackoff { jitter: Jitter::None, delay_from: DelayFrom::Failure, ..waits };
         let rules = ReconnectRules { network_change: rule, ..ReconnectRules::default() };
         let mut policy = strategy(ReconnectSpec::Exponential(waits), rules).build_reconnect(1, rng(seed), rng(seed));
         let (mut now, mut changes, mut hastened, mut planned) = (Time::ZERO, 0, 0, None::<Time>);
@@ -429,14 +429,14 @@ proptest! {
                 changes += 1;
                 policy.on_event(now, &ReconnectEvent::NetworkChanged(Some(Network::wifi(number))));
             }
-            let Verdict::TryAfter { wait, .. } = policy.next(now) else { panic!("it does not stop") };
+            let ReconnectAction::TryAfter { wait, .. } = policy.next(now) else { panic!("it does not stop") };
             // Whatever was planned is due, or this is an attempt before its time.
             let is_due = planned.is_none_or(|planned| planned <= now);
             if wait.is_zero() {
                 hastened += u32::from(!is_due);
                 policy.on_event(now, &ReconnectEvent::AttemptStarted { server: 0 });
                 policy.on_event(now, &ReconnectEvent::AttemptFailed(AttemptFailure::Refused));
-                let Verdict::TryAfter { wait, .. } = policy.next(now) else { panic!("it does not stop") };
+                let ReconnectAction::TryAfter { wait, .. } = policy.next(now) else { panic!("it does not stop") };
                 prop_assert!(!wait.is_zero() || rule == NetworkChange::Canary, "the change is used up");
                 planned = Some(now + wait);
             }
@@ -454,7 +454,7 @@ proptest! {
         seed: u64,
     ) {
         let reset = Reset::Uptime(Span::secs(10));
-        let waits = Exponential { jitter: Jitter::None, delay_from: DelayFrom::Failure, reset, after_loss: Delay::ZERO, ..waits };
+        let waits = ExponentialBackoff { jitter: Jitter::None, delay_from: DelayFrom::Failure, reset, after_loss: Delay::ZERO, ..waits };
         let spec = strategy(ReconnectSpec::Exponential(waits), ReconnectRules::default());
         let mut policy = spec.build_reconnect(1, rng(seed), rng(seed));
         let (mut now, mut previous, mut first) = (Time::ZERO, Duration::ZERO, None);
@@ -467,7 +467,7 @@ proptest! {
             } else {
                 policy.on_event(now, &ReconnectEvent::AttemptFailed(AttemptFailure::Refused));
             }
-            let Verdict::TryAfter { wait, .. } = policy.next(now) else { panic!("it does not stop") };
+            let ReconnectAction::TryAfter { wait, .. } = policy.next(now) else { panic!("it does not stop") };
             prop_assert!(wait >= previous);
             first.get_or_insert(wait);
             previous = wait;
@@ -477,7 +477,7 @@ proptest! {
         policy.on_event(now, &ReconnectEvent::Connected);
         now += Duration::from_secs(10);
         policy.on_event(now, &ReconnectEvent::Lost(Ended::Transport(LossReason::Closed)));
-        let Verdict::TryAfter { wait, .. } = policy.next(now) else { panic!("it does not stop") };
+        let ReconnectAction::TryAfter { wait, .. } = policy.next(now) else { panic!("it does not stop") };
         prop_assert_eq!(Some(wait), first);
     }
 }

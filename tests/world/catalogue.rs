@@ -7,7 +7,7 @@ use cardiogram_policies::{
     GiveUp, HeartbeatSpec, ReconnectSpec, Registry, ServerSpec, Time,
     heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, LeaveWhenQuiet},
     preset,
-    reconnect::{Exponential, FixedDelay, ProcessScale},
+    reconnect::{ExponentialBackoff, FixedDelay, ProcessScale},
     server::{IdleReaper, PingAfter, Pings, RefreshedBy, Strikes},
     unit::{Delay, Span},
 };
@@ -272,7 +272,7 @@ proptest! {
             world.duration = Duration::from_mins(20);
             let scale = ProcessScale { least: 2.0, most: 14.0, whole: false };
             world.strategy.reconnect =
-                ReconnectSpec::Exponential(Exponential { scale: Some(scale), cap: Span::secs(600), ..Exponential::default() });
+                ReconnectSpec::Exponential(ExponentialBackoff { scale: Some(scale), cap: Span::secs(600), ..ExponentialBackoff::default() });
             world.faults = vec![cut(Time::from_secs(200), Some(secs(300)))];
             let outcome = go_traced(&world, seed);
             let of_device = |wanted: u32| {

@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use cardiogram_policies::{
-    Action, AttemptFailure, Event, GiveUp, HeartbeatSpec, LossReason, Network, NetworkKind, ReconnectEvent,
-    ServerChoice, ServerSpec, Time, Verdict, reconnect::Ended, server::IdleReaper, unit::Delay,
+    Action, AttemptFailure, Event, GiveUp, HeartbeatSpec, LossReason, Network, NetworkKind, ReconnectAction,
+    ReconnectEvent, ServerChoice, ServerSpec, Time, reconnect::Ended, server::IdleReaper, unit::Delay,
 };
 use cardiogram_sim::{
     Engine, Outcome, RunOptions, WorldConfig,
@@ -36,7 +36,7 @@ struct Played {
 
 /// Plays a script in a world on both engines, which agree.
 #[track_caller]
-fn play(world: &WorldConfig, steps: &[(u64, Action)], verdicts: &[Verdict]) -> Played {
+fn play(world: &WorldConfig, steps: &[(u64, Action)], verdicts: &[ReconnectAction]) -> Played {
     let on = |engine| {
         let script = Script { steps: steps.to_vec(), verdicts: verdicts.to_vec(), ..Script::default() };
         let told = script.told.clone();
@@ -125,13 +125,13 @@ fn a_notice_holds_off_the_reaper_costs_the_server_a_heartbeat_and_is_not_answere
     world.server.heartbeat_cost = Cost::constant(millis(1));
     world.duration = secs(300);
     let busy = |played: &Played| played.outcome.server_busy;
-    let silent = play(&world, &[], &[Verdict::Stop]);
+    let silent = play(&world, &[], &[ReconnectAction::Stop]);
     let closed = |played: &Played| sessions_closed(&played.outcome).into_iter().map(age).collect::<Vec<_>>();
     let [reaped] = closed(&silent)[..] else { panic!("{:?}", closed(&silent)) };
     assert!(reaped > secs(60) && reaped < secs(66), "{reaped:?}");
 
     let steps = [50_000, 100_000, 150_000].map(|at| (at, Action::SendNotice));
-    let noticed = play(&world, &steps, &[Verdict::Stop]);
+    let noticed = play(&world, &steps, &[ReconnectAction::Stop]);
     let [reaped] = closed(&noticed)[..] else { panic!("{:?}", closed(&noticed)) };
     assert!(reaped > secs(210) && reaped < secs(216), "{reaped:?}");
     assert_eq!(noticed.times(|event| *event == DeviceEvent::NoticeSent), [50_000, 100_000, 150_000]);
@@ -147,7 +147,7 @@ fn a_notice_holds_off_the_reaper_costs_the_server_a_heartbeat_and_is_not_answere
 #[test]
 fn all_that_arrives_at_the_moment_of_a_deadline_counts_before_it() {
     let give_up = Action::GiveUp(GiveUp::NoReply);
-    let played = play(&usual(), &[(1_000, beat(0)), (1_000, beat(1)), (1_100, give_up)], &[Verdict::Stop]);
+    let played = play(&usual(), &[(1_000, beat(0)), (1_000, beat(1)), (1_100, give_up)], &[ReconnectAction::Stop]);
     assert_eq!(played.heard(), [FIRST, (1_100, reply(0)), (1_100, reply(1))]);
     assert_eq!(played.times(|event| matches!(event, DeviceEvent::GivenUp { .. })), [1_100]);
 }
@@ -156,7 +156,7 @@ fn all_that_arrives_at_the_moment_of_a_deadline_counts_before_it() {
 #[test]
 fn a_mistake_lasts_until_something_real_breaks() {
     let give_up = (10_000, Action::GiveUp(GiveUp::NoReply));
-    let later = Verdict::TryAfter { wait: Duration::from_secs(60), server: ServerChoice::Same };
+    let later = ReconnectAction::TryAfter { wait: Duration::from_secs(60), server: ServerChoice::Same };
     let mistake_of = |faults: Vec<FaultConfig>| {
         let played = play(&WorldConfig { faults, ..usual() }, &[give_up], &[later]);
         let [mistake] = played.outcome.accuracy.mistakes[..] else { panic!("{:?}", played.outcome.accuracy) };
@@ -178,9 +178,9 @@ fn a_server_hears_what_arrives_at_the_moment_of_its_deadline_before_it_closes() 
     world.strategy.server = ServerSpec { idle_reaper: Some(reaper), ..ServerSpec::default() };
     world.duration = secs(25);
     // Its last frame is its welcome, at 150 ms; the beat comes 10 s later to the microsecond, or one too late.
-    let spared = play(&world, &[(10_100, beat(0))], &[Verdict::Stop]);
+    let spared = play(&world, &[(10_100, beat(0))], &[ReconnectAction::Stop]);
     assert_eq!(sessions_closed(&spared.outcome), [Time::from_millis(20_150)]);
-    let late = play(&world, &[(10_101, beat(0))], &[Verdict::Stop]);
+    let late = play(&world, &[(10_101, beat(0))], &[ReconnectAction::Stop]);
     assert_eq!(sessions_closed(&late.outcome), [Time::from_millis(10_150)]);
 }
 
@@ -366,8 +366,8 @@ fn a_server_that_has_chosen_the_new_connection_ends_the_old_one_that_won() {
     assert_eq!(only_episode(&played.outcome), (Time::from_millis(100_150), Cause::ServerClosed, Some(detection)));
 }
 
-const CHECK: Verdict = Verdict::CheckAfter { wait: Duration::from_secs(5) };
-const AT_ONCE: Verdict = Verdict::TryAfter { wait: Duration::ZERO, server: ServerChoice::Same };
+const CHECK: ReconnectAction = ReconnectAction::CheckAfter { wait: Duration::from_secs(5) };
+const AT_ONCE: ReconnectAction = ReconnectAction::TryAfter { wait: Duration::ZERO, server: ServerChoice::Same };
 const NEVER_AGAIN: (u64, Action) = (20_000, Action::GiveUp(GiveUp::NetworkDead));
 
 /// What the reconnect policy is told after the session was given up at 20 s.
@@ -380,7 +380,7 @@ fn after_the_end(played: &Played) -> Vec<(u64, ReconnectEvent)> {
 fn a_check_on_a_healthy_network_takes_a_round_trip_and_is_no_attempt() {
     let mut world = usual();
     world.duration = secs(60);
-    let played = play(&world, &[NEVER_AGAIN], &[CHECK, Verdict::Stop]);
+    let played = play(&world, &[NEVER_AGAIN], &[CHECK, ReconnectAction::Stop]);
     assert_eq!(after_the_end(&played), [(25_100, ReconnectEvent::NetworkChecked(true))]);
     assert_eq!(played.outcome.totals.connect_attempts, 1);
     assert_eq!(played.times(|event| *event == DeviceEvent::CheckAfter(secs(5))), [20_000]);
@@ -394,7 +394,7 @@ fn a_check_on_a_healthy_network_takes_a_round_trip_and_is_no_attempt() {
 fn a_check_on_a_cut_network_waits_three_seconds_in_vain() {
     let fault = cut(Time::from_secs(15), Some(secs(30)));
     let world = WorldConfig { faults: vec![fault], duration: secs(60), ..usual() };
-    let again = Verdict::CheckAfter { wait: secs(20) };
+    let again = ReconnectAction::CheckAfter { wait: secs(20) };
     let played = play(&world, &[NEVER_AGAIN], &[CHECK, again, AT_ONCE]);
     let expected = [
         (28_000, ReconnectEvent::NetworkChecked(false)),
@@ -422,7 +422,7 @@ fn a_check_is_over_when_its_network_is_lost_and_planned_anew_on_the_next() {
     let mut world = usual();
     world.duration = secs(60);
     world.life.attach = vec![attach(25_050, "none", OldSockets::Abort), attach(40_000, "main", OldSockets::Abort)];
-    let played = play(&world, &[NEVER_AGAIN], &[CHECK, CHECK, Verdict::Stop]);
+    let played = play(&world, &[NEVER_AGAIN], &[CHECK, CHECK, ReconnectAction::Stop]);
     let expected = [
         (25_050, ReconnectEvent::NetworkChanged(None)),
         (40_000, ReconnectEvent::NetworkChanged(Some(MAIN))),
@@ -435,7 +435,7 @@ fn a_check_is_over_when_its_network_is_lost_and_planned_anew_on_the_next() {
 fn the_transport_has_heard_of_a_stalled_server_and_not_of_a_cut_path() {
     let steps = [(50_000, beat(0)), (100_000, beat(1)), (110_000, Action::AskTransport)];
     let heard = |fault| {
-        let played = play(&WorldConfig { faults: vec![fault], ..usual() }, &steps, &[Verdict::Stop]);
+        let played = play(&WorldConfig { faults: vec![fault], ..usual() }, &steps, &[ReconnectAction::Stop]);
         let heard = played.heard().into_iter().find(|(at, _)| *at == 110_000);
         let Some((_, Event::TransportHeard { ago })) = heard else { panic!("{:?}", played.heard()) };
         ago

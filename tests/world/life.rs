@@ -10,7 +10,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use cardiogram_policies::{
     AttemptFailure, GiveUp, HeartbeatSpec, LossReason, NetworkKind, ReconnectSpec, Time,
-    reconnect::{Exponential, FixedDelay, Jitter},
+    reconnect::{ExponentialBackoff, FixedDelay, Jitter},
     unit::{Delay, Span},
 };
 use cardiogram_sim::{
@@ -523,7 +523,7 @@ fn a_kill_behind_a_nat_that_has_forgotten_leaves_a_zombie() {
 #[test]
 fn a_started_process_has_policies_without_a_past() {
     let mut world = two_networks();
-    let waits = Exponential { jitter: Jitter::None, cap: Span::secs(64), ..Exponential::default() };
+    let waits = ExponentialBackoff { jitter: Jitter::None, cap: Span::secs(64), ..ExponentialBackoff::default() };
     world.strategy.reconnect = ReconnectSpec::Exponential(waits);
     world.faults = vec![
         FaultConfig::ServerCrash(ServerFault { server: None, when: at(BEGIN), lasts: None }),

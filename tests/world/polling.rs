@@ -7,7 +7,7 @@ use std::time::Duration;
 use cardiogram_policies::{
     GiveUp, HeartbeatSpec, ReconnectSpec, Time,
     heartbeat::LeaveWhenQuiet,
-    reconnect::{Exponential, FixedDelay},
+    reconnect::{ExponentialBackoff, FixedDelay},
     unit::Span,
 };
 use cardiogram_sim::{
@@ -91,7 +91,7 @@ fn a_break_is_nothing_to_a_client_that_leaves_anyway() {
 fn a_client_on_call_comes_back_when_it_is_called() {
     let mut world = polling();
     world.duration = Duration::from_hours(4);
-    world.strategy.reconnect = ReconnectSpec::OnCall(Exponential::default());
+    world.strategy.reconnect = ReconnectSpec::OnCall(ExponentialBackoff::default());
     let alone = go_traced(&world, 1);
     assert_eq!((alone.totals.connect_attempts, times(&alone, |event| *event == DeviceEvent::Stopped).len()), (1, 1));
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cardiogram_policies::{
     AttemptLimit, Bounds, CustomReconnect, PolicyRng, Problem, Promises, Reconnect, ReconnectEvent, ServerChoice, Time,
-    Verdict, random,
+    ReconnectAction, random,
     unit::{Fraction, Span},
 };
 use serde::{Deserialize, Serialize};
@@ -95,7 +95,7 @@ impl Reconnect for Growing {
         }
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         // Asked again before the attempt (the network has changed), it keeps to what it said.
         let due = *self.due.get_or_insert_with(|| {
             let (this, next) = self.waits;
@@ -105,7 +105,7 @@ impl Reconnect for Growing {
             now + random::between(&mut *self.rng, low, high)
         });
         let server = if self.failed { ServerChoice::Next } else { ServerChoice::Same };
-        Verdict::TryAfter { wait: due.since(now), server }
+        ReconnectAction::TryAfter { wait: due.since(now), server }
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
         let mut fail = || {
             policy.on_event(now, &START);
             policy.on_event(now, &FAILED);
-            let Verdict::TryAfter { wait, server: ServerChoice::Next } = policy.next(now) else {
+            let ReconnectAction::TryAfter { wait, server: ServerChoice::Next } = policy.next(now) else {
                 panic!("no next server")
             };
             now += wait;
@@ -161,9 +161,9 @@ mod tests {
         let mut policy = build(&Fibonacci::default(), 7);
         policy.on_event(Time::ZERO, &START);
         policy.on_event(Time::ZERO, &FAILED);
-        let Verdict::TryAfter { wait, .. } = policy.next(Time::ZERO) else { panic!("it tries") };
+        let ReconnectAction::TryAfter { wait, .. } = policy.next(Time::ZERO) else { panic!("it tries") };
         let later = Time::from_millis(500);
         let server = ServerChoice::Next;
-        assert_eq!(policy.next(later), Verdict::TryAfter { wait: wait - Duration::from_millis(500), server });
+        assert_eq!(policy.next(later), ReconnectAction::TryAfter { wait: wait - Duration::from_millis(500), server });
     }
 }

@@ -7,55 +7,38 @@ use serde::{Deserialize, Serialize};
 use super::{
     Action, Event, Heartbeat, LossReason,
     activity::{Activity, UntilTold},
+    machine::{MachineState, Rules, has_state},
     notebook::Notebook,
-    rules::{Desk, Rules},
     spec::{Learning, Machine, per_hour},
 };
-use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
+use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, problem::Problems, unit::Span};
 
-/// Rounds of beats at one interval, from the longest allowed downwards, until one holds; then a little less than that.
-///
-/// Source: androidpn, `HeartManager.java` (2015). It does not say how long it waits for an answer: an assumption.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Androidpn {
-    /// The shortest interval of the search. Default 5 s.
-    pub min: Span,
-    /// The longest on mobile networks, where the search begins. Default 5 min.
-    pub cellular_max: Span,
-    /// The longest on Wi-Fi and cable. Default 7 min.
-    pub wifi_max: Span,
-    /// From round to round. Default 5 s.
-    pub step: Span,
-    /// The distance kept from the interval that was found. Default 2 s.
-    pub margin: Span,
-    /// More answers than this decide a round, as do more failures than this; more failures than this in a row end the
-    /// connection. Default 5.
-    #[cfg_attr(feature = "schema", schemars(range(max = 1000)))]
-    pub threshold: u32,
-    /// The interval while the application is on the screen; its beats teach nothing. Default 20 s.
-    pub foreground: Span,
-    /// A fixed interval in the background in place of the search. In use there: 250 s. Default: none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub background: Option<Span>,
-    /// How long the answer to a beat may take, but no longer than until the next beat. Default 10 s.
-    pub timeout: Span,
-}
-
-impl Default for Androidpn {
-    fn default() -> Self {
-        Self {
-            min: Span::secs(5),
-            cellular_max: Span::secs(300),
-            wifi_max: Span::secs(420),
-            step: Span::secs(5),
-            margin: Span::secs(2),
-            threshold: 5,
-            foreground: Span::secs(20),
-            background: None,
-            timeout: Span::secs(10),
-        }
+parameters! {
+    /// Rounds of beats at one interval, from the longest allowed downwards, until one holds; then a little less than that.
+    ///
+    /// Source: androidpn, `HeartManager.java` (2015). It does not say how long it waits for an answer: an assumption.
+    pub struct Androidpn {
+        /// The shortest interval of the search. Default 5 s.
+        pub min: Span = Span::secs(5),
+        /// The longest on mobile networks, where the search begins. Default 5 min.
+        pub cellular_max: Span = Span::secs(300),
+        /// The longest on Wi-Fi and cable. Default 7 min.
+        pub wifi_max: Span = Span::secs(420),
+        /// From round to round. Default 5 s.
+        pub step: Span = Span::secs(5),
+        /// The distance kept from the interval that was found. Default 2 s.
+        pub margin: Span = Span::secs(2),
+        /// More answers than this decide a round, as do more failures than this; more failures than this in a row end the
+        /// connection. Default 5.
+        #[cfg_attr(feature = "schema", schemars(range(max = 1000)))]
+        pub threshold: u32 = 5,
+        /// The interval while the application is on the screen; its beats teach nothing. Default 20 s.
+        pub foreground: Span = Span::secs(20),
+        /// A fixed interval in the background in place of the search. In use there: 250 s. Default: none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub background: Option<Span> = None,
+        /// How long the answer to a beat may take, but no longer than until the next beat. Default 10 s.
+        pub timeout: Span = Span::secs(10),
     }
 }
 
@@ -104,30 +87,21 @@ impl Machine for Androidpn {
     }
 
     fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut problem = |key: &str, message: String, help: String| {
-            problems.push(Problem::new(format!("heartbeat.androidpn.{key}"), message, help));
-        };
+        let mut problems = Problems::at("heartbeat.androidpn");
         for (key, max) in [("cellular_max", self.cellular_max), ("wifi_max", self.wifi_max)] {
             if max < self.min {
-                problem(
-                    key,
-                    format!("the longest interval, {max}, is below the shortest, {}", self.min),
-                    format!("use at least \"{}\"", self.min),
-                );
+                let message = format!("the longest interval, {max}, is below the shortest, {}", self.min);
+                problems.add(key, message, format!("use at least \"{}\"", self.min));
             }
         }
         if self.margin >= self.min {
-            problem(
-                "margin",
-                format!("a margin of {} leaves nothing of the shortest interval, {}", self.margin, self.min),
-                format!("use less than \"{}\"", self.min),
-            );
+            let message = format!("a margin of {} leaves nothing of the shortest interval, {}", self.margin, self.min);
+            problems.add("margin", message, format!("use less than \"{}\"", self.min));
         }
         if self.threshold > 1000 {
-            problem("threshold", format!("{} is more than 1000", self.threshold), "use 1000".into());
+            problems.add("threshold", format!("{} is more than 1000", self.threshold), "use 1000");
         }
-        problems
+        problems.into_vec()
     }
 }
 
@@ -214,7 +188,7 @@ impl Record {
 /// [`Androidpn`] at work.
 pub(super) struct HeartManager {
     spec: Androidpn,
-    desk: Desk<Notebook<u32, Record>>,
+    state: MachineState<Notebook<u32, Record>>,
     network: Network,
     activity: Activity,
     /// Beats of this connection without an answer, in a row.
@@ -228,7 +202,7 @@ pub(super) struct HeartManager {
 impl HeartManager {
     pub(super) fn new(spec: Androidpn) -> Self {
         Self {
-            desk: Desk::new(Notebook::new("androidpn")),
+            state: MachineState::new(Notebook::new("androidpn")),
             network: Network::cellular(0),
             activity: Activity::new(UntilTold::Inactive, Duration::ZERO),
             misses: 0,
@@ -247,18 +221,18 @@ impl HeartManager {
         if let Some(background) = self.spec.background {
             return background.get();
         }
-        let record = self.desk.notes.page(&self.network.id);
+        let record = self.state.notes.page(&self.network.id);
         self.gap_is_test = !record.done;
         record.in_use(&self.spec)
     }
 
     /// What is known now holds for the gap that began with the last beat.
     fn set_timer(&mut self, now: Time) {
-        if self.desk.line.is_none() {
+        if self.state.beats.is_none() {
             return;
         }
         let interval = self.next_gap(now);
-        self.desk.set_gap(interval);
+        self.state.set_gap(interval);
     }
 
     /// A beat was not answered, whoever noticed. Whether the connection has to end.
@@ -266,54 +240,46 @@ impl HeartManager {
         self.misses = self.misses.saturating_add(1);
         let mut end = self.misses > self.spec.threshold;
         if self.beat_is_test {
-            end |= self.desk.notes.page(&self.network.id).failure(&self.spec);
-            self.desk.unsaved = true;
+            end |= self.state.notes.page(&self.network.id).failure(&self.spec);
+            self.state.unsaved = true;
         }
         end
     }
 }
 
+has_state!(HeartManager, Notebook<u32, Record>);
+
 impl Rules for HeartManager {
-    type Notes = Notebook<u32, Record>;
-
-    fn desk(&self) -> &Desk<Self::Notes> {
-        &self.desk
-    }
-
-    fn desk_mut(&mut self) -> &mut Desk<Self::Notes> {
-        &mut self.desk
-    }
-
     fn connected(&mut self, now: Time, network: Network) {
         self.network = network;
         let cap = self.spec.cap(network.kind);
-        let record = self.desk.notes.records.entry(network.id).or_insert_with(|| Record::new(cap));
+        let record = self.state.notes.records.entry(network.id).or_insert_with(|| Record::new(cap));
         record.interval = record.interval.clamp(self.spec.min, cap);
         record.best = record.best.map(|best| best.clamp(self.spec.min, cap));
         self.misses = 0;
         let first = self.next_gap(now);
-        self.desk.open(now, first);
+        self.state.open(now, first);
     }
 
     fn due(&mut self, now: Time) -> Option<Action> {
         self.beat_is_test = self.gap_is_test;
         let interval = self.next_gap(now);
-        self.desk.send(now, Some(self.spec.timeout.get()), interval)
+        self.state.send(now, Some(self.spec.timeout.get()), interval)
     }
 
     fn answered(&mut self, now: Time) {
         self.misses = 0;
         if self.beat_is_test {
             let cap = self.spec.cap(self.network.kind);
-            self.desk.notes.page(&self.network.id).success(&self.spec, cap);
-            self.desk.unsaved = true;
+            self.state.notes.page(&self.network.id).success(&self.spec, cap);
+            self.state.unsaved = true;
         }
         self.set_timer(now);
     }
 
     fn overdue(&mut self, _: Time) {
         if self.failure() {
-            self.desk.doom();
+            self.state.declare_dead();
         }
     }
 
@@ -354,7 +320,7 @@ mod tests {
     }
 
     fn record(policy: &HeartManager) -> Record {
-        policy.desk.notes.records[&0]
+        policy.state.notes.records[&0]
     }
 
     #[test]

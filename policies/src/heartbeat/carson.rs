@@ -1,4 +1,4 @@
-//! Carson's adaptive heartbeat (source document 002): a longer gap after each answer, the longest answered one after five
+//! Carson's adaptive heartbeat (`[carson]`): a longer gap after each answer, the longest answered one after five
 //! failures, and the search again after five failures of that. His check of the network before a reconnect is the reconnect
 //! policy's business.
 
@@ -7,48 +7,34 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Event, Heartbeat, LossReason, When,
+    Action, Event, Heartbeat, LossReason, SearchWhen,
     activity::{Activity, UntilTold},
+    machine::{MachineState, Rules, has_state},
     notebook::Notebook,
-    rules::{Desk, Rules},
     spec::{Learning, Machine, per_hour},
 };
-use crate::{Bounds, Network, Problem, Promises, Time, unit::Span};
+use crate::{Bounds, Network, Problem, Promises, Time, problem::Problems, unit::Span};
 
-/// A search upwards from `start`, and the interval it found. Failures are counted in a row.
-///
-/// Source document 002; its diagrams are images, so what only they say is an assumption.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct CarsonAdaptive5 {
-    /// The first interval. Default 4 min: what the document recommends for a fixed heartbeat; it gives none for this one.
-    pub start: Span,
-    /// What an answer adds. Default 1 min: an assumption.
-    pub step: Span,
-    /// Failures in a row that end the search, end a stable interval, or end a connection. Default 5.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
-    pub failures: u32,
-    /// How long the answer to a beat may take. Default 15 s: an assumption.
-    pub timeout: Span,
-    /// Whether each failure ends the connection, or only the last of `failures`. The document leaves it open; where a NAT has
-    /// forgotten the connection only a new one can answer. Default true.
-    pub reconnect_each_failure: bool,
-    /// When the search goes on. Outside it, on the screen, beats come every `start` and teach nothing (source document 003).
-    /// Default `always`.
-    pub when: When,
-}
-
-impl Default for CarsonAdaptive5 {
-    fn default() -> Self {
-        Self {
-            start: Span::secs(240),
-            step: Span::secs(60),
-            failures: 5,
-            timeout: Span::secs(15),
-            reconnect_each_failure: true,
-            when: When::Always,
-        }
+parameters! {
+    /// A search upwards from `start`, and the interval it found. Failures are counted in a row.
+    ///
+    /// Source: `[carson]`; its diagrams are images, so what only they say is an assumption.
+    pub struct CarsonAdaptive5 {
+        /// The first interval. Default 4 min: what the document recommends for a fixed heartbeat; it gives none for this one.
+        pub start: Span = Span::secs(240),
+        /// What an answer adds. Default 1 min: an assumption.
+        pub step: Span = Span::secs(60),
+        /// Failures in a row that end the search, end a stable interval, or end a connection. Default 5.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+        pub failures: u32 = 5,
+        /// How long the answer to a beat may take. Default 15 s: an assumption.
+        pub timeout: Span = Span::secs(15),
+        /// Whether each failure ends the connection, or only the last of `failures`. The document leaves it open; where a NAT has
+        /// forgotten the connection only a new one can answer. Default true.
+        pub reconnect_each_failure: bool = true,
+        /// When the search goes on. Outside it, on the screen, beats come every `start` and teach nothing (`[wechat]`).
+        /// Default `always`.
+        pub when: SearchWhen = SearchWhen::Always,
     }
 }
 
@@ -82,7 +68,7 @@ impl Machine for CarsonAdaptive5 {
         } else {
             "as many in a row end the connection"
         };
-        let when = if self.when == When::Background {
+        let when = if self.when == SearchWhen::Background {
             format!(" With the application on the screen the interval is {}.", self.start)
         } else {
             String::new()
@@ -97,26 +83,12 @@ impl Machine for CarsonAdaptive5 {
     }
 
     fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut problem = |key: &str, message: String, help: String| {
-            problems.push(Problem::new(format!("heartbeat.carson-adaptive-5.{key}"), message, help));
-        };
-        if self.timeout > self.start {
-            problem(
-                "timeout",
-                format!("a timeout of {} is longer than the first interval, {}", self.timeout, self.start),
-                format!("use at most \"{}\"", self.start),
-            );
-        }
-        if !(1..=1000).contains(&self.failures) {
-            let nearest = self.failures.clamp(1, 1000);
-            problem("failures", format!("{} is outside 1 to 1000", self.failures), format!("use {nearest}"));
-        }
-        problems
+        let mut problems = Problems::at("heartbeat.carson-adaptive-5");
+        problems.check_timeout("timeout", self.timeout, "first", self.start);
+        problems.check_count("failures", self.failures, 1);
+        problems.into_vec()
     }
 }
-
-impl CarsonAdaptive5 {}
 
 /// The search's state on one network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,7 +108,7 @@ pub(super) struct Record {
 /// [`CarsonAdaptive5`] at work.
 pub(super) struct Carson {
     spec: CarsonAdaptive5,
-    desk: Desk<Notebook<u32, Record>>,
+    state: MachineState<Notebook<u32, Record>>,
     network: u32,
     activity: Activity,
     /// Beats of this connection without an answer, in a row.
@@ -150,7 +122,7 @@ pub(super) struct Carson {
 impl Carson {
     pub(super) fn new(spec: CarsonAdaptive5) -> Self {
         Self {
-            desk: Desk::new(Notebook::new("carson-adaptive-5")),
+            state: MachineState::new(Notebook::new("carson-adaptive-5")),
             network: 0,
             activity: Activity::new(UntilTold::Inactive, Duration::ZERO),
             misses: 0,
@@ -166,14 +138,14 @@ impl Carson {
 
     /// The interval to wait now.
     fn next_gap(&mut self, now: Time) -> Span {
-        self.gap_is_test = self.spec.when == When::Always || !self.activity.is_active(now);
-        if self.gap_is_test { self.desk.notes.page(&self.network).interval } else { self.spec.start }
+        self.gap_is_test = self.spec.when == SearchWhen::Always || !self.activity.is_active(now);
+        if self.gap_is_test { self.state.notes.page(&self.network).interval } else { self.spec.start }
     }
 
     /// What was learnt holds for the gap that began with the last beat.
     fn set_timer(&mut self, now: Time) {
         let interval = self.next_gap(now);
-        self.desk.set_gap(interval.get());
+        self.state.set_gap(interval.get());
     }
 
     /// A beat was not answered, whoever noticed.
@@ -182,7 +154,7 @@ impl Carson {
             return;
         }
         let fresh = self.fresh();
-        let record = self.desk.notes.page(&self.network);
+        let record = self.state.notes.page(&self.network);
         record.failures = record.failures.saturating_add(1);
         if record.failures >= self.spec.failures {
             // A stable interval that fails, and a search whose very first interval does, begin again.
@@ -191,48 +163,40 @@ impl Carson {
                 _ => fresh,
             };
         }
-        self.desk.unsaved = true;
+        self.state.unsaved = true;
     }
 }
 
+has_state!(Carson, Notebook<u32, Record>);
+
 impl Rules for Carson {
-    type Notes = Notebook<u32, Record>;
-
-    fn desk(&self) -> &Desk<Self::Notes> {
-        &self.desk
-    }
-
-    fn desk_mut(&mut self) -> &mut Desk<Self::Notes> {
-        &mut self.desk
-    }
-
     fn connected(&mut self, now: Time, network: Network) {
         self.network = network.id;
         let fresh = self.fresh();
-        let record = self.desk.notes.records.entry(network.id).or_insert(fresh);
+        let record = self.state.notes.records.entry(network.id).or_insert(fresh);
         record.interval = record.interval.max(self.spec.start);
         self.misses = 0;
         let first = self.next_gap(now);
-        self.desk.open(now, first.get());
+        self.state.open(now, first.get());
     }
 
     fn due(&mut self, now: Time) -> Option<Action> {
         self.beat_is_test = self.gap_is_test;
         let interval = self.next_gap(now);
-        self.desk.send(now, Some(self.spec.timeout.get()), interval.get())
+        self.state.send(now, Some(self.spec.timeout.get()), interval.get())
     }
 
     fn answered(&mut self, now: Time) {
         self.misses = 0;
         if self.beat_is_test {
-            let record = self.desk.notes.page(&self.network);
+            let record = self.state.notes.page(&self.network);
             let before = *record;
             record.failures = 0;
             if !record.stable {
                 record.best = Some(record.interval);
                 record.interval = Span::at_least(record.interval.get() + self.spec.step.get());
             }
-            self.desk.unsaved |= *record != before;
+            self.state.unsaved |= *record != before;
         }
         self.set_timer(now);
     }
@@ -240,7 +204,7 @@ impl Rules for Carson {
     fn overdue(&mut self, now: Time) {
         self.misses = self.misses.saturating_add(1);
         if self.spec.reconnect_each_failure || self.misses >= self.spec.failures {
-            self.desk.doom();
+            self.state.declare_dead();
         }
         self.failure();
         self.set_timer(now);
@@ -285,7 +249,7 @@ mod tests {
 
     /// The record of network 0: interval in seconds, stable, failures.
     fn record(policy: &Carson) -> (u64, bool, u32) {
-        let record = policy.desk.notes.records[&0];
+        let record = policy.state.notes.records[&0];
         (record.interval.get().as_secs(), record.stable, record.failures)
     }
 
@@ -363,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_search_kept_for_the_background_rests_on_the_screen() {
-        let mut policy = Carson::new(CarsonAdaptive5 { when: When::Background, ..CarsonAdaptive5::default() });
+        let mut policy = Carson::new(CarsonAdaptive5 { when: SearchWhen::Background, ..CarsonAdaptive5::default() });
         policy.on_event(Time::ZERO, &Event::AppState(AppState::Foreground));
         let report = live_behind_nat(&mut policy, secs(100), DAY);
         assert!(report.beats.iter().all(|beat| beat.gap == secs(240)));

@@ -3,52 +3,37 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     Action, AppState, Event, Heartbeat, LossReason,
-    rules::{Desk, Rules},
+    machine::{MachineState, Rules, has_state},
     spec::{Learning, Machine, per_hour},
 };
 use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
 
-/// A beat an interval after the last answer, and one at once when the device wakes.
-///
-/// Source: Chromium, `google_apis/gcm/engine/heartbeat_manager.cc`. A timer that fires late needs no rule of its own: a beat
-/// that is due is sent, and an answer that is overdue ends the connection, at the moment of waking.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct ChromiumGcm {
-    /// The interval on mobile networks. Default 28 min.
-    pub cellular: Span,
-    /// The interval on Wi-Fi and cable. Default 15 min.
-    pub wifi: Span,
-    /// The client's own, shorter interval, 30 s to `cellular`; it never lengthens the network's. Default: none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<Span>,
-    /// How long the answer to a beat may take. Default 60 s.
-    pub ack_timeout: Span,
-    /// Sleep (`doze`) that ends after longer than this is followed by a beat at once; where a beat was out since before, by
-    /// a new connection. Default 10 s.
-    pub resume_after: Span,
+parameters! {
+    /// A beat an interval after the last answer, and one at once when the device wakes.
+    ///
+    /// Source: Chromium, `google_apis/gcm/engine/heartbeat_manager.cc`. A timer that fires late needs no rule of its own: a beat
+    /// that is due is sent, and an answer that is overdue ends the connection, at the moment of waking.
+    pub struct ChromiumGcm {
+        /// The interval on mobile networks. Default 28 min.
+        pub cellular: Span = Span::secs(28 * 60),
+        /// The interval on Wi-Fi and cable. Default 15 min.
+        pub wifi: Span = Span::secs(15 * 60),
+        /// The client's own, shorter interval, 30 s to `cellular`; it never lengthens the network's. Default: none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub client: Option<Span> = None,
+        /// How long the answer to a beat may take. Default 60 s.
+        pub ack_timeout: Span = Span::secs(60),
+        /// Sleep (`doze`) that ends after longer than this is followed by a beat at once; where a beat was out since before, by
+        /// a new connection. Default 10 s.
+        pub resume_after: Span = Span::secs(10),
+    }
 }
 
 /// The least that a client may ask for (`kMinClientHeartbeatIntervalMs`); a server's word is held to it too, which is an
 /// assumption.
 const SHORTEST: Span = Span::secs(30);
-
-impl Default for ChromiumGcm {
-    fn default() -> Self {
-        Self {
-            cellular: Span::secs(28 * 60),
-            wifi: Span::secs(15 * 60),
-            client: None,
-            ack_timeout: Span::secs(60),
-            resume_after: Span::secs(10),
-        }
-    }
-}
 
 impl Machine for ChromiumGcm {
     fn build(&self) -> Box<dyn Heartbeat> {
@@ -109,13 +94,13 @@ pub(super) struct Chromium {
     /// The interval of this connection.
     interval: Duration,
     asleep_since: Option<Time>,
-    desk: Desk<()>,
+    state: MachineState<()>,
 }
 
 impl Chromium {
     pub(super) fn new(spec: ChromiumGcm) -> Self {
         let interval = spec.cellular.get();
-        Self { spec, directed: None, interval, asleep_since: None, desk: Desk::new(()) }
+        Self { spec, directed: None, interval, asleep_since: None, state: MachineState::new(()) }
     }
 
     /// The server's word wins. Before the first beat, as in the server's welcome, it is obeyed at once; later a shorter
@@ -123,12 +108,12 @@ impl Chromium {
     fn directed(&mut self, interval: Duration) {
         let interval = interval.max(SHORTEST.get());
         self.directed = Some(interval);
-        let Some(line) = &mut self.desk.line else { return };
-        if line.is_fresh() {
+        let Some(beats) = &mut self.state.beats else { return };
+        if beats.is_fresh() {
             self.interval = interval;
-            line.schedule(line.last_beat() + interval);
+            beats.schedule(beats.last_beat() + interval);
         } else if interval < self.interval {
-            line.leave();
+            beats.leave();
         }
     }
 
@@ -141,25 +126,17 @@ impl Chromium {
         else {
             return;
         };
-        match &mut self.desk.line {
-            Some(line) if !line.is_waiting() => line.schedule(now),
-            Some(line) if line.last_beat() <= since => line.doom(),
+        match &mut self.state.beats {
+            Some(beats) if !beats.is_waiting() => beats.schedule(now),
+            Some(beats) if beats.last_beat() <= since => beats.declare_dead(),
             _ => {}
         }
     }
 }
 
+has_state!(Chromium, ());
+
 impl Rules for Chromium {
-    type Notes = ();
-
-    fn desk(&self) -> &Desk<Self::Notes> {
-        &self.desk
-    }
-
-    fn desk_mut(&mut self) -> &mut Desk<Self::Notes> {
-        &mut self.desk
-    }
-
     fn connected(&mut self, now: Time, network: Network) {
         let default = match network.kind {
             NetworkKind::Cellular => self.spec.cellular,
@@ -167,21 +144,21 @@ impl Rules for Chromium {
         };
         let own = self.spec.client.map_or(default, |client| client.min(default));
         self.interval = self.directed.unwrap_or_else(|| own.get());
-        self.desk.open(now, self.interval);
+        self.state.open(now, self.interval);
     }
 
     fn due(&mut self, now: Time) -> Option<Action> {
         // The next one is an interval after the answer: there is none without it.
         let patience = self.spec.ack_timeout.get();
-        self.desk.send(now, Some(patience), self.interval.max(patience))
+        self.state.send(now, Some(patience), self.interval.max(patience))
     }
 
     fn answered(&mut self, now: Time) {
-        self.desk.schedule(now + self.interval);
+        self.state.schedule(now + self.interval);
     }
 
     fn overdue(&mut self, _: Time) {
-        self.desk.doom();
+        self.state.declare_dead();
     }
 
     fn lost(&mut self, _: Time, _: LossReason, _: bool) {}

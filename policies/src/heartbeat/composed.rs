@@ -78,7 +78,7 @@ pub enum WhenDead {
     #[default]
     GiveUp,
     /// The transport is asked first whether it has heard anything since the unanswered beat was sent. If so the service is
-    /// dead and another server the better choice; if not, it is the network (source document 000 and its comments).
+    /// dead and another server the better choice; if not, it is the network (`[yuan]` and its comments).
     Diagnose,
     /// Another connection is opened beside it, and whichever answers first is kept (gRPC's proposal A8). If none does within
     /// one more patience, it is given up.

@@ -4,13 +4,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Composed, Evidence, FirstBeat, Grid, Judges, LateReply, Reply, ScheduleSpec, judge::one_miss};
+use super::{AnsweredBy, Composed, FirstBeat, Grid, Judges, LateReply, Reply, ScheduleSpec, judge::one_miss};
 use crate::unit::Span;
 
 /// A heartbeat every `interval`, dead after `misses` unanswered ones in a row.
 ///
-/// It suspects the connection at the first miss and trusts it again once the misses are cleared. Sources: source documents
-/// 000 (interval, consecutive misses) and 001 (interval and reply timeout). Whether a late reply counts is left open by
+/// It suspects the connection at the first miss and trusts it again once the misses are cleared. Sources: `[yuan]` (interval, consecutive misses) and `[netease]` (interval and reply timeout). Whether a late reply counts is left open by
 /// both, and real products differ; hence [`LateReply`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -37,7 +36,7 @@ impl Fixed {
     /// The parts it consists of.
     pub fn parts(&self) -> Composed {
         let Self { interval, timeout, misses, first_beat, late_reply } = *self;
-        let reply = Reply { timeout: timeout.into(), misses, evidence: Evidence::Reply, late_reply };
+        let reply = Reply { timeout: timeout.into(), misses, evidence: AnsweredBy::Reply, late_reply };
         Composed {
             judge: Judges { reply: Some(reply), ..Judges::default() },
             ..Composed::new(ScheduleSpec::Grid(Grid { interval, shortest: None, first_beat }))

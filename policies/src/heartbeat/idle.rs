@@ -4,13 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Anchor, Composed, Evidence, Judges, LateReply, Reply, ScheduleSpec, Threshold, judge::one_miss};
+use super::{Anchor, AnsweredBy, Composed, Judges, LateReply, Reply, ScheduleSpec, Threshold, judge::one_miss};
 use crate::unit::Span;
 
 /// A heartbeat once the connection has been idle for `threshold`, dead after `misses` beats in a row that were followed
 /// by silence.
 ///
-/// Sources: source document 004 (thresholds of 15 s to 45 s, any traffic counts) and its comments (the `tx` and `rx`
+/// Sources: `[zhang]` (thresholds of 15 s to 45 s, any traffic counts) and its comments (the `tx` and `rx`
 /// anchors); the `tx` anchor with an answer timer is also that of Tencent Mars.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -21,7 +21,7 @@ pub struct Idle {
     /// What ends idleness.
     pub anchor: Anchor,
     /// How long after a beat something, anything, has to arrive. At most `threshold`. Left out, the policy never gives a
-    /// connection up and leaves that to the transport's errors, as the client of source document 004 does.
+    /// connection up and leaves that to the transport's errors, as the client of `[zhang]` does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
     /// Beats in a row followed by silence that mean death, 1 to 1000. Default 1.
@@ -37,7 +37,7 @@ impl Idle {
         let reply = |timeout: Span| Reply {
             timeout: timeout.into(),
             misses,
-            evidence: Evidence::Any,
+            evidence: AnsweredBy::Any,
             late_reply: LateReply::Counts,
         };
         Composed {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use self::reply::one_miss;
 pub use self::{
     freshness::{Bertier, Cassandra, Chen, DetectorSpec, Freshness, Phi, Stream, Tail, TwoWindow, Weibull},
-    reply::{Evidence, LateReply, Patience, Reply, Rto},
+    reply::{AnsweredBy, LateReply, Patience, Reply, Rto},
     silence::{Feed, Silence},
     unanswered::Unanswered,
 };

@@ -11,7 +11,7 @@ use crate::{Problem, Time, unit::Span};
 /// No heartbeat, and the connection is left once nothing was sent or received on it for `after`: short for the composition
 /// of a peer that sends with [`Leave`].
 ///
-/// Sources: polling as source document 003 compares it with a long connection; `WhatsApp` with Google's push service drops
+/// Sources: polling as `[wechat]` compares it with a long connection; `WhatsApp` with Google's push service drops
 /// its connection after 10 minutes without a message (52im thread 121).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -10,93 +10,67 @@ mod record;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use self::record::Record;
 use super::{
     Action, Event, Heartbeat, LossReason,
     activity::{Activity, UntilTold},
-    ladder::Ladder,
+    ladder::{self, Ladder},
+    machine::{MachineState, Rules, has_state},
     notebook::Notebook,
-    rules::{Desk, Rules},
     spec::{Learning, Machine, per_hour},
 };
 use crate::{
     Bounds, Network, NetworkKind, Problem, Promises, Time,
+    problem::Problems,
     unit::{Span, format_duration},
 };
 
-/// Mars's smart heartbeat with Mars's numbers as defaults (`config.h` at 6aa5b56).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct MarsSmartHeartbeat {
-    /// The interval while the application is in use and of a connection's first beats; the ladder's lowest rung.
-    /// `MinHeartInterval`. Default 210 s.
-    pub min: Span,
-    /// No interval reaches this; the ladder's highest rung lies `success_step` below. `MaxHeartInterval`. Default 600 s.
-    pub max: Span,
-    /// From rung to rung. `HeartStep`. Default 60 s.
-    pub step: Span,
-    /// The safety margin below the last rung that held, and the step of the probe after `reprobe_after`. `SuccessStep`.
-    /// Default 20 s.
-    pub success_step: Span,
-    /// Answered gaps on a rung before the next. `BaseSuccCount`. Default 5.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
-    pub base_successes: u32,
-    /// Failures on a rung that end the search, or end a stable interval. They add up over connections until a gap of the
-    /// rung's length is answered. `MaxHeartFailCount`. Default 2.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
-    pub max_failures: u32,
-    /// Short beats answered on a connection before it is used for the search. `NetStableTestCount`. Default 3.
-    #[cfg_attr(feature = "schema", schemars(range(max = 1000)))]
-    pub short_beats: u32,
-    /// Age of a stable interval at which a slightly longer one is tried. Default 7 days.
-    pub reprobe_after: Span,
-    /// Networks that are remembered, at least 1. Default 20.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
-    pub records: u32,
-    /// How long the answer to a beat may take. Default 8 s.
-    pub timeout: Span,
-    /// The same for a beat whose timer fired late, by `late_after`. Default 5 s.
-    pub late_timeout: Span,
-    /// What counts as such a timer: one that fired this long after it was set, or later. Default 15 min.
-    pub late_after: Span,
-    /// How long an application that left the screen still counts as in use. Default 10 min.
-    pub inactive_after: Span,
-    /// By how much a gap differs from the interval asked for when the system aligns timers. Default 20 s.
-    pub doze_slack: Span,
-    /// A fixed interval in place of all this, as a codec's `longlink_noop_interval` sets it. Default: none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fixed: Option<Span>,
-    /// What the application counts as before its host tells its state. Default `inactive`.
-    pub until_told: UntilTold,
-    /// The defect at 6aa5b56: the timer that judges a beat is started on one object and tested on another, so a silent peer
-    /// goes unnoticed until the transport reports it. Default false.
-    pub alarm_never_fires: bool,
-}
-
-impl Default for MarsSmartHeartbeat {
-    fn default() -> Self {
-        Self {
-            min: Span::secs(210),
-            max: Span::secs(600),
-            step: Span::secs(60),
-            success_step: Span::secs(20),
-            base_successes: 5,
-            max_failures: 2,
-            short_beats: 3,
-            reprobe_after: Span::secs(7 * 86_400),
-            records: 20,
-            timeout: Span::secs(8),
-            late_timeout: Span::secs(5),
-            late_after: Span::secs(15 * 60),
-            inactive_after: Span::secs(10 * 60),
-            doze_slack: Span::secs(20),
-            fixed: None,
-            until_told: UntilTold::Inactive,
-            alarm_never_fires: false,
-        }
+parameters! {
+    /// Mars's smart heartbeat with Mars's numbers as defaults (`config.h` at 6aa5b56).
+    pub struct MarsSmartHeartbeat {
+        /// The interval while the application is in use and of a connection's first beats; the ladder's lowest rung.
+        /// `MinHeartInterval`. Default 210 s.
+        pub min: Span = Span::secs(210),
+        /// No interval reaches this; the ladder's highest rung lies `success_step` below. `MaxHeartInterval`. Default 600 s.
+        pub max: Span = Span::secs(600),
+        /// From rung to rung. `HeartStep`. Default 60 s.
+        pub step: Span = Span::secs(60),
+        /// The safety margin below the last rung that held, and the step of the probe after `reprobe_after`. `SuccessStep`.
+        /// Default 20 s.
+        pub success_step: Span = Span::secs(20),
+        /// Answered gaps on a rung before the next. `BaseSuccCount`. Default 5.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+        pub base_successes: u32 = 5,
+        /// Failures on a rung that end the search, or end a stable interval. They add up over connections until a gap of the
+        /// rung's length is answered. `MaxHeartFailCount`. Default 2.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+        pub max_failures: u32 = 2,
+        /// Short beats answered on a connection before it is used for the search. `NetStableTestCount`. Default 3.
+        #[cfg_attr(feature = "schema", schemars(range(max = 1000)))]
+        pub short_beats: u32 = 3,
+        /// Age of a stable interval at which a slightly longer one is tried. Default 7 days.
+        pub reprobe_after: Span = Span::secs(7 * 86_400),
+        /// Networks that are remembered, at least 1. Default 20.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+        pub records: u32 = 20,
+        /// How long the answer to a beat may take. Default 8 s.
+        pub timeout: Span = Span::secs(8),
+        /// The same for a beat whose timer fired late, by `late_after`. Default 5 s.
+        pub late_timeout: Span = Span::secs(5),
+        /// What counts as such a timer: one that fired this long after it was set, or later. Default 15 min.
+        pub late_after: Span = Span::secs(15 * 60),
+        /// How long an application that left the screen still counts as in use. Default 10 min.
+        pub inactive_after: Span = Span::secs(10 * 60),
+        /// By how much a gap differs from the interval asked for when the system aligns timers. Default 20 s.
+        pub doze_slack: Span = Span::secs(20),
+        /// A fixed interval in place of all this, as a codec's `longlink_noop_interval` sets it. Default: none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub fixed: Option<Span> = None,
+        /// What the application counts as before its host tells its state. Default `inactive`.
+        pub until_told: UntilTold = UntilTold::Inactive,
+        /// The defect at 6aa5b56: the timer that judges a beat is started on one object and tested on another, so a silent peer
+        /// goes unnoticed until the transport reports it. Default false.
+        pub alarm_never_fires: bool = false,
     }
 }
 
@@ -177,47 +151,24 @@ impl Machine for MarsSmartHeartbeat {
     }
 
     fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut problem = |key: &str, message: String, help: String| {
-            problems.push(Problem::new(format!("heartbeat.mars-smart-heartbeat.{key}"), message, help));
-        };
-        let lowest_max = Span::at_least(self.min.get() + self.success_step.get());
-        if self.max < lowest_max {
-            problem(
-                "max",
-                format!("the highest rung, {} less {}, is below the lowest, {}", self.max, self.success_step, self.min),
-                format!("use at least \"{lowest_max}\""),
-            );
-        }
+        let mut problems = Problems::at("heartbeat.mars-smart-heartbeat");
+        ladder::check(&mut problems, self.min, self.max, self.success_step);
         let shortest = self.fixed.unwrap_or(self.min);
-        for (key, timeout) in [("timeout", self.timeout), ("late_timeout", self.late_timeout)] {
-            if timeout > shortest {
-                problem(
-                    key,
-                    format!("a timeout of {timeout} is longer than the shortest interval, {shortest}"),
-                    format!("use at most \"{shortest}\""),
-                );
-            }
-        }
-        let counts =
-            [("base_successes", self.base_successes), ("max_failures", self.max_failures), ("records", self.records)];
-        for (key, count) in counts {
-            if !(1..=1000).contains(&count) {
-                problem(key, format!("{count} is outside 1 to 1000"), format!("use {}", count.clamp(1, 1000)));
-            }
-        }
+        problems.check_timeout("timeout", self.timeout, "shortest", shortest);
+        problems.check_timeout("late_timeout", self.late_timeout, "shortest", shortest);
+        problems.check_count("base_successes", self.base_successes, 1);
+        problems.check_count("max_failures", self.max_failures, 1);
+        problems.check_count("records", self.records, 1);
         if self.short_beats > 1000 {
-            problem("short_beats", format!("{} is more than 1000", self.short_beats), "use 1000".into());
+            problems.add("short_beats", format!("{} is more than 1000", self.short_beats), "use 1000");
         }
-        problems
+        problems.into_vec()
     }
 }
 
 impl MarsSmartHeartbeat {
     fn ladder(&self) -> Ladder {
-        let margin = self.success_step.get();
-        let ceiling = self.max.get().saturating_sub(margin);
-        Ladder { min: self.min.get(), ceiling, step: self.step.get(), margin }
+        Ladder::new(self.min, self.max, self.step, self.success_step)
     }
 }
 
@@ -226,7 +177,7 @@ pub(super) struct Mars {
     spec: MarsSmartHeartbeat,
     ladder: Ladder,
     /// The records as stored; the working copy of the present network's is `record`.
-    desk: Desk<Notebook<u32, Record>>,
+    state: MachineState<Notebook<u32, Record>>,
     network: Option<Network>,
     record: Record,
     /// Answered gaps on the present rung in a row. Mars: `succ_heart_count_`.
@@ -270,7 +221,7 @@ impl Mars {
         let min = spec.min.get();
         Self {
             ladder: spec.ladder(),
-            desk: Desk::new(Notebook::new("mars-smart-heartbeat")),
+            state: MachineState::new(Notebook::new("mars-smart-heartbeat")),
             network: None,
             record: Record::new(min, Time::ZERO),
             successes: 0,
@@ -288,10 +239,10 @@ impl Mars {
     fn load(&mut self, now: Time, network: Network) {
         self.network = Some(network);
         self.successes = 0;
-        if let Some(stored) = self.desk.notes.records.get(&network.id) {
+        if let Some(stored) = self.state.notes.records.get(&network.id) {
             self.record = stored.usable(&self.ladder, now);
         } else {
-            record::make_room(&mut self.desk.notes.records, self.spec.records as usize, now);
+            record::make_room(&mut self.state.notes.records, self.spec.records as usize, now);
             self.record = Record::new(self.ladder.min, now);
             self.save(now);
         }
@@ -300,8 +251,8 @@ impl Mars {
     fn save(&mut self, now: Time) {
         let Some(network) = self.network else { return };
         self.record.modified = Some(now);
-        self.desk.notes.records.insert(network.id, self.record);
-        self.desk.unsaved = true;
+        self.state.notes.records.insert(network.id, self.record);
+        self.state.unsaved = true;
     }
 
     /// The interval to wait now. Mars asks for it after each beat and each write.
@@ -392,17 +343,9 @@ impl Mars {
     }
 }
 
+has_state!(Mars, Notebook<u32, Record>);
+
 impl Rules for Mars {
-    type Notes = Notebook<u32, Record>;
-
-    fn desk(&self) -> &Desk<Self::Notes> {
-        &self.desk
-    }
-
-    fn desk_mut(&mut self) -> &mut Desk<Self::Notes> {
-        &mut self.desk
-    }
-
     fn connected(&mut self, now: Time, network: Network) {
         if self.network.is_none_or(|before| before.id != network.id) {
             self.load(now, network);
@@ -410,12 +353,12 @@ impl Rules for Mars {
         self.answered = 0;
         (self.judged, self.judged_before) = (self.ladder.min, self.ladder.min);
         // The first beat goes out at once.
-        self.desk.open(now, Duration::ZERO);
+        self.state.open(now, Duration::ZERO);
     }
 
     fn due(&mut self, now: Time) -> Option<Action> {
         let is_late = now.since(self.set_at) >= self.spec.late_after.get();
-        let fresh = self.desk.line.as_ref()?.is_fresh();
+        let fresh = self.state.beats.as_ref()?.is_fresh();
         if !fresh {
             self.judge_timer(now);
         }
@@ -424,7 +367,7 @@ impl Rules for Mars {
         let timeout = (!self.spec.alarm_never_fires).then_some(timeout.get());
         let interval = self.fetch(now);
         self.set_at = now;
-        self.desk.send(now, timeout, interval)
+        self.state.send(now, timeout, interval)
     }
 
     /// A beat was answered.
@@ -462,7 +405,7 @@ impl Rules for Mars {
     }
 
     fn overdue(&mut self, now: Time) {
-        self.desk.doom();
+        self.state.declare_dead();
         self.failure(now, true);
         self.disconnected();
     }
@@ -475,13 +418,13 @@ impl Rules for Mars {
     }
 
     fn heard(&mut self, now: Time, event: &Event) {
-        match (event, &self.desk.line) {
+        match (event, &self.state.beats) {
             (Event::AppState(state), _) => self.activity.told(now, *state),
             // A write sets the timer anew, unless it has fired already.
-            (Event::BytesWritten, Some(line)) if !line.is_due(now) => {
+            (Event::BytesWritten, Some(beats)) if !beats.is_due(now) => {
                 let interval = self.fetch(now);
                 self.set_at = now;
-                self.desk.schedule(now + interval);
+                self.state.schedule(now + interval);
             }
             _ => {}
         }

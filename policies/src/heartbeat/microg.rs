@@ -7,46 +7,32 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, Event, Heartbeat, LossReason,
+    machine::{MachineState, Rules, has_state},
     notebook::Notebook,
-    rules::{Desk, Rules},
     spec::{Learning, Machine, per_hour},
 };
-use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
+use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, problem::Problems, unit::Span};
 
-/// Multiplicative increase and decrease, learnt for each kind of network.
-///
-/// Source: `GmsCore` at 9a206ae1, `GcmPrefs.kt` and `McsService.java`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct MicrogMcsAimd {
-    /// The shortest interval, and the first. Default 300 s.
-    pub min: Span,
-    /// The longest. Default 900 s.
-    pub max: Span,
-    /// Factor of an answer after a quiet time longer than three quarters of the interval, 1 to 10. Default 1.02.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10)))]
-    pub growth: f64,
-    /// Factor of a failure, above 0, at most 1. Default 0.95.
-    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1)))]
-    pub shrink: f64,
-    /// How long the answer to a beat may take. Default 90 s.
-    pub ack_timeout: Span,
-    /// The user's own interval in place of all this. Default: none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fixed: Option<Span>,
-}
-
-impl Default for MicrogMcsAimd {
-    fn default() -> Self {
-        Self {
-            min: Span::secs(300),
-            max: Span::secs(900),
-            growth: 1.02,
-            shrink: 0.95,
-            ack_timeout: Span::secs(90),
-            fixed: None,
-        }
+parameters! {
+    /// Multiplicative increase and decrease, learnt for each kind of network.
+    ///
+    /// Source: `GmsCore` at 9a206ae1, `GcmPrefs.kt` and `McsService.java`.
+    pub struct MicrogMcsAimd {
+        /// The shortest interval, and the first. Default 300 s.
+        pub min: Span = Span::secs(300),
+        /// The longest. Default 900 s.
+        pub max: Span = Span::secs(900),
+        /// Factor of an answer after a quiet time longer than three quarters of the interval, 1 to 10. Default 1.02.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10)))]
+        pub growth: f64 = 1.02,
+        /// Factor of a failure, above 0, at most 1. Default 0.95.
+        #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1)))]
+        pub shrink: f64 = 0.95,
+        /// How long the answer to a beat may take. Default 90 s.
+        pub ack_timeout: Span = Span::secs(90),
+        /// The user's own interval in place of all this. Default: none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub fixed: Option<Span> = None,
     }
 }
 
@@ -92,36 +78,21 @@ impl Machine for MicrogMcsAimd {
     }
 
     fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut problem = |key: &str, message: String, help: String| {
-            problems.push(Problem::new(format!("heartbeat.microg-mcs-aimd.{key}"), message, help));
-        };
+        let mut problems = Problems::at("heartbeat.microg-mcs-aimd");
         if self.max < self.min {
-            problem(
-                "max",
-                format!("the longest interval, {}, is below the shortest, {}", self.max, self.min),
-                format!("use at least \"{}\"", self.min),
-            );
+            let message = format!("the longest interval, {}, is below the shortest, {}", self.max, self.min);
+            problems.add("max", message, format!("use at least \"{}\"", self.min));
         }
         if !(1.0..=10.0).contains(&self.growth) {
-            problem("growth", format!("{} is outside 1 to 10", self.growth), "use 1.02".into());
+            problems.add("growth", format!("{} is outside 1 to 10", self.growth), "use 1.02");
         }
         if !(self.shrink > 0.0 && self.shrink <= 1.0) {
-            problem("shrink", format!("{} is not above 0 and at most 1", self.shrink), "use 0.95".into());
+            problems.add("shrink", format!("{} is not above 0 and at most 1", self.shrink), "use 0.95");
         }
-        let shortest = self.fixed.unwrap_or(self.min);
-        if self.ack_timeout > shortest {
-            problem(
-                "ack_timeout",
-                format!("a timeout of {} is longer than the shortest interval, {shortest}", self.ack_timeout),
-                format!("use at most \"{shortest}\""),
-            );
-        }
-        problems
+        problems.check_timeout("ack_timeout", self.ack_timeout, "shortest", self.fixed.unwrap_or(self.min));
+        problems.into_vec()
     }
 }
-
-impl MicrogMcsAimd {}
 
 /// What was learnt of one kind of network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,7 +104,7 @@ pub(super) struct Record {
 /// [`MicrogMcsAimd`] at work.
 pub(super) struct Microg {
     spec: MicrogMcsAimd,
-    desk: Desk<Notebook<NetworkKind, Record>>,
+    state: MachineState<Notebook<NetworkKind, Record>>,
     kind: NetworkKind,
     /// When anything arrived last; when the connection was established, before that.
     last_rx: Time,
@@ -142,7 +113,7 @@ pub(super) struct Microg {
 impl Microg {
     pub(super) fn new(spec: MicrogMcsAimd) -> Self {
         Self {
-            desk: Desk::new(Notebook::new("microg-mcs-aimd")),
+            state: MachineState::new(Notebook::new("microg-mcs-aimd")),
             kind: NetworkKind::default(),
             last_rx: Time::ZERO,
             spec,
@@ -150,7 +121,7 @@ impl Microg {
     }
 
     fn learnt(&self) -> Duration {
-        let learnt = self.desk.notes.records.get(&self.kind).map(|record| Duration::from_millis(record.interval_ms));
+        let learnt = self.state.notes.records.get(&self.kind).map(|record| Duration::from_millis(record.interval_ms));
         learnt.unwrap_or_else(|| self.spec.min.get()).clamp(self.spec.min.get(), self.spec.max.get())
     }
 
@@ -166,34 +137,26 @@ impl Microg {
         let scaled = Duration::from_millis((self.learnt().as_millis() as f64 * factor) as u64);
         let interval_ms = scaled.clamp(self.spec.min.get(), self.spec.max.get()).as_millis() as u64;
         let record = Record { interval_ms };
-        self.desk.unsaved |= self.desk.notes.records.insert(self.kind, record) != Some(record);
+        self.state.unsaved |= self.state.notes.records.insert(self.kind, record) != Some(record);
     }
 }
 
+has_state!(Microg, Notebook<NetworkKind, Record>);
+
 impl Rules for Microg {
-    type Notes = Notebook<NetworkKind, Record>;
-
-    fn desk(&self) -> &Desk<Self::Notes> {
-        &self.desk
-    }
-
-    fn desk_mut(&mut self) -> &mut Desk<Self::Notes> {
-        &mut self.desk
-    }
-
     fn connected(&mut self, now: Time, network: Network) {
         self.kind = network.kind;
         self.last_rx = now;
-        self.desk.open(now, self.interval());
+        self.state.open(now, self.interval());
     }
 
     fn due(&mut self, now: Time) -> Option<Action> {
         let interval = self.interval();
-        self.desk.send(now, Some(self.spec.ack_timeout.get()), interval)
+        self.state.send(now, Some(self.spec.ack_timeout.get()), interval)
     }
 
     fn answered(&mut self, now: Time) {
-        // Little is learnt from an answer on a line that was busy.
+        // Little is learnt from an answer on a connection that was busy.
         if now.since(self.last_rx) > self.learnt() * 3 / 4 {
             self.learn(self.spec.growth);
         }
@@ -201,7 +164,7 @@ impl Rules for Microg {
     }
 
     fn overdue(&mut self, _: Time) {
-        self.desk.doom();
+        self.state.declare_dead();
         self.learn(self.spec.shrink);
     }
 

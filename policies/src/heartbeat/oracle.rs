@@ -1,31 +1,22 @@
 //! The parameters of a laboratory's yardstick: a heartbeat that knows the round trip and the NAT's timeout. What it does with
 //! them is the laboratory's business; no product can have it.
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     judge::one_miss,
     spec::{REMEMBERS_NOTHING, describe_misses},
 };
 use crate::unit::Span;
 
-/// The longest interval that still keeps the NAT's mapping, and the shortest timeout that no healthy reply exceeds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Oracle {
-    /// How much earlier than necessary a beat refreshes the mapping. Default 1 s.
-    pub margin: Span,
-    /// The interval where no NAT forgets, and the longest in any case. Default 30 min.
-    pub max_interval: Span,
-    /// Beats in a row without a timely reply that mean death, 1 to 1000. Default 1.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
-    pub misses: u32,
-}
-
-impl Default for Oracle {
-    fn default() -> Self {
-        Self { margin: Span::secs(1), max_interval: Span::secs(30 * 60), misses: one_miss() }
+parameters! {
+    /// The longest interval that still keeps the NAT's mapping, and the shortest timeout that no healthy reply exceeds.
+    pub struct Oracle {
+        /// How much earlier than necessary a beat refreshes the mapping. Default 1 s.
+        pub margin: Span = Span::secs(1),
+        /// The interval where no NAT forgets, and the longest in any case. Default 30 min.
+        pub max_interval: Span = Span::secs(30 * 60),
+        /// Beats in a row without a timely reply that mean death, 1 to 1000. Default 1.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+        pub misses: u32 = one_miss(),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{NetworkKind, unit::Span};
 /// Intervals for some situations. Of those that apply the first in this order is in force: the server's, that of a doze, of
 /// the background, of the kind of network; else the schedule's own.
 ///
-/// Sources: source document 001 (in the background 5 or 10 minutes), LINE (200 s on Wi-Fi, 420 s on cellular; 52im thread
+/// Sources: `[netease]` (in the background 5 or 10 minutes), LINE (200 s on Wi-Fi, 420 s on cellular; 52im thread
 /// 121), Chromium's GCM client (15 min and 28 min), MQTT 5 and Discord (the server's word), gRPC (doubled after
 /// `too_many_pings`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

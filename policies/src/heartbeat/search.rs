@@ -9,12 +9,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::bracket::Rule;
+pub use self::bracket::SearchRule;
 use self::bracket::{Bracket, Limits};
 pub(super) use self::prober::Prober;
 use super::{AppState, Event, Learning};
 use crate::{
     Problem, Time,
+    problem::Problems,
     unit::{Delay, Span},
 };
 
@@ -28,7 +29,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct Search {
     /// How the next candidate follows from what is known.
-    pub rule: Rule,
+    pub rule: SearchRule,
     /// The shortest interval, and the first to be tried.
     pub min: Span,
     /// The longest.
@@ -58,7 +59,7 @@ pub struct Search {
     pub confirm: bool,
     /// When it is searched; at other times the interval is `min`. Default `always`.
     #[serde(default)]
-    pub when: When,
+    pub when: SearchWhen,
     /// Beats at `min` on a new connection before an interval is tested on it. Default 0.
     #[serde(default)]
     pub short_beats: u32,
@@ -101,11 +102,11 @@ pub enum Adopt {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum When {
+pub enum SearchWhen {
     /// Always.
     #[default]
     Always,
-    /// While the application is not known to be on the screen (source document 003).
+    /// While the application is not known to be on the screen (`[wechat]`).
     Background,
 }
 
@@ -126,7 +127,7 @@ impl Search {
             max: self.max.get(),
             step: step.get(),
             // One failure ends a linear search: it is as fine as its steps.
-            granularity: if self.rule == Rule::Linear { step.get() } else { granularity.get() },
+            granularity: if self.rule == SearchRule::Linear { step.get() } else { granularity.get() },
         }
     }
 
@@ -137,42 +138,35 @@ impl Search {
 
     /// Contradictions between its parameters.
     pub(super) fn problems(&self) -> Vec<Problem> {
-        const PATH: &str = "heartbeat.composed.search";
-        let mut problems = Vec::new();
-        let mut problem = |key: &str, message: String, help: String| {
-            problems.push(Problem::new(format!("{PATH}.{key}"), message, help));
-        };
+        let mut problems = Problems::at("heartbeat.composed.search");
         let Limits { min, max, step, granularity, .. } = self.limits();
         if max < min {
-            problem(
-                "max",
-                format!("the longest interval of {} is shorter than the shortest of {}", self.max, self.min),
-                format!("use at least \"{}\"", self.min),
-            );
+            let message = format!("the longest interval of {} is shorter than the shortest of {}", self.max, self.min);
+            problems.add("max", message, format!("use at least \"{}\"", self.min));
         } else if max > min && min + step > max {
-            problem(
+            problems.add(
                 "step",
-                "a step leads from the shortest interval beyond the longest".into(),
+                "a step leads from the shortest interval beyond the longest",
                 format!("use at most the difference between \"{}\" and \"{}\"", self.min, self.max),
             );
         }
         for (key, span) in [("min", min), ("max", max), ("step", step), ("granularity", granularity)] {
             if !span.as_micros().is_multiple_of(1_000) {
-                problem(key, "it is not a whole number of milliseconds".into(), "round it, as in \"60s\"".into());
+                problems.add(key, "it is not a whole number of milliseconds", "round it, as in \"60s\"");
             }
         }
         if !(1..=100).contains(&self.failures) {
             let message = format!("{} failures are outside 1 to 100", self.failures);
-            problem("failures", message, "use 1 where one failure is proof, 2 or 3 where packets get lost".into());
+            problems.add("failures", message, "use 1 where one failure is proof, 2 or 3 where packets get lost");
         }
         if self.relearn_after == Some(0) {
-            problem("relearn_after", "it would be searched for ever".into(), "use at least 1, or leave it out".into());
+            problems.add("relearn_after", "it would be searched for ever", "use at least 1, or leave it out");
         }
         if self.on == TestOn::Session && (self.adopt != Adopt::AtOnce || self.confirm) {
             let key = if self.confirm { "confirm" } else { "adopt" };
-            problem(key, "there is no probe connection that it could be about".into(), "write on = \"probe\"".into());
+            problems.add(key, "there is no probe connection that it could be about", "write on = \"probe\"");
         }
-        problems
+        problems.into_vec()
     }
 }
 
@@ -266,7 +260,7 @@ impl Searcher {
 
     /// The interval that the session should have; `None`: the schedule's own.
     pub(super) fn interval(&self) -> Option<Duration> {
-        if self.spec.when == When::Background && self.state == Some(AppState::Foreground) {
+        if self.spec.when == SearchWhen::Background && self.state == Some(AppState::Foreground) {
             return Some(self.limits.min);
         }
         match (self.spec.on, self.spec.adopt) {

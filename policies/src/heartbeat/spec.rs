@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Androidpn, CarsonAdaptive5, ChromiumGcm, Composed, Fixed, Heartbeat, Idle, LeaveWhenQuiet, MarsSmartHeartbeat,
-    MicrogMcsAimd, Oracle, ScheduleSpec, Search, TcpKeepalive, Thread783, WechatSmart2013, composed::Beating,
+    Androidpn, CarsonAdaptive5, ChromiumGcm, Composed, Fixed, HalfrostSearch, Heartbeat, Idle, LeaveWhenQuiet,
+    MarsSmartHeartbeat, MicrogMcsAimd, Oracle, ScheduleSpec, Search, TcpKeepalive, WechatSmart2013, composed::Beating,
 };
 use crate::{
     Bounds, Custom, CustomHeartbeat, PolicyRng, Problem, Promises,
@@ -102,7 +102,8 @@ pub enum HeartbeatSpec {
     #[serde(rename = "carson-adaptive-5")]
     CarsonAdaptive5(CarsonAdaptive5),
     /// halfrost's search: up by a step, down by less.
-    Thread783(Thread783),
+    #[serde(rename = "thread783")]
+    HalfrostSearch(HalfrostSearch),
     /// Put together from a schedule, judges and modifications. The ones above, the oracle included, are short for some.
     Composed(Box<Composed>),
     /// A policy that the program around this crate brings along.
@@ -151,7 +152,7 @@ impl HeartbeatSpec {
             Self::ChromiumGcm(spec) => MadeOf::Machine(spec),
             Self::MicrogMcsAimd(spec) => MadeOf::Machine(spec),
             Self::CarsonAdaptive5(spec) => MadeOf::Machine(spec),
-            Self::Thread783(spec) => MadeOf::Machine(spec),
+            Self::HalfrostSearch(spec) => MadeOf::Machine(spec),
             Self::Custom(custom) => MadeOf::Custom(custom),
             Self::Oracle(spec) => MadeOf::Oracle(spec),
         }

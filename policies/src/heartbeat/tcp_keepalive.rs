@@ -1,33 +1,24 @@
 //! TCP keepalive: the kernel probes, the application sends nothing. Only the socket's options are set here; the probing
 //! itself belongs to the host's TCP.
 
-use serde::{Deserialize, Serialize};
-
 use super::{Composed, Keepalive, ScheduleSpec};
 use crate::{Bounds, Problem, Promises, unit::Span};
 
-/// TCP keepalive with the kernel's three numbers, and the user timeout that may override them.
-///
-/// The defaults are Linux's, `tcp(7)`: 7200 s, 75 s, 9 probes, no user timeout.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct TcpKeepalive {
-    /// Silence before the first probe (`TCP_KEEPIDLE`). Default 2 h.
-    pub idle: Span,
-    /// Between unanswered probes (`TCP_KEEPINTVL`). Default 75 s.
-    pub interval: Span,
-    /// Unanswered probes that mean death (`TCP_KEEPCNT`), 1 to 127. Default 9.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 127)))]
-    pub count: u32,
-    /// How long data may stay unacknowledged (`TCP_USER_TIMEOUT`); it also takes the place of `count`. Default: not set.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_timeout: Option<Span>,
-}
-
-impl Default for TcpKeepalive {
-    fn default() -> Self {
-        Self { idle: Span::secs(7200), interval: Span::secs(75), count: 9, user_timeout: None }
+parameters! {
+    /// TCP keepalive with the kernel's three numbers, and the user timeout that may override them.
+    ///
+    /// The defaults are Linux's, `tcp(7)`: 7200 s, 75 s, 9 probes, no user timeout.
+    pub struct TcpKeepalive {
+        /// Silence before the first probe (`TCP_KEEPIDLE`). Default 2 h.
+        pub idle: Span = Span::secs(7200),
+        /// Between unanswered probes (`TCP_KEEPINTVL`). Default 75 s.
+        pub interval: Span = Span::secs(75),
+        /// Unanswered probes that mean death (`TCP_KEEPCNT`), 1 to 127. Default 9.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 127)))]
+        pub count: u32 = 9,
+        /// How long data may stay unacknowledged (`TCP_USER_TIMEOUT`); it also takes the place of `count`. Default: not set.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub user_timeout: Option<Span> = None,
     }
 }
 

@@ -8,51 +8,50 @@ use serde::{Deserialize, Serialize};
 use super::{
     Action, AppState, Event, Heartbeat, LossReason,
     activity::{Activity, UntilTold},
-    ladder::Ladder,
+    ladder::{self, Ladder},
+    machine::{MachineState, Rules, has_state},
     notebook::Notebook,
-    rules::{Desk, Rules},
     spec::{Learning, Machine},
 };
-use crate::{Bounds, Network, Problem, Promises, Time, unit::Span};
+use crate::{Bounds, Network, Problem, Promises, Time, problem::Problems, unit::Span};
 
-/// `WeChat`'s smart heartbeat (52im thread 120).
-///
-/// Its four principles: a longer interval is tested only after short beats have been answered; one answer proves a value,
-/// and only repeated failures in a row disprove it; the value in use keeps a distance from the one that just works; and it
-/// is corrected for as long as the program runs. The short interval is the article's; its other numbers could not be read,
-/// so they are Mars's: an assumption.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct WechatSmart2013 {
-    /// The interval while the application is in use and of a connection's first beats; the ladder's lowest rung (`minHeart`).
-    /// Default 270 s.
-    pub min: Span,
-    /// The ladder's highest rung lies `margin` below. Default 600 s: Mars's.
-    pub max: Span,
-    /// From rung to rung. Default 60 s: Mars's.
-    pub step: Span,
-    /// The distance kept from the last value that worked. Default 20 s: Mars's.
-    pub margin: Span,
-    /// Short beats answered on a connection before a longer interval is tested. Default 3.
-    #[cfg_attr(feature = "schema", schemars(range(max = 1000)))]
-    pub short_beats: u32,
-    /// Failures in a row of a rung that end the search. Default 2: Mars's.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
-    pub search_failures: u32,
-    /// Tests that follow the failure of a stable interval; if all of them fail the search begins again. Default 5.
-    #[cfg_attr(feature = "schema", schemars(range(max = 1000)))]
-    pub stable_tests: u32,
-    /// How long the answer to a beat may take. Default 8 s: Mars's.
-    pub timeout: Span,
-    /// How long an application that left the screen still counts as in use. Default 10 min.
-    pub inactive_after: Span,
-    /// The day on which the search begins again each week. Default Wednesday.
-    pub research_on: Weekday,
-    /// The day that begins at time zero. Default Monday: an assumption.
-    pub time_zero: Weekday,
-    /// What the application counts as before its host tells its state. Default `inactive`.
-    pub until_told: UntilTold,
+parameters! {
+    /// `WeChat`'s smart heartbeat (52im thread 120).
+    ///
+    /// Its four principles: a longer interval is tested only after short beats have been answered; one answer proves a value,
+    /// and only repeated failures in a row disprove it; the value in use keeps a distance from the one that just works; and it
+    /// is corrected for as long as the program runs. The short interval is the article's; its other numbers could not be read,
+    /// so they are Mars's: an assumption.
+    pub struct WechatSmart2013 {
+        /// The interval while the application is in use and of a connection's first beats; the ladder's lowest rung (`minHeart`).
+        /// Default 270 s.
+        pub min: Span = Span::secs(270),
+        /// The ladder's highest rung lies `margin` below. Default 600 s: Mars's.
+        pub max: Span = Span::secs(600),
+        /// From rung to rung. Default 60 s: Mars's.
+        pub step: Span = Span::secs(60),
+        /// The distance kept from the last value that worked. Default 20 s: Mars's.
+        pub margin: Span = Span::secs(20),
+        /// Short beats answered on a connection before a longer interval is tested. Default 3.
+        #[cfg_attr(feature = "schema", schemars(range(max = 1000)))]
+        pub short_beats: u32 = 3,
+        /// Failures in a row of a rung that end the search. Default 2: Mars's.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+        pub search_failures: u32 = 2,
+        /// Tests that follow the failure of a stable interval; if all of them fail the search begins again. Default 5.
+        #[cfg_attr(feature = "schema", schemars(range(max = 1000)))]
+        pub stable_tests: u32 = 5,
+        /// How long the answer to a beat may take. Default 8 s: Mars's.
+        pub timeout: Span = Span::secs(8),
+        /// How long an application that left the screen still counts as in use. Default 10 min.
+        pub inactive_after: Span = Span::secs(10 * 60),
+        /// The day on which the search begins again each week. Default Wednesday.
+        pub research_on: Weekday = Weekday::Wednesday,
+        /// The day that begins at time zero. Default Monday: an assumption.
+        pub time_zero: Weekday = Weekday::Monday,
+        /// What the application counts as before its host tells its state. Default `inactive`.
+        pub until_told: UntilTold = UntilTold::Inactive,
+    }
 }
 
 /// A day of the week.
@@ -68,25 +67,6 @@ pub enum Weekday {
     Friday,
     Saturday,
     Sunday,
-}
-
-impl Default for WechatSmart2013 {
-    fn default() -> Self {
-        Self {
-            min: Span::secs(270),
-            max: Span::secs(600),
-            step: Span::secs(60),
-            margin: Span::secs(20),
-            short_beats: 3,
-            search_failures: 2,
-            stable_tests: 5,
-            timeout: Span::secs(8),
-            inactive_after: Span::secs(10 * 60),
-            research_on: Weekday::Wednesday,
-            time_zero: Weekday::Monday,
-            until_told: UntilTold::Inactive,
-        }
-    }
 }
 
 impl Machine for WechatSmart2013 {
@@ -139,48 +119,19 @@ impl Machine for WechatSmart2013 {
     }
 
     fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut problem = |key: &str, message: String, help: String| {
-            problems.push(Problem::new(format!("heartbeat.wechat-smart-2013.{key}"), message, help));
-        };
-        let lowest_max = Span::at_least(self.min.get() + self.margin.get());
-        if self.max < lowest_max {
-            problem(
-                "max",
-                format!("the highest rung, {} less {}, is below the lowest, {}", self.max, self.margin, self.min),
-                format!("use at least \"{lowest_max}\""),
-            );
-        }
-        if self.timeout > self.min {
-            problem(
-                "timeout",
-                format!("a timeout of {} is longer than the shortest interval, {}", self.timeout, self.min),
-                format!("use at most \"{}\"", self.min),
-            );
-        }
-        let counts = [
-            ("short_beats", self.short_beats, 0),
-            ("search_failures", self.search_failures, 1),
-            ("stable_tests", self.stable_tests, 0),
-        ];
-        for (key, count, least) in counts {
-            if !(least..=1000).contains(&count) {
-                problem(
-                    key,
-                    format!("{count} is outside {least} to 1000"),
-                    format!("use {}", count.clamp(least, 1000)),
-                );
-            }
-        }
-        problems
+        let mut problems = Problems::at("heartbeat.wechat-smart-2013");
+        ladder::check(&mut problems, self.min, self.max, self.margin);
+        problems.check_timeout("timeout", self.timeout, "shortest", self.min);
+        problems.check_count("short_beats", self.short_beats, 0);
+        problems.check_count("search_failures", self.search_failures, 1);
+        problems.check_count("stable_tests", self.stable_tests, 0);
+        problems.into_vec()
     }
 }
 
 impl WechatSmart2013 {
     fn ladder(&self) -> Ladder {
-        let margin = self.margin.get();
-        let ceiling = self.max.get().saturating_sub(margin);
-        Ladder { min: self.min.get(), ceiling, step: self.step.get(), margin }
+        Ladder::new(self.min, self.max, self.step, self.margin)
     }
 
     /// The number of the day since the Monday of time zero's week.
@@ -215,7 +166,7 @@ impl Record {
 pub(super) struct Wechat2013 {
     spec: WechatSmart2013,
     ladder: Ladder,
-    desk: Desk<Notebook<u32, Record>>,
+    state: MachineState<Notebook<u32, Record>>,
     network: u32,
     activity: Activity,
     foreground: bool,
@@ -233,7 +184,7 @@ impl Wechat2013 {
     pub(super) fn new(spec: WechatSmart2013) -> Self {
         Self {
             ladder: spec.ladder(),
-            desk: Desk::new(Notebook::new("wechat-smart-2013")),
+            state: MachineState::new(Notebook::new("wechat-smart-2013")),
             network: 0,
             activity: Activity::new(spec.until_told, spec.inactive_after.get()),
             foreground: false,
@@ -248,18 +199,18 @@ impl Wechat2013 {
     /// The interval to wait now.
     fn next_gap(&mut self, now: Time) -> Duration {
         self.gap_is_test = !self.activity.is_active(now) && self.answered >= self.spec.short_beats;
-        if self.gap_is_test { self.desk.notes.page(&self.network).interval.get() } else { self.ladder.min }
+        if self.gap_is_test { self.state.notes.page(&self.network).interval.get() } else { self.ladder.min }
     }
 
     fn set_timer(&mut self, now: Time) {
         let due = self.last_tx + self.next_gap(now);
-        self.desk.schedule(due);
+        self.state.schedule(due);
     }
 
     /// One answer proves the value.
     fn test_passed(&mut self, now: Time) {
         let today = self.spec.day(now);
-        let record = self.desk.notes.page(&self.network);
+        let record = self.state.notes.page(&self.network);
         let before = *record;
         record.failures = 0;
         if record.stable {
@@ -272,7 +223,7 @@ impl Wechat2013 {
         } else {
             record.interval = Span::at_least(self.ladder.above(record.interval.get()));
         }
-        self.desk.unsaved |= *record != before;
+        self.state.unsaved |= *record != before;
     }
 
     /// A beat was not answered, whoever noticed.
@@ -281,7 +232,7 @@ impl Wechat2013 {
             return;
         }
         let today = self.spec.day(now);
-        let record = self.desk.notes.page(&self.network);
+        let record = self.state.notes.page(&self.network);
         if record.interval.get() == self.ladder.min && !record.stable {
             return;
         }
@@ -292,53 +243,45 @@ impl Wechat2013 {
             let safe = Span::at_least(self.ladder.safe_below(record.interval.get()));
             *record = Record { interval: safe, stable: true, ..Record::search(&self.ladder, today) };
         }
-        self.desk.unsaved = true;
+        self.state.unsaved = true;
     }
 
     fn told(&mut self, now: Time, state: AppState) {
         self.activity.told(now, state);
         let was_foreground = std::mem::replace(&mut self.foreground, state == AppState::Foreground);
         // One beat on return to the screen. It ends the gap early, so that it is no test.
-        if let Some(line) = &mut self.desk.line
+        if let Some(beats) = &mut self.state.beats
             && self.foreground
             && !was_foreground
-            && !line.is_waiting()
+            && !beats.is_waiting()
         {
-            line.schedule(now);
+            beats.schedule(now);
             self.gap_is_test = false;
         }
     }
 }
 
+has_state!(Wechat2013, Notebook<u32, Record>);
+
 impl Rules for Wechat2013 {
-    type Notes = Notebook<u32, Record>;
-
-    fn desk(&self) -> &Desk<Self::Notes> {
-        &self.desk
-    }
-
-    fn desk_mut(&mut self) -> &mut Desk<Self::Notes> {
-        &mut self.desk
-    }
-
     fn connected(&mut self, now: Time, network: Network) {
         self.network = network.id;
         let fresh = Record::search(&self.ladder, self.spec.day(now));
-        let record = self.desk.notes.records.entry(network.id).or_insert(fresh);
+        let record = self.state.notes.records.entry(network.id).or_insert(fresh);
         let usable = record.interval.get().clamp(self.ladder.min, self.ladder.ceiling);
         record.interval = Span::at_least(usable);
         self.answered = 0;
         self.beat_is_test = false;
         self.last_tx = now;
         let first = self.next_gap(now);
-        self.desk.open(now, first);
+        self.state.open(now, first);
     }
 
     fn due(&mut self, now: Time) -> Option<Action> {
         self.beat_is_test = self.gap_is_test;
         self.last_tx = now;
         let interval = self.next_gap(now);
-        self.desk.send(now, Some(self.spec.timeout.get()), interval)
+        self.state.send(now, Some(self.spec.timeout.get()), interval)
     }
 
     fn answered(&mut self, now: Time) {
@@ -352,7 +295,7 @@ impl Rules for Wechat2013 {
     }
 
     fn overdue(&mut self, now: Time) {
-        self.desk.doom();
+        self.state.declare_dead();
         self.failure(now);
     }
 
@@ -363,10 +306,10 @@ impl Rules for Wechat2013 {
     }
 
     fn heard(&mut self, now: Time, event: &Event) {
-        match (event, &self.desk.line) {
+        match (event, &self.state.beats) {
             (Event::AppState(state), _) => self.told(now, *state),
             // A write sets the timer anew, as in Mars, unless it has fired already.
-            (Event::BytesWritten, Some(line)) if !line.is_due(now) => {
+            (Event::BytesWritten, Some(beats)) if !beats.is_due(now) => {
                 self.last_tx = now;
                 self.set_timer(now);
             }
@@ -406,7 +349,7 @@ mod tests {
 
     /// The record of network 0: interval in seconds, stable, failures.
     fn record(policy: &Wechat2013) -> (u64, bool, u32) {
-        let record = policy.desk.notes.records[&0];
+        let record = policy.state.notes.records[&0];
         (record.interval.get().as_secs(), record.stable, record.failures)
     }
 
@@ -510,7 +453,7 @@ mod tests {
         assert_eq!((report.losses.len(), report.last_interval()), (0, Some(secs(430))));
         live_on(&mut again, Network::wifi(1), secs(300), Time::ZERO + DAY, DAY / 2);
         assert_eq!(record(&again), (430, true, 0));
-        assert_eq!(again.desk.notes.records[&1].interval, Span::secs(270));
+        assert_eq!(again.state.notes.records[&1].interval, Span::secs(270));
     }
 
     #[test]

@@ -2,37 +2,28 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    Reconnect, ReconnectEvent, Verdict,
+    Reconnect, ReconnectAction, ReconnectEvent,
     backoff::micros,
     plan::{Pace, Plan},
 };
 use crate::{Problem, Time, unit::Span};
 
-/// The monitor looks in every `clamp(5 * ln(attempts + 1), least, most)` seconds, all the time. Where the connection
-/// has been gone for `stale` by then it opens another one; each look at one that is still not back counts as an
-/// attempt, whether or not it opens anything. A welcome sets the count to 0. No jitter.
-///
-/// Source: rails/rails, `connection_monitor.js` before its backoff rate of 0.15. Two things are simpler here. The
-/// monitor judges staleness by the last ping of the server and "disconnected recently" by the loss; a reconnect policy
-/// knows the loss alone, so a lost connection becomes stale `stale` after it. And looks begin anew with each welcome.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct ActioncablePoll {
-    /// The shortest time between two looks. Default 3 s.
-    pub least: Span,
-    /// The longest, at least `least`. Default 30 s.
-    pub most: Span,
-    /// How long a connection has to be gone before another one is opened. Default 6 s.
-    pub stale: Span,
-}
-
-impl Default for ActioncablePoll {
-    fn default() -> Self {
-        Self { least: Span::secs(3), most: Span::secs(30), stale: Span::secs(6) }
+parameters! {
+    /// The monitor looks in every `clamp(5 * ln(attempts + 1), least, most)` seconds, all the time. Where the connection
+    /// has been gone for `stale` by then it opens another one; each look at one that is still not back counts as an
+    /// attempt, whether or not it opens anything. A welcome sets the count to 0. No jitter.
+    ///
+    /// Source: rails/rails, `connection_monitor.js` before its backoff rate of 0.15. Two things are simpler here. The
+    /// monitor judges staleness by the last ping of the server and "disconnected recently" by the loss; a reconnect policy
+    /// knows the loss alone, so a lost connection becomes stale `stale` after it. And looks begin anew with each welcome.
+    pub struct ActioncablePoll {
+        /// The shortest time between two looks. Default 3 s.
+        pub least: Span = Span::secs(3),
+        /// The longest, at least `least`. Default 30 s.
+        pub most: Span = Span::secs(30),
+        /// How long a connection has to be gone before another one is opened. Default 6 s.
+        pub stale: Span = Span::secs(6),
     }
 }
 
@@ -113,7 +104,7 @@ impl Reconnect for Poll {
         self.plan.on_event(event);
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         if self.plan.is_made() {
             return self.plan.verdict(now, || None);
         }

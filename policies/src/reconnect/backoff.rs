@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Reconnect, ReconnectEvent, Verdict,
+    Reconnect, ReconnectAction, ReconnectEvent,
     plan::{Health, Plan, Reset},
 };
 use crate::{PolicyRng, Problem, Time, random, unit::Delay, unit::Fraction};
@@ -349,7 +349,7 @@ impl Reconnect for Backoff {
         self.plan.on_event(event);
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         let Self { waits, counting, rng, .. } = self;
         let (attempt_started, was_lost) = (self.attempt_started, self.was_lost);
         self.plan.verdict(now, || {

@@ -2,42 +2,27 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     backoff::{Backoff, Counting, Waits},
     plan::{Pace, Reset},
 };
 use crate::{PolicyRng, Problem, random, unit::Span};
 
-/// `fixed` plus 1 to `random` whole seconds for the first `threshold` waits, from then on twice the wait before, up to
-/// `cap`. Source: Courier at 56708f6, `ConnectRetryTimePolicy`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct CourierRetry {
-    /// The part of the first waits that is the same for all. Default 5 s.
-    pub fixed: Span,
-    /// The most that is added to it, at random, in whole seconds from 1 s up; whole seconds itself. Default 15 s.
-    pub random: Span,
-    /// How many waits are drawn so. Default 10.
-    pub threshold: u32,
-    /// The longest wait, at least `fixed`. Default 180 s.
-    pub cap: Span,
-    /// What brings it back to the first wait. Default an uptime of 300 s: the source's `DEFAULT_POLICY_RESET_TIME`,
-    /// taken here for the time that a connection has to live; what its timer means could not be verified.
-    pub reset: Reset,
-}
-
-impl Default for CourierRetry {
-    fn default() -> Self {
-        Self {
-            fixed: Span::secs(5),
-            random: Span::secs(15),
-            threshold: 10,
-            cap: Span::secs(180),
-            reset: Reset::Uptime(Span::secs(300)),
-        }
+parameters! {
+    /// `fixed` plus 1 to `random` whole seconds for the first `threshold` waits, from then on twice the wait before, up to
+    /// `cap`. Source: Courier at 56708f6, `ConnectRetryTimePolicy`.
+    pub struct CourierRetry {
+        /// The part of the first waits that is the same for all. Default 5 s.
+        pub fixed: Span = Span::secs(5),
+        /// The most that is added to it, at random, in whole seconds from 1 s up; whole seconds itself. Default 15 s.
+        pub random: Span = Span::secs(15),
+        /// How many waits are drawn so. Default 10.
+        pub threshold: u32 = 10,
+        /// The longest wait, at least `fixed`. Default 180 s.
+        pub cap: Span = Span::secs(180),
+        /// What brings it back to the first wait. Default an uptime of 300 s: the source's `DEFAULT_POLICY_RESET_TIME`,
+        /// taken here for the time that a connection has to live; what its timer means could not be verified.
+        pub reset: Reset = Reset::Uptime(Span::secs(300)),
     }
 }
 

@@ -13,40 +13,39 @@ use crate::{
     unit::{Delay, Span},
 };
 
-/// Waits of nominally `base`, `base * factor`, `base * factor²`, ... up to `cap`, spread by `jitter`.
-///
-/// The formulas of the jitters `none`, `full`, `equal` and `decorrelated` are those of the AWS Architecture Blog
-/// (Brooker, "Exponential Backoff And Jitter", 2015), `proportional` and counting from the attempt's start are gRPC's
-/// (connection-backoff.md), the cap of 120 s is gRPC's too.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Exponential {
-    /// The nominal wait before the first retry. Default 1 s.
-    pub base: Span,
-    /// By which the nominal wait grows with each retry, 1 to 10. Default 2. The jitter `decorrelated` grows by its own
-    /// rule instead.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1.0, max = 10.0)))]
-    pub factor: f64,
-    /// The longest wait, at least `base`. Default 120 s.
-    pub cap: Span,
-    /// What the cap holds for. Default `before-jitter`: the nominal wait. The jitter `decorrelated` is defined with a
-    /// cap on both.
-    pub cap_at: CapAt,
-    /// How the waits of different clients are spread. Default `full`.
-    pub jitter: Jitter,
-    /// The first wait is `base` itself, without jitter (gRPC). Default false.
-    pub first_exact: bool,
-    /// A factor of the nominal waits that each process draws once. Default none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub scale: Option<ProcessScale>,
-    /// From when the wait is counted. Default `failure`.
-    pub delay_from: DelayFrom,
-    /// What brings the waits back to `base`. Default `connected`.
-    pub reset: Reset,
-    /// After the loss of an established connection, wait at least a random time up to this: it spreads the clients of a
-    /// server that went away where the wait itself is over by then, counted from the attempt's start. Default 0.
-    pub after_loss: Delay,
+parameters! {
+    /// Waits of nominally `base`, `base * factor`, `base * factor²`, ... up to `cap`, spread by `jitter`.
+    ///
+    /// The formulas of the jitters `none`, `full`, `equal` and `decorrelated` are those of the AWS Architecture Blog
+    /// (Brooker, "Exponential Backoff And Jitter", 2015), `proportional` and counting from the attempt's start are gRPC's
+    /// (connection-backoff.md), the cap of 120 s is gRPC's too.
+    pub struct ExponentialBackoff {
+        /// The nominal wait before the first retry. Default 1 s.
+        pub base: Span = Span::secs(1),
+        /// By which the nominal wait grows with each retry, 1 to 10. Default 2. The jitter `decorrelated` grows by its own
+        /// rule instead.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1.0, max = 10.0)))]
+        pub factor: f64 = 2.0,
+        /// The longest wait, at least `base`. Default 120 s.
+        pub cap: Span = Span::secs(120),
+        /// What the cap holds for. Default `before-jitter`: the nominal wait. The jitter `decorrelated` is defined with a
+        /// cap on both.
+        pub cap_at: CapAt = CapAt::default(),
+        /// How the waits of different clients are spread. Default `full`.
+        pub jitter: Jitter = Jitter::default(),
+        /// The first wait is `base` itself, without jitter (gRPC). Default false.
+        pub first_exact: bool = false,
+        /// A factor of the nominal waits that each process draws once. Default none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub scale: Option<ProcessScale> = None,
+        /// From when the wait is counted. Default `failure`.
+        pub delay_from: DelayFrom = DelayFrom::default(),
+        /// What brings the waits back to `base`. Default `connected`.
+        pub reset: Reset = Reset::default(),
+        /// After the loss of an established connection, wait at least a random time up to this: it spreads the clients of a
+        /// server that went away where the wait itself is over by then, counted from the attempt's start. Default 0.
+        pub after_loss: Delay = Delay::ZERO,
+    }
 }
 
 /// What a cap holds for.
@@ -64,24 +63,7 @@ pub enum CapAt {
     Both,
 }
 
-impl Default for Exponential {
-    fn default() -> Self {
-        Self {
-            base: Span::secs(1),
-            factor: 2.0,
-            cap: Span::secs(120),
-            cap_at: CapAt::default(),
-            jitter: Jitter::default(),
-            first_exact: false,
-            scale: None,
-            delay_from: DelayFrom::default(),
-            reset: Reset::default(),
-            after_loss: Delay::ZERO,
-        }
-    }
-}
-
-impl Exponential {
+impl ExponentialBackoff {
     pub(super) fn describe(&self) -> String {
         let Self { base, factor, cap, .. } = self;
         let cap_at = match self.cap_at {
@@ -179,7 +161,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        AttemptFailure, GiveUp, Network, Reconnect, ReconnectEvent, ServerChoice, Time, Verdict,
+        AttemptFailure, GiveUp, Network, Reconnect, ReconnectAction, ReconnectEvent, ServerChoice, Time,
         reconnect::Ended,
         testing::{bounds, rng},
         unit::Fraction,
@@ -196,7 +178,7 @@ mod tests {
     }
 
     impl Client {
-        fn new(spec: &Exponential, seed: u64) -> Self {
+        fn new(spec: &ExponentialBackoff, seed: u64) -> Self {
             Self { policy: spec.build(rng(seed)), now: Time::ZERO }
         }
 
@@ -218,7 +200,7 @@ mod tests {
         }
 
         fn wait(&mut self, expected: ServerChoice) -> Duration {
-            let Verdict::TryAfter { wait, server } = self.policy.next(self.now) else {
+            let ReconnectAction::TryAfter { wait, server } = self.policy.next(self.now) else {
                 panic!("a backoff never stops")
             };
             assert_eq!(server, expected);
@@ -227,8 +209,8 @@ mod tests {
         }
     }
 
-    fn spec(jitter: Jitter) -> Exponential {
-        Exponential { jitter, ..Exponential::default() }
+    fn spec(jitter: Jitter) -> ExponentialBackoff {
+        ExponentialBackoff { jitter, ..ExponentialBackoff::default() }
     }
 
     fn share(value: f64) -> Fraction {
@@ -248,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_fractional_factor_does_not_round_at_each_step() {
-        let mut client = Client::new(&Exponential { factor: 1.6, ..spec(Jitter::None) }, 1);
+        let mut client = Client::new(&ExponentialBackoff { factor: 1.6, ..spec(Jitter::None) }, 1);
         let waits: Vec<_> = (0..12).map(|_| client.fail(Duration::ZERO).as_micros()).collect();
         // 1.6^n seconds: the nominal sequence of gRPC's connection-backoff.md.
         assert_eq!(waits[..6], [1_000_000, 1_600_000, 2_560_000, 4_096_000, 6_553_600, 10_485_760]);
@@ -270,7 +252,7 @@ mod tests {
     #[test]
     fn with_an_uptime_only_a_connection_that_lived_resets_the_waits() {
         let reset = Reset::Uptime(Span::secs(10));
-        let mut client = Client::new(&Exponential { reset, ..spec(Jitter::None) }, 1);
+        let mut client = Client::new(&ExponentialBackoff { reset, ..spec(Jitter::None) }, 1);
         let waits = [
             client.fail(Duration::ZERO),
             client.live(Duration::from_micros(9_999_999)),
@@ -283,7 +265,8 @@ mod tests {
 
     #[test]
     fn counted_from_the_start_the_attempt_itself_is_part_of_the_wait() {
-        let mut client = Client::new(&Exponential { delay_from: DelayFrom::AttemptStart, ..spec(Jitter::None) }, 1);
+        let mut client =
+            Client::new(&ExponentialBackoff { delay_from: DelayFrom::AttemptStart, ..spec(Jitter::None) }, 1);
         let waits = [
             client.fail(Duration::from_millis(300)),
             client.fail(Duration::from_secs(10)),
@@ -302,7 +285,9 @@ mod tests {
         for micros in [0, 1, 2] {
             let now = asked_at + Duration::from_micros(micros);
             client.policy.on_event(now, &ReconnectEvent::NetworkChanged(Some(Network::cellular(0))));
-            let Verdict::TryAfter { wait, .. } = client.policy.next(now) else { panic!("a backoff never stops") };
+            let ReconnectAction::TryAfter { wait, .. } = client.policy.next(now) else {
+                panic!("a backoff never stops")
+            };
             assert_eq!(now + wait, client.now);
         }
         let mut undisturbed = Client::new(&spec(Jitter::Full), 7);
@@ -364,7 +349,7 @@ mod tests {
             attempts in 1_usize..40,
         ) {
             let (base, cap) = (Span::millis(base_ms), Span::millis(base_ms * times));
-            let spec = Exponential { base, factor, cap, jitter, ..Exponential::default() };
+            let spec = ExponentialBackoff { base, factor, cap, jitter, ..ExponentialBackoff::default() };
             prop_assert_eq!(spec.problems("exponential"), Vec::new());
             let mut client = Client::new(&spec, seed);
             let (base, cap) = (base.get(), cap.get());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Reconnect, ReconnectEvent, Verdict,
+    Reconnect, ReconnectAction, ReconnectEvent,
     plan::{Pace, Plan},
 };
 use crate::{
@@ -50,7 +50,7 @@ impl Reconnect for ConstantDelay {
         self.plan.on_event(event);
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         self.plan.verdict(now, || Some(self.delay))
     }
 }
@@ -64,7 +64,7 @@ mod tests {
 
     fn verdict(policy: &mut ConstantDelay, secs: u64) -> (u64, ServerChoice) {
         match policy.next(Time::from_secs(secs)) {
-            Verdict::TryAfter { wait, server } => (wait.as_secs(), server),
+            ReconnectAction::TryAfter { wait, server } => (wait.as_secs(), server),
             other => panic!("a constant delay does not say {other:?}"),
         }
     }

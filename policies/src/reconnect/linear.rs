@@ -1,7 +1,5 @@
 //! Waits that grow by the same span with each retry, up to a cap.
 
-use serde::{Deserialize, Serialize};
-
 use super::{
     backoff::{Backoff, Counting, DelayFrom, Growth, Jitter, Spread, micros},
     plan::{Pace, Reset},
@@ -11,35 +9,21 @@ use crate::{
     unit::{Delay, Span},
 };
 
-/// Waits of nominally `base`, `2 * base`, `3 * base`, ... up to `cap`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Linear {
-    /// The nominal wait before the first retry, and by which it grows with each one. Default 1 s.
-    pub base: Span,
-    /// The longest nominal wait, at least `base`. Default 60 s.
-    pub cap: Span,
-    /// How the waits of different clients are spread. Default `none`.
-    pub jitter: Jitter,
-    /// From when the wait is counted. Default `failure`.
-    pub delay_from: DelayFrom,
-    /// What brings the waits back to `base`. Default `connected`.
-    pub reset: Reset,
-    /// After the loss of an established connection, wait at least a random time up to this. Default 0.
-    pub after_loss: Delay,
-}
-
-impl Default for Linear {
-    fn default() -> Self {
-        Self {
-            base: Span::secs(1),
-            cap: Span::secs(60),
-            jitter: Jitter::None,
-            delay_from: DelayFrom::default(),
-            reset: Reset::default(),
-            after_loss: Delay::ZERO,
-        }
+parameters! {
+    /// Waits of nominally `base`, `2 * base`, `3 * base`, ... up to `cap`.
+    pub struct Linear {
+        /// The nominal wait before the first retry, and by which it grows with each one. Default 1 s.
+        pub base: Span = Span::secs(1),
+        /// The longest nominal wait, at least `base`. Default 60 s.
+        pub cap: Span = Span::secs(60),
+        /// How the waits of different clients are spread. Default `none`.
+        pub jitter: Jitter = Jitter::None,
+        /// From when the wait is counted. Default `failure`.
+        pub delay_from: DelayFrom = DelayFrom::default(),
+        /// What brings the waits back to `base`. Default `connected`.
+        pub reset: Reset = Reset::default(),
+        /// After the loss of an established connection, wait at least a random time up to this. Default 0.
+        pub after_loss: Delay = Delay::ZERO,
     }
 }
 

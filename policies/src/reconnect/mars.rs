@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    Reconnect, ReconnectEvent, Verdict,
+    Reconnect, ReconnectAction, ReconnectEvent,
     plan::{Pace, Plan},
 };
 use crate::{AppState, PolicyRng, Time, random, unit::Span};
@@ -22,30 +20,23 @@ const JUST: Duration = Duration::from_secs(60);
 /// application goes down its ladder instead of up.
 const LONG: Duration = Duration::from_secs(600);
 
-/// The monitor of Mars' long link (Mars at 6aa5b56, `longlink_connect_monitor.cc`, `active_logic.cc`).
-///
-/// Half a second after a failure or a loss, and whenever the application goes to another state, it looks what to do. An
-/// *active* application (in the foreground, or in the background for less than `inactive_after`) connects when this
-/// much has passed since its last attempt began: 15 s in the foreground's first minute, 30 s in its first ten, 120 s
-/// plus up to 19 after that, 300 s in the background. An *inactive* one climbs the ladder 0, 60, 120, 240, 360, 480,
-/// 600 s with each attempt that follows on the one before within ten minutes, and descends it otherwise. After a
-/// network change it connects at once.
-///
-/// Not here, because a simulated client has them not: the rows for a client without an account and for tasks that need
-/// the link. Not here, because no host attempts anything without a network: the row for that. Until it is told of the
-/// application's state it takes it to be in the foreground since the first event; the random part is drawn once an
-/// attempt.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct MarsLonglinkMonitor {
-    /// How long an application in the background still counts as active. Default 10 min.
-    pub inactive_after: Span,
-}
-
-impl Default for MarsLonglinkMonitor {
-    fn default() -> Self {
-        Self { inactive_after: Span::secs(600) }
+parameters! {
+    /// The monitor of Mars' long link (Mars at 6aa5b56, `longlink_connect_monitor.cc`, `active_logic.cc`).
+    ///
+    /// Half a second after a failure or a loss, and whenever the application goes to another state, it looks what to do. An
+    /// *active* application (in the foreground, or in the background for less than `inactive_after`) connects when this
+    /// much has passed since its last attempt began: 15 s in the foreground's first minute, 30 s in its first ten, 120 s
+    /// plus up to 19 after that, 300 s in the background. An *inactive* one climbs the ladder 0, 60, 120, 240, 360, 480,
+    /// 600 s with each attempt that follows on the one before within ten minutes, and descends it otherwise. After a
+    /// network change it connects at once.
+    ///
+    /// Not here, because a simulated client has them not: the rows for a client without an account and for tasks that need
+    /// the link. Not here, because no host attempts anything without a network: the row for that. Until it is told of the
+    /// application's state it takes it to be in the foreground since the first event; the random part is drawn once an
+    /// attempt.
+    pub struct MarsLonglinkMonitor {
+        /// How long an application in the background still counts as active. Default 10 min.
+        pub inactive_after: Span = Span::secs(600),
     }
 }
 
@@ -171,7 +162,7 @@ impl Reconnect for Monitor {
         self.plan.on_event(event);
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         if self.plan.is_made() {
             return self.plan.verdict(now, || None);
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ended, ReconnectEvent, ServerChoice, Verdict};
+use super::{Ended, ReconnectAction, ReconnectEvent, ServerChoice};
 use crate::{AttemptLimit, Bounds, GiveUp, Promises, Time, unit::Span};
 
 /// What brings the waits back to their beginning, and with them everything that counts failures.
@@ -70,7 +70,7 @@ impl Plan {
     pub(super) fn on_event(&mut self, event: &ReconnectEvent) {
         match event {
             ReconnectEvent::AttemptStarted { .. } => *self = Self::default(),
-            // Where the network is alive and the service dead, only another server can help (source documents 001,
+            // Where the network is alive and the service dead, only another server can help (`[netease]`,
             // 003).
             ReconnectEvent::AttemptFailed(_) | ReconnectEvent::Lost(Ended::GivenUp(GiveUp::ServiceDead)) => {
                 self.moves_on = true;
@@ -91,13 +91,13 @@ impl Plan {
     }
 
     /// `wait` says how long, where that has not been decided yet; `None`: there is nothing to come.
-    pub(super) fn verdict(&mut self, now: Time, wait: impl FnOnce() -> Option<Duration>) -> Verdict {
+    pub(super) fn verdict(&mut self, now: Time, wait: impl FnOnce() -> Option<Duration>) -> ReconnectAction {
         if self.due.is_none() {
             self.due = wait().map(|wait| now + wait);
         }
-        let Some(due) = self.due else { return Verdict::Stop };
+        let Some(due) = self.due else { return ReconnectAction::Stop };
         let server = if self.moves_on { ServerChoice::Next } else { ServerChoice::Same };
-        Verdict::TryAfter { wait: due.since(now), server }
+        ReconnectAction::TryAfter { wait: due.since(now), server }
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActioncablePoll, CourierRetry, Exponential, FixedDelay, Linear, MarsLonglinkMonitor, Reconnect, Reset, Steps,
+    ActioncablePoll, CourierRetry, ExponentialBackoff, FixedDelay, Linear, MarsLonglinkMonitor, Reconnect, Reset,
+    Steps,
     actioncable::Poll,
     fixed_delay::{self, ConstantDelay},
     mars::Monitor,
@@ -31,12 +32,12 @@ pub enum ReconnectSpec {
     /// Waits that grow by the same span each, up to a cap.
     Linear(Linear),
     /// Waits that grow by a factor up to a cap, with or without jitter.
-    Exponential(Exponential),
+    Exponential(ExponentialBackoff),
     /// Waits that are written down one by one.
     Steps(Steps),
     /// As `exponential`, but after a connection that was left on purpose no attempt is made until something else wakes
     /// the client, such as a push service.
-    OnCall(Exponential),
+    OnCall(ExponentialBackoff),
     /// Gojek's Courier: random waits first, then doubled ones.
     CourierRetry(CourierRetry),
     /// Rails' `ActionCable`: a monitor that looks in from time to time.
@@ -48,9 +49,9 @@ pub enum ReconnectSpec {
 }
 
 impl Default for ReconnectSpec {
-    /// [`Exponential`] with its defaults.
+    /// [`ExponentialBackoff`] with its defaults.
     fn default() -> Self {
-        Self::Exponential(Exponential::default())
+        Self::Exponential(ExponentialBackoff::default())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Ended, Reconnect, ReconnectEvent, ServerChoice, Verdict};
+use super::{Ended, Reconnect, ReconnectAction, ReconnectEvent, ServerChoice};
 use crate::{AppState, AttemptFailure, LossReason, Network, Time};
 
 /// A device with this policy and three servers. It has made no attempt yet.
@@ -60,9 +60,9 @@ impl<R: Reconnect> Client<R> {
     /// What it is told to wait now; `None`: it is told to stop. It does not wait.
     pub(super) fn ask(&mut self) -> Option<(Duration, u32)> {
         match self.policy.next(self.now) {
-            Verdict::TryAfter { wait, server } => Some((wait, self.resolve(server))),
-            Verdict::Stop => None,
-            other @ Verdict::CheckAfter { .. } => panic!("no check was asked for: {other:?}"),
+            ReconnectAction::TryAfter { wait, server } => Some((wait, self.resolve(server))),
+            ReconnectAction::Stop => None,
+            other @ ReconnectAction::CheckAfter { .. } => panic!("no check was asked for: {other:?}"),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::{Problem, Time, unit::Span};
 
 /// Tells every client its heartbeat interval with the welcome, and may tell it another one later.
 ///
-/// Sources: source document 000 (the answer to a heartbeat may carry the next interval); MQTT 5's Server Keep Alive
+/// Sources: `[yuan]` (the answer to a heartbeat may carry the next interval); MQTT 5's Server Keep Alive
 /// (MQTT-3.2.2-21) and Discord's Hello (41.25 s in practice) tell it with the welcome.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{CloseReason, ServerAction, ServerPolicy, SessionEvent, SessionId, watch::Watch};
 use crate::{
     Problem, Time,
+    problem::Problems,
     promise::ServerPings,
     unit::{LONGEST, Span},
 };
@@ -119,31 +120,28 @@ impl Pings {
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut add = |key: &str, message: String, help: String| {
-            problems.push(Problem::new(format!("server.pings.{key}"), message, help));
-        };
+        let mut problems = Problems::at("server.pings");
         if !(1..=1000).contains(&self.misses) {
-            add("misses", format!("{} misses are outside 1 to 1000", self.misses), "use 1 to 3".into());
+            problems.add("misses", format!("{} misses are outside 1 to 1000", self.misses), "use 1 to 3");
         }
         if !self.answered && self.after == PingAfter::Pong {
-            let message = "pings that nobody answers cannot be counted from the answer".into();
-            add("after", message, "use \"grid\" or \"sent\", or remove `answered`".into());
+            let message = "pings that nobody answers cannot be counted from the answer";
+            problems.add("after", message, "use \"grid\" or \"sent\", or remove `answered`");
         }
         match self.timeout {
             Some(_) if !self.answered => {
-                add("timeout", "a timeout for pings that nobody answers".into(), "remove it, or `answered`".into());
+                problems.add("timeout", "a timeout for pings that nobody answers", "remove it, or `answered`");
             }
             Some(timeout) if timeout > self.interval && self.after != PingAfter::Pong => {
                 let message = format!("a timeout of {timeout} is longer than the interval of {}", self.interval);
-                add("timeout", message, format!("use at most \"{}\", or a longer interval", self.interval));
+                problems.add("timeout", message, format!("use at most \"{}\", or a longer interval", self.interval));
             }
             None if self.misses > 1 => {
-                add("misses", "misses of answers that are not waited for".into(), "give a `timeout`".into());
+                problems.add("misses", "misses of answers that are not waited for", "give a `timeout`");
             }
             Some(_) | None => {}
         }
-        problems
+        problems.into_vec()
     }
 }
 

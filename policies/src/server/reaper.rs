@@ -13,7 +13,7 @@ use crate::{
 
 /// Closes sessions that have been silent for `idle` or longer at the next scan.
 ///
-/// Source: source document 004, whose server notes the time of every packet it sends or validly receives and scans all
+/// Source: `[zhang]`, whose server notes the time of every packet it sends or validly receives and scans all
 /// sessions periodically; so a session may outlive its limit by up to one scan interval. The other parameters make it the
 /// reaper of MQTT (`times_announced`, `refreshed_by`), `RabbitMQ` (`doubles_first`) and `ZooKeeper` (`bucketed`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub struct IdleReaper {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RefreshedBy {
-    /// Any valid frame, sent or received (source document 004).
+    /// Any valid frame, sent or received (`[zhang]`).
     #[default]
     Any,
     /// Any valid frame of the client (MQTT, `ZooKeeper`, AMQP).
@@ -64,7 +64,7 @@ fn default_scan() -> Delay {
 }
 
 impl IdleReaper {
-    /// The reaper of source document 004: any frame counts, sessions silent for `idle` are found by a scan.
+    /// The reaper of `[zhang]`: any frame counts, sessions silent for `idle` are found by a scan.
     pub const fn new(idle: Span, scan: Delay) -> Self {
         Self {
             idle,

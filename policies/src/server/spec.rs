@@ -58,7 +58,7 @@ pub enum OnMalformed {
     /// Nothing: the frame is as if it had not come, and is no sign of life either.
     #[default]
     Ignore,
-    /// It is closed at once, without an answer (source document 004).
+    /// It is closed at once, without an answer (`[zhang]`).
     Close,
 }
 
@@ -222,7 +222,7 @@ impl ServerSpec {
     }
 
     /// What is wrong for clients that beat every `interval`, if anything: a server that closes idle sessions must be more
-    /// patient than its clients are quiet (source document 000).
+    /// patient than its clients are quiet (`[yuan]`).
     pub(crate) fn impatience(&self, interval: Duration) -> Option<Problem> {
         let reaper = self.idle_reaper.as_ref().filter(|reaper| reaper.problems().is_empty())?;
         // What clients do about an interval that they are told is theirs.

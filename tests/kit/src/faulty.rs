@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use cardiogram_policies::{
     Action, AttemptFailure, AttemptLimit, Bounds, CloseReason, Custom, CustomHeartbeat, CustomReconnect, CustomServer,
     Event, GiveUp, Heartbeat, HeartbeatSpec, PolicyRng, Promises, Reconnect, ReconnectEvent, ReconnectSpec, Registry,
-    ServerAction, ServerChoice, ServerPolicy, ServerSpec, SessionEvent, SessionId, StrategySpec, Time, Verdict, preset,
+    ServerAction, ServerChoice, ServerPolicy, ServerSpec, SessionEvent, SessionId, StrategySpec, Time, ReconnectAction, preset,
     random,
 };
 use cardiogram_scenarios::load;
@@ -263,9 +263,9 @@ impl Reconnect for Wait {
         }
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         if self.bug == WaitBug::NeverAgain && self.lost {
-            return Verdict::Stop;
+            return ReconnectAction::Stop;
         }
         let due = *self.due.get_or_insert_with(|| {
             let nominal = self.nominal;
@@ -278,7 +278,7 @@ impl Reconnect for Wait {
             }
         });
         let server = if self.failed { ServerChoice::Next } else { ServerChoice::Same };
-        Verdict::TryAfter { wait: due.since(now), server }
+        ReconnectAction::TryAfter { wait: due.since(now), server }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use cardiogram_policies::{
     Action, Custom, CustomHeartbeat, CustomReconnect, Event, GiveUp, Heartbeat, HeartbeatSpec, PolicyRng, Reconnect,
-    ReconnectEvent, ReconnectSpec, ServerChoice, StrategySpec, Time, Verdict,
+    ReconnectAction, ReconnectEvent, ReconnectSpec, ServerChoice, StrategySpec, Time,
 };
 use proptest::prelude::*;
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub struct Script {
     pub steps: Vec<(u64, Action)>,
     /// One after the other; then, and without any, an attempt at once.
     #[serde(skip)]
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Vec<ReconnectAction>,
     /// Shared by all policies of a run.
     #[serde(skip)]
     pub told: Arc<Mutex<Told>>,
@@ -111,9 +111,9 @@ impl Reconnect for Scripted {
         self.told().reconnect.push((now, *event));
     }
 
-    fn next(&mut self, _: Time) -> Verdict {
+    fn next(&mut self, _: Time) -> ReconnectAction {
         self.next += 1;
-        let at_once = Verdict::TryAfter { wait: Duration::ZERO, server: ServerChoice::Same };
+        let at_once = ReconnectAction::TryAfter { wait: Duration::ZERO, server: ServerChoice::Same };
         self.script.verdicts.get(self.next - 1).copied().unwrap_or(at_once)
     }
 }
@@ -142,11 +142,11 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-fn verdict() -> impl Strategy<Value = Verdict> {
+fn verdict() -> impl Strategy<Value = ReconnectAction> {
     let wait = || (0..20_u64).prop_map(Duration::from_secs);
     prop_oneof![
-        wait().prop_map(|wait| Verdict::CheckAfter { wait }),
-        wait().prop_map(|wait| Verdict::TryAfter { wait, server: ServerChoice::Next }),
-        wait().prop_map(|wait| Verdict::TryAfter { wait, server: ServerChoice::Same }),
+        wait().prop_map(|wait| ReconnectAction::CheckAfter { wait }),
+        wait().prop_map(|wait| ReconnectAction::TryAfter { wait, server: ServerChoice::Next }),
+        wait().prop_map(|wait| ReconnectAction::TryAfter { wait, server: ServerChoice::Same }),
     ]
 }

@@ -2,8 +2,8 @@
 
 use super::{
     super::{
-        Adopt, Anchor, DetectorSpec, Evidence, Feed, FirstBeat, Freshness, Grid, Judges, LateReply, Leave, Pace,
-        Patience, Reply, Rule, ScheduleSpec, Search, Silence, Stream, TestOn, When,
+        Adopt, Anchor, AnsweredBy, DetectorSpec, Feed, FirstBeat, Freshness, Grid, Judges, LateReply, Leave, Pace,
+        Patience, Reply, ScheduleSpec, Search, SearchRule, SearchWhen, Silence, Stream, TestOn,
         spec::{REMEMBERS_NOTHING, describe_misses},
     },
     Composed, Occasion, WhenDead,
@@ -84,11 +84,11 @@ impl Grid {
 impl Search {
     fn describe(&self) -> String {
         let rule = match self.rule {
-            Rule::Linear => "one step after the other until the first failure",
-            Rule::Halving => "step by step, with half the step after each failure",
-            Rule::Binary => "half way between the longest that survived and the shortest that failed",
-            Rule::Exponential => "in steps that double, and begin again at one step after each failure",
-            Rule::Composite => "in steps that double until the first failure, and by halves from there",
+            SearchRule::Linear => "one step after the other until the first failure",
+            SearchRule::Halving => "step by step, with half the step after each failure",
+            SearchRule::Binary => "half way between the longest that survived and the shortest that failed",
+            SearchRule::Exponential => "in steps that double, and begin again at one step after each failure",
+            SearchRule::Composite => "in steps that double until the first failure, and by halves from there",
         };
         let on = match self.on {
             TestOn::Session => "on the session itself, after idle time that nothing has shortened",
@@ -106,7 +106,7 @@ impl Search {
         if self.adopt == Adopt::WhenFound {
             text += " The session keeps its interval until the search is over.";
         }
-        if self.when == When::Background {
+        if self.when == SearchWhen::Background {
             let _ = write!(text, " With the application on the screen the interval is {min}.");
         }
         if self.short_beats > 0 {
@@ -182,14 +182,14 @@ impl Judges {
 impl Reply {
     fn describe(&self) -> String {
         let (what, cleared_by) = match (self.evidence, self.late_reply) {
-            (Evidence::Reply, LateReply::Counts) => ("whose reply has not arrived", "any reply, a late one too,"),
-            (Evidence::Reply, LateReply::Ignored) => ("whose reply has not arrived", "a timely reply"),
-            (Evidence::Acknowledged, _) => {
+            (AnsweredBy::Reply, LateReply::Counts) => ("whose reply has not arrived", "any reply, a late one too,"),
+            (AnsweredBy::Reply, LateReply::Ignored) => ("whose reply has not arrived", "a timely reply"),
+            (AnsweredBy::Acknowledged, _) => {
                 ("after which no reply or acknowledgement arrives", "any reply or acknowledgement")
             }
-            (Evidence::Any, _) => ("after which nothing at all arrives", "whatever arrives"),
+            (AnsweredBy::Any, _) => ("after which nothing at all arrives", "whatever arrives"),
         };
-        let within = if self.evidence == Evidence::Any { "for" } else { "within" };
+        let within = if self.evidence == AnsweredBy::Any { "for" } else { "within" };
         let timeout = match &self.timeout {
             Patience::Fixed(timeout) => timeout.to_string(),
             Patience::Estimated(rto) => format!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Anchor, Evidence, Feed, LateReply, Reply, ScheduleSpec, Silence, Unanswered, judge::Judges, spec::per_hour,
+        Anchor, AnsweredBy, Feed, LateReply, Reply, ScheduleSpec, Silence, Unanswered, judge::Judges, spec::per_hour,
     },
     Composed, WhenDead,
 };
@@ -122,7 +122,7 @@ impl Cases<'_> {
             ScheduleSpec::Idle(idle) => idle.anchor == Anchor::Reply,
             ScheduleSpec::PeerSends => false,
         };
-        if is_own_clock && judge.evidence == Evidence::Reply {
+        if is_own_clock && judge.evidence == AnsweredBy::Reply {
             let is_grid = matches!(self.parts.schedule, ScheduleSpec::Grid(_));
             // The first beat that cannot be answered leaves at most one gap after the break, on the old grid or as the
             // connection's first; the last of `misses` follows `misses - 1` gaps later and is judged a timeout after that.
@@ -150,7 +150,7 @@ impl Cases<'_> {
         let timeout = judge.timeout.shortest();
         let one_after_the_other = self.shortest_gap() * judge.misses.saturating_sub(1) + timeout;
         let patience = match (judge.evidence, judge.late_reply) {
-            (Evidence::Reply, LateReply::Ignored) => timeout,
+            (AnsweredBy::Reply, LateReply::Ignored) => timeout,
             _ => one_after_the_other,
         };
         self.bounds.loss_free && self.bounds.rtt_max <= patience

@@ -14,7 +14,7 @@ use crate::{
 
 /// Dead after `misses` beats in a row without an answer within `timeout`.
 ///
-/// Sources: source document 000 (consecutive misses) and 001 (reply timeout). What counts as an answer, and what a late
+/// Sources: `[yuan]` (consecutive misses) and `[netease]` (reply timeout). What counts as an answer, and what a late
 /// one is worth, both leave open, and real products differ.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -29,7 +29,7 @@ pub struct Reply {
     pub misses: u32,
     /// What counts as an answer. Default `reply`.
     #[serde(default)]
-    pub evidence: Evidence,
+    pub evidence: AnsweredBy,
     /// What a reply after its timeout is worth, where only replies count. Default `counts`.
     #[serde(default)]
     pub late_reply: LateReply,
@@ -39,7 +39,7 @@ pub struct Reply {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum Evidence {
+pub enum AnsweredBy {
     /// Its own reply.
     #[default]
     Reply,
@@ -69,7 +69,7 @@ pub(in crate::heartbeat) fn one_miss() -> u32 {
 pub(super) struct OfReplies {
     timeout: Timeout,
     most_misses: u32,
-    evidence: Evidence,
+    evidence: AnsweredBy,
     late_reply: LateReply,
     /// The beat that waits for its answer: its id and deadline. One is enough: a timeout is no longer than the interval.
     awaited: Option<(u32, Time)>,
@@ -106,15 +106,15 @@ impl Judge for OfReplies {
         }
         match (self.evidence, event) {
             // Packets come before timers, so a beat that still waits has its reply in time.
-            (Evidence::Reply, Event::HeartbeatReply { id, .. }) => {
+            (AnsweredBy::Reply, Event::HeartbeatReply { id, .. }) => {
                 if self.awaited.is_some_and(|(awaited, _)| awaited == *id) {
                     self.answered();
                 } else if self.late_reply == LateReply::Counts {
                     self.misses = 0;
                 }
             }
-            (Evidence::Acknowledged, Event::HeartbeatReply { .. } | Event::Acknowledged) => self.answered(),
-            (Evidence::Any, event) if event.is_reception() => self.answered(),
+            (AnsweredBy::Acknowledged, Event::HeartbeatReply { .. } | Event::Acknowledged) => self.answered(),
+            (AnsweredBy::Any, event) if event.is_reception() => self.answered(),
             _ => {}
         }
     }
@@ -139,7 +139,7 @@ impl Judge for OfReplies {
         match self.misses {
             0 => Opinion::Alive,
             misses if misses < self.most_misses => Opinion::Suspect,
-            _ if self.evidence == Evidence::Any => Opinion::Dead(GiveUp::Silence),
+            _ if self.evidence == AnsweredBy::Any => Opinion::Dead(GiveUp::Silence),
             _ => Opinion::Dead(GiveUp::NoReply),
         }
     }

@@ -24,7 +24,7 @@ fn secs(secs: u64) -> Duration {
 
 /// The record of network `id`: interval in seconds, stable, failures.
 fn record(policy: &Mars, id: u32) -> (u64, bool, u32) {
-    let record = policy.desk.notes.records[&id];
+    let record = policy.state.notes.records[&id];
     (record.interval().as_secs(), record.stable, record.failures)
 }
 
@@ -253,7 +253,7 @@ fn twenty_networks_are_remembered_and_the_oldest_is_forgotten() {
     for id in 0..25 {
         live_on(&mut policy, Network::wifi(id), Duration::MAX, Time::from_secs(u64::from(id) * 100), secs(50));
     }
-    assert_eq!(policy.desk.notes.records.keys().copied().collect::<Vec<_>>(), (5..25).collect::<Vec<_>>());
+    assert_eq!(policy.state.notes.records.keys().copied().collect::<Vec<_>>(), (5..25).collect::<Vec<_>>());
 }
 
 #[test]
@@ -402,7 +402,7 @@ proptest! {
         let mut policy = mars();
         let mut now = Time::ZERO;
         for (network, tau_s, life_s) in lives {
-            let before = policy.desk.notes.records.get(&network).map_or((210, false, 0), |_| record(&policy, network));
+            let before = policy.state.notes.records.get(&network).map_or((210, false, 0), |_| record(&policy, network));
             let report = live_on(&mut policy, Network::wifi(network), secs(tau_s), now, secs(life_s));
             now += secs(life_s);
             for interval in report.beats.iter().filter_map(|beat| beat.interval) {

@@ -9,7 +9,7 @@ use crate::{PolicyRng, Time, heartbeat::Event, random, unit::Span};
 
 /// A beat every `interval`.
 ///
-/// Sources: source document 000 (QQ, every 45 s whether or not the link is idle); the spread between `shortest` and
+/// Sources: `[yuan]` (QQ, every 45 s whether or not the link is idle); the spread between `shortest` and
 /// `interval` is SIP's (RFC 5626: 95 s to 120 s), ICE's (RFC 7675) and BFD's (RFC 5880).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -10,7 +10,7 @@ use crate::{Time, heartbeat::Event, unit::Span};
 
 /// A beat once the connection has been idle for `threshold`.
 ///
-/// Sources: source document 004 (15 s to 45 s, any traffic counts) and its comments (`tx`, `rx`); the others at their
+/// Sources: `[zhang]` (15 s to 45 s, any traffic counts) and its comments (`tx`, `rx`); the others at their
 /// anchors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -32,7 +32,7 @@ pub enum Anchor {
     Tx,
     /// What this side receives: a broken path is tested even while the application keeps sending into it (ssh, gRPC, Smack).
     Rx,
-    /// Whichever came last (source document 004, QUIC).
+    /// Whichever came last (`[zhang]`, QUIC).
     Either,
     /// Whichever came first: a beat is due once one direction alone has been idle (Paho for Java).
     Each,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub enum Rule {
+pub enum SearchRule {
     /// A step more until the first failure, which ends the search.
     Linear,
     /// A step more; a failure halves the step (Courier).
@@ -27,7 +27,7 @@ pub enum Rule {
 /// The limits of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
-    pub(super) rule: Rule,
+    pub(super) rule: SearchRule,
     /// The first candidate, and the result where even it fails.
     pub(super) min: Duration,
     pub(super) max: Duration,
@@ -80,12 +80,12 @@ impl Bracket {
 
     fn increment(&self, good: u64, limits: &Limits) -> u64 {
         let grain = millis(limits.granularity);
-        let is_binary = limits.rule == Rule::Binary || limits.rule == Rule::Composite && self.failed;
+        let is_binary = limits.rule == SearchRule::Binary || limits.rule == SearchRule::Composite && self.failed;
         if is_binary {
             // Whole grains, so that the result is as round as the limits are.
             return ((self.bad_ms - good) / 2 / grain * grain).max(grain);
         }
-        let grows = matches!(limits.rule, Rule::Exponential | Rule::Composite);
+        let grows = matches!(limits.rule, SearchRule::Exponential | SearchRule::Composite);
         // An increment that leads to the known bad starts again from one step.
         if grows && good + self.step_ms >= self.bad_ms { millis(limits.step) } else { self.step_ms }
     }
@@ -93,7 +93,7 @@ impl Bracket {
     /// The candidate has survived.
     pub(super) fn survived(&mut self, limits: &Limits) {
         let candidate = millis(self.candidate(limits));
-        let grows = matches!(limits.rule, Rule::Exponential | Rule::Composite);
+        let grows = matches!(limits.rule, SearchRule::Exponential | SearchRule::Composite);
         if let Some(good) = self.good_ms.filter(|_| grows) {
             self.step_ms = self.increment(good, limits) * 2;
         }
@@ -112,11 +112,11 @@ impl Bracket {
         self.bad_ms = candidate;
         let grain = millis(limits.granularity);
         self.step_ms = match limits.rule {
-            Rule::Halving => (self.step_ms / 2 / grain * grain).max(grain),
+            SearchRule::Halving => (self.step_ms / 2 / grain * grain).max(grain),
             _ => millis(limits.step),
         };
         self.failed = true;
-        self.done |= limits.rule == Rule::Linear || self.bad_ms - good <= grain;
+        self.done |= limits.rule == SearchRule::Linear || self.bad_ms - good <= grain;
     }
 
     /// Whether what was stored makes sense within these limits.
@@ -143,13 +143,14 @@ mod tests {
 
     use super::*;
 
-    const RULES: [Rule; 5] = [Rule::Linear, Rule::Halving, Rule::Binary, Rule::Exponential, Rule::Composite];
+    const RULES: [SearchRule; 5] =
+        [SearchRule::Linear, SearchRule::Halving, SearchRule::Binary, SearchRule::Exponential, SearchRule::Composite];
 
     fn minutes(minutes: u64) -> Duration {
         Duration::from_secs(60 * minutes)
     }
 
-    fn limits(rule: Rule, min: u64, max: u64, step: u64) -> Limits {
+    fn limits(rule: SearchRule, min: u64, max: u64, step: u64) -> Limits {
         Limits { rule, min: minutes(min), max: minutes(max), step: minutes(step), granularity: minutes(1) }
     }
 
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn courier_s_trace_behind_a_nat_of_five_and_a_half_minutes() {
-        let (tried, best) = search(&limits(Rule::Halving, 1, 9, 2), Duration::from_secs(330));
+        let (tried, best) = search(&limits(SearchRule::Halving, 1, 9, 2), Duration::from_secs(330));
         assert_eq!(tried, [(1, true), (3, true), (5, true), (7, false), (6, false)]);
         assert_eq!(best, minutes(5));
     }
@@ -194,14 +195,17 @@ mod tests {
     #[test]
     fn each_rule_tries_what_its_name_says() {
         let tried = |rule, timeout| search(&limits(rule, 1, 16, 1), minutes(timeout)).0;
-        assert_eq!(tried(Rule::Linear, 3), [(1, true), (2, true), (3, true), (4, false)]);
-        assert_eq!(tried(Rule::Binary, 6), [(1, true), (9, false), (5, true), (7, false), (6, true)]);
+        assert_eq!(tried(SearchRule::Linear, 3), [(1, true), (2, true), (3, true), (4, false)]);
+        assert_eq!(tried(SearchRule::Binary, 6), [(1, true), (9, false), (5, true), (7, false), (6, true)]);
         assert_eq!(
-            tried(Rule::Exponential, 6),
+            tried(SearchRule::Exponential, 6),
             // 1 more, 2 more, 4 more fails; 1 more, 2 more fails.
             [(1, true), (2, true), (4, true), (8, false), (5, true), (7, false), (6, true)]
         );
-        assert_eq!(tried(Rule::Composite, 6), [(1, true), (2, true), (4, true), (8, false), (6, true), (7, false)]);
+        assert_eq!(
+            tried(SearchRule::Composite, 6),
+            [(1, true), (2, true), (4, true), (8, false), (6, true), (7, false)]
+        );
     }
 
     #[test]
@@ -230,7 +234,7 @@ mod tests {
                 (1..=values).map(|timeout| failures(&limits, minutes(timeout))).sum()
             };
             let expected = (k * (1 << k) / 2) as usize;
-            for rule in [Rule::Binary, Rule::Exponential, Rule::Composite] {
+            for rule in [SearchRule::Binary, SearchRule::Exponential, SearchRule::Composite] {
                 assert_eq!(total(rule), expected, "{rule:?} with {values} values");
             }
         }
@@ -239,7 +243,7 @@ mod tests {
     /// It would go on for as many connections as there are milliseconds between the limits.
     #[test]
     fn a_stored_step_that_is_shorter_than_any_of_its_own_is_refused() {
-        let limits = limits(Rule::Linear, 1, 15, 2);
+        let limits = limits(SearchRule::Linear, 1, 15, 2);
         let stored = |step_ms| Bracket { step_ms, ..Bracket::new(&limits) };
         assert!(!stored(1).fits(&limits) && !stored(59_999).fits(&limits));
         assert!(stored(60_000).fits(&limits), "a grain, the shortest that halves lead to");
@@ -265,7 +269,7 @@ mod tests {
             prop_assert!(best >= limits.min && best <= limits.max);
             prop_assert!(best <= timeout || best == limits.min, "{best:?} does not survive {timeout:?}");
             let missed = timeout.min(limits.max).saturating_sub(best);
-            let tolerance = if rule == Rule::Linear { limits.step } else { limits.granularity };
+            let tolerance = if rule == SearchRule::Linear { limits.step } else { limits.granularity };
             prop_assert!(missed < tolerance || best == limits.max, "{best:?} of {timeout:?}");
             // No value is tried twice.
             let mut values: Vec<_> = tried.iter().map(|(value, _)| value).collect();
@@ -308,8 +312,8 @@ mod tests {
             let tried = |rule| search(&limits(rule, 1, 1 + range, step), Duration::from_secs(timeout_s)).0.len() as u64;
             let log = |value: u64| u64::from(value.next_power_of_two().ilog2());
             // Down from the step by halves, at each of which two may survive.
-            prop_assert!(tried(Rule::Halving) <= 2 + range / step + 3 * (1 + log(step)));
-            prop_assert!(tried(Rule::Binary) <= 2 + log(range + 1));
+            prop_assert!(tried(SearchRule::Halving) <= 2 + range / step + 3 * (1 + log(step)));
+            prop_assert!(tried(SearchRule::Binary) <= 2 + log(range + 1));
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::problem;
 use crate::{
-    Problem, Reconnect, ReconnectEvent, Time, Verdict,
+    Problem, Reconnect, ReconnectAction, ReconnectEvent, Time,
     unit::{Fraction, Span},
 };
 
@@ -43,26 +43,20 @@ pub enum Trip {
     Window(WindowTrip),
 }
 
-/// A share of the last attempts. The same share of the trials opens it again.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct WindowTrip {
-    /// How many attempts it looks back upon, 1 to 10,000. Default 100 (resilience4j).
-    pub attempts: u32,
-    /// How many there have to be before it judges, 1 to `attempts`. Default 100 (resilience4j).
-    pub at_least: u32,
-    /// The share of failures that opens it, more than 0. Default 0.5 (resilience4j).
-    pub failures: Fraction,
+parameters! {
+    /// A share of the last attempts. The same share of the trials opens it again.
+    #[derive(Copy)]
+    pub struct WindowTrip {
+        /// How many attempts it looks back upon, 1 to 10,000. Default 100 (resilience4j).
+        pub attempts: u32 = 100,
+        /// How many there have to be before it judges, 1 to `attempts`. Default 100 (resilience4j).
+        pub at_least: u32 = 100,
+        /// The share of failures that opens it, more than 0. Default 0.5 (resilience4j).
+        pub failures: Fraction = Fraction::new(0.5).expect("a share"),
+    }
 }
 
 const WINDOW_MAX: u32 = 10_000;
-
-impl Default for WindowTrip {
-    fn default() -> Self {
-        Self { attempts: 100, at_least: 100, failures: Fraction::new(0.5).expect("a share") }
-    }
-}
 
 impl CircuitBreaker {
     pub(super) fn describe(self) -> String {
@@ -176,10 +170,10 @@ impl Reconnect for Broken {
         self.inner.on_event(now, event);
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         match (self.inner.next(now), self.state) {
-            (Verdict::TryAfter { wait, server }, State::Open { until }) => {
-                Verdict::TryAfter { wait: wait.max(until.since(now)), server }
+            (ReconnectAction::TryAfter { wait, server }, State::Open { until }) => {
+                ReconnectAction::TryAfter { wait: wait.max(until.since(now)), server }
             }
             (verdict, _) => verdict,
         }

@@ -1,7 +1,7 @@
 //! A server's word not to come back before a time (HTTP's `Retry-After` and its like): a lower bound to which waits
 //! add.
 
-use crate::{Reconnect, ReconnectEvent, Time, Verdict};
+use crate::{Reconnect, ReconnectAction, ReconnectEvent, Time};
 
 pub(super) struct Directed {
     inner: Box<dyn Reconnect>,
@@ -35,13 +35,13 @@ impl Reconnect for Directed {
         }
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         let verdict = self.inner.next(now);
-        let Verdict::TryAfter { wait, server } = verdict else { return verdict };
+        let ReconnectAction::TryAfter { wait, server } = verdict else { return verdict };
         let Some(until) = self.until else { return verdict };
         // What the policy would have waited comes on top: else all whom the server sent away would be back together.
         let due = *self.due.get_or_insert_with(|| until.max(now) + wait);
-        Verdict::TryAfter { wait: wait.max(due.since(now)), server }
+        ReconnectAction::TryAfter { wait: wait.max(due.since(now)), server }
     }
 }
 
@@ -52,12 +52,12 @@ mod tests {
     use super::*;
     use crate::{
         AttemptFailure, Network,
-        reconnect::{Exponential, Jitter, NetworkChange, ReconnectRules, Reset, testing::Client},
+        reconnect::{ExponentialBackoff, Jitter, NetworkChange, ReconnectRules, Reset, testing::Client},
         testing::rng,
     };
 
     fn client(network_change: NetworkChange) -> Client<Box<dyn Reconnect>> {
-        let waits = Exponential { jitter: Jitter::None, ..Exponential::default() }.build(rng(1));
+        let waits = ExponentialBackoff { jitter: Jitter::None, ..ExponentialBackoff::default() }.build(rng(1));
         let rules = ReconnectRules { network_change, ..ReconnectRules::default() };
         Client::new(rules.wrap(Box::new(waits), Reset::Connected, 1, rng(2)))
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::problem;
 use crate::{
-    Problem, Reconnect, ReconnectEvent, Time, Verdict,
+    Problem, Reconnect, ReconnectAction, ReconnectEvent, Time,
     reconnect::plan::{Health, Reset},
     unit::Span,
 };
@@ -85,11 +85,11 @@ impl Reconnect for Patience {
         self.inner.on_event(now, event);
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         let verdict = self.inner.next(now);
-        let Verdict::TryAfter { wait, .. } = verdict else { return verdict };
+        let ReconnectAction::TryAfter { wait, .. } = verdict else { return verdict };
         let is_late = self.time.zip(self.began).is_some_and(|(time, began)| (now + wait).since(began) > time.get());
-        if self.attempts >= self.attempts_max || is_late { Verdict::Stop } else { verdict }
+        if self.attempts >= self.attempts_max || is_late { ReconnectAction::Stop } else { verdict }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Reconnect, ReconnectEvent, Time, Verdict};
+use crate::{Reconnect, ReconnectAction, ReconnectEvent, Time};
 
 /// What another network means. Any number of changes between two attempts hasten one attempt, and losing the network is
 /// no change: there is nothing to try on.
@@ -84,14 +84,14 @@ impl Reconnect for Hastened {
         }
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         let verdict = self.inner.next(now);
-        let Verdict::TryAfter { wait, server } = verdict else { return verdict };
+        let ReconnectAction::TryAfter { wait, server } = verdict else { return verdict };
         if wait.is_zero() && self.rule == NetworkChange::Canary {
             // It would try now anyway.
             self.is_pending = false;
         }
-        if self.is_pending { Verdict::TryAfter { wait: Duration::ZERO, server } } else { verdict }
+        if self.is_pending { ReconnectAction::TryAfter { wait: Duration::ZERO, server } } else { verdict }
     }
 }
 
@@ -100,12 +100,12 @@ mod tests {
     use super::*;
     use crate::{
         Network,
-        reconnect::{Exponential, Jitter, testing::Client},
+        reconnect::{ExponentialBackoff, Jitter, testing::Client},
         testing::rng,
     };
 
     fn client(rule: NetworkChange) -> Client<Hastened> {
-        let waits = Exponential { jitter: Jitter::None, ..Exponential::default() }.build(rng(1));
+        let waits = ExponentialBackoff { jitter: Jitter::None, ..ExponentialBackoff::default() }.build(rng(1));
         let mut client = Client::new(Hastened::new(Box::new(waits), rule));
         let waits: Vec<_> = (0..4).map(|_| client.fail().as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8]);

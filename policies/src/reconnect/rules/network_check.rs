@@ -1,31 +1,23 @@
 //! No attempt before the network has shown that it carries anything.
 
-use serde::{Deserialize, Serialize};
-
 use super::problem;
 use crate::{
-    Problem, Reconnect, ReconnectEvent, Time, Verdict,
+    Problem, Reconnect, ReconnectAction, ReconnectEvent, Time,
     unit::{Delay, Span},
 };
 
-/// When an attempt is due, the client first finds out whether the network carries anything, by a packet that costs less
-/// than an attempt, and goes on asking until it does. On a network that carries nothing reconnecting "never helps
-/// however often" (source document 002, 12.2, whose own mechanism is an image; a name lookup is the natural reading).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct NetworkCheck {
-    /// How long after the attempt was due the first check is made. Default 0; Mars on iOS 3 s.
-    pub first: Delay,
-    /// Between one answer and the next check. Default 10 s: Mars on iOS.
-    pub every: Span,
-    /// Checks in a row that have to succeed, 1 to 100. Default 1; Mars on iOS 3.
-    pub successes: u32,
-}
-
-impl Default for NetworkCheck {
-    fn default() -> Self {
-        Self { first: Delay::ZERO, every: Span::secs(10), successes: 1 }
+parameters! {
+    /// When an attempt is due, the client first finds out whether the network carries anything, by a packet that costs less
+    /// than an attempt, and goes on asking until it does. On a network that carries nothing reconnecting "never helps
+    /// however often" (`[carson]`, 12.2, whose own mechanism is an image; a name lookup is the natural reading).
+    #[derive(Copy, Eq)]
+    pub struct NetworkCheck {
+        /// How long after the attempt was due the first check is made. Default 0; Mars on iOS 3 s.
+        pub first: Delay = Delay::ZERO,
+        /// Between one answer and the next check. Default 10 s: Mars on iOS.
+        pub every: Span = Span::secs(10),
+        /// Checks in a row that have to succeed, 1 to 100. Default 1; Mars on iOS 3.
+        pub successes: u32 = 1,
     }
 }
 
@@ -78,9 +70,9 @@ impl Reconnect for Checked {
         self.inner.on_event(now, event);
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         let verdict = self.inner.next(now);
-        let Verdict::TryAfter { wait, .. } = verdict else { return verdict };
+        let ReconnectAction::TryAfter { wait, .. } = verdict else { return verdict };
         if self.passed >= self.rule.successes {
             return verdict;
         }
@@ -88,7 +80,7 @@ impl Reconnect for Checked {
             None => wait + self.rule.first.get(),
             Some(answered) => wait.max((answered + self.rule.every.get()).since(now)),
         };
-        Verdict::CheckAfter { wait: check }
+        ReconnectAction::CheckAfter { wait: check }
     }
 }
 
@@ -109,8 +101,12 @@ mod tests {
         policy.on_event(now, &ReconnectEvent::AttemptStarted { server: 0 });
         policy.on_event(now, &ReconnectEvent::AttemptFailed(crate::AttemptFailure::Timeout));
         let mut check = |now: &mut Time, expected: u64, answer: bool| {
-            assert_eq!(policy.next(*now), Verdict::CheckAfter { wait: Duration::from_secs(expected) });
-            assert_eq!(policy.next(*now), Verdict::CheckAfter { wait: Duration::from_secs(expected) }, "asked again");
+            assert_eq!(policy.next(*now), ReconnectAction::CheckAfter { wait: Duration::from_secs(expected) });
+            assert_eq!(
+                policy.next(*now),
+                ReconnectAction::CheckAfter { wait: Duration::from_secs(expected) },
+                "asked again"
+            );
             *now += Duration::from_secs(expected);
             policy.on_event(*now, &ReconnectEvent::NetworkChecked(answer));
         };
@@ -119,20 +115,20 @@ mod tests {
         }
         policy.on_event(now, &ReconnectEvent::NetworkChanged(Some(Network::wifi(1))));
         let mut check = |now: &mut Time, expected: u64| {
-            assert_eq!(policy.next(*now), Verdict::CheckAfter { wait: Duration::from_secs(expected) });
+            assert_eq!(policy.next(*now), ReconnectAction::CheckAfter { wait: Duration::from_secs(expected) });
             *now += Duration::from_secs(expected);
             policy.on_event(*now, &ReconnectEvent::NetworkChecked(true));
         };
         for wait in [3, 10, 10] {
             check(&mut now, wait);
         }
-        let at_once = Verdict::TryAfter { wait: Duration::ZERO, server: ServerChoice::Next };
+        let at_once = ReconnectAction::TryAfter { wait: Duration::ZERO, server: ServerChoice::Next };
         assert_eq!(policy.next(now), at_once);
         policy.on_event(now, &ReconnectEvent::AttemptStarted { server: 1 });
         policy.on_event(now, &ReconnectEvent::AttemptFailed(crate::AttemptFailure::Timeout));
         assert_eq!(
             policy.next(now),
-            Verdict::CheckAfter { wait: Duration::from_secs(8) },
+            ReconnectAction::CheckAfter { wait: Duration::from_secs(8) },
             "the next one is checked anew"
         );
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::problem;
 use crate::{
-    AttemptFailure, Problem, Reconnect, ReconnectEvent, Time, Verdict,
+    AttemptFailure, Problem, Reconnect, ReconnectAction, ReconnectEvent, Time,
     unit::{Fraction, Span},
 };
 
@@ -48,63 +48,45 @@ pub enum Denied {
     FreshAfter(Span),
 }
 
-/// Finagle's retry budget (Finagle's blog; `tower::retry::Budget` is the same): within any `ttl` no more retries than
-/// `ratio` of the requests in it and a reserve of `reserve_per_s` for each of its seconds. Reckoned in tenths of `ttl`,
-/// on the safe side.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct RetryBudget {
-    /// How long a request counts. Default 10 s.
-    pub ttl: Span,
-    /// Retries that are always allowed, a second. Default 10: for a server's clients; for a single connection's it is
-    /// no limit at all.
-    pub reserve_per_s: f64,
-    /// Retries for each request. Default 0.2.
-    pub ratio: Fraction,
-}
-
-impl Default for RetryBudget {
-    fn default() -> Self {
-        Self { ttl: Span::secs(10), reserve_per_s: 10.0, ratio: Fraction::new(0.2).expect("a share") }
+parameters! {
+    /// Finagle's retry budget (Finagle's blog; `tower::retry::Budget` is the same): within any `ttl` no more retries than
+    /// `ratio` of the requests in it and a reserve of `reserve_per_s` for each of its seconds. Reckoned in tenths of `ttl`,
+    /// on the safe side.
+    #[derive(Copy)]
+    pub struct RetryBudget {
+        /// How long a request counts. Default 10 s.
+        pub ttl: Span = Span::secs(10),
+        /// Retries that are always allowed, a second. Default 10: for a server's clients; for a single connection's it is
+        /// no limit at all.
+        pub reserve_per_s: f64 = 10.0,
+        /// Retries for each request. Default 0.2.
+        pub ratio: Fraction = Fraction::new(0.2).expect("a share"),
     }
 }
 
-/// AWS' retry quota (aws-sdk-js-v3, issue 1258): a retry takes its cost from a bucket, and fails fast where that holds
-/// too little; its success gives the cost back, that of a request 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct RetryQuota {
-    /// What the bucket holds, at least the costs. Default 500.
-    pub capacity: u32,
-    /// The cost of a retry. Default 5.
-    pub cost: u32,
-    /// The cost of a retry after a timeout. Default 10.
-    pub timeout_cost: u32,
-}
-
-impl Default for RetryQuota {
-    fn default() -> Self {
-        Self { capacity: 500, cost: 5, timeout_cost: 10 }
+parameters! {
+    /// AWS' retry quota (aws-sdk-js-v3, issue 1258): a retry takes its cost from a bucket, and fails fast where that holds
+    /// too little; its success gives the cost back, that of a request 1.
+    #[derive(Copy, Eq)]
+    pub struct RetryQuota {
+        /// What the bucket holds, at least the costs. Default 500.
+        pub capacity: u32 = 500,
+        /// The cost of a retry. Default 5.
+        pub cost: u32 = 5,
+        /// The cost of a retry after a timeout. Default 10.
+        pub timeout_cost: u32 = 10,
     }
 }
 
-/// gRPC's retry throttle (proposal A6, from memory: not verified against its text): a failure takes 1 token, a success
-/// gives `token_ratio`, and retries are allowed while there are more than half of `max_tokens`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct RetryThrottle {
-    /// The most tokens, and the number to begin with, 1 to 1000. Default 10.
-    pub max_tokens: u32,
-    /// What a success gives, more than 0, at most `max_tokens`. Default 0.1.
-    pub token_ratio: f64,
-}
-
-impl Default for RetryThrottle {
-    fn default() -> Self {
-        Self { max_tokens: 10, token_ratio: 0.1 }
+parameters! {
+    /// gRPC's retry throttle (proposal A6, from memory: not verified against its text): a failure takes 1 token, a success
+    /// gives `token_ratio`, and retries are allowed while there are more than half of `max_tokens`.
+    #[derive(Copy)]
+    pub struct RetryThrottle {
+        /// The most tokens, and the number to begin with, 1 to 1000. Default 10.
+        pub max_tokens: u32 = 10,
+        /// What a success gives, more than 0, at most `max_tokens`. Default 0.1.
+        pub token_ratio: f64 = 0.1,
     }
 }
 
@@ -203,17 +185,19 @@ impl Reconnect for Limited {
         self.inner.on_event(now, event);
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         let verdict = self.inner.next(now);
-        let (Verdict::TryAfter { wait, server }, Some(failure)) = (verdict, self.failure) else { return verdict };
+        let (ReconnectAction::TryAfter { wait, server }, Some(failure)) = (verdict, self.failure) else {
+            return verdict;
+        };
         if self.denied_at.is_none() && self.account.allows(now + wait, failure) {
             return verdict;
         }
         let denied_at = *self.denied_at.get_or_insert(now);
         match self.denied {
-            Denied::Stop => Verdict::Stop,
+            Denied::Stop => ReconnectAction::Stop,
             Denied::FreshAfter(span) => {
-                Verdict::TryAfter { wait: wait.max((denied_at + span.get()).since(now)), server }
+                ReconnectAction::TryAfter { wait: wait.max((denied_at + span.get()).since(now)), server }
             }
         }
     }
@@ -365,7 +349,7 @@ mod tests {
                 policy.on_event(now, &attempt);
                 for _ in 0..3 {
                     policy.on_event(now, &ReconnectEvent::AttemptFailed(AttemptFailure::Refused));
-                    if policy.next(now) == Verdict::Stop {
+                    if policy.next(now) == ReconnectAction::Stop {
                         break;
                     }
                     now += Duration::from_millis(pause_ms / 10);

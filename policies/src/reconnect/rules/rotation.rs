@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    GiveUp, PolicyRng, Reconnect, ReconnectEvent, ServerChoice, Time, Verdict, random, reconnect::Ended, unit::Delay,
+    GiveUp, PolicyRng, Reconnect, ReconnectAction, ReconnectEvent, ServerChoice, Time, random, reconnect::Ended,
+    unit::Delay,
 };
 
 /// Which server comes next.
@@ -76,15 +77,15 @@ impl Reconnect for Choosing {
         self.inner.on_event(now, event);
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         let verdict = self.inner.next(now);
-        let Verdict::TryAfter { wait, server } = verdict else { return verdict };
+        let ReconnectAction::TryAfter { wait, server } = verdict else { return verdict };
         let server = match (self.from_first, self.was_lost) {
             (false, _) => ServerChoice::Same,
             (true, true) => ServerChoice::Number(0),
             (true, false) => server,
         };
-        Verdict::TryAfter { wait, server }
+        ReconnectAction::TryAfter { wait, server }
     }
 }
 
@@ -116,16 +117,16 @@ impl Reconnect for Passing {
         self.inner.on_event(now, event);
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         if self.tried < self.servers && !self.was_left {
             let between = self.rule.between.get();
             let rng = &mut self.rng;
             let due =
                 *self.due.get_or_insert_with(|| now + random::between(&mut **rng, std::time::Duration::ZERO, between));
-            return Verdict::TryAfter { wait: due.since(now), server: ServerChoice::Next };
+            return ReconnectAction::TryAfter { wait: due.since(now), server: ServerChoice::Next };
         }
         match self.inner.next(now) {
-            Verdict::TryAfter { wait, .. } => Verdict::TryAfter { wait, server: ServerChoice::Next },
+            ReconnectAction::TryAfter { wait, .. } => ReconnectAction::TryAfter { wait, server: ServerChoice::Next },
             verdict => verdict,
         }
     }

@@ -2,31 +2,23 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::problem;
-use crate::{Problem, Reconnect, ReconnectEvent, ServerChoice, Time, Verdict, unit::Span};
+use crate::{Problem, Reconnect, ReconnectAction, ReconnectEvent, ServerChoice, Time, unit::Span};
 
-/// Mars' ban of addresses (Mars at 6aa5b56, `simple_ipport_sort.cc`): of each server the last 8 results are kept; one
-/// with at least `failures` failures among them is banned for `ban` from its last failure, and for `ban` longer for
-/// each failure beyond those at the end of the list, at most `longest`. A result of the same kind within 10 s of the
-/// one before does not count; a list without a new result for 24 h is void. Lists are kept for each of the last 4
-/// networks. Where all servers are banned, the attempt waits for the first ban that ends: the source leaves that open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct ServerBan {
-    /// Failures among the last 8 results that ban a server, 1 to 8. Default 3.
-    pub failures: u32,
-    /// The ban, and by which it grows. Default 6 min.
-    pub ban: Span,
-    /// The longest ban, at least `ban`. Default 30 min.
-    pub longest: Span,
-}
-
-impl Default for ServerBan {
-    fn default() -> Self {
-        Self { failures: 3, ban: Span::secs(360), longest: Span::secs(1_800) }
+parameters! {
+    /// Mars' ban of addresses (Mars at 6aa5b56, `simple_ipport_sort.cc`): of each server the last 8 results are kept; one
+    /// with at least `failures` failures among them is banned for `ban` from its last failure, and for `ban` longer for
+    /// each failure beyond those at the end of the list, at most `longest`. A result of the same kind within 10 s of the
+    /// one before does not count; a list without a new result for 24 h is void. Lists are kept for each of the last 4
+    /// networks. Where all servers are banned, the attempt waits for the first ban that ends: the source leaves that open.
+    #[derive(Copy, Eq)]
+    pub struct ServerBan {
+        /// Failures among the last 8 results that ban a server, 1 to 8. Default 3.
+        pub failures: u32 = 3,
+        /// The ban, and by which it grows. Default 6 min.
+        pub ban: Span = Span::secs(360),
+        /// The longest ban, at least `ban`. Default 30 min.
+        pub longest: Span = Span::secs(1_800),
     }
 }
 
@@ -146,9 +138,9 @@ impl Reconnect for Banning {
         self.inner.on_event(now, event);
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         let verdict = self.inner.next(now);
-        let Verdict::TryAfter { wait, server } = verdict else { return verdict };
+        let ReconnectAction::TryAfter { wait, server } = verdict else { return verdict };
         let (due, rule, last) = (now + wait, self.rule, self.server);
         let histories = self.histories();
         let servers = histories.len() as u32;
@@ -161,7 +153,7 @@ impl Reconnect for Banning {
         let in_turn = (0..servers).map(|step| (wanted + step) % servers);
         let until = |server: u32| histories[server as usize].banned_until(due, rule).unwrap_or(due);
         let best = in_turn.min_by_key(|server| until(*server)).unwrap_or(wanted);
-        Verdict::TryAfter { wait: until(best).since(now), server: ServerChoice::Number(best) }
+        ReconnectAction::TryAfter { wait: until(best).since(now), server: ServerChoice::Number(best) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppState, Reconnect, ReconnectEvent, Time, Verdict};
+use crate::{AppState, Reconnect, ReconnectAction, ReconnectEvent, Time};
 
 /// What to do while the application is not in the foreground.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,10 +48,10 @@ impl Reconnect for Visible {
         self.inner.on_event(now, event);
     }
 
-    fn next(&mut self, now: Time) -> Verdict {
+    fn next(&mut self, now: Time) -> ReconnectAction {
         // The policy's plan is made all the same: its time runs.
         let verdict = self.inner.next(now);
-        if self.is_visible { verdict } else { Verdict::Stop }
+        if self.is_visible { verdict } else { ReconnectAction::Stop }
     }
 }
 

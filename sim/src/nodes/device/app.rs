@@ -19,8 +19,8 @@ use std::{
 };
 
 use cardiogram_policies::{
-    AppState, AttemptFailure, Event, Heartbeat, LossReason, Reconnect, ReconnectEvent, ServerChoice, Time, Verdict,
-    reconnect::Ended,
+    AppState, AttemptFailure, Event, Heartbeat, LossReason, Reconnect, ReconnectAction, ReconnectEvent, ServerChoice,
+    Time, reconnect::Ended,
 };
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -513,11 +513,13 @@ impl Device {
     fn plan_again(&mut self, context: &mut Context) {
         let verdict = self.reconnect.next(context.now);
         let is_kept = match (verdict, self.phase) {
-            (Verdict::TryAfter { wait, server }, Phase::Waiting { due, server: planned, .. }) => {
+            (ReconnectAction::TryAfter { wait, server }, Phase::Waiting { due, server: planned, .. }) => {
                 context.now + wait == due.max(context.now) && self.number(server, context) == planned
             }
-            (Verdict::CheckAfter { wait }, Phase::Pausing { due, .. }) => context.now + wait == due.max(context.now),
-            (Verdict::Stop, Phase::Stopped) => true,
+            (ReconnectAction::CheckAfter { wait }, Phase::Pausing { due, .. }) => {
+                context.now + wait == due.max(context.now)
+            }
+            (ReconnectAction::Stop, Phase::Stopped) => true,
             _ => false,
         };
         if !is_kept {
@@ -533,20 +535,20 @@ impl Device {
         }
     }
 
-    fn follow(&mut self, verdict: Verdict, context: &mut Context) {
+    fn follow(&mut self, verdict: ReconnectAction, context: &mut Context) {
         match verdict {
-            Verdict::TryAfter { wait, server } => {
+            ReconnectAction::TryAfter { wait, server } => {
                 let server = self.number(server, context);
                 context.io.device(self.index, DeviceEvent::RetryAfter(wait));
                 let (due, until) = (context.now + wait, self.due_after(wait, context));
                 self.phase = Phase::Waiting { due, until, server };
             }
-            Verdict::CheckAfter { wait } => {
+            ReconnectAction::CheckAfter { wait } => {
                 context.io.device(self.index, DeviceEvent::CheckAfter(wait));
                 let (due, until) = (context.now + wait, self.due_after(wait, context));
                 self.phase = Phase::Pausing { due, until };
             }
-            Verdict::Stop => {
+            ReconnectAction::Stop => {
                 context.io.device(self.index, DeviceEvent::Stopped);
                 self.phase = Phase::Stopped;
             }

@@ -8,13 +8,13 @@ use std::{collections::BTreeMap, time::Duration};
 use cardiogram_policies::{
     HeartbeatSpec, NetworkKind, ReconnectSpec, ServerSpec, StrategySpec,
     heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, LeaveWhenQuiet, TcpKeepalive},
-    reconnect::{DelayFrom, Exponential, FixedDelay, Jitter, Reset},
+    reconnect::{DelayFrom, ExponentialBackoff, FixedDelay, Jitter, Reset},
     server::{Busy, Directed, IdleReaper, OnMalformed, PingAfter, Pings, Redirected, RefreshedBy, Resume, Strikes},
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
     AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, Cut, DelayDrift, DelaySpike,
-    DevicesConfig, Direction, Distribution, Duplication, Exponential as ExponentialDelay, FaultConfig, Flapping,
+    DevicesConfig, Direction, Distribution, Duplication, Exponential, FaultConfig, Flapping,
     FrameSizes, Handover, HandoverMode, HealthCheck, LifeConfig, LinkConfig, LinkName, Login, LossBurst, NatClass,
     NatConfig, NatFlush, NatRefresh, NatTimeout, OnUnhealthy, Part, Pauses, RadioConfig, Rate, RateLimit, Reordering,
     ServerConfig, ServerDrain, ServerFault, ServerOverload, TailStage, TcpPreset, TrafficConfig, Undelivered,
@@ -59,7 +59,7 @@ pub fn world() -> impl Strategy<Value = WorldConfig> {
 
 fn wakeup() -> impl Strategy<Value = WakeupConfig> {
     let delay = (millis(1..500), millis(1..20_000)).prop_map(|(min, mean)| {
-        Distribution::Exponential(ExponentialDelay { mean: Span::at_least(min.get() + mean.get()), min: Some(min) })
+        Distribution::Exponential(Exponential { mean: Span::at_least(min.get() + mean.get()), min: Some(min) })
     });
     let carries = prop_oneof![Just(Carries::Signal), Just(Carries::Message)];
     (delay, fraction(0.3), delay_or_none(), span(1..100), carries, 4_u16..1_000).prop_map(
@@ -111,14 +111,12 @@ fn link() -> impl Strategy<Value = LinkConfig> {
     let delay = prop_oneof![millis(1..100).prop_map(Distribution::Constant), uniform, log_normal];
     let burst = (span(5..300), millis(100..20_000), fraction(0.05), fraction(1.0))
         .prop_map(|(good, bad, loss_good, loss_bad)| BurstLoss { good, bad, loss_good, loss_bad });
-    let base_delay = millis(1..200)
-        .prop_map(|mean| Distribution::Exponential(ExponentialDelay { mean, min: Some(Span::millis(1)) }));
+    let base_delay =
+        millis(1..200).prop_map(|mean| Distribution::Exponential(Exponential { mean, min: Some(Span::millis(1)) }));
     let base_delay = prop::option::weighted(0.3, base_delay);
     let packet_loss = prop_oneof![Just(Fraction::default()), fraction(0.1)];
-    let drift = (millis(1..200), span(1..20)).prop_map(|(mean, tau)| DelayDrift {
-        delay: Distribution::Exponential(ExponentialDelay { mean, min: None }),
-        tau,
-    });
+    let drift = (millis(1..200), span(1..20))
+        .prop_map(|(mean, tau)| DelayDrift { delay: Distribution::Exponential(Exponential { mean, min: None }), tau });
     let delay = (base_delay, delay, prop::option::weighted(0.2, drift));
     (delay, prop::option::weighted(0.2, rate()), prop::option::of(burst), packet_loss).prop_map(
         |((base_delay, delay, drift), rate, burst_loss, packet_loss)| LinkConfig {
@@ -248,7 +246,7 @@ fn balancer() -> impl Strategy<Value = BalancerConfig> {
 
 fn cost(most_ms: u64) -> impl Strategy<Value = Cost> {
     let exponential = millis(1..most_ms)
-        .prop_map(|mean| Distribution::Exponential(cardiogram_sim::config::Exponential { mean, min: None }).into());
+        .prop_map(|mean| Distribution::Exponential(Exponential { mean, min: None }).into());
     prop_oneof![delay(0..most_ms).prop_map(Cost::from), exponential]
 }
 
@@ -321,7 +319,7 @@ fn link_fault(
     let direction = prop_oneof![Just(Direction::Both), Just(Direction::Up), Just(Direction::Down)];
     let delay = prop_oneof![
         millis(1..20_000).prop_map(Distribution::Constant),
-        millis(1..2_000).prop_map(|mean| Distribution::Exponential(ExponentialDelay { mean, min: None })),
+        millis(1..2_000).prop_map(|mean| Distribution::Exponential(Exponential { mean, min: None })),
     ];
     let of_kind = (0..9, fraction(0.9), delay, rate(), (1_u32..20, span(1..60), span(1..60)));
     (when, lasts, link, direction, of_kind).prop_map(
@@ -379,14 +377,14 @@ fn strategy() -> impl Strategy<Value = StrategySpec> {
     let delay_from = prop_oneof![Just(DelayFrom::Failure), Just(DelayFrom::AttemptStart)];
     let reset = prop_oneof![Just(Reset::Connected), span(1..60).prop_map(Reset::Uptime)];
     let exponential = (millis(100..3_000), 1.0..4.0, span(4..200), jitter, delay_from, reset).prop_map(
-        |(base, factor, cap, jitter, delay_from, reset)| Exponential {
+        |(base, factor, cap, jitter, delay_from, reset)| ExponentialBackoff {
             base,
             factor,
             cap,
             jitter,
             delay_from,
             reset,
-            ..Exponential::default()
+            ..ExponentialBackoff::default()
         },
     );
     let reconnect = prop_oneof![

@@ -2,31 +2,22 @@
 
 use std::{f64::consts::LN_10, time::Duration};
 
-use serde::{Deserialize, Serialize};
-
 use super::{by_mean::ByMean, check_threshold, check_window, micros};
 use crate::Problem;
 
-/// Suspects after a silence of more than `threshold * ln 10` mean gaps: 18.42 of them by default. The first gap counts
-/// as two intervals, and one longer than that is not learnt. Its rule for a host that was not run for a while is the
-/// judge's `local_pause`, 5 s.
-///
-/// Source: Cassandra's `FailureDetector.java` and its `ArrivalWindow` (3.x), where the interval is the gossip's, 1 s.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Cassandra {
-    /// `phi_convict_threshold`, 1 to 100. Default 8; 10 to 12 on unsteady networks.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100)))]
-    pub threshold: f64,
-    /// Gaps that are remembered, 1 to 10,000. Default 1000.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10_000)))]
-    pub window: u32,
-}
-
-impl Default for Cassandra {
-    fn default() -> Self {
-        Self { threshold: 8.0, window: 1000 }
+parameters! {
+    /// Suspects after a silence of more than `threshold * ln 10` mean gaps: 18.42 of them by default. The first gap counts
+    /// as two intervals, and one longer than that is not learnt. Its rule for a host that was not run for a while is the
+    /// judge's `local_pause`, 5 s.
+    ///
+    /// Source: Cassandra's `FailureDetector.java` and its `ArrivalWindow` (3.x), where the interval is the gossip's, 1 s.
+    pub struct Cassandra {
+        /// `phi_convict_threshold`, 1 to 100. Default 8; 10 to 12 on unsteady networks.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100)))]
+        pub threshold: f64 = 8.0,
+        /// Gaps that are remembered, 1 to 10,000. Default 1000.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10_000)))]
+        pub window: u32 = 1000,
     }
 }
 

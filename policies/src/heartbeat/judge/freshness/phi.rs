@@ -7,34 +7,33 @@ use serde::{Deserialize, Serialize};
 use super::{Detector, after, check_threshold, check_window, micros, window::Window};
 use crate::{Problem, Time, unit::Delay};
 
-/// Suspects once phi = -log10 P(the gap is longer still) reaches `threshold`, the gaps being taken as normal with the
-/// mean and deviation of the last `window` of them. That silence is computed once, as so many deviations beyond the
-/// mean, so that nothing has to be evaluated while it lasts.
-///
-/// Before anything was measured the window holds two gaps, an interval less and more a quarter of it (Akka's; the paper
-/// leaves it open).
-///
-/// Sources: Hayashibara, Defago, Yared, Katayama, "The phi accrual failure detector", SRDS 2004 (window 1000); Akka's
-/// `PhiAccrualFailureDetector.scala` (akka/akka-core) for everything else. Akka counts in whole milliseconds and asks
-/// once a second; here both are exact.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Phi {
-    /// Phi at which it suspects, 1 to 100. Default 8.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100)))]
-    pub threshold: f64,
-    /// Gaps that are remembered, 1 to 10,000. Default 1000.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10_000)))]
-    pub window: u32,
-    /// The least deviation that is believed. Default 100 ms.
-    pub min_deviation: Delay,
-    /// Added to the mean (Akka's acceptable heartbeat pause). Default 0 s.
-    pub pause: Delay,
-    /// The normal distribution, or what is taken for it. Default `normal`.
-    pub tail: Tail,
-    /// Whether the gap that ended a suspicion is learnt too. Akka does not. Default true.
-    pub learns_mistakes: bool,
+parameters! {
+    /// Suspects once phi = -log10 P(the gap is longer still) reaches `threshold`, the gaps being taken as normal with the
+    /// mean and deviation of the last `window` of them. That silence is computed once, as so many deviations beyond the
+    /// mean, so that nothing has to be evaluated while it lasts.
+    ///
+    /// Before anything was measured the window holds two gaps, an interval less and more a quarter of it (Akka's; the paper
+    /// leaves it open).
+    ///
+    /// Sources: Hayashibara, Defago, Yared, Katayama, "The phi accrual failure detector", SRDS 2004 (window 1000); Akka's
+    /// `PhiAccrualFailureDetector.scala` (akka/akka-core) for everything else. Akka counts in whole milliseconds and asks
+    /// once a second; here both are exact.
+    pub struct Phi {
+        /// Phi at which it suspects, 1 to 100. Default 8.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100)))]
+        pub threshold: f64 = 8.0,
+        /// Gaps that are remembered, 1 to 10,000. Default 1000.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10_000)))]
+        pub window: u32 = 1000,
+        /// The least deviation that is believed. Default 100 ms.
+        pub min_deviation: Delay = Delay::millis(100),
+        /// Added to the mean (Akka's acceptable heartbeat pause). Default 0 s.
+        pub pause: Delay = Delay::ZERO,
+        /// The normal distribution, or what is taken for it. Default `normal`.
+        pub tail: Tail = Tail::Normal,
+        /// Whether the gap that ended a suspicion is learnt too. Akka does not. Default true.
+        pub learns_mistakes: bool = true,
+    }
 }
 
 /// The upper tail of the normal distribution.
@@ -48,19 +47,6 @@ pub enum Tail {
     /// Akka's logistic approximation, which thinks less and less of long silences: 15.37 instead of 11.89 at 7
     /// deviations.
     Logistic,
-}
-
-impl Default for Phi {
-    fn default() -> Self {
-        Self {
-            threshold: 8.0,
-            window: 1000,
-            min_deviation: Delay::millis(100),
-            pause: Delay::ZERO,
-            tail: Tail::Normal,
-            learns_mistakes: true,
-        }
-    }
 }
 
 impl Tail {

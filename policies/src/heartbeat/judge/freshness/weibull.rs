@@ -2,34 +2,25 @@
 
 use std::{f64::consts::LN_10, time::Duration};
 
-use serde::{Deserialize, Serialize};
-
 use super::{by_mean::ByMean, check_threshold, check_window, micros};
 use crate::Problem;
 
-/// Suspects once -log10 P(the gap is longer still) reaches `threshold`, the gaps being taken as Weibull distributed
-/// with the mean of the last `window` of them and a given shape. Shape 1 is the exponential distribution: ED-FD with
-/// the threshold `E_d` is this one with -log10(1 - `E_d`). Before anything was measured the window holds one interval.
-///
-/// Source: Liu et al., `PLoS` ONE 2017, by its abstract; the form is the textbook's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Weibull {
-    /// Phi at which it suspects, 1 to 100. Default 8.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100)))]
-    pub threshold: f64,
-    /// The distribution's shape, 0.1 to 20: the greater, the steadier gaps are. Default 1, exponential.
-    #[cfg_attr(feature = "schema", schemars(range(min = 0.1, max = 20.0)))]
-    pub shape: f64,
-    /// Gaps that are remembered, 1 to 10,000. Default 1000.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10_000)))]
-    pub window: u32,
-}
-
-impl Default for Weibull {
-    fn default() -> Self {
-        Self { threshold: 8.0, shape: 1.0, window: 1000 }
+parameters! {
+    /// Suspects once -log10 P(the gap is longer still) reaches `threshold`, the gaps being taken as Weibull distributed
+    /// with the mean of the last `window` of them and a given shape. Shape 1 is the exponential distribution: ED-FD with
+    /// the threshold `E_d` is this one with -log10(1 - `E_d`). Before anything was measured the window holds one interval.
+    ///
+    /// Source: Liu et al., `PLoS` ONE 2017, by its abstract; the form is the textbook's.
+    pub struct Weibull {
+        /// Phi at which it suspects, 1 to 100. Default 8.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100)))]
+        pub threshold: f64 = 8.0,
+        /// The distribution's shape, 0.1 to 20: the greater, the steadier gaps are. Default 1, exponential.
+        #[cfg_attr(feature = "schema", schemars(range(min = 0.1, max = 20.0)))]
+        pub shape: f64 = 1.0,
+        /// Gaps that are remembered, 1 to 10,000. Default 1000.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10_000)))]
+        pub window: u32 = 1000,
     }
 }
 

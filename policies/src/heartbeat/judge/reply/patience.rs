@@ -87,28 +87,22 @@ impl<'de> Deserialize<'de> for Patience {
     }
 }
 
-/// The retransmission timeout of RFC 6298, for beats: `SRTT + max(G, 4 RTTVAR)` within limits, doubled by every miss
-/// until the next round trip is measured. Every reply is a valid sample, a late one included, because each beat has an
-/// id of its own (what Karn's rule is about).
-///
-/// Source: RFC 6298, section 2; Linux has a floor of 200 ms and a cap of 120 s.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Rto {
-    /// Before the connection's first round trip is measured. Default 1 s.
-    pub first: Span,
-    /// Never less, once a round trip is measured. Default 1 s.
-    pub floor: Span,
-    /// Never more; at most the interval between beats. Default 60 s.
-    pub cap: Span,
-    /// The clock's granularity G, below which the variation does not fall. Default 0 s: the clock here is exact.
-    pub granularity: Delay,
-}
-
-impl Default for Rto {
-    fn default() -> Self {
-        Self { first: Span::secs(1), floor: Span::secs(1), cap: Span::secs(60), granularity: Delay::ZERO }
+parameters! {
+    /// The retransmission timeout of RFC 6298, for beats: `SRTT + max(G, 4 RTTVAR)` within limits, doubled by every miss
+    /// until the next round trip is measured. Every reply is a valid sample, a late one included, because each beat has an
+    /// id of its own (what Karn's rule is about).
+    ///
+    /// Source: RFC 6298, section 2; Linux has a floor of 200 ms and a cap of 120 s.
+    #[derive(Copy)]
+    pub struct Rto {
+        /// Before the connection's first round trip is measured. Default 1 s.
+        pub first: Span = Span::secs(1),
+        /// Never less, once a round trip is measured. Default 1 s.
+        pub floor: Span = Span::secs(1),
+        /// Never more; at most the interval between beats. Default 60 s.
+        pub cap: Span = Span::secs(60),
+        /// The clock's granularity G, below which the variation does not fall. Default 0 s: the clock here is exact.
+        pub granularity: Delay = Delay::ZERO,
     }
 }
 
@@ -171,7 +165,7 @@ mod tests {
     use super::*;
     use crate::{
         Action, Event, GiveUp, HeartbeatSpec,
-        heartbeat::{Composed, Evidence, FirstBeat, Grid, Judges, LateReply, Reply, ScheduleSpec},
+        heartbeat::{AnsweredBy, Composed, FirstBeat, Grid, Judges, LateReply, Reply, ScheduleSpec},
         testing::{CONNECTED, beat, play, rng},
     };
 
@@ -288,7 +282,7 @@ mod tests {
     #[test]
     fn a_beat_waits_as_long_as_the_round_trips_suggest_and_twice_as_long_after_a_miss() {
         let timeout = Patience::Estimated(Rto { floor: Span::millis(200), cap: Span::secs(10), ..Rto::default() });
-        let reply = Reply { timeout, misses: 3, evidence: Evidence::Reply, late_reply: LateReply::Counts };
+        let reply = Reply { timeout, misses: 3, evidence: AnsweredBy::Reply, late_reply: LateReply::Counts };
         let grid = Grid { interval: Span::secs(10), shortest: None, first_beat: FirstBeat::Interval };
         let spec = HeartbeatSpec::Composed(Box::new(Composed {
             judge: Judges { reply: Some(reply), ..Judges::default() },

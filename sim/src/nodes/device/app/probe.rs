@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use cardiogram_policies::{Action, Event, Heartbeat, Reconnect, ReconnectEvent, Time, Verdict};
+use cardiogram_policies::{Action, Event, Heartbeat, Reconnect, ReconnectAction, ReconnectEvent, Time};
 
 use super::{Device, Phase};
 
@@ -45,8 +45,8 @@ struct Resigned;
 impl Reconnect for Resigned {
     fn on_event(&mut self, _: Time, _: &ReconnectEvent) {}
 
-    fn next(&mut self, _: Time) -> Verdict {
-        Verdict::Stop
+    fn next(&mut self, _: Time) -> ReconnectAction {
+        ReconnectAction::Stop
     }
 }
 

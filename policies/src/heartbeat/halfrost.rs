@@ -7,51 +7,37 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, Heartbeat, LossReason,
+    machine::{MachineState, Rules, has_state},
     notebook::Notebook,
-    rules::{Desk, Rules},
     spec::{Learning, Machine, per_hour},
 };
-use crate::{Bounds, Network, Problem, Promises, Time, unit::Span};
+use crate::{Bounds, Network, Problem, Promises, Time, problem::Problems, unit::Span};
 
-/// Up by `step`, down by `drop`.
-///
-/// Source: halfrost, `Advance_TCP.md`; it says nothing of a reply's timeout, nor of memory: assumptions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields)]
-pub struct Thread783 {
-    /// The first interval. Default 180 s.
-    pub start: Span,
-    /// What an answer adds. Default 30 s.
-    pub step: Span,
-    /// What a connection's death takes away; no interval is shorter than this. Default 20 s.
-    pub drop: Span,
-    /// Deaths in a row, without an answer between them, that send the interval back to `start`. Default 5.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
-    pub restart_after: u32,
-    /// Whether answers go on lengthening the interval after a death has shortened it. The source does not say. Default
-    /// false: the search is over once a shortened interval is answered.
-    pub grow_after_drop: bool,
-    /// How long the answer to a beat may take. Default 15 s: an assumption.
-    pub timeout: Span,
-}
-
-impl Default for Thread783 {
-    fn default() -> Self {
-        Self {
-            start: Span::secs(180),
-            step: Span::secs(30),
-            drop: Span::secs(20),
-            restart_after: 5,
-            grow_after_drop: false,
-            timeout: Span::secs(15),
-        }
+parameters! {
+    /// Up by `step`, down by `drop`.
+    ///
+    /// Source: halfrost, `Advance_TCP.md`; it says nothing of a reply's timeout, nor of memory: assumptions.
+    pub struct HalfrostSearch {
+        /// The first interval. Default 180 s.
+        pub start: Span = Span::secs(180),
+        /// What an answer adds. Default 30 s.
+        pub step: Span = Span::secs(30),
+        /// What a connection's death takes away; no interval is shorter than this. Default 20 s.
+        pub drop: Span = Span::secs(20),
+        /// Deaths in a row, without an answer between them, that send the interval back to `start`. Default 5.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+        pub restart_after: u32 = 5,
+        /// Whether answers go on lengthening the interval after a death has shortened it. The source does not say. Default
+        /// false: the search is over once a shortened interval is answered.
+        pub grow_after_drop: bool = false,
+        /// How long the answer to a beat may take. Default 15 s: an assumption.
+        pub timeout: Span = Span::secs(15),
     }
 }
 
-impl Machine for Thread783 {
+impl Machine for HalfrostSearch {
     fn build(&self) -> Box<dyn Heartbeat> {
-        Box::new(LinearWithDrop::new(self.clone()))
+        Box::new(Halfrost::new(self.clone()))
     }
 
     fn promises(&self, bounds: &Bounds) -> Promises {
@@ -83,34 +69,16 @@ impl Machine for Thread783 {
     }
 
     fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut problem = |key: &str, message: String, help: String| {
-            problems.push(Problem::new(format!("heartbeat.thread783.{key}"), message, help));
-        };
+        let mut problems = Problems::at("heartbeat.thread783");
         if self.drop > self.start {
-            problem(
-                "drop",
-                format!("a drop of {} is more than the first interval, {}", self.drop, self.start),
-                format!("use at most \"{}\"", self.start),
-            );
+            let message = format!("a drop of {} is more than the first interval, {}", self.drop, self.start);
+            problems.add("drop", message, format!("use at most \"{}\"", self.start));
         }
-        let shortest = self.drop.min(self.start);
-        if self.timeout > shortest {
-            problem(
-                "timeout",
-                format!("a timeout of {} is longer than the shortest interval, {shortest}", self.timeout),
-                format!("use at most \"{shortest}\""),
-            );
-        }
-        if !(1..=1000).contains(&self.restart_after) {
-            let nearest = self.restart_after.clamp(1, 1000);
-            problem("restart_after", format!("{} is outside 1 to 1000", self.restart_after), format!("use {nearest}"));
-        }
-        problems
+        problems.check_timeout("timeout", self.timeout, "shortest", self.drop.min(self.start));
+        problems.check_count("restart_after", self.restart_after, 1);
+        problems.into_vec()
     }
 }
-
-impl Thread783 {}
 
 /// The search's state on one network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,22 +92,22 @@ pub(super) struct Record {
     dropped: bool,
 }
 
-/// [`Thread783`] at work.
-pub(super) struct LinearWithDrop {
-    spec: Thread783,
-    desk: Desk<Notebook<u32, Record>>,
+/// [`HalfrostSearch`] at work.
+pub(super) struct Halfrost {
+    spec: HalfrostSearch,
+    state: MachineState<Notebook<u32, Record>>,
     network: u32,
 }
 
-impl LinearWithDrop {
-    pub(super) fn new(spec: Thread783) -> Self {
-        Self { desk: Desk::new(Notebook::new("thread783")), network: 0, spec }
+impl Halfrost {
+    pub(super) fn new(spec: HalfrostSearch) -> Self {
+        Self { state: MachineState::new(Notebook::new("thread783")), network: 0, spec }
     }
 
     /// A beat was not answered, whoever noticed.
     fn failure(&mut self) {
-        let Thread783 { start, drop, restart_after, .. } = self.spec;
-        let record = self.desk.notes.page(&self.network);
+        let HalfrostSearch { start, drop, restart_after, .. } = self.spec;
+        let record = self.state.notes.page(&self.network);
         record.deaths = record.deaths.saturating_add(1);
         if record.deaths >= restart_after {
             *record = Record { interval: start, deaths: 0, dropped: false };
@@ -147,50 +115,42 @@ impl LinearWithDrop {
             record.interval = Span::at_least(record.interval.get().saturating_sub(drop.get())).max(drop);
             record.dropped = true;
         }
-        self.desk.unsaved = true;
+        self.state.unsaved = true;
     }
 }
 
-impl Rules for LinearWithDrop {
-    type Notes = Notebook<u32, Record>;
+has_state!(Halfrost, Notebook<u32, Record>);
 
-    fn desk(&self) -> &Desk<Self::Notes> {
-        &self.desk
-    }
-
-    fn desk_mut(&mut self) -> &mut Desk<Self::Notes> {
-        &mut self.desk
-    }
-
+impl Rules for Halfrost {
     fn connected(&mut self, now: Time, network: Network) {
         self.network = network.id;
         let fresh = Record { interval: self.spec.start, deaths: 0, dropped: false };
-        let record = self.desk.notes.records.entry(network.id).or_insert(fresh);
+        let record = self.state.notes.records.entry(network.id).or_insert(fresh);
         record.interval = record.interval.max(self.spec.drop);
         let first = record.interval.get();
-        self.desk.open(now, first);
+        self.state.open(now, first);
     }
 
     fn due(&mut self, now: Time) -> Option<Action> {
-        let interval = self.desk.notes.page(&self.network).interval.get();
-        self.desk.send(now, Some(self.spec.timeout.get()), interval)
+        let interval = self.state.notes.page(&self.network).interval.get();
+        self.state.send(now, Some(self.spec.timeout.get()), interval)
     }
 
     fn answered(&mut self, _: Time) {
-        let record = self.desk.notes.page(&self.network);
+        let record = self.state.notes.page(&self.network);
         let before = *record;
         record.deaths = 0;
         if !record.dropped || self.spec.grow_after_drop {
             record.interval = Span::at_least(record.interval.get() + self.spec.step.get());
         }
         let after = *record;
-        self.desk.unsaved |= after != before;
+        self.state.unsaved |= after != before;
         // What was learnt holds for the gap that began with the beat.
-        self.desk.set_gap(after.interval.get());
+        self.state.set_gap(after.interval.get());
     }
 
     fn overdue(&mut self, _: Time) {
-        self.desk.doom();
+        self.state.declare_dead();
         self.failure();
     }
 
@@ -217,16 +177,16 @@ mod tests {
     const NO_REPLY: Action = Action::GiveUp(GiveUp::NoReply);
     const DAY: Duration = Duration::from_secs(86_400);
 
-    fn policy() -> LinearWithDrop {
-        LinearWithDrop::new(Thread783::default())
+    fn policy() -> Halfrost {
+        Halfrost::new(HalfrostSearch::default())
     }
 
     fn secs(secs: u64) -> Duration {
         Duration::from_secs(secs)
     }
 
-    fn interval(policy: &LinearWithDrop) -> Duration {
-        policy.desk.notes.records[&0].interval.get()
+    fn interval(policy: &Halfrost) -> Duration {
+        policy.state.notes.records[&0].interval.get()
     }
 
     #[test]
@@ -252,7 +212,7 @@ mod tests {
 
     #[test]
     fn growth_may_go_on_after_a_drop() {
-        let mut policy = LinearWithDrop::new(Thread783 { grow_after_drop: true, ..Thread783::default() });
+        let mut policy = Halfrost::new(HalfrostSearch { grow_after_drop: true, ..HalfrostSearch::default() });
         let report = live_behind_nat(&mut policy, secs(300), DAY);
         // 300, 330 dies, 310 dies, 290, 320 dies, 300, 330 dies: for ever.
         assert!(report.losses.len() > 50, "{}", report.losses.len());
@@ -284,7 +244,7 @@ mod tests {
 
     #[test]
     fn no_interval_is_shorter_than_a_drop() {
-        let mut policy = LinearWithDrop::new(Thread783 { restart_after: 100, ..Thread783::default() });
+        let mut policy = Halfrost::new(HalfrostSearch { restart_after: 100, ..HalfrostSearch::default() });
         live_behind_nat(&mut policy, secs(1), secs(3_600));
         assert_eq!(interval(&policy), secs(20));
     }
@@ -305,13 +265,13 @@ mod tests {
 
     #[test]
     fn it_promises_no_detection_for_its_interval_has_no_limit() {
-        let promises = Thread783::default().promises(&bounds());
+        let promises = HalfrostSearch::default().promises(&bounds());
         assert_eq!((promises.detects_within, promises.heartbeats_per_hour), (None, Some(181)));
     }
 
     #[test]
     fn contradictions_name_the_nearest_valid_value() {
-        let spec = Thread783 { drop: Span::secs(200), timeout: Span::secs(190), ..Thread783::default() };
+        let spec = HalfrostSearch { drop: Span::secs(200), timeout: Span::secs(190), ..HalfrostSearch::default() };
         let problems: Vec<_> = spec.problems().into_iter().map(|problem| (problem.path, problem.help)).collect();
         let expected = [("drop", "use at most \"3m\""), ("timeout", "use at most \"3m\"")];
         let expected = expected.map(|(key, help)| (format!("heartbeat.thread783.{key}"), help.to_owned()));
