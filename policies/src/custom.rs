@@ -1,4 +1,4 @@
-//! Policies of one's own as data: what a strategy file says under `custom`, and what a type has to do to stand there.
+//! Custom policies as data: what a strategy file says under `custom`, and what a type has to do to stand there.
 //! Which types stand under which names is the business of the registry.
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -12,15 +12,15 @@ use serde_json::{Map, Value};
 
 use crate::{Bounds, Heartbeat, PolicyRng, Problem, Promises, Reconnect, ServerPolicy};
 
-/// A heartbeat policy's parameters, as a type of one's own: what `heartbeat.custom.NAME` says in a file.
+/// The parameters of a custom heartbeat policy: what `heartbeat.custom.NAME` says in a file.
 ///
-/// It is a struct with named fields that serde reads and writes; `deny_unknown_fields` makes a slip of the pen an error at
+/// It is a struct with named fields that serde reads and writes; `deny_unknown_fields` makes a misspelt key an error at
 /// its place in the file, and so do the types of [`unit`](crate::unit).
 pub trait CustomHeartbeat: Send + Sync + 'static {
-    /// A policy ready to run, with the only source of chance that it may use.
+    /// Returns a policy ready to run, with the only source of chance that it may use.
     fn build(&self, rng: PolicyRng) -> Box<dyn Heartbeat>;
 
-    /// What the policy guarantees within `bounds`. Default: nothing.
+    /// Returns what the policy guarantees within `bounds`. Default: nothing.
     fn promises(&self, _bounds: &Bounds) -> Promises {
         Promises::default()
     }
@@ -31,90 +31,89 @@ pub trait CustomHeartbeat: Send + Sync + 'static {
         None
     }
 
-    /// Contradictions between parameters; a path is the parameter's name. Default: there are none.
+    /// Returns the contradictions between parameters; a path is the parameter's name. Default: there are none.
     fn problems(&self) -> Vec<Problem> {
         Vec::new()
     }
 
-    /// The state machine in words, as [`HeartbeatSpec::describe`](crate::HeartbeatSpec::describe) has it.
+    /// Returns the state machine in words, as [`HeartbeatSpec::describe`](crate::HeartbeatSpec::describe) has it.
     fn describe(&self) -> String;
 }
 
-/// A reconnect policy's parameters, as a type of one's own: what `reconnect.custom.NAME` says in a file, in the manner of
+/// The parameters of a custom reconnect policy: what `reconnect.custom.NAME` says in a file, in the form of
 /// [`CustomHeartbeat`].
 pub trait CustomReconnect: Send + Sync + 'static {
-    /// A policy ready to run, with the only source of chance that it may use.
+    /// Returns a policy ready to run, with the only source of chance that it may use.
     fn build(&self, rng: PolicyRng) -> Box<dyn Reconnect>;
 
-    /// What the policy guarantees within `bounds`, given that an attempt is abandoned after `connect_timeout`. Default:
-    /// nothing.
+    /// Returns what the policy guarantees within `bounds`, given that an attempt is abandoned after `connect_timeout`.
+    /// Default: nothing.
     fn promises(&self, _bounds: &Bounds, _connect_timeout: Duration) -> Promises {
         Promises::default()
     }
 
-    /// Contradictions between parameters; a path is the parameter's name. Default: there are none.
+    /// Returns the contradictions between parameters; a path is the parameter's name. Default: there are none.
     fn problems(&self) -> Vec<Problem> {
         Vec::new()
     }
 
-    /// The state machine in words, as [`ReconnectSpec::describe`](crate::ReconnectSpec::describe) has it.
+    /// Returns the state machine in words, as [`ReconnectSpec::describe`](crate::ReconnectSpec::describe) has it.
     fn describe(&self) -> String;
 }
 
-/// A server policy's parameters, as a type of one's own: what `server.custom.NAME` says in a file, in the manner of
-/// [`CustomHeartbeat`].
+/// The parameters of a custom server policy: what `server.custom.NAME` says in a file, in the form of [`CustomHeartbeat`].
 pub trait CustomServer: Send + Sync + 'static {
-    /// A policy ready to run.
+    /// Returns a policy ready to run.
     fn build(&self) -> Box<dyn ServerPolicy>;
 
-    /// Within what time of its last frame a session is closed. Default: no promise.
+    /// Returns within what time of its last frame a session is closed. Default: no promise.
     fn reaps_within(&self, _bounds: &Bounds) -> Option<Duration> {
         None
     }
 
-    /// Contradictions between parameters; a path is the parameter's name. Default: there are none.
+    /// Returns the contradictions between parameters; a path is the parameter's name. Default: there are none.
     fn problems(&self) -> Vec<Problem> {
         Vec::new()
     }
 
-    /// The state machine in words, as [`ServerSpec::describe`](crate::ServerSpec::describe) has it.
+    /// Returns the state machine in words, as [`ServerSpec::describe`](crate::ServerSpec::describe) has it.
     fn describe(&self) -> String;
 }
 
-/// A policy of one's own in a strategy: `custom.NAME = { ... }` in a file, or `custom = "NAME"` where every parameter has
+/// A custom policy in a strategy: `custom.NAME = { ... }` in a file, or `custom = "NAME"` where every parameter has
 /// a default. `P` is one of [`CustomHeartbeat`], [`CustomReconnect`] and [`CustomServer`].
 ///
 /// Read by serde alone it is *unresolved*, a name and parameters that nobody has looked at; it can be written again, but not
-/// run. Whoever reads strategies resolves it by a registry, once. Two are equal whose names and parameters are.
+/// run. The reader of a strategy resolves it by a registry, once. Two are equal if their names and parameters are equal.
 pub struct Custom<P: ?Sized> {
     name: String,
     parameters: Map<String, Value>,
-    /// `None`: unresolved.
+    /// `None` while it is unresolved.
     policy: Option<Arc<P>>,
 }
 
 impl Custom<dyn CustomHeartbeat> {
-    /// The policy `spec`, resolved, under the name that it is registered by.
+    /// Returns the policy `spec`, resolved, under the name that it is registered by.
     pub fn new<T: CustomHeartbeat + Serialize>(name: impl Into<String>, spec: T) -> Self {
         Self { name: name.into(), parameters: parameters(&spec), policy: Some(Arc::new(spec)) }
     }
 }
 
 impl Custom<dyn CustomReconnect> {
-    /// The policy `spec`, resolved, under the name that it is registered by.
+    /// Returns the policy `spec`, resolved, under the name that it is registered by.
     pub fn new<T: CustomReconnect + Serialize>(name: impl Into<String>, spec: T) -> Self {
         Self { name: name.into(), parameters: parameters(&spec), policy: Some(Arc::new(spec)) }
     }
 }
 
 impl Custom<dyn CustomServer> {
-    /// The policy `spec`, resolved, under the name that it is registered by.
+    /// Returns the policy `spec`, resolved, under the name that it is registered by.
     pub fn new<T: CustomServer + Serialize>(name: impl Into<String>, spec: T) -> Self {
         Self { name: name.into(), parameters: parameters(&spec), policy: Some(Arc::new(spec)) }
     }
 }
 
-/// Every parameter of `spec`, those with their defaults too.
+/// Returns every parameter of `spec`, those with their defaults too.
 fn parameters(spec: &impl Serialize) -> Map<String, Value> {
     match serde_json::to_value(spec).map(without_nulls) {
         Ok(Value::Object(parameters)) => parameters,
@@ -140,18 +139,18 @@ impl<P: ?Sized> Custom<P> {
         &self.name
     }
 
-    /// The policy; `None` where it is unresolved.
+    /// Returns the policy; `None` where it is unresolved.
     pub fn policy(&self) -> Option<&P> {
         self.policy.as_deref()
     }
 
-    /// The policy, which is about to be run.
+    /// Returns the policy, which is about to be run.
     pub(crate) fn resolved(&self) -> &P {
         let name = &self.name;
         self.policy().unwrap_or_else(|| panic!("the policy `{name}` was not resolved by a registry before it was run"))
     }
 
-    /// What is wrong with the policy, which stands in the strategy's `part`: `of` it, or that it is unresolved.
+    /// Returns what is wrong with the policy, which stands in the strategy's `part`: `of` it, or that it is unresolved.
     pub(crate) fn problems(&self, part: &str, of: impl FnOnce(&P) -> Vec<Problem>) -> Vec<Problem> {
         let path = format!("{part}.custom.{}", self.name);
         match self.policy() {
@@ -167,7 +166,7 @@ impl<P: ?Sized> Custom<P> {
         }
     }
 
-    /// The policy's own description, or that there is none to be had.
+    /// Returns the policy's own description, or that there is none to be had.
     pub(crate) fn describe(&self, of: impl FnOnce(&P) -> String) -> String {
         self.policy().map_or_else(|| format!("The policy `{}`, not looked up in a registry.", self.name), of)
     }

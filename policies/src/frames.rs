@@ -7,8 +7,8 @@ use crate::Problem;
 /// The sizes of a strategy's frames, in bytes of the application's protocol, without the transport's headers; what is left
 /// out has the size that the scenario names. A file says `frames = { heartbeat = 8 }`.
 ///
-/// Sources: `[zhang]`, section 6 (heartbeats that carry business data), `[netease]` (5 bytes), `[carson]` (at most 10); AMQP's
-/// heartbeat has 8, STOMP's 1.
+/// Sources: `[zhang]`, section 6 (heartbeats that carry business data), `[netease]` (5 bytes), `[carson]` (at most 10);
+/// AMQP's heartbeat has 8, STOMP's 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -28,7 +28,7 @@ pub struct Frames {
 const LARGEST: u16 = 16_384;
 
 impl Frames {
-    /// Contradictions between its parameters.
+    /// Returns the contradictions between its parameters.
     pub(crate) fn problems(self) -> Vec<Problem> {
         [("heartbeat", self.heartbeat), ("reply", self.reply)]
             .into_iter()

@@ -67,14 +67,14 @@ pub trait Heartbeat: Send {
     /// Takes note of what happened.
     fn on_event(&mut self, now: Time, event: &Event);
 
-    /// What to do now, one action a call, `None` when there is nothing more to do.
+    /// Returns what to do now, one action a call, `None` when there is nothing more to do.
     fn poll(&mut self, now: Time) -> Option<Action>;
 
-    /// When the policy wants to be polled next, events apart.
+    /// Returns when the policy wants to be polled next, events apart.
     fn deadline(&self) -> Option<Time>;
 
-    /// What it has learnt and wants to know again after a restart of its host, as text for the host to store; `None`: it
-    /// learns nothing. Asked for when [`Action::Remember`] says so.
+    /// Returns what it has learnt and wants to know again after a restart of its host, as text for the host to store;
+    /// `None` if it learns nothing. Asked for when [`Action::Remember`] says so.
     fn memory(&self) -> Option<String> {
         None
     }
@@ -103,7 +103,7 @@ pub enum Event {
     Acknowledged,
     /// The reply to a heartbeat arrived.
     HeartbeatReply {
-        /// The heartbeat it answers.
+        /// The id of the heartbeat that it answers.
         id: u32,
         /// From the moment the heartbeat was sent.
         rtt: Duration,
@@ -121,14 +121,14 @@ pub enum Event {
     /// The answer to [`Action::AskTransport`]: how long ago the transport last heard anything from the peer, an
     /// acknowledgement or a keepalive's answer included (`tcpi_last_ack_recv` and `tcpi_last_data_recv` of `TCP_INFO`).
     TransportHeard {
-        /// Before now.
+        /// How long before now.
         ago: Duration,
     },
     /// The probe connection is up.
     ProbeConnected,
     /// The reply to a heartbeat on the probe connection arrived.
     ProbeReply {
-        /// The heartbeat it answers.
+        /// The id of the heartbeat that it answers.
         id: u32,
         /// From the moment the heartbeat was sent.
         rtt: Duration,
@@ -138,7 +138,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Whether something that the peer's application sent has arrived.
+    /// Returns whether something that the peer's application sent has arrived.
     pub const fn is_reception(&self) -> bool {
         matches!(
             self,
@@ -155,9 +155,9 @@ impl Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AppState {
-    /// On the screen.
+    /// It is on the screen.
     Foreground,
-    /// Running, not visible.
+    /// It runs and is not visible.
     Background,
     /// The device sleeps and batches timers.
     Doze,
@@ -216,7 +216,7 @@ impl LossReason {
 pub enum Action {
     /// Send a heartbeat and report its reply with this id. Ids rise by one within a connection, from 0.
     SendHeartbeat {
-        /// Names the heartbeat.
+        /// The id of the heartbeat.
         id: u32,
     },
     /// Send a heartbeat that nobody answers: it refreshes the path and shows the peer that we live.
@@ -233,21 +233,21 @@ pub enum Action {
     GiveUp(GiveUp),
     /// Say how long ago the transport last heard from the peer; answered at once by [`Event::TransportHeard`].
     AskTransport,
-    /// Open a second connection to the same server, over the same network, for probing; it is no session and carries nothing
-    /// but heartbeats. Answered by [`Event::ProbeConnected`] or [`Event::ProbeLost`]. It is gone with the session, without an
-    /// event of its own. There is one at a time: while there is, nothing is opened.
+    /// Open a second connection to the same server, over the same network, for probing; it is no session and carries
+    /// nothing but heartbeats. Answered by [`Event::ProbeConnected`] or [`Event::ProbeLost`]. It is gone with the
+    /// session, without an event of its own. There is one at a time: while there is, nothing is opened.
     OpenProbe,
     /// Send a heartbeat on the probe connection, if it is up. Ids rise by one within a probe connection, from 0.
     SendProbe {
-        /// Names the heartbeat.
+        /// The id of the heartbeat.
         id: u32,
     },
     /// Close the probe connection.
     CloseProbe,
-    /// Open another connection beside this one and keep whichever answers first: the new one by its welcome, the old one by
-    /// any reply (gRPC's proposal A8). If the old one wins the race is over without an event; if the new one does, a
-    /// [`Event::Connected`] follows. If neither does within the time of an attempt, the old one stays. While a race is on, no
-    /// other is begun.
+    /// Open another connection beside this one and keep whichever answers first: the new one by its welcome, the old
+    /// one by any reply (gRPC's proposal A8). If the old one wins the race is over without an event; if the new one
+    /// does, a [`Event::Connected`] follows. If neither does within the time of an attempt, the old one stays. While a
+    /// race is on, no other is begun.
     Race,
     /// What [`Heartbeat::memory`] returns has changed: store it.
     Remember,
@@ -256,11 +256,11 @@ pub enum Action {
 /// The three numbers of TCP keepalive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keepalive {
-    /// Silence before the first probe.
+    /// How long nothing is received before the first probe.
     pub idle: Duration,
-    /// Between probes that go unanswered.
+    /// The time between probes that go unanswered.
     pub interval: Duration,
-    /// Unanswered probes that mean death.
+    /// After how many unanswered probes the connection is dead.
     pub count: u32,
 }
 
@@ -277,7 +277,7 @@ pub enum GiveUp {
     ServiceDead,
     /// Heartbeats went unanswered, and the transport heard nothing either.
     NetworkDead,
-    /// Nothing is wrong: there is nothing more to do on it for now. The connection is left on purpose; nobody is alarmed.
+    /// Nothing is wrong: there is nothing more to do on the connection for now, and it is left on purpose. This is no alarm.
     Done,
 }
 

@@ -8,7 +8,7 @@ pub struct Network {
     /// Names the network, so that what was learnt on it is found again: products take the SSID or the operator's name, and
     /// number them.
     pub id: u32,
-    /// Of what kind it is.
+    /// What kind of network it is.
     pub kind: NetworkKind,
 }
 
@@ -17,22 +17,22 @@ pub struct Network {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkKind {
-    /// A mobile operator's.
+    /// A mobile operator's network.
     #[default]
     Cellular,
     /// A wireless local network.
     Wifi,
-    /// A cable.
+    /// A wired network.
     Wired,
 }
 
 impl Network {
-    /// A cellular network.
+    /// Returns a cellular network.
     pub const fn cellular(id: u32) -> Self {
         Self { id, kind: NetworkKind::Cellular }
     }
 
-    /// A Wi-Fi network.
+    /// Returns a Wi-Fi network.
     pub const fn wifi(id: u32) -> Self {
         Self { id, kind: NetworkKind::Wifi }
     }

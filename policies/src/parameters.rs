@@ -1,7 +1,7 @@
 //! How the parameters of a policy are declared: each once, with its meaning and its default side by side.
 
-/// Declares a struct of parameters, each with its default behind it. In a file it is a table in which every key may be left out
-/// and an unknown one is an error.
+/// Declares a struct of parameters, each with its default behind it. In a file it is a table in which every key may be
+/// left out and an unknown one is an error.
 macro_rules! parameters {
     (
         $(#[$attribute:meta])*

@@ -2,10 +2,10 @@
 //!
 //! A preset says in its file where its numbers come from, and which of them are assumptions. All presets share one
 //! reconnect policy, [`ReconnectSpec`](crate::ReconnectSpec)'s default, unless their source names another, as those of
-//! most protocols do: comparing the others compares heartbeats. Those named `reconnect-...` share one heartbeat instead, that of `wechat-270`, which has the
-//! default reconnect policy: comparing them with it compares reconnect policies. Those that leave their connection on
-//! purpose have a reconnect policy of their own, since when to come back is what they are about. What this is not: a
-//! registry of users' own strategies, which is `registry`.
+//! most protocols do: comparing the others compares heartbeats. Those named `reconnect-...` share one heartbeat
+//! instead, that of `wechat-270`, which has the default reconnect policy: comparing them with it compares reconnect
+//! policies. Those that leave their connection on purpose have a reconnect policy of their own, since when to come back
+//! is what they are about. What this is not: a registry of users' own strategies, which is `registry`.
 
 use crate::StrategySpec;
 
@@ -14,13 +14,13 @@ use crate::StrategySpec;
 pub struct Preset {
     /// The strategy's name.
     pub name: &'static str,
-    /// The file that defines it.
+    /// The text of the TOML file that defines it.
     pub toml: &'static str,
 }
 
 impl Preset {
-    /// What lists gather it under: what it is compared for. Those named `reconnect-...` share a heartbeat; of the others it
-    /// is the heartbeat that tells them apart.
+    /// Returns what lists gather it under: what it is compared for. Those named `reconnect-...` share a heartbeat; of
+    /// the others it is the heartbeat that tells them apart.
     pub fn family(&self, spec: &StrategySpec) -> &'static str {
         if self.name.starts_with("reconnect-") {
             "reconnect policies under one heartbeat"
@@ -29,7 +29,7 @@ impl Preset {
         }
     }
 
-    /// The strategy itself.
+    /// Returns the strategy that the file defines.
     pub fn spec(&self) -> StrategySpec {
         toml::from_str(self.toml).unwrap_or_else(|error| panic!("preset {} does not parse: {error}", self.name))
     }
@@ -40,7 +40,7 @@ pub fn all() -> &'static [Preset] {
     PRESETS
 }
 
-/// The preset of that name.
+/// Returns the preset of that name.
 pub fn find(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
 }

@@ -8,9 +8,9 @@ use crate::unit::Span;
 pub struct Problem {
     /// The key that should change, as a dotted path from the top of the file: `heartbeat.fixed.timeout`.
     pub path: String,
-    /// What is wrong.
+    /// What is wrong, as a sentence without a full stop.
     pub message: String,
-    /// What to write instead.
+    /// What to write instead, in the same form.
     pub help: String,
 }
 

@@ -1,5 +1,5 @@
-//! What a policy promises, and the bounds on its environment that promises depend on. Property tests exist to break promises; a
-//! promise that cannot be made is `None`.
+//! What a policy promises, and the bounds on its environment that promises depend on. Property tests exist to break
+//! promises; a promise that cannot be made is `None`.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// What the environment guarantees, as far as a promise depends on it.
 ///
-/// Made by [`healthy`](Self::healthy), and then changed where the environment is worse: `Bounds::healthy(rtt).with_servers(3)`.
+/// Made by [`healthy`](Self::healthy), and then changed where the environment is worse:
+/// `Bounds::healthy(rtt).with_servers(3)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Bounds {

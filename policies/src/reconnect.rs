@@ -51,7 +51,7 @@ pub trait Reconnect: Send {
     /// Takes note of what happened.
     fn on_event(&mut self, now: Time, event: &ReconnectEvent);
 
-    /// What to do now that there is no connection.
+    /// Returns what to do now that there is no connection.
     fn next(&mut self, now: Time) -> ReconnectAction;
 }
 
@@ -71,7 +71,7 @@ impl<R: Reconnect + ?Sized> Reconnect for Box<R> {
 pub enum ReconnectEvent {
     /// A connection attempt begins.
     AttemptStarted {
-        /// To this server.
+        /// The server it is made to.
         server: u32,
     },
     /// The transport's handshake of the attempt is done; the server has not welcomed the client yet.
@@ -141,20 +141,20 @@ pub enum Ended {
     GivenUp(GiveUp),
 }
 
-/// A reconnect policy's answer.
+/// What a reconnect policy tells its host to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReconnectAction {
-    /// Wait, then try.
+    /// Wait, then make an attempt.
     TryAfter {
-        /// From now. Zero: at once.
+        /// How long to wait from now; zero for an attempt at once.
         wait: Duration,
-        /// Where.
+        /// Which server to try.
         server: ServerChoice,
     },
     /// Wait, then find out whether the network carries anything, by a packet that costs less than an attempt; answered
     /// by [`ReconnectEvent::NetworkChecked`], after which [`next`](Reconnect::next) is asked again.
     CheckAfter {
-        /// From now. Zero: at once.
+        /// How long to wait from now; zero to check at once.
         wait: Duration,
     },
     /// Give up until something else happens (a network change, the user).
@@ -165,10 +165,10 @@ pub enum ReconnectAction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerChoice {
-    /// The one of the last attempt.
+    /// The server of the last attempt.
     Same,
-    /// The next one in the list, cyclically.
+    /// The next server in the list, and after the last one the first.
     Next,
-    /// This one.
+    /// The server of this number.
     Number(u32),
 }

@@ -1,4 +1,4 @@
-//! Policies of one's own under the names that strategy files call them by, and strategies made of them.
+//! Custom policies under the names that strategy files call them by, and strategies made of them.
 //!
 //! A program that brings its own policies fills a [`Registry`] and hands it to what reads strategies, such as cardiogram's
 //! command line. There is no global table: where no registry is passed, no name is known.
@@ -31,7 +31,7 @@ type Read<P> = fn(&str, toml::Deserializer<'_>) -> Result<Custom<P>, toml::de::E
 /// Names are the program's own text: a bad one is a bug in it, so these functions panic where a name is not made of 1 to 64
 /// lower-case letters, digits and `-`, or is taken.
 impl Registry {
-    /// A registry with nothing in it.
+    /// Returns a registry with nothing in it.
     pub fn new() -> Self {
         Self::default()
     }
@@ -70,32 +70,32 @@ impl Registry {
         self
     }
 
-    /// The heartbeat policies.
+    /// Returns the heartbeat policies.
     pub const fn heartbeats(&self) -> &Registered<dyn CustomHeartbeat> {
         &self.heartbeats
     }
 
-    /// The reconnect policies.
+    /// Returns the reconnect policies.
     pub const fn reconnects(&self) -> &Registered<dyn CustomReconnect> {
         &self.reconnects
     }
 
-    /// The server policies.
+    /// Returns the server policies.
     pub const fn servers(&self) -> &Registered<dyn CustomServer> {
         &self.servers
     }
 
-    /// The strategies that were added, in their order.
+    /// Returns the strategies that were added, in their order.
     pub fn strategies(&self) -> &[Preset] {
         &self.strategies
     }
 
-    /// All strategies there are by name: those built in, then those added.
+    /// Returns all strategies there are by name: those built in, then those added.
     pub fn presets(&self) -> impl Iterator<Item = &Preset> {
         preset::all().iter().chain(&self.strategies)
     }
 
-    /// The strategy of that name.
+    /// Returns the strategy of that name.
     pub fn preset(&self, name: &str) -> Option<&Preset> {
         self.presets().find(|preset| preset.name == name)
     }
@@ -186,7 +186,7 @@ mod tests {
         Registry::new().heartbeat::<Calm>("calm").strategy("own", "name = \"own\"\nheartbeat.custom = \"calm\"")
     }
 
-    /// The heartbeat of that text, resolved as a reader of files does it.
+    /// Returns the heartbeat of that text, resolved as a reader of files does it.
     fn resolved(parameters: &str) -> HeartbeatSpec {
         let parameters = toml::Deserializer::parse(parameters).unwrap();
         HeartbeatSpec::Custom(registry().heartbeats().read("calm", parameters).unwrap().unwrap())

@@ -34,20 +34,20 @@ pub trait ServerPolicy: Send {
     /// Takes note of what happened to a session.
     fn on_event(&mut self, now: Time, session: SessionId, event: &SessionEvent);
 
-    /// What to do now, one action a call, `None` when there is nothing more to do.
+    /// Returns what to do now, one action a call, `None` when there is nothing more to do.
     fn poll(&mut self, now: Time) -> Option<ServerAction>;
 
-    /// When the policy wants to be polled next, events apart.
+    /// Returns when the policy wants to be polled next, events apart.
     fn deadline(&self) -> Option<Time>;
 }
 
-/// What happened to a session.
+/// What a host tells a server policy about a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionEvent {
     /// The client was welcomed.
     Opened {
-        /// The heartbeat interval that it announced; `None`: it announced none.
+        /// The heartbeat interval that it announced; `None` if it announced none.
         interval: Option<Duration>,
     },
     /// A heartbeat arrived.
@@ -64,7 +64,7 @@ pub enum SessionEvent {
     FrameSent,
     /// It told the client to use this heartbeat interval, with the welcome or later.
     Directed {
-        /// The interval.
+        /// The interval that it is to use.
         interval: Duration,
     },
     /// The session is gone.
@@ -76,26 +76,26 @@ pub enum SessionEvent {
 pub enum ServerAction {
     /// Close the session.
     Close {
-        /// Which one.
+        /// The session to close.
         session: SessionId,
-        /// Why.
+        /// Why it is closed.
         reason: CloseReason,
     },
     /// Ask the client whether it is alive; it answers at once.
     Ping {
-        /// Which one.
+        /// The session to ask.
         session: SessionId,
     },
-    /// Show the client that the server is alive; nobody answers.
+    /// Show the client that the server is alive; it does not answer.
     Notice {
-        /// Which one.
+        /// The session to show it to.
         session: SessionId,
     },
     /// Tell the client to use this heartbeat interval from now on.
     Direct {
-        /// Which one.
+        /// The session to tell.
         session: SessionId,
-        /// The interval.
+        /// The interval that the client is to use.
         interval: Duration,
     },
 }

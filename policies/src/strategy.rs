@@ -9,8 +9,7 @@ use crate::{
 
 /// What a client and its server do to keep a long-lived connection alive.
 ///
-/// In a file, a TOML table; what is left out takes its default. In code it is made by [`new`](Self::new), whose defaults are
-/// those of files, and changed by `with_...` or field by field.
+/// In a file, a TOML table; what is left out takes its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -55,14 +54,14 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Whether `text` can be the name of a strategy, or of a policy of one's own.
+/// Returns whether `text` can be the name of a strategy, or of a custom policy.
 pub(crate) fn is_name(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=64).contains(&text.len()) && text.bytes().all(is_part)
 }
 
 impl StrategySpec {
-    /// Returns a strategy with this heartbeat and every default.
+    /// Returns a strategy with this heartbeat and the defaults that files have. It is changed by `with_...`, or field by field.
     pub fn new(name: impl Into<String>, heartbeat: HeartbeatSpec) -> Self {
         Self {
             name: name.into(),
@@ -114,7 +113,7 @@ impl StrategySpec {
         Self { server, ..self }
     }
 
-    /// Every contradiction in the strategy; empty when it can run.
+    /// Returns every contradiction in the strategy; empty when it can run.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if !is_name(&self.name) {
@@ -136,19 +135,20 @@ impl StrategySpec {
         problems
     }
 
-    /// The reconnect policy under its rules, ready to run, for a client that knows of so many servers. The waits draw from
-    /// the first generator, the rules from the second.
+    /// Returns the reconnect policy under its rules, ready to run, for a client that knows `servers` servers. The waits
+    /// draw from the first generator, the rules from the second.
     pub fn build_reconnect(&self, servers: u32, waits: PolicyRng, rules: PolicyRng) -> Box<dyn Reconnect> {
         self.reconnect_rules.wrap(self.reconnect.build(waits), self.reconnect.reset(), servers, rules)
     }
 
-    /// The reconnect policy and its rules in words.
+    /// Returns the reconnect policy and its rules in words.
     pub fn describe_reconnect(&self) -> String {
         let (waits, rules) = (self.reconnect.describe(), self.reconnect_rules.describe());
         if rules.is_empty() { waits } else { format!("{waits} {rules}") }
     }
 
-    /// What the reconnect policy under its rules guarantees within `bounds`, once the connection is known to be gone.
+    /// Returns what the reconnect policy under its rules guarantees within `bounds`, once the connection is known to be
+    /// gone.
     pub fn reconnect_promises(&self, bounds: &Bounds) -> Promises {
         let connect_timeout = self.connect_timeout.get();
         if self.reconnect_rules == ReconnectRules::default() {
@@ -158,7 +158,7 @@ impl StrategySpec {
         pace.map_or_else(Promises::default, |pace| pace.promises(bounds, connect_timeout))
     }
 
-    /// What the strategy as a whole guarantees within `bounds`.
+    /// Returns what the strategy as a whole guarantees within `bounds`.
     pub fn promises(&self, bounds: &Bounds) -> Promises {
         let heartbeat = self.heartbeat.promises(bounds);
         if !bounds.steady_host {

@@ -16,13 +16,13 @@ pub(crate) fn rng(seed: u64) -> PolicyRng {
     Box::new(ChaCha8Rng::seed_from_u64(seed))
 }
 
-/// A kind world: one second for everything, no losses, no NAT, one server, no traffic but heartbeats.
+/// Returns a kind world: one second for everything, no losses, no NAT, one server, no traffic but heartbeats.
 pub(crate) fn bounds() -> Bounds {
     let second = Duration::from_secs(1);
     Bounds::healthy(second).with_handshake_max(second)
 }
 
-/// The reply to heartbeat `id`; no policy tested with it looks at the round-trip time.
+/// Returns the reply to heartbeat `id`; no policy tested with it looks at the round-trip time.
 pub(crate) fn reply(id: u32) -> Event {
     Event::HeartbeatReply { id, rtt: Duration::from_millis(100) }
 }

@@ -22,32 +22,32 @@ impl Time {
     /// Later than everything that happens.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// The instant `micros` microseconds after the start.
+    /// Returns the instant `micros` microseconds after the start.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
-    /// The instant `millis` milliseconds after the start.
+    /// Returns the instant `millis` milliseconds after the start.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis * 1_000)
     }
 
-    /// The instant `secs` seconds after the start.
+    /// Returns the instant `secs` seconds after the start.
     pub const fn from_secs(secs: u64) -> Self {
         Self(secs * 1_000_000)
     }
 
-    /// Microseconds since the start.
+    /// Returns the microseconds since the start.
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
-    /// Seconds since the start, for display and for statistics.
+    /// Returns the seconds since the start, for display and for statistics.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e6
     }
 
-    /// The span from `earlier` to `self`; zero where `earlier` is not earlier.
+    /// Returns the span from `earlier` to `self`; zero where `earlier` is not earlier.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
@@ -79,7 +79,7 @@ impl Sub<Duration> for Time {
 }
 
 impl fmt::Display for Time {
-    /// Seconds with six decimals: `271.250000`.
+    /// Returns seconds with six decimals: `271.250000`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
     }

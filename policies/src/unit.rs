@@ -23,13 +23,13 @@ pub struct Delay(Duration);
 pub struct Fraction(f64);
 
 impl Span {
-    /// A span of `secs` seconds. Panics where it is zero: for constants.
+    /// Returns a span of `secs` seconds. Panics where it is zero: for constants.
     pub const fn secs(secs: u64) -> Self {
         assert!(secs > 0, "a Span is longer than zero");
         Self(Duration::from_secs(secs))
     }
 
-    /// A span of `millis` milliseconds. Panics where it is zero: for constants.
+    /// Returns a span of `millis` milliseconds. Panics where it is zero: for constants.
     pub const fn millis(millis: u64) -> Self {
         assert!(millis > 0, "a Span is longer than zero");
         Self(Duration::from_millis(millis))
@@ -53,10 +53,10 @@ impl Span {
 }
 
 impl Delay {
-    /// No time at all.
+    /// A delay of zero.
     pub const ZERO: Self = Self(Duration::ZERO);
 
-    /// A delay of `millis` milliseconds.
+    /// Returns a delay of `millis` milliseconds.
     pub const fn millis(millis: u64) -> Self {
         Self(Duration::from_millis(millis))
     }
@@ -73,9 +73,9 @@ impl Delay {
 }
 
 impl Fraction {
-    /// Nothing.
+    /// The fraction 0.
     pub const ZERO: Self = Self(0.0);
-    /// The whole.
+    /// The fraction 1.
     pub const ONE: Self = Self(1.0);
 
     /// `value`, if it lies within 0 to 1.
@@ -83,13 +83,13 @@ impl Fraction {
         (0.0..=1.0).contains(&value).then_some(Self(value))
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn get(self) -> f64 {
         self.0
     }
 }
 
-/// Reads `4m30s` and its like. The error is a sentence for the person who wrote the text.
+/// Reads a duration such as `4m30s`. The error is a sentence for the person who wrote the text.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if text.trim_start().starts_with('-') {
         return Err(format!("`{text}` is negative; a duration runs forward, as in \"90s\""));

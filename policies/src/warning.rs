@@ -1,5 +1,6 @@
-//! What a strategy may be but is seldom wise to be: real products ship each of these, so none is an error. Contradictions,
-//! which keep a strategy from being used, are found where the parameters are.
+//! What a strategy may be but is seldom wise to be: real products ship each of these, so none is an error.
+//! Contradictions, which keep a strategy from being used, are found where the parameters are. Invariants have the
+//! numbers that they have in the catalogue of policies, whose list is in the documentation of the laboratory.
 
 use crate::{
     HeartbeatSpec, Problem, ReconnectSpec, StrategySpec,
@@ -10,14 +11,15 @@ use crate::{
 };
 
 impl StrategySpec {
-    /// What is unwise about the strategy, each with the path to the key that should change; it can run all the same.
+    /// Returns what is unwise about the strategy, each with the path to the key that should change; it can run all the
+    /// same.
     pub fn warnings(&self) -> Vec<Problem> {
         let waits = [self.herd(), self.collapsed_jitter(), self.drawn_once(), self.end()];
         let sides = [self.starved_server(), self.hasty_reaper(), self.blind_heartbeat()];
         waits.into_iter().chain(sides).flatten().collect()
     }
 
-    /// Clients that were disconnected together come back together (policies.md, invariant 18).
+    /// Clients that were disconnected together come back together (invariant 18).
     fn herd(&self) -> Option<Problem> {
         let (path, help) = match (&self.reconnect, self.spread()) {
             (ReconnectSpec::Immediate, _) => {
@@ -35,7 +37,7 @@ impl StrategySpec {
         Some(Problem::new(path, "clients that lose their connections together come back together: no jitter", help))
     }
 
-    /// What keeps clients apart, where waits can have it.
+    /// Returns what keeps clients apart, where waits can have it.
     fn spread(&self) -> Option<Spread> {
         let (table, jitter, scale) = match &self.reconnect {
             ReconnectSpec::Linear(spec) => ("reconnect.linear", spec.jitter, None),
@@ -73,7 +75,7 @@ impl StrategySpec {
         })
     }
 
-    /// A client that gives up stays away (`SignalR` after 42 s of waiting; policies.md, invariant 24).
+    /// A client that gives up stays away (`SignalR` after 42 s of waiting; invariant 24).
     fn end(&self) -> Option<Problem> {
         let path = match &self.reconnect {
             ReconnectSpec::Steps(spec) if spec.then == Then::GiveUp => "reconnect.steps.then",
@@ -89,7 +91,7 @@ impl StrategySpec {
     }
 
     /// Beats that receptions put off, and a server that counts what it receives: traffic in one direction starves the other
-    /// (MQTT.js issue 1861; policies.md, invariant 10).
+    /// (MQTT.js issue 1861; invariant 10).
     fn starved_server(&self) -> Option<Problem> {
         let reaper = self.server.idle_reaper.as_ref().filter(|reaper| reaper.refreshed_by != RefreshedBy::Any)?;
         let anchor = match &self.heartbeat {
@@ -117,7 +119,7 @@ impl StrategySpec {
         }
     }
 
-    /// A reaper that one late heartbeat sets off (advice: 1.5 to 3 intervals; policies.md, invariants 1 and 15).
+    /// A reaper that one late heartbeat sets off (advice: 1.5 to 3 intervals; invariants 1 and 15).
     fn hasty_reaper(&self) -> Option<Problem> {
         let interval = self.heartbeat.announced_interval()?;
         let reaper = self.server.idle_reaper.as_ref()?;
@@ -130,7 +132,7 @@ impl StrategySpec {
         })
     }
 
-    /// Heartbeats that nobody answers, and nobody who looks whether anything arrives (NAT-T; policies.md, invariant 11).
+    /// Heartbeats that nobody answers, and nobody who looks whether anything arrives (NAT-T; invariant 11).
     fn blind_heartbeat(&self) -> Option<Problem> {
         let HeartbeatSpec::Composed(spec) = &self.heartbeat else { return None };
         let Composed { answered: false, keepalive: None, .. } = **spec else { return None };

@@ -417,7 +417,7 @@ fn a_strategy_is_shown_in_full() {
     assert_snapshot!(place.cardiogram("show whatsapp-gcm-wake --scenario lossless.toml").good(), @r#"
     name = "whatsapp-gcm-wake"
     about = "WhatsApp with Google's push service: no heartbeat; the connection is dropped after 10 minutes without a message, and a push wakes the app to connect again. Without a wake-up channel in the scenario it never comes back."
-    source = "52im thread 121: analysis of WhatsApp on Android devices with GCM."
+    source = "[52im-121]: analysis of WhatsApp on Android devices with GCM."
     assumptions = ["Reconnect: after a loss or a failed attempt, the default that all presets share; after leaving on purpose, none until it is called."]
     connect_timeout = "10s"
     server = "none"

@@ -6,10 +6,7 @@ use std::process::{Command, Output};
 use cardiogram::{
     check::{Aim, Check, Failure},
     keeps_promises,
-    policies::{
-        Bounds, Custom, CustomHeartbeat, Heartbeat, HeartbeatSpec, PolicyRng, Promises, preset,
-        unit::Span,
-    },
+    policies::{Bounds, Custom, CustomHeartbeat, Heartbeat, HeartbeatSpec, PolicyRng, Promises, preset, unit::Span},
     prelude::{Judgement, Promised},
 };
 use kit::faulty::{BeatBug, beats, correct};

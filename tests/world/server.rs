@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use cardiogram_policies::{
     AttemptFailure, HeartbeatSpec, LossReason, ReconnectSpec, Time,
     heartbeat::TcpKeepalive,
-    reconnect::{Exponential, FixedDelay, Jitter},
+    reconnect::{ExponentialBackoff, FixedDelay, Jitter},
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::{
@@ -350,7 +350,8 @@ fn stormed(jitter: Jitter) -> Outcome {
     world.duration = secs(300);
     world.devices.count = 200;
     world.devices.start_within = Delay::millis(30_000);
-    world.strategy.reconnect = ReconnectSpec::Exponential(Exponential { jitter, ..Exponential::default() });
+    world.strategy.reconnect =
+        ReconnectSpec::Exponential(ExponentialBackoff { jitter, ..ExponentialBackoff::default() });
     world.faults = vec![FaultConfig::ServerCrash(server_fault(Time::from_secs(60), Some(secs(60))))];
     go_traced(&world, 1)
 }
@@ -408,7 +409,7 @@ fn availability_after_a_storm(reconnect: ReconnectSpec, drop_dead_work: bool) ->
 #[test]
 fn goodput_collapses_under_a_bad_backoff_and_not_under_a_good_one() {
     let bad = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(1) });
-    let good = ReconnectSpec::Exponential(Exponential::default());
+    let good = ReconnectSpec::Exponential(ExponentialBackoff::default());
     let collapsed = availability_after_a_storm(bad.clone(), false);
     assert!(collapsed < 0.3, "{collapsed}");
     let recovered = availability_after_a_storm(good, false);

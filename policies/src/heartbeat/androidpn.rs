@@ -106,7 +106,7 @@ impl Machine for Androidpn {
 }
 
 impl Androidpn {
-    /// The longest gap between two beats.
+    /// Returns the longest gap between two beats.
     pub(super) fn longest(&self) -> Duration {
         let background = self.background.unwrap_or_else(|| self.cellular_max.max(self.wifi_max));
         background.max(self.foreground).get()
@@ -160,7 +160,7 @@ impl Record {
         }
     }
 
-    /// Whether that was the end of a round, and so of the connection.
+    /// Returns whether that was the end of a round, and so of the connection.
     fn failure(&mut self, spec: &Androidpn) -> bool {
         self.failures = self.failures.saturating_add(1);
         if self.failures <= spec.threshold {
@@ -176,7 +176,7 @@ impl Record {
         true
     }
 
-    /// The interval to beat at.
+    /// Returns the interval to beat at.
     fn in_use(&self, spec: &Androidpn) -> Duration {
         match self.best.filter(|_| self.done) {
             Some(best) => best.get().saturating_sub(spec.margin.get()),
@@ -212,7 +212,7 @@ impl HeartManager {
         }
     }
 
-    /// The interval to wait now.
+    /// Returns the interval to wait now.
     fn next_gap(&mut self, now: Time) -> Duration {
         self.gap_is_test = false;
         if self.activity.is_active(now) {

@@ -1,5 +1,6 @@
-//! The beats of one connection, as an adaptive policy sends them: one at a time, each waiting for its own reply. What an adaptive
-//! policy decides (when the next beat is due, what an answer or its absence teaches) is none of this file's business.
+//! The beats of one connection, as an adaptive policy sends them: one at a time, each waiting for its own reply. What
+//! an adaptive policy decides (when the next beat is due, what an answer or its absence teaches) is none of this file's
+//! business.
 
 use std::time::Duration;
 
@@ -80,8 +81,8 @@ impl BeatSchedule {
         self.due = judged.map_or(due, |judged| due.max(judged));
     }
 
-    /// Sends a beat, with the next one after `interval`. The reply may take `timeout`, but no longer than until the next beat;
-    /// with no timeout it is never judged.
+    /// Sends a beat, with the next one after `interval`. The reply may take `timeout`, but no longer than until the
+    /// next beat; with no timeout it is never judged.
     pub(super) fn send(&mut self, now: Time, timeout: Option<Duration>, interval: Duration) -> Action {
         let id = self.next_id;
         self.next_id = id.wrapping_add(1);
@@ -147,7 +148,7 @@ mod tests {
         Time::from_secs(secs)
     }
 
-    /// A schedule with beat 0 out since 10 s, judged at 15 s, and the next one due at 40 s.
+    /// Returns a schedule with beat 0 out since 10 s, judged at 15 s, and the next one due at 40 s.
     fn waiting() -> BeatSchedule {
         let mut beats = BeatSchedule::new(Time::ZERO, 10 * SEC);
         assert_eq!(beats.task(at(9)), None);

@@ -20,7 +20,8 @@ parameters! {
     ///
     /// Source: `[carson]`; its diagrams are images, so what only they say is an assumption.
     pub struct CarsonAdaptive5 {
-        /// The first interval. Default 4 min: what the document recommends for a fixed heartbeat; it gives none for this one.
+        /// The first interval. Default 4 min: what the document recommends for a fixed heartbeat; it gives none for
+        /// this one.
         pub start: Span = Span::secs(240),
         /// What an answer adds. Default 1 min: an assumption.
         pub step: Span = Span::secs(60),
@@ -29,8 +30,8 @@ parameters! {
         pub failures: u32 = 5,
         /// How long the answer to a beat may take. Default 15 s: an assumption.
         pub timeout: Span = Span::secs(15),
-        /// Whether each failure ends the connection, or only the last of `failures`. The document leaves it open; where a NAT has
-        /// forgotten the connection only a new one can answer. Default true.
+        /// Whether each failure ends the connection, or only the last of `failures`. The document leaves it open; where
+        /// a NAT has forgotten the connection only a new one can answer. Default true.
         pub reconnect_each_failure: bool = true,
         /// When the search goes on. Outside it, on the screen, beats come every `start` and teach nothing (`[wechat]`).
         /// Default `always`.
@@ -136,7 +137,7 @@ impl Carson {
         Record { interval: self.spec.start, best: None, stable: false, failures: 0 }
     }
 
-    /// The interval to wait now.
+    /// Returns the interval to wait now.
     fn next_gap(&mut self, now: Time) -> Span {
         self.gap_is_test = self.spec.when == SearchWhen::Always || !self.activity.is_active(now);
         if self.gap_is_test { self.state.notes.page(&self.network).interval } else { self.spec.start }
@@ -247,7 +248,7 @@ mod tests {
         Duration::from_secs(secs)
     }
 
-    /// The record of network 0: interval in seconds, stable, failures.
+    /// Returns the record of network 0: interval in seconds, stable, failures.
     fn record(policy: &Carson) -> (u64, bool, u32) {
         let record = policy.state.notes.records[&0];
         (record.interval.get().as_secs(), record.stable, record.failures)

@@ -13,8 +13,8 @@ use crate::{Bounds, Network, NetworkKind, Problem, Promises, Time, unit::Span};
 parameters! {
     /// A beat an interval after the last answer, and one at once when the device wakes.
     ///
-    /// Source: Chromium, `google_apis/gcm/engine/heartbeat_manager.cc`. A timer that fires late needs no rule of its own: a beat
-    /// that is due is sent, and an answer that is overdue ends the connection, at the moment of waking.
+    /// Source: Chromium, `google_apis/gcm/engine/heartbeat_manager.cc`. A timer that fires late needs no rule of its
+    /// own: a beat that is due is sent, and an answer that is overdue ends the connection, at the moment of waking.
     pub struct ChromiumGcm {
         /// The interval on mobile networks. Default 28 min.
         pub cellular: Span = Span::secs(28 * 60),
@@ -25,8 +25,8 @@ parameters! {
         pub client: Option<Span> = None,
         /// How long the answer to a beat may take. Default 60 s.
         pub ack_timeout: Span = Span::secs(60),
-        /// Sleep (`doze`) that ends after longer than this is followed by a beat at once; where a beat was out since before, by
-        /// a new connection. Default 10 s.
+        /// Sleep (`doze`) that ends after longer than this is followed by a beat at once; where a beat was out since
+        /// before, by a new connection. Default 10 s.
         pub resume_after: Span = Span::secs(10),
     }
 }
@@ -192,7 +192,7 @@ mod tests {
         Event::DirectedInterval(Duration::from_secs(secs))
     }
 
-    /// When the first beat on `network` is due, in seconds.
+    /// Returns when the first beat on `network` is due, in seconds.
     fn first_beat(spec: ChromiumGcm, network: Network) -> u64 {
         let mut policy = Chromium::new(spec);
         policy.on_event(Time::ZERO, &Event::Connected { network, server: 0 });

@@ -24,7 +24,7 @@ use crate::{PolicyRng, Time};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Composed {
-    /// When beats are due.
+    /// Says when beats are due.
     pub schedule: ScheduleSpec,
     /// When the connection is dead. Default: never by this policy's word.
     #[serde(default)]
@@ -74,7 +74,7 @@ pub enum Occasion {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum WhenDead {
-    /// It is given up.
+    /// The connection is given up.
     #[default]
     GiveUp,
     /// The transport is asked first whether it has heard anything since the unanswered beat was sent. If so the service is
@@ -100,7 +100,7 @@ fn is_give_up(when_dead: &WhenDead) -> bool {
 }
 
 impl Composed {
-    /// Just the schedule; no judges, no modifications.
+    /// Returns the schedule alone, without judges and modifiers.
     pub fn new(schedule: ScheduleSpec) -> Self {
         Self {
             schedule,
@@ -118,7 +118,7 @@ impl Composed {
 }
 
 /// [`Composed`] at work.
-pub(super) struct Beating {
+pub(super) struct ComposedHeartbeat {
     schedule: Box<dyn Schedule>,
     judges: Vec<Box<dyn Judge>>,
     // What few have stands elsewhere: a host may have many connections.
@@ -176,7 +176,7 @@ enum Stage {
     Racing,
 }
 
-impl Beating {
+impl ComposedHeartbeat {
     pub(super) fn new(spec: Composed, rng: PolicyRng) -> Self {
         Self {
             schedule: spec.schedule.build(rng),
@@ -265,7 +265,7 @@ impl Beating {
         }
     }
 
-    /// When the next beat is due.
+    /// Returns when the next beat is due.
     fn next_beat(&self, connection: &Connection) -> Option<Time> {
         let is_blocked = self.most_without_data.is_some_and(|most| connection.without_data >= most);
         // One beat is out at a time: a beat that was sent before its time may still wait when the next one is due.
@@ -320,7 +320,7 @@ impl Beating {
     }
 }
 
-impl Heartbeat for Beating {
+impl Heartbeat for ComposedHeartbeat {
     fn on_event(&mut self, now: Time, event: &Event) {
         if let Some(pacer) = &mut self.pacer {
             pacer.on_event(event);

@@ -9,8 +9,9 @@ use crate::unit::Span;
 
 /// A heartbeat every `interval`, dead after `misses` unanswered ones in a row.
 ///
-/// It suspects the connection at the first miss and trusts it again once the misses are cleared. Sources: `[yuan]` (interval, consecutive misses) and `[netease]` (interval and reply timeout). Whether a late reply counts is left open by
-/// both, and real products differ; hence [`LateReply`].
+/// It suspects the connection at the first miss and trusts it again once the misses are cleared. Sources: `[yuan]`
+/// (interval, consecutive misses) and `[netease]` (interval and reply timeout). Whether a late reply counts is left
+/// open by both, and real products differ; hence [`LateReply`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -33,7 +34,7 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    /// The parts it consists of.
+    /// Returns the parts it consists of.
     pub fn parts(&self) -> Composed {
         let Self { interval, timeout, misses, first_beat, late_reply } = *self;
         let reply = Reply { timeout: timeout.into(), misses, evidence: AnsweredBy::Reply, late_reply };
@@ -51,7 +52,7 @@ mod tests {
 
     use crate::{
         Bounds, Network, Time,
-        heartbeat::{Action, Event, GiveUp, Heartbeat, composed::Beating},
+        heartbeat::{Action, Event, GiveUp, Heartbeat, composed::ComposedHeartbeat},
         testing::{CONNECTED, LOST, beat, bounds, drain, play, reply, rng},
     };
 
@@ -68,8 +69,8 @@ mod tests {
         }
     }
 
-    fn policy(spec: &Fixed) -> Beating {
-        Beating::new(spec.parts(), rng(1))
+    fn policy(spec: &Fixed) -> ComposedHeartbeat {
+        ComposedHeartbeat::new(spec.parts(), rng(1))
     }
 
     fn within(rtt_max: u64) -> Bounds {

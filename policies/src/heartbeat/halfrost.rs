@@ -1,4 +1,4 @@
-//! The linear search that halfrost describes (attributed to 52im thread 783): longer by a step after each answer, shorter by
+//! The linear search that halfrost describes (attributed to `[52im-783]`): longer by a step after each answer, shorter by
 //! less than a step after each connection that dies.
 
 use std::time::Duration;

@@ -18,7 +18,7 @@ use crate::unit::Span;
 pub struct Idle {
     /// Idleness before a beat, and the least time between two beats.
     pub threshold: Span,
-    /// What ends idleness.
+    /// Which traffic ends idleness.
     pub anchor: Anchor,
     /// How long after a beat something, anything, has to arrive. At most `threshold`. Left out, the policy never gives a
     /// connection up and leaves that to the transport's errors, as the client of `[zhang]` does.
@@ -31,7 +31,7 @@ pub struct Idle {
 }
 
 impl Idle {
-    /// The parts it consists of.
+    /// Returns the parts it consists of.
     pub fn parts(&self) -> Composed {
         let Self { threshold, anchor, timeout, misses } = *self;
         let reply = |timeout: Span| Reply {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
     use crate::{
         Bounds,
-        heartbeat::{Action, Event, GiveUp, composed::Beating},
+        heartbeat::{Action, Event, GiveUp, composed::ComposedHeartbeat},
         testing::{CONNECTED, LOST, beat, bounds, play, reply, rng},
     };
 
@@ -67,8 +67,8 @@ mod tests {
         Idle { threshold: Span::secs(45), anchor, timeout: Some(Span::secs(15)), misses: 1 }
     }
 
-    fn policy(spec: &Idle) -> Beating {
-        Beating::new(spec.parts(), rng(1))
+    fn policy(spec: &Idle) -> ComposedHeartbeat {
+        ComposedHeartbeat::new(spec.parts(), rng(1))
     }
 
     #[test]

@@ -27,10 +27,10 @@ use crate::Time;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Judges {
-    /// Beats that go unanswered.
+    /// Judges by beats that go unanswered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<Reply>,
-    /// Silence, whatever was sent.
+    /// Judges by silence, whatever was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silence: Option<Silence>,
     /// The age of what was sent and not answered by anything.
@@ -42,7 +42,7 @@ pub struct Judges {
 }
 
 impl Judges {
-    /// Whether nobody judges.
+    /// Returns whether there is no judge.
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -51,15 +51,15 @@ impl Judges {
     pub(super) fn build(&self, gap: Option<Duration>) -> Vec<Box<dyn Judge>> {
         let mut judges: Vec<Box<dyn Judge>> = Vec::new();
         if let Some(spec) = &self.reply {
-            judges.push(Box::new(reply::OfReplies::new(spec)));
+            judges.push(Box::new(reply::ReplyJudge::new(spec)));
         }
         if let Some(spec) = &self.silence {
-            judges.push(Box::new(silence::OfSilence::new(spec)));
+            judges.push(Box::new(silence::SilenceJudge::new(spec)));
         }
         if let Some(spec) = &self.unanswered {
-            judges.push(Box::new(unanswered::OfAge::new(spec)));
+            judges.push(Box::new(unanswered::UnansweredJudge::new(spec)));
         }
-        if let Some(judge) = self.freshness.as_ref().and_then(|spec| freshness::OfFreshness::new(spec, gap)) {
+        if let Some(judge) = self.freshness.as_ref().and_then(|spec| freshness::FreshnessJudge::new(spec, gap)) {
             judges.push(Box::new(judge));
         }
         judges
@@ -69,11 +69,11 @@ impl Judges {
 /// What a judge says of a connection; of several, the worst holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Opinion {
-    /// Nothing speaks against it.
+    /// Nothing says that the connection is dead.
     Alive,
-    /// Something does, not enough.
+    /// Something says so, but not enough.
     Suspect,
-    /// It is dead.
+    /// The connection is dead.
     Dead(GiveUp),
 }
 
@@ -88,17 +88,18 @@ pub(super) trait Judge: Send {
     /// A beat that wants an answer was sent.
     fn sent(&mut self, now: Time, id: u32);
 
-    /// By when the beat sent last will be judged, where beats are judged one by one.
+    /// Returns by when the beat sent last will be judged, where beats are judged one by one.
     fn settles(&self) -> Option<Time> {
         None
     }
 
-    /// When the opinion may change next without anything happening.
+    /// Returns when the opinion may change next without anything happening.
     fn deadline(&self) -> Option<Time>;
 
-    /// The opinion at this moment, not before the deadlines that have come were looked at.
+    /// Returns the opinion at this moment, not before the deadlines that have come were looked at.
     fn opinion(&mut self, now: Time) -> Opinion;
 
-    /// Another chance for a connection found dead: everything begins anew, as on a fresh connection, but for beats that wait.
+    /// Another chance for a connection found dead: everything begins anew, as on a fresh connection, but for beats that
+    /// wait.
     fn pardon(&mut self, now: Time);
 }

@@ -22,12 +22,12 @@ impl Ladder {
         Self { min: min.get(), ceiling: max.saturating_sub(margin), step: step.get(), margin }
     }
 
-    /// The rung above.
+    /// Returns the rung above.
     pub(super) fn above(&self, rung: Duration) -> Duration {
         (rung + self.step).min(self.ceiling)
     }
 
-    /// What to settle for after `failed`: the rung below it, less the margin.
+    /// Returns what to settle for after `failed`: the rung below it, less the margin.
     pub(super) fn safe_below(&self, failed: Duration) -> Duration {
         failed.saturating_sub(self.step + self.margin).max(self.min)
     }

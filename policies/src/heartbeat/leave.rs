@@ -12,7 +12,7 @@ use crate::{Problem, Time, unit::Span};
 /// of a peer that sends with [`Leave`].
 ///
 /// Sources: polling as `[wechat]` compares it with a long connection; `WhatsApp` with Google's push service drops
-/// its connection after 10 minutes without a message (52im thread 121).
+/// its connection after 10 minutes without a message (`[52im-121]`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -23,7 +23,7 @@ pub struct LeaveWhenQuiet {
 }
 
 impl LeaveWhenQuiet {
-    /// The parts it consists of.
+    /// Returns the parts it consists of.
     pub fn parts(&self) -> Composed {
         Composed {
             leave: Some(Leave { quiet: Some(self.after), ..Leave::default() }),
@@ -40,11 +40,11 @@ pub struct Leave {
     /// Once nothing was sent or received for this long, heartbeats and their replies apart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet: Option<Span>,
-    /// When the beat after this many would be due (`WhatsApp`: 5; 52im thread 121).
+    /// When the beat after this many would be due (`WhatsApp`: 5; `[52im-121]`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub beats: Option<u32>,
-    /// This long after it was established (LINE in the USA: 30 min; 52im thread 121).
+    /// This long after it was established (LINE in the USA: 30 min; `[52im-121]`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age: Option<Span>,
 }
@@ -115,7 +115,7 @@ impl Leaver {
         self.own_bytes = true;
     }
 
-    /// When the connection is left, if nothing else happens; `beat`: when the next beat is due.
+    /// Returns when the connection is left, if nothing else happens; `beat`: when the next beat is due.
     pub(super) fn due(&self, beat: Option<Time>) -> Option<Time> {
         let quiet = self.quiet.map(|quiet| self.last_traffic + quiet);
         let age = self.age.map(|age| self.connected + age);
@@ -128,7 +128,7 @@ impl Leaver {
 mod tests {
     use super::*;
     use crate::{
-        heartbeat::{Action, FirstBeat, GiveUp, Grid, composed::Beating},
+        heartbeat::{Action, FirstBeat, GiveUp, Grid, composed::ComposedHeartbeat},
         testing::{CONNECTED, LOST, beat, play, reply, rng},
     };
 
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_connection_is_left_once_it_has_been_quiet_for_long_enough() {
         play(
-            &mut Beating::new(LeaveWhenQuiet { after: Span::secs(2) }.parts(), rng(1)),
+            &mut ComposedHeartbeat::new(LeaveWhenQuiet { after: Span::secs(2) }.parts(), rng(1)),
             &[
                 (0, Some(CONNECTED), &[]),
                 (1_500, Some(Event::BytesReceived), &[]),
@@ -153,10 +153,10 @@ mod tests {
         );
     }
 
-    /// A beat a minute, and `leave`.
-    fn beating(leave: Leave) -> Beating {
+    /// Returns a beat a minute, and `leave`.
+    fn beating(leave: Leave) -> ComposedHeartbeat {
         let grid = Grid { interval: Span::secs(60), shortest: None, first_beat: FirstBeat::Interval };
-        Beating::new(Composed { leave: Some(leave), ..Composed::new(ScheduleSpec::Grid(grid)) }, rng(1))
+        ComposedHeartbeat::new(Composed { leave: Some(leave), ..Composed::new(ScheduleSpec::Grid(grid)) }, rng(1))
     }
 
     #[test]

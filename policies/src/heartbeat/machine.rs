@@ -1,5 +1,5 @@
-//! What all machines do alike: they keep the beats of their connection, hear of replies and ends, and hand what they have learnt
-//! to the host. What differs is a machine's [`Rules`], each in a file of its own.
+//! What all machines do alike: they keep the beats of their connection, hear of replies and ends, and hand what they
+//! have learnt to the host. What differs is a machine's [`Rules`], each in a file of its own.
 
 use std::time::Duration;
 

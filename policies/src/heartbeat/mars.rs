@@ -55,7 +55,7 @@ parameters! {
         pub records: u32 = 20,
         /// How long the answer to a beat may take. Default 8 s.
         pub timeout: Span = Span::secs(8),
-        /// The same for a beat whose timer fired late, by `late_after`. Default 5 s.
+        /// How long the answer may take to a beat whose timer fired late, by `late_after`. Default 5 s.
         pub late_timeout: Span = Span::secs(5),
         /// What counts as such a timer: one that fired this long after it was set, or later. Default 15 min.
         pub late_after: Span = Span::secs(15 * 60),
@@ -68,8 +68,8 @@ parameters! {
         pub fixed: Option<Span> = None,
         /// What the application counts as before its host tells its state. Default `inactive`.
         pub until_told: UntilTold = UntilTold::Inactive,
-        /// The defect at 6aa5b56: the timer that judges a beat is started on one object and tested on another, so a silent peer
-        /// goes unnoticed until the transport reports it. Default false.
+        /// The defect at 6aa5b56: the timer that judges a beat is started on one object and tested on another, so a
+        /// silent peer goes unnoticed until the transport reports it. Default false.
         pub alarm_never_fires: bool = false,
     }
 }
@@ -188,7 +188,8 @@ pub(super) struct Mars {
     answered: u32,
     /// The interval fetched last: after a beat was sent, the one that follows it. Mars: `last_heart_`.
     fetched: Duration,
-    /// The same when the last beat was judged, and when the one before was. Mars: `cur_heart_` and `pre_heart_`.
+    /// The interval fetched last when the last beat was judged, and when the one before was. Mars: `cur_heart_` and
+    /// `pre_heart_`.
     judged: Duration,
     judged_before: Duration,
     /// When the timer of the next beat was set.
@@ -255,7 +256,7 @@ impl Mars {
         self.state.unsaved = true;
     }
 
-    /// The interval to wait now. Mars asks for it after each beat and each write.
+    /// Returns the interval to wait now. Mars asks for it after each beat and each write.
     fn fetch(&mut self, now: Time) -> Duration {
         if let Some(fixed) = self.spec.fixed {
             return fixed.get();

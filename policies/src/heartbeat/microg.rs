@@ -20,7 +20,7 @@ parameters! {
     pub struct MicrogMcsAimd {
         /// The shortest interval, and the first. Default 300 s.
         pub min: Span = Span::secs(300),
-        /// The longest. Default 900 s.
+        /// The longest interval. Default 900 s.
         pub max: Span = Span::secs(900),
         /// Factor of an answer after a quiet time longer than three quarters of the interval, 1 to 10. Default 1.02.
         #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10)))]

@@ -26,7 +26,7 @@ struct Read<K, R> {
 }
 
 impl<K: Ord + Serialize + DeserializeOwned, R: Serialize + DeserializeOwned> Notebook<K, R> {
-    /// An empty notebook of `policy`.
+    /// Returns an empty notebook of `policy`.
     pub(super) fn new(policy: &'static str) -> Self {
         Self { policy, records: BTreeMap::new() }
     }
@@ -36,7 +36,7 @@ impl<K: Ord + Serialize + DeserializeOwned, R: Serialize + DeserializeOwned> Not
         self.records.get_mut(network).expect("a network gets its record when a connection comes up over it")
     }
 
-    /// All records as text.
+    /// Returns all records as text.
     pub(super) fn text(&self) -> String {
         let written = Written { policy: self.policy, networks: &self.records };
         serde_json::to_string(&written).expect("records of plain numbers have a JSON form")

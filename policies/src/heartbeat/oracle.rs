@@ -1,5 +1,5 @@
-//! The parameters of a laboratory's yardstick: a heartbeat that knows the round trip and the NAT's timeout. What it does with
-//! them is the laboratory's business; no product can have it.
+//! The parameters of a laboratory's yardstick: a heartbeat that knows the round trip and the NAT's timeout. What it
+//! does with them is the laboratory's business; no product can have it.
 
 use super::{
     judge::one_miss,

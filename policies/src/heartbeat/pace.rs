@@ -11,8 +11,8 @@ use crate::{NetworkKind, unit::Span};
 /// Intervals for some situations. Of those that apply the first in this order is in force: the server's, that of a doze, of
 /// the background, of the kind of network; else the schedule's own.
 ///
-/// Sources: `[netease]` (in the background 5 or 10 minutes), LINE (200 s on Wi-Fi, 420 s on cellular; 52im thread
-/// 121), Chromium's GCM client (15 min and 28 min), MQTT 5 and Discord (the server's word), gRPC (doubled after
+/// Sources: `[netease]` (in the background 5 or 10 minutes), LINE (200 s on Wi-Fi, 420 s on cellular; `[52im-121]`),
+/// Chromium's GCM client (15 min and 28 min), MQTT 5 and Discord (the server's word), gRPC (doubled after
 /// `too_many_pings`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -27,7 +27,7 @@ pub struct Pace {
     /// On a Wi-Fi network or a cable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wifi: Option<Span>,
-    /// On a cellular network.
+    /// The interval on a cellular network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cellular: Option<Span>,
     /// Whether the interval that the server directs is adopted. Default false.
@@ -41,7 +41,7 @@ pub struct Pace {
 const LONGEST: Duration = Duration::from_hours(24);
 
 impl Pace {
-    /// The intervals that may be in force besides `own`.
+    /// Returns the intervals that may be in force besides `own`.
     pub(super) fn intervals(&self) -> impl Iterator<Item = Duration> {
         [self.background, self.doze, self.wifi, self.cellular].into_iter().flatten().map(Span::get)
     }
@@ -74,7 +74,7 @@ impl Pacer {
         }
     }
 
-    /// The interval in force where the schedule's own is `own`.
+    /// Returns the interval in force where the schedule's own is `own`.
     pub(super) fn interval(&self, own: Duration) -> Duration {
         let Pace { background, doze, wifi, cellular, .. } = self.spec;
         let of_state = match self.state {

@@ -15,16 +15,16 @@ pub use self::{
 use super::Event;
 use crate::{PolicyRng, Time};
 
-/// When to beat, as data.
+/// A schedule, which says when to beat, as data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ScheduleSpec {
     /// The peer sends, and this side only listens (and answers what it is asked).
     PeerSends,
-    /// Every interval, whatever the traffic.
+    /// Beats every interval, whatever the traffic.
     Grid(Grid),
-    /// After a stretch of idleness.
+    /// Beats after a stretch of idleness.
     Idle(Threshold),
 }
 
@@ -32,12 +32,12 @@ impl ScheduleSpec {
     pub(super) fn build(&self, rng: PolicyRng) -> Box<dyn Schedule> {
         match self {
             Self::PeerSends => Box::new(Never),
-            Self::Grid(spec) => Box::new(grid::OnGrid::new(spec, rng)),
-            Self::Idle(spec) => Box::new(idle::WhenIdle::new(spec)),
+            Self::Grid(spec) => Box::new(grid::GridBeats::new(spec, rng)),
+            Self::Idle(spec) => Box::new(idle::IdleBeats::new(spec)),
         }
     }
 
-    /// The gap between beats while nothing changes it; `None`: there are no beats.
+    /// Returns the gap between beats while nothing changes it; `None` if there are no beats.
     pub(super) fn interval(&self) -> Option<Duration> {
         match self {
             Self::PeerSends => None,
@@ -58,7 +58,7 @@ pub(super) trait Schedule: Send {
     /// A beat was sent, and is judged by `settled` at the latest: the next one is not due before.
     fn sent(&mut self, now: Time, settled: Time);
 
-    /// When the next beat is due, not before `free`; `None`: not until something happens.
+    /// Returns when the next beat is due, not before `free`; `None` if none is due until something happens.
     fn next_beat(&self, free: Time) -> Option<Time>;
 
     /// From now on this is the gap, counted from where the present one began.

@@ -32,7 +32,7 @@ pub struct Search {
     pub rule: SearchRule,
     /// The shortest interval, and the first to be tried.
     pub min: Span,
-    /// The longest.
+    /// The longest interval.
     pub max: Span,
     /// The (first) increment. Default: the granularity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ pub struct Search {
     /// that fails, not the interval. Default false.
     #[serde(default)]
     pub confirm: bool,
-    /// When it is searched; at other times the interval is `min`. Default `always`.
+    /// At which times it is searched; at other times the interval is `min`. Default `always`.
     #[serde(default)]
     pub when: SearchWhen,
     /// Beats at `min` on a new connection before an interval is tested on it. Default 0.
@@ -98,12 +98,12 @@ pub enum Adopt {
     WhenFound,
 }
 
-/// When an interval is searched.
+/// The times at which an interval is searched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SearchWhen {
-    /// Always.
+    /// It is searched at all times.
     #[default]
     Always,
     /// While the application is not known to be on the screen (`[wechat]`).
@@ -136,7 +136,7 @@ impl Search {
         Learning::new(finest + self.margin.get(), Some(self.max.get()), 2)
     }
 
-    /// Contradictions between its parameters.
+    /// Returns the contradictions between its parameters.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = Problems::at("heartbeat.composed.search");
         let Limits { min, max, step, granularity, .. } = self.limits();
@@ -243,7 +243,7 @@ impl Searcher {
         self.changed = true;
     }
 
-    /// What an interval is worth that was found.
+    /// Returns what an interval is worth that was found.
     fn found(&self) -> Duration {
         let best = self.record().bracket.best(&self.limits);
         best.saturating_sub(self.spec.margin.get()).max(self.limits.min)
@@ -253,12 +253,12 @@ impl Searcher {
         self.record().bracket.is_done()
     }
 
-    /// The next interval to try.
+    /// Returns the next interval to try.
     pub(super) fn candidate(&self) -> Duration {
         self.record().bracket.candidate(&self.limits)
     }
 
-    /// The interval that the session should have; `None`: the schedule's own.
+    /// Returns the interval that the session should have; `None` if the schedule's own.
     pub(super) fn interval(&self) -> Option<Duration> {
         if self.spec.when == SearchWhen::Background && self.state == Some(AppState::Foreground) {
             return Some(self.limits.min);
@@ -272,8 +272,8 @@ impl Searcher {
         }
     }
 
-    /// Whether a beat after this idle time says anything about the interval under test. One that comes late has waited
-    /// longer than the interval, and its failure would be charged to the wrong one.
+    /// Returns whether a beat after this idle time says anything about the interval under test. One that comes late has
+    /// waited longer than the interval, and its failure would be charged to the wrong one.
     fn is_a_test(&self, gap: Duration) -> bool {
         let interval = if self.is_done() { self.found() } else { self.candidate() };
         gap >= interval && gap <= interval + self.limits.granularity
@@ -345,12 +345,12 @@ impl Searcher {
         self.store(record);
     }
 
-    /// Whether there is something new to remember.
+    /// Returns whether there is something new to remember.
     pub(super) const fn has_changed(&self) -> bool {
         self.changed
     }
 
-    /// Whether there was something new to remember, which the host is told now.
+    /// Returns whether there was something new to remember, which the host is told now.
     pub(super) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
     }

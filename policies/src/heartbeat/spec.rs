@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Androidpn, CarsonAdaptive5, ChromiumGcm, Composed, Fixed, HalfrostSearch, Heartbeat, Idle, LeaveWhenQuiet,
-    MarsSmartHeartbeat, MicrogMcsAimd, Oracle, ScheduleSpec, Search, TcpKeepalive, WechatSmart2013, composed::Beating,
+    MarsSmartHeartbeat, MicrogMcsAimd, Oracle, ScheduleSpec, Search, TcpKeepalive, WechatSmart2013,
+    composed::ComposedHeartbeat,
 };
 use crate::{
     Bounds, Custom, CustomHeartbeat, PolicyRng, Problem, Promises,
@@ -55,7 +56,7 @@ impl Learning {
 
 /// What stands behind a [`HeartbeatSpec`].
 enum MadeOf<'a> {
-    /// A composition.
+    /// A composition of parts.
     Parts(Box<Composed>),
     /// A state machine of its own.
     Machine(&'a dyn Machine),
@@ -118,7 +119,7 @@ impl HeartbeatSpec {
     /// For a custom policy that no registry has resolved, and for an oracle, which only a laboratory can run.
     pub fn build(&self, rng: PolicyRng) -> Box<dyn Heartbeat> {
         match self.made_of() {
-            MadeOf::Parts(parts) => Box::new(Beating::new(*parts, rng)),
+            MadeOf::Parts(parts) => Box::new(ComposedHeartbeat::new(*parts, rng)),
             MadeOf::Machine(machine) => machine.build(),
             MadeOf::Custom(custom) => custom.resolved().build(rng),
             MadeOf::Oracle(_) => {
@@ -127,7 +128,7 @@ impl HeartbeatSpec {
         }
     }
 
-    /// What the policy guarantees within `bounds`.
+    /// Returns what the policy guarantees within `bounds`.
     pub fn promises(&self, bounds: &Bounds) -> Promises {
         match self.made_of() {
             MadeOf::Parts(parts) => parts.promises(bounds),
@@ -159,7 +160,7 @@ impl HeartbeatSpec {
     }
 
     /// The longest gap between its beats that a server has to expect while nothing else is sent, as clients announce it
-    /// where their protocol lets them; `None`: it sends none, or no known ones.
+    /// where their protocol lets them; `None` if it sends none, or no known ones.
     pub fn announced_interval(&self) -> Option<Duration> {
         match self.made_of() {
             MadeOf::Parts(parts) => parts.announced_interval(),
@@ -178,7 +179,7 @@ impl HeartbeatSpec {
         }
     }
 
-    /// What lists gather strategies under: what they do instead of, or for, a heartbeat, in a few words.
+    /// Returns what lists gather strategies under: what they do instead of, or for, a heartbeat, in a few words.
     pub fn family(&self) -> &'static str {
         match self.made_of() {
             _ if matches!(self, Self::None) => "without a heartbeat",
@@ -189,8 +190,9 @@ impl HeartbeatSpec {
         }
     }
 
-    /// The state machine in words, with the numbers of this spec: when it sends, what it counts as a failure, what it does
-    /// about it, what it remembers. One paragraph of plain text; each policy keeps its own beside its code.
+    /// Returns the state machine in words, with the numbers of this spec: when it sends, what it counts as a failure,
+    /// what it does about it, what it remembers. One paragraph of plain text; each policy keeps its own beside its
+    /// code.
     pub fn describe(&self) -> String {
         match self.made_of() {
             _ if matches!(self, Self::None) => {
@@ -205,7 +207,7 @@ impl HeartbeatSpec {
         }
     }
 
-    /// Contradictions between parameters, each with the path to the key that should change.
+    /// Returns the contradictions between parameters, each with the path to the key that should change.
     pub fn problems(&self) -> Vec<Problem> {
         match (self, self.made_of()) {
             // The short forms have keys of their own.
@@ -227,7 +229,7 @@ impl HeartbeatSpec {
     }
 }
 
-/// What is wrong with a number of misses, if anything. Every policy that counts them has the same limits.
+/// Returns what is wrong with a number of misses, if anything. Every policy that counts them has the same limits.
 pub(super) fn check_misses(path: &str, misses: u32) -> Option<Problem> {
     (!(1..=1000).contains(&misses)).then(|| {
         Problem::new(
@@ -238,8 +240,8 @@ pub(super) fn check_misses(path: &str, misses: u32) -> Option<Problem> {
     })
 }
 
-/// What is wrong with the timeout of a beat, if anything: one beat is out at a time, so that it has to be judged before the
-/// next one, a `gap` later.
+/// Returns what is wrong with the timeout of a beat, if anything: one beat is out at a time, so that it has to be
+/// judged before the next one, a `gap` later.
 pub(super) fn check_timeout(path: &str, timeout: Span, gap: Duration, gap_name: &str) -> Option<Problem> {
     (timeout.get() > gap).then(|| {
         let gap = format_duration(gap);
@@ -254,7 +256,7 @@ pub(super) fn check_timeout(path: &str, timeout: Span, gap: Duration, gap_name: 
 /// What the descriptions of policies say that learn nothing.
 pub(super) const REMEMBERS_NOTHING: &str = "It remembers nothing from one connection to the next.";
 
-/// What the descriptions say becomes of a miss, where `cleared_by` sets the count of misses back.
+/// Returns what the descriptions say becomes of a miss, where `cleared_by` sets the count of misses back.
 pub(super) fn describe_misses(misses: u32, cleared_by: &str) -> String {
     match misses {
         1 => "The first miss ends the connection.".into(),
@@ -265,7 +267,7 @@ pub(super) fn describe_misses(misses: u32, cleared_by: &str) -> String {
     }
 }
 
-/// The most beats in any hour when two beats are at least `interval` apart.
+/// Returns the most beats in any hour when two beats are at least `interval` apart.
 pub(super) fn per_hour(interval: Duration) -> u32 {
     let beats = Duration::from_hours(1).as_micros() / interval.as_micros() + 1;
     u32::try_from(beats).expect("3.6e9 microseconds of an hour fit in 32 bits")

@@ -34,7 +34,7 @@ impl TcpKeepalive {
         Composed { keepalive: Some(self.clone()), ..Composed::new(ScheduleSpec::PeerSends) }
     }
 
-    /// What the kernel is told.
+    /// Returns what the kernel is told.
     pub(super) fn numbers(&self) -> Keepalive {
         Keepalive { idle: self.idle.get(), interval: self.interval.get(), count: self.count }
     }
@@ -102,12 +102,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        heartbeat::{Action, Event, composed::Beating},
+        heartbeat::{Action, Event, composed::ComposedHeartbeat},
         testing::{CONNECTED, LOST, bounds, play, rng},
     };
 
-    fn policy(spec: &TcpKeepalive) -> Beating {
-        Beating::new(spec.parts(), rng(1))
+    fn policy(spec: &TcpKeepalive) -> ComposedHeartbeat {
+        ComposedHeartbeat::new(spec.parts(), rng(1))
     }
 
     fn options(idle: u64, interval: u64, count: u32) -> Action {

@@ -1,5 +1,5 @@
-//! `WeChat`'s smart heartbeat of 2013, as its authors described it: the idea from which Mars's code grew, with other rules for
-//! when a value has proved itself and when it has failed. Mars shares the ladder with it and nothing else.
+//! `WeChat`'s smart heartbeat of 2013, as its authors described it: the idea from which Mars's code grew, with other
+//! rules for when a value has proved itself and when it has failed. Mars shares the ladder with it and nothing else.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use super::{
 use crate::{Bounds, Network, Problem, Promises, Time, problem::Problems, unit::Span};
 
 parameters! {
-    /// `WeChat`'s smart heartbeat (52im thread 120).
+    /// `WeChat`'s smart heartbeat (`[52im-120]`).
     ///
-    /// Its four principles: a longer interval is tested only after short beats have been answered; one answer proves a value,
-    /// and only repeated failures in a row disprove it; the value in use keeps a distance from the one that just works; and it
-    /// is corrected for as long as the program runs. The short interval is the article's; its other numbers could not be read,
-    /// so they are Mars's: an assumption.
+    /// Its four principles: a longer interval is tested only after short beats have been answered; one answer proves a
+    /// value, and only repeated failures in a row disprove it; the value in use keeps a distance from the one that just
+    /// works; and it is corrected for as long as the program runs. The short interval is the article's; its other
+    /// numbers could not be read, so they are Mars's: an assumption.
     pub struct WechatSmart2013 {
-        /// The interval while the application is in use and of a connection's first beats; the ladder's lowest rung (`minHeart`).
-        /// Default 270 s.
+        /// The interval while the application is in use and of a connection's first beats; the ladder's lowest rung
+        /// (`minHeart`). Default 270 s.
         pub min: Span = Span::secs(270),
         /// The ladder's highest rung lies `margin` below. Default 600 s: Mars's.
         pub max: Span = Span::secs(600),
@@ -71,7 +71,7 @@ pub enum Weekday {
 
 impl Machine for WechatSmart2013 {
     fn build(&self) -> Box<dyn Heartbeat> {
-        Box::new(Wechat2013::new(self.clone()))
+        Box::new(Wechat::new(self.clone()))
     }
 
     fn promises(&self, bounds: &Bounds) -> Promises {
@@ -134,7 +134,7 @@ impl WechatSmart2013 {
         Ladder::new(self.min, self.max, self.step, self.margin)
     }
 
-    /// The number of the day since the Monday of time zero's week.
+    /// Returns the number of the day since the Monday of time zero's week.
     fn day(&self, now: Time) -> u64 {
         now.as_micros() / Duration::from_hours(24).as_micros() as u64 + self.time_zero as u64
     }
@@ -156,14 +156,14 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// A search that begins on `day`.
+    /// Returns a search that begins on `day`.
     fn search(ladder: &Ladder, day: u64) -> Self {
         Self { interval: Span::at_least(ladder.min), stable: false, failures: 0, searched_on: day }
     }
 }
 
 /// [`WechatSmart2013`] at work.
-pub(super) struct Wechat2013 {
+pub(super) struct Wechat {
     spec: WechatSmart2013,
     ladder: Ladder,
     state: MachineState<Notebook<u32, Record>>,
@@ -180,7 +180,7 @@ pub(super) struct Wechat2013 {
     beat_is_test: bool,
 }
 
-impl Wechat2013 {
+impl Wechat {
     pub(super) fn new(spec: WechatSmart2013) -> Self {
         Self {
             ladder: spec.ladder(),
@@ -196,7 +196,7 @@ impl Wechat2013 {
         }
     }
 
-    /// The interval to wait now.
+    /// Returns the interval to wait now.
     fn next_gap(&mut self, now: Time) -> Duration {
         self.gap_is_test = !self.activity.is_active(now) && self.answered >= self.spec.short_beats;
         if self.gap_is_test { self.state.notes.page(&self.network).interval.get() } else { self.ladder.min }
@@ -261,9 +261,9 @@ impl Wechat2013 {
     }
 }
 
-has_state!(Wechat2013, Notebook<u32, Record>);
+has_state!(Wechat, Notebook<u32, Record>);
 
-impl Rules for Wechat2013 {
+impl Rules for Wechat {
     fn connected(&mut self, now: Time, network: Network) {
         self.network = network.id;
         let fresh = Record::search(&self.ladder, self.spec.day(now));
@@ -331,8 +331,8 @@ mod tests {
     const NO_REPLY: Action = Action::GiveUp(GiveUp::NoReply);
     const DAY: Duration = Duration::from_secs(86_400);
 
-    fn wechat() -> Wechat2013 {
-        Wechat2013::new(WechatSmart2013::default())
+    fn wechat() -> Wechat {
+        Wechat::new(WechatSmart2013::default())
     }
 
     fn secs(secs: u64) -> Duration {
@@ -340,15 +340,15 @@ mod tests {
     }
 
     /// A policy that has found this interval on network 0.
-    fn knowing(interval: &str) -> Wechat2013 {
+    fn knowing(interval: &str) -> Wechat {
         let mut policy = wechat();
         let record = format!(r#"{{"interval":"{interval}","stable":true}}"#);
         policy.recall(&format!(r#"{{"policy":"wechat-smart-2013","networks":{{"0":{record}}}}}"#));
         policy
     }
 
-    /// The record of network 0: interval in seconds, stable, failures.
-    fn record(policy: &Wechat2013) -> (u64, bool, u32) {
+    /// Returns the record of network 0: interval in seconds, stable, failures.
+    fn record(policy: &Wechat) -> (u64, bool, u32) {
         let record = policy.state.notes.records[&0];
         (record.interval.get().as_secs(), record.stable, record.failures)
     }

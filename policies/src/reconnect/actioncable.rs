@@ -38,7 +38,7 @@ impl ActioncablePoll {
         )
     }
 
-    /// The time between two looks after so many attempts.
+    /// Returns the time between two looks after this many attempts.
     fn interval(&self, attempts: u32) -> Duration {
         let us = 5e6 * libm::log(f64::from(attempts) + 1.0);
         Duration::from_micros(us.clamp(micros(self.least.get()), micros(self.most.get())) as u64)
@@ -72,7 +72,7 @@ impl Poll {
         Self { spec, plan: Plan::default(), attempts: 0, looked: Time::ZERO, attempt_failed: false }
     }
 
-    /// How long until the look at which a connection that went at `now` is stale.
+    /// Returns how long until the look at which a connection that went at `now` is stale.
     fn until_stale(&mut self, now: Time) -> Duration {
         // With every look until now nothing was wrong, or the attempt was still under way.
         let idle = self.spec.interval(self.attempts);

@@ -20,7 +20,7 @@ const ENDLESS_US: f64 = 10.0 * 365.0 * 86_400.0 * 1e6;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Jitter {
-    /// `v` itself.
+    /// Exactly `v`.
     None,
     /// Uniform between 0 and `v`.
     #[default]
@@ -63,7 +63,7 @@ pub enum DelayFrom {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ProcessScale {
-    /// The smallest, more than 0.
+    /// The smallest factor, more than 0.
     pub least: f64,
     /// The largest, at least `least`, at most 1000.
     pub most: f64,
@@ -109,13 +109,13 @@ impl ProcessScale {
 
 /// A sequence of waits.
 pub(super) trait Waits: Send {
-    /// The wait before the next retry; `None`: there is none to come.
+    /// Returns the wait before the next retry; `None` if there is none to come.
     fn draw(&mut self, rng: &mut PolicyRng) -> Option<Duration>;
 
     /// A retry has begun: on to the next wait.
     fn advance(&mut self);
 
-    /// Back to the first.
+    /// Goes back to the first wait.
     fn reset(&mut self);
 }
 
@@ -148,7 +148,7 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// `nominal_cap` is for the nominal wait, `wait_cap` for the wait that was drawn; `None`: no cap.
+    /// `nominal_cap` is for the nominal wait, `wait_cap` for the wait that was drawn; `None` if there is no cap.
     pub(super) fn new(
         growth: Growth,
         jitter: Jitter,
@@ -168,7 +168,7 @@ impl Spread {
         Self { first_exact, ..self }
     }
 
-    /// The wait without its jitter.
+    /// Returns the wait without its jitter.
     fn nominal(&self) -> Option<Duration> {
         let us = match &self.growth {
             Growth::Exponential { .. } => self.grown,
@@ -243,8 +243,8 @@ impl Jitter {
         }
     }
 
-    /// Between which times it draws around a nominal wait. `decorrelated` draws around its previous wait, from which it
-    /// is never far; what it stays within is the caller's to know.
+    /// Returns between which times it draws around a nominal wait. `decorrelated` draws around its previous wait, from
+    /// which it is never far; what it stays within is the caller's to know.
     pub(super) fn range(self, nominal: Duration) -> (Duration, Duration) {
         match self {
             Self::None | Self::Decorrelated => (nominal, nominal),

@@ -48,7 +48,7 @@ parameters! {
     }
 }
 
-/// What a cap holds for.
+/// Which wait a cap limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -121,7 +121,7 @@ impl ExponentialBackoff {
         Duration::from_micros((micros(self.base.get()) * scale) as u64)
     }
 
-    /// What contradicts itself, where the policy is called `name`.
+    /// Returns what contradicts itself, where the policy is called `name`.
     pub(super) fn problems(&self, name: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
         let path = format!("reconnect.{name}");
@@ -182,7 +182,7 @@ mod tests {
             Self { policy: spec.build(rng(seed)), now: Time::ZERO }
         }
 
-        /// An attempt that begins now and fails `lasting` later; the wait after it.
+        /// Returns an attempt that begins now and fails `lasting` later; the wait after it.
         fn fail(&mut self, lasting: Duration) -> Duration {
             self.policy.on_event(self.now, &START);
             self.now += lasting;
@@ -190,7 +190,7 @@ mod tests {
             self.wait(ServerChoice::Next)
         }
 
-        /// An attempt that begins now and makes a connection that lives `uptime` long; the wait after it.
+        /// Returns an attempt that begins now and makes a connection that lives `uptime` long; the wait after it.
         fn live(&mut self, uptime: Duration) -> Duration {
             self.policy.on_event(self.now, &START);
             self.policy.on_event(self.now, &ReconnectEvent::Connected);

@@ -1,4 +1,4 @@
-//! The same wait before every attempt, zero included: `immediate` and `fixed-delay`.
+//! A constant wait before every attempt, zero included: `immediate` and `fixed-delay`.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::{
     unit::{self, Span},
 };
 
-/// The same wait before every attempt, counted from the failure or the loss. MQTT.js uses 1 s, Smack 15 s. With jitter,
+/// A constant wait before every attempt, counted from the failure or the loss. MQTT.js uses 1 s, Smack 15 s. With jitter,
 /// or counted from the attempt's start, it is a [`Steps`](super::Steps) with one wait.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FixedDelay {
-    /// The wait.
+    /// How long it waits.
     pub delay: Span,
 }
 

@@ -10,7 +10,7 @@ use crate::{AppState, PolicyRng, Time, random, unit::Span};
 
 /// The time after a failure or a loss at which the monitor looks what to do.
 const WAKE: Duration = Duration::from_millis(500);
-/// Up to this much is added at random, in whole seconds, where nobody has looked at the screen for long.
+/// Up to this much is added at random, in whole seconds, where the screen was not looked at for long.
 const SPREAD_S: f64 = 20.0;
 /// What an inactive application waits, by its index into them.
 const LADDER_S: [u64; 7] = [0, 60, 120, 240, 360, 480, 600];
@@ -53,8 +53,8 @@ impl MarsLonglinkMonitor {
         )
     }
 
-    /// A network change may bring an attempt at any time. Every wait ends 600 s after the attempt before it at the
-    /// latest, or when it is looked at.
+    /// Returns a network change may bring an attempt at any time. Every wait ends 600 s after the attempt before it at
+    /// the latest, or when it is looked at.
     pub(super) fn pace() -> Pace {
         Pace { gap: Duration::ZERO, longest: Some(WAKE + Duration::from_secs(LADDER_S[6])) }
     }
@@ -91,12 +91,12 @@ impl Monitor {
         }
     }
 
-    /// When it becomes inactive, if nothing happens; `None`: in the foreground it does not.
+    /// Returns when it becomes inactive, if nothing happens; `None` if it stays active, as in the foreground.
     fn inactive_from(&self) -> Option<Time> {
         (self.state != AppState::Foreground).then(|| self.since.unwrap_or_default() + self.spec.inactive_after.get())
     }
 
-    /// When to connect, looked at from `now`.
+    /// Returns when to connect, looked at from `now`.
     fn due(&mut self, now: Time) -> Time {
         if std::mem::take(&mut self.network_changed) {
             self.index = 0;
@@ -114,7 +114,7 @@ impl Monitor {
         }
     }
 
-    /// How long after an attempt's start an active application makes the next one.
+    /// Returns how long after an attempt's start an active application makes the next one.
     fn interval(&mut self, look: Time) -> Duration {
         let visible = look.since(self.since.unwrap_or_default());
         match self.state {

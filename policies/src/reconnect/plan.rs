@@ -35,7 +35,7 @@ impl Health {
         Self { reset, connected: Time::ZERO }
     }
 
-    /// Whether with this event the client has proven healthy, or is told to count as such.
+    /// Returns whether with this event the client has proven healthy, or is told to count as such.
     pub(super) fn is_proven_by(&mut self, now: Time, event: &ReconnectEvent) -> bool {
         match (event, self.reset) {
             (ReconnectEvent::Reset, _) | (ReconnectEvent::Established, Reset::Established) => true,
@@ -71,7 +71,7 @@ impl Plan {
         match event {
             ReconnectEvent::AttemptStarted { .. } => *self = Self::default(),
             // Where the network is alive and the service dead, only another server can help (`[netease]`,
-            // 003).
+            // `[wechat]`).
             ReconnectEvent::AttemptFailed(_) | ReconnectEvent::Lost(Ended::GivenUp(GiveUp::ServiceDead)) => {
                 self.moves_on = true;
             }
@@ -90,7 +90,7 @@ impl Plan {
         self.due.is_some()
     }
 
-    /// `wait` says how long, where that has not been decided yet; `None`: there is nothing to come.
+    /// `wait` says how long, where that has not been decided yet; `None` if there is nothing to come.
     pub(super) fn verdict(&mut self, now: Time, wait: impl FnOnce() -> Option<Duration>) -> ReconnectAction {
         if self.due.is_none() {
             self.due = wait().map(|wait| now + wait);
@@ -106,7 +106,7 @@ impl Plan {
 pub(crate) struct Pace {
     /// Attempts begin at least this far apart; zero: no promise.
     pub(super) gap: Duration,
-    /// It never waits longer than this, however it is counted; `None`: no promise, or it may stop altogether.
+    /// It never waits longer than this, however it is counted; `None` if nothing is promised, or if it may stop altogether.
     pub(super) longest: Option<Duration>,
 }
 

@@ -60,7 +60,7 @@ pub struct ReconnectRules {
 }
 
 impl ReconnectRules {
-    /// Puts these rules around a policy, of this crate or another one, for a client that knows of so many servers.
+    /// Puts these rules around a policy, of this crate or another one, for a client that knows `servers` servers.
     /// `reset` says what proves a connection good to the rules that count failures.
     pub fn wrap(&self, policy: Box<dyn Reconnect>, reset: Reset, servers: u32, rng: PolicyRng) -> Box<dyn Reconnect> {
         // From the inside out. A rule hears of everything that those around it let through, and has its say before
@@ -68,31 +68,31 @@ impl ReconnectRules {
         // too.
         let mut policy = self.rotation.wrap(policy, servers, rng);
         if let Some(rule) = self.give_up {
-            policy = Box::new(give_up::Patience::new(policy, rule, reset, servers));
+            policy = Box::new(give_up::AttemptCounter::new(policy, rule, reset, servers));
         }
         if self.network_change != NetworkChange::KeepPlan {
             policy = Box::new(network_change::Hastened::new(policy, self.network_change));
         }
         if self.when_hidden == WhenHidden::Pause {
-            policy = Box::new(when_hidden::Visible::new(policy));
+            policy = Box::new(when_hidden::PausedWhenHidden::new(policy));
         }
         if let Some(rule) = &self.retry_limit {
-            policy = Box::new(retry_limit::Limited::new(policy, rule));
+            policy = Box::new(retry_limit::RetryLimiter::new(policy, rule));
         }
         if let Some(rule) = self.circuit_breaker {
-            policy = Box::new(circuit_breaker::Broken::new(policy, rule));
+            policy = Box::new(circuit_breaker::Breaker::new(policy, rule));
         }
         policy = Box::new(directive::Directed::new(policy));
         if let Some(rule) = self.server_ban {
-            policy = Box::new(server_ban::Banning::new(policy, rule, servers));
+            policy = Box::new(server_ban::ServerBans::new(policy, rule, servers));
         }
         if let Some(rule) = self.network_check {
-            policy = Box::new(network_check::Checked::new(policy, rule));
+            policy = Box::new(network_check::NetworkChecker::new(policy, rule));
         }
         policy
     }
 
-    /// What becomes of a policy's pace under these rules.
+    /// Returns what becomes of a policy's pace under these rules.
     pub(crate) fn pace(&self, Pace { mut gap, mut longest }: Pace, servers: u32) -> Pace {
         match self.rotation {
             // It may be the only one that is down.
@@ -122,7 +122,7 @@ impl ReconnectRules {
         Pace { gap, longest: longest.filter(|_| !is_uncertain) }
     }
 
-    /// The rules in words, with their numbers; empty where there are none.
+    /// Returns the rules in words, with their numbers; empty where there are none.
     pub fn describe(&self) -> String {
         let mut told: Vec<String> = Vec::new();
         told.extend(self.network_change.describe().map(Into::into));
@@ -136,7 +136,7 @@ impl ReconnectRules {
         told.join(" ")
     }
 
-    /// Contradictions between parameters, each with the path to the key that should change.
+    /// Returns the contradictions between parameters, each with the path to the key that should change.
     pub fn problems(&self) -> Vec<Problem> {
         let give_up = self.give_up.and_then(GiveUpAfter::problem);
         let limit = self.retry_limit.as_ref().and_then(RetryLimit::problem);

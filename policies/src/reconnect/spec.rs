@@ -17,7 +17,7 @@ use crate::{Bounds, Custom, CustomReconnect, PolicyRng, Problem, Promises};
 
 /// A reconnect policy's waits as data, in the same form as [`HeartbeatSpec`](crate::HeartbeatSpec).
 ///
-/// All but those of one's own go to the next server after a failed attempt, or where the service was found dead, and
+/// All but custom ones go to the next server after a failed attempt, or where the service was found dead, and
 /// stay with the same one after any other loss of a connection. Asked again before the attempt has begun, they keep to
 /// the time they named first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ use crate::{Bounds, Custom, CustomReconnect, PolicyRng, Problem, Promises};
 pub enum ReconnectSpec {
     /// Try again at once, always: the thundering herd's worst case, and the right answer after a network change.
     Immediate,
-    /// The same wait before every attempt.
+    /// A constant wait before every attempt.
     FixedDelay(FixedDelay),
     /// Waits that grow by the same span each, up to a cap.
     Linear(Linear),
@@ -56,7 +56,7 @@ impl Default for ReconnectSpec {
 }
 
 impl ReconnectSpec {
-    /// A policy ready to run, without rules.
+    /// Returns a policy ready to run, without rules.
     pub fn build(&self, rng: PolicyRng) -> Box<dyn Reconnect> {
         match self {
             Self::Immediate => Box::new(ConstantDelay::new(Duration::ZERO)),
@@ -72,7 +72,7 @@ impl ReconnectSpec {
         }
     }
 
-    /// What the policy guarantees within `bounds`, given that an attempt is abandoned after `connect_timeout`.
+    /// Returns what the policy guarantees within `bounds`, given that an attempt is abandoned after `connect_timeout`.
     pub fn promises(&self, bounds: &Bounds, connect_timeout: Duration) -> Promises {
         match self {
             Self::Custom(custom) => {
@@ -82,7 +82,7 @@ impl ReconnectSpec {
         }
     }
 
-    /// `None`: it is not known what its promises are made of.
+    /// `None` if it is not known what its promises are made of.
     pub(crate) fn pace(&self) -> Option<Pace> {
         let pace = match self {
             Self::Immediate => ConstantDelay::pace(Duration::ZERO),
@@ -99,7 +99,7 @@ impl ReconnectSpec {
         Some(pace)
     }
 
-    /// What proves a connection good, for the rules that count failures.
+    /// Returns what proves a connection good, for the rules that count failures.
     pub(crate) const fn reset(&self) -> Reset {
         match self {
             Self::Linear(spec) => spec.reset,
@@ -114,9 +114,9 @@ impl ReconnectSpec {
         }
     }
 
-    /// The state machine in words, with the numbers of this spec: how long it waits after what, where it tries then,
-    /// what brings the waits back, what it remembers. One paragraph of plain text; each policy keeps its own beside its
-    /// code.
+    /// Returns the state machine in words, with the numbers of this spec: how long it waits after what, where it tries
+    /// then, what brings the waits back, what it remembers. One paragraph of plain text; each policy keeps its own
+    /// beside its code.
     pub fn describe(&self) -> String {
         match self {
             Self::Immediate => fixed_delay::describe(Duration::ZERO),
@@ -132,7 +132,7 @@ impl ReconnectSpec {
         }
     }
 
-    /// Contradictions between parameters, each with the path to the key that should change.
+    /// Returns the contradictions between parameters, each with the path to the key that should change.
     pub fn problems(&self) -> Vec<Problem> {
         match self {
             Self::Immediate | Self::FixedDelay(_) | Self::MarsLonglinkMonitor(_) => Vec::new(),

@@ -84,7 +84,7 @@ impl Steps {
         Backoff::new(Box::new(waits), self.counting(), rng)
     }
 
-    /// Every wait may follow on every other one, by way of the first: the shortest counts.
+    /// Returns every wait may follow on every other one, by way of the first: the shortest counts.
     pub(super) fn pace(&self) -> Pace {
         let (least, most) = self.scale.map_or((1.0, 1.0), |scale| (scale.least, scale.most));
         let scaled =

@@ -57,7 +57,7 @@ impl<R: Reconnect> Client<R> {
         self.tell(ReconnectEvent::AppState(state));
     }
 
-    /// What it is told to wait now; `None`: it is told to stop. It does not wait.
+    /// Returns what it is told to wait now; `None` if it is told to stop. It does not wait.
     pub(super) fn ask(&mut self) -> Option<(Duration, u32)> {
         match self.policy.next(self.now) {
             ReconnectAction::TryAfter { wait, server } => Some((wait, self.resolve(server))),

@@ -25,14 +25,14 @@ pub struct Directed {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Redirected {
-    /// Since the welcome.
+    /// How long after the welcome it is told.
     pub after: Span,
-    /// The interval from then on.
+    /// The interval that clients use from then on.
     pub interval: Span,
 }
 
 impl Directed {
-    /// What it does, in words.
+    /// Returns what it does, in words.
     pub(super) fn describe(&self) -> String {
         let told = format!("Tells each client with its welcome to beat every {}", self.interval);
         let change = |it: &Redirected| format!(", after {} every {}", it.after, it.interval);
@@ -61,7 +61,7 @@ pub(super) struct Director {
 
 struct Told {
     opened: Time,
-    /// How many changes.
+    /// How many changes it has been told.
     changes: usize,
 }
 

@@ -13,10 +13,10 @@ use crate::{
     unit::{LONGEST, Span},
 };
 
-/// A ping to every client each `interval`; with a `timeout`, who leaves `misses` of them in a row without an answer is
-/// closed.
+/// A ping to every client each `interval`; with a `timeout`, a session that leaves `misses` of them in a row unanswered
+/// is closed.
 ///
-/// Sources (policies.md section 3): Engine.IO v4 at d2d753fe (25 s, `after = "pong"`, timeout 20 s), python-websockets'
+/// Sources: Engine.IO v4 at d2d753fe (25 s, `after = "pong"`, timeout 20 s), python-websockets'
 /// keepalive.rst (20 s, 20 s), OpenSSH's `ClientAliveInterval` and `ClientAliveCountMax` (`after = "received"`, timeout as
 /// long as the interval, 3 misses), gRPC's proposal A8 (2 h, `after = "received"`, timeout 20 s), Action Cable (3 s,
 /// `answered = false`), `SignalR` (15 s, `after = "sent"`, `answered = false`).
@@ -58,7 +58,7 @@ pub enum PingAfter {
     Pong,
     /// The last valid frame of the client: only silent clients are asked, and whatever they send is an answer.
     Received,
-    /// The last frame to the client: only who hears nothing is pinged.
+    /// The last frame to the client: only a client that hears nothing is pinged.
     Sent,
 }
 
@@ -71,7 +71,7 @@ fn yes() -> bool {
 }
 
 impl Pings {
-    /// Within what time of its last frame a session is closed; `None`: pings close nothing.
+    /// Returns within what time of its last frame a session is closed; `None` if pings close nothing.
     pub(super) fn closes_within(&self) -> Option<Duration> {
         let timeout = self.timeout?.get();
         // The first ping that cannot be answered comes within an interval, the last of `misses` so much later, each when
@@ -80,7 +80,7 @@ impl Pings {
         Some(self.first() + apart * self.misses.saturating_sub(1) + timeout)
     }
 
-    /// What clients may expect of them on a path whose round trips take at most `rtt_max`.
+    /// Returns what clients may expect of them on a path whose round trips take at most `rtt_max`.
     pub fn expected(&self, rtt_max: Duration) -> ServerPings {
         let interval = match self.after {
             PingAfter::Grid => self.first(),
@@ -92,7 +92,7 @@ impl Pings {
         ServerPings { interval, timeout: judged }
     }
 
-    /// What they do, in words.
+    /// Returns what they do, in words.
     pub(super) fn describe(&self) -> String {
         let interval = self.interval;
         let when = match self.after {
@@ -173,7 +173,7 @@ impl Pinged {
         (self.judged_at, self.misses) = (None, 0);
     }
 
-    /// When there is something to do: one ping is out at a time.
+    /// Returns when there is something to do: one ping is out at a time.
     fn due(&self) -> Time {
         self.judged_at.unwrap_or(self.next)
     }

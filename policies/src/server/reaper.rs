@@ -20,15 +20,15 @@ use crate::{
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct IdleReaper {
-    /// How long a session may be silent. Longer than the clients' heartbeat interval, or healthy sessions die (source
-    /// document 000). With `times_announced`: the limit of those clients that announce no interval.
+    /// How long a session may be silent. Longer than the clients' heartbeat interval, or healthy sessions die
+    /// (`[yuan]`). With `times_announced`: the limit of those clients that announce no interval.
     pub idle: Span,
     /// The limit of a client that announces its heartbeat interval is this many times the interval, above 1 and at most 100;
     /// an interval that the server directs takes the place of the announced one (MQTT: 1.5, MQTT-3.1.2-24;
     /// `ZooKeeper`: 3). A limit that becomes shorter counts from the client's next frame on. Default: `idle` holds for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times_announced: Option<f64>,
-    /// What ends silence. Default `any`.
+    /// Which frames end silence. Default `any`.
     #[serde(default)]
     pub refreshed_by: RefreshedBy,
     /// The limit is twice as long until the client's first frame: for peers whose first heartbeat comes late, as that of
@@ -39,13 +39,13 @@ pub struct IdleReaper {
     /// when its limit has passed. Default 10 s.
     #[serde(default = "default_scan")]
     pub scan: Delay,
-    /// As `ZooKeeper` does with its tick (`ZooKeeperServer`, `ExpiryQueue` at 53a78e36): limits are at least 2 and at most 20
-    /// scans long, and a limit that ends on a scan counts at the next one. Default false.
+    /// As `ZooKeeper` does with its tick (`ZooKeeperServer`, `ExpiryQueue` at 53a78e36): limits are at least 2 and at
+    /// most 20 scans long, and a limit that ends on a scan counts at the next one. Default false.
     #[serde(default)]
     pub bucketed: bool,
 }
 
-/// What ends a session's silence.
+/// The frames that end a session's silence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -64,7 +64,7 @@ fn default_scan() -> Delay {
 }
 
 impl IdleReaper {
-    /// The reaper of `[zhang]`: any frame counts, sessions silent for `idle` are found by a scan.
+    /// Returns the reaper of `[zhang]`: any frame counts, sessions silent for `idle` are found by a scan.
     pub const fn new(idle: Span, scan: Delay) -> Self {
         Self {
             idle,
@@ -76,7 +76,7 @@ impl IdleReaper {
         }
     }
 
-    /// How long a client may be silent that has announced `interval`, or was told to use it.
+    /// Returns how long a client may be silent that has announced `interval`, or was told to use it.
     pub fn limit(&self, interval: Option<Duration>) -> Duration {
         let limit = match (self.times_announced, interval) {
             (Some(times), Some(interval)) => {
@@ -88,13 +88,13 @@ impl IdleReaper {
         if self.bucketed { limit.clamp(2 * scan, 20 * scan) } else { limit }
     }
 
-    /// Within what time of its last sound a session is closed whose client has announced `interval`.
+    /// Returns within what time of its last sound a session is closed whose client has announced `interval`.
     pub(super) fn closes_within(&self, interval: Option<Duration>) -> Duration {
         let first = if self.doubles_first { 2 } else { 1 };
         first * self.limit(interval) + self.scan.get()
     }
 
-    /// What it does, in words.
+    /// Returns what it does, in words.
     pub(super) fn describe(&self) -> String {
         let notes = match self.refreshed_by {
             RefreshedBy::Any => "carried a frame, of any kind and either way",
@@ -170,7 +170,7 @@ impl Reaper {
 }
 
 impl Silence {
-    /// When the session is to be closed if silence lasts.
+    /// Returns when the session is to be closed if silence lasts.
     fn due(&self, spec: &IdleReaper) -> Time {
         let first = if spec.doubles_first && !self.is_heard { 2 } else { 1 };
         let over = self.since + first * self.limit;

@@ -14,7 +14,7 @@ use super::{
     directed::Director,
     pings::{PingAfter, Pinger},
     reaper::Reaper,
-    strikes::Umpire,
+    strikes::StrikeCounter,
 };
 use crate::{Bounds, Custom, CustomServer, Problem, Time, unit::Span};
 
@@ -24,7 +24,7 @@ use crate::{Bounds, Custom, CustomServer, Problem, Time, unit::Span};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = or_none))]
 #[serde(remote = "Self", deny_unknown_fields, default)]
 pub struct ServerSpec {
-    /// Closes the silent. Default: nobody.
+    /// Closes idle sessions. Default: off.
     #[serde(rename = "idle-reaper", skip_serializing_if = "Option::is_none")]
     pub idle_reaper: Option<IdleReaper>,
     /// Asks the clients whether they live, or tells them that the server does. Default: it does not.
@@ -33,16 +33,16 @@ pub struct ServerSpec {
     /// Tells the clients their heartbeat interval. Default: it is theirs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directed: Option<Directed>,
-    /// Closes those who beat too often. Default: nobody.
+    /// Closes sessions that beat too often. Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strikes: Option<Strikes>,
     /// What becomes of a session with a frame that makes no sense. Default `ignore`.
     #[serde(skip_serializing_if = "OnMalformed::is_ignore")]
     pub malformed: OnMalformed,
-    /// Turns clients away while too many wait. Default: everybody waits.
+    /// Turns clients away while too many wait. Default: off, every client waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub busy: Option<Busy>,
-    /// Lets clients back in without a login. Default: everybody logs in.
+    /// Lets clients back in without a login. Default: off, every client logs in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume: Option<Resume>,
     /// A policy that the program around this crate brings along. Default: none.
@@ -71,19 +71,19 @@ impl OnMalformed {
 
 /// While more than `waiting` clients wait for their login, whoever comes is turned away.
 ///
-/// Source: HTTP's 503 with Retry-After (RFC 9110; policies.md, server-directed-retry).
+/// Source: HTTP's 503 with Retry-After (RFC 9110).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Busy {
-    /// How many may wait.
+    /// How many clients may wait.
     pub waiting: u32,
     /// After what time the others may come again, as they are told. Whole milliseconds go over the wire.
     pub retry_after: Span,
 }
 
 impl Busy {
-    /// What a client is told that comes while so many wait: after what time it may come again; `None`: it may wait, too.
+    /// Returns after what time a client may come again that comes while `waiting` others wait; `None` if it may wait, too.
     pub fn turns_away(&self, waiting: u32) -> Option<Duration> {
         (waiting > self.waiting).then_some(self.retry_after.get())
     }
@@ -103,14 +103,14 @@ pub struct Resume {
 }
 
 impl ServerSpec {
-    /// A policy ready to run. `busy` and `resume` have no clock: the host asks them when a client comes.
+    /// Returns a policy ready to run. `busy` and `resume` have no clock: the host asks them when a client comes.
     pub fn build(&self) -> Box<dyn ServerPolicy> {
         let mut parts: Vec<Box<dyn ServerPolicy>> = Vec::new();
         if self.malformed == OnMalformed::Close {
             parts.push(Box::new(Strict::default()));
         }
         if let Some(spec) = &self.strikes {
-            parts.push(Box::new(Umpire::new(spec.clone())));
+            parts.push(Box::new(StrikeCounter::new(spec.clone())));
         }
         if let Some(spec) = &self.idle_reaper {
             parts.push(Box::new(Reaper::new(spec.clone())));
@@ -127,12 +127,12 @@ impl ServerSpec {
         Box::new(Parts(parts))
     }
 
-    /// The interval that a welcome tells the client; `None`: none.
+    /// Returns the interval that a welcome tells the client; `None` if it tells none.
     pub fn welcome_interval(&self) -> Option<Duration> {
         self.directed.as_ref().map(|directed| directed.interval.get())
     }
 
-    /// Whether it closes sessions for what their clients do or leave undone.
+    /// Returns whether it closes sessions for what their clients do or leave undone.
     pub fn closes_sessions(&self) -> bool {
         let pings = self.pings.as_ref().is_some_and(|pings| pings.closes_within().is_some());
         pings
@@ -142,13 +142,13 @@ impl ServerSpec {
             || self.custom.is_some()
     }
 
-    /// Whether anything depends on the interval that clients announce.
+    /// Returns whether anything depends on the interval that clients announce.
     pub fn reads_announced(&self) -> bool {
         self.idle_reaper.as_ref().is_some_and(|reaper| reaper.times_announced.is_some())
     }
 
-    /// Within what time of its client's last frame a session is closed whose client has announced `interval`, while the
-    /// server is well; `None`: no promise.
+    /// Returns within what time of its client's last frame a session is closed whose client has announced `interval`,
+    /// while the server is well; `None` if no promise.
     pub fn reaps_within(&self, interval: Option<Duration>, bounds: &Bounds) -> Option<Duration> {
         // What the server sends on the path that is dead is a sign of life to those who take it for one.
         let says_nothing = bounds.silent_app && self.pings.is_none() && self.directed.is_none();
@@ -168,8 +168,8 @@ impl ServerSpec {
         own.into_iter().chain(custom).min()
     }
 
-    /// The state machine in words, with the numbers of this spec: what it watches, which sessions it closes and when, what it
-    /// tells clients. One paragraph of plain text; each part keeps its own beside its code.
+    /// Returns the state machine in words, with the numbers of this spec: what it watches, which sessions it closes and
+    /// when, what it tells clients. One paragraph of plain text; each part keeps its own beside its code.
     pub fn describe(&self) -> String {
         let mut told = Vec::new();
         told.extend(self.idle_reaper.as_ref().map(IdleReaper::describe));
@@ -197,7 +197,7 @@ impl ServerSpec {
         told.join(" ")
     }
 
-    /// Contradictions between parameters, each with the path to the key that should change.
+    /// Returns the contradictions between parameters, each with the path to the key that should change.
     pub fn problems(&self) -> Vec<Problem> {
         let reaper = self.idle_reaper.iter().flat_map(IdleReaper::problems);
         let pings = self.pings.iter().flat_map(Pings::problems);
@@ -221,8 +221,8 @@ impl ServerSpec {
         })
     }
 
-    /// What is wrong for clients that beat every `interval`, if anything: a server that closes idle sessions must be more
-    /// patient than its clients are quiet (`[yuan]`).
+    /// Returns what is wrong for clients that beat every `interval`, if anything: a server that closes idle sessions
+    /// must be more patient than its clients are quiet (`[yuan]`).
     pub(crate) fn impatience(&self, interval: Duration) -> Option<Problem> {
         let reaper = self.idle_reaper.as_ref().filter(|reaper| reaper.problems().is_empty())?;
         // What clients do about an interval that they are told is theirs.
@@ -241,7 +241,7 @@ impl ServerSpec {
 }
 
 impl From<IdleReaper> for ServerSpec {
-    /// A server that reaps and does nothing else.
+    /// Returns a server that reaps and does nothing else.
     fn from(reaper: IdleReaper) -> Self {
         Self { idle_reaper: Some(reaper), ..Self::default() }
     }
@@ -543,8 +543,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the parts and whatever happens: every action is about a session that is open, and no deadline of the past
-        /// is left over.
+        /// Whatever the parts and whatever happens: every action is about a session that is open, and no deadline of
+        /// the past is left over.
         #[test]
         fn every_composition_keeps_its_side_of_the_contract(
             spec in any_server(), events in prop::collection::vec((0_u64..20_000, 0_u32..4, 0_u8..9), 0..200),

@@ -33,7 +33,7 @@ impl Default for Strikes {
 }
 
 impl Strikes {
-    /// What they do, in words.
+    /// Returns what they do, in words.
     pub(super) fn describe(&self) -> String {
         format!(
             "Counts the heartbeats that come within {} of the last valid one, {} where no data has gone over the session, and \
@@ -46,7 +46,7 @@ impl Strikes {
 }
 
 /// [`Strikes`] at work.
-pub(super) struct Umpire {
+pub(super) struct StrikeCounter {
     spec: Strikes,
     sessions: BTreeMap<SessionId, Record>,
     /// To be closed.
@@ -61,13 +61,13 @@ struct Record {
     has_data: bool,
 }
 
-impl Umpire {
+impl StrikeCounter {
     pub(super) fn new(spec: Strikes) -> Self {
         Self { spec, sessions: BTreeMap::new(), out: VecDeque::new() }
     }
 }
 
-impl ServerPolicy for Umpire {
+impl ServerPolicy for StrikeCounter {
     fn on_event(&mut self, now: Time, session: SessionId, event: &SessionEvent) {
         if let SessionEvent::Opened { .. } = event {
             self.sessions.insert(session, Record::default());
@@ -118,7 +118,7 @@ mod tests {
     const MIN: u64 = 60_000;
 
     fn test(script: &[Step]) {
-        play(&mut Umpire::new(Strikes::default()), script);
+        play(&mut StrikeCounter::new(Strikes::default()), script);
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
         fn who_keeps_the_least_time_is_never_struck(
             gaps in prop::collection::vec((0_u64..100_000, 0_u8..4), 1..200), has_data: bool,
         ) {
-            let mut umpire = Umpire::new(Strikes { allowed: 0, ..Strikes::default() });
+            let mut umpire = StrikeCounter::new(Strikes { allowed: 0, ..Strikes::default() });
             let (mut now, session) = (Time::ZERO, SessionId(0));
             umpire.on_event(now, session, &OPENED);
             if has_data {

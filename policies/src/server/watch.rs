@@ -74,7 +74,7 @@ impl<S> Watch<S> {
         }
     }
 
-    /// When a look is due next.
+    /// Returns when a look is due next.
     pub(super) fn next(&self) -> Option<Time> {
         self.looks.peek().map(|Reverse((at, _))| *at)
     }

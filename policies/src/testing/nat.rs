@@ -65,8 +65,8 @@ pub(crate) fn live_behind_nat(policy: &mut dyn Heartbeat, tau: Duration, duratio
     live_on(policy, Network::cellular(0), tau, Time::ZERO, duration)
 }
 
-/// The same on any network and from any time, for lives in several parts: a connection comes up at `begin`, and the one
-/// that is up at the end is aborted then, as when the device leaves the network.
+/// Returns the same on any network and from any time, for lives in several parts: a connection comes up at `begin`, and
+/// the one that is up at the end is aborted then, as when the device leaves the network.
 pub(crate) fn live_on(
     policy: &mut dyn Heartbeat,
     network: Network,
@@ -151,7 +151,7 @@ impl Flow {
         [self.up_at, reply, end].into_iter().flatten().min()
     }
 
-    /// The reply that arrives now.
+    /// Returns the reply that arrives now.
     fn reply(&mut self, now: Time) -> Option<u32> {
         let (sent, id) = *self.outstanding.first()?;
         (sent + RTT <= now).then(|| {

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
     Action, AttemptFailure, AttemptLimit, Bounds, CloseReason, Custom, CustomHeartbeat, CustomReconnect, CustomServer,
-    Event, GiveUp, Heartbeat, HeartbeatSpec, PolicyRng, Promises, Reconnect, ReconnectEvent, ReconnectSpec, Registry,
-    ServerAction, ServerChoice, ServerPolicy, ServerSpec, SessionEvent, SessionId, StrategySpec, Time, ReconnectAction, preset,
-    random,
+    Event, GiveUp, Heartbeat, HeartbeatSpec, PolicyRng, Promises, Reconnect, ReconnectAction, ReconnectEvent,
+    ReconnectSpec, Registry, ServerAction, ServerChoice, ServerPolicy, ServerSpec, SessionEvent, SessionId,
+    StrategySpec, Time, preset, random,
 };
 use cardiogram_scenarios::load;
 use serde::{Deserialize, Serialize};

@@ -13,7 +13,8 @@ use std::fmt::Write as _;
 use crate::unit::{Span, format_duration};
 
 impl Composed {
-    /// The state machine in words: when it sends, what it counts as a failure, what it does about it, what it remembers.
+    /// Returns the state machine in words: when it sends, what it counts as a failure, what it does about it, what it
+    /// remembers.
     pub fn describe(&self) -> String {
         let mut text = vec![self.describe_schedule()];
         text.extend(self.search.as_ref().map(Search::describe));

@@ -13,7 +13,7 @@ use super::{
 use crate::{Problem, unit::format_duration};
 
 impl Composed {
-    /// Contradictions between the parts, each with the path to the key that should change.
+    /// Returns the contradictions between the parts, each with the path to the key that should change.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let least_gap = match self.gaps() {
@@ -118,7 +118,7 @@ impl Composed {
     }
 
     /// A watchdog that the server's pings feed, and a server that pings no more often than the watchdog bites: healthy
-    /// connections die for ever (policies.md, invariant 15; aspnetcore issue 44197).
+    /// connections die for ever (invariant 15; aspnetcore issue 44197).
     pub(crate) fn impatience(&self, pings: Duration) -> Option<Problem> {
         let silence = self.judge.silence.as_ref().filter(|silence| !silence.while_awaiting)?;
         let has_replies = self.answered && !matches!(self.schedule, ScheduleSpec::PeerSends);
@@ -145,7 +145,7 @@ impl Composed {
         })
     }
 
-    /// What lists gather it under.
+    /// Returns what lists gather it under.
     pub const fn family(&self) -> &'static str {
         if self.search.is_some() {
             return "heartbeats that learn their interval";
@@ -197,7 +197,7 @@ impl Composed {
         .collect()
     }
 
-    /// The longest gap between its beats that the server has to expect; `None`: it sends none, or no known ones.
+    /// The longest gap between its beats that the server has to expect; `None` if it sends none, or no known ones.
     pub fn announced_interval(&self) -> Option<Duration> {
         self.longest()
     }

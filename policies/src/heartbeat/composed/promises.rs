@@ -12,7 +12,7 @@ use super::{
 use crate::{Bounds, Promises};
 
 impl Composed {
-    /// What the heartbeat guarantees within `bounds`.
+    /// Returns what the heartbeat guarantees within `bounds`.
     pub fn promises(&self, bounds: &Bounds) -> Promises {
         let Judges { reply, silence, unanswered, freshness } = &self.judge;
         let cases = Cases { parts: self, bounds, gaps: self.gaps() };
@@ -81,7 +81,7 @@ pub(super) enum Gaps {
     None,
     /// The server decides.
     Unknown,
-    /// Within these; `None`: there is no longest.
+    /// Within these; `None` if there is no longest.
     Known { shortest: Duration, longest: Option<Duration> },
 }
 
@@ -92,7 +92,7 @@ struct Cases<'a> {
 }
 
 impl Cases<'_> {
-    /// The longest gap between beats that are certain to come; `None`: no beat is certain.
+    /// Returns the longest gap between beats that are certain to come; `None` if no beat is certain.
     fn longest_gap(&self) -> Option<Duration> {
         let Gaps::Known { longest, .. } = self.gaps else { return None };
         let is_blocked = self.parts.most_without_data.is_some();
@@ -109,8 +109,8 @@ impl Cases<'_> {
         self.bounds.silent_app && self.bounds.server_pings.is_none()
     }
 
-    /// Whether a reply takes no longer than a round trip. Behind a NAT that forgets between two beats and loses what the server
-    /// sends then, replies wait for its repetition, which may come long after a break.
+    /// Returns whether a reply takes no longer than a round trip. Behind a NAT that forgets between two beats and loses
+    /// what the server sends then, replies wait for its repetition, which may come long after a break.
     fn replies_are_prompt(&self, gap: Duration) -> bool {
         self.bounds.loss_free || self.bounds.nat_timeout.is_none_or(|timeout| timeout > gap + self.bounds.rtt_max)
     }

@@ -20,8 +20,8 @@ fn spec(text: &str) -> Composed {
     spec
 }
 
-fn policy(text: &str) -> Beating {
-    Beating::new(spec(text), rng(1))
+fn policy(text: &str) -> ComposedHeartbeat {
+    ComposedHeartbeat::new(spec(text), rng(1))
 }
 
 fn plays(text: &str, script: &[Step]) {
@@ -372,8 +372,8 @@ fn gaps_between_shortest_and_interval_are_drawn_anew() {
     assert!(low < Duration::from_secs(97) && high > Duration::from_secs(118), "{low:?} {high:?}");
 }
 
-/// A search on the session, behind a NAT that forgets after `nat_s` of idle time, for `days`: what it settles on, and how
-/// many sessions it cost.
+/// Returns a search on the session, behind a NAT that forgets after `nat_s` of idle time, for `days`: what it settles
+/// on, and how many sessions it cost.
 fn settles(text: &str, nat_s: u64, days: u64) -> (Duration, u32) {
     let mut policy = policy(text);
     let (rtt, end) = (Duration::from_millis(100), Time::from_secs(86_400 * days));

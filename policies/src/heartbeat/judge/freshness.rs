@@ -43,7 +43,7 @@ use crate::{
 pub struct Freshness {
     /// Which detector says how long silence is trusted.
     pub detector: DetectorSpec,
-    /// What arrives. Default `replies`.
+    /// Which arrivals it judges by. Default `replies`.
     #[serde(default)]
     pub fed_by: Stream,
     /// How long a suspicion lasts before the connection is given up; with something longer than any run the detector's
@@ -78,13 +78,13 @@ pub enum DetectorSpec {
     Chen(Chen),
     /// 2W-FD: the more patient of two of Chen's.
     TwoWindow(TwoWindow),
-    /// Bertier's: Chen's with Jacobson's margin.
+    /// Bertier's detector: Chen's with Jacobson's margin.
     Bertier(Bertier),
     /// Phi accrual, as in the paper or as in Akka.
     Phi(Phi),
-    /// Cassandra's accrual.
+    /// Cassandra's accrual detector.
     Cassandra(Cassandra),
-    /// Exponential and Weibull accrual.
+    /// The accrual detector for exponential and Weibull distributions.
     Weibull(Weibull),
 }
 
@@ -96,7 +96,7 @@ trait Detector: Send {
     /// Arrival `seq`, of a later number than all before it.
     fn heard(&mut self, now: Time, seq: u64);
 
-    /// Until when it trusts if nothing more arrives.
+    /// Returns until when it trusts if nothing more arrives.
     fn freshness(&self) -> Time;
 }
 
@@ -114,7 +114,7 @@ impl DetectorSpec {
 }
 
 impl Freshness {
-    /// Contradictions in what the judge itself is told.
+    /// Returns the contradictions in what the judge itself is told.
     pub(in crate::heartbeat) fn problems_at(&self, path: &str) -> Vec<Problem> {
         let path = format!("{path}.detector");
         match &self.detector {
@@ -127,9 +127,9 @@ impl Freshness {
         }
     }
 
-    /// Whether a reply that comes within `rtt_max` of its beat is certain to come in time, whatever was learnt before.
-    /// A delay is never below zero, so that Chen's margin alone covers it; the patience of the others has no floor of
-    /// its own.
+    /// Returns whether a reply that comes within `rtt_max` of its beat is certain to come in time, whatever was learnt
+    /// before. A delay is never below zero, so that Chen's margin alone covers it; the patience of the others has no
+    /// floor of its own.
     pub(in crate::heartbeat) fn covers(&self, rtt_max: Duration) -> bool {
         let margin = match &self.detector {
             DetectorSpec::Chen(spec) => spec.margin,
@@ -141,7 +141,7 @@ impl Freshness {
 }
 
 /// [`Freshness`] at work.
-pub(super) struct OfFreshness {
+pub(super) struct FreshnessJudge {
     detector: Box<dyn Detector>,
     /// Fed by the peer's pings, not by replies.
     by_pings: bool,
@@ -153,11 +153,11 @@ pub(super) struct OfFreshness {
     last: (u64, Time),
     /// Nothing is suspected before this.
     excused: Time,
-    /// Since when it suspects; `None`: it trusts.
+    /// Since when it suspects; `None` if it trusts.
     suspected: Option<Time>,
 }
 
-impl OfFreshness {
+impl FreshnessJudge {
     /// `gap` is the schedule's interval. Without one there are no replies to judge by, and no judge.
     pub(super) fn new(spec: &Freshness, gap: Option<Duration>) -> Option<Self> {
         let interval = match spec.fed_by {
@@ -181,7 +181,7 @@ impl OfFreshness {
         self.detector.freshness().max(self.excused)
     }
 
-    /// The number of what has just arrived; `None`: it is not what this judge hears.
+    /// The number of what has just arrived; `None` if it is not what this judge hears.
     fn number(&self, now: Time, event: &Event) -> Option<u64> {
         match *event {
             Event::PeerPing if self.by_pings => Some(self.last.0 + 1),
@@ -195,7 +195,7 @@ impl OfFreshness {
     }
 }
 
-impl Judge for OfFreshness {
+impl Judge for FreshnessJudge {
     fn connected(&mut self, now: Time) {
         (self.established, self.last) = (now, (0, now));
         (self.excused, self.suspected) = (Time::ZERO, None);
@@ -243,7 +243,7 @@ impl Judge for OfFreshness {
     }
 }
 
-/// A span in whole microseconds, signed: the detectors subtract.
+/// Returns a span in whole microseconds, signed: the detectors subtract.
 fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
@@ -253,7 +253,7 @@ fn after(now: Time, micros: f64) -> Time {
     now + Duration::from_micros((micros.ceil() as u64).max(1))
 }
 
-/// What is wrong with the size of a window, if anything.
+/// Returns what is wrong with the size of a window, if anything.
 fn check_window(path: &str, key: &str, size: u32) -> Option<Problem> {
     (!(1..=10_000).contains(&size)).then(|| {
         let message = format!("a window of {size} is outside 1 to 10000");
@@ -261,7 +261,7 @@ fn check_window(path: &str, key: &str, size: u32) -> Option<Problem> {
     })
 }
 
-/// What is wrong with an accrual detector's threshold, if anything.
+/// Returns what is wrong with an accrual detector's threshold, if anything.
 fn check_threshold(path: &str, threshold: f64) -> Option<Problem> {
     (!(1.0..=100.0).contains(&threshold)).then(|| {
         let message = format!("a threshold of {threshold} is outside 1 to 100");

@@ -40,7 +40,7 @@ pub struct Reply {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum AnsweredBy {
-    /// Its own reply.
+    /// Only the reply to the beat itself.
     #[default]
     Reply,
     /// A reply, or an acknowledgement by the peer's application (MQTT.js).
@@ -66,7 +66,7 @@ pub(in crate::heartbeat) fn one_miss() -> u32 {
 }
 
 /// [`Reply`] at work.
-pub(super) struct OfReplies {
+pub(super) struct ReplyJudge {
     timeout: Timeout,
     most_misses: u32,
     evidence: AnsweredBy,
@@ -77,7 +77,7 @@ pub(super) struct OfReplies {
     misses: u32,
 }
 
-impl OfReplies {
+impl ReplyJudge {
     pub(super) fn new(spec: &Reply) -> Self {
         Self {
             timeout: Timeout::new(spec.timeout),
@@ -94,7 +94,7 @@ impl OfReplies {
     }
 }
 
-impl Judge for OfReplies {
+impl Judge for ReplyJudge {
     fn connected(&mut self, _: Time) {
         self.answered();
         self.timeout.reset();

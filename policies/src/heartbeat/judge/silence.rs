@@ -21,7 +21,7 @@ use crate::{
 pub struct Silence {
     /// How long it may be silent.
     pub limit: Span,
-    /// What ends silence. Default `any`.
+    /// Which arrivals end silence. Default `any`.
     #[serde(default)]
     pub fed_by: Feed,
     /// Silence counts only while a beat waits for its reply, and from its sending at the earliest. Default false.
@@ -29,7 +29,7 @@ pub struct Silence {
     pub while_awaiting: bool,
 }
 
-/// What restarts a watchdog.
+/// The arrivals that restart a watchdog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -44,7 +44,7 @@ pub enum Feed {
 }
 
 /// [`Silence`] at work.
-pub(super) struct OfSilence {
+pub(super) struct SilenceJudge {
     limit: Duration,
     fed_by: Feed,
     while_awaiting: bool,
@@ -53,7 +53,7 @@ pub(super) struct OfSilence {
     awaits: Option<Time>,
 }
 
-impl OfSilence {
+impl SilenceJudge {
     pub(super) fn new(spec: &Silence) -> Self {
         Self {
             limit: spec.limit.get(),
@@ -65,7 +65,7 @@ impl OfSilence {
     }
 }
 
-impl Judge for OfSilence {
+impl Judge for SilenceJudge {
     fn connected(&mut self, now: Time) {
         (self.last_fed, self.awaits) = (now, None);
     }

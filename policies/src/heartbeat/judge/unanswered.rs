@@ -23,19 +23,19 @@ pub struct Unanswered {
 }
 
 /// [`Unanswered`] at work.
-pub(super) struct OfAge {
+pub(super) struct UnansweredJudge {
     limit: Duration,
     /// When the oldest unanswered thing was sent.
     oldest: Option<Time>,
 }
 
-impl OfAge {
+impl UnansweredJudge {
     pub(super) fn new(spec: &Unanswered) -> Self {
         Self { limit: spec.limit.get(), oldest: None }
     }
 }
 
-impl Judge for OfAge {
+impl Judge for UnansweredJudge {
     fn connected(&mut self, _: Time) {
         self.oldest = None;
     }

@@ -39,7 +39,7 @@ impl Record {
         self.interval = Span::at_least(interval);
     }
 
-    /// The record as it may be used: within the ladder's reach and not from the future.
+    /// Returns the record as it may be used: within the ladder's reach and not from the future.
     pub(super) fn usable(mut self, ladder: &Ladder, now: Time) -> Self {
         if self.interval() < ladder.min {
             self.set_interval(ladder.min);

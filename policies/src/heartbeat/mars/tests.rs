@@ -22,13 +22,13 @@ fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// The record of network `id`: interval in seconds, stable, failures.
+/// Returns the record of network `id`: interval in seconds, stable, failures.
 fn record(policy: &Mars, id: u32) -> (u64, bool, u32) {
     let record = policy.state.notes.records[&id];
     (record.interval().as_secs(), record.stable, record.failures)
 }
 
-/// A policy that knows network 0 with this interval.
+/// Returns a policy that knows network 0 with this interval.
 fn knowing(interval: &str, stable: bool) -> Mars {
     let mut policy = mars();
     policy.recall(&format!(

@@ -32,18 +32,18 @@ pub struct Grid {
 pub enum FirstBeat {
     /// As soon as the connection is established.
     Now,
-    /// One interval later.
+    /// One interval after the connection came up.
     #[default]
     Interval,
-    /// At a random moment of the first interval, drawn anew for each connection, so that clients who connected together
-    /// do not beat together (Discord's rule).
+    /// At a random moment of the first interval, drawn anew for each connection, so that clients that connected
+    /// together do not beat together (Discord's rule).
     RandomPhase,
 }
 
 /// [`Grid`] at work.
-pub(super) struct OnGrid {
+pub(super) struct GridBeats {
     interval: Duration,
-    /// The shortest gap as a share of the interval; `None`: all gaps are alike.
+    /// The shortest gap as a share of the interval; `None` if all gaps are alike.
     shortest: Option<f64>,
     first_beat: FirstBeat,
     rng: PolicyRng,
@@ -53,7 +53,7 @@ pub(super) struct OnGrid {
     next: Time,
 }
 
-impl OnGrid {
+impl GridBeats {
     pub(super) fn new(spec: &Grid, rng: PolicyRng) -> Self {
         let interval = spec.interval.get();
         let share = |shortest: Span| shortest.get().as_micros() as f64 / interval.as_micros() as f64;
@@ -67,7 +67,7 @@ impl OnGrid {
         }
     }
 
-    /// The next gap.
+    /// Returns the next gap.
     fn gap(&mut self) -> Duration {
         let Some(shortest) = self.shortest else { return self.interval };
         let shortest = Duration::from_micros((self.interval.as_micros() as f64 * shortest) as u64);
@@ -75,7 +75,7 @@ impl OnGrid {
     }
 }
 
-impl Schedule for OnGrid {
+impl Schedule for GridBeats {
     fn connected(&mut self, now: Time) {
         self.last = now;
         self.next = now
@@ -117,8 +117,8 @@ impl Schedule for OnGrid {
     }
 }
 
-/// The first grid point after `beat` that is not before `earliest`. A host that woke on time gets the very next one; one
-/// that overslept skips those at which the late beat would still wait for its reply.
+/// Returns the first grid point after `beat` that is not before `earliest`. A host that woke on time gets the very next
+/// one; one that overslept skips those at which the late beat would still wait for its reply.
 fn next_on_grid(beat: Time, interval: Duration, earliest: Time) -> Time {
     let step = u64::try_from(interval.as_micros()).expect("a span is at most ten years");
     let behind = u64::try_from(earliest.since(beat).as_micros()).expect("made from microseconds");

@@ -18,7 +18,7 @@ use crate::{Time, heartbeat::Event, unit::Span};
 pub struct Threshold {
     /// Idleness before a beat, and the least time between two beats.
     pub threshold: Span,
-    /// What ends idleness.
+    /// Which traffic ends idleness.
     pub anchor: Anchor,
 }
 
@@ -47,7 +47,7 @@ pub enum Anchor {
 }
 
 /// [`Threshold`] at work.
-pub(super) struct WhenIdle {
+pub(super) struct IdleBeats {
     threshold: Duration,
     anchor: Anchor,
     last_tx: Time,
@@ -60,7 +60,7 @@ pub(super) struct WhenIdle {
     heard: bool,
 }
 
-impl WhenIdle {
+impl IdleBeats {
     pub(super) fn new(spec: &Threshold) -> Self {
         Self {
             threshold: spec.threshold.get(),
@@ -74,7 +74,7 @@ impl WhenIdle {
     }
 }
 
-impl Schedule for WhenIdle {
+impl Schedule for IdleBeats {
     fn connected(&mut self, now: Time) {
         (self.last_tx, self.last_rx, self.last_reply, self.last_beat) = (now, now, now, now);
         // The server's welcome has just been received.

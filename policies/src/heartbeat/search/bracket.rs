@@ -20,7 +20,7 @@ pub enum SearchRule {
     /// A step more, then two, four, ...; a failure, and the known bad, set the increment back to one step (Rahman et al.
     /// 2018).
     Exponential,
-    /// As exponential until the first failure, then binary (Rahman et al. 2018, who recommend it).
+    /// The exponential search until the first failure, then the binary one (recommended by Rahman et al. 2018).
     Composite,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Limits {
 /// What a search knows. Milliseconds, so that it reads well where it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Bracket {
-    /// The largest value that has survived; `None`: not even the smallest has been tried.
+    /// The largest value that has survived; `None` if not even the smallest has been tried.
     good_ms: Option<u64>,
     /// The smallest that has failed, or the first beyond the largest there is.
     bad_ms: u64,
@@ -64,7 +64,7 @@ impl Bracket {
         self.good_ms.map_or(limits.min, Duration::from_millis)
     }
 
-    /// The value to try next; the best once the search is over.
+    /// Returns the value to try next; the best once the search is over.
     pub(super) fn candidate(&self, limits: &Limits) -> Duration {
         match self.good_ms {
             None => limits.min,
@@ -119,7 +119,7 @@ impl Bracket {
         self.done |= limits.rule == SearchRule::Linear || self.bad_ms - good <= grain;
     }
 
-    /// Whether what was stored makes sense within these limits.
+    /// Returns whether what was stored makes sense within these limits.
     pub(super) fn fits(&self, limits: &Limits) -> bool {
         let (min, max, grain) = (millis(limits.min), millis(limits.max), millis(limits.granularity));
         let good = self.good_ms.unwrap_or(min);
@@ -172,7 +172,7 @@ mod tests {
         (tried, bracket.best(limits))
     }
 
-    /// A bracket as it may be stored by an older version, or by a disk that fails.
+    /// Returns a bracket as it may be stored by an older version, or by a disk that fails.
     fn stored() -> impl Strategy<Value = Bracket> {
         // Most of them within the limits, where the search does go on.
         let ms =
@@ -278,8 +278,8 @@ mod tests {
             prop_assert_eq!(values.len(), tried.len());
         }
 
-        /// Whatever was stored, an older version's or a failing disk's: it is refused, or the search goes on from there to its
-        /// end.
+        /// Whatever was stored, an older version's or a failing disk's: it is refused, or the search goes on from there
+        /// to its end.
         #[test]
         fn a_search_that_goes_on_from_what_was_stored_ends_within_its_limits(
             rule in prop::sample::select(&RULES[..]),

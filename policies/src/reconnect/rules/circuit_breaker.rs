@@ -14,7 +14,7 @@ use crate::{
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CircuitBreaker {
-    /// What opens it.
+    /// Which failures open it.
     pub trip: Trip,
     /// How long it stays open. Default 60 s (resilience4j, by Apache Camel's documentation).
     #[serde(default = "open")]
@@ -32,7 +32,7 @@ fn one() -> u32 {
     1
 }
 
-/// What opens a circuit breaker.
+/// The failures that open a circuit breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -44,7 +44,7 @@ pub enum Trip {
 }
 
 parameters! {
-    /// A share of the last attempts. The same share of the trials opens it again.
+    /// A share of the last attempts opens it; an equal share of the trials opens it again.
     #[derive(Copy)]
     pub struct WindowTrip {
         /// How many attempts it looks back upon, 1 to 10,000. Default 100 (resilience4j).
@@ -94,7 +94,7 @@ impl CircuitBreaker {
 }
 
 /// [`CircuitBreaker`] at work.
-pub(super) struct Broken {
+pub(super) struct Breaker {
     inner: Box<dyn Reconnect>,
     rule: CircuitBreaker,
     state: State,
@@ -108,7 +108,7 @@ enum State {
     HalfOpen { done: u32, failed: u32 },
 }
 
-impl Broken {
+impl Breaker {
     pub(super) fn new(inner: Box<dyn Reconnect>, rule: CircuitBreaker) -> Self {
         let window = match rule.trip {
             Trip::Consecutive(_) => 0,
@@ -156,7 +156,7 @@ fn exceeds(failed: u32, of: u32, window: WindowTrip) -> bool {
     f64::from(failed) >= window.failures.get() * f64::from(of)
 }
 
-impl Reconnect for Broken {
+impl Reconnect for Breaker {
     fn on_event(&mut self, now: Time, event: &ReconnectEvent) {
         match event {
             // Whoever starts it, be it before the time: it is on trial.
@@ -222,13 +222,13 @@ mod tests {
     use super::*;
     use crate::reconnect::{fixed_delay::ConstantDelay, testing::Client};
 
-    fn client(trip: Trip, trials: u32) -> Client<Broken> {
+    fn client(trip: Trip, trials: u32) -> Client<Breaker> {
         let every_second = Box::new(ConstantDelay::new(Duration::from_secs(1)));
-        Client::new(Broken::new(every_second, CircuitBreaker { trip, open: Span::secs(60), trials }))
+        Client::new(Breaker::new(every_second, CircuitBreaker { trip, open: Span::secs(60), trials }))
     }
 
-    /// The waits after attempts that fail (`x`) and after connections that are lost at once (`.`).
-    fn waits(client: &mut Client<Broken>, outcomes: &str) -> Vec<u64> {
+    /// Returns the waits after attempts that fail (`x`) and after connections that are lost at once (`.`).
+    fn waits(client: &mut Client<Breaker>, outcomes: &str) -> Vec<u64> {
         let wait = |outcome| match outcome {
             'x' => client.fail(),
             _ => client.live(Duration::ZERO),

@@ -49,18 +49,18 @@ impl GiveUpAfter {
 }
 
 /// [`GiveUpAfter`] at work.
-pub(super) struct Patience {
+pub(super) struct AttemptCounter {
     inner: Box<dyn Reconnect>,
     attempts_max: u32,
     time: Option<Span>,
     health: Health,
-    /// When the outage began; `None`: there is none.
+    /// When the outage began; `None` if there is none.
     began: Option<Time>,
-    /// Since it began.
+    /// How many attempts there were since it began.
     attempts: u32,
 }
 
-impl Patience {
+impl AttemptCounter {
     pub(super) fn new(inner: Box<dyn Reconnect>, rule: GiveUpAfter, reset: Reset, servers: u32) -> Self {
         let of_all = rule.attempts_per_server.map(|attempts| attempts.saturating_mul(servers.max(1)));
         let attempts_max = rule.attempts.into_iter().chain(of_all).min().unwrap_or(u32::MAX);
@@ -68,7 +68,7 @@ impl Patience {
     }
 }
 
-impl Reconnect for Patience {
+impl Reconnect for AttemptCounter {
     fn on_event(&mut self, now: Time, event: &ReconnectEvent) {
         if self.health.is_proven_by(now, event) {
             (self.began, self.attempts) = (None, 0);
@@ -103,13 +103,13 @@ mod tests {
         testing::{Client, SERVERS},
     };
 
-    fn client(rule: GiveUpAfter, reset: Reset) -> Client<Patience> {
+    fn client(rule: GiveUpAfter, reset: Reset) -> Client<AttemptCounter> {
         let every_second = Box::new(ConstantDelay::new(Duration::from_secs(1)));
-        Client::new(Patience::new(every_second, rule, reset, SERVERS))
+        Client::new(AttemptCounter::new(every_second, rule, reset, SERVERS))
     }
 
-    /// How many retries it makes before it stops.
-    fn retries(client: &mut Client<Patience>) -> usize {
+    /// Returns how many retries it makes before it stops.
+    fn retries(client: &mut Client<AttemptCounter>) -> usize {
         let retries = std::iter::from_fn(|| {
             let (wait, _) = client.ask()?;
             client.now += wait;

@@ -15,8 +15,8 @@ pub enum NetworkChange {
     /// Nothing: the attempt begins when it was going to.
     #[default]
     KeepPlan,
-    /// The waits begin anew, with an attempt at once: what failed on the old network says nothing of this one (source
-    /// documents 002 and 003, microG).
+    /// The waits begin anew, with an attempt at once: what failed on the old network says nothing of this one
+    /// (`[carson]`, `[wechat]`, microG).
     AtOnce,
     /// One attempt at once that is none to the waits: if it fails, they go on as if it had not been (Chromium's GCM
     /// client, `connection_factory_impl.cc`).

@@ -39,7 +39,7 @@ impl NetworkCheck {
 }
 
 /// [`NetworkCheck`] at work.
-pub(super) struct Checked {
+pub(super) struct NetworkChecker {
     inner: Box<dyn Reconnect>,
     rule: NetworkCheck,
     /// Checks that succeeded in a row.
@@ -48,13 +48,13 @@ pub(super) struct Checked {
     answered: Option<Time>,
 }
 
-impl Checked {
+impl NetworkChecker {
     pub(super) fn new(inner: Box<dyn Reconnect>, rule: NetworkCheck) -> Self {
         Self { inner, rule, passed: 0, answered: None }
     }
 }
 
-impl Reconnect for Checked {
+impl Reconnect for NetworkChecker {
     fn on_event(&mut self, now: Time, event: &ReconnectEvent) {
         match event {
             ReconnectEvent::NetworkChecked(is_usable) => {
@@ -96,7 +96,7 @@ mod tests {
     fn three_checks_in_a_row_come_before_an_attempt() {
         let waits = Box::new(ConstantDelay::new(Duration::from_secs(5)));
         let rule = NetworkCheck { first: Delay::millis(3_000), every: Span::secs(10), successes: 3 };
-        let mut policy = Checked::new(waits, rule);
+        let mut policy = NetworkChecker::new(waits, rule);
         let mut now = Time::from_secs(100);
         policy.on_event(now, &ReconnectEvent::AttemptStarted { server: 0 });
         policy.on_event(now, &ReconnectEvent::AttemptFailed(crate::AttemptFailure::Timeout));

@@ -16,14 +16,14 @@ use crate::{
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RetryLimit {
-    /// How it is reckoned.
+    /// How the limit is counted.
     pub by: LimitBy,
     /// What to do instead of a retry that is not allowed. Default `stop`.
     #[serde(default)]
     pub denied: Denied,
 }
 
-/// How a limit is reckoned.
+/// How a limit is counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -44,7 +44,7 @@ pub enum Denied {
     /// Nothing, until something else happens: fail fast, as the sources have it, whose callers are there to try again.
     #[default]
     Stop,
-    /// A request of its own, so long after the failure: for a client that nobody else wakes.
+    /// The client makes a request of its own this long after the failure, since nothing else wakes it.
     FreshAfter(Span),
 }
 
@@ -112,7 +112,7 @@ impl RetryLimit {
         format!("Retries are limited: {limit}; {denied}.")
     }
 
-    /// The longest wait that a denial makes; `None`: it may be the end.
+    /// Returns the longest wait that a denial makes; `None` if it may be the end.
     pub(super) fn longest(&self) -> Option<Duration> {
         match self.denied {
             Denied::Stop => None,
@@ -146,17 +146,17 @@ impl RetryLimit {
 }
 
 /// [`RetryLimit`] at work.
-pub(super) struct Limited {
+pub(super) struct RetryLimiter {
     inner: Box<dyn Reconnect>,
     denied: Denied,
     account: Account,
-    /// Why the last attempt failed; `None`: the next one is a request.
+    /// Why the last attempt failed; `None` if the next one is a request.
     failure: Option<AttemptFailure>,
     /// When a retry was denied: whatever the next attempt is, it is a request.
     denied_at: Option<Time>,
 }
 
-impl Limited {
+impl RetryLimiter {
     pub(super) fn new(inner: Box<dyn Reconnect>, rule: &RetryLimit) -> Self {
         let account = match rule.by {
             LimitBy::Budget(rule) => Account::Budget(Budget::new(rule)),
@@ -167,7 +167,7 @@ impl Limited {
     }
 }
 
-impl Reconnect for Limited {
+impl Reconnect for RetryLimiter {
     fn on_event(&mut self, now: Time, event: &ReconnectEvent) {
         match event {
             ReconnectEvent::AttemptStarted { .. } => {
@@ -339,7 +339,7 @@ mod tests {
             let rule = RetryBudget { ttl, reserve_per_s, ratio: Fraction::new(ratio).unwrap() };
             let limit = RetryLimit { by: LimitBy::Budget(rule), denied: Denied::Stop };
             let waits = crate::reconnect::fixed_delay::ConstantDelay::new(Duration::ZERO);
-            let mut policy = Limited::new(Box::new(waits), &limit);
+            let mut policy = RetryLimiter::new(Box::new(waits), &limit);
             let (mut now, mut requests, mut retries) = (Time::ZERO, Vec::new(), Vec::new());
             let attempt = ReconnectEvent::AttemptStarted { server: 0 };
             for (pause_ms, comes_up) in steps {

@@ -7,7 +7,7 @@ use crate::{
     unit::Delay,
 };
 
-/// Which server comes next.
+/// The order in which servers are tried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -15,7 +15,7 @@ pub enum Rotation {
     /// After a failure the next one, after a loss the same one: what the waits say themselves.
     #[default]
     Next,
-    /// The same one, always.
+    /// One server, always.
     Stay,
     /// After a failure the next one, after a loss the first of the list (Courier).
     FromFirst,
@@ -50,23 +50,23 @@ impl Rotation {
     pub(super) fn wrap(self, inner: Box<dyn Reconnect>, servers: u32, rng: PolicyRng) -> Box<dyn Reconnect> {
         match self {
             Self::Next => inner,
-            Self::Stay => Box::new(Choosing { inner, from_first: false, was_lost: false }),
-            Self::FromFirst => Box::new(Choosing { inner, from_first: true, was_lost: false }),
+            Self::Stay => Box::new(ServerChooser { inner, from_first: false, was_lost: false }),
+            Self::FromFirst => Box::new(ServerChooser { inner, from_first: true, was_lost: false }),
             Self::FullPass(rule) => {
-                Box::new(Passing { inner, rule, servers, rng, tried: 0, was_left: false, due: None })
+                Box::new(FullPasses { inner, rule, servers, rng, tried: 0, was_left: false, due: None })
             }
         }
     }
 }
 
 /// [`Rotation::Stay`] and [`Rotation::FromFirst`] at work.
-struct Choosing {
+struct ServerChooser {
     inner: Box<dyn Reconnect>,
     from_first: bool,
     was_lost: bool,
 }
 
-impl Reconnect for Choosing {
+impl Reconnect for ServerChooser {
     fn on_event(&mut self, now: Time, event: &ReconnectEvent) {
         match event {
             ReconnectEvent::AttemptStarted { .. } => self.was_lost = false,
@@ -90,7 +90,7 @@ impl Reconnect for Choosing {
 }
 
 /// [`Rotation::FullPass`] at work.
-struct Passing {
+struct FullPasses {
     inner: Box<dyn Reconnect>,
     rule: FullPass,
     servers: u32,
@@ -103,7 +103,7 @@ struct Passing {
     due: Option<Time>,
 }
 
-impl Reconnect for Passing {
+impl Reconnect for FullPasses {
     fn on_event(&mut self, now: Time, event: &ReconnectEvent) {
         match event {
             ReconnectEvent::AttemptStarted { .. } => {

@@ -51,12 +51,12 @@ const SAME: Duration = Duration::from_secs(10);
 const KEPT: Duration = Duration::from_hours(24);
 
 /// [`ServerBan`] at work.
-pub(super) struct Banning {
+pub(super) struct ServerBans {
     inner: Box<dyn Reconnect>,
     rule: ServerBan,
     /// By network, the present one first; the first of all is not told.
     networks: [(Option<u32>, Box<[History]>); NETWORKS],
-    /// Of the last attempt.
+    /// The server of the last attempt.
     server: u32,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct Banning {
 struct History {
     /// The last one in the lowest bit; 1 is a failure.
     results: u8,
-    /// When the last one came.
+    /// When the last failure came.
     last: Option<Time>,
     last_failure: Time,
 }
@@ -84,7 +84,7 @@ impl History {
         }
     }
 
-    /// Until when it is banned, as things stand at `at`.
+    /// Returns until when it is banned, as things stand at `at`.
     fn banned_until(&self, at: Time, rule: ServerBan) -> Option<Time> {
         let is_void = self.last.is_none_or(|last| at.since(last) >= KEPT);
         if is_void || self.results.count_ones() < rule.failures {
@@ -96,7 +96,7 @@ impl History {
     }
 }
 
-impl Banning {
+impl ServerBans {
     pub(super) fn new(inner: Box<dyn Reconnect>, rule: ServerBan, servers: u32) -> Self {
         let histories = || vec![History::default(); servers.max(1) as usize].into_boxed_slice();
         Self { inner, rule, networks: std::array::from_fn(|_| (None, histories())), server: 0 }
@@ -126,7 +126,7 @@ impl Banning {
     }
 }
 
-impl Reconnect for Banning {
+impl Reconnect for ServerBans {
     fn on_event(&mut self, now: Time, event: &ReconnectEvent) {
         match event {
             ReconnectEvent::AttemptStarted { server } => self.server = *server,
@@ -168,9 +168,9 @@ mod tests {
         },
     };
 
-    fn client(delay: u64, servers: u32) -> Client<Banning> {
+    fn client(delay: u64, servers: u32) -> Client<ServerBans> {
         let waits = Box::new(ConstantDelay::new(Duration::from_secs(delay)));
-        Client::new(Banning::new(waits, ServerBan::default(), servers))
+        Client::new(ServerBans::new(waits, ServerBan::default(), servers))
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
     fn every_network_has_its_own_bans_and_a_day_ends_them() {
         let mut client = client(20, 1);
         client.move_to(Some(Network::wifi(1)));
-        let fail_thrice = |client: &mut Client<Banning>| (0..3).map(|_| client.fail().as_secs()).last();
+        let fail_thrice = |client: &mut Client<ServerBans>| (0..3).map(|_| client.fail().as_secs()).last();
         assert_eq!(fail_thrice(&mut client), Some(360));
         client.move_to(Some(Network::cellular(2)));
         client.try_and_fail();

@@ -9,7 +9,7 @@ use crate::{AppState, Reconnect, ReconnectAction, ReconnectEvent, Time};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum WhenHidden {
-    /// The same as in the foreground.
+    /// It tries as it does in the foreground.
     #[default]
     KeepTrying,
     /// No attempt; back in the foreground, one at once if its time has passed meanwhile (Phoenix, phoenix@167c4695,
@@ -29,18 +29,18 @@ impl WhenHidden {
 }
 
 /// [`WhenHidden::Pause`] at work.
-pub(super) struct Visible {
+pub(super) struct PausedWhenHidden {
     inner: Box<dyn Reconnect>,
     is_visible: bool,
 }
 
-impl Visible {
+impl PausedWhenHidden {
     pub(super) fn new(inner: Box<dyn Reconnect>) -> Self {
         Self { inner, is_visible: true }
     }
 }
 
-impl Reconnect for Visible {
+impl Reconnect for PausedWhenHidden {
     fn on_event(&mut self, now: Time, event: &ReconnectEvent) {
         if let ReconnectEvent::AppState(state) = event {
             self.is_visible = *state == AppState::Foreground;
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn hidden_it_does_not_try_and_in_sight_again_it_makes_up_for_it() {
         let five = Duration::from_secs(5);
-        let mut client = Client::new(Visible::new(Box::new(ConstantDelay::new(five))));
+        let mut client = Client::new(PausedWhenHidden::new(Box::new(ConstantDelay::new(five))));
         assert_eq!(client.fail(), five);
         client.try_and_fail();
         client.turn(AppState::Background);

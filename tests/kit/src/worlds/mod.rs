@@ -14,11 +14,11 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::config::{
     AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, Cut, DelayDrift, DelaySpike,
-    DevicesConfig, Direction, Distribution, Duplication, Exponential, FaultConfig, Flapping,
-    FrameSizes, Handover, HandoverMode, HealthCheck, LifeConfig, LinkConfig, LinkName, Login, LossBurst, NatClass,
-    NatConfig, NatFlush, NatRefresh, NatTimeout, OnUnhealthy, Part, Pauses, RadioConfig, Rate, RateLimit, Reordering,
-    ServerConfig, ServerDrain, ServerFault, ServerOverload, TailStage, TcpPreset, TrafficConfig, Undelivered,
-    WakeupConfig, When, WorldConfig,
+    DevicesConfig, Direction, Distribution, Duplication, Exponential, FaultConfig, Flapping, FrameSizes, Handover,
+    HandoverMode, HealthCheck, LifeConfig, LinkConfig, LinkName, Login, LossBurst, NatClass, NatConfig, NatFlush,
+    NatRefresh, NatTimeout, OnUnhealthy, Part, Pauses, RadioConfig, Rate, RateLimit, Reordering, ServerConfig,
+    ServerDrain, ServerFault, ServerOverload, TailStage, TcpPreset, TrafficConfig, Undelivered, WakeupConfig, When,
+    WorldConfig,
 };
 use proptest::prelude::*;
 
@@ -245,8 +245,8 @@ fn balancer() -> impl Strategy<Value = BalancerConfig> {
 }
 
 fn cost(most_ms: u64) -> impl Strategy<Value = Cost> {
-    let exponential = millis(1..most_ms)
-        .prop_map(|mean| Distribution::Exponential(Exponential { mean, min: None }).into());
+    let exponential =
+        millis(1..most_ms).prop_map(|mean| Distribution::Exponential(Exponential { mean, min: None }).into());
     prop_oneof![delay(0..most_ms).prop_map(Cost::from), exponential]
 }
 

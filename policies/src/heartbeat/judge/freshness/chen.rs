@@ -34,8 +34,8 @@ impl Chen {
         check_window(path, "window", self.window).into_iter().collect()
     }
 
-    pub(super) fn build(&self, interval: Duration) -> WithMargin {
-        WithMargin::new(interval, self.margin.get(), self.window)
+    pub(super) fn build(&self, interval: Duration) -> ChenDetector {
+        ChenDetector::new(interval, self.margin.get(), self.window)
     }
 }
 
@@ -64,7 +64,7 @@ impl Expected {
         self.offsets.push(micros(now.since(self.established)) - self.interval * seq as i64);
     }
 
-    /// When arrival `seq`, which is still to come, is expected: EA of the paper, rounded up to a microsecond.
+    /// Returns when arrival `seq`, which is still to come, is expected: EA of the paper, rounded up to a microsecond.
     pub(super) fn arrival(&self, seq: u64) -> Time {
         let from_start = self.offsets.mean_up() + self.interval * seq as i64;
         self.established + Duration::from_micros(from_start.max(0) as u64)
@@ -72,19 +72,19 @@ impl Expected {
 }
 
 /// [`Chen`] at work.
-pub(super) struct WithMargin {
+pub(super) struct ChenDetector {
     expected: Expected,
     margin: Duration,
     freshness: Time,
 }
 
-impl WithMargin {
+impl ChenDetector {
     pub(super) fn new(interval: Duration, margin: Duration, window: u32) -> Self {
         Self { expected: Expected::new(interval, window), margin, freshness: Time::ZERO }
     }
 }
 
-impl Detector for WithMargin {
+impl Detector for ChenDetector {
     fn reset(&mut self, now: Time) {
         self.expected.reset(now);
         self.freshness = self.expected.arrival(1) + self.margin;

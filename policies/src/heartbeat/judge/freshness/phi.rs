@@ -8,9 +8,9 @@ use super::{Detector, after, check_threshold, check_window, micros, window::Wind
 use crate::{Problem, Time, unit::Delay};
 
 parameters! {
-    /// Suspects once phi = -log10 P(the gap is longer still) reaches `threshold`, the gaps being taken as normal with the
-    /// mean and deviation of the last `window` of them. That silence is computed once, as so many deviations beyond the
-    /// mean, so that nothing has to be evaluated while it lasts.
+    /// Suspects once phi = -log10 P(the gap is longer still) reaches `threshold`, the gaps being taken as normal with
+    /// the mean and deviation of the last `window` of them. That silence is computed once, as a number of deviations
+    /// beyond the mean, so that nothing has to be evaluated while it lasts.
     ///
     /// Before anything was measured the window holds two gaps, an interval less and more a quarter of it (Akka's; the paper
     /// leaves it open).
@@ -41,7 +41,7 @@ parameters! {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Tail {
-    /// Exact.
+    /// The exact tail.
     #[default]
     Normal,
     /// Akka's logistic approximation, which thinks less and less of long silences: 15.37 instead of 11.89 at 7
@@ -59,7 +59,7 @@ impl Tail {
         }
     }
 
-    /// The deviations at which phi reaches `threshold`, by bisection.
+    /// Returns the deviations at which phi reaches `threshold`, by bisection.
     fn deviations(self, threshold: f64) -> f64 {
         // Phi is 0.3 at the lower end and far over 100, the greatest threshold, at the upper.
         let (mut below, mut above) = (0.0, 32.0);
@@ -162,7 +162,7 @@ mod tests {
         }
     }
 
-    /// How long a silence is trusted after beats every second that have filled the window.
+    /// Returns how long a silence is trusted after beats every second that have filled the window.
     fn steady(spec: &Phi) -> f64 {
         let mut detector = spec.build(SECOND);
         detector.reset(Time::ZERO);

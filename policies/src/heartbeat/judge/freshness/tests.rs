@@ -16,7 +16,7 @@ fn chen() -> Freshness {
     Freshness { detector, fed_by: Stream::Replies, give_up_after: Delay::ZERO, local_pause: None }
 }
 
-/// A beat every 10 s.
+/// Returns a beat every 10 s.
 fn composed(judge: Freshness) -> Composed {
     let grid = Grid { interval: Span::secs(10), shortest: None, first_beat: FirstBeat::Interval };
     Composed {
@@ -31,7 +31,7 @@ fn policy(composed: Composed) -> Box<dyn Heartbeat> {
     spec.build(rng(0))
 }
 
-/// The reply to beat `id`, after `millis`.
+/// Returns the reply to beat `id`, after `millis`.
 fn reply(id: u32, millis: u64) -> Event {
     Event::HeartbeatReply { id, rtt: Duration::from_millis(millis) }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Detector, check_window, chen::WithMargin};
+use super::{Detector, check_window, chen::ChenDetector};
 use crate::{Problem, Time, unit::Delay};
 
 /// As [`Chen`](super::Chen), by the later of two expected arrivals: the short window follows a path that becomes slower
@@ -52,19 +52,19 @@ impl TwoWindow {
         problems
     }
 
-    pub(super) fn build(&self, interval: Duration) -> LaterOfTwo {
-        let with = |window| WithMargin::new(interval, self.margin.get(), window);
-        LaterOfTwo { short: with(self.short), long: with(self.long) }
+    pub(super) fn build(&self, interval: Duration) -> TwoWindowDetector {
+        let with = |window| ChenDetector::new(interval, self.margin.get(), window);
+        TwoWindowDetector { short: with(self.short), long: with(self.long) }
     }
 }
 
 /// [`TwoWindow`] at work.
-pub(super) struct LaterOfTwo {
-    short: WithMargin,
-    long: WithMargin,
+pub(super) struct TwoWindowDetector {
+    short: ChenDetector,
+    long: ChenDetector,
 }
 
-impl Detector for LaterOfTwo {
+impl Detector for TwoWindowDetector {
     fn reset(&mut self, now: Time) {
         self.short.reset(now);
         self.long.reset(now);

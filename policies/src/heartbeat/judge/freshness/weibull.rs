@@ -40,8 +40,8 @@ impl Weibull {
         problems
     }
 
-    /// How many mean gaps are trusted: `(Phi ln 10)^(1/k)` scales of the distribution, whose mean is `Gamma(1 + 1/k)`
-    /// of them.
+    /// Returns how many mean gaps are trusted: `(Phi ln 10)^(1/k)` scales of the distribution, whose mean is `Gamma(1 +
+    /// 1/k)` of them.
     fn means(&self) -> f64 {
         libm::pow(self.threshold * LN_10, 1.0 / self.shape) / libm::tgamma(1.0 + 1.0 / self.shape)
     }

@@ -1,5 +1,5 @@
-//! The last so many samples, with their mean and standard deviation. Sums are kept in integers, so that they never
-//! drift however long the window slides, and are the same on every machine.
+//! The last samples, as many as the window holds, with their mean and standard deviation. Sums are kept in integers, so
+//! that they never drift however long the window slides, and are the same on every machine.
 
 /// Whole microseconds; room for all samples is made when it is built.
 pub(super) struct Window {
@@ -12,7 +12,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// An empty window for the last `size` samples.
+    /// Returns an empty window for the last `size` samples.
     pub(super) fn new(size: u32) -> Self {
         let samples = vec![0; size as usize].into_boxed_slice();
         Self { samples, len: 0, next: 0, sum: 0, squares: 0 }
@@ -37,17 +37,17 @@ impl Window {
         self.squares += sample * sample;
     }
 
-    /// The mean, rounded up to a whole microsecond. The window is not empty, here and below.
+    /// Returns the mean, rounded up to a whole microsecond. The window is not empty, here and below.
     pub(super) fn mean_up(&self) -> i64 {
         -(-self.sum).div_euclid(self.len as i128) as i64
     }
 
-    /// The mean.
+    /// Returns the mean.
     pub(super) fn mean(&self) -> f64 {
         self.sum as f64 / self.len as f64
     }
 
-    /// The standard deviation of the samples themselves (by their number, not by one less).
+    /// Returns the standard deviation of the samples themselves (by their number, not by one less).
     pub(super) fn deviation(&self) -> f64 {
         let len = self.len as i128;
         ((len * self.squares - self.sum * self.sum) as f64).sqrt() / len as f64

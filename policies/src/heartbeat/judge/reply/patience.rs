@@ -21,14 +21,14 @@ use crate::{
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Patience {
-    /// Always this long.
+    /// The same time for every beat.
     Fixed(Span),
     /// Estimated from the round trips of the connection's beats.
     Estimated(Rto),
 }
 
 impl Patience {
-    /// Contradictions between the limits of an estimate.
+    /// Returns the contradictions between the limits of an estimate.
     pub(in crate::heartbeat) fn problems_at(&self, path: &str) -> Vec<Problem> {
         let Self::Estimated(rto) = self else { return Vec::new() };
         [("first", rto.first), ("floor", rto.floor)]
@@ -41,7 +41,7 @@ impl Patience {
             .collect()
     }
 
-    /// No beat is given up sooner.
+    /// Returns the shortest time after which a beat is given up.
     pub fn shortest(&self) -> Duration {
         match self {
             Self::Fixed(timeout) => timeout.get(),
@@ -49,7 +49,7 @@ impl Patience {
         }
     }
 
-    /// No beat is waited for longer.
+    /// Returns the longest time that a beat is waited for.
     pub fn longest(&self) -> Span {
         match self {
             Self::Fixed(timeout) => *timeout,
@@ -109,7 +109,7 @@ parameters! {
 /// [`Patience`] at work, over one connection after the other.
 pub(super) struct Timeout {
     patience: Patience,
-    /// SRTT and RTTVAR in microseconds; `None`: no round trip was measured yet.
+    /// SRTT and RTTVAR in microseconds; `None` if no round trip was measured yet.
     estimate: Option<(f64, f64)>,
     now: Duration,
 }
@@ -121,7 +121,7 @@ impl Timeout {
         timeout
     }
 
-    /// For a beat sent now.
+    /// Returns how long a beat sent now may wait.
     pub(super) fn get(&self) -> Duration {
         self.now
     }
@@ -135,7 +135,7 @@ impl Timeout {
         };
     }
 
-    /// A round trip was measured.
+    /// Learns from a round trip that was measured.
     pub(super) fn sampled(&mut self, rtt: Duration) {
         let Patience::Estimated(rto) = self.patience else { return };
         let sample = rtt.as_micros() as f64;
