@@ -169,6 +169,17 @@ columns! {
     /// Episodes with the cause `nat-expiry`: connections lost to an interval that was too long, those lost while looking for
     /// it included.
     nat_expiries: u64,
+    /// Time without a usable session from each device's first attempt on, summed over devices: `unavoidable_s` +
+    /// `unnoticed_s` + `waiting_s` + `connecting_s`.
+    downtime_s: Decimal ["s"],
+    /// Of the downtime: no connection opened at that moment could have been used, whatever the policy.
+    unavoidable_s: Decimal ["s"],
+    /// Of the downtime: the device believed in a session that was dead.
+    unnoticed_s: Decimal ["s"],
+    /// Of the downtime: the device knew, and made no attempt.
+    waiting_s: Decimal ["s"],
+    /// Of the downtime: an attempt was under way, login and queue included.
+    connecting_s: Decimal ["s"],
 }
 
 columns! {

@@ -93,6 +93,11 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
         interval_last_s: mean(&outcome.learning.iter().filter_map(|device| device.interval).collect::<Vec<_>>()),
         nat_timeout_s: mean(&outcome.learning.iter().filter_map(|device| device.nat_timeout).collect::<Vec<_>>()),
         nat_expiries: outcome.episodes.iter().filter(|episode| episode.cause == Cause::NatExpiry).count() as u64,
+        downtime_s: Decimal::seconds(outcome.downtime.total()),
+        unavoidable_s: Decimal::seconds(outcome.downtime.unavoidable),
+        unnoticed_s: Decimal::seconds(outcome.downtime.unnoticed),
+        waiting_s: Decimal::seconds(outcome.downtime.waiting),
+        connecting_s: Decimal::seconds(outcome.downtime.connecting),
     }
 }
 
@@ -224,8 +229,8 @@ fn quantile(sorted: &[Duration], percent: usize) -> Option<Decimal> {
 mod tests {
     use cardiogram_policies::{GiveUp, LossReason};
     use cardiogram_sim::outcome::{
-        Accuracy, Cause, DetectedBy, Detection, FalseAlarm, Learning, Peaks, Pushes, RadioUse, SeriesBin, Totals,
-        TraceHash,
+        Accuracy, Cause, DetectedBy, Detection, Downtime, FalseAlarm, Learning, Peaks, Pushes, RadioUse, SeriesBin,
+        Totals, TraceHash,
     };
 
     use super::*;
@@ -273,6 +278,7 @@ mod tests {
                 ],
             },
             usable_time: Duration::from_mins(15),
+            downtime: Downtime::default(),
             zombie_time: Duration::from_millis(2_500),
             server_busy: Duration::from_millis(1_250),
             peaks: Peaks { attempts_per_s: 11, sessions: 2 },

@@ -184,7 +184,7 @@ mod tests {
     use std::{collections::BTreeMap, fs, sync::atomic::AtomicUsize, time::Duration};
 
     use cardiogram_policies::Registry;
-    use cardiogram_sim::outcome::{Accuracy, Peaks, Pushes, Totals};
+    use cardiogram_sim::outcome::{Accuracy, Downtime, Peaks, Pushes, Totals};
 
     use super::*;
     use crate::{
@@ -211,6 +211,7 @@ mod tests {
             false_alarms: Vec::new(),
             accuracy: Accuracy::default(),
             usable_time: Duration::from_hours(5),
+            downtime: Downtime::default(),
             zombie_time: Duration::ZERO,
             server_busy: Duration::ZERO,
             peaks: Peaks::default(),

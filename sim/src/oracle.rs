@@ -10,7 +10,11 @@
 //! All devices are asked in one go. Where that fails for one that should succeed, it is asked again alone: of several that
 //! hope for a NAT's last port, each could have it.
 //!
-//! What is not asked: devices without a session, which the truth cannot call usable, and devices in a race: which of two
+//! The same is done for [downtime](crate::verdict::downtime): every device that has begun opens a new connection, to one server
+//! after the other, and beats on the session that it becomes; that works exactly where the truth does not call a time
+//! without a session unavoidable. Excused is a newcomer for whom a NAT has no port left. Load only makes him wait.
+//!
+//! What is not asked of sessions: devices without a session, which the truth cannot call usable, and devices in a race: which of two
 //! connections is the session is about to be decided, and a frozen world decides it another way.
 //!
 //! Where the two may differ: the truth says usable, and something is under way already that will break the session, up to
@@ -40,7 +44,7 @@ use crate::{
     fate::{Schedule, server_faults::ServerFaults},
     nodes::{device::DeviceGroup, node::Host, world},
     record::trace::{DropReason, Entry, Fact, NatEvent, ServerEvent, What},
-    verdict::truth,
+    verdict::truth::{self, Verdict},
     wire::{layout::DEVICES, packet::Flags},
 };
 
@@ -51,12 +55,12 @@ mod script;
 #[path = "../../tests/kit/src/worlds/mod.rs"]
 mod worlds;
 
-/// The truth about the whole run: for each device when its session turned usable or stopped being so.
-fn turns(config: &WorldConfig, seed: u64, schedule: &Schedule) -> Vec<(u32, Time, bool)> {
+/// The truth about the whole run.
+fn truth(config: &WorldConfig, seed: u64, schedule: &Schedule) -> Verdict {
     let mut hosts = world::hosts(config, seed, schedule, false);
     event::run(&mut hosts, Time::ZERO + config.duration);
     let finished: Vec<_> = hosts.into_iter().map(Host::finish).collect();
-    truth::judge(config, schedule, finished.iter().map(|host| &host.clues[..])).turns
+    truth::judge(config, schedule, finished.iter().map(|host| &host.clues[..]))
 }
 
 /// When faults begin or end that break sessions, whether or not the truth makes anything of it.
@@ -72,13 +76,18 @@ fn edges(schedule: &Schedule) -> Vec<Time> {
     edges.chain(flushes).chain(moves).collect()
 }
 
-/// For each device that has a session at `at`: whether an exchange begun then completes.
-fn probe(config: &WorldConfig, seed: u64, at: Time) -> Vec<(u32, bool)> {
-    freeze_and_probe(config, seed, at, None).0
-}
+/// Asks a frozen device something; the cell tells of the answer. `None`: there is nothing to ask it.
+type Question = fn(&mut DeviceGroup, u32, Time) -> Option<Arc<AtomicBool>>;
 
-/// The same, or for one device alone, with what happened afterwards in its frozen world.
-fn freeze_and_probe(config: &WorldConfig, seed: u64, at: Time, alone: Option<u32>) -> (Vec<(u32, bool)>, Vec<Entry>) {
+/// Asks all devices, or one alone, whether an exchange begun at `at` completes; with what happened afterwards in the frozen
+/// world, where one was asked alone.
+fn freeze_and_ask(
+    config: &WorldConfig,
+    seed: u64,
+    at: Time,
+    question: Question,
+    alone: Option<u32>,
+) -> (Vec<(u32, bool)>, Vec<Entry>) {
     /// Enough for TCP's longest timeouts and for the work that a slow server has left.
     const PATIENCE: Duration = Duration::from_hours(48);
     let schedule = Schedule::draw(config, seed);
@@ -90,7 +99,7 @@ fn freeze_and_probe(config: &WorldConfig, seed: u64, at: Time, alone: Option<u32
     let devices = hosts[DEVICES.0 as usize].node::<DeviceGroup>().expect("the first node is the devices'");
     let asked = (0..config.devices.count).filter(|device| alone.is_none_or(|alone| alone == *device));
     let probes: Vec<(u32, Arc<AtomicBool>)> =
-        asked.filter_map(|device| Some((device, devices.probe(device, at)?))).collect();
+        asked.filter_map(|device| Some((device, question(devices, device, at)?))).collect();
     event::run(&mut hosts, at + PATIENCE);
     let answers = probes.into_iter().map(|(device, answered)| (device, answered.load(Ordering::Relaxed))).collect();
     let entries = hosts.into_iter().flat_map(|host| host.finish().entries);
@@ -99,7 +108,7 @@ fn freeze_and_probe(config: &WorldConfig, seed: u64, at: Time, alone: Option<u32
 
 /// Whether the exchange of a device failed for others that were asked, or for something that was under way.
 fn is_excused(config: &WorldConfig, seed: u64, at: Time, device: u32) -> bool {
-    let (answers, entries) = freeze_and_probe(config, seed, at, Some(device));
+    let (answers, entries) = freeze_and_ask(config, seed, at, DeviceGroup::probe, Some(device));
     let happens = |is_such: fn(&ServerEvent) -> bool| {
         entries.iter().any(|entry| {
             let What::Fact(Fact::Server { event, .. }) = &entry.what else { return false };
@@ -128,15 +137,22 @@ fn is_excused(config: &WorldConfig, seed: u64, at: Time, device: u32) -> bool {
         || port_is_gone && has_class(config, comes_back)
 }
 
+/// Whether a newcomer failed for others that came with it, or for want of a port.
+fn is_newcomer_excused(config: &WorldConfig, seed: u64, at: Time, device: u32) -> bool {
+    let (answers, entries) = freeze_and_ask(config, seed, at, DeviceGroup::come_anew, Some(device));
+    let has_no_port = |entry: &Entry| matches!(entry.what, What::Dropped { reason: DropReason::NoPort, .. });
+    answers == [(device, true)] || entries.iter().any(has_no_port)
+}
+
 /// Whether a NAT is, or may be, of such a class.
 fn has_class(config: &WorldConfig, is_such: impl Fn(NatClass) -> bool) -> bool {
     config.all_networks().flat_map(|network| network.nat).any(|nat| nat.after_expiry.classes().any(&is_such))
 }
 
-/// What the truth says of a device at `at`.
-fn is_usable(turns: &[(u32, Time, bool)], device: u32, at: Time) -> bool {
+/// What the truth says of a device at `at`, by the turns of what is asked for.
+fn is_so(turns: &[(u32, Time, bool)], device: u32, at: Time) -> bool {
     let latest = turns.iter().rfind(|(of, since, _)| *of == device && *since <= at);
-    latest.is_some_and(|(.., usable)| *usable)
+    latest.is_some_and(|(.., is_so)| *is_so)
 }
 
 /// Which moment to ask at.
@@ -173,16 +189,24 @@ impl Pick {
     }
 }
 
-/// Asks at every pick.
+/// Asks at every pick, first whether sessions are usable, then whether new ones could be.
 fn ask(world: &WorldConfig, seed: u64, picks: &[Pick]) -> Result<(), TestCaseError> {
     let schedule = Schedule::draw(world, seed);
-    let (turns, edges) = (turns(world, seed, &schedule), edges(&schedule));
+    let (Verdict { turns, kept_out, .. }, edges) = (truth(world, seed, &schedule), edges(&schedule));
     for pick in picks {
         let at = pick.moment(world, &turns, &edges);
-        for (device, answered) in probe(world, seed, at) {
-            let usable = is_usable(&turns, device, at);
+        for (device, answered) in freeze_and_ask(world, seed, at, DeviceGroup::probe, None).0 {
+            let usable = is_so(&turns, device, at);
             let excused = usable && !answered && is_excused(world, seed, at, device);
             prop_assert!(answered == usable || excused, "device {device} at {at}: truth {usable}, probe {answered}");
+        }
+        for (device, answered) in freeze_and_ask(world, seed, at, DeviceGroup::come_anew, None).0 {
+            let possible = !is_so(&kept_out, device, at);
+            let excused = possible && !answered && is_newcomer_excused(world, seed, at, device);
+            prop_assert!(
+                answered == possible || excused,
+                "device {device} at {at}: a new session is possible by the truth: {possible}, came to one: {answered}"
+            );
         }
     }
     Ok(())

@@ -92,6 +92,7 @@ fn outcome(config: &WorldConfig, seed: u64, schedule: &Schedule, finished: Vec<F
         false_alarms: verdict.false_alarms,
         accuracy: verdict.accuracy,
         usable_time: verdict.usable_time,
+        downtime: verdict.downtime,
         zombie_time: verdict.zombie_time,
         server_busy,
         peaks,

@@ -4,6 +4,7 @@
 mod accuracy;
 mod balancer;
 mod catalogue;
+mod downtime;
 mod engines;
 mod environment;
 mod frames;

@@ -50,6 +50,11 @@ impl Balancer {
         candidates[(coin * candidates.len() as f64) as usize]
     }
 
+    /// When `server` gets no new connections; sorted, without overlaps.
+    pub(crate) fn closed(&self, server: u32) -> &[Interval] {
+        &self.closed[server as usize]
+    }
+
     /// When `server` is believed unhealthy; sorted, without overlaps.
     pub(crate) fn unhealthy(&self, server: u32) -> &[Interval] {
         &self.unhealthy[server as usize]

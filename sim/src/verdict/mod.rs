@@ -2,6 +2,7 @@
 //! from what was recorded and from what was drawn; no policy sees it.
 
 mod accuracy;
+pub(crate) mod downtime;
 pub(crate) mod learning;
 pub mod outcome;
 mod path;

@@ -13,6 +13,7 @@ pub use crate::{
         series::SeriesBin,
         trace::TraceHash,
     },
+    verdict::downtime::Downtime,
     wire::tap::PacketCounts,
 };
 
@@ -31,6 +32,8 @@ pub struct Outcome {
     pub accuracy: Accuracy,
     /// Time during which a device had a usable session, summed over devices.
     pub usable_time: Duration,
+    /// Time without a usable session, and who is to blame for it.
+    pub downtime: Downtime,
     /// Time during which the server held a session that its device had already left, summed.
     pub zombie_time: Duration,
     /// Time the servers' processes spent on work: accepting, heartbeats, messages, at the scenario's costs.

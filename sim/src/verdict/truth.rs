@@ -10,6 +10,7 @@
 //! to do, is neither: the time after it is just time without a session, and if something was broken, nobody has noticed.
 
 mod change;
+mod surroundings;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,13 +20,17 @@ use std::{
 
 use cardiogram_policies::{GiveUp, Time};
 
-use self::change::{Change, Outside, common_changes, cut_changes, edges};
+use self::{
+    change::{Change, Obstacle, Outside, common_changes, cut_changes, edges},
+    surroundings::Surroundings,
+};
 use crate::{
     config::{Cause, FromOutside, NatClass, WorldConfig},
     fate::{Schedule, life::Address, nat::Treatment},
     record::trace::{Clue, Fact, Turn, Usable},
     verdict::{
         accuracy::Output,
+        downtime::{Blame, Downtime},
         outcome::{Accuracy, DetectedBy, Detection, Episode, FalseAlarm},
         path::{self, Happens, Key},
     },
@@ -38,9 +43,13 @@ pub(crate) struct Verdict {
     pub(crate) false_alarms: Vec<FalseAlarm>,
     pub(crate) accuracy: Accuracy,
     pub(crate) usable_time: Duration,
+    pub(crate) downtime: Downtime,
     pub(crate) zombie_time: Duration,
     /// Whose session turned usable, or stopped being so, and when; by device, then by time.
     pub(crate) turns: Vec<(u32, Time, bool)>,
+    /// For whom a new connection turned impossible, or possible again, and when; by device, then by time. For the oracle.
+    #[cfg(test)]
+    pub(crate) kept_out: Vec<(u32, Time, bool)>,
 }
 
 /// Judges a run by what its nodes recorded, in the order of the nodes.
@@ -73,11 +82,12 @@ pub(crate) fn judge<'a>(
             let link = Some(network);
             changes.extend(cut_changes(link, &of_network.access[device]));
             let dead = of_network.dead_leases.get(device).into_iter().flatten();
-            changes.extend(edges(dead, |begins| Change::DeadLease { network, begins }));
+            changes.extend(edges(dead, Obstacle::DeadLease { network }));
         }
         // Stable: facts of one kind and moment stay in their order.
         changes.sort_by_key(|(at, _)| *at);
-        Judge::new(device as u32, &classes).judge(&changes, Time::ZERO + config.duration, &mut verdict);
+        let judge = Judge::new(device as u32, config.server.count, &classes);
+        judge.judge(&changes, Time::ZERO + config.duration, &mut verdict);
     }
     verdict
 }
@@ -127,21 +137,10 @@ impl State {
 struct Judge<'a> {
     device: u32,
     classes: &'a Classes,
-    /// The device's addresses, and the one it had last.
-    addresses: BTreeSet<Address>,
-    address: Address,
-    /// Why it lost the address that it lost last.
-    detached_by: Cause,
-    /// There is no process.
-    is_killed: bool,
-    /// Cuts under way, by link and direction, with their number.
-    cuts: BTreeMap<(Option<u32>, bool), u32>,
-    /// Networks on which the device's address is dead, with the number of times over.
-    dead_leases: BTreeMap<u32, u32>,
-    /// Faults under way, by (server, cause), with their number.
-    faults: BTreeMap<(u32, Cause), u32>,
-    /// Drains under way, by server, with their number: sessions live on until their turn has come.
-    drains: BTreeMap<u32, u32>,
+    /// What is wrong around the device.
+    around: Surroundings,
+    /// It has made its first attempt.
+    has_begun: bool,
     /// The socket of the attempt or session under way.
     socket: Option<Socket>,
     /// That of another attempt, beside the session, which may take its place.
@@ -191,18 +190,12 @@ struct Mapping {
 }
 
 impl<'a> Judge<'a> {
-    fn new(device: u32, classes: &'a Classes) -> Self {
+    fn new(device: u32, servers: u32, classes: &'a Classes) -> Self {
         Self {
             device,
             classes,
-            addresses: BTreeSet::from([Address::FIRST]),
-            address: Address::FIRST,
-            detached_by: Cause::NetworkSwitch,
-            is_killed: false,
-            cuts: BTreeMap::new(),
-            dead_leases: BTreeMap::new(),
-            faults: BTreeMap::new(),
-            drains: BTreeMap::new(),
+            around: Surroundings::new(servers),
+            has_begun: false,
             socket: None,
             rival: None,
             mappings: BTreeMap::new(),
@@ -241,6 +234,8 @@ impl<'a> Judge<'a> {
                 self.episode = Some(Episode { device, cause, begin: now, end: None, detection: None, suspected: None });
                 self.output.end_stretch(now, &mut verdict.accuracy);
             }
+            #[cfg(test)]
+            verdict.kept_out.push((self.device, now, self.around.keep_newcomers_out()));
             self.find_path();
             let state = if usable { self.handed_over(self.state()) } else { self.state() };
             if self.is_broken(state) {
@@ -283,11 +278,25 @@ impl<'a> Judge<'a> {
     fn pass(&self, span: Duration, usable: bool, verdict: &mut Verdict) {
         if usable {
             verdict.usable_time += span;
+        } else if self.has_begun {
+            verdict.downtime.add(self.blame(), span);
         }
         self.output.pass(span, usable, &mut verdict.accuracy);
         let own = [&self.socket, &self.rival].map(|socket| socket.as_ref().and_then(Socket::at_server));
         let zombies = self.held.iter().filter(|session| !own.contains(&Some(**session))).count();
         verdict.zombie_time += span * zombies as u32;
+    }
+
+    /// Who could end the time without a session that passes now.
+    fn blame(&self) -> Blame {
+        if self.around.keep_newcomers_out() {
+            return Blame::Nobody;
+        }
+        match (&self.socket, &self.rival) {
+            (_, Some(_)) | (Some(Socket { connected: false, .. }), None) => Blame::Connecting,
+            (Some(Socket { connected: true, .. }), None) => Blame::Unnoticed,
+            (None, None) => Blame::Waiting,
+        }
     }
 
     /// Takes the episode under way; its output is the last one if nobody noticed.
@@ -320,16 +329,13 @@ impl<'a> Judge<'a> {
         match state {
             State::Usable => false,
             State::Broken(_) => true,
-            State::Absent => {
-                let counts = self.cuts.values().chain(self.faults.values()).chain(self.dead_leases.values());
-                self.addresses.is_empty() || counts.copied().any(|count| count > 0)
-            }
+            State::Absent => self.around.breaks_something(),
         }
     }
 
     /// How the device's session is.
     fn state(&self) -> State {
-        if self.is_killed {
+        if self.around.is_killed() {
             return State::Broken(Cause::ProcessKilled);
         }
         let socket = self.socket.as_ref().filter(|socket| socket.connected);
@@ -347,23 +353,8 @@ impl<'a> Judge<'a> {
 
     /// Whether an exchange over a socket could complete.
     fn state_of(&self, socket: &Socket) -> State {
-        if !self.addresses.contains(&socket.address) {
-            return State::Broken(self.detached_by);
-        }
-        let fault = self.faults.iter().find(|((server, _), count)| *server == socket.server && **count > 0);
-        if let Some(((_, cause), _)) = fault {
-            return State::Broken(*cause);
-        }
-        let network = socket.address.network;
-        let is_cut = |up| [None, Some(network)].iter().any(|link| self.cuts.get(&(*link, up)).is_some_and(|n| *n > 0));
-        match (is_cut(true), is_cut(false)) {
-            (true, true) => return State::Broken(Cause::Cut),
-            (true, false) => return State::Broken(Cause::CutUp),
-            (false, true) => return State::Broken(Cause::CutDown),
-            (false, false) => {}
-        }
-        if self.dead_leases.get(&network).is_some_and(|count| *count > 0) {
-            return State::Broken(Cause::LeaseExpiry);
+        if let Some(cause) = self.around.breaks(socket.address, socket.server) {
+            return State::Broken(cause);
         }
         self.state_of_path(socket)
     }
@@ -390,8 +381,8 @@ impl<'a> Judge<'a> {
         if self.held.contains(&(socket.server, (network, inside))) {
             return State::Usable;
         }
-        let drains = self.drains.get(&socket.server).is_some_and(|count| *count > 0);
-        let closed_by = if drains { Cause::ServerDrain } else { Cause::ServerClosed };
+        let drains = Obstacle::Drain { server: socket.server };
+        let closed_by = if self.around.has(drains) { Cause::ServerDrain } else { Cause::ServerClosed };
         State::Broken(reset_by.unwrap_or(closed_by))
     }
 
@@ -433,22 +424,7 @@ impl<'a> Judge<'a> {
             Change::SessionClosed { server, outside } => {
                 self.held.remove(&(server, outside));
             }
-            Change::Fault { server, cause, begins } => {
-                let count = self.faults.entry((server, cause)).or_default();
-                *count = if begins { *count + 1 } else { *count - 1 };
-            }
-            Change::Drain { server, begins } => {
-                let count = self.drains.entry(server).or_default();
-                *count = if begins { *count + 1 } else { *count - 1 };
-            }
-            Change::Cut { network, up, begins } => {
-                let count = self.cuts.entry((network, up)).or_default();
-                *count = if begins { *count + 1 } else { *count - 1 };
-            }
-            Change::DeadLease { network, begins } => {
-                let count = self.dead_leases.entry(network).or_default();
-                *count = if begins { *count + 1 } else { *count - 1 };
-            }
+            Change::Obstacle { obstacle, begins } => self.around.turn(obstacle, begins),
         }
         None
     }
@@ -456,7 +432,8 @@ impl<'a> Judge<'a> {
     fn apply_turn(&mut self, turn: Turn) -> Option<DetectedBy> {
         match turn {
             Turn::AttemptBegins { port, server, beside } => {
-                let socket = Some(Socket::new(port, self.address, server));
+                self.has_begun = true;
+                let socket = Some(Socket::new(port, self.around.address(), server));
                 *(if beside { &mut self.rival } else { &mut self.socket }) = socket;
             }
             Turn::AttemptEnds { beside: true } => self.rival = None,
@@ -475,16 +452,13 @@ impl<'a> Judge<'a> {
                 self.socket = None;
                 return Some(DetectedBy::Transport(reason));
             }
-            Turn::Attached { network, lease } => {
-                self.address = Address { network, lease };
-                self.addresses.insert(self.address);
+            Turn::Attached { network, lease } => self.around.attach(Address { network, lease }),
+            Turn::Detached { network, lease, cause } => self.around.detach(Address { network, lease }, cause),
+            Turn::Killed => {
+                self.socket = None;
+                self.around.kill();
             }
-            Turn::Detached { network, lease, cause } => {
-                self.addresses.remove(&Address { network, lease });
-                self.detached_by = cause;
-            }
-            Turn::Killed => (self.socket, self.is_killed) = (None, true),
-            Turn::Started => self.is_killed = false,
+            Turn::Started => self.around.start(),
             Turn::Suspects | Turn::Trusts => {}
         }
         None
@@ -532,7 +506,7 @@ mod tests {
         ];
         let changes = changes.map(|(secs, change)| (Time::from_secs(secs), change));
         let mut verdict = Verdict::default();
-        Judge::new(0, &vec![vec![vec![NatClass::DropSilent]]]).judge(&changes, Time::from_secs(50), &mut verdict);
+        Judge::new(0, 1, &vec![vec![vec![NatClass::DropSilent]]]).judge(&changes, Time::from_secs(50), &mut verdict);
         assert_eq!(verdict.usable_time, Duration::from_secs(9 + 9));
         assert_eq!(verdict.zombie_time, Duration::from_secs(1));
         assert_eq!(verdict.false_alarms.len(), 1);
@@ -567,7 +541,7 @@ mod tests {
             ];
             changes.sort_by_key(|(at, _)| *at);
             let mut verdict = Verdict::default();
-            Judge::new(0, &vec![vec![vec![NatClass::DropSilent]]]).judge(&changes, secs(30), &mut verdict);
+            Judge::new(0, 1, &vec![vec![vec![NatClass::DropSilent]]]).judge(&changes, secs(30), &mut verdict);
             verdict
         };
         let handed_over = judge(21);
@@ -605,7 +579,11 @@ mod tests {
             };
             let changes: Vec<_> = changes.into_iter().flat_map(turn).flatten().collect();
             let mut verdict = Verdict::default();
-            Judge::new(0, &vec![vec![vec![NatClass::DropSilent]]]).judge(&changes, Time::from_secs(50), &mut verdict);
+            Judge::new(0, 1, &vec![vec![vec![NatClass::DropSilent]]]).judge(
+                &changes,
+                Time::from_secs(50),
+                &mut verdict,
+            );
             (verdict.usable_time.as_secs(), verdict.zombie_time.as_secs())
         };
         // The session's port is its own once it is open. For a second it is held by the server alone: no zombie.

@@ -198,6 +198,17 @@ impl DeviceGroup {
         Some(answered)
     }
 
+    /// Lets a frozen device open a new connection at `now` and beat on the session that it becomes; the cell tells of the
+    /// reply. `None`: it has not begun.
+    #[cfg(test)]
+    pub(crate) fn come_anew(&mut self, index: u32, now: Time) -> Option<Arc<std::sync::atomic::AtomicBool>> {
+        // Whoever has a long way, or meets a long queue, is to blame for giving up on it.
+        self.shared.connect_timeout = Duration::from_hours(1);
+        let answered = self.devices[index as usize].come_anew(now)?;
+        self.timers.set(index, Some(now));
+        Some(answered)
+    }
+
     fn handle(&mut self, index: u32, now: Time, io: &mut Io, event: impl FnOnce(&mut Device, &mut Context)) {
         let device = &mut self.devices[index as usize];
         let (shared, counts, packets) = (&self.shared, &mut self.counts, &mut self.packets);

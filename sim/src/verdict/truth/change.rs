@@ -26,25 +26,26 @@ pub(super) enum Change {
         server: u32,
         outside: Outside,
     },
-    Fault {
-        server: u32,
-        cause: Cause,
+    /// Something that is in the way begins, or ends.
+    Obstacle {
+        obstacle: Obstacle,
         begins: bool,
     },
-    Drain {
-        server: u32,
-        begins: bool,
-    },
-    /// Of the access link of a network, or of the core link.
-    Cut {
-        network: Option<u32>,
-        up: bool,
-        begins: bool,
-    },
-    DeadLease {
-        network: u32,
-        begins: bool,
-    },
+}
+
+/// What is in the way of sessions, or of those who want one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Obstacle {
+    /// The server is not usable.
+    Fault { server: u32, cause: Cause },
+    /// The server takes no newcomers; sessions live on until their turn has come.
+    Drain { server: u32 },
+    /// The balancer leads no newcomers to the server.
+    Closed { server: u32 },
+    /// The access link of a network, or the core link, carries nothing in this direction.
+    Cut { network: Option<u32>, up: bool },
+    /// The device's address on the network is dead.
+    DeadLease { network: u32 },
 }
 
 /// A session as a server sees it: the network it comes through and the port there.
@@ -86,24 +87,26 @@ impl Change {
 
 pub(super) fn common_changes(schedule: &Schedule) -> Vec<(Time, Change)> {
     let mut changes: Vec<(Time, Change)> = cut_changes(None, &schedule.core).collect();
-    for (server, faults) in schedule.servers.iter().enumerate() {
+    for (server, faults) in (0..).zip(&schedule.servers) {
         for fault in faults {
-            let (server, cause) = (server as u32, fault.cause);
-            changes.extend(edges(&fault.unusable(), move |begins| Change::Fault { server, cause, begins }));
-            changes.extend(edges(&fault.draining(), move |begins| Change::Drain { server, begins }));
+            changes.extend(edges(&fault.unusable(), Obstacle::Fault { server, cause: fault.cause }));
+            changes.extend(edges(&fault.draining(), Obstacle::Drain { server }));
         }
+        let closed = schedule.balancer.iter().flat_map(|balancer| balancer.closed(server));
+        changes.extend(edges(closed, Obstacle::Closed { server }));
     }
     changes
 }
 
 pub(super) fn cut_changes(network: Option<u32>, cuts: &Cuts) -> impl Iterator<Item = (Time, Change)> + '_ {
-    let up = edges(&cuts.up[..], move |begins| Change::Cut { network, up: true, begins });
-    up.chain(edges(&cuts.down[..], move |begins| Change::Cut { network, up: false, begins }))
+    let up = edges(&cuts.up[..], Obstacle::Cut { network, up: true });
+    up.chain(edges(&cuts.down[..], Obstacle::Cut { network, up: false }))
 }
 
 pub(super) fn edges<'a>(
     intervals: impl IntoIterator<Item = &'a Interval> + 'a,
-    change: impl Fn(bool) -> Change + 'a,
+    obstacle: Obstacle,
 ) -> impl Iterator<Item = (Time, Change)> + 'a {
+    let change = move |begins| Change::Obstacle { obstacle, begins };
     intervals.into_iter().flat_map(move |interval| [(interval.begin, change(true)), (interval.end, change(false))])
 }
