@@ -79,7 +79,7 @@ const fn on_wire(entry: &Entry) -> Option<(&Packet, u32)> {
     match &entry.what {
         What::Sent { packet, .. } => Some((packet, OUTBOUND)),
         What::Received { packet, .. } => Some((packet, INBOUND)),
-        _ => None,
+        What::Dropped { .. } | What::Fact(_) => None,
     }
 }
 
@@ -102,10 +102,11 @@ fn comments(trace: &Trace) -> BTreeMap<usize, Vec<String>> {
                     None => comments.beside(entry.at, entry.node, readings[place].device, &text),
                 }
             }
-            what if is_news(what) => {
-                comments.beside(entry.at, entry.node, readings[place].device, &trace.words(entry));
+            What::Fact(fact) => {
+                if is_news(fact) {
+                    comments.beside(entry.at, entry.node, readings[place].device, &trace.words(entry));
+                }
             }
-            _ => {}
         }
     }
     for (at, fault, words) in trace.fault_lines() {
@@ -115,9 +116,9 @@ fn comments(trace: &Trace) -> BTreeMap<usize, Vec<String>> {
 }
 
 /// Whether an event is worth a comment: what ends sessions and what makes new ones, and no heartbeat.
-const fn is_news(what: &What) -> bool {
-    match what {
-        What::Fact(Fact::Device { event, .. }) => match event.meaning() {
+const fn is_news(fact: &Fact) -> bool {
+    match fact {
+        Fact::Device { event, .. } => match event.meaning() {
             DeviceMeaning::News => true,
             DeviceMeaning::Turn(turn) => match turn {
                 Turn::AttemptEnds { beside } => !beside,
@@ -136,10 +137,8 @@ const fn is_news(what: &What) -> bool {
             | DeviceMeaning::RadioUp
             | DeviceMeaning::Other => false,
         },
-        What::Fact(Fact::Nat { event, .. } | Fact::OuterNat { event, .. }) => {
-            !matches!(event, NatEvent::Created { .. })
-        }
-        What::Fact(Fact::Server { .. }) | What::Sent { .. } | What::Received { .. } | What::Dropped { .. } => false,
+        Fact::Nat { event, .. } | Fact::OuterNat { event, .. } => !matches!(event, NatEvent::Created { .. }),
+        Fact::Server { .. } => false,
     }
 }
 

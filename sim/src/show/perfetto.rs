@@ -337,7 +337,7 @@ impl Belief {
                 over.extend(self.connection.replace((State::Attempt { port }, at)));
             }
             Turn::AttemptBegins { port, beside: true, .. } => {
-                over.extend(self.race.replace((State::Race { port }, at)))
+                over.extend(self.race.replace((State::Race { port }, at)));
             }
             Turn::AttemptEnds { beside: true } => over.extend(self.race.take()),
             Turn::SessionBegins { port } => {

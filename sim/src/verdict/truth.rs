@@ -313,14 +313,14 @@ impl<'a> Judge<'a> {
         let Change::Turn(turn) = change else { return };
         match turn {
             Turn::SessionBegins { .. } | Turn::Trusts => self.output.trust(now, accuracy),
-            Turn::GivenUp(GiveUp::Done) => {}
-            Turn::Suspects | Turn::GivenUp(_) | Turn::Lost(_) => self.output.suspect(now, usable, accuracy),
-            Turn::AttemptBegins { .. }
+            Turn::GivenUp(GiveUp::Done)
+            | Turn::AttemptBegins { .. }
             | Turn::AttemptEnds { .. }
             | Turn::Attached { .. }
             | Turn::Detached { .. }
             | Turn::Killed
             | Turn::Started => {}
+            Turn::Suspects | Turn::GivenUp(_) | Turn::Lost(_) => self.output.suspect(now, usable, accuracy),
         }
     }
 

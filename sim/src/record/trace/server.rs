@@ -235,3 +235,17 @@ impl ServerEvent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::trace::{DeviceEvent, GoodbyeReason};
+
+    #[test]
+    fn both_ends_say_in_words_why_a_session_is_closed() {
+        let expelled = ServerEvent::Expelled { device: 1, network: 0, outside: 2, reason: CloseReason::TooManyPings };
+        assert_eq!(expelled.words(&[]), "closes the session of device 1 (port 2) (too many pings)");
+        let told = DeviceEvent::GoodbyeReceived { reason: GoodbyeReason::TooManyPings, retry_after: None };
+        assert_eq!(told.words(&[]), "is told goodbye (too many pings)");
+    }
+}
