@@ -1,6 +1,7 @@
 //! The documentation against the program: columns, keys, names, examples, links. Whether a sentence is true is not
 //! checked here, only that nothing is missing, gone or broken.
 
+mod architecture;
 mod parts;
 
 use std::{collections::BTreeSet, fs, path::Path};
