@@ -1,6 +1,7 @@
 //! Engines: they move packets and time. The nodes decide everything else, so that both engines give the same run.
 
 pub(crate) mod event;
+#[cfg_attr(not(feature = "turmoil"), path = "no_turmoil.rs")]
 mod turmoil;
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::nodes::node::Host;
 /// Which engine runs a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
-    /// Every node is a turmoil host; packets are datagrams of its UDP.
+    /// Every node is a turmoil host; packets are datagrams of its UDP. It needs the crate's feature `turmoil`.
     Turmoil,
     /// No runtime: always the earliest event next.
     Event,
@@ -42,6 +43,9 @@ impl RunOptions {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
+    /// The crate was built without its feature `turmoil`.
+    #[error("this build has no turmoil engine: `cardiogram-sim` lacks its feature `turmoil`")]
+    NoTurmoil,
     /// Turmoil reported an error.
     #[error("turmoil: {0}")]
     Turmoil(String),
@@ -56,11 +60,13 @@ pub(crate) fn drive(
     options: &RunOptions,
 ) -> Result<Vec<Host>, RunError> {
     match options.engine {
-        Engine::Event => event::run(&mut hosts, end),
+        Engine::Event => {
+            event::run(&mut hosts, end);
+            Ok(hosts)
+        }
         Engine::Turmoil => {
             let tick = options.tick.map_or(lookahead, |tick| tick.clamp(Duration::from_micros(1), lookahead));
-            hosts = turmoil::run(hosts, end, tick, options.skip_idle, seed)?;
+            turmoil::run(hosts, end, tick, options.skip_idle, seed)
         }
     }
-    Ok(hosts)
 }

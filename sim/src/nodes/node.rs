@@ -164,6 +164,7 @@ impl Host {
     }
 
     /// Handles every event before `until`, in order; packets sent on the way are added to `sent`.
+    #[cfg(any(test, feature = "turmoil"))]
     pub(crate) fn run_before(&mut self, until: Time, sent: &mut Vec<Flight>) {
         while let Some(now) = self.next_event().filter(|now| *now < until) {
             self.run_next(now, sent);
