@@ -26,10 +26,12 @@ use crate::{
 
 /// Runs the world of `seed`.
 ///
-/// Panics where the configuration has [problems](WorldConfig::problems), which a caller shows to its user first.
+/// It fails on a world with [problems](WorldConfig::problems), and where an engine does.
 pub fn run(config: &WorldConfig, seed: u64, options: &RunOptions) -> Result<Outcome, RunError> {
     let problems = config.problems();
-    assert!(problems.is_empty(), "a world with problems cannot run: {problems:?}");
+    if !problems.is_empty() {
+        return Err(RunError::World(problems));
+    }
     let schedule = Schedule::draw(config, seed);
     let hosts = world::hosts(config, seed, &schedule, options.keep_trace);
     let hosts = engine::drive(hosts, Time::ZERO + config.duration, config.lookahead(), seed, options)?;

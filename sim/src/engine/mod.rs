@@ -6,7 +6,7 @@ mod turmoil;
 
 use std::time::Duration;
 
-use cardiogram_policies::Time;
+use cardiogram_policies::{Problem, Time};
 
 use crate::nodes::node::Host;
 
@@ -43,12 +43,21 @@ impl RunOptions {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
+    /// The world contradicts itself: all its [problems](crate::WorldConfig::problems), at least one.
+    #[error("the world contradicts itself: {}", list(.0))]
+    World(Vec<Problem>),
     /// The crate was built without its feature `turmoil`.
     #[error("this build has no turmoil engine: `cardiogram-sim` lacks its feature `turmoil`")]
     NoTurmoil,
     /// Turmoil reported an error.
     #[error("turmoil: {0}")]
     Turmoil(String),
+}
+
+/// Problems in one line, each behind its key.
+fn list(problems: &[Problem]) -> String {
+    let each = problems.iter().map(|problem| format!("`{}`: {}", problem.path, problem.message));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 /// Runs `hosts` until `end`, which is excluded; no link is faster than `lookahead`.
