@@ -2,6 +2,7 @@
 //! stalled, work piles up in front of it; the kernel does not mind.
 
 mod act;
+mod push;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -10,21 +11,20 @@ use std::{
 
 use cardiogram_policies::{ServerPolicy, ServerSpec, SessionEvent, SessionId, Time};
 
+use self::push::Pushes;
 use super::{
-    Clients,
+    Clients, Context,
     gate::Gate,
-    kernel::Kernel,
     wakeups::Wakeups,
     work::{Ticket, Work, Workers},
 };
 use crate::{
-    config::{Cost, Login, ServerConfig, Undelivered},
+    config::{Cost, Login, ServerConfig},
     fate::{
         random::{Coins, Purpose},
         server_faults::Capacity,
-        traffic::{self, Message, Messages},
     },
-    nodes::{node::Io, timers::Timers},
+    nodes::timers::Timers,
     record::trace::ServerEvent,
     wire::{
         address,
@@ -34,7 +34,6 @@ use crate::{
 };
 
 pub(super) struct App {
-    server: u32,
     config: ServerConfig,
     spec: ServerSpec,
     clients: Clients,
@@ -104,43 +103,15 @@ struct Session {
     outside: u16,
 }
 
-/// Messages for one device.
-struct Pushes {
-    messages: Messages,
-    /// Created and not acknowledged.
-    waiting: VecDeque<Message>,
-    /// The first message not sent on the session that is up.
-    next: u32,
-    /// Since when those sent on the session that is up wait without any acknowledgement.
-    unanswered: Option<Time>,
-}
-
-impl Pushes {
-    /// Forgets every message created so far.
-    fn forget(&mut self, now: Time) {
-        self.waiting.clear();
-        while self.messages.take(now).is_some() {}
-        self.next = self.messages.peek().id;
-    }
-}
-
 /// What the server sends in a round trip of the login, and asks for.
 fn challenge(login: &Login, step: u8) -> Frame {
     Frame::Challenge { step, size: login.share(login.bytes_down, step), answer: login.share(login.bytes_up, step) }
 }
 
 impl App {
-    pub(super) fn new(
-        server: u32,
-        config: ServerConfig,
-        spec: ServerSpec,
-        clients: Clients,
-        capacity: Capacity,
-        seed: u64,
-    ) -> Self {
+    pub(super) fn new(config: ServerConfig, spec: ServerSpec, clients: Clients, capacity: Capacity, seed: u64) -> Self {
         let policy = spec.build();
         Self {
-            server,
             capacity,
             workers: Workers::new(config.cores),
             gate: config.logins_per_s.map(Gate::new),
@@ -178,11 +149,11 @@ impl App {
     }
 
     /// The process is gone; its sessions with it.
-    pub(super) fn die(&mut self, io: &mut Io) {
+    pub(super) fn die(&mut self, context: &mut Context) {
         for accepted in std::mem::take(&mut self.connections).into_values() {
             if let Some(Session { device, network, outside, .. }) = accepted.session {
                 self.push_timers.set(device, None);
-                io.server(self.server, ServerEvent::SessionClosed { device, network, outside });
+                context.note(ServerEvent::SessionClosed { device, network, outside });
             }
         }
         self.workers.clear();
@@ -197,34 +168,34 @@ impl App {
     }
 
     /// Stops the process where it stands, or lets it go on.
-    pub(super) fn set_stalled(&mut self, stalled: bool, now: Time, kernel: &mut Kernel, io: &mut Io) {
+    pub(super) fn set_stalled(&mut self, stalled: bool, context: &mut Context) {
         if self.stalled == stalled {
             return;
         }
         self.stalled = stalled;
-        self.workers.set_stalled(stalled, now);
+        self.workers.set_stalled(stalled, context.now);
         if !stalled {
             let devices: Vec<u32> = self.online.keys().copied().collect();
             for device in devices {
-                self.push(device, now, kernel, io);
+                self.push(device, context);
             }
         }
     }
 
     /// Takes note of what the kernel has for the process.
-    pub(super) fn on_kernel(&mut self, now: Time, kernel: &mut Kernel, io: &mut Io) {
-        while let Some(slot) = kernel.pop_event() {
+    pub(super) fn on_kernel(&mut self, context: &mut Context) {
+        while let Some(slot) = context.kernel.pop_event() {
             if !self.connections.contains_key(&slot) {
                 continue;
             }
-            if kernel.tcp(slot).state() == State::Closed {
-                self.forget(slot, now, io);
-                kernel.remove(slot);
+            if context.kernel.tcp(slot).state() == State::Closed {
+                self.forget(slot, context);
+                context.kernel.remove(slot);
             } else {
                 self.enqueue(slot);
             }
         }
-        if kernel.can_accept() && !self.accept_queued {
+        if context.kernel.can_accept() && !self.accept_queued {
             self.accept_queued = true;
             self.workers.enqueue(Work::Accept);
         }
@@ -237,60 +208,60 @@ impl App {
 
     /// Does what a packet gives it to do. The policy's deadline was `due` before the packet came: where that is this very
     /// moment, and still is, more may arrive at this moment, and counts before it. Its own wake-up follows.
-    pub(super) fn hear(&mut self, due: Option<Time>, now: Time, kernel: &mut Kernel, io: &mut Io) {
+    pub(super) fn hear(&mut self, due: Option<Time>, context: &mut Context) {
         if self.stalled {
             return;
         }
-        self.work(now, kernel, io);
-        if due != Some(now) || self.policy.deadline() != due {
-            self.obey(now, kernel, io);
+        self.work(context);
+        if due != Some(context.now) || self.policy.deadline() != due {
+            self.obey(context);
         }
     }
 
     /// Does everything that is to be done at this moment.
-    pub(super) fn run(&mut self, now: Time, kernel: &mut Kernel, io: &mut Io) {
+    pub(super) fn run(&mut self, context: &mut Context) {
         if self.stalled {
             return;
         }
-        self.work(now, kernel, io);
-        while self.leaving.front().is_some_and(|(at, _)| *at <= now)
+        self.work(context);
+        while self.leaving.front().is_some_and(|(at, _)| *at <= context.now)
             && let Some((_, session)) = self.leaving.pop_front()
         {
             if let Some(slot) = self.sessions.get(&session).copied() {
-                self.forget(slot, now, io);
-                kernel.close(slot, now, io);
+                self.forget(slot, context);
+                context.close(slot);
             }
         }
-        self.obey(now, kernel, io);
-        while let Some(device) = self.push_timers.pop_due(now) {
-            self.push(device, now, kernel, io);
+        self.obey(context);
+        while let Some(device) = self.push_timers.pop_due(context.now) {
+            self.push(device, context);
         }
-        while let Some(device) = self.wakeups.as_mut().and_then(|wakeups| wakeups.pop_due(now)) {
-            self.wake(device, now, io);
+        while let Some(device) = self.wakeups.as_mut().and_then(|wakeups| wakeups.pop_due(context.now)) {
+            self.wake(device, context);
         }
     }
 
     /// Works as far as it can at this moment.
-    fn work(&mut self, now: Time, kernel: &mut Kernel, io: &mut Io) {
-        while let Some(job) = self.workers.pop_done(now) {
-            self.finish(job.client, job.frame, now, kernel, io);
+    fn work(&mut self, context: &mut Context) {
+        while let Some(job) = self.workers.pop_done(context.now) {
+            self.finish(job.client, job.frame, context);
         }
         while let Some(work) = self.workers.next_work() {
             match work {
-                Work::Accept => self.accept(kernel),
-                Work::Read(slot) => self.read(slot, now, kernel, io),
+                Work::Accept => self.accept(context),
+                Work::Read(slot) => self.read(slot, context),
             }
-            self.on_kernel(now, kernel, io);
+            self.on_kernel(context);
         }
-        while let Some(client) = self.next_login(now, kernel) {
-            self.welcome(client, now, kernel, io);
+        while let Some(client) = self.next_login(context) {
+            self.welcome(client, context);
         }
     }
 
     /// Does what the policy says.
-    fn obey(&mut self, now: Time, kernel: &mut Kernel, io: &mut Io) {
-        while let Some(action) = self.policy.poll(now) {
-            self.act(action, now, kernel, io);
+    fn obey(&mut self, context: &mut Context) {
+        while let Some(action) = self.policy.poll(context.now) {
+            self.act(action, context);
         }
     }
 
@@ -327,9 +298,9 @@ impl App {
         own.into_iter().flatten().min()
     }
 
-    fn accept(&mut self, kernel: &mut Kernel) {
+    fn accept(&mut self, context: &mut Context) {
         self.accept_queued = false;
-        while let Some(slot) = kernel.accept() {
+        while let Some(slot) = context.kernel.accept() {
             let number = self.accepted;
             self.accepted += 1;
             let fresh = Accepted {
@@ -342,7 +313,7 @@ impl App {
                 probe_of: None,
             };
             self.connections.insert(slot, fresh);
-            let tcp = kernel.tcp(slot);
+            let tcp = context.kernel.tcp(slot);
             if tcp.readable() > 0 || tcp.peer_closed() {
                 self.enqueue(slot);
             }
@@ -358,31 +329,31 @@ impl App {
     }
 
     /// Takes one frame off a connection and works on it.
-    fn read(&mut self, slot: u32, now: Time, kernel: &mut Kernel, io: &mut Io) {
+    fn read(&mut self, slot: u32, context: &mut Context) {
         let Some(accepted) = self.connections.get_mut(&slot) else { return };
         accepted.queued = false;
-        if kernel.tcp(slot).readable() > 0 {
-            kernel.read(slot, now, &mut accepted.stream, io);
+        if context.kernel.tcp(slot).readable() > 0 {
+            context.read(slot, &mut accepted.stream);
         }
-        let client_is_gone = kernel.tcp(slot).peer_closed();
+        let client_is_gone = context.kernel.tcp(slot).peer_closed();
         let frame = if client_is_gone && self.config.drop_dead_work { None } else { Frame::take(&mut accepted.stream) };
         let Some(frame) = frame else {
             if client_is_gone {
-                self.forget(slot, now, io);
-                kernel.close(slot, now, io);
+                self.forget(slot, context);
+                context.close(slot);
             }
             return;
         };
         let client = Ticket { slot, number: accepted.number };
         if let Frame::Hello { device, resumes: true, .. } = frame {
-            let resumes = self.can_resume(device, now);
+            let resumes = self.can_resume(device, context.now);
             self.connections.get_mut(&slot).expect("the one that is read").resumes = resumes;
         }
-        let work = self.cost(slot, frame).at(self.coins(slot, kernel).unit(Purpose::Work, now));
+        let work = self.cost(slot, frame).at(self.coins(slot, context).unit(Purpose::Work, context.now));
         self.busy += work;
-        let done = now + self.capacity.time_for(work, now);
-        if done <= now {
-            self.finish(client, frame, now, kernel, io);
+        let done = context.now + self.capacity.time_for(work, context.now);
+        if done <= context.now {
+            self.finish(client, frame, context);
         } else {
             self.workers.begin(client, frame, done);
         }
@@ -402,13 +373,13 @@ impl App {
     }
 
     /// What decides the cost of a client's work: a number for each moment at which work for it begins.
-    fn coins(&self, slot: u32, kernel: &Kernel) -> Coins {
-        let remote = kernel.tcp(slot).remote();
+    fn coins(&self, slot: u32, context: &Context) -> Coins {
+        let remote = context.kernel.tcp(slot).remote();
         let client = u64::from(remote.ip().to_bits()) << 16 | u64::from(remote.port());
-        Coins::new(self.seed, "server/work", u64::from(self.server) << 48 | client)
+        Coins::new(self.seed, "server/work", u64::from(context.server) << 48 | client)
     }
 
-    fn finish(&mut self, client: Ticket, frame: Frame, now: Time, kernel: &mut Kernel, io: &mut Io) {
+    fn finish(&mut self, client: Ticket, frame: Frame, context: &mut Context) {
         // The client may be gone by now: the work was in vain.
         let slot = client.slot;
         let Some(accepted) = self.connections.get_mut(&slot).filter(|it| it.number == client.number) else { return };
@@ -417,84 +388,78 @@ impl App {
             (Frame::Hello { device, expects, announces, .. }, None) => {
                 let busy = self.spec.busy.as_ref().filter(|_| !accepted.resumes);
                 if let Some(retry_after) = busy.and_then(|busy| busy.turns_away(self.waiting)) {
-                    io.server(self.server, ServerEvent::TurnedAway { device, retry_after });
-                    self.say_goodbye(slot, GoodbyeReason::Busy, Some(retry_after), now, kernel, io);
+                    context.note(ServerEvent::TurnedAway { device, retry_after });
+                    self.say_goodbye(slot, GoodbyeReason::Busy, Some(retry_after), context);
                     return;
                 }
                 accepted.hello = Some(Hello { device, expects, announces });
                 self.waiting += 1;
                 if accepted.resumes {
-                    io.server(self.server, ServerEvent::Resumed { device });
-                    self.welcome(client, now, kernel, io);
+                    context.note(ServerEvent::Resumed { device });
+                    self.welcome(client, context);
                 } else {
-                    self.log_in(client, 0, now, kernel, io);
+                    self.log_in(client, 0, context);
                 }
             }
-            (Frame::Response { step, .. }, None) => self.log_in(client, step + 1, now, kernel, io),
+            (Frame::Response { step, .. }, None) => self.log_in(client, step + 1, context),
             (Frame::Heartbeat { id }, Some(session)) => {
-                self.policy.on_event(now, session.id, &SessionEvent::HeartbeatReceived);
-                self.write(slot, Frame::Reply { id }, now, kernel, io);
+                self.policy.on_event(context.now, session.id, &SessionEvent::HeartbeatReceived);
+                self.write(slot, Frame::Reply { id }, context);
             }
             (Frame::Notice, Some(session)) => {
-                self.policy.on_event(now, session.id, &SessionEvent::HeartbeatReceived);
+                self.policy.on_event(context.now, session.id, &SessionEvent::HeartbeatReceived);
             }
-            (Frame::ProbeHello { device }, None) => self.welcome_probe(slot, device, now, kernel, io),
+            (Frame::ProbeHello { device }, None) => self.welcome_probe(slot, device, context),
             (Frame::Heartbeat { id }, None) if accepted.probe_of.is_some() => {
-                self.write(slot, Frame::Reply { id }, now, kernel, io);
+                self.write(slot, Frame::Reply { id }, context);
             }
             (Frame::Message { id, .. }, Some(session)) => {
-                self.policy.on_event(now, session.id, &SessionEvent::FrameReceived);
-                self.write(slot, Frame::Ack { id }, now, kernel, io);
+                self.policy.on_event(context.now, session.id, &SessionEvent::FrameReceived);
+                self.write(slot, Frame::Ack { id }, context);
             }
             (Frame::Ack { id }, Some(session)) => {
-                self.policy.on_event(now, session.id, &SessionEvent::FrameReceived);
-                if let Some(pushes) = self.pushes.get_mut(&session.device) {
-                    while pushes.waiting.front().is_some_and(|message| message.id <= id) {
-                        pushes.waiting.pop_front();
-                    }
-                    pushes.unanswered = (!pushes.waiting.is_empty()).then_some(now);
-                    self.plan_wakeup(session.device);
-                }
+                self.policy.on_event(context.now, session.id, &SessionEvent::FrameReceived);
+                self.acknowledge(session.device, id, context.now);
             }
             (Frame::Pong, Some(session)) => {
-                io.server(self.server, ServerEvent::PongReceived { device: session.device });
-                self.policy.on_event(now, session.id, &SessionEvent::PongReceived);
+                context.note(ServerEvent::PongReceived { device: session.device });
+                self.policy.on_event(context.now, session.id, &SessionEvent::PongReceived);
             }
             (Frame::Malformed, Some(session)) => {
-                io.server(self.server, ServerEvent::MalformedReceived { device: session.device });
-                self.policy.on_event(now, session.id, &SessionEvent::MalformedReceived);
+                context.note(ServerEvent::MalformedReceived { device: session.device });
+                self.policy.on_event(context.now, session.id, &SessionEvent::MalformedReceived);
             }
             (frame, None) => unreachable!("a client does not send {frame:?} before its session"),
             (frame, Some(_)) => unreachable!("a client does not send {frame:?} in a session"),
         }
         let left_over = self.connections.get(&slot).is_some_and(|accepted| !accepted.stream.is_empty());
-        if left_over || kernel.tcp(slot).readable() > 0 || kernel.tcp(slot).peer_closed() {
+        if left_over || context.kernel.tcp(slot).readable() > 0 || context.kernel.tcp(slot).peer_closed() {
             self.enqueue(slot);
         }
     }
 
     /// Goes on with a client's login after `step` round trips of it.
-    fn log_in(&mut self, client: Ticket, step: u8, now: Time, kernel: &mut Kernel, io: &mut Io) {
+    fn log_in(&mut self, client: Ticket, step: u8, context: &mut Context) {
         match (&self.config.login, &mut self.gate) {
             (Some(login), _) if step < login.round_trips => {
                 let challenge = challenge(login, step);
-                self.write(client.slot, challenge, now, kernel, io);
+                self.write(client.slot, challenge, context);
             }
             (_, Some(gate)) => gate.enter(client),
-            (_, None) => self.welcome(client, now, kernel, io),
+            (_, None) => self.welcome(client, context),
         }
     }
 
     /// The next client whose login passes the limit now.
-    fn next_login(&mut self, now: Time, kernel: &Kernel) -> Option<Ticket> {
+    fn next_login(&mut self, context: &Context) -> Option<Ticket> {
         let (connections, drops) = (&self.connections, self.config.drop_dead_work);
-        self.gate.as_mut()?.pass(now, |client| {
+        self.gate.as_mut()?.pass(context.now, |client| {
             let is_gone = connections.get(&client.slot).is_none_or(|it| it.number != client.number);
-            drops && (is_gone || kernel.tcp(client.slot).peer_closed())
+            drops && (is_gone || context.kernel.tcp(client.slot).peer_closed())
         })
     }
 
-    fn welcome(&mut self, client: Ticket, now: Time, kernel: &mut Kernel, io: &mut Io) {
+    fn welcome(&mut self, client: Ticket, context: &mut Context) {
         let slot = client.slot;
         let Some(accepted) = self.connections.get_mut(&slot).filter(|it| it.number == client.number) else { return };
         let Hello { device, expects, announces } = accepted.hello.take().expect("a client begins with its hello");
@@ -502,112 +467,50 @@ impl App {
         self.waiting -= 1;
         // A device has one session: an older one is a zombie, and goes.
         if let Some(older) = self.online.get(&device).copied() {
-            self.forget(older, now, io);
-            kernel.close(older, now, io);
+            self.forget(older, context);
+            context.close(older);
         }
-        let remote = kernel.tcp(slot).remote();
+        let remote = context.kernel.tcp(slot).remote();
         let (network, outside) = (address::network_of_nat(*remote.ip()), remote.port());
         let session = Session { id: SessionId(self.next_session), device, network, outside };
         self.next_session += 1;
         self.connections.get_mut(&slot).expect("the one being welcomed").session = Some(session);
         self.sessions.insert(session.id, slot);
         self.online.insert(device, slot);
-        io.server(self.server, ServerEvent::SessionOpened { device, network, outside });
-        self.policy.on_event(now, session.id, &SessionEvent::Opened { interval: announces });
+        context.note(ServerEvent::SessionOpened { device, network, outside });
+        self.policy.on_event(context.now, session.id, &SessionEvent::Opened { interval: announces });
         let interval = self.spec.welcome_interval();
-        self.write(slot, Frame::Welcome { interval }, now, kernel, io);
+        self.write(slot, Frame::Welcome { interval }, context);
         if let Some(interval) = interval {
-            self.policy.on_event(now, session.id, &SessionEvent::Directed { interval });
+            self.policy.on_event(context.now, session.id, &SessionEvent::Directed { interval });
         }
-        if let Some(mean) = self.clients.traffic.down {
-            let (seed, within) = (self.seed, self.clients.start_within);
-            let pushes = self.pushes.entry(device).or_insert_with(|| {
-                let start = traffic::start(seed, device, within);
-                Pushes {
-                    messages: Messages::down(seed, device, start, mean.get()),
-                    waiting: VecDeque::new(),
-                    next: 0,
-                    unanswered: None,
-                }
-            });
-            pushes.next = expects;
-            // The device says that it has the others.
-            pushes.waiting.retain(|message| message.id >= expects);
-            pushes.unanswered = None;
-            if self.config.undelivered == Undelivered::Lost && !resumes {
-                pushes.forget(now);
-            }
-            self.push(device, now, kernel, io);
-        }
+        self.catch_up(device, expects, resumes, context);
     }
 
     /// Welcomes a probe connection. Like sessions, a device has one: nobody closes an older one that has lost its client.
-    fn welcome_probe(&mut self, slot: u32, device: u32, now: Time, kernel: &mut Kernel, io: &mut Io) {
+    fn welcome_probe(&mut self, slot: u32, device: u32, context: &mut Context) {
         if let Some(older) = self.probes.get(&device).copied() {
-            self.forget(older, now, io);
-            kernel.close(older, now, io);
+            self.forget(older, context);
+            context.close(older);
         }
         self.probes.insert(device, slot);
         self.connections.get_mut(&slot).expect("the one being welcomed").probe_of = Some(device);
-        self.write(slot, Frame::Welcome { interval: None }, now, kernel, io);
+        self.write(slot, Frame::Welcome { interval: None }, context);
     }
 
-    /// Sends a device what has been created for it and was not sent on this session. One without a session may be woken.
-    fn push(&mut self, device: u32, now: Time, kernel: &mut Kernel, io: &mut Io) {
-        let Some(pushes) = self.pushes.get_mut(&device) else { return };
-        let slot = self.online.get(&device).copied();
-        if slot.is_none() && self.wakeups.is_none() {
-            return;
-        }
-        while let Some(message) = pushes.messages.take(now) {
-            pushes.waiting.push_back(message);
-        }
-        self.push_timers.set(device, Some(pushes.messages.peek().created));
-        if let Some(slot) = slot {
-            let from = std::mem::replace(&mut pushes.next, pushes.messages.peek().id);
-            let unsent: Vec<Message> = pushes.waiting.iter().filter(|message| message.id >= from).copied().collect();
-            if !unsent.is_empty() {
-                pushes.unanswered.get_or_insert(now);
-            }
-            for message in unsent {
-                self.write(slot, Frame::Message { id: message.id, created: message.created }, now, kernel, io);
-            }
-        }
-        self.plan_wakeup(device);
-    }
-
-    /// Decides anew whether and when a device is woken.
-    fn plan_wakeup(&mut self, device: u32) {
-        let (Some(wakeups), Some(pushes)) = (&mut self.wakeups, self.pushes.get(&device)) else { return };
-        let dead = if self.online.contains_key(&device) {
-            pushes.unanswered.map(|since| since + wakeups.patience())
-        } else {
-            Some(Time::ZERO)
-        };
-        wakeups.plan(device, &pushes.waiting, dead);
-    }
-
-    fn wake(&mut self, device: u32, now: Time, io: &mut Io) {
-        let (Some(wakeups), Some(pushes)) = (&mut self.wakeups, self.pushes.get(&device)) else { return };
-        let call = wakeups.call(device, now, &pushes.waiting);
-        io.server(self.server, ServerEvent::WakeupSent { device });
-        io.send(self.clients.push_service, device, call);
-        self.plan_wakeup(device);
-    }
-
-    fn write(&mut self, slot: u32, frame: Frame, now: Time, kernel: &mut Kernel, io: &mut Io) {
+    fn write(&mut self, slot: u32, frame: Frame, context: &mut Context) {
         let mut bytes = Vec::new();
         frame.encode(&self.clients.frames, &mut bytes);
-        kernel.write(slot, now, &bytes, io);
+        context.write(slot, &bytes);
         if let Some(session) = self.connections.get(&slot).and_then(|accepted| accepted.session) {
             let is_data = matches!(frame, Frame::Message { .. } | Frame::Ack { .. });
             let sent = if is_data { SessionEvent::DataSent } else { SessionEvent::FrameSent };
-            self.policy.on_event(now, session.id, &sent);
+            self.policy.on_event(context.now, session.id, &sent);
         }
     }
 
     /// Forgets a connection, and its session if it has one.
-    fn forget(&mut self, slot: u32, now: Time, io: &mut Io) {
+    fn forget(&mut self, slot: u32, context: &mut Context) {
         let Some(accepted) = self.connections.remove(&slot) else { return };
         if let Some(device) = accepted.probe_of {
             self.probes.remove(&device);
@@ -616,7 +519,7 @@ impl App {
         if let Some(Session { id, device, network, outside }) = accepted.session {
             self.sessions.remove(&id);
             if self.spec.resume.is_some() {
-                self.ended.insert(device, now);
+                self.ended.insert(device, context.now);
             }
             if self.online.get(&device) == Some(&slot) {
                 self.online.remove(&device);
@@ -625,8 +528,8 @@ impl App {
                 }
                 self.plan_wakeup(device);
             }
-            self.policy.on_event(now, id, &SessionEvent::Closed);
-            io.server(self.server, ServerEvent::SessionClosed { device, network, outside });
+            self.policy.on_event(context.now, id, &SessionEvent::Closed);
+            context.note(ServerEvent::SessionClosed { device, network, outside });
         }
     }
 }

@@ -48,6 +48,34 @@ pub(crate) struct Server {
     flows: Vec<Packet>,
 }
 
+/// What the process has at hand at a moment: the time, its host's kernel, and the record.
+struct Context<'a, 'io> {
+    server: u32,
+    now: Time,
+    kernel: &'a mut Kernel,
+    io: &'a mut Io<'io>,
+}
+
+impl Context<'_, '_> {
+    /// Notes what happens to the server.
+    fn note(&mut self, event: ServerEvent) {
+        self.io.server(self.server, event);
+    }
+
+    /// Reads what has arrived on a connection.
+    fn read(&mut self, slot: u32, into: &mut Vec<u8>) {
+        self.kernel.read(slot, self.now, into, self.io);
+    }
+
+    fn write(&mut self, slot: u32, bytes: &[u8]) {
+        self.kernel.write(slot, self.now, bytes, self.io);
+    }
+
+    fn close(&mut self, slot: u32) {
+        self.kernel.close(slot, self.now, self.io);
+    }
+}
+
 /// What a server is told about its devices when it is made.
 pub(crate) struct Clients {
     pub(crate) start_within: std::time::Duration,
@@ -73,7 +101,7 @@ impl Server {
         Self {
             index,
             kernel: Kernel::new(index, tcp, config.backlog, seed),
-            app: App::new(index, config.clone(), policy, clients, Capacity::new(faults), seed),
+            app: App::new(config.clone(), policy, clients, Capacity::new(faults), seed),
             edges: edges(faults),
             stalls: 0,
             drains: 0,
@@ -88,6 +116,11 @@ impl Server {
 
     const fn process_runs(&self) -> bool {
         self.deaths == 0 && self.silences == 0
+    }
+
+    /// Hands the process something to do.
+    fn with_app(&mut self, now: Time, io: &mut Io, work: impl FnOnce(&mut App, &mut Context)) {
+        work(&mut self.app, &mut Context { server: self.index, now, kernel: &mut self.kernel, io });
     }
 
     fn apply(&mut self, edge: &Edge, now: Time, io: &mut Io) {
@@ -114,10 +147,10 @@ impl Server {
             },
         }
         if begins && edge.effect == ServerEffect::Silences {
-            self.app.die(io);
+            self.with_app(now, io, App::die);
             self.flows = self.kernel.power_off(now);
         } else if ran && !self.process_runs() {
-            self.app.die(io);
+            self.with_app(now, io, App::die);
             self.kernel.process_died(now, io);
         }
         if !ran && self.process_runs() {
@@ -126,7 +159,8 @@ impl Server {
             }
             self.app.start(now);
         }
-        self.app.set_stalled(self.stalls > 0, now, &mut self.kernel, io);
+        let stalled = self.stalls > 0;
+        self.with_app(now, io, |app, context| app.set_stalled(stalled, context));
     }
 
     /// The balancer changes its mind about this server.
@@ -171,9 +205,9 @@ impl Node for Server {
         }
         let due = self.app.policy_deadline();
         self.kernel.on_packet(now, &packet, io);
-        self.app.on_kernel(now, &mut self.kernel, io);
+        self.with_app(now, io, App::on_kernel);
         if self.process_runs() {
-            self.app.hear(due, now, &mut self.kernel, io);
+            self.with_app(now, io, |app, context| app.hear(due, context));
         }
     }
 
@@ -181,10 +215,10 @@ impl Node for Server {
         self.keep_to_schedule(now, io);
         if self.silences == 0 {
             self.kernel.run_timers(now, io);
-            self.app.on_kernel(now, &mut self.kernel, io);
+            self.with_app(now, io, App::on_kernel);
         }
         if self.process_runs() {
-            self.app.run(now, &mut self.kernel, io);
+            self.with_app(now, io, App::run);
         }
     }
 

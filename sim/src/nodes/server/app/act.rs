@@ -6,14 +6,14 @@ use cardiogram_policies::{CloseReason, ServerAction, SessionEvent, Time, unit::S
 
 use super::{App, Session};
 use crate::{
-    nodes::{node::Io, server::kernel::Kernel},
+    nodes::server::Context,
     record::trace::ServerEvent,
     wire::frame::{Frame, GoodbyeReason},
 };
 
 impl App {
     /// Does what the policy says about a session, if it is still there.
-    pub(super) fn act(&mut self, action: ServerAction, now: Time, kernel: &mut Kernel, io: &mut Io) {
+    pub(super) fn act(&mut self, action: ServerAction, context: &mut Context) {
         let (ServerAction::Close { session, .. }
         | ServerAction::Ping { session }
         | ServerAction::Notice { session }
@@ -29,23 +29,23 @@ impl App {
                         ServerEvent::Expelled { device, network, outside, reason }
                     }
                 };
-                io.server(self.server, event);
+                context.note(event);
                 if reason == CloseReason::TooManyPings {
-                    self.say_goodbye(slot, GoodbyeReason::TooManyPings, None, now, kernel, io);
+                    self.say_goodbye(slot, GoodbyeReason::TooManyPings, None, context);
                 } else {
-                    self.forget(slot, now, io);
-                    kernel.close(slot, now, io);
+                    self.forget(slot, context);
+                    context.close(slot);
                 }
             }
             ServerAction::Direct { interval, .. } => {
-                io.server(self.server, ServerEvent::Directed { device, interval });
-                self.write(slot, Frame::Direct { interval }, now, kernel, io);
-                self.policy.on_event(now, session, &SessionEvent::Directed { interval });
+                context.note(ServerEvent::Directed { device, interval });
+                self.write(slot, Frame::Direct { interval }, context);
+                self.policy.on_event(context.now, session, &SessionEvent::Directed { interval });
             }
             ServerAction::Ping { .. } | ServerAction::Notice { .. } => {
                 let wants_answer = matches!(action, ServerAction::Ping { .. });
-                io.server(self.server, ServerEvent::PingSent { device, wants_answer });
-                self.write(slot, if wants_answer { Frame::Ping } else { Frame::Alive }, now, kernel, io);
+                context.note(ServerEvent::PingSent { device, wants_answer });
+                self.write(slot, if wants_answer { Frame::Ping } else { Frame::Alive }, context);
             }
         }
     }
@@ -56,13 +56,11 @@ impl App {
         slot: u32,
         reason: GoodbyeReason,
         retry_after: Option<Duration>,
-        now: Time,
-        kernel: &mut Kernel,
-        io: &mut Io,
+        context: &mut Context,
     ) {
-        self.write(slot, Frame::Goodbye { reason, retry_after }, now, kernel, io);
-        self.forget(slot, now, io);
-        kernel.close(slot, now, io);
+        self.write(slot, Frame::Goodbye { reason, retry_after }, context);
+        self.forget(slot, context);
+        context.close(slot);
     }
 
     /// Whether a device that wants to may go on with its last session.
