@@ -15,13 +15,17 @@ use crate::{
         node::{Finished, Host},
         world,
     },
-    record::{counts::Totals, recorder, trace::Trace},
+    record::{
+        counts::{Counts, DeviceCounts},
+        recorder,
+        trace::Trace,
+    },
     verdict::{
         learning,
         outcome::{Outcome, Peaks, Pushes},
         peak, truth,
     },
-    wire::layout::{DEVICES, node_names},
+    wire::layout::node_names,
 };
 
 /// Runs the world of `seed`.
@@ -47,7 +51,7 @@ fn outcome(config: &WorldConfig, seed: u64, schedule: &Schedule, finished: Vec<F
         .collect();
     let clues = || finished.iter().map(|host| &host.clues[..]);
     let verdict = truth::judge(config, schedule, clues());
-    let mut peaks = Peaks { sessions: peak::sessions(clues()), ..Peaks::default() };
+    let sessions = peak::sessions(clues());
 
     let created = config.traffic.down.map_or(0, |mean| {
         let created = |(device, start): (usize, &Time)| {
@@ -56,26 +60,23 @@ fn outcome(config: &WorldConfig, seed: u64, schedule: &Schedule, finished: Vec<F
         };
         starts.iter().enumerate().map(created).sum()
     });
-    let mut totals = Totals::default();
-    let mut radio = None;
+    let mut devices = None;
     let mut server_busy = Duration::ZERO;
-    let mut delays = Vec::new();
-    let (mut learning, mut series) = (Vec::new(), Vec::new());
     let mut entries = Vec::new();
-    for (node, host) in finished.into_iter().enumerate() {
-        // The devices count what they pay and feel; no other node has totals.
-        if node == DEVICES.0 as usize {
-            totals = host.counts.totals;
-            radio = host.counts.radio;
-            learning = learning::learnings(config, schedule, host.counts.intervals);
-            series = host.counts.series.finish();
-            learning::add_timeouts(config, schedule, &mut series);
-            peaks.attempts_per_s = series.iter().map(|bin| bin.attempts_peak_per_s).max().unwrap_or(0);
+    for host in finished {
+        match host.counts {
+            Counts::Devices(counts) => devices = Some(*counts),
+            Counts::Server { busy } => server_busy += busy,
+            Counts::Nothing => {}
         }
-        server_busy += host.counts.server_busy;
-        delays.extend(host.counts.push_delays);
         entries.extend(host.entries);
     }
+    let DeviceCounts { totals, push_delays: mut delays, radio, series, intervals } =
+        devices.expect("the first node is the devices'");
+    let mut series = series.finish();
+    learning::add_timeouts(config, schedule, &mut series);
+    let attempts = series.iter().map(|bin| bin.attempts_peak_per_s);
+    let peaks = Peaks { sessions, attempts_per_s: attempts.max().unwrap_or(0) };
     delays.sort_unstable();
     // Stable: within a node the order of its events is kept.
     entries.sort_by_key(|entry| (entry.at, entry.node));
@@ -100,7 +101,7 @@ fn outcome(config: &WorldConfig, seed: u64, schedule: &Schedule, finished: Vec<F
         peaks,
         totals,
         radio,
-        learning,
+        learning: learning::learnings(config, schedule, intervals),
         series,
         pushes: Pushes { created, delays },
         trace,

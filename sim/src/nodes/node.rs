@@ -11,8 +11,9 @@ use cardiogram_policies::Time;
 use crate::{
     nodes::link::Link,
     record::{
+        counts::Counts,
         recorder::Recorder,
-        trace::{Clue, DeviceEvent, DropReason, Entry, Fact, Fate, NatEvent, PortFact, ServerEvent},
+        trace::{Clue, DropReason, Entry, Fact, Fate, PortFact},
     },
     wire::{layout::NodeId, packet::Packet},
 };
@@ -34,20 +35,8 @@ pub(crate) trait Node: Any {
 
     /// What the node counted, at the end of the run.
     fn into_counts(self: Box<Self>) -> Counts {
-        Counts::default()
+        Counts::Nothing
     }
-}
-
-/// What nodes count over a run; each node fills in what it knows.
-#[derive(Default)]
-pub(crate) struct Counts {
-    pub(crate) totals: crate::record::counts::Totals,
-    pub(crate) push_delays: Vec<std::time::Duration>,
-    pub(crate) server_busy: std::time::Duration,
-    pub(crate) radio: Option<crate::record::counts::RadioUse>,
-    pub(crate) series: crate::record::series::Tally,
-    /// By device: the time between its last two heartbeats on one connection.
-    pub(crate) intervals: Vec<Option<std::time::Duration>>,
 }
 
 /// A node's way to the outside while it handles an event.
@@ -97,29 +86,14 @@ impl Io<'_> {
         self.recorder.dropped(self.now, packet, reason);
     }
 
-    /// Notes what happened to a device.
-    pub(crate) fn device(&mut self, device: u32, event: DeviceEvent) {
-        self.recorder.fact(self.now, Fact::Device { device, event });
-    }
-
-    /// Notes what the first NAT of a network did with the mapping of a device's port.
-    pub(crate) fn nat(&mut self, network: u32, device: u32, port: u16, server: u32, event: NatEvent) {
-        self.recorder.fact(self.now, Fact::Nat { network, device, port, server, event });
-    }
-
-    /// Notes what happened at a further NAT of a network to the mapping of a port of the NAT in front of it.
-    pub(crate) fn outer_nat(&mut self, network: u32, nat: u32, port: u16, server: u32, event: NatEvent) {
-        self.recorder.fact(self.now, Fact::OuterNat { network, nat, port, server, event });
+    /// Notes what happened to a part of the world.
+    pub(crate) fn note(&mut self, fact: Fact) {
+        self.recorder.fact(self.now, fact);
     }
 
     /// Notes whether a NAT would give a forgotten connection its port back.
     pub(crate) fn port(&mut self, fact: PortFact) {
         self.recorder.port(self.now, fact);
-    }
-
-    /// Notes what happened to a server.
-    pub(crate) fn server(&mut self, server: u32, event: ServerEvent) {
-        self.recorder.fact(self.now, Fact::Server { server, event });
     }
 }
 

@@ -1,10 +1,33 @@
-//! What the devices count while they run: packets, actions, and what their radios cost.
+//! What nodes count while they run: packets, actions, what radios cost, work.
 
 use std::{ops::AddAssign, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::series::Tally;
 use crate::wire::tap::PacketCounts;
+
+/// What a node has counted by the end of a run.
+pub(crate) enum Counts {
+    Devices(Box<DeviceCounts>),
+    Server {
+        /// Time that its process spent on work.
+        busy: Duration,
+    },
+    Nothing,
+}
+
+/// What all devices together pay and feel.
+#[derive(Default)]
+pub(crate) struct DeviceCounts {
+    pub(crate) totals: Totals,
+    /// From creation to delivery, of messages delivered.
+    pub(crate) push_delays: Vec<Duration>,
+    pub(crate) radio: Option<RadioUse>,
+    pub(crate) series: Tally,
+    /// By device: the time between its last two heartbeats on one connection.
+    pub(crate) intervals: Vec<Option<Duration>>,
+}
 
 /// Counts over all devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

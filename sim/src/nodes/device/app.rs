@@ -247,7 +247,7 @@ impl Device {
     /// started; one that believes itself online, or is on the way there, carries on.
     fn on_wakeup(&mut self, packet: &Packet, context: &mut Context) {
         context.counts.totals.wakeups += 1;
-        context.io.device(self.index, DeviceEvent::Woken);
+        context.note(self.index, DeviceEvent::Woken);
         if let Some(Frame::Message { id, created }) = Frame::take(&mut packet.payload.clone()) {
             self.deliver(id, created, false, context);
         }
@@ -375,7 +375,7 @@ impl Device {
                 Some((id, sent)) => {
                     let rtt = now.since(sent);
                     context.counts.totals.heartbeats_answered += 1;
-                    context.io.device(self.index, DeviceEvent::HeartbeatAnswered { id, rtt });
+                    context.note(self.index, DeviceEvent::HeartbeatAnswered { id, rtt });
                     self.heartbeat.on_event(now, &Event::HeartbeatReply { id, rtt });
                 }
                 None => self.heartbeat.on_event(now, &Event::BytesReceived),
@@ -445,7 +445,7 @@ impl Device {
     /// How it introduces itself.
     /// The transport has ended the session.
     fn lost(&mut self, port: u16, reason: LossReason, context: &mut Context) {
-        context.io.device(self.index, DeviceEvent::Lost { port, reason });
+        context.note(self.index, DeviceEvent::Lost { port, reason });
         self.heartbeat.on_event(context.now, &Event::Lost(reason));
         self.reconnect.on_event(context.now, &ReconnectEvent::Lost(Ended::Transport(reason)));
         self.plan(context);
@@ -465,7 +465,7 @@ impl Device {
         let deadline = now + context.shared.connect_timeout;
         context.counts.totals.connect_attempts += 1;
         context.counts.series.attempt(now);
-        context.io.device(self.index, DeviceEvent::AttemptStarted { port, server });
+        context.note(self.index, DeviceEvent::AttemptStarted { port, server });
         self.reconnect.on_event(now, &ReconnectEvent::AttemptStarted { server });
         self.phase = Phase::Connecting { deadline, introduced: false };
         let local = std::net::SocketAddrV4::new(address.of(self.index), port);
@@ -479,7 +479,7 @@ impl Device {
     }
 
     fn failed(&mut self, failure: AttemptFailure, context: &mut Context) {
-        context.io.device(self.index, DeviceEvent::AttemptFailed(failure));
+        context.note(self.index, DeviceEvent::AttemptFailed(failure));
         self.reconnect.on_event(context.now, &ReconnectEvent::AttemptFailed(failure));
         self.plan(context);
     }
@@ -493,7 +493,7 @@ impl Device {
         self.last_beat = None;
         self.last_session = Some(server);
         context.counts.totals.sessions += 1;
-        context.io.device(self.index, DeviceEvent::Connected { port, server });
+        context.note(self.index, DeviceEvent::Connected { port, server });
         self.reconnect.on_event(now, &ReconnectEvent::Connected);
         let network = context.shared.network(network);
         self.heartbeat.on_event(now, &Event::Connected { network, server });
@@ -539,17 +539,17 @@ impl Device {
         match verdict {
             ReconnectAction::TryAfter { wait, server } => {
                 let server = self.number(server, context);
-                context.io.device(self.index, DeviceEvent::RetryAfter(wait));
+                context.note(self.index, DeviceEvent::RetryAfter(wait));
                 let (due, until) = (context.now + wait, self.due_after(wait, context));
                 self.phase = Phase::Waiting { due, until, server };
             }
             ReconnectAction::CheckAfter { wait } => {
-                context.io.device(self.index, DeviceEvent::CheckAfter(wait));
+                context.note(self.index, DeviceEvent::CheckAfter(wait));
                 let (due, until) = (context.now + wait, self.due_after(wait, context));
                 self.phase = Phase::Pausing { due, until };
             }
             ReconnectAction::Stop => {
-                context.io.device(self.index, DeviceEvent::Stopped);
+                context.note(self.index, DeviceEvent::Stopped);
                 self.phase = Phase::Stopped;
             }
         }

@@ -21,14 +21,14 @@ use crate::{
         random::{self, Coins},
     },
     nodes::{
-        node::{Counts, Io, Node},
+        node::{Io, Node},
         radio::Radio,
         timers::Timers,
     },
     record::{
-        counts::RadioUse,
+        counts::{Counts, DeviceCounts, RadioUse},
         series::Tally,
-        trace::{DeviceEvent, DropReason},
+        trace::{DeviceEvent, DropReason, Fact},
     },
     wire::{
         address,
@@ -46,7 +46,7 @@ pub(crate) struct DeviceGroup {
     /// When the run ends.
     end: Time,
     timers: Timers,
-    counts: Counts,
+    counts: DeviceCounts,
     /// Reused from event to event.
     packets: Vec<Packet>,
 }
@@ -92,7 +92,7 @@ impl Shared {
 struct Context<'a, 'io> {
     now: Time,
     shared: &'a Shared,
-    counts: &'a mut Counts,
+    counts: &'a mut DeviceCounts,
     packets: &'a mut Vec<Packet>,
     modems: &'a mut [Vec<Modem>],
     io: &'a mut Io<'io>,
@@ -103,6 +103,11 @@ struct Context<'a, 'io> {
 }
 
 impl Context<'_, '_> {
+    /// Notes what happens to a device.
+    fn note(&mut self, device: u32, event: DeviceEvent) {
+        self.io.note(Fact::Device { device, event });
+    }
+
     /// Sends a packet of `device` on a connection followed by `tap`, as soon as the radio is up.
     fn send(&mut self, device: u32, tap: &mut Tap, packet: Packet) {
         if !self.has_address(device, *packet.src.ip(), &packet, DropReason::NoRoute) {
@@ -185,7 +190,7 @@ impl DeviceGroup {
             devices.push(device);
         }
         let end = Time::ZERO + config.duration;
-        let counts = Counts { series: Tally::new(config.duration), ..Counts::default() };
+        let counts = DeviceCounts { series: Tally::new(config.duration), ..DeviceCounts::default() };
         Self { shared, devices, modems, end, timers, counts, packets: Vec::new() }
     }
 
@@ -256,7 +261,7 @@ impl Node for DeviceGroup {
                 for network in 0..context.modems.len() {
                     let modem = context.modems[network].get_mut(index as usize);
                     let Some(risen) = modem.and_then(|modem| modem.rise(now)) else { continue };
-                    context.io.device(index, DeviceEvent::RadioUp { waited: risen.waited });
+                    context.note(index, DeviceEvent::RadioUp { waited: risen.waited });
                     for (packet, counts) in risen.up {
                         if context.has_address(index, *packet.src.ip(), &packet, DropReason::NetworkLeft) {
                             context.transmit(index, packet, &counts);
@@ -293,6 +298,6 @@ impl Node for DeviceGroup {
                 sum
             });
         let intervals = self.devices.iter().map(Device::last_interval).collect();
-        Counts { radio, intervals, ..self.counts }
+        Counts::Devices(Box::new(DeviceCounts { radio, intervals, ..self.counts }))
     }
 }

@@ -33,7 +33,7 @@ use crate::{
         random,
     },
     nodes::node::{Io, Node},
-    record::trace::{DropReason, NatEvent, PortFact},
+    record::trace::{DropReason, Fact, NatEvent, PortFact},
     wire::{
         address,
         packet::{Flags, Options, Packet},
@@ -254,12 +254,12 @@ impl Nat {
     }
 
     fn note(&self, inside: Inside, event: NatEvent, io: &mut Io) {
-        let (subscriber, port, server) = inside;
-        if self.place.index == 0 {
-            io.nat(self.place.network, subscriber, port, server, event);
-        } else {
-            io.outer_nat(self.place.network, self.place.index, port, server, event);
-        }
+        let (device, port, server) = inside;
+        let network = self.place.network;
+        io.note(match self.place.index {
+            0 => Fact::Nat { network, device, port, server, event },
+            nat => Fact::OuterNat { network, nat, port, server, event },
+        });
     }
 
     /// Notes which forgotten connections would get their port back now, and which would not.

@@ -19,8 +19,11 @@ use crate::{
         schedule::Interval,
         server_faults::{Capacity, Edge, ServerFaults, Turn, edges},
     },
-    nodes::node::{Counts, Io, Node},
-    record::trace::{DropReason, ServerEvent},
+    nodes::node::{Io, Node},
+    record::{
+        counts::Counts,
+        trace::{DropReason, Fact, ServerEvent},
+    },
     wire::{
         packet::{Flags, Packet},
         tcp::TcpConfig,
@@ -59,7 +62,7 @@ struct Context<'a, 'io> {
 impl Context<'_, '_> {
     /// Notes what happens to the server.
     fn note(&mut self, event: ServerEvent) {
-        self.io.server(self.server, event);
+        self.io.note(Fact::Server { server: self.server, event });
     }
 
     /// Reads what has arrived on a connection.
@@ -123,11 +126,15 @@ impl Server {
         work(&mut self.app, &mut Context { server: self.index, now, kernel: &mut self.kernel, io });
     }
 
+    fn note(&self, event: ServerEvent, io: &mut Io) {
+        io.note(Fact::Server { server: self.index, event });
+    }
+
     fn apply(&mut self, edge: &Edge, now: Time, io: &mut Io) {
         let ran = self.process_runs();
         match edge.turn {
-            Turn::Begins => io.server(self.index, ServerEvent::FaultBegan(edge.cause)),
-            Turn::Ends => io.server(self.index, ServerEvent::FaultEnded(edge.cause)),
+            Turn::Begins => self.note(ServerEvent::FaultBegan(edge.cause), io),
+            Turn::Ends => self.note(ServerEvent::FaultEnded(edge.cause), io),
             Turn::Drained => {}
         }
         let begins = edge.turn == Turn::Begins;
@@ -165,7 +172,7 @@ impl Server {
 
     /// The balancer changes its mind about this server.
     fn believe(&mut self, healthy: bool, now: Time, io: &mut Io) {
-        io.server(self.index, if healthy { ServerEvent::TurnedHealthy } else { ServerEvent::TurnedUnhealthy });
+        self.note(if healthy { ServerEvent::TurnedHealthy } else { ServerEvent::TurnedUnhealthy }, io);
         self.is_cut_off = self.resets && !healthy;
         if self.is_cut_off && self.silences > 0 {
             Kernel::send_resets(self.flows.drain(..), io);
@@ -238,6 +245,6 @@ impl Node for Server {
     }
 
     fn into_counts(self: Box<Self>) -> Counts {
-        Counts { server_busy: self.app.busy(), ..Counts::default() }
+        Counts::Server { busy: self.app.busy() }
     }
 }

@@ -28,8 +28,8 @@ impl Device {
                     socket.tcp.set_user_timeout(context.kernel, timeout);
                 }
             }
-            Action::Suspect => context.io.device(self.index, DeviceEvent::Suspect),
-            Action::Trust => context.io.device(self.index, DeviceEvent::Trust),
+            Action::Suspect => context.note(self.index, DeviceEvent::Suspect),
+            Action::Trust => context.note(self.index, DeviceEvent::Trust),
             Action::GiveUp(reason) => self.give_up(reason, context),
             Action::AskTransport => {
                 // The kernel counts by its own clock, which may stand still while the device sleeps.
@@ -53,12 +53,12 @@ impl Device {
             context.counts.series.interval(now, self.last_interval.replace(interval), interval);
         }
         context.counts.totals.heartbeats_sent += 1;
-        context.io.device(self.index, event);
+        context.note(self.index, event);
     }
 
     fn give_up(&mut self, reason: GiveUp, context: &mut Context) {
         let port = self.leave(context);
-        context.io.device(self.index, DeviceEvent::GivenUp { port, reason });
+        context.note(self.index, DeviceEvent::GivenUp { port, reason });
         self.reconnect.on_event(context.now, &ReconnectEvent::Lost(Ended::GivenUp(reason)));
         self.plan(context);
     }

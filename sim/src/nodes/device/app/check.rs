@@ -39,7 +39,7 @@ impl Device {
         let carries = matches!(news, News::Over(Some(Failure::Refused)));
         let side = self.take_side(Role::Check).expect("it has news");
         self.abandon(side.socket, context);
-        context.io.device(self.index, DeviceEvent::NetworkChecked(carries));
+        context.note(self.index, DeviceEvent::NetworkChecked(carries));
         self.reconnect.on_event(context.now, &ReconnectEvent::NetworkChecked(carries));
         self.plan(context);
     }

@@ -27,20 +27,20 @@ impl Device {
         let now = context.now;
         match frame {
             Frame::Ping => {
-                context.io.device(self.index, DeviceEvent::PingAnswered);
+                context.note(self.index, DeviceEvent::PingAnswered);
                 self.write(Frame::Pong, context);
                 self.heartbeat.on_event(now, &Event::PeerPing);
             }
             Frame::Alive => {
-                context.io.device(self.index, DeviceEvent::NoticeReceived);
+                context.note(self.index, DeviceEvent::NoticeReceived);
                 self.heartbeat.on_event(now, &Event::PeerPing);
             }
             Frame::Direct { interval } => {
-                context.io.device(self.index, DeviceEvent::Directed { interval });
+                context.note(self.index, DeviceEvent::Directed { interval });
                 self.heartbeat.on_event(now, &Event::DirectedInterval(interval));
             }
             Frame::Goodbye { reason, retry_after } => {
-                context.io.device(self.index, DeviceEvent::GoodbyeReceived { reason, retry_after });
+                context.note(self.index, DeviceEvent::GoodbyeReceived { reason, retry_after });
                 if let Some(socket) = &mut self.socket {
                     socket.is_blamed = reason == GoodbyeReason::TooManyPings;
                 }

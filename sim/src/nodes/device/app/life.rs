@@ -51,7 +51,7 @@ impl Device {
             if old.is_none_or(|old| old.network != network) {
                 context.switch_radio(self.index, network, true);
             }
-            context.io.device(self.index, DeviceEvent::Attached { network, lease });
+            context.note(self.index, DeviceEvent::Attached { network, lease });
         }
         self.tell_of_network(context);
     }
@@ -63,7 +63,7 @@ impl Device {
         if self.addresses.current.is_none_or(|current| current.network != network) {
             context.switch_radio(self.index, network, false);
         }
-        context.io.device(self.index, DeviceEvent::Detached { network, lease, cause });
+        context.note(self.index, DeviceEvent::Detached { network, lease, cause });
         if old_sockets == OldSockets::Rot {
             return;
         }
@@ -115,7 +115,7 @@ impl Device {
             self.leave(context);
         }
         self.phase = Phase::Dead;
-        context.io.device(self.index, DeviceEvent::Killed);
+        context.note(self.index, DeviceEvent::Killed);
     }
 
     pub(super) fn start(&mut self, context: &mut Context) {
@@ -128,7 +128,7 @@ impl Device {
         if let Some(memory) = &self.memory {
             self.heartbeat.recall(memory);
         }
-        context.io.device(self.index, DeviceEvent::Started);
+        context.note(self.index, DeviceEvent::Started);
         self.phase = Phase::Starting { at: context.now };
         if let Some(state) = self.app_state {
             self.heartbeat.on_event(context.now, &Event::AppState(state));
@@ -140,14 +140,14 @@ impl Device {
     /// Sends a frame that makes no sense, if anybody listens.
     fn misspeak(&mut self, context: &mut Context) {
         if matches!(self.phase, Phase::Online) {
-            context.io.device(self.index, DeviceEvent::MalformedSent);
+            context.note(self.index, DeviceEvent::MalformedSent);
             self.write(Frame::Malformed, context);
         }
     }
 
     fn turn(&mut self, state: AppState, context: &mut Context) {
         self.app_state = Some(state);
-        context.io.device(self.index, DeviceEvent::AppState(state));
+        context.note(self.index, DeviceEvent::AppState(state));
         if matches!(self.phase, Phase::Dead) {
             return;
         }

@@ -25,7 +25,7 @@ impl Device {
     }
 
     pub(super) fn send_message(&mut self, message: Message, context: &mut Context) {
-        context.io.device(self.index, DeviceEvent::MessageSent { id: message.id });
+        context.note(self.index, DeviceEvent::MessageSent { id: message.id });
         self.write(Frame::Message { id: message.id, created: message.created }, context);
     }
 
@@ -46,6 +46,6 @@ impl Device {
         }
         let delay = context.now.since(created);
         context.counts.push_delays.push(delay);
-        context.io.device(self.index, DeviceEvent::MessageDelivered { id, delay });
+        context.note(self.index, DeviceEvent::MessageDelivered { id, delay });
     }
 }

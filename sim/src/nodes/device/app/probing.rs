@@ -28,7 +28,7 @@ impl Device {
         };
         context.counts.totals.connect_attempts += 1;
         context.counts.series.attempt(now);
-        context.io.device(self.index, DeviceEvent::ProbeStarted { port, server });
+        context.note(self.index, DeviceEvent::ProbeStarted { port, server });
     }
 
     /// Sends a heartbeat on the probe connection, if it is up.
@@ -36,13 +36,13 @@ impl Device {
         let Some(side) = self.side(Role::Probe).filter(|side| side.deadline.is_none()) else { return };
         side.outstanding.sent(id, context.now);
         context.counts.totals.heartbeats_sent += 1;
-        context.io.device(self.index, DeviceEvent::ProbeSent { id });
+        context.note(self.index, DeviceEvent::ProbeSent { id });
         self.write_side(Role::Probe, Frame::Heartbeat { id: id as u16 }, context);
     }
 
     pub(super) fn close_probe(&mut self, context: &mut Context) {
         if let Some(side) = self.take_side(Role::Probe) {
-            context.io.device(self.index, DeviceEvent::ProbeClosed);
+            context.note(self.index, DeviceEvent::ProbeClosed);
             self.abandon(side.socket, context);
         }
     }
@@ -53,7 +53,7 @@ impl Device {
             News::Established => self.write_side(Role::Probe, Frame::ProbeHello { device: index }, context),
             News::Frame(Frame::Welcome { .. }) => {
                 self.side(Role::Probe).expect("it has news").deadline = None;
-                context.io.device(index, DeviceEvent::ProbeConnected);
+                context.note(index, DeviceEvent::ProbeConnected);
                 self.heartbeat.on_event(now, &Event::ProbeConnected);
             }
             News::Frame(Frame::Reply { id }) => {
@@ -61,7 +61,7 @@ impl Device {
                 if let Some((id, sent)) = answered {
                     let rtt = now.since(sent);
                     context.counts.totals.heartbeats_answered += 1;
-                    context.io.device(index, DeviceEvent::ProbeAnswered { id, rtt });
+                    context.note(index, DeviceEvent::ProbeAnswered { id, rtt });
                     self.heartbeat.on_event(now, &Event::ProbeReply { id, rtt });
                 }
             }
@@ -69,7 +69,7 @@ impl Device {
             News::Over(_) | News::Late => {
                 let side = self.take_side(Role::Probe).expect("it has news");
                 self.abandon(side.socket, context);
-                context.io.device(index, DeviceEvent::ProbeLost);
+                context.note(index, DeviceEvent::ProbeLost);
                 self.heartbeat.on_event(now, &Event::ProbeLost);
             }
         }

@@ -27,7 +27,7 @@ impl Device {
         if let Some(port) = self.open_side(Role::Rival, server, address::server(server), deadline, context) {
             context.counts.totals.connect_attempts += 1;
             context.counts.series.attempt(now);
-            context.io.device(self.index, DeviceEvent::RaceStarted { port, server });
+            context.note(self.index, DeviceEvent::RaceStarted { port, server });
         }
     }
 
@@ -54,7 +54,7 @@ impl Device {
         let now = context.now;
         let rival = self.take_side(Role::Rival).expect("the one that was welcomed");
         let (port, reason, server) = (self.leave(context), GiveUp::NoReply, rival.server);
-        context.io.device(self.index, DeviceEvent::GivenUp { port, reason });
+        context.note(self.index, DeviceEvent::GivenUp { port, reason });
         self.close_sides(context);
         for event in [
             ReconnectEvent::Lost(Ended::GivenUp(reason)),
@@ -71,7 +71,7 @@ impl Device {
     /// The race, if there is one, is over, and the rival is closed.
     pub(super) fn session_wins(&mut self, context: &mut Context) {
         if let Some(rival) = self.take_side(Role::Rival) {
-            context.io.device(self.index, DeviceEvent::RaceLost { port: rival.socket.port() });
+            context.note(self.index, DeviceEvent::RaceLost { port: rival.socket.port() });
             self.abandon(rival.socket, context);
         }
     }

@@ -133,8 +133,8 @@ impl Device {
     pub(super) fn close_sides(&mut self, context: &mut Context) {
         while let Some(side) = self.sides.pop() {
             match side.role {
-                Role::Probe => context.io.device(self.index, DeviceEvent::ProbeClosed),
-                Role::Rival => context.io.device(self.index, DeviceEvent::RaceLost { port: side.socket.port() }),
+                Role::Probe => context.note(self.index, DeviceEvent::ProbeClosed),
+                Role::Rival => context.note(self.index, DeviceEvent::RaceLost { port: side.socket.port() }),
                 Role::Check => {}
             }
             self.abandon(side.socket, context);
@@ -148,10 +148,10 @@ impl Device {
         for side in self.sides.extract_if(.., |side| *side.socket.tcp.local().ip() == ip) {
             match side.role {
                 Role::Probe => {
-                    context.io.device(self.index, DeviceEvent::ProbeLost);
+                    context.note(self.index, DeviceEvent::ProbeLost);
                     probe_is_lost = true;
                 }
-                Role::Rival => context.io.device(self.index, DeviceEvent::RaceLost { port: side.socket.port() }),
+                Role::Rival => context.note(self.index, DeviceEvent::RaceLost { port: side.socket.port() }),
                 // On the next network there is another plan.
                 Role::Check => self.phase = Phase::Pausing { due: context.now, until: context.now },
             }
