@@ -2,20 +2,17 @@
 //! and its neighbours; `docs/benchmarks.md` says what the lines mean. Nothing here is asserted.
 
 use std::{
-    collections::BTreeMap,
     process::Command,
     time::{Duration, Instant},
 };
 
 use cardiogram::{policies::preset, prelude::*, scenarios::load};
 use cardiogram_policies::{
-    Network, NetworkKind,
+    Network,
     unit::{Delay, Span},
 };
 use cardiogram_sim::{
-    config::{
-        DevicesConfig, Distribution, LifeConfig, LinkConfig, NatConfig, ServerConfig, TrafficConfig, WorldConfig,
-    },
+    config::{DevicesConfig, Distribution, LinkConfig, WorldConfig},
     yardstick,
 };
 use rand_chacha::rand_core::SeedableRng;
@@ -47,21 +44,10 @@ fn main() {
 /// Devices with a heartbeat every 270 s on healthy links whose delay is no shorter than a tick of 10 ms.
 fn world(devices: u32, duration: Duration) -> WorldConfig {
     let link = |ms| LinkConfig::of_delay(Distribution::Constant(Span::millis(ms)));
+    let strategy = preset::find("wechat-270").expect("a built-in preset").spec();
     WorldConfig {
-        duration,
         devices: DevicesConfig { count: devices, start_within: Delay::millis(270_000), ..DevicesConfig::default() },
-        network_kind: NetworkKind::Cellular,
-        access: link(25),
-        radio: None,
-        nat: vec![NatConfig::default()],
-        networks: BTreeMap::new(),
-        core: link(10),
-        server: ServerConfig::default(),
-        life: LifeConfig::default(),
-        traffic: TrafficConfig::default(),
-        wakeup: None,
-        faults: Vec::new(),
-        strategy: preset::find("wechat-270").expect("a built-in preset").spec(),
+        ..WorldConfig::new(duration, link(25), link(10), strategy)
     }
 }
 

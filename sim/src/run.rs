@@ -107,3 +107,36 @@ fn outcome(config: &WorldConfig, seed: u64, schedule: &Schedule, finished: Vec<F
         trace,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cardiogram_policies::unit::Span;
+
+    use super::*;
+    use crate::{
+        config::{Distribution, LinkConfig},
+        engine::Engine,
+    };
+
+    fn world(duration: Duration) -> WorldConfig {
+        let link = LinkConfig::of_delay(Distribution::Constant(Span::millis(25)));
+        let strategy = toml::from_str("name = 'none'\nheartbeat = 'none'").expect("a strategy");
+        WorldConfig::new(duration, link.clone(), link, strategy)
+    }
+
+    #[test]
+    fn a_world_that_contradicts_itself_is_an_error_that_names_its_keys() {
+        let error = run(&world(Duration::ZERO), 1, &RunOptions::new(Engine::Event)).expect_err("no time to run");
+        assert!(matches!(&error, RunError::World(problems) if problems[0].path == "duration"), "{error:?}");
+        assert!(
+            error.to_string().starts_with("the world contradicts itself: `duration`: the run lasts no time"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn turmoil_runs_where_it_is_built_and_is_an_error_elsewhere() {
+        let outcome = run(&world(Duration::from_secs(120)), 1, &RunOptions::new(Engine::Turmoil));
+        assert_eq!(outcome.is_ok(), cfg!(feature = "turmoil"), "{:?}", outcome.err());
+    }
+}

@@ -44,6 +44,20 @@ pub use self::server::{Cost, Login, Pauses, ServerConfig, Undelivered};
 pub use self::wakeup::{Carries, WakeupConfig};
 
 /// Everything that decides a run, but the seed.
+///
+/// More keys are to come: write one as [`WorldConfig::new`] and what differs, and it goes on to compile.
+///
+/// ```
+/// # use cardiogram_policies::{StrategySpec, unit::{Delay, Span}};
+/// # use cardiogram_sim::{WorldConfig, config::{DevicesConfig, Distribution, LinkConfig}};
+/// # fn world(strategy: StrategySpec) -> WorldConfig {
+/// let link = LinkConfig::of_delay(Distribution::Constant(Span::millis(25)));
+/// WorldConfig {
+///     devices: DevicesConfig { count: 100, ..DevicesConfig::default() },
+///     ..WorldConfig::new(Span::secs(3_600).get(), link.clone(), link, strategy)
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorldConfig {
     /// How long the run lasts.
@@ -217,6 +231,27 @@ pub const FAULTS_MAX: usize = 1_000;
 pub const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
 
 impl WorldConfig {
+    /// A world without faults and without traffic: one device behind one NAT, each with its defaults, that starts within the
+    /// first minute.
+    pub fn new(duration: Duration, access: LinkConfig, core: LinkConfig, strategy: StrategySpec) -> Self {
+        Self {
+            duration,
+            devices: DevicesConfig::default(),
+            network_kind: NetworkKind::default(),
+            access,
+            radio: None,
+            nat: vec![NatConfig::default()],
+            networks: BTreeMap::new(),
+            core,
+            server: ServerConfig::default(),
+            life: LifeConfig::default(),
+            traffic: TrafficConfig::default(),
+            wakeup: None,
+            faults: Vec::new(),
+            strategy,
+        }
+    }
+
     /// The smallest delay of any link: the lookahead of the conservative engine.
     pub fn lookahead(&self) -> Duration {
         let access = self.all_networks().map(|network| network.access.delay_min());

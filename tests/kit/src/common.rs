@@ -3,10 +3,10 @@
 
 pub mod kept;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use cardiogram_policies::{
-    HeartbeatSpec, LossReason, NetworkKind, ReconnectSpec, StrategySpec, Time,
+    HeartbeatSpec, LossReason, ReconnectSpec, StrategySpec, Time,
     heartbeat::{FirstBeat, Fixed, LateReply},
     preset::{self, Preset},
     reconnect::FixedDelay,
@@ -15,8 +15,7 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Engine, Outcome, RunOptions, WorldConfig,
     config::{
-        Cut, DevicesConfig, Direction, Distribution, FaultConfig, LifeConfig, LinkConfig, LinkName, NatConfig,
-        NatFlush, ServerConfig, ServerFault, TrafficConfig, When,
+        Cut, DevicesConfig, Direction, Distribution, FaultConfig, LinkConfig, LinkName, NatFlush, ServerFault, When,
     },
     outcome::{Cause, DetectedBy, Detection},
     packet::Packet,
@@ -43,20 +42,8 @@ pub const CONNECTED: Time = Time::from_millis(200);
 /// One device that starts at time zero and goes back at once when its session ends, on a path without loss, for an hour.
 pub fn world(heartbeat: HeartbeatSpec) -> WorldConfig {
     WorldConfig {
-        duration: Duration::from_hours(1),
         devices: DevicesConfig { start_within: Delay::ZERO, ..DevicesConfig::default() },
-        network_kind: NetworkKind::Cellular,
-        access: link(ACCESS),
-        radio: None,
-        nat: vec![NatConfig::default()],
-        networks: BTreeMap::new(),
-        core: link(CORE),
-        server: ServerConfig::default(),
-        life: LifeConfig::default(),
-        traffic: TrafficConfig::default(),
-        wakeup: None,
-        faults: Vec::new(),
-        strategy: strategy("tested", heartbeat),
+        ..WorldConfig::new(Duration::from_hours(1), link(ACCESS), link(CORE), strategy("tested", heartbeat))
     }
 }
 

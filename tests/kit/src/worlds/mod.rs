@@ -6,7 +6,7 @@ mod life;
 use std::{collections::BTreeMap, time::Duration};
 
 use cardiogram_policies::{
-    HeartbeatSpec, NetworkKind, ReconnectSpec, ServerSpec, StrategySpec,
+    HeartbeatSpec, ReconnectSpec, ServerSpec, StrategySpec,
     heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, LeaveWhenQuiet, TcpKeepalive},
     reconnect::{DelayFrom, ExponentialBackoff, FixedDelay, Jitter, Reset},
     server::{Busy, Directed, IdleReaper, OnMalformed, PingAfter, Pings, Redirected, RefreshedBy, Resume, Strikes},
@@ -33,20 +33,16 @@ pub fn world() -> impl Strategy<Value = WorldConfig> {
     (devices(), access, life::network(), link(), server(), what_happens, strategy()).prop_map(
         |(devices, (access, radio, nat), network, core, server, (life, faults, traffic, wakeup), strategy)| {
             let mut world = WorldConfig {
-                duration: Duration::from_secs(DURATION),
                 devices,
-                network_kind: NetworkKind::Cellular,
-                access,
                 radio,
                 nat,
                 networks: BTreeMap::from([("wifi".into(), network)]),
-                core,
                 server,
                 life,
                 traffic,
                 wakeup,
                 faults,
-                strategy,
+                ..WorldConfig::new(Duration::from_secs(DURATION), access, core, strategy)
             };
             if world.wakeup.is_some() {
                 world.traffic.down = world.traffic.down.or(Some(Span::secs(60)));
