@@ -172,7 +172,7 @@ fn a_nat_that_forgets_between_two_beats_is_noticed_as_soon_as_promised() {
         let Some(within) = world.promises().detects_within else { return Ok(false) };
         world.duration = 2 * longest + 3 * within;
         let outcome = go(&world, seed);
-        let is_kept_alive = outcome.totals.up.probe > 0;
+        let is_kept_alive = outcome.totals.up.tcp.probe > 0;
         if outcome.episodes.is_empty() && !is_kept_alive {
             return Err("the NAT has forgotten nobody".into());
         }

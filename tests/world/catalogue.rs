@@ -253,7 +253,7 @@ proptest! {
         };
         let by_kernel = stalled("schedule = \"peer-sends\"");
         prop_assert_eq!(by_kernel.episodes[0].outcome(), EpisodeOutcome::Undetected);
-        prop_assert!(by_kernel.totals.up.probe > 7_200 / 70, "it asks, and is answered: {:?}", by_kernel.totals.up);
+        prop_assert!(by_kernel.totals.up.tcp.probe > 7_200 / 70, "it asks, and is answered: {:?}", by_kernel.totals.up);
 
         let by_both = stalled(&format!("schedule.grid.interval = \"{interval}s\"\njudge.reply.timeout = \"10s\""));
         let detection = by_both.episodes[0].detection.expect("noticed");
@@ -403,7 +403,7 @@ fn a_day_of_beats_costs_what_arithmetic_says() {
         // The day begins with the connection, so that its last beat would come just after it.
         let beats = 86_400 / interval - 1;
         assert_eq!((with.heartbeats_sent, with.heartbeats_answered), (beats, beats));
-        assert_eq!(with.up.data - without.up.data, beats);
+        assert_eq!(with.up.tcp.data - without.up.tcp.data, beats);
         assert_eq!(
             with.up.bytes - without.up.bytes,
             beats * ((52 + 5) + 52),

@@ -218,7 +218,7 @@ fn syns_into_a_black_hole_follow_the_kernels_schedule() {
         let outcome = go_traced(&world, 1);
         let sent: Vec<Time> = sent(&outcome, DEVICES).iter().map(|(at, _)| *at).collect();
         assert_eq!(sent, syns.iter().map(|s| Time::from_secs(*s)).collect::<Vec<_>>(), "{preset:?}");
-        assert_eq!((outcome.totals.up.packets, outcome.totals.up.syn), (sent.len() as u64, sent.len() as u64));
+        assert_eq!((outcome.totals.up.packets, outcome.totals.up.tcp.syn), (sent.len() as u64, sent.len() as u64));
         let failed = (Time::from_secs(gives_up), 0, DeviceEvent::AttemptFailed(AttemptFailure::Timeout));
         assert!(device_events(&outcome).any(|event| event == failed), "{preset:?}");
         assert_eq!(outcome.episodes, [], "nothing usable broke");
@@ -279,8 +279,8 @@ fn keepalive_gives_up_by_count_or_by_user_timeout() {
         world.faults = vec![cut(begin, None)];
         let outcome = go(&world, 1);
         assert_eq!(only_episode(&outcome), (begin, Cause::Cut, Some(by_transport(CONNECTED + after, reason))));
-        assert_eq!(outcome.totals.up.probe, probes);
-        assert_eq!(outcome.totals.up.rst, 1, "it ends with RST");
+        assert_eq!(outcome.totals.up.tcp.probe, probes);
+        assert_eq!(outcome.totals.up.tcp.rst, 1, "it ends with RST");
     }
 }
 

@@ -13,7 +13,7 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{Carries, Distribution, FaultConfig, LifeConfig, LinkConfig, ServerConfig, Undelivered},
-    outcome::{Episode, PacketCounts},
+    outcome::{Episode, PacketCounts, TcpCounts},
     trace::{DeviceEvent, DropReason, What},
 };
 use kit::{common::*, worlds};
@@ -99,7 +99,8 @@ proptest! {
         let totals = outcome.totals;
         prop_assert_eq!((totals.up.packets, totals.up.bytes), (up, up_bytes));
         prop_assert_eq!((totals.down.packets, totals.down.bytes), (down, down_bytes));
-        for PacketCounts { packets, rst, syn, fin, probe, retransmission, data, pure_ack, .. } in [totals.up, totals.down] {
+        for PacketCounts { packets, tcp, .. } in [totals.up, totals.down] {
+            let TcpCounts { rst, syn, fin, probe, retransmission, data, pure_ack } = tcp;
             prop_assert_eq!(packets, rst + syn + fin + probe + retransmission + data + pure_ack);
         }
         prop_assert!(totals.heartbeats_answered <= totals.heartbeats_sent);

@@ -49,7 +49,7 @@ fn tcp_keepalive_never_notices_a_deaf_server() {
         };
         let period = interval.get().max(idle.get() + RTT);
         let probes = (world.duration.as_micros() / period.as_micros()) as u64;
-        assert!((probes - 1..=probes).contains(&outcome.totals.up.probe), "{keepalive:?}: {:?}", outcome.totals.up);
+        assert!((probes - 1..=probes).contains(&outcome.totals.up.tcp.probe), "{keepalive:?}: {:?}", outcome.totals.up);
         assert_eq!(outcome.totals.connect_attempts, 1);
     }
 }

@@ -183,9 +183,9 @@ proptest! {
             by == Some(DetectedBy::Transport(LossReason::RetransmissionTimeout))
         };
         let waits = |Outcome { totals, episodes, .. }: &Outcome| {
-            totals.up.syn > totals.connect_attempts
-                || totals.down.retransmission > 0
-                || answers && totals.up.retransmission > 0
+            totals.up.tcp.syn > totals.connect_attempts
+                || totals.down.tcp.retransmission > 0
+                || answers && totals.up.tcp.retransmission > 0
                 || episodes.iter().any(gives_up)
         };
         prop_assume!(!waits(&once) && !waits(&longer));

@@ -51,7 +51,7 @@ fn a_poll_costs_a_connection_and_alarms_nobody() {
     assert_eq!(outcome.usable_time, QUIET * 12);
     // SYN, ACK with nothing, hello, FIN and the acknowledgement of the server's: no other packet, and no heartbeat.
     let up = outcome.totals.up;
-    assert_eq!((up.syn, up.fin, up.data, outcome.totals.heartbeats_sent), (12, 12, 12, 0));
+    assert_eq!((up.tcp.syn, up.tcp.fin, up.tcp.data, outcome.totals.heartbeats_sent), (12, 12, 12, 0));
 }
 
 /// What is created while a client is away waits for its next poll.

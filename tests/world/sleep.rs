@@ -245,7 +245,7 @@ fn a_packet_wakes_a_dozing_device_and_is_acknowledged() {
             sent(&outcome).iter().filter(|(at, packet)| *at == push + RTT / 2 && !packet.payload.is_empty()).count();
         assert_eq!(acks, 1);
     }
-    assert_eq!(outcome.totals.down.retransmission, 0);
+    assert_eq!(outcome.totals.down.tcp.retransmission, 0);
 }
 
 /// A retransmission that would come in the processor's sleep is sent when something wakes it.

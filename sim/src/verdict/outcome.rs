@@ -14,7 +14,7 @@ pub use crate::{
         trace::TraceHash,
     },
     verdict::downtime::Downtime,
-    wire::tap::PacketCounts,
+    wire::tap::{PacketCounts, TcpCounts},
 };
 
 /// The result of one run.

@@ -109,6 +109,23 @@ impl Options {
     }
 }
 
+/// What an IPv4 packet carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+}
+
+impl Protocol {
+    /// Its number in the IPv4 header.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+        }
+    }
+}
+
 /// Bytes of the IPv4 header.
 pub const IP_HEADER: usize = 20;
 /// Bytes of the TCP header without options.
@@ -132,6 +149,11 @@ pub enum DecodeError {
 }
 
 impl Packet {
+    /// What it carries.
+    pub const fn protocol(&self) -> Protocol {
+        Protocol::Tcp
+    }
+
     /// Length on the wire: IPv4 header, TCP header, options, data.
     pub fn wire_len(&self) -> usize {
         IP_HEADER + TCP_HEADER + self.options.len() + self.payload.len()
@@ -149,8 +171,8 @@ impl Packet {
         let len = u16::try_from(total).unwrap_or_else(|_| panic!("a packet of {total} bytes does not fit IPv4"));
         out.extend([0x45, 0]);
         out.extend(len.to_be_bytes());
-        // Identification 0, don't fragment, TTL 64, TCP, checksum to come: what Linux sends.
-        out.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
+        // Identification 0, don't fragment, TTL 64, protocol, checksum to come: what Linux sends.
+        out.extend([0, 0, 0x40, 0, 64, self.protocol().number(), 0, 0]);
         out.extend(self.src.ip().octets());
         out.extend(self.dst.ip().octets());
         let ip_sum = checksum(0, &out[start..]);
@@ -202,7 +224,7 @@ impl Packet {
         if bytes.len() < IP_HEADER + TCP_HEADER {
             return Err(DecodeError::Truncated);
         }
-        if bytes[0] != 0x45 || word(6) & 0x3fff != 0 || bytes[9] != 6 {
+        if bytes[0] != 0x45 || word(6) & 0x3fff != 0 || bytes[9] != Protocol::Tcp.number() {
             return Err(DecodeError::NotTcp);
         }
         if usize::from(word(2)) != bytes.len() {
@@ -238,7 +260,7 @@ impl Packet {
             let [a, b, c, d] = ip.octets();
             u32::from(u16::from_be_bytes([a, b])) + u32::from(u16::from_be_bytes([c, d]))
         };
-        sum(self.src.ip()) + sum(self.dst.ip()) + 6 + tcp_len as u32
+        sum(self.src.ip()) + sum(self.dst.ip()) + u32::from(self.protocol().number()) + tcp_len as u32
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-use super::packet::{Flags, Packet};
+use super::packet::{Flags, Packet, Protocol};
 
 /// What a packet is for TCP: the first that fits, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,13 +26,20 @@ pub enum PacketKind {
     Data,
 }
 
-/// Packets of one direction by kind. Each packet is counted in exactly one kind: the first that fits, in this order.
+/// Packets of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacketCounts {
     /// All packets.
     pub packets: u64,
-    /// Their length, IPv4 and TCP headers included.
+    /// Their length, IPv4 header and all behind it included.
     pub bytes: u64,
+    /// Those of TCP.
+    pub tcp: TcpCounts,
+}
+
+/// Packets of TCP by kind. Each packet is counted in exactly one kind: the first that fits, in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TcpCounts {
     /// RST.
     pub rst: u64,
     /// SYN and SYN-ACK.
@@ -53,6 +60,26 @@ impl AddAssign for PacketCounts {
     fn add_assign(&mut self, other: Self) {
         self.packets += other.packets;
         self.bytes += other.bytes;
+        self.tcp += other.tcp;
+    }
+}
+
+impl TcpCounts {
+    const fn of(&mut self, kind: PacketKind) -> &mut u64 {
+        match kind {
+            PacketKind::Reset => &mut self.rst,
+            PacketKind::Syn => &mut self.syn,
+            PacketKind::Fin => &mut self.fin,
+            PacketKind::Probe => &mut self.probe,
+            PacketKind::PureAck => &mut self.pure_ack,
+            PacketKind::Retransmission => &mut self.retransmission,
+            PacketKind::Data => &mut self.data,
+        }
+    }
+}
+
+impl AddAssign for TcpCounts {
+    fn add_assign(&mut self, other: Self) {
         self.rst += other.rst;
         self.syn += other.syn;
         self.fin += other.fin;
@@ -101,14 +128,8 @@ impl Tap {
     pub(crate) fn count(&mut self, packet: &Packet, counts: &mut PacketCounts) {
         counts.packets += 1;
         counts.bytes += packet.wire_len() as u64;
-        *match self.kind(packet) {
-            PacketKind::Reset => &mut counts.rst,
-            PacketKind::Syn => &mut counts.syn,
-            PacketKind::Fin => &mut counts.fin,
-            PacketKind::Probe => &mut counts.probe,
-            PacketKind::PureAck => &mut counts.pure_ack,
-            PacketKind::Retransmission => &mut counts.retransmission,
-            PacketKind::Data => &mut counts.data,
-        } += 1;
+        match packet.protocol() {
+            Protocol::Tcp => *counts.tcp.of(self.kind(packet)) += 1,
+        }
     }
 }

@@ -41,7 +41,7 @@ use crate::{
         frame::Frame,
         packet::Packet,
         tap::{PacketCounts, Tap},
-        tcp::{self, Failure, State},
+        tcp::{self, Failure},
     },
 };
 
@@ -148,7 +148,7 @@ impl Device {
 
     /// When anything of this device is due next.
     pub(super) fn next_wake(&self) -> Option<Time> {
-        let kernel = |socket: &Socket| socket.tcp.next_timer().map(|due| self.when(due));
+        let kernel = |socket: &Socket| socket.transport.next_timer().map(|due| self.when(due));
         let socket = self.socket.as_deref().and_then(kernel);
         let others = self.orphans.iter().chain(self.sides.iter().map(|side| &side.socket)).filter_map(kernel);
         let app = self.next_timer().into_iter().chain(self.next_message());
@@ -408,10 +408,10 @@ impl Device {
     /// Notices what became of the socket: established, failed, closed by the peer.
     fn check_socket(&mut self, context: &mut Context) {
         let Some(socket) = &self.socket else { return };
-        let failure = socket.tcp.failure();
+        let failure = socket.transport.failure();
         let over = socket.is_over();
         match self.phase {
-            Phase::Connecting { deadline, introduced: false } if socket.tcp.state() == State::Established => {
+            Phase::Connecting { deadline, introduced: false } if socket.transport.is_established() => {
                 self.phase = Phase::Connecting { deadline, introduced: true };
                 self.reconnect.on_event(context.now, &ReconnectEvent::Established);
                 self.write(self.hello(context), context);
@@ -486,7 +486,7 @@ impl Device {
 
     fn connected(&mut self, context: &mut Context) {
         let (now, server) = (context.now, self.server);
-        let local = self.socket.as_ref().expect("a device is welcomed over its socket").tcp.local();
+        let local = self.socket.as_ref().expect("a device is welcomed over its socket").transport.local();
         let (port, network) = (local.port(), address::network_of_device(*local.ip()));
         self.phase = Phase::Online;
         self.outstanding.clear();
@@ -571,15 +571,15 @@ impl Device {
 
     /// Closes a connection, as `close(2)` does, and leaves the rest to the kernel.
     fn abandon(&mut self, mut socket: Socket, context: &mut Context) {
-        socket.with_tcp(self.index, context, |socket, now, out| socket.tcp.close(now, out));
-        if socket.tcp.state() != State::Closed {
+        socket.with_transport(self.index, context, |socket, now, out| socket.transport.close(now, out));
+        if !socket.transport.is_closed() {
             socket.stream = Vec::new();
             self.orphans.push(socket);
         }
     }
 
     fn bury(&mut self) {
-        self.orphans.retain(|socket| socket.tcp.state() != State::Closed);
+        self.orphans.retain(|socket| !socket.transport.is_closed());
     }
 
     /// Writes a frame to the socket; the heartbeat policy is told once the session is established.

@@ -29,7 +29,6 @@ use crate::{
     wire::{
         address,
         frame::{Frame, GoodbyeReason},
-        tcp::State,
     },
 };
 
@@ -188,7 +187,7 @@ impl App {
             if !self.connections.contains_key(&slot) {
                 continue;
             }
-            if context.kernel.tcp(slot).state() == State::Closed {
+            if context.kernel.end(slot).is_closed() {
                 self.forget(slot, context);
                 context.kernel.remove(slot);
             } else {
@@ -313,8 +312,8 @@ impl App {
                 probe_of: None,
             };
             self.connections.insert(slot, fresh);
-            let tcp = context.kernel.tcp(slot);
-            if tcp.readable() > 0 || tcp.peer_closed() {
+            let end = context.kernel.end(slot);
+            if end.readable() > 0 || end.peer_closed() {
                 self.enqueue(slot);
             }
         }
@@ -332,10 +331,10 @@ impl App {
     fn read(&mut self, slot: u32, context: &mut Context) {
         let Some(accepted) = self.connections.get_mut(&slot) else { return };
         accepted.queued = false;
-        if context.kernel.tcp(slot).readable() > 0 {
+        if context.kernel.end(slot).readable() > 0 {
             context.read(slot, &mut accepted.stream);
         }
-        let client_is_gone = context.kernel.tcp(slot).peer_closed();
+        let client_is_gone = context.kernel.end(slot).peer_closed();
         let frame = if client_is_gone && self.config.drop_dead_work { None } else { Frame::take(&mut accepted.stream) };
         let Some(frame) = frame else {
             if client_is_gone {
@@ -374,7 +373,7 @@ impl App {
 
     /// What decides the cost of a client's work: a number for each moment at which work for it begins.
     fn coins(&self, slot: u32, context: &Context) -> Coins {
-        let remote = context.kernel.tcp(slot).remote();
+        let remote = context.kernel.end(slot).remote();
         let client = u64::from(remote.ip().to_bits()) << 16 | u64::from(remote.port());
         Coins::new(self.seed, "server/work", u64::from(context.server) << 48 | client)
     }
@@ -433,7 +432,7 @@ impl App {
             (frame, Some(_)) => unreachable!("a client does not send {frame:?} in a session"),
         }
         let left_over = self.connections.get(&slot).is_some_and(|accepted| !accepted.stream.is_empty());
-        if left_over || context.kernel.tcp(slot).readable() > 0 || context.kernel.tcp(slot).peer_closed() {
+        if left_over || context.kernel.end(slot).readable() > 0 || context.kernel.end(slot).peer_closed() {
             self.enqueue(slot);
         }
     }
@@ -455,7 +454,7 @@ impl App {
         let (connections, drops) = (&self.connections, self.config.drop_dead_work);
         self.gate.as_mut()?.pass(context.now, |client| {
             let is_gone = connections.get(&client.slot).is_none_or(|it| it.number != client.number);
-            drops && (is_gone || context.kernel.tcp(client.slot).peer_closed())
+            drops && (is_gone || context.kernel.end(client.slot).peer_closed())
         })
     }
 
@@ -470,7 +469,7 @@ impl App {
             self.forget(older, context);
             context.close(older);
         }
-        let remote = context.kernel.tcp(slot).remote();
+        let remote = context.kernel.end(slot).remote();
         let (network, outside) = (address::network_of_nat(*remote.ip()), remote.port());
         let session = Session { id: SessionId(self.next_session), device, network, outside };
         self.next_session += 1;

@@ -1,5 +1,5 @@
-//! The server host's TCP: a listener with its accept queue, and a connection for every client. It acknowledges whether or
-//! not the process is well.
+//! The server host's end of every connection: a listener with its accept queue, and a connection for every client. It
+//! acknowledges whether or not the process is well.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,7 +16,8 @@ use crate::{
     wire::{
         address,
         packet::{Flags, Packet},
-        tcp::{self, Connection, State, TcpConfig},
+        tcp::{self, TcpConfig},
+        transport::Transport,
     },
 };
 
@@ -47,7 +48,7 @@ pub(super) struct Kernel {
 }
 
 struct Entry {
-    tcp: Connection,
+    end: Transport,
     owner: Owner,
 }
 
@@ -90,13 +91,13 @@ impl Kernel {
         match self.by_remote.get(&packet.src).copied() {
             Some(slot) => {
                 // Linux keeps a connection that finds the accept queue full half-open, and drops the packet.
-                let completes = self.state(slot) == State::SynReceived && !packet.flags.has(Flags::RST);
+                let completes = self.end(slot).is_half_open() && !packet.flags.has(Flags::RST);
                 if completes && self.accept_queue_is_full() {
                     io.dropped(packet, DropReason::Backlog);
                     return;
                 }
-                self.with(slot, now, io, |tcp, out| tcp.on_packet(now, packet, out));
-                if completes && self.state(slot) == State::Established {
+                self.with(slot, now, io, |end, out| end.on_packet(now, packet, out));
+                if completes && self.end(slot).is_established() {
                     self.accept_queue.push_back(slot);
                 }
                 self.settle(slot);
@@ -124,8 +125,8 @@ impl Kernel {
             return;
         }
         let iss = xxh3_64_with_seed(&now.as_micros().to_le_bytes(), self.seed ^ u64::from(packet.src.port())) as u32;
-        let tcp = Connection::accept(self.tcp.clone(), now, self.local, packet.src, iss, packet, &mut self.packets);
-        let entry = Some(Entry { tcp, owner: Owner::Listener });
+        let end = Transport::accept(self.tcp.clone(), now, self.local, iss, packet, &mut self.packets);
+        let entry = Some(Entry { end, owner: Owner::Listener });
         let slot = if let Some(slot) = self.free.pop() {
             self.connections[slot as usize] = entry;
             slot
@@ -145,7 +146,7 @@ impl Kernel {
 
     pub(super) fn run_timers(&mut self, now: Time, io: &mut Io) {
         while let Some(slot) = self.timers.pop_due(now) {
-            self.with(slot, now, io, |tcp, out| tcp.on_timer(now, out));
+            self.with(slot, now, io, |end, out| end.on_timer(now, out));
             self.settle(slot);
         }
     }
@@ -172,26 +173,24 @@ impl Kernel {
     }
 
     /// The connection of an occupied slot, as the process sees it.
-    pub(super) fn tcp(&self, slot: u32) -> &Connection {
-        &self.connections[slot as usize].as_ref().expect("an occupied slot").tcp
+    pub(super) fn end(&self, slot: u32) -> &Transport {
+        &self.connections[slot as usize].as_ref().expect("an occupied slot").end
     }
 
     pub(super) fn read(&mut self, slot: u32, now: Time, into: &mut Vec<u8>, io: &mut Io) {
-        self.with(slot, now, io, |tcp, out| tcp.read(now, into, out));
+        self.with(slot, now, io, |end, out| end.read(now, into, out));
         self.settle(slot);
     }
 
     pub(super) fn write(&mut self, slot: u32, now: Time, bytes: &[u8], io: &mut Io) {
-        self.with(slot, now, io, |tcp, out| {
-            tcp.write(now, bytes, out);
-        });
+        self.with(slot, now, io, |end, out| end.write(now, bytes, out));
         self.settle(slot);
     }
 
     /// The process closes a connection; the kernel finishes it.
     pub(super) fn close(&mut self, slot: u32, now: Time, io: &mut Io) {
         self.entry(slot).owner = Owner::Nobody;
-        self.with(slot, now, io, |tcp, out| tcp.close(now, out));
+        self.with(slot, now, io, |end, out| end.close(now, out));
         self.settle(slot);
     }
 
@@ -225,7 +224,7 @@ impl Kernel {
     pub(super) fn reset_all(&mut self, now: Time, io: &mut Io) {
         for slot in 0..self.connections.len() as u32 {
             if self.connections[slot as usize].is_some() {
-                self.with(slot, now, io, |tcp, out| tcp.abort(now, out));
+                self.with(slot, now, io, |end, out| end.abort(now, out));
                 self.settle(slot);
             }
         }
@@ -237,7 +236,7 @@ impl Kernel {
         let mut resets = Vec::new();
         for slot in 0..self.connections.len() as u32 {
             if let Some(entry) = &mut self.connections[slot as usize] {
-                entry.tcp.abort(now, &mut resets);
+                entry.end.abort(now, &mut resets);
             }
             self.remove(slot);
         }
@@ -256,12 +255,8 @@ impl Kernel {
     #[cfg(test)]
     pub(super) fn freeze(&mut self, now: Time) {
         for entry in self.connections.iter_mut().flatten().filter(|entry| entry.owner == Owner::Process) {
-            entry.tcp.endure(now);
+            entry.end.endure(now);
         }
-    }
-
-    fn state(&self, slot: u32) -> State {
-        self.tcp(slot).state()
     }
 
     fn owner(&self, slot: u32) -> Option<Owner> {
@@ -270,7 +265,7 @@ impl Kernel {
 
     fn reset(&mut self, slot: u32, now: Time, io: &mut Io) {
         self.entry(slot).owner = Owner::Nobody;
-        self.with(slot, now, io, |tcp, out| tcp.abort(now, out));
+        self.with(slot, now, io, |end, out| end.abort(now, out));
         self.settle(slot);
     }
 
@@ -278,10 +273,10 @@ impl Kernel {
         self.connections[slot as usize].as_mut().expect("an occupied slot")
     }
 
-    fn with(&mut self, slot: u32, now: Time, io: &mut Io, work: impl FnOnce(&mut Connection, &mut Vec<Packet>)) {
+    fn with(&mut self, slot: u32, now: Time, io: &mut Io, work: impl FnOnce(&mut Transport, &mut Vec<Packet>)) {
         debug_assert!(self.packets.is_empty(), "packets of another moment than {now}");
         let entry = self.connections[slot as usize].as_mut().expect("an occupied slot");
-        work(&mut entry.tcp, &mut self.packets);
+        work(&mut entry.end, &mut self.packets);
         self.transmit(io);
     }
 
@@ -294,9 +289,9 @@ impl Kernel {
     /// After a change: sets the timer, tells the process, and removes what is over and belongs to nobody.
     fn settle(&mut self, slot: u32) {
         let Some(entry) = &self.connections[slot as usize] else { return };
-        let closed = entry.tcp.state() == State::Closed;
+        let closed = entry.end.is_closed();
         match entry.owner {
-            Owner::Process if closed || entry.tcp.readable() > 0 || entry.tcp.peer_closed() => self.events.push(slot),
+            Owner::Process if closed || entry.end.readable() > 0 || entry.end.peer_closed() => self.events.push(slot),
             Owner::Nobody if closed => return self.remove(slot),
             Owner::Listener if closed => {
                 self.accept_queue.retain(|waiting| *waiting != slot);
@@ -304,14 +299,14 @@ impl Kernel {
             }
             _ => {}
         }
-        let due = self.connections[slot as usize].as_ref().and_then(|entry| entry.tcp.next_timer());
+        let due = self.connections[slot as usize].as_ref().and_then(|entry| entry.end.next_timer());
         self.timers.set(slot, due);
     }
 
     /// Removes a connection that is over.
     pub(super) fn remove(&mut self, slot: u32) {
         if let Some(entry) = self.connections[slot as usize].take() {
-            self.by_remote.remove(&entry.tcp.remote());
+            self.by_remote.remove(&entry.end.remote());
             self.timers.set(slot, None);
             self.free.push(slot);
         }

@@ -20,12 +20,12 @@ impl Device {
             }
             Action::SetKeepalive(keepalive) => {
                 if let Some(socket) = &mut self.socket {
-                    socket.tcp.set_keepalive(context.kernel, keepalive);
+                    socket.transport.set_keepalive(context.kernel, keepalive);
                 }
             }
             Action::SetUserTimeout(timeout) => {
                 if let Some(socket) = &mut self.socket {
-                    socket.tcp.set_user_timeout(context.kernel, timeout);
+                    socket.transport.set_user_timeout(context.kernel, timeout);
                 }
             }
             Action::Suspect => context.note(self.index, DeviceEvent::Suspect),
@@ -33,7 +33,7 @@ impl Device {
             Action::GiveUp(reason) => self.give_up(reason, context),
             Action::AskTransport => {
                 // The kernel counts by its own clock, which may stand still while the device sleeps.
-                let heard = self.socket.as_ref().map_or(Time::ZERO, |socket| socket.tcp.last_heard());
+                let heard = self.socket.as_ref().map_or(Time::ZERO, |socket| socket.transport.last_heard());
                 self.heartbeat.on_event(now, &Event::TransportHeard { ago: context.kernel.since(heard) });
             }
             Action::OpenProbe => self.open_probe(context),

@@ -68,9 +68,9 @@ impl Device {
             return;
         }
         let ip = old.of(self.index);
-        self.orphans.retain(|socket| *socket.tcp.local().ip() != ip);
+        self.orphans.retain(|socket| *socket.transport.local().ip() != ip);
         let probe_is_lost = self.detach_sides(ip, context);
-        match self.socket.take_if(|socket| *socket.tcp.local().ip() == ip) {
+        match self.socket.take_if(|socket| *socket.transport.local().ip() == ip) {
             Some(socket) if matches!(self.phase, Phase::Online) => {
                 self.lost(socket.port(), LossReason::Aborted, context);
             }

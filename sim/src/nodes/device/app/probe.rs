@@ -104,7 +104,7 @@ impl Device {
             Phase::Online | Phase::Stopped | Phase::Dead => {}
         }
         if let Some(socket) = &mut self.socket {
-            socket.tcp.endure(now);
+            socket.transport.endure(now);
         }
     }
 

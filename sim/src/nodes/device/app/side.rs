@@ -11,10 +11,7 @@ use super::{Device, Phase, outstanding::Outstanding, socket::Socket};
 use crate::{
     nodes::device::Context,
     record::trace::DeviceEvent,
-    wire::{
-        frame::Frame,
-        tcp::{Failure, State},
-    },
+    wire::{frame::Frame, tcp::Failure},
 };
 
 /// What a second connection is for; a device has at most one for each.
@@ -108,7 +105,7 @@ impl Device {
     fn news_of(&mut self, role: Role, context: &mut Context) -> Option<News> {
         let index = self.index;
         let side = self.side(role)?;
-        if !side.is_established && side.socket.tcp.state() == State::Established {
+        if !side.is_established && side.socket.transport.is_established() {
             side.is_established = true;
             return Some(News::Established);
         }
@@ -116,7 +113,7 @@ impl Device {
             return Some(News::Frame(frame));
         }
         if side.socket.is_over() {
-            return Some(News::Over(side.socket.tcp.failure()));
+            return Some(News::Over(side.socket.transport.failure()));
         }
         side.deadline.is_some_and(|deadline| deadline <= context.now).then_some(News::Late)
     }
@@ -145,7 +142,7 @@ impl Device {
     /// heartbeat policy has to know, unless the session is gone as well.
     pub(super) fn detach_sides(&mut self, ip: Ipv4Addr, context: &mut Context) -> bool {
         let mut probe_is_lost = false;
-        for side in self.sides.extract_if(.., |side| *side.socket.tcp.local().ip() == ip) {
+        for side in self.sides.extract_if(.., |side| *side.socket.transport.local().ip() == ip) {
             match side.role {
                 Role::Probe => {
                     context.note(self.index, DeviceEvent::ProbeLost);

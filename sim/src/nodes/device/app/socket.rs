@@ -1,4 +1,4 @@
-//! A connection of a device: its kernel's TCP, what is counted of it, and the bytes read from it.
+//! A connection of a device: its kernel's end of it, what is counted of it, and the bytes read from it.
 
 use std::net::SocketAddrV4;
 
@@ -7,16 +7,11 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
     nodes::device::Context,
-    wire::{
-        frame::Frame,
-        packet::Packet,
-        tap::Tap,
-        tcp::{Connection, State},
-    },
+    wire::{frame::Frame, packet::Packet, tap::Tap, transport::Transport},
 };
 
 pub(super) struct Socket {
-    pub(super) tcp: Connection,
+    pub(super) transport: Transport,
     pub(super) up: Tap,
     pub(super) down: Tap,
     /// Bytes read that are not a whole frame yet.
@@ -31,41 +26,44 @@ impl Socket {
         let end = [device.to_le_bytes(), u32::from(local.port()).to_le_bytes()].concat();
         let iss = xxh3_64_with_seed(&end, context.now.as_micros());
         let config = context.shared.tcp.clone();
-        let tcp = Connection::connect(config, context.kernel, local, remote, iss as u32, context.packets);
-        let mut socket = Self { tcp, up: Tap::default(), down: Tap::default(), stream: Vec::new(), is_blamed: false };
+        let transport = Transport::connect(config, context.kernel, local, remote, iss as u32, context.packets);
+        let mut socket =
+            Self { transport, up: Tap::default(), down: Tap::default(), stream: Vec::new(), is_blamed: false };
         socket.transmit(device, context);
         socket
     }
 
     /// The device's port.
     pub(super) fn port(&self) -> u16 {
-        self.tcp.local().port()
+        self.transport.local().port()
     }
 
     /// Whether the peer has closed it, or nothing is left of it.
     pub(super) fn is_over(&self) -> bool {
-        self.tcp.peer_closed() || self.tcp.state() == State::Closed
+        self.transport.peer_closed() || self.transport.is_closed()
     }
 
     /// Whether a packet that arrives is of this connection.
     pub(super) fn is_of(&self, packet: &Packet) -> bool {
-        self.tcp.local() == packet.dst && self.tcp.remote() == packet.src
+        self.transport.local() == packet.dst && self.transport.remote() == packet.src
     }
 
     pub(super) fn on_packet(&mut self, device: u32, packet: &Packet, context: &mut Context) {
-        self.with_tcp(device, context, |socket, now, out| socket.tcp.on_packet(now, packet, out));
+        self.with_transport(device, context, |socket, now, out| socket.transport.on_packet(now, packet, out));
     }
 
     pub(super) fn run_timers(&mut self, device: u32, context: &mut Context) {
-        if self.tcp.next_timer().is_some_and(|due| due <= context.kernel) {
-            self.with_tcp(device, context, |socket, now, out| socket.tcp.on_timer(now, out));
+        if self.transport.next_timer().is_some_and(|due| due <= context.kernel) {
+            self.with_transport(device, context, |socket, now, out| socket.transport.on_timer(now, out));
         }
     }
 
     /// Takes the next frame that has arrived.
     pub(super) fn next_frame(&mut self, device: u32, context: &mut Context) -> Option<Frame> {
-        if self.tcp.readable() > 0 {
-            self.with_tcp(device, context, |socket, now, out| socket.tcp.read(now, &mut socket.stream, out));
+        if self.transport.readable() > 0 {
+            self.with_transport(device, context, |socket, now, out| {
+                socket.transport.read(now, &mut socket.stream, out);
+            });
         }
         Frame::take(&mut self.stream)
     }
@@ -73,13 +71,11 @@ impl Socket {
     pub(super) fn write(&mut self, device: u32, frame: Frame, context: &mut Context) {
         let mut bytes = Vec::new();
         frame.encode(&context.shared.frames, &mut bytes);
-        self.with_tcp(device, context, |socket, now, out| {
-            socket.tcp.write(now, &bytes, out);
-        });
+        self.with_transport(device, context, |socket, now, out| socket.transport.write(now, &bytes, out));
     }
 
-    /// Lets TCP do something by the kernel's clock, and puts what it wants to send on the link.
-    pub(super) fn with_tcp(
+    /// Lets the transport do something by the kernel's clock, and puts what it wants to send on the link.
+    pub(super) fn with_transport(
         &mut self,
         device: u32,
         context: &mut Context,
