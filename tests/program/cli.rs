@@ -323,7 +323,7 @@ fn strategies_are_listed_by_what_they_are_for() {
       "family": "heartbeats when idle",
       "kind": "strategy",
       "name": "idle-45-rx",
-      "source": "Source document 004, comments of 2021-09-14 and 2021-10-27: only received data counts, for a local send proves nothing."
+      "source": "[zhang], comments of 2021-09-14 and 2021-10-27: only received data counts, for a local send proves nothing."
     }
     "#);
 }
@@ -360,7 +360,7 @@ fn a_strategy_is_shown_in_full() {
     assert_snapshot!(place.cardiogram("show wechat-270").good(), @r#"
     name = "wechat-270"
     about = "WeChat: a heartbeat every four and a half minutes, just below the five minutes of a common operator NAT."
-    source = "Source document 000: WeChat beats every four and a half minutes most of the time."
+    source = "[yuan]: WeChat beats every four and a half minutes most of the time."
     assumptions = [
         "Reply timeout 15 s and death at the first miss: the source gives none, so they are those of netease-30-15, and the presets differ in their interval alone.",
         "Reconnect and connect timeout: the source gives none, so they are the defaults that all presets share.",
