@@ -1,13 +1,14 @@
 //! The trace hashes of every built-in scenario under three strategies and more where they are at home, as committed: any change of behaviour shows here,
 //! whatever the machine, the build profile or the process. A change that is meant is explained in the changelog, and the
-//! file written anew with `CARDIOGRAM_GOLDEN=write cargo test --test golden`.
+//! file written anew with `cargo xtask bless golden`.
 
-use std::{fmt::Write, path::Path};
+use std::fmt::Write;
 
 use cardiogram::{
     prelude::*,
     scenarios::{library, load},
 };
+use kit::committed::assert_committed;
 
 /// One strategy for each way of keeping a connection alive: a grid, idleness, the kernel.
 const STRATEGIES: [&str; 3] = ["netease-30-15", "idle-45-either", "whatsapp-tcp-10s"];
@@ -32,11 +33,5 @@ fn every_built_in_scenario_runs_as_it_did() {
             writeln!(hashes, "{name} {} {hash}", strategy.name).expect("strings take everything");
         }
     }
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/hashes.txt");
-    if std::env::var_os("CARDIOGRAM_GOLDEN").is_some_and(|value| value == "write") {
-        std::fs::write(&file, &hashes).expect("the golden file can be written");
-    }
-    let golden = std::fs::read_to_string(&file).expect("the golden file is committed");
-    let changed: Vec<_> = golden.lines().zip(hashes.lines()).filter(|(golden, now)| golden != now).collect();
-    assert!(golden == hashes, "these runs changed (committed, now): {changed:#?}");
+    assert_committed("tests/golden/hashes.txt", &hashes);
 }

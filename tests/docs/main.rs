@@ -16,7 +16,7 @@ use cardiogram::{
 };
 use cardiogram_scenarios::network::{networks, servers};
 use cardiogram_sim::config::{AtExpiry, Cause, FaultKind, FromInside, FromOutside, NatClass};
-use kit::place;
+use kit::{committed::assert_committed, place};
 use serde_json::Value;
 
 fn root() -> &'static Path {
@@ -149,17 +149,13 @@ fn the_page_of_sweeps_has_every_key_of_a_plan_file() {
 }
 
 /// Holds what stands on a page between the marks of `name` to what is made from the program itself. After a change to that,
-/// `CARDIOGRAM_DOCS=write cargo test --test docs` writes it anew.
+/// `cargo xtask bless docs` writes it anew.
 fn check_made(file: &str, name: &str, made: &str) {
     let page = page(file);
     let (begin, end) = (format!("<!-- {name}: made by tests/docs/main.rs -->\n"), format!("<!-- end of {name} -->"));
     let (before, rest) = page.split_once(&begin).expect("the begin of what is made");
-    let (there, after) = rest.split_once(&end).expect("the end of what is made");
-    if std::env::var("CARDIOGRAM_DOCS").is_ok_and(|it| it == "write") {
-        fs::write(root().join(file), format!("{before}{begin}{made}{end}{after}")).unwrap();
-    } else {
-        assert!(there == made, "{file} is not current: CARDIOGRAM_DOCS=write cargo test --test docs");
-    }
+    let (_, after) = rest.split_once(&end).expect("the end of what is made");
+    assert_committed(file, &format!("{before}{begin}{made}{end}{after}"));
 }
 
 #[test]

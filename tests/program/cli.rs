@@ -9,6 +9,7 @@ use std::{
 use cardiogram::{policies::Registry, scenarios::load};
 use insta::assert_snapshot;
 use kit::{
+    committed::assert_committed,
     place,
     place::{Done, Place, SCENARIO},
 };
@@ -579,10 +580,8 @@ fn every_file_that_is_wrong_is_told_of() {
 fn the_committed_schemas_are_those_that_are_printed() {
     let place = place!();
     for what in ["scenario", "strategy", "sweep"] {
-        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/schema/{what}.json"));
         let printed = place.cardiogram(&format!("schema {what}")).good();
-        let stale = format!("stale; run `cargo run -- schema {what} > scenarios/schema/{what}.json`");
-        assert!(fs::read_to_string(committed).unwrap_or_default() == printed, "{stale}");
+        assert_committed(&format!("scenarios/schema/{what}.json"), &printed);
     }
 }
 

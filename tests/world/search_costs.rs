@@ -2,9 +2,9 @@
 //! path without loss, behind a NAT that forgets without a word; the whole stack, TCP included. The rules of the searches
 //! alone, without a network, are tested where they are (`policies/src/heartbeat/search`).
 //!
-//! The table is committed: `CARDIOGRAM_SEARCH_COSTS=write cargo test --test world search_costs::` writes it anew.
+//! The table is committed: `cargo xtask bless search-costs` writes it anew.
 
-use std::{fmt::Write, path::Path, time::Duration};
+use std::{fmt::Write, time::Duration};
 
 use cardiogram_policies::{
     HeartbeatSpec,
@@ -13,7 +13,7 @@ use cardiogram_policies::{
     unit::{Span, format_duration},
 };
 use cardiogram_sim::{WorldConfig, config::NatConfig, trace::DeviceEvent};
-use kit::common::*;
+use kit::{committed::assert_committed, common::*};
 
 /// Long enough for the slowest search.
 const RUN: Duration = Duration::from_hours(5 * 24);
@@ -237,12 +237,7 @@ fn the_committed_table_is_what_the_searches_cost() {
         });
     written.expect("strings take everything");
 
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/search-costs.md");
-    if std::env::var_os("CARDIOGRAM_SEARCH_COSTS").is_some_and(|value| value == "write") {
-        std::fs::write(&file, &text).expect("the table can be written");
-    }
-    let committed = std::fs::read_to_string(&file).expect("the table is committed");
-    assert!(committed == text, "docs/search-costs.md is not what the searches cost now; write it anew:\n{text}");
+    assert_committed("docs/search-costs.md", &text);
 }
 
 fn hours(span: Duration) -> String {
