@@ -2,17 +2,19 @@
 //! checked here, only that nothing is missing, gone or broken.
 
 mod architecture;
+mod code_names;
 mod parts;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use cardiogram::{
+    policies::preset,
     results::{
         Column,
         metric::{Band, Metric},
         rows::{EpisodeColumn, RunColumn, SeriesColumn},
     },
-    scenarios::library,
+    scenarios::{library, load},
 };
 use cardiogram_scenarios::network::{networks, servers};
 use cardiogram_sim::config::{AtExpiry, Cause, FaultKind, FromInside, FromOutside, NatClass};
@@ -294,4 +296,25 @@ fn every_link_leads_somewhere() {
             }
         }
     }
+}
+
+/// What stands in square brackets and is no link: keys of sources, as `[yuan]`.
+fn citations(text: &str) -> impl Iterator<Item = &str> {
+    let after = text.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
+    let is_key =
+        |key: &str| !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    after.filter(move |(key, rest)| is_key(key) && !rest.starts_with('(')).map(|(key, _)| key)
+}
+
+#[test]
+fn every_source_that_is_cited_is_in_the_bibliography() {
+    let bibliography = page("docs/bibliography.md");
+    let keys: BTreeSet<&str> = bibliography.split("| `[").skip(1).filter_map(|rest| rest.split(']').next()).collect();
+    assert!(keys.len() > 10 && keys.contains("yuan"), "{keys:?}");
+    let scenarios = library::names().map(|name| load::scenario(name).expect("a built-in scenario").value.source);
+    let mut sources: Vec<String> = scenarios.chain(preset::all().iter().map(|preset| preset.spec().source)).collect();
+    sources.extend(["docs/model.md", "docs/model/device.md", "docs/model/server.md"].map(page));
+    let unknown: BTreeSet<&str> =
+        sources.iter().flat_map(|source| citations(source)).filter(|key| !keys.contains(key)).collect();
+    assert_eq!(unknown, BTreeSet::new());
 }
