@@ -17,16 +17,12 @@
 //!
 //! What is not here: reading scenario files, statistics, anything that performs input or output.
 
-// The worlds of the oracle's cases are those of the whole-program tests, which see the crate from outside.
-#[cfg(test)]
-extern crate self as cardiogram_sim;
-
 pub mod config;
 mod engine;
 mod fate;
+#[doc(hidden)]
+pub mod frozen;
 mod nodes;
-#[cfg(test)]
-mod oracle;
 mod record;
 mod run;
 mod show;

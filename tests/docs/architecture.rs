@@ -20,8 +20,8 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("cardiogram", &["policies", "sim", "scenarios", "check", "results", "reports"]),
 ];
 
-/// The folders of `sim/src` and the file above them: each may use those before it.
-const LAYERS: [&str; 9] = ["config", "wire", "record", "fate", "nodes", "engine", "verdict", "show", "run"];
+/// The folders of `sim/src` and the files above them: each may use those before it.
+const LAYERS: [&str; 10] = ["config", "wire", "record", "fate", "nodes", "engine", "verdict", "show", "run", "frozen"];
 
 /// A module by its path from the crate's root, which is empty.
 type Module = Vec<String>;

@@ -15,6 +15,7 @@ mod links;
 mod liveness;
 mod metamorphic;
 mod nat;
+mod oracle;
 mod paired;
 mod polling;
 mod radio;

@@ -191,7 +191,7 @@ pub struct ClassShare {
 
 impl AfterExpiry {
     /// The classes that a subscriber may meet.
-    pub(crate) fn classes(&self) -> impl Iterator<Item = NatClass> + '_ {
+    pub fn classes(&self) -> impl Iterator<Item = NatClass> + '_ {
         let (always, mix) = match self {
             Self::Always(class) => (Some(*class), &[][..]),
             Self::Mix { mix } => (None, &mix[..]),

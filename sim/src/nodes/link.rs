@@ -78,7 +78,6 @@ impl Link {
     }
 
     /// What is cut now stays cut, nothing else is cut any more, and nothing is lost or slowed down by chance.
-    #[cfg(test)]
     pub(crate) fn freeze(&mut self, now: Time) {
         (self.config.packet_loss, self.config.rate) = (cardiogram_policies::unit::Fraction::ZERO, None);
         for lane in &mut self.lanes {

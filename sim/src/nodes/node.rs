@@ -29,8 +29,7 @@ pub(crate) trait Node: Any {
     /// When the node wants to be woken next.
     fn next_wake(&self) -> Option<Time>;
 
-    /// From now on nothing breaks or heals by itself, and nobody acts of their own accord: see `oracle`.
-    #[cfg(test)]
+    /// From now on nothing breaks or heals by itself, and nobody acts of their own accord: see `frozen`.
     fn freeze(&mut self, _now: Time) {}
 
     /// What the node counted, at the end of the run.
@@ -166,8 +165,7 @@ impl Host {
         }
     }
 
-    /// Freezes the node and its links: see `oracle`.
-    #[cfg(test)]
+    /// Freezes the node and its links: see `frozen`.
     pub(crate) fn freeze(&mut self, now: Time) {
         self.node.freeze(now);
         for (_, link) in &mut self.links {
@@ -176,7 +174,6 @@ impl Host {
     }
 
     /// The node, where it is a `N`.
-    #[cfg(test)]
     pub(crate) fn node<N: Node>(&mut self) -> Option<&mut N> {
         (&mut *self.node as &mut dyn Any).downcast_mut()
     }

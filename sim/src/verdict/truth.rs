@@ -47,8 +47,7 @@ pub(crate) struct Verdict {
     pub(crate) zombie_time: Duration,
     /// Whose session turned usable, or stopped being so, and when; by device, then by time.
     pub(crate) turns: Vec<(u32, Time, bool)>,
-    /// For whom a new connection turned impossible, or possible again, and when; by device, then by time. For the oracle.
-    #[cfg(test)]
+    /// For whom a new connection turned impossible, or possible again, and when; by device, then by time.
     pub(crate) kept_out: Vec<(u32, Time, bool)>,
 }
 
@@ -208,7 +207,7 @@ impl<'a> Judge<'a> {
 
     fn judge(mut self, changes: &[(Time, Change)], end: Time, verdict: &mut Verdict) {
         let mut then = Time::ZERO;
-        let mut usable = false;
+        let (mut usable, mut kept_out) = (false, false);
         for moment in changes.chunk_by(|a, b| a.0 == b.0) {
             let now = moment[0].0;
             if now >= end {
@@ -234,8 +233,10 @@ impl<'a> Judge<'a> {
                 self.episode = Some(Episode { device, cause, begin: now, end: None, detection: None, suspected: None });
                 self.output.end_stretch(now, &mut verdict.accuracy);
             }
-            #[cfg(test)]
-            verdict.kept_out.push((self.device, now, self.around.keep_newcomers_out()));
+            if kept_out != self.around.keep_newcomers_out() {
+                kept_out = !kept_out;
+                verdict.kept_out.push((self.device, now, kept_out));
+            }
             self.find_path();
             let state = if usable { self.handed_over(self.state()) } else { self.state() };
             if self.is_broken(state) {

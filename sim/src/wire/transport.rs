@@ -148,7 +148,6 @@ impl Transport {
     }
 
     /// From now on nothing is given up.
-    #[cfg(test)]
     pub(crate) fn endure(&mut self, now: Time) {
         let Self::Tcp(tcp) = self;
         tcp.endure(now);

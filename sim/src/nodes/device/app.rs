@@ -1,12 +1,11 @@
 //! One device: its kernel's connections and its application. Sans-IO.
 
 mod act;
-mod check;
 mod heed;
 mod life;
 mod messages;
+mod network_check;
 mod outstanding;
-#[cfg(test)]
 mod probe;
 mod probing;
 mod race;

@@ -31,7 +31,6 @@ impl Clock {
     }
 
     /// The processor sleeps no more.
-    #[cfg(test)]
     pub(super) fn freeze(&mut self, now: Time) {
         self.wake(now);
         self.sleeps.clear();

@@ -94,7 +94,6 @@ impl Living {
     }
 
     /// Nothing happens any more, timers are exact, and the processor is awake.
-    #[cfg(test)]
     pub(super) fn freeze(&mut self, now: Time) {
         (self.life, self.to_come) = (Life::default(), Vec::new());
         if let Some(clock) = &mut self.clock {

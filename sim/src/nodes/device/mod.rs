@@ -196,7 +196,6 @@ impl DeviceGroup {
 
     /// Makes the application of a device beat once, at `now`, on the session it has; the beat is answered when the cell
     /// says so. `None`: it has no session.
-    #[cfg(test)]
     pub(crate) fn probe(&mut self, index: u32, now: Time) -> Option<Arc<std::sync::atomic::AtomicBool>> {
         let answered = self.devices[index as usize].probe(now)?;
         self.timers.set(index, Some(now));
@@ -205,7 +204,6 @@ impl DeviceGroup {
 
     /// Lets a frozen device open a new connection at `now` and beat on the session that it becomes; the cell tells of the
     /// reply. `None`: it has not begun.
-    #[cfg(test)]
     pub(crate) fn come_anew(&mut self, index: u32, now: Time) -> Option<Arc<std::sync::atomic::AtomicBool>> {
         // Whoever has a long way, or meets a long queue, is to blame for giving up on it.
         self.shared.connect_timeout = Duration::from_hours(1);
@@ -278,7 +276,6 @@ impl Node for DeviceGroup {
         }
     }
 
-    #[cfg(test)]
     fn freeze(&mut self, now: Time) {
         for index in 0..self.devices.len() {
             self.devices[index].freeze(now);

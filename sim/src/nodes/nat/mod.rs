@@ -310,7 +310,6 @@ impl Node for Nat {
         }
     }
 
-    #[cfg(test)]
     fn freeze(&mut self, now: Time) {
         let ever = Span::secs(1_000_000);
         self.table.freeze();

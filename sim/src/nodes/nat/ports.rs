@@ -145,7 +145,6 @@ impl Ports {
     }
 
     /// No port is released any more but those that are due.
-    #[cfg(test)]
     pub(super) fn freeze(&mut self, now: Time, is_mapped: &impl Fn(Outside) -> bool) {
         self.release(now, is_mapped);
         self.releases.clear();

@@ -117,7 +117,6 @@ impl Table {
     }
 
     /// No mapping ends by itself any more.
-    #[cfg(test)]
     pub(super) fn freeze(&mut self) {
         (self.expiry, self.lru) = (Timers::default(), None);
     }

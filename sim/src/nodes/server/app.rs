@@ -272,7 +272,6 @@ impl App {
     }
 
     /// No session is closed, nobody is pinged or turned away, and nothing pushed, of its own accord any more.
-    #[cfg(test)]
     pub(super) fn freeze(&mut self) {
         self.spec = ServerSpec::default();
         self.policy = self.spec.build();

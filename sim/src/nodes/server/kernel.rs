@@ -252,7 +252,6 @@ impl Kernel {
     }
 
     /// The connections of the process are never given up any more.
-    #[cfg(test)]
     pub(super) fn freeze(&mut self, now: Time) {
         for entry in self.connections.iter_mut().flatten().filter(|entry| entry.owner == Owner::Process) {
             entry.end.endure(now);

@@ -229,7 +229,6 @@ impl Node for Server {
         }
     }
 
-    #[cfg(test)]
     fn freeze(&mut self, now: Time) {
         self.edges.clear();
         self.beliefs.clear();

@@ -245,7 +245,6 @@ impl Connection {
     }
 
     /// From now on it sends again for as long as it takes, and never asks whether the peer is alive.
-    #[cfg(test)]
     pub(crate) fn endure(&mut self, now: Time) {
         self.set_keepalive(now, None);
         self.set_user_timeout(now, None);

@@ -1,4 +1,4 @@
-//! How the [oracle](crate::oracle) asks a device whether its session is usable, and whether a new one could be: the device
+//! How a [frozen world](crate::frozen) asks a device whether its session is usable, and whether a new one could be: the device
 //! stops acting of its own accord, and beats once; or it opens a connection, and beats on that.
 
 use std::{

@@ -1,5 +1,5 @@
 //! Second connections of a device: beside its session, or where it has none. Each has one of three roles; what it is for
-//! is said where the role is played: `probing`, `race`, `check`. None of them is the session, which is the device's
+//! is said where the role is played: `probing`, `race`, `network_check`. None of them is the session, which is the device's
 //! `socket`, and none outlives what it stands beside: the session, the wait for the next attempt, the process, the
 //! address.
 

@@ -1,0 +1,103 @@
+//! A world that is frozen at a moment, and whether its devices can still exchange anything: a second, slow computation of
+//! what the [truth](crate::verdict::truth) says of sessions, which the tests hold it against (`tests/world/oracle.rs`).
+//!
+//! The world runs from its seed up to the moment, which is included, and is then frozen: a cut, a stall or a silence of that
+//! moment goes on for ever and none begins or ends any more, mappings, sessions and the holding of ports do not end by
+//! themselves, nothing is lost by chance or for want of room, and neither policies nor kernels give anything up. Nothing before
+//! the moment is touched: the hooks in the nodes (`freeze`, `probe`, `come_anew`) act on them as they stand then, and a run
+//! never calls them.
+//!
+//! This is for the lab's own tests and may change with any version.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use cardiogram_policies::Time;
+
+use crate::{
+    WorldConfig,
+    engine::event,
+    fate::{Schedule, server_faults::ServerFaults},
+    nodes::{device::DeviceGroup, node::Host, world},
+    record::trace::Entry,
+    verdict::truth::{self, Verdict},
+    wire::layout::DEVICES,
+};
+
+/// What the truth says of a whole run, by device and then by time.
+pub struct Truth {
+    /// Whose session turned usable, or stopped being so, and when.
+    pub turns: Vec<(u32, Time, bool)>,
+    /// For whom a new connection turned impossible, or possible again, and when.
+    pub kept_out: Vec<(u32, Time, bool)>,
+}
+
+/// Returns the truth about the whole run.
+pub fn truth(config: &WorldConfig, seed: u64) -> Truth {
+    let schedule = Schedule::draw(config, seed);
+    let mut hosts = world::hosts(config, seed, &schedule, false);
+    event::run(&mut hosts, Time::ZERO + config.duration);
+    let finished: Vec<_> = hosts.into_iter().map(Host::finish).collect();
+    let clues = finished.iter().map(|host| &host.clues[..]);
+    let Verdict { turns, kept_out, .. } = truth::judge(config, &schedule, clues);
+    Truth { turns, kept_out }
+}
+
+/// Returns when faults begin or end that break sessions, whether or not the truth makes anything of it.
+pub fn edges(config: &WorldConfig, seed: u64) -> Vec<Time> {
+    let schedule = Schedule::draw(config, seed);
+    let networks = || schedule.networks.iter();
+    let access = networks().flat_map(|network| &network.access);
+    let cuts = access.chain([&schedule.core]).flat_map(|cuts| cuts.up.iter().chain(&*cuts.down));
+    let dead = networks().flat_map(|network| network.dead_leases.iter().flatten());
+    let faults = schedule.servers.iter().flatten().flat_map(ServerFaults::unusable);
+    let edges = cuts.chain(dead).copied().chain(faults).flat_map(|interval| [interval.begin, interval.end]);
+    let flushes = networks().flat_map(|network| &network.nats).flat_map(|nat| nat.flushes.iter().copied());
+    let moves = schedule.lives.iter().flat_map(|life| life.moves.iter().map(|next| next.at));
+    edges.chain(flushes).chain(moves).collect()
+}
+
+/// What a device is asked in a frozen world.
+#[derive(Clone, Copy, Debug)]
+pub enum Question {
+    /// Whether a beat on its session is answered. Devices without a session, or in a race for one, are not asked.
+    Beat,
+    /// Whether it can open a new connection and have a beat on it answered. Devices that have not begun are not asked.
+    ComeAnew,
+}
+
+/// Freezes the run at `at` and asks its devices, or only one of them if `alone` names it. Returns for each of those that were
+/// asked whether the reply arrived; and, for one alone, what happened after the moment.
+pub fn ask(
+    config: &WorldConfig,
+    seed: u64,
+    at: Time,
+    question: Question,
+    alone: Option<u32>,
+) -> (Vec<(u32, bool)>, Vec<Entry>) {
+    /// Enough for TCP's longest timeouts and for the work that a slow server has left.
+    const PATIENCE: Duration = Duration::from_hours(48);
+    let schedule = Schedule::draw(config, seed);
+    let mut hosts = world::hosts(config, seed, &schedule, alone.is_some());
+    event::run(&mut hosts, at + Duration::from_micros(1));
+    for host in &mut hosts {
+        host.freeze(at);
+    }
+    let ask = match question {
+        Question::Beat => DeviceGroup::probe,
+        Question::ComeAnew => DeviceGroup::come_anew,
+    };
+    let devices = hosts[DEVICES.0 as usize].node::<DeviceGroup>().expect("the first node is the devices'");
+    let asked = (0..config.devices.count).filter(|device| alone.is_none_or(|alone| alone == *device));
+    let probes: Vec<(u32, Arc<AtomicBool>)> =
+        asked.filter_map(|device| Some((device, ask(devices, device, at)?))).collect();
+    event::run(&mut hosts, at + PATIENCE);
+    let answers = probes.into_iter().map(|(device, answered)| (device, answered.load(Ordering::Relaxed))).collect();
+    let entries = hosts.into_iter().flat_map(|host| host.finish().entries);
+    (answers, entries.filter(|entry| entry.at > at).collect())
+}
