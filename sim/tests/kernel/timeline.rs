@@ -1,4 +1,4 @@
-//! A capture of a real kernel (`tests/data/linux/*.csv`), and how a replay is compared with it.
+//! A capture of a real kernel (`sim/tests/data/linux/*.csv`), and how a replay is compared with it.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ pub(crate) struct Timeline {
 
 impl Timeline {
     pub(crate) fn read(name: &str) -> Self {
-        let path = format!("{}/../tests/data/linux/{name}.csv", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/tests/data/linux/{name}.csv", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         let mut timeline = Self { client: Vec::new(), server: Vec::new(), events: Vec::new(), end: f64::MAX };
         for line in text.lines().skip(1) {

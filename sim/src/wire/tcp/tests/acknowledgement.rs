@@ -1,4 +1,4 @@
-//! When acknowledgements leave: the captures E8, E5 and E6 of tests/data/linux.
+//! When acknowledgements leave: the captures E8, E5 and E6 of sim/tests/data/linux.
 
 use super::*;
 
