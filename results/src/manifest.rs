@@ -134,3 +134,35 @@ const fn is_false(flag: &bool) -> bool {
 pub fn hash(text: &str) -> String {
     format!("{:032x}", xxh3_128(text.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_that_does_not_say_what_is_built_in_reads_and_is_written_as_it_was() {
+        let strategy = |name: &str, built_in| ManifestStrategy {
+            name: name.into(),
+            built_in,
+            hash: hash(""),
+            text: String::new(),
+        };
+        let manifest = Manifest {
+            version: VERSION.into(),
+            engine: "auto".into(),
+            first_seed: 1,
+            seeds: 2,
+            shard: "1/1".into(),
+            scenarios: Vec::new(),
+            strategies: vec![strategy("none", true), strategy("mine", false)],
+            sweep: None,
+        };
+        let text = manifest.to_json();
+        assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
+        let earlier = text.replace("      \"built_in\": true,\n", "");
+        assert!(!earlier.contains("built_in"));
+        let read: Manifest = serde_json::from_str(&earlier).unwrap();
+        assert!(read.strategies.iter().all(|strategy| !strategy.built_in));
+        assert_eq!(read.to_json(), earlier);
+    }
+}
