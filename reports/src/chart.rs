@@ -37,11 +37,12 @@ pub(crate) struct Chart {
     pub(crate) title: String,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
-    /// Name of the strip above the plotting area, for points beyond the vertical axis; `None`: no strip.
+    /// The name of the strip above the plotting area, for points beyond the vertical axis; `None` if there is no such strip.
     pub(crate) above: Option<String>,
-    /// Name of the strip below it, for points that the vertical axis says nothing about.
+    /// The name of the strip below the plotting area, for points that the vertical axis says nothing about; `None` if there is no
+    /// such strip.
     pub(crate) below: Option<String>,
-    /// In the order of drawing; names come last, above all.
+    /// What is drawn, in this order; names come last, above everything.
     pub(crate) marks: Vec<Mark>,
     /// What each kind of line, colour or marker means.
     pub(crate) legend: Vec<(String, Key)>,
@@ -65,7 +66,7 @@ impl Axis {
 }
 
 /// What a legend shows beside its words.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Key {
     Line(Stroke),
     Patch(Color),
@@ -78,7 +79,7 @@ pub(crate) enum Key {
 /// The values that the colours of viridis stand for, from dark to light.
 #[derive(Debug)]
 pub(crate) struct ColorScale {
-    /// What the values are, with their unit.
+    /// The name of the values, with their unit.
     pub(crate) label: String,
     pub(crate) scale: Scale,
 }
@@ -91,7 +92,7 @@ pub(crate) type Values = (f64, f64);
 pub(crate) enum Mark {
     /// A line through points.
     Line(Vec<Values>, Stroke),
-    /// A line that belongs to somebody.
+    /// A line that belongs to a strategy.
     Curve { points: Vec<Values>, identity: Identity, tip: Tip },
     /// A vertical line at a value, through the strips too.
     Rule(f64, Stroke),
@@ -99,8 +100,8 @@ pub(crate) enum Mark {
     Area(Vec<Values>, Color),
     /// A stripe from top to bottom, behind everything, that is at least a pixel wide.
     Shade { from: f64, to: f64, color: Color },
-    /// The same, and others show through it.
-    Band(Vec<Values>, Identity),
+    /// The intervals of a strategy's line, behind everything. Other bands show through.
+    Band { ends: Vec<(f64, Interval)>, name: String, identity: Identity },
     /// A marker with its name.
     Point(Point),
     /// A marker without a name in a row of names; open and with an arrow where it lies at the value or higher.
@@ -123,8 +124,10 @@ pub(crate) struct Point {
     pub(crate) x_interval: Option<Interval>,
     pub(crate) y: Height,
     pub(crate) identity: Identity,
-    /// Empty: none.
+    /// The name beside it; empty if it has none.
     pub(crate) name: String,
+    /// Whether its name is placed before those of others: the plot is about it.
+    pub(crate) leads: bool,
     pub(crate) tip: Tip,
 }
 
@@ -141,12 +144,12 @@ pub(crate) enum Height {
     Below,
 }
 
-/// What tells somebody from others: a colour, a shape of markers, and dashes of lines.
+/// What tells a strategy, or a cause, from others: a colour, a shape of markers, and dashes of lines.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Identity {
     pub(crate) color: Color,
     pub(crate) marker: Marker,
-    /// Lengths of dash and gap in pixels; `None`: solid.
+    /// Lengths of dash and gap in pixels; `None` for a solid line.
     pub(crate) dash: Option<(f64, f64)>,
 }
 
@@ -164,7 +167,7 @@ impl Identity {
     /// The end of a session on a strip chart.
     pub(crate) const END: Self = Self { color: color::INK, marker: Marker::Down, dash: None };
 
-    /// Returns the same for the same number in every chart; 35 numbers look different as markers, and 21 as lines.
+    /// Returns the identity of a number. 60 numbers look different as markers, and 36 as lines.
     pub(crate) const fn nth(index: usize) -> Self {
         const MARKERS: [Marker; 5] = [Marker::Disc, Marker::Square, Marker::Up, Marker::Diamond, Marker::Down];
         const DASHES: [Option<(f64, f64)>; 3] = [None, Some((9.0, 4.0)), Some((3.0, 3.0))];
@@ -181,7 +184,7 @@ impl Identity {
 }
 
 impl Chart {
-    /// A picture with nothing on it.
+    /// Returns a picture with nothing on it.
     pub(crate) const fn new(title: String, x: Axis, y: Axis) -> Self {
         Self {
             title,
@@ -196,24 +199,24 @@ impl Chart {
         }
     }
 
-    /// The picture as an SVG file, which follows the reader's theme by itself.
+    /// Returns the picture as an SVG file, which follows the reader's theme by itself.
     pub(crate) fn to_svg(&self) -> String {
         let layout = Layout::of(self);
         canvas::svg(layout.size(), |canvas| layout.draw(canvas))
     }
 
-    /// The picture as SVG for a page that has [`dark_rules`].
+    /// Returns the picture as SVG for a page that has [`dark_rules`].
     pub(crate) fn to_inline_svg(&self) -> String {
         let layout = Layout::of(self);
         canvas::inline_svg(layout.size(), |canvas| layout.draw(canvas))
     }
 
-    /// What the picture shows as CSV.
+    /// Returns what the picture shows as CSV.
     pub(crate) fn to_csv(&self) -> String {
         table::csv(self)
     }
 
-    /// The picture as a PNG file in the light theme.
+    /// Returns the picture as a PNG file in the light theme.
     pub(crate) fn to_png(&self) -> Vec<u8> {
         let layout = Layout::of(self);
         canvas::png(layout.size(), |canvas| layout.draw(canvas))
@@ -222,12 +225,12 @@ impl Chart {
 
 #[cfg(test)]
 impl Chart {
-    /// A place near the upper left corner of each cell that has a colour, beside its text, with the colour.
+    /// Returns a place near the upper left corner of each cell that has a colour, beside its text, with the colour.
     pub(crate) fn cell_corners(&self) -> Vec<(canvas::Spot, Color)> {
         Layout::of(self).cell_corners()
     }
 
-    /// Whether two texts overlap, or one leaves the picture.
+    /// Returns what is wrong where two texts overlap, or one leaves the picture.
     pub(crate) fn crowded(&self) -> Option<String> {
         let layout = Layout::of(self);
         let mut texts = Vec::new();

@@ -69,6 +69,7 @@ pub fn write(dir: &Path) -> Result<Report, Error> {
 /// A page for all scenarios, and one for each.
 fn of_scenarios(results: &Results, summary: &Summary) -> Vec<(String, Vec<u8>)> {
     let slugs = page::slugs(summary);
+    let looks = plots::Looks::of(summary);
     // Pictures take the most time, and none depends on another.
     let drawn: Vec<(String, Vec<page::Figure>)> = summary
         .scenarios
@@ -76,7 +77,7 @@ fn of_scenarios(results: &Results, summary: &Summary) -> Vec<(String, Vec<u8>)> 
         .zip(&results.scenarios)
         .zip(&slugs)
         .map(|((scenario, of_scenario), slug)| {
-            let figures: Vec<page::Figure> = plots::all(scenario, of_scenario)
+            let figures: Vec<page::Figure> = plots::all(scenario, of_scenario, &looks)
                 .into_par_iter()
                 .map(|figure| page::Figure::of(figure, slug))
                 .collect();
@@ -93,10 +94,10 @@ fn of_scenarios(results: &Results, summary: &Summary) -> Vec<(String, Vec<u8>)> 
     files
 }
 
-/// One page with maps.
+/// One page with plots.
 fn of_sweep(sweep: &ManifestSweep, summary: &Summary) -> Vec<(String, Vec<u8>)> {
-    let maps = page::maps(sweep, summary);
-    let mut files = vec![("index.html".to_owned(), page::sweep(sweep, summary, &maps).into_bytes())];
-    files.extend(maps.into_iter().flat_map(page::Figure::into_files));
+    let figures = page::plots(sweep, summary);
+    let mut files = vec![("index.html".to_owned(), page::sweep(sweep, summary, &figures).into_bytes())];
+    files.extend(figures.into_iter().flat_map(page::Figure::into_files));
     files
 }

@@ -18,7 +18,7 @@ pub(crate) use self::{
     index::index,
     outliers::outliers,
     scenario::scenario,
-    sweep::{maps, sweep},
+    sweep::{plots, sweep},
 };
 use crate::{chart::dark_rules, plots, summary::Summary};
 
@@ -27,7 +27,7 @@ use crate::{chart::dark_rules, plots, summary::Summary};
 pub(crate) struct Figure {
     /// Name of its files and of its place on the page.
     pub(crate) slug: String,
-    /// For a page.
+    /// The picture as a page embeds it.
     svg: String,
     caption: String,
     description: String,
@@ -53,14 +53,14 @@ impl Figure {
         }
     }
 
-    /// Its files, by their places in the report.
+    /// Returns its files, by their places in the report.
     pub(crate) fn into_files(self) -> impl Iterator<Item = (String, Vec<u8>)> {
         let Self { slug, files, .. } = self;
         files.into_iter().map(move |(end, contents)| (format!("plots/{slug}.{end}"), contents))
     }
 }
 
-/// A name for each scenario's files that is safe in every file system and URL, and no two alike.
+/// Returns a name for each scenario's files that is safe in every file system and URL, and no two alike.
 pub(crate) fn slugs(summary: &Summary) -> Vec<String> {
     let mut taken = BTreeSet::new();
     let slug = |scenario: &crate::summary::ScenarioStats| {
@@ -77,7 +77,7 @@ pub(crate) fn slugs(summary: &Summary) -> Vec<String> {
     summary.scenarios.iter().map(slug).collect()
 }
 
-/// A page with its styles and its script. `root` leads from it to the report's folder: empty, or `../`.
+/// Returns a page with its styles and its script. `root` leads from it to the report's folder: empty, or `../`.
 fn page(title: &str, summary: &Summary, root: &str, body: &Markup) -> String {
     html! {
         (DOCTYPE)
@@ -108,7 +108,7 @@ fn page(title: &str, summary: &Summary, root: &str, body: &Markup) -> String {
     .into_string()
 }
 
-/// A plot with its caption and its files. `root` as for [`page`]; `class` says what the script may do with it.
+/// Returns a plot with its caption and its files. `root` as for [`page`]; `class` says what the script may do with it.
 fn figure(figure: &Figure, root: &str, class: &str) -> Markup {
     html! {
         figure id=(figure.slug) {

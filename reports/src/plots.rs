@@ -8,6 +8,8 @@ mod costs;
 mod energy;
 mod heat_map;
 mod learning;
+mod lines;
+mod looks;
 mod packets;
 mod pick;
 mod storm;
@@ -25,7 +27,11 @@ use crate::{
     summary::{CellStats, ScenarioStats, bound::KeepAlive},
 };
 
-pub(crate) use self::heat_map::{HeatMap, Side, heat_map};
+pub(crate) use self::{
+    heat_map::{HeatMap, Kind, Side, heat_map},
+    lines::{Line, LinePlot, lines},
+    looks::Looks,
+};
 
 const KEEP_ALIVE_LINE: Stroke = Stroke { color: KEEP_ALIVE, width: 1.5, dash: Some((3.0, 4.0)) };
 
@@ -47,25 +53,25 @@ pub(crate) struct Figure {
     pub(crate) description: String,
 }
 
-/// All plots of a scenario that say something, in reading order: the headline plot, how long breaks went unnoticed, what
+/// Returns all plots of a scenario that say something, in reading order: the headline plot, how long breaks went unnoticed, what
 /// broke, what it cost, and what happened over time.
-pub(crate) fn all(scenario: &ScenarioStats, results: &ScenarioResults) -> Vec<Figure> {
+pub(crate) fn all(scenario: &ScenarioStats, results: &ScenarioResults, looks: &Looks) -> Vec<Figure> {
     let others = [survival::figure, by_cause::figure, packets::figure, energy::figure, learning::figure, storm::figure];
-    let others = others.into_iter().filter_map(|figure| figure(scenario, results));
-    std::iter::once(headline(scenario)).chain(others).collect()
+    let others = others.into_iter().filter_map(|figure| figure(scenario, results, looks));
+    std::iter::once(headline(scenario, looks)).chain(others).collect()
 }
 
-/// The headline plot of a scenario: where sessions broke the trade-off, detection latency against packets; where none
+/// Returns the headline plot of a scenario: where sessions broke the trade-off, detection latency against packets; where none
 /// did, what the strategies cost.
-pub(crate) fn headline(scenario: &ScenarioStats) -> Figure {
+pub(crate) fn headline(scenario: &ScenarioStats, looks: &Looks) -> Figure {
     if scenario.cells.iter().any(|cell| cell.detected > 0 && cell.packets_per_device_hour > 0.0) {
-        trade_off::figure(scenario)
+        trade_off::figure(scenario, looks)
     } else {
-        costs::figure(scenario)
+        costs::figure(scenario, looks)
     }
 }
 
-/// The strategies of a scenario with their runs, in the order of their costs.
+/// Returns the strategies of a scenario with their runs, in the order of their costs.
 fn cells<'a>(scenario: &'a ScenarioStats, results: &'a ScenarioResults) -> Vec<(&'a CellStats, &'a Cell)> {
     let of = |stats: &'a CellStats| {
         let cell = results.cells.iter().find(|cell| cell.strategy == stats.strategy_index);
@@ -74,23 +80,23 @@ fn cells<'a>(scenario: &'a ScenarioStats, results: &'a ScenarioResults) -> Vec<(
     scenario.cells.iter().map(of).collect()
 }
 
-/// The sum over the runs of a column; `None` if any of them lacks it.
+/// Returns the sum over the runs of a column; `None` if any of them lacks it.
 fn sum(cell: &Cell, column: RunColumn) -> Option<f64> {
     cell.runs.iter().map(|run| run.get(column)).sum()
 }
 
-/// What a mark of one strategy says to who points at it.
+/// Returns what a mark of a strategy says when it is pointed at.
 fn tip(cell: &CellStats, words: &str) -> Tip {
     Tip { name: cell.strategy.clone(), title: format!("{}: {words}", cell.strategy), at: None }
 }
 
-/// A sentence of strategies; `None` where it would be about none.
+/// Returns a sentence that names strategies; `None` if there are none to name.
 fn note<'a>(intro: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let names: Vec<&str> = names.collect();
     (!names.is_empty()).then(|| format!("{intro}: {}.", names.join(", ")))
 }
 
-/// `value` in the unit that people would use for so long a time: `12.0 ms`, `4.50 s`, `3.20 min`, `2.10 h`.
+/// Returns a time in the unit that people would use for it: `12.0 ms`, `4.50 s`, `3.20 min`, `2.10 h`.
 fn time(value_s: f64) -> String {
     if value_s <= 0.0 {
         return "0 s".to_owned();
@@ -99,13 +105,13 @@ fn time(value_s: f64) -> String {
     format!("{} {unit}", short(value))
 }
 
-/// What belongs along the axis of packets.
+/// Returns the values that the axis of packets has to show.
 fn packets(scenario: &ScenarioStats) -> impl Iterator<Item = f64> {
     let needed = scenario.keep_alive.map(KeepAlive::packets_per_device_hour_min);
     scenario.cells.iter().map(|cell| cell.packets_per_device_hour).chain(needed)
 }
 
-/// The vertical line left of which no strategy keeps the mapping alive.
+/// Adds the vertical line left of which no strategy keeps the mapping alive.
 fn mark_keep_alive(scenario: &ScenarioStats, marks: &mut Vec<Mark>, legend: &mut Vec<(String, Key)>) {
     if let Some(keep_alive) = scenario.keep_alive {
         marks.push(Mark::Rule(keep_alive.packets_per_device_hour_min(), KEEP_ALIVE_LINE));
@@ -113,7 +119,7 @@ fn mark_keep_alive(scenario: &ScenarioStats, marks: &mut Vec<Mark>, legend: &mut
     }
 }
 
-/// How to read that line; empty where there is none.
+/// Returns how to read that line; empty where there is none.
 fn keep_alive_caption(scenario: &ScenarioStats) -> String {
     scenario.keep_alive.map_or_else(String::new, |it| {
         format!(

@@ -1,6 +1,6 @@
 //! From pixels to a PNG file: what was drawn larger than it is to be seen, averaged, in full colour.
 
-/// A PNG file of RGB pixels, row by row.
+/// Returns RGB pixels, row by row, as a PNG file.
 pub(super) fn file(pixels: &[u8], width: u32, height: u32) -> Vec<u8> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);
@@ -15,7 +15,7 @@ pub(super) fn file(pixels: &[u8], width: u32, height: u32) -> Vec<u8> {
     file
 }
 
-/// The picture with each square of `side` by `side` pixels made one.
+/// Returns the picture with each square of `side` by `side` pixels averaged into one pixel.
 pub(super) fn averaged(pixels: &[u8], width: u32, side: u32) -> Vec<u8> {
     let (width, area) = (width as usize, (side * side) as u16);
     let side = side as usize;

@@ -19,14 +19,15 @@ pub(crate) type Spot = (f64, f64);
 /// PNG pixels per chart pixel: sharp on dense screens and in print.
 const PNG_SCALE: u32 = 2;
 
-/// The bitmap is drawn so much larger than the PNG and averaged: plotters does not smooth the edges of polygons.
+/// The bitmap is drawn this many times larger than the PNG and averaged, for smooth edges of polygons: plotters does not smooth
+/// them.
 const SMOOTHING: u32 = 2;
 
 /// How a line is drawn.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Stroke {
     pub(crate) color: Color,
-    /// In pixels.
+    /// The width, in pixels.
     pub(crate) width: f64,
     /// Lengths of dash and gap in pixels; `None`: solid.
     pub(crate) dash: Option<(f64, f64)>,
@@ -103,7 +104,7 @@ impl<B: DrawingBackend> Canvas<B> {
         ShapeStyle { color: RGBAColor(red, green, blue, 1.0), filled: false, stroke_width }
     }
 
-    /// A line through `points`.
+    /// Draws a line through `points`.
     pub(crate) fn line(&mut self, points: &[Spot], stroke: Stroke) {
         match stroke.dash {
             None => self.solid_line(points, stroke),
@@ -125,35 +126,35 @@ impl<B: DrawingBackend> Canvas<B> {
         }
     }
 
-    /// A filled polygon.
+    /// Draws a filled polygon.
     pub(crate) fn polygon(&mut self, points: &[Spot], color: Color) {
         self.translucent_polygon(points, color, 1.0);
     }
 
-    /// A filled polygon that lets through what is behind it: `alpha` is its opacity, from 0 to 1.
+    /// Draws a filled polygon through which what is behind it shows: `alpha` is its opacity, from 0 to 1.
     pub(crate) fn translucent_polygon(&mut self, points: &[Spot], color: Color, alpha: f64) {
         let path: Vec<_> = points.iter().map(|&point| self.at(point)).collect();
         drawn(self.backend.fill_polygon(path, &BackendColor { alpha, ..color.into() }));
     }
 
-    /// A filled rectangle between two opposite corners, the upper left one first.
+    /// Draws a filled rectangle between two opposite corners, the upper left one first.
     pub(crate) fn rectangle(&mut self, from: Spot, to: Spot, color: Color) {
         let (from, to) = (self.at(from), self.at(to));
         drawn(self.backend.draw_rect(from, to, &BackendColor::from(color), true));
     }
 
-    /// A filled circle.
+    /// Draws a filled circle.
     pub(crate) fn disc(&mut self, center: Spot, radius: f64, color: Color) {
         let (center, radius) = (self.at(center), (radius * self.scale).round() as u32);
         drawn(self.backend.draw_circle(center, radius, &BackendColor::from(color), true));
     }
 
-    /// `text` beside or around `at`, which is at half its height.
+    /// Draws `text` beside or around `at`, which is at half its height.
     pub(crate) fn text(&mut self, text: &str, at: Spot, size: f64, align: Align, color: Color) {
         self.styled_text(text, at, TextStyle { size, color: color.into(), align, turned: false });
     }
 
-    /// `text` read from bottom to top, around `at`.
+    /// Draws `text` around `at`, read from bottom to top.
     pub(crate) fn turned_text(&mut self, text: &str, at: Spot, size: f64, color: Color) {
         self.styled_text(text, at, TextStyle { size, color: color.into(), align: Align::Middle, turned: true });
     }
@@ -167,7 +168,7 @@ impl<B: DrawingBackend> Canvas<B> {
     }
 }
 
-/// The dashes of a line through `points`. plotters' dashed lines measure with the platform's `hypot`, which may differ from one
+/// Returns the dashes of a line through `points`. plotters' dashed lines measure with the platform's `hypot`, which may differ from one
 /// machine to the next.
 fn dashes(points: &[Spot], dash: f64, gap: f64) -> Vec<Vec<Spot>> {
     let mut pieces = Vec::new();

@@ -46,7 +46,7 @@ const STEPS: [u64; 34] = [
 const MINUTE: u64 = 60_000_000;
 const HOUR: u64 = 60 * MINUTE;
 
-/// The ticks between two moments, in seconds, and the unit that their labels are in.
+/// Returns the ticks between two moments, in seconds, and the unit that their labels are in.
 pub(super) fn ticks(from_s: f64, to_s: f64) -> (Vec<Tick>, &'static str) {
     let [from, to] = [from_s, to_s].map(micros);
     let step = step(to - from);
@@ -61,7 +61,7 @@ pub(super) fn ticks(from_s: f64, to_s: f64) -> (Vec<Tick>, &'static str) {
     (moments.map(|at| Tick { value: at as f64 / 1e6, label: Some(label(at, step)) }).collect(), unit)
 }
 
-/// The distance between ticks of a span: the shortest that makes no more than [`TICKS_MAX`].
+/// Returns the distance between ticks of a span: the shortest that makes no more than [`TICKS_MAX`].
 fn step(span: u64) -> u64 {
     let longest = STEPS[STEPS.len() - 1];
     let fits = |step: &u64| span / step <= TICKS_MAX;
@@ -72,7 +72,7 @@ fn micros(seconds: f64) -> u64 {
     (seconds * 1e6).round() as u64
 }
 
-/// A moment as a clock shows it, with seconds where there is a step, as fine as that is.
+/// Returns a moment as a clock shows it. With a step it has seconds, with as many decimals as the step needs.
 fn clock(micros: u64, step: Option<u64>) -> String {
     let (hours, minutes) = (micros / HOUR, micros % HOUR / MINUTE);
     match step {
@@ -85,14 +85,14 @@ fn clock(micros: u64, step: Option<u64>) -> String {
     }
 }
 
-/// Seconds with as many decimals as a step has.
+/// Returns seconds with as many decimals as the step needs.
 fn seconds(micros: u64, step: u64) -> String {
     let decimals =
         (0..6_u32).find(|decimals| (step * 10_u64.pow(*decimals)).is_multiple_of(1_000_000)).unwrap_or(6) as usize;
     format!("{:.decimals$}", micros as f64 / 1e6)
 }
 
-/// A span in seconds in the unit that people would use for it, and that unit.
+/// Returns a span, given in seconds, in the unit that people would use for it, and that unit.
 pub(crate) fn in_unit(seconds: f64) -> (f64, &'static str) {
     match seconds {
         ..1.0 => (seconds * 1e3, "ms"),
@@ -102,7 +102,7 @@ pub(crate) fn in_unit(seconds: f64) -> (f64, &'static str) {
     }
 }
 
-/// A span in seconds with few digits: `38 ms`, `18.9 s`, `12 min`, `3.5 h`.
+/// Returns a span, given in seconds, with few digits: `38 ms`, `18.9 s`, `12 min`, `3.5 h`.
 pub(crate) fn length(seconds: f64) -> String {
     let (value, unit) = in_unit(seconds);
     let decimals = usize::from(value < 99.95);
@@ -110,7 +110,7 @@ pub(crate) fn length(seconds: f64) -> String {
     format!("{} {unit}", digits.strip_suffix(".0").unwrap_or(&digits))
 }
 
-/// A moment to the tenth of a second as a clock shows it, for sentences: `1:55:12.6`, `2:00:00`.
+/// Returns a moment to the tenth of a second as a clock shows it, for sentences: `1:55:12.6`, `2:00:00`.
 pub(crate) fn moment(micros: u64) -> String {
     let text = clock(micros / 100_000 * 100_000, Some(100_000));
     text.strip_suffix(".0").unwrap_or(&text).to_owned()

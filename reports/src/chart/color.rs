@@ -11,24 +11,25 @@ use plotters::style::{RGBColor, colors::colormaps::ViridisRGB};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Color(pub(crate) u8, pub(crate) u8, pub(crate) u8);
 
-/// The ground.
+/// The ground of every picture.
 pub(crate) const WHITE: Color = Color(255, 255, 255);
-/// Text.
+/// The colour of text.
 pub(crate) const INK: Color = Color(34, 34, 34);
-/// Text of less weight.
+/// The colour of text that matters less.
 pub(crate) const FAINT_INK: Color = Color(90, 90, 90);
 pub(crate) const AXIS: Color = Color(110, 110, 110);
-/// Lines behind everything, which nobody needs in order to read a plot.
+/// The lines behind everything. A plot can be read without them.
 pub(crate) const GRID: Color = Color(226, 226, 226);
 pub(crate) const FRONT: Color = Color(70, 70, 70);
 pub(crate) const BOUND: Color = Color(150, 40, 40);
 pub(crate) const KEEP_ALIVE: Color = Color(40, 80, 140);
-/// A ground: where the bound lets no strategy be.
+/// The ground where the bound lets no strategy be.
 pub(crate) const OUT_OF_REACH: Color = Color(246, 240, 240);
 
-/// Seven colours that tell things apart: the hues of Okabe and Ito's palette for colour-blind readers ("Color Universal
-/// Design", 2008), its light ones made dark enough for white paper and then moved apart.
-pub(crate) const PALETTE: [Color; 7] = [
+/// Twelve colours that tell things apart: seven hues of Okabe and Ito's palette for colour-blind readers ("Color Universal
+/// Design", 2008), its light ones made dark enough for white paper and then moved apart; then, one by one, those that are
+/// furthest from all before.
+pub(crate) const PALETTE: [Color; 12] = [
     Color(11, 79, 158),
     Color(221, 85, 0),
     Color(11, 138, 90),
@@ -36,9 +37,14 @@ pub(crate) const PALETTE: [Color; 7] = [
     Color(111, 59, 0),
     Color(33, 150, 230),
     Color(0, 0, 0),
+    Color(136, 0, 255),
+    Color(85, 68, 85),
+    Color(0, 0, 119),
+    Color(51, 0, 68),
+    Color(136, 102, 255),
 ];
 
-/// On the coloured cells of a heat map, which are the same in both themes, so is the text.
+/// Text on the coloured cells of a heat map: cells and text are the same in both themes.
 const TEXT_ON_COLOR: [Color; 2] = [Color(1, 1, 1), Color(254, 254, 254)];
 
 /// Tints of strip charts that letters stand on: what is broken, faults and what only disturbs with their shades, an application on
@@ -50,8 +56,8 @@ pub(crate) const DISTURBANCE: Color = Color(218, 218, 218);
 pub(crate) const DISTURBANCE_SHADE: Color = Color(244, 244, 244);
 pub(crate) const SCREEN: Color = Color(199, 222, 238);
 
-/// Every colour that differs in the dark theme, with what it is there.
-const THEMES: [(Color, Color); 22] = [
+/// Every colour that differs in the dark theme: its light form, then its dark one.
+const THEMES: [(Color, Color); 27] = [
     (WHITE, Color(21, 24, 28)),
     (INK, Color(231, 233, 236)),
     (FAINT_INK, Color(168, 174, 182)),
@@ -68,6 +74,11 @@ const THEMES: [(Color, Color); 22] = [
     (PALETTE[4], Color(255, 200, 50)),
     (PALETTE[5], Color(156, 203, 247)),
     (PALETTE[6], Color(255, 255, 255)),
+    (PALETTE[7], Color(136, 17, 255)),
+    (PALETTE[8], Color(170, 68, 102)),
+    (PALETTE[9], Color(153, 170, 170)),
+    (PALETTE[10], Color(204, 204, 102)),
+    (PALETTE[11], Color(204, 136, 102)),
     (BROKEN, Color(138, 66, 18)),
     (FAULT, Color(98, 52, 24)),
     (FAULT_SHADE, Color(46, 32, 23)),
@@ -77,7 +88,7 @@ const THEMES: [(Color, Color); 22] = [
 ];
 
 impl Color {
-    /// As SVG and CSS write it, in its shortest form.
+    /// Returns the colour as SVG and CSS write it, in its shortest form.
     pub(crate) fn hex(self) -> String {
         let Self(red, green, blue) = self;
         if [red, green, blue].iter().all(|part| part % 17 == 0) {
@@ -94,13 +105,13 @@ impl Color {
         Self(red, green, blue)
     }
 
-    /// Black or white, whichever reads better on this colour in both themes.
+    /// Returns black or white, whichever reads better on this colour.
     pub(crate) fn text_on(self) -> Self {
         let [dark, light] = TEXT_ON_COLOR;
         if contrast(self, dark) >= contrast(self, light) { dark } else { light }
     }
 
-    /// The parts in linear light (sRGB, IEC 61966-2-1).
+    /// Returns red, green and blue in linear light (sRGB, IEC 61966-2-1).
     fn linear(self) -> [f64; 3] {
         [self.0, self.1, self.2].map(|part| {
             let part = f64::from(part) / 255.0;
@@ -109,7 +120,7 @@ impl Color {
     }
 }
 
-/// How much two colours differ in lightness: 1 to 21 (WCAG 2.2, "contrast ratio").
+/// Returns how much two colours differ in lightness: 1 to 21 (WCAG 2.2, "contrast ratio").
 pub(crate) fn contrast(a: Color, b: Color) -> f64 {
     let luminance = |color: Color| {
         let [red, green, blue] = color.linear();
@@ -119,7 +130,7 @@ pub(crate) fn contrast(a: Color, b: Color) -> f64 {
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
-/// CSS rules that give the SVGs below `scope` (a selector with a space after it, or nothing) the colours of the dark
+/// Returns CSS rules that give the SVGs below `scope` (a selector with a space after it, or nothing) the colours of the dark
 /// theme: rules win over the attributes that carry the light ones.
 pub(crate) fn dark_rules(scope: &str) -> String {
     let mut rules = String::new();

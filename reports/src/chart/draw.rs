@@ -17,9 +17,9 @@ use super::{
 
 /// Half the height of a bar.
 const BAR_REACH: f64 = ROW_HEIGHT * 0.32;
-/// How much of what is behind it a band lets through.
+/// The opacity of a band.
 const BAND_ALPHA: f64 = 0.16;
-/// In how many steps a colour scale is shown.
+/// The number of steps in which a colour scale is shown.
 const COLOR_STEPS: u32 = 32;
 
 impl Layout<'_> {
@@ -48,14 +48,14 @@ impl Layout<'_> {
         }
         self.draw_names(canvas);
         for (line, note) in self.notes.iter().enumerate() {
-            let y = self.notes_top() + LINE_HEIGHT * line as f64;
+            let y = self.notes_top + LINE_HEIGHT * line as f64;
             canvas.text(note, (MARGIN, y), SMALL_SIZE, Align::Start, FAINT_INK);
         }
     }
 
     fn draw_legend<B: Surface>(&self, canvas: &mut Canvas<B>) {
-        for ((label, key), &(x, y)) in self.chart.legend.iter().zip(&self.keys) {
-            match *key {
+        for &(label, key, (x, y)) in &self.keys {
+            match key {
                 Key::Line(stroke) => canvas.line(&[(x, y), (x + 30.0, y)], stroke),
                 Key::Patch(color) => canvas.rectangle((x + 12.0, y - 7.0), (x + 30.0, y + 7.0), color),
                 Key::Marker(identity) => draw_marker(canvas, identity.marker, (x + 22.0, y), 6.0, identity.color),
@@ -66,12 +66,14 @@ impl Layout<'_> {
         }
     }
 
-    /// What lies behind the axes.
+    /// Draws what lies behind the axes.
     fn draw_behind<B: Surface>(&self, canvas: &mut Canvas<B>, mark: &Mark) {
         match mark {
             Mark::Area(points, color) => canvas.polygon(&self.spots(points), *color),
-            Mark::Band(points, identity) => {
-                canvas.translucent_polygon(&self.spots(points), identity.color, BAND_ALPHA);
+            Mark::Band { ends, identity, .. } => {
+                let upper = ends.iter().map(|(x, interval)| self.spot((*x, interval.high)));
+                let lower = ends.iter().rev().map(|(x, interval)| self.spot((*x, interval.low)));
+                canvas.translucent_polygon(&upper.chain(lower).collect::<Vec<_>>(), identity.color, BAND_ALPHA);
             }
             Mark::Shade { from, to, color } => {
                 let (left, right) = self.edges(*from, *to, 1.0);
@@ -115,7 +117,7 @@ impl Layout<'_> {
         canvas.line(&[(left, top), (left, bottom), (right, bottom)], Stroke::solid(AXIS, 1.0));
     }
 
-    /// Lines through the plotting area and ticks at its edge; all lines first, since lines alike take less text together.
+    /// Draws lines through the plotting area and ticks at its edge. All lines come first, since lines alike take less text together.
     fn draw_grid<B: Surface>(&self, canvas: &mut Canvas<B>) {
         let Rect { left, top, right, bottom } = self.outer;
         let ticks = |scale: &Scale| if scale.is_named() { Vec::new() } else { scale.ticks() };
@@ -142,7 +144,7 @@ impl Layout<'_> {
         }
     }
 
-    /// The names of the strips, and the lines between them and the plotting area.
+    /// Draws the names of the strips, and the lines between them and the plotting area.
     fn draw_strips<B: Surface>(&self, canvas: &mut Canvas<B>) {
         let Rect { left, right, top, bottom } = self.frame;
         let strips = [(&self.chart.above, self.outer.top, top), (&self.chart.below, bottom, self.outer.bottom)];
@@ -162,7 +164,7 @@ impl Layout<'_> {
     fn draw_mark<B: Surface>(&self, canvas: &mut Canvas<B>, mark: &Mark) {
         match mark {
             // Behind the axes.
-            Mark::Area(..) | Mark::Band(..) | Mark::Shade { .. } => {}
+            Mark::Area(..) | Mark::Band { .. } | Mark::Shade { .. } => {}
             Mark::Line(points, stroke) => canvas.line(&self.spots(points), *stroke),
             Mark::Curve { points, identity, tip } => {
                 canvas.group(tip, |canvas| canvas.line(&self.spots(points), identity.stroke()));
@@ -201,7 +203,7 @@ impl Layout<'_> {
         }
     }
 
-    /// Beside the bar where there is room, else over its end on a ground of its own.
+    /// Draws a text beside its bar where there is room, else over the end of the bar on a ground of its own.
     fn draw_bar_text<B: Surface>(&self, canvas: &mut Canvas<B>, row: f64, sum: f64, words: &str) {
         let (end, middle) = self.spot((sum, row));
         let width = text::width(words, SMALL_SIZE);
@@ -212,7 +214,7 @@ impl Layout<'_> {
         canvas.text(words, (left, middle), SMALL_SIZE, Align::Start, INK);
     }
 
-    /// Half the width and height of a cell, less the gap to its neighbours.
+    /// Returns half the width and height of a cell, less the gap to its neighbours.
     fn cell_reach(&self) -> Spot {
         let columns = match &self.chart.x.scale {
             Scale::Names(names) => names.len() as f64,
@@ -225,7 +227,7 @@ impl Layout<'_> {
         Some(Color::viridis(self.chart.color_scale.as_ref()?.scale.place(value?)))
     }
 
-    /// The texts of cells, above the lines that cross them.
+    /// Draws the texts of cells, above the lines that cross them.
     fn draw_cell_texts<B: Surface>(&self, canvas: &mut Canvas<B>) {
         for mark in &self.chart.marks {
             let Mark::Cell { column, row, value, text } = mark else { continue };
@@ -323,8 +325,8 @@ impl Layout<'_> {
     }
 }
 
-/// A marker with an edge that sets it off; open and with an arrow where it stands for a value in that direction or
-/// beyond.
+/// Draws a marker with an edge that sets it off. Where it stands for at least a value, it is open and an arrow points in the
+/// direction `beyond`.
 fn draw_dot<B: Surface>(canvas: &mut Canvas<B>, identity: Identity, center: Spot, beyond: Option<Spot>) {
     let Identity { color, marker, .. } = identity;
     if let Some((x, y)) = beyond {

@@ -19,16 +19,18 @@ pub(crate) struct Rect {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Anchor {
     pub(crate) at: Spot,
-    /// Size of the name; without a width it has none.
+    /// The size of the name; a width of 0 means that there is no name.
     pub(crate) width: f64,
     pub(crate) height: f64,
+    /// Whether its name is placed before those of others.
+    pub(crate) leads: bool,
 }
 
-/// Where a name goes.
+/// The place of a name.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Placement {
     pub(crate) name: Rect,
-    /// From the marker to the name, where the name is not beside it.
+    /// The line from the marker to the name, where the name is not beside it.
     pub(crate) leader: Option<(Spot, Spot)>,
 }
 
@@ -39,7 +41,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Between a text and the next.
+    /// The free space between a text and the next.
     const GAP: f64 = 5.0;
 
     /// Returns a row with room from `left` on.
@@ -47,12 +49,12 @@ impl Row {
         Self { free_from: left }
     }
 
-    /// Where a text may begin that would like to begin at `left`.
+    /// Returns where a text may begin that would best begin at `left`.
     pub(crate) const fn free_from(&self, left: f64) -> f64 {
         self.free_from.max(left)
     }
 
-    /// Takes the room from `left` to `right` if it is free.
+    /// Takes the room from `left` to `right` and returns true if it is free.
     pub(crate) fn take(&mut self, left: f64, right: f64) -> bool {
         let is_free = left >= self.free_from;
         if is_free {
@@ -78,7 +80,7 @@ const LEADER_COST: f64 = 25.0;
 const RINGS: u32 = 30;
 
 impl Rect {
-    /// Whether the two share more than an edge.
+    /// Returns whether the two share more than an edge.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
     }
@@ -87,7 +89,7 @@ impl Rect {
         self.left <= other.left && other.right <= self.right && self.top <= other.top && other.bottom <= self.bottom
     }
 
-    /// Whether the line from `from` to `to` passes through the inside. Liang and Barsky's clipping.
+    /// Returns whether the line from `from` to `to` passes through the inside. Liang and Barsky's clipping.
     pub(crate) fn meets(&self, (from, to): (Spot, Spot)) -> bool {
         let (mut enter, mut leave) = (0.0_f64, 1.0_f64);
         let sides = [
@@ -108,7 +110,7 @@ impl Rect {
         enter < leave
     }
 
-    /// The place on the edge or inside that is nearest to `to`.
+    /// Returns the place on the edge or inside that is nearest to `to`.
     fn nearest(&self, to: Spot) -> Spot {
         (to.0.clamp(self.left, self.right), to.1.clamp(self.top, self.bottom))
     }
@@ -127,12 +129,11 @@ impl Rect {
 /// `None` for a name that finds no room.
 pub(crate) fn place(anchors: &[Anchor], frame: &Rect, lines: &[(Spot, Spot)]) -> Vec<Option<Placement>> {
     let markers: Vec<Rect> = anchors.iter().map(|anchor| Rect::around(anchor.at, MARKER_REACH)).collect();
-    let mut placed: Vec<Option<Placement>> = Vec::new();
-    for (anchor, own) in anchors.iter().zip(&markers) {
-        if anchor.width <= 0.0 {
-            placed.push(None);
-            continue;
-        }
+    let mut placed: Vec<Option<Placement>> = vec![None; anchors.len()];
+    let mut order: Vec<usize> = (0..anchors.len()).filter(|place| anchors[*place].width > 0.0).collect();
+    order.sort_by_key(|place| !anchors[*place].leads);
+    for place in order {
+        let (anchor, own) = (&anchors[place], &markers[place]);
         // Markers that lie over this one's cannot be evaded by a line that starts here.
         let crosses_marker = |leader| markers.iter().any(|marker| !marker.overlaps(own) && marker.meets(leader));
         let is_free = |placement: &Placement| {
@@ -164,7 +165,7 @@ pub(crate) fn place(anchors: &[Anchor], frame: &Rect, lines: &[(Spot, Spot)]) ->
                 found = Some((placement, cost));
             }
         }
-        placed.push(found.map(|(placement, _)| placement));
+        placed[place] = found.map(|(placement, _)| placement);
     }
     placed
 }
@@ -195,14 +196,14 @@ fn collide(a: &Placement, b: &Placement) -> bool {
         || a.leader.zip(b.leader).is_some_and(|(a, b)| cross(a, b))
 }
 
-/// Whether two lines cross, each with its ends on different sides of the other.
+/// Returns whether two lines cross, each with its ends on different sides of the other.
 fn cross(a: (Spot, Spot), b: (Spot, Spot)) -> bool {
     let side =
         |(from, to): (Spot, Spot), at: Spot| (to.0 - from.0) * (at.1 - from.1) - (to.1 - from.1) * (at.0 - from.0);
     side(a, b.0) * side(a, b.1) < 0.0 && side(b, a.0) * side(b, a.1) < 0.0
 }
 
-/// Where the name of `anchor` may go, `ring` steps out, the best place first. Above and below a place that several
+/// Returns where the name of `anchor` may go, `ring` steps out, the best place first. Above and below a place that several
 /// points share, it would be in the way of the others' leaders.
 fn candidates(anchor: &Anchor, ring: u32, shares_its_place: bool) -> Vec<Placement> {
     let reach = MARKER_REACH + GAP + f64::from(ring) * anchor.height;
@@ -217,7 +218,7 @@ fn candidates(anchor: &Anchor, ring: u32, shares_its_place: bool) -> Vec<Placeme
     rows.chain(columns).map(|offset| placement(anchor, offset, ring > 0)).collect()
 }
 
-/// The name of `anchor` with its middle at `offset` from the point.
+/// Returns the name of `anchor` with its middle at `offset` from the point.
 fn placement(anchor: &Anchor, offset: Spot, with_leader: bool) -> Placement {
     let (x, y) = (anchor.at.0 + offset.0, anchor.at.1 + offset.1);
     let name = Rect {
@@ -243,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_lone_point_has_its_name_at_its_right() {
-        let placed = place(&[Anchor { at: (100.0, 100.0), width: 60.0, height: 14.0 }], &FRAME, &[]);
+        let placed = place(&[Anchor { at: (100.0, 100.0), width: 60.0, height: 14.0, leads: false }], &FRAME, &[]);
         let placement = placed[0].unwrap();
         assert!((placement.name.left - 110.0).abs() < 1e-9 && placement.leader.is_none(), "{placement:?}");
     }
@@ -251,21 +252,31 @@ mod tests {
     #[test]
     fn a_name_evades_a_line_if_it_can() {
         let line = ((100.0, 100.0), (800.0, 100.0));
-        let placed = place(&[Anchor { at: (100.0, 100.0), width: 60.0, height: 14.0 }], &FRAME, &[line]);
+        let placed = place(&[Anchor { at: (100.0, 100.0), width: 60.0, height: 14.0, leads: false }], &FRAME, &[line]);
         assert!(!placed[0].unwrap().name.meets(line));
     }
 
     #[test]
     fn twenty_points_at_one_place_all_get_a_name() {
-        let anchors = [Anchor { at: (400.0, 200.0), width: 90.0, height: 14.0 }; 20];
+        let anchors = [Anchor { at: (400.0, 200.0), width: 90.0, height: 14.0, leads: false }; 20];
         assert!(place(&anchors, &FRAME, &[]).iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn the_name_of_one_that_leads_is_never_the_one_left_out() {
+        let crowd = Anchor { at: (40.0, 20.0), width: 60.0, height: 14.0, leads: false };
+        let mut anchors = [crowd; 9];
+        anchors[8].leads = true;
+        let frame = Rect { left: 0.0, top: 0.0, right: 120.0, bottom: 40.0 };
+        let placed = place(&anchors, &frame, &[]);
+        assert!(placed[8].is_some() && placed.iter().any(Option::is_none), "{placed:?}");
     }
 
     #[test]
     fn names_in_rows_stand_for_all_or_for_none_and_never_over_each_other() {
         let room = Rect { left: 0.0, top: 0.0, right: 800.0, bottom: 45.0 };
         let rows = |places: &[f64]| {
-            let anchor = |x: &f64| Anchor { at: (*x, 50.0), width: 100.0, height: 15.0 };
+            let anchor = |x: &f64| Anchor { at: (*x, 50.0), width: 100.0, height: 15.0, leads: false };
             let placed = rows(&places.iter().map(anchor).collect::<Vec<_>>(), &room);
             placed.into_iter().flatten().map(|it| (room.bottom - it.name.bottom) as usize / 15).collect::<Vec<_>>()
         };
@@ -280,7 +291,7 @@ mod tests {
             points in prop::collection::vec((10.0..790.0_f64, 10.0..390.0_f64, 20.0..140.0_f64), 1..40),
         ) {
             let anchors: Vec<Anchor> =
-                points.iter().map(|&(x, y, width)| Anchor { at: (x, y), width, height: 14.0 }).collect();
+                points.iter().map(|&(x, y, width)| Anchor { at: (x, y), width, height: 14.0, leads: false }).collect();
             let placed = place(&anchors, &FRAME, &[]);
             for (index, one) in placed.iter().enumerate() {
                 let Some(one) = one else { continue };

@@ -37,9 +37,9 @@ const NAMES_SHARE: f64 = 0.75;
 #[derive(Debug, Clone)]
 pub(crate) struct Lane {
     pub(crate) name: &'static str,
-    /// Behind the name; below it in a tall lane.
+    /// A second word or two: behind the name, in a tall lane below it.
     pub(crate) note: &'static str,
-    /// For moments, which go up and down from its middle.
+    /// Whether it is a lane of moments, which go up and down from its middle.
     pub(crate) is_tall: bool,
 }
 
@@ -64,18 +64,18 @@ pub(crate) struct Moment {
 /// How a moment is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// A line.
+    /// An upright line.
     Line,
-    /// A line with a head: it is what one looks for.
+    /// An upright line with a head: it is what one looks for.
     Tall,
-    /// A cross.
+    /// A cross beside the middle.
     Cross,
 }
 
 /// Bars of a lane in place of its moments.
 #[derive(Clone, Copy)]
 struct Bars {
-    /// In pixels.
+    /// The width, in pixels.
     width: f64,
     /// How many moments a bar of full height stands for.
     most: usize,
@@ -88,7 +88,7 @@ impl Lane {
 }
 
 impl Layout<'_> {
-    /// The names of lanes and the lines between them.
+    /// Draws the names of lanes and the lines between them.
     pub(super) fn draw_lane_names<B: Surface>(&self, canvas: &mut Canvas<B>, lanes: &[Lane]) {
         let mut top = self.frame.top;
         let name_right = self.frame.left - 10.0;
@@ -106,7 +106,7 @@ impl Layout<'_> {
         }
     }
 
-    /// The edges of a span, which is at least `least` pixels wide.
+    /// Returns the edges of a span, which is at least `least` pixels wide.
     pub(super) fn edges(&self, from: f64, to: f64, least: f64) -> (f64, f64) {
         let (left, right) = (self.x(from), self.x(to));
         let missing = (least - (right - left)).max(0.0) / 2.0;
@@ -124,7 +124,7 @@ impl Layout<'_> {
         }
     }
 
-    /// Names spans: within the span, or beside it where nothing follows; else not at all.
+    /// Draws the names of spans: within the span, or beside it where nothing follows; else not at all.
     pub(super) fn name_spans<B: Surface>(&self, canvas: &mut Canvas<B>, lane: usize, spans: &[Span]) {
         let middle = self.y(lane as f64);
         let mut row = Row::from(self.frame.left);
@@ -183,7 +183,7 @@ impl Layout<'_> {
         }
     }
 
-    /// How many moments there are in each bar.
+    /// Returns how many moments there are in each bar.
     fn counts<'a>(&self, moments: impl Iterator<Item = &'a Moment>, bar: f64) -> Vec<usize> {
         let bars = ((self.frame.right - self.frame.left) / bar).ceil() as usize;
         let mut counts = vec![0; bars];
@@ -255,7 +255,7 @@ pub(super) fn draw_cross<B: Surface>(canvas: &mut Canvas<B>, (x, y): Spot, color
     }
 }
 
-/// A level for each span, so that spans of one level do not overlap, unless there are more than [`LEVELS`].
+/// Returns a level for each span, so that spans of one level do not overlap, unless there are more than [`LEVELS`].
 fn levels(spans: &[Span]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..spans.len()).collect();
     order.sort_by(|a, b| {
@@ -272,7 +272,7 @@ fn levels(spans: &[Span]) -> Vec<usize> {
     levels
 }
 
-/// The width of bars, if a lane's moments at these places are too near to be seen one by one.
+/// Returns the width of bars, if a lane's moments at these places are too near to be seen one by one.
 fn bar_width(rows: &[Vec<f64>; 2]) -> Option<f64> {
     let mut gaps: Vec<f64> =
         rows.iter().flat_map(|places| places.windows(2).map(|pair| (pair[1] - pair[0]).max(0.0))).collect();

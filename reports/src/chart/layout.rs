@@ -1,7 +1,7 @@
 //! Where everything of a chart goes, in pixels.
 
 use super::{
-    Chart, Height, Mark, Point, Values,
+    Chart, Height, Key, Mark, Point, Values,
     canvas::Spot,
     labels::{self, Anchor, Placement, Rect},
     lanes::Lane,
@@ -25,7 +25,7 @@ const ABOVE_LANES: f64 = 8.0;
 pub(super) const NAMES_WIDTH_MAX: f64 = 260.0;
 /// Width of what explains colours, right of the plotting area.
 const COLOR_SCALE_WIDTH: f64 = 110.0;
-/// Left and right of everything.
+/// The free space left and right of everything.
 pub(super) const MARGIN: f64 = 16.0;
 
 pub(super) const TITLE_SIZE: f64 = 17.0;
@@ -48,12 +48,15 @@ pub(super) struct Layout<'a> {
     pub(super) frame: Rect,
     /// The plotting area with the strips above and below it.
     pub(super) outer: Rect,
-    /// Where the keys of the legend begin.
-    pub(super) keys: Vec<Spot>,
-    /// For each point of the chart; `None` where there was no room.
+    /// The legend, with where each key begins: what the chart explains above it, and below it the points whose names found no
+    /// room.
+    pub(super) keys: Vec<(&'a str, Key, Spot)>,
+    /// The place of each point's name; `None` where there was no room.
     pub(super) names: Vec<Option<Placement>>,
-    /// Wrapped lines.
+    /// The sentences below the picture, broken into lines.
     pub(super) notes: Vec<String>,
+    /// The middle of the first line of notes.
+    pub(super) notes_top: f64,
 }
 
 impl<'a> Layout<'a> {
@@ -69,31 +72,27 @@ impl<'a> Layout<'a> {
                 (84.0, FRAME_HEIGHT)
             }
         };
-        let keys = place_keys(chart);
-        let top = keys.last().map_or(52.0, |last| last.1 + 22.0);
+        let keys = place_keys(chart.legend.iter().map(|(words, key)| (words.as_str(), *key)), LEGEND_TOP);
+        let top = keys.last().map_or(52.0, |(.., last)| last.1 + 22.0);
         let strip_height = |strip: &Option<String>| if strip.is_some() { STRIP_HEIGHT } else { 0.0 };
         let frame_top = top + strip_height(&chart.above);
         let right = WIDTH - 24.0 - if chart.color_scale.is_some() { COLOR_SCALE_WIDTH } else { 0.0 };
         let frame = Rect { left, top: frame_top, right, bottom: frame_top + height };
         let outer = Rect { top, bottom: frame.bottom + strip_height(&chart.below), ..frame };
-        let mut layout = Self { chart, frame, outer, keys, names: Vec::new(), notes: Vec::new() };
+        let notes = chart.notes.iter().flat_map(|note| text::wrap(note, SMALL_SIZE, WIDTH - 2.0 * MARGIN)).collect();
+        let mut layout = Self { chart, frame, outer, keys, names: Vec::new(), notes, notes_top: outer.bottom + 58.0 };
         layout.names = layout.place_names();
-        let mut notes = chart.notes.clone();
-        notes.extend(layout.unnamed());
-        layout.notes = notes.iter().flat_map(|note| text::wrap(note, SMALL_SIZE, WIDTH - 2.0 * MARGIN)).collect();
+        let below = place_keys(layout.unnamed().into_iter(), layout.notes_top);
+        layout.notes_top = below.last().map_or(layout.notes_top, |(.., last)| last.1 + LEGEND_ROW);
+        layout.keys.extend(below);
         layout
     }
 
     pub(super) fn size(&self) -> (u32, u32) {
-        (WIDTH as u32, (self.notes_top() + LINE_HEIGHT * self.notes.len() as f64 + 10.0) as u32)
+        (WIDTH as u32, (self.notes_top + LINE_HEIGHT * self.notes.len() as f64 + 10.0) as u32)
     }
 
-    /// Middle of the first line of the notes.
-    pub(super) fn notes_top(&self) -> f64 {
-        self.outer.bottom + 58.0
-    }
-
-    /// What lies beyond the axis, such as the end of an interval at 0 on a logarithmic one, lies at its end.
+    /// Returns the place of a value along the horizontal axis. What lies beyond the axis, such as the end of an interval at 0 on a logarithmic one, lies at its end.
     pub(super) fn x(&self, value: f64) -> f64 {
         self.frame.left + self.chart.x.scale.place(value).clamp(0.0, 1.0) * (self.frame.right - self.frame.left)
     }
@@ -111,7 +110,7 @@ impl<'a> Layout<'a> {
         points.iter().map(|&point| self.spot(point)).collect()
     }
 
-    /// The ends of a vertical line.
+    /// Returns the ends of a vertical line.
     pub(super) fn rule(&self, x: f64) -> (Spot, Spot) {
         ((self.x(x), self.outer.top), (self.x(x), self.outer.bottom))
     }
@@ -126,7 +125,7 @@ impl<'a> Layout<'a> {
         (self.x(point.x), y)
     }
 
-    /// The intervals of a point as lines; those too short to be seen are left out.
+    /// Returns the intervals of a point as lines; those too short to be seen are left out.
     pub(super) fn whiskers(&self, point: &Point) -> impl Iterator<Item = (Spot, Spot)> {
         let (x, y) = self.center(point);
         let across = point.x_interval.map(|interval| ((self.x(interval.low), y), (self.x(interval.high), y)));
@@ -150,6 +149,7 @@ impl<'a> Layout<'a> {
             at: self.center(point),
             width: text::width(&point.name, SMALL_SIZE),
             height: SMALL_SIZE + 3.0,
+            leads: point.leads,
         };
         let mut lines: Vec<(Spot, Spot)> = self.points().flat_map(|point| self.whiskers(point)).collect();
         for mark in &self.chart.marks {
@@ -170,26 +170,30 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// A note on the points that found no room for their names.
-    fn unnamed(&self) -> Option<String> {
-        let unplaced =
-            self.points().zip(&self.names).filter(|(point, placement)| placement.is_none() && !point.name.is_empty());
-        let names: Vec<&str> = unplaced.map(|(point, _)| point.name.as_str()).collect();
-        (!names.is_empty()).then(|| format!("No room for the names of: {}.", names.join(", ")))
+    /// Returns the keys of points whose names found no room, each name once.
+    fn unnamed(&self) -> Vec<(&'a str, Key)> {
+        let mut keys: Vec<(&str, Key)> = Vec::new();
+        for (point, placement) in self.points().zip(&self.names) {
+            let is_new = !point.name.is_empty() && keys.iter().all(|(name, _)| *name != point.name);
+            if placement.is_none() && is_new {
+                keys.push((&point.name, Key::Marker(point.identity)));
+            }
+        }
+        keys
     }
 }
 
-/// Where each key of the legend begins: row by row.
-fn place_keys(chart: &Chart) -> Vec<Spot> {
-    let (mut x, mut y) = (MARGIN, LEGEND_TOP);
-    let mut keys = Vec::new();
-    for (label, _) in &chart.legend {
-        let width = KEY_WIDTH + text::width(label, SMALL_SIZE);
+/// Places the keys of a legend row by row, the first row around `y`.
+fn place_keys<'a>(keys: impl Iterator<Item = (&'a str, Key)>, mut y: f64) -> Vec<(&'a str, Key, Spot)> {
+    let mut x = MARGIN;
+    let mut placed = Vec::new();
+    for (words, key) in keys {
+        let width = KEY_WIDTH + text::width(words, SMALL_SIZE);
         if x > MARGIN && x + width > WIDTH - MARGIN {
             (x, y) = (MARGIN, y + LEGEND_ROW);
         }
-        keys.push((x, y));
+        placed.push((words, key, (x, y)));
         x += width + KEY_GAP;
     }
-    keys
+    placed
 }

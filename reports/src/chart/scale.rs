@@ -23,29 +23,29 @@ pub(crate) enum Scale {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tick {
     pub(crate) value: f64,
-    /// `None`: a minor tick.
+    /// What it says; `None` for a minor tick.
     pub(crate) label: Option<String>,
 }
 
 impl Scale {
-    /// A logarithmic scale with room around `values`, which are above zero; at least a decade.
+    /// Returns a logarithmic scale with room around `values`, which are above zero; at least a decade.
     pub(crate) fn log_around(values: impl IntoIterator<Item = f64>) -> Self {
         let (min, max) = decade_around(values);
         Self::Log { min, max }
     }
 
-    /// The same for seconds.
+    /// Returns a logarithmic scale of seconds with room around `values`, which are above zero; at least a decade.
     pub(crate) fn log_time_around(values: impl IntoIterator<Item = f64>) -> Self {
         let (min, max) = decade_around(values);
         Self::LogTime { min, max }
     }
-    /// A linear scale from 0 with room above the largest of `values`, which are not below zero.
+    /// Returns a linear scale from 0 with room above the largest of `values`, which are not below zero.
     pub(crate) fn linear_from_zero(values: impl IntoIterator<Item = f64>) -> Self {
         let max = range(values).map_or(0.0, |(_, max)| max);
         Self::Linear { min: 0.0, max: if max > 0.0 { max * 1.05 } else { 1.0 } }
     }
 
-    /// Where `value` lies: 0 at one end of the axis, 1 at the other.
+    /// Returns where `value` lies: 0 at one end of the axis, 1 at the other.
     pub(crate) fn place(&self, value: f64) -> f64 {
         match self {
             Self::Log { min, max } | Self::LogTime { min, max } => libm::log10(value / min) / libm::log10(max / min),
@@ -59,7 +59,7 @@ impl Scale {
         }
     }
 
-    /// The marks along the axis, ascending.
+    /// Returns the marks along the axis, ascending.
     pub(crate) fn ticks(&self) -> Vec<Tick> {
         match self {
             Self::Log { min, max } => log_ticks(*min, *max),
@@ -74,7 +74,7 @@ impl Scale {
         }
     }
 
-    /// The unit that the ticks have in common, where the axis has to say it.
+    /// Returns the unit that the ticks have in common; `None` where each tick has its own or the axis is named with it.
     pub(crate) fn unit(&self) -> Option<&'static str> {
         match self {
             Self::Time { from, to } => Some(clock::ticks(*from, *to).1),
@@ -88,7 +88,7 @@ impl Scale {
     }
 }
 
-/// The range of `values` with room around it; at least a decade.
+/// Returns the range of `values` with room around it; at least a decade.
 fn decade_around(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
     const ROOM: f64 = 1.6;
     let (mut min, mut max) = range(values).unwrap_or((1.0, 1.0));
@@ -104,7 +104,7 @@ fn range(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
     values.into_iter().map(|value| (value, value)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
-/// Whole multiples of powers of ten; those with 1, 2 and 5 named over few decades, else the powers alone.
+/// Returns whole multiples of powers of ten; those with 1, 2 and 5 named over few decades, else the powers alone.
 fn log_ticks(min: f64, max: f64) -> Vec<Tick> {
     let named: &[u32] = if libm::log10(max / min) <= 3.0 { &[1, 2, 5] } else { &[1] };
     let (first, last) = (libm::floor(libm::log10(min)) as i32, libm::ceil(libm::log10(max)) as i32);
@@ -122,7 +122,7 @@ fn log_ticks(min: f64, max: f64) -> Vec<Tick> {
     ticks
 }
 
-/// Multiples of 1, 2 or 5 times a power of ten: four to nine of them.
+/// Returns multiples of 1, 2 or 5 times a power of ten: four to nine of them.
 fn linear_ticks(min: f64, max: f64) -> Vec<Tick> {
     let magnitude = libm::floor(libm::log10((max - min) / 4.0));
     let power = libm::pow(10.0, magnitude);
@@ -139,7 +139,7 @@ fn linear_ticks(min: f64, max: f64) -> Vec<Tick> {
 /// The units of time, with their seconds.
 const TIME_UNITS: [(&str, f64); 5] = [("ms", 0.001), ("s", 1.0), ("min", 60.0), ("h", 3_600.0), ("d", 86_400.0)];
 
-/// The units and their tens and hundreds; over few decades what lies between them, too.
+/// Returns the units and their tens and hundreds, and over few decades what lies between them.
 fn log_time_ticks(min: f64, max: f64) -> Vec<Tick> {
     let few = libm::log10(max / min) <= 2.5;
     let mut ticks = Vec::new();

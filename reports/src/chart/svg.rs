@@ -16,13 +16,13 @@ use super::{
 
 type Drawn = Result<(), DrawingErrorKind<Infallible>>;
 
-/// Size of most texts, in pixels: those say nothing of their size.
+/// The size of most texts, in pixels. These have no attribute for it.
 const FONT_SIZE: f64 = 12.0;
 
 /// What a group of shapes is about, for whoever points at it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Tip {
-    /// Whose it is, such as a strategy's name: `data-name`.
+    /// The name of what it belongs to, such as a strategy: `data-name`.
     pub(crate) name: String,
     /// What a tooltip says.
     pub(crate) title: String,
@@ -32,10 +32,10 @@ pub(crate) struct Tip {
 
 /// A surface that can group shapes; one that cannot just draws them.
 pub(crate) trait Surface: DrawingBackend {
-    /// What is drawn from here on belongs to `tip`.
+    /// Begins a group: what is drawn from here on belongs to `tip`.
     fn open(&mut self, _tip: &Tip) {}
 
-    /// The end of that.
+    /// Ends the group.
     fn close(&mut self) {}
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Svg {
 struct Path {
     attributes: String,
     d: String,
-    /// Where the pen is.
+    /// The place of the pen.
     at: BackendCoord,
 }
 
@@ -62,7 +62,7 @@ impl Svg {
         Self { size, body: String::new(), path }
     }
 
-    /// The whole text. With `style`, it follows the reader's theme by itself; without, it is for a page that has
+    /// Returns the whole text. With `style`, it follows the reader's theme by itself; without, it is for a page that has
     /// [`color::dark_rules`].
     pub(crate) fn finish(mut self, style: bool) -> String {
         self.end_path();
@@ -128,7 +128,7 @@ impl Svg {
     }
 }
 
-/// An opacity, as far as it is to be written.
+/// An opacity, written only where it is less than 1.
 struct Opacity(f64);
 
 impl Opacity {
@@ -142,7 +142,7 @@ fn paint(BackendColor { alpha, rgb: (red, green, blue) }: BackendColor) -> (Stri
 }
 
 impl Path {
-    /// A line through `points`, in as few steps as it takes.
+    /// Adds a line through `points`, in as few steps as it takes.
     fn lines(&mut self, points: impl IntoIterator<Item = BackendCoord>) {
         let mut points = points.into_iter();
         let Some(first) = points.next() else { return };
@@ -293,7 +293,7 @@ impl DrawingBackend for Svg {
     }
 }
 
-/// `text` as the content of an element or of an attribute in double quotes.
+/// Returns `text` as the content of an element or of an attribute in double quotes.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

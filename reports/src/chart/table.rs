@@ -1,9 +1,10 @@
 //! The numbers of a picture as CSV: what its marks stand for, so that a plot's data are one click away from it.
 
 use super::{Chart, Color, Height, Key, Mark, Scale};
+use crate::statistics::bootstrap::Interval;
 
-/// One line a mark, or a place of a line: its kind, whose it is, and its values with their intervals in those of the axes. Where
-/// an axis has names, its value is the name.
+/// Returns a row for each mark, and for each point of a line: the kind of mark, its name, and its values with their intervals, in
+/// the units of the axes. Where an axis has names, the value is a name.
 pub(super) fn csv(chart: &Chart) -> String {
     let mut out = csv::Writer::from_writer(Vec::new());
     let columns = ["mark", "name", "x", "x_low", "x_high", "y", "y_low", "y_high", "value", "note"];
@@ -27,12 +28,28 @@ fn rows(chart: &Chart, mark: &Mark) -> Vec<Row> {
     let line = |mark: &str, name: &str, points: &[(f64, f64)]| -> Vec<Row> {
         points.iter().map(|point| row(mark, name, x(point.0), y(point.1))).collect()
     };
+    // What the legend says of a key.
+    let meaning =
+        |is_it: &dyn Fn(&Key) -> bool| chart.legend.iter().find(|(_, key)| is_it(key)).map(|(words, _)| words.as_str());
     match mark {
-        Mark::Line(points, _) => line("line", "", points),
+        // A line without a key is the ground below another.
+        Mark::Line(points, stroke) => {
+            meaning(&|key| *key == Key::Line(*stroke)).map_or_else(Vec::new, |name| line("line", name, points))
+        }
         Mark::Curve { points, tip, .. } => line("curve", &tip.name, points),
-        Mark::Rule(at, _) => vec![row("rule", "", x(*at), String::new())],
-        // Grounds and bands are drawn from what is said elsewhere, and a run has files of its own.
-        Mark::Area(..) | Mark::Band(..) | Mark::Shade { .. } | Mark::Spans { .. } | Mark::Moments { .. } => Vec::new(),
+        Mark::Rule(at, stroke) => {
+            vec![row("rule", meaning(&|key| *key == Key::Line(*stroke)).unwrap_or_default(), x(*at), String::new())]
+        }
+        Mark::Band { ends, name, .. } => {
+            let at = |(place, interval): &(f64, Interval)| {
+                let mut row = row("band", name, x(*place), String::new());
+                (row[6], row[7]) = (y(interval.low), y(interval.high));
+                row
+            };
+            ends.iter().map(at).collect()
+        }
+        // The ground below the bound, which is a line; and a run, which has files of its own.
+        Mark::Area(..) | Mark::Shade { .. } | Mark::Spans { .. } | Mark::Moments { .. } => Vec::new(),
         Mark::Point(point) => {
             let (height, interval, note) = match point.y {
                 Height::At { value, interval } => (y(value), interval, ""),
@@ -40,7 +57,8 @@ fn rows(chart: &Chart, mark: &Mark) -> Vec<Row> {
                 Height::Above => (String::new(), None, chart.above.as_deref().unwrap_or("above")),
                 Height::Below => (String::new(), None, chart.below.as_deref().unwrap_or("below")),
             };
-            let mut row = row("point", &point.name, x(point.x), height);
+            let name = if point.name.is_empty() { &point.tip.name } else { &point.name };
+            let mut row = row("point", name, x(point.x), height);
             if let Some(interval) = point.x_interval {
                 (row[3], row[4]) = (x(interval.low), x(interval.high));
             }
@@ -50,21 +68,16 @@ fn rows(chart: &Chart, mark: &Mark) -> Vec<Row> {
             note.clone_into(&mut row[9]);
             vec![row]
         }
-        Mark::Dot { row: place, value, at_least, tip, .. } => {
+        Mark::Dot { row: place, value, at_least, identity, tip } => {
             let mut row = row("dot", &tip.name, x(*value), y(*place));
-            if *at_least {
-                "at least".clone_into(&mut row[9]);
-            }
+            let kind = meaning(&|key| *key == Key::Marker(*identity));
+            row[9] = kind.into_iter().chain(at_least.then_some("at least")).collect::<Vec<_>>().join(", ");
             vec![row]
         }
         Mark::Bars { row: place, parts, tip, .. } => {
-            let meaning = |color| {
-                let is_of = |key: &Key| matches!(key, Key::Patch(of) if *of == color);
-                chart.legend.iter().find(|(_, key)| is_of(key)).map_or("", |(words, _)| words.as_str())
-            };
             let bar = |(value, color): &(f64, Color)| {
                 let mut row = row("bar", &tip.name, x(*value), y(*place));
-                meaning(*color).clone_into(&mut row[9]);
+                meaning(&|key| *key == Key::Patch(*color)).unwrap_or_default().clone_into(&mut row[9]);
                 row
             };
             parts.iter().map(bar).collect()
@@ -78,7 +91,7 @@ fn rows(chart: &Chart, mark: &Mark) -> Vec<Row> {
     }
 }
 
-/// A value as the axis has it: a name where it has names.
+/// Returns a value as the axis has it: a name where the axis has names.
 fn along(scale: &Scale, value: f64) -> String {
     match scale {
         Scale::Names(names) => names.get(value.round() as usize).cloned().unwrap_or_default(),

@@ -32,21 +32,21 @@ pub(crate) enum Align {
 /// How a text is drawn.
 #[derive(Clone, Copy)]
 pub(crate) struct TextStyle {
-    /// Pixels per em.
+    /// The size, in pixels per em.
     pub(crate) size: f64,
     pub(crate) color: BackendColor,
     pub(crate) align: Align,
-    /// Read from bottom to top.
+    /// Whether it is read from bottom to top.
     pub(crate) turned: bool,
 }
 
-/// Width of `text` in pixels at `size` pixels per em.
+/// Returns the width of `text` in pixels at `size` pixels per em.
 pub(crate) fn width(text: &str, size: f64) -> f64 {
     let font = FONT.as_scaled(px_scale(size));
     text.chars().map(|char| f64::from(font.h_advance(font.glyph_id(char)))).sum()
 }
 
-/// `text` broken at spaces into lines no wider than `width_max`; a single word may be wider.
+/// Returns `text` broken at spaces into lines no wider than `width_max`; a single word may be wider.
 pub(crate) fn wrap(text: &str, size: f64, width_max: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -61,7 +61,7 @@ pub(crate) fn wrap(text: &str, size: f64, width_max: f64) -> Vec<String> {
     lines
 }
 
-/// As much of the beginning of `text` as is no wider than `width_max`, with dots where the rest was.
+/// Returns `text` if it is no wider than `width_max`, else its beginning and three dots.
 pub(crate) fn fit(text: &str, size: f64, width_max: f64) -> String {
     if width(text, size) <= width_max {
         return text.to_owned();

@@ -14,7 +14,7 @@ use crate::{
 /// The most strategies that the first sentences name.
 const NAMED_MAX: usize = 5;
 
-/// The page. `figures` has one for each scenario, and `slugs` the names of the scenarios' pages.
+/// Returns the page. `figures` has one for each scenario, and `slugs` the names of the scenarios' pages.
 pub(crate) fn index(summary: &Summary, slugs: &[String], figures: &[&Figure]) -> String {
     let scenarios = || summary.scenarios.iter().zip(slugs);
     page(
@@ -41,7 +41,7 @@ pub(crate) fn index(summary: &Summary, slugs: &[String], figures: &[&Figure]) ->
     )
 }
 
-/// How much was run.
+/// Returns how much was run, in a sentence.
 pub(super) fn extent(summary: &Summary) -> String {
     let cells = || summary.scenarios.iter().flat_map(|scenario| &scenario.cells);
     let runs: usize = cells().map(|cell| cell.seeds).sum();
@@ -56,7 +56,7 @@ pub(super) fn extent(summary: &Summary) -> String {
     )
 }
 
-/// The first sentences, over all scenarios.
+/// Returns the first sentences, over all scenarios.
 fn who_wins(summary: &Summary) -> Markup {
     let contested: Vec<&ScenarioStats> =
         summary.scenarios.iter().filter(|scenario| scenario.cells.iter().any(|cell| cell.on_front)).collect();
@@ -96,7 +96,7 @@ fn who_wins(summary: &Summary) -> Markup {
     }
 }
 
-/// One scenario in a sentence.
+/// Returns who is best in one scenario, in a sentence.
 pub(super) fn sentence(scenario: &ScenarioStats) -> String {
     let known = || scenario.cells.iter().filter_map(|cell| Some((cell, cell.point()?.1)));
     let place = |(cell, latency_s): (&CellStats, f64)| {
@@ -189,7 +189,7 @@ fn verdict(scenario: &ScenarioStats) -> Markup {
     }
 }
 
-/// A strategy of the front, with how sure that is.
+/// Returns the name of a strategy of the front, with how sure its place there is.
 fn front(cell: &CellStats) -> String {
     match (cell.front_membership(), cell.front_share) {
         (Some(Membership::On) | None, _) | (_, None) => cell.strategy.clone(),
@@ -197,7 +197,7 @@ fn front(cell: &CellStats) -> String {
     }
 }
 
-/// What `word` says of those that `concerns` picks, cheapest first; `None` where it picks none, `all` where it picks
+/// Returns what `word` says of those that `concerns` picks, cheapest first; `None` where it picks none, `all` where it picks
 /// all.
 fn names(
     scenario: &ScenarioStats,

@@ -17,11 +17,11 @@ use crate::{
 pub(crate) struct Outlier {
     /// What happened in it.
     pub(crate) words: String,
-    /// What shows it.
+    /// The command that shows it.
     pub(crate) command: String,
 }
 
-/// The most of one kind, each of another strategy.
+/// The greatest number of outliers of one kind, each of another strategy.
 const EACH: usize = 3;
 /// What is shown before and after an event, at least.
 const MARGIN_S: f64 = 60.0;
@@ -35,7 +35,7 @@ struct Place<'a> {
     duration_s: f64,
 }
 
-/// The outliers of a scenario, the most telling first.
+/// Returns the outliers of a scenario, the most telling first.
 pub(crate) fn outliers(manifest: &Manifest, results: &ScenarioResults) -> Vec<Outlier> {
     let entry = &manifest.scenarios[results.scenario];
     let place = Place { manifest, scenario: &entry.name, duration_s: entry.duration_s };
@@ -89,7 +89,7 @@ pub(crate) fn outliers(manifest: &Manifest, results: &ScenarioResults) -> Vec<Ou
     late.chain(never).chain(alarmed).chain(worst).collect()
 }
 
-/// The first few, at most one a strategy.
+/// Returns the first [`EACH`], at most one of each strategy.
 fn of_different_strategies<T>(all: Vec<T>, strategy: impl Fn(&T) -> usize) -> Vec<T> {
     let mut seen = BTreeSet::new();
     all.into_iter().filter(|it| seen.insert(strategy(it))).take(EACH).collect()
@@ -113,7 +113,7 @@ impl Place<'_> {
         self.outlier(cell, run, Some((episode.device, episode.begin_s, end_s)), words)
     }
 
-    /// `when`: the device, and from when to when; `None`: the whole run.
+    /// Returns an outlier. `when` is the device with the begin and end to show; `None` for the whole run.
     fn outlier(&self, cell: &Cell, run: &Run, when: Option<(u32, f64, f64)>, words: String) -> Outlier {
         let base = commands::trace(self.manifest, self.scenario, self.strategy(cell), run.seed);
         let around = when.map_or_else(String::new, |(device, begin_s, end_s)| {

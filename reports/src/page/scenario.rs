@@ -18,10 +18,10 @@ use crate::{
     summary::{CauseStats, CellStats, Number, Paired, ScenarioStats, Summary},
 };
 
-/// From the page to the report's folder.
+/// The way from the page to the report's folder.
 const ROOT: &str = "../";
 
-/// The page.
+/// Returns the page.
 pub(crate) fn scenario(
     summary: &Summary,
     scenario: &ScenarioStats,
@@ -54,7 +54,7 @@ pub(crate) fn scenario(
     )
 }
 
-/// How much of what the bound allows the strategies reach.
+/// Returns how much of what the bound allows the strategies reach.
 fn reach(scenario: &ScenarioStats) -> String {
     scenario.hypervolume.map_or_else(String::new, |it| {
         let interval = it.interval.map_or_else(String::new, |interval| {
@@ -192,7 +192,7 @@ fn detection_table(scenario: &ScenarioStats) -> Markup {
     }
 }
 
-/// What a curve comes to, as far as it was watched.
+/// Returns a cell with the last value of a curve.
 fn end_of(curve: Option<&Incidence>) -> Markup {
     let Some(curve) = curve else { return cell(None, &html! { "–" }) };
     let (value, band) = curve.steps.last().map_or((0.0, None), |step| (step.value, step.band));
@@ -205,7 +205,7 @@ fn end_of(curve: Option<&Incidence>) -> Markup {
     )
 }
 
-/// Who notices what; nothing where all breaks have one cause, of which the table above tells.
+/// Returns the table of who notices what; nothing where all breaks have one cause, which the table above covers.
 fn causes_table(scenario: &ScenarioStats) -> Markup {
     let causes: BTreeSet<_> = scenario.cells.iter().flat_map(|cell| cell.by_cause.keys().copied()).collect();
     html! {

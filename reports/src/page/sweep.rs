@@ -1,5 +1,5 @@
-//! The page of a sweep: a map of each number over the parameters, for each strategy that the sweep starts from, and a table of
-//! all points.
+//! The page of a sweep: of each number, over two parameters a map for each strategy that the sweep starts from, over one a line
+//! for each; and a table of all points.
 
 use cardiogram_results::{
     manifest::{ManifestAxis, ManifestSweep},
@@ -13,27 +13,31 @@ use super::{
 };
 use crate::{
     number::{percent, short},
-    plots::{self, HeatMap, Side},
+    plots::{self, HeatMap, Kind, Line, LinePlot, Side},
+    statistics::bootstrap::Interval,
     summary::{CellStats, Summary},
 };
 
-/// A number that is mapped.
+/// A number that is drawn.
 struct Number {
-    /// What files are called.
+    /// The last part of file names.
     slug: &'static str,
     label: &'static str,
     is_log: bool,
     value: fn(&CellStats) -> Option<f64>,
+    /// Its 95 % interval.
+    interval: fn(&CellStats) -> Option<Interval>,
     words: fn(&CellStats) -> String,
 }
 
-/// What is mapped.
+/// The numbers that are drawn.
 const NUMBERS: [Number; 3] = [
     Number {
         slug: "availability",
         label: "share of the time with a usable session (%)",
         is_log: false,
         value: |cell| Some(100.0 * cell.availability),
+        interval: |cell| cell.availability_interval.map(|it| Interval { low: 100.0 * it.low, high: 100.0 * it.high }),
         words: |cell| short(100.0 * cell.availability),
     },
     Number {
@@ -41,6 +45,7 @@ const NUMBERS: [Number; 3] = [
         label: "packets per device-hour (both directions)",
         is_log: true,
         value: |cell| Some(cell.packets_per_device_hour).filter(|packets| *packets > 0.0),
+        interval: |cell| cell.packets_interval,
         words: |cell| short(cell.packets_per_device_hour),
     },
     Number {
@@ -48,11 +53,12 @@ const NUMBERS: [Number; 3] = [
         label: "mean detection latency (s)",
         is_log: true,
         value: |cell| cell.detect_mean_s.and_then(Estimated::known).filter(|latency| *latency > 0.0),
+        interval: |cell| cell.detect_interval_s,
         words: |cell| cell.detect_mean_s.and_then(Estimated::known).map_or_else(String::new, short),
     },
 ];
 
-/// The strategies that a sweep starts from, in the order of its points.
+/// Returns the strategies that a sweep starts from, in the order of its points.
 fn bases(sweep: &ManifestSweep) -> Vec<&str> {
     let mut bases: Vec<&str> = Vec::new();
     for point in &sweep.points {
@@ -63,8 +69,15 @@ fn bases(sweep: &ManifestSweep) -> Vec<&str> {
     bases
 }
 
-/// The maps of a sweep.
-pub(crate) fn maps(sweep: &ManifestSweep, summary: &Summary) -> Vec<Figure> {
+/// Returns the plots of a sweep: lines over one axis, maps over two.
+pub(crate) fn plots(sweep: &ManifestSweep, summary: &Summary) -> Vec<Figure> {
+    if sweep.axes.len() == 1 {
+        let figures = NUMBERS.iter().filter_map(|number| {
+            let figure = plots::lines(&lines(sweep, summary, number))?;
+            Some(Figure::of(figure, &format!("{}.{}", sweep.name, number.slug)))
+        });
+        return figures.collect();
+    }
     let maps = bases(sweep).into_iter().flat_map(|base| NUMBERS.iter().map(move |number| (base, number)));
     let figures = maps.filter_map(|(base, number)| {
         let figure = plots::heat_map(&map(sweep, summary, base, number))?;
@@ -73,12 +86,41 @@ pub(crate) fn maps(sweep: &ManifestSweep, summary: &Summary) -> Vec<Figure> {
     figures.collect()
 }
 
+fn lines(sweep: &ManifestSweep, summary: &Summary, number: &Number) -> LinePlot {
+    let x = side(&sweep.axes[0]);
+    let line = |base: &str| {
+        let mut numbers = vec![None; x.values.len()];
+        for point in sweep.points.iter().filter(|point| point.base_strategy == base) {
+            // A shard has not all points.
+            let Some(cell) = stats_of(summary, &point.scenario, &point.strategy) else { continue };
+            numbers[point.index[0]] = (number.value)(cell).map(|value| (value, (number.interval)(cell)));
+        }
+        Line { strategy: base.to_owned(), numbers }
+    };
+    LinePlot {
+        title: format!("{} over {}", number.label, axes(sweep)),
+        label: number.label.to_owned(),
+        is_log: number.is_log,
+        lines: bases(sweep).into_iter().map(line).collect(),
+        caption: format!(
+            "{}Each marker is one point of the sweep, over all its seeds; whiskers are 95 % intervals. Where a marker is missing              there is no such number: no break, or none that was noticed in time for a mean.",
+            about(sweep)
+        ),
+        x,
+    }
+}
+
+/// Returns what the sweep is about, to stand before a further sentence.
+fn about(sweep: &ManifestSweep) -> String {
+    if sweep.about.is_empty() { String::new() } else { format!("{} ", sweep.about.trim()) }
+}
+
 fn map(sweep: &ManifestSweep, summary: &Summary, base: &str, number: &Number) -> HeatMap {
-    let (x, y) = (side(&sweep.axes[0]), sweep.axes.get(1).map_or_else(no_side, side));
+    let (x, y) = (side(&sweep.axes[0]), side(&sweep.axes[1]));
     let mut values = vec![vec![None; x.values.len()]; y.values.len()];
     let mut texts = vec![vec![String::new(); x.values.len()]; y.values.len()];
     for point in sweep.points.iter().filter(|point| point.base_strategy == base) {
-        let (column, row) = (point.index[0], point.index.get(1).copied().unwrap_or(0));
+        let (column, row) = (point.index[0], point.index[1]);
         // A shard has not all points.
         let Some(cell) = stats_of(summary, &point.scenario, &point.strategy) else { continue };
         values[row][column] = (number.value)(cell);
@@ -87,7 +129,7 @@ fn map(sweep: &ManifestSweep, summary: &Summary, base: &str, number: &Number) ->
         }
     }
     let units = || sweep.axes.iter().map(|axis| axis.unit.as_deref());
-    let same_unit = sweep.axes.len() == 2 && units().all(|unit| unit == Some("s"));
+    let same_unit = units().all(|unit| unit == Some("s"));
     HeatMap {
         title: format!("{base}: {} over {}", number.label, axes(sweep)),
         values,
@@ -98,7 +140,7 @@ fn map(sweep: &ManifestSweep, summary: &Summary, base: &str, number: &Number) ->
         caption: format!(
             "{}Each cell is one point of the sweep, over all its seeds. An empty cell has no such number: no break, or none \
              that was noticed in time for a mean.",
-            if sweep.about.is_empty() { String::new() } else { format!("{} ", sweep.about.trim()) }
+            about(sweep)
         ),
         x,
         y,
@@ -109,16 +151,17 @@ fn axes(sweep: &ManifestSweep) -> String {
     sweep.axes.iter().map(|axis| axis.label.as_str()).collect::<Vec<_>>().join(" and ")
 }
 
-/// Words that are no numbers stand evenly spaced.
+/// Returns the values of an axis. Words stand evenly spaced.
 fn side(axis: &ManifestAxis) -> Side {
     let value = |(place, value): (u32, &cardiogram_results::manifest::ManifestValue)| {
         (value.number.unwrap_or_else(|| place.into()), value.text.clone())
     };
-    Side { label: axis.label.clone(), values: (0..).zip(&axis.values).map(value).collect() }
-}
-
-fn no_side() -> Side {
-    Side { label: String::new(), values: vec![(0.0, String::new())] }
+    let kind = match axis.unit.as_deref() {
+        _ if axis.values.iter().any(|value| value.number.is_none()) => Kind::Words,
+        Some("s") => Kind::Seconds,
+        _ => Kind::Numbers,
+    };
+    Side { label: axis.label.clone(), values: (0..).zip(&axis.values).map(value).collect(), kind }
 }
 
 fn stats_of<'a>(summary: &'a Summary, scenario: &str, strategy: &str) -> Option<&'a CellStats> {
@@ -126,7 +169,7 @@ fn stats_of<'a>(summary: &'a Summary, scenario: &str, strategy: &str) -> Option<
     scenario.cells.iter().find(|it| it.strategy == strategy)
 }
 
-/// The page.
+/// Returns the page.
 pub(crate) fn sweep(sweep: &ManifestSweep, summary: &Summary, figures: &[Figure]) -> String {
     page(
         &format!("{}: cardiogram sweep", sweep.name),

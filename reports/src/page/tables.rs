@@ -9,23 +9,23 @@ use crate::{
     summary::{Number, Warning},
 };
 
-/// A cell whose `words` stand for `value`; `None` sorts last.
+/// Returns a cell whose `words` stand for `value`; `None` sorts last.
 pub(super) fn cell(value: Option<f64>, words: &Markup) -> Markup {
     let value = value.filter(|value| value.is_finite()).map_or_else(String::new, |value| value.to_string());
     html! { td data-v=(value) { (words) } }
 }
 
-/// How many.
+/// Returns a cell with a count.
 pub(super) fn count(count: u64) -> Markup {
     cell(Some(count as f64), &html! { (count) })
 }
 
-/// A number with its interval.
+/// Returns a cell with a number and its interval.
 pub(super) fn with_interval(value: f64, words: &str, interval: Option<Interval>) -> Markup {
     cell(Some(value), &html! { (words) (brackets(interval)) })
 }
 
-/// An estimate, or what it is at least, with its interval and what to know of it.
+/// Returns a cell with an estimate, or with what it is at least, its interval, and `more` to know of it.
 pub(super) fn estimate(number: Option<Estimated>, interval: Option<Interval>, more: &Markup) -> Markup {
     cell(number.map(Estimated::value), &html! { (estimated(number)) (brackets(interval)) (more) })
 }
@@ -42,7 +42,7 @@ pub(super) fn estimated(number: Option<Estimated>) -> String {
     }
 }
 
-/// What to know before believing `number`.
+/// Returns the warnings that concern `number`.
 pub(super) fn warnings(all: &[Warning], number: Number) -> Markup {
     html! { @for warning in all.iter().filter(|warning| warning.concerns(number)) { small.warn { (warning.words()) } } }
 }

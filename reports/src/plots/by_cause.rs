@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use cardiogram_results::survival::Estimated;
 
-use super::{Figure, STRATEGY_LABEL, TIME_MIN_S, time, tip};
+use super::{Figure, Looks, STRATEGY_LABEL, TIME_MIN_S, time, tip};
 use crate::{
     chart::{Axis, Chart, Identity, Key, Mark, Scale},
     data::{Label, ScenarioResults},
     summary::{CauseStats, CellStats, ScenarioStats},
 };
 
-/// By how much of a row the markers of several causes are apart, all together.
+/// The share of a row's height over which the markers of all causes are spread.
 const SPREAD: f64 = 0.36;
 
-pub(super) fn figure(scenario: &ScenarioStats, _: &ScenarioResults) -> Option<Figure> {
+pub(super) fn figure(scenario: &ScenarioStats, _: &ScenarioResults, _: &Looks) -> Option<Figure> {
     let causes: BTreeSet<Label> = scenario.cells.iter().flat_map(|cell| cell.by_cause.keys().copied()).collect();
     if causes.len() < 2 || scenario.cells.iter().all(|cell| cell.detected == 0) {
         return None;

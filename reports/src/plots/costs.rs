@@ -1,20 +1,20 @@
 //! Where there is no latency to compare: what each strategy costs, and whether it cried wolf.
 
-use super::{Figure, PACKETS_LABEL, STRATEGY_LABEL, keep_alive_caption, mark_keep_alive, packets, tip};
+use super::{Figure, Looks, PACKETS_LABEL, STRATEGY_LABEL, keep_alive_caption, mark_keep_alive, packets, tip};
 use crate::{
-    chart::{Axis, Chart, Identity, Mark, Scale},
+    chart::{Axis, Chart, Mark, Scale},
     number::{counted, short},
     summary::{CellStats, ScenarioStats},
 };
 
-pub(super) fn figure(scenario: &ScenarioStats) -> Figure {
+pub(super) fn figure(scenario: &ScenarioStats, looks: &Looks) -> Figure {
     let cells = &scenario.cells;
     let names = || cells.iter().map(|cell| cell.strategy.clone());
     let texts: Vec<String> = cells.iter().map(cost_text).collect();
     let described: Vec<String> = names().zip(&texts).map(|(name, text)| format!("{name}: {text}")).collect();
     let bar = |(row, (cell, text)): (u32, (&CellStats, &String))| Mark::Bars {
         row: row.into(),
-        parts: vec![(cell.packets_per_device_hour, Identity::nth(cell.strategy_index).color)],
+        parts: vec![(cell.packets_per_device_hour, looks.get(&cell.strategy).color)],
         text: text.clone(),
         tip: tip(cell, text),
     };

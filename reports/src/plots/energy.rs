@@ -3,9 +3,9 @@
 
 use cardiogram_results::rows::RunColumn;
 
-use super::{Figure, STRATEGY_LABEL, TIME_MIN_S, cells, note, sum, time, tip};
+use super::{Figure, Looks, STRATEGY_LABEL, TIME_MIN_S, cells, note, sum, time, tip};
 use crate::{
-    chart::{Axis, Chart, Height, Identity, Mark, Point, Scale, Tip},
+    chart::{Axis, Chart, Height, Mark, Point, Scale, Tip},
     data::{Cell, ScenarioResults},
     number::{percent, short},
     summary::{CellStats, ScenarioStats},
@@ -20,23 +20,23 @@ const DELAY_LABEL: &str = "mean push delay (logarithmic)";
 /// What one strategy's users feel.
 struct Felt<'a> {
     stats: &'a CellStats,
-    /// Joules per device-day, where there is a radio.
+    /// Joules per device-day; `None` without a radio.
     energy_j: Option<f64>,
-    /// Mean over what was delivered, where anything was.
+    /// The mean over delivered messages; `None` if none was delivered.
     delay_s: Option<f64>,
-    /// Of the messages created, where any were.
+    /// The delivered share of created messages; `None` if none was created.
     delivered_share: Option<f64>,
 }
 
-pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Option<Figure> {
+pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults, looks: &Looks) -> Option<Figure> {
     let felt: Vec<Felt<'_>> = cells(scenario, results).into_iter().map(|(stats, cell)| felt(stats, cell)).collect();
     let has_energy = felt.iter().all(|it| it.energy_j.is_some_and(|energy| energy > 0.0));
     let delays = || felt.iter().filter_map(|it| it.delay_s);
     let differ = delays().fold(0.0, f64::max) > RATIO_MIN * delays().fold(f64::INFINITY, f64::min);
     match (has_energy, differ) {
-        (true, true) => Some(both(scenario, &felt)),
-        (true, false) => Some(energy(scenario, &felt)),
-        (false, true) => Some(delay(scenario, &felt)),
+        (true, true) => Some(both(scenario, &felt, looks)),
+        (true, false) => Some(energy(scenario, &felt, looks)),
+        (false, true) => Some(delay(scenario, &felt, looks)),
         (false, false) => None,
     }
 }
@@ -65,7 +65,7 @@ impl Felt<'_> {
     }
 }
 
-fn both(scenario: &ScenarioStats, felt: &[Felt<'_>]) -> Figure {
+fn both(scenario: &ScenarioStats, felt: &[Felt<'_>], looks: &Looks) -> Figure {
     let delays = felt.iter().filter_map(|it| it.delay_s).map(|delay| delay.max(TIME_MIN_S));
     let energies = felt.iter().filter_map(|it| it.energy_j);
     let point = |it: &Felt<'_>| {
@@ -75,8 +75,9 @@ fn both(scenario: &ScenarioStats, felt: &[Felt<'_>]) -> Figure {
             x,
             x_interval: None,
             y: it.delay_s.map_or(Height::Above, height),
-            identity: Identity::nth(it.stats.strategy_index),
+            identity: looks.get(&it.stats.strategy),
             name: it.stats.strategy.clone(),
+            leads: it.stats.on_front,
             tip: Tip { at: it.delay_s.map(|delay| (x, delay)), ..tip(it.stats, &it.words()) },
         })
     };
@@ -101,12 +102,12 @@ fn names(felt: &[Felt<'_>]) -> Axis {
     Axis::new(STRATEGY_LABEL, Scale::Names(felt.iter().map(|it| it.stats.strategy.clone()).collect()))
 }
 
-fn energy(scenario: &ScenarioStats, felt: &[Felt<'_>]) -> Figure {
+fn energy(scenario: &ScenarioStats, felt: &[Felt<'_>], looks: &Looks) -> Figure {
     let bar = |(row, it): (u32, &Felt<'_>)| {
         let value = it.energy_j.expect("all have an energy");
         Mark::Bars {
             row: row.into(),
-            parts: vec![(value, Identity::nth(it.stats.strategy_index).color)],
+            parts: vec![(value, looks.get(&it.stats.strategy).color)],
             text: short(value),
             tip: tip(it.stats, &it.words()),
         }
@@ -125,13 +126,13 @@ fn energy(scenario: &ScenarioStats, felt: &[Felt<'_>]) -> Figure {
     )
 }
 
-fn delay(scenario: &ScenarioStats, felt: &[Felt<'_>]) -> Figure {
+fn delay(scenario: &ScenarioStats, felt: &[Felt<'_>], looks: &Looks) -> Figure {
     let dot = |(row, it): (u32, &Felt<'_>)| {
         Some(Mark::Dot {
             row: row.into(),
             value: it.delay_s?.max(TIME_MIN_S),
             at_least: false,
-            identity: Identity::nth(it.stats.strategy_index),
+            identity: looks.get(&it.stats.strategy),
             tip: tip(it.stats, &it.words()),
         })
     };
@@ -150,7 +151,7 @@ fn delay(scenario: &ScenarioStats, felt: &[Felt<'_>]) -> Figure {
     )
 }
 
-/// With what is the same in all three. A message that never arrived has no delay, which must not pass for a short one.
+/// Adds what all three plots have in common. A message that never arrived has no delay, which must not pass for a short one.
 fn finished(felt: &[Felt<'_>], caption: &str, chart: Chart) -> Figure {
     let poor = felt.iter().filter_map(|it| {
         let share = it.delivered_share.filter(|share| *share < 0.99)?;

@@ -37,6 +37,16 @@ pub(crate) struct Side {
     pub(crate) label: String,
     /// Ascending, as numbers and as words.
     pub(crate) values: Vec<(f64, String)>,
+    pub(crate) kind: Kind,
+}
+
+/// What the values of a parameter are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Words; the numbers only count them.
+    Words,
+    Numbers,
+    Seconds,
 }
 
 /// The figure; `None` where nothing was measured.
@@ -126,7 +136,11 @@ mod tests {
     use super::*;
 
     fn side(values: &[f64]) -> Side {
-        Side { label: "time (s)".to_owned(), values: values.iter().map(|value| (*value, short(*value))).collect() }
+        Side {
+            label: "time (s)".to_owned(),
+            values: values.iter().map(|value| (*value, short(*value))).collect(),
+            kind: Kind::Seconds,
+        }
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //! stay below. Drawn where some strategy's interval changes.
 
 use super::{
-    Figure, cells, note,
-    pick::{LINES_MAX, pick},
+    Figure, Looks, cells, note,
+    pick::{LINES_MAX, colors, pick},
     time, tip,
 };
 use crate::{
-    chart::{Axis, Chart, FRONT, Height, Identity, Key, Mark, Point, Scale, Stroke, Values},
+    chart::{Axis, Chart, FRONT, Height, Key, Mark, Point, Scale, Stroke, Values},
     data::{Bin, Cell, ScenarioResults},
     number::short,
     summary::{CellStats, ScenarioStats},
@@ -18,17 +18,18 @@ const TIMEOUT_LINE: Stroke = Stroke { color: FRONT, width: 2.0, dash: Some((12.0
 /// An interval that changes by less than this does so by chance: by loss, or by when its session began.
 const RATIO_MIN: f64 = 1.3;
 
-/// A timeout so much longer than all intervals would only press them together.
+/// A timeout this many times longer than all intervals is not drawn: it would only press them together.
 const TIMEOUT_RATIO_MAX: f64 = 30.0;
 
 /// Intervals whose logarithms are never further apart than this, 5 %, look the same.
 const ALIKE: f64 = 0.02;
 
-pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Option<Figure> {
+pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults, looks: &Looks) -> Option<Figure> {
     let cells = cells(scenario, results);
     let learners: Vec<(&CellStats, &Cell)> = cells.iter().filter(|(_, cell)| changes(cell)).copied().collect();
     let shapes: Vec<Vec<f64>> = learners.iter().map(|(_, cell)| shape(&cell.series)).collect();
-    let chosen = pick(&shapes, std::iter::empty(), LINES_MAX, ALIKE);
+    let chosen =
+        pick(&shapes, &colors(learners.iter().map(|(stats, _)| *stats), looks), std::iter::empty(), LINES_MAX, ALIKE);
     let drawn: Vec<(&CellStats, &Cell)> = chosen.iter().map(|&place| learners[place]).collect();
     let intervals = || drawn.iter().flat_map(|(_, cell)| points(&cell.series, |bin| bin.interval_mean_s));
     let longest_s = intervals().map(|(_, value)| value).reduce(f64::max)?;
@@ -49,16 +50,16 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
     }
     marks.extend(drawn.iter().map(|(stats, cell)| Mark::Curve {
         points: points(&cell.series, |bin| bin.interval_mean_s),
-        identity: Identity::nth(stats.strategy_index),
+        identity: looks.get(&stats.strategy),
         tip: tip(stats, &words(cell)),
     }));
-    marks.extend(drawn.iter().map(|(stats, cell)| Mark::Point(point(stats, cell))));
+    marks.extend(drawn.iter().map(|(stats, cell)| Mark::Point(point(stats, cell, looks))));
     let left_out = (0..learners.len()).filter(|place| !chosen.contains(place));
     let far = timeout_range.filter(|_| !is_near).map(|(least, _)| {
         format!("Not drawn, the NAT's timeout of {} or more: no interval comes near it.", time(least))
     });
     let left_out = note(
-        "Left out, as those most like one that is drawn",
+        "Left out, as those most like one that is drawn or of its colour",
         left_out.map(|place| learners[place].0.strategy.as_str()),
     );
     let described: Vec<String> =
@@ -95,14 +96,14 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
     })
 }
 
-/// Whether the interval was ever so much longer than at another time.
+/// Returns whether the interval was at some time longer than at another by [`RATIO_MIN`].
 fn changes(cell: &Cell) -> bool {
     let intervals = cell.series.iter().filter_map(|bin| bin.interval_mean_s).filter(|interval| *interval > 0.0);
     let range = intervals.map(|interval| (interval, interval)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     range.is_some_and(|(least, most)| most >= RATIO_MIN * least)
 }
 
-/// A value over time, each until the next one is known.
+/// Returns a value over time as stairs: each holds until the next one is known.
 fn points(series: &[Bin], of: impl Fn(&Bin) -> Option<f64>) -> Vec<Values> {
     let mut points: Vec<Values> = Vec::new();
     for bin in series {
@@ -115,7 +116,7 @@ fn points(series: &[Bin], of: impl Fn(&Bin) -> Option<f64>) -> Vec<Values> {
     points
 }
 
-/// What tells two strategies' curves apart.
+/// Returns what tells two strategies' curves apart: the logarithms of the intervals.
 fn shape(series: &[Bin]) -> Vec<f64> {
     let mut last = series.iter().find_map(|bin| bin.interval_mean_s).unwrap_or(1.0);
     let mut value = |bin: &Bin| {
@@ -125,16 +126,17 @@ fn shape(series: &[Bin]) -> Vec<f64> {
     series.iter().map(&mut value).collect()
 }
 
-/// The marker with the name, at the end.
-fn point(stats: &CellStats, cell: &Cell) -> Point {
+/// Returns the marker with the name, at the end of the curve.
+fn point(stats: &CellStats, cell: &Cell, looks: &Looks) -> Point {
     let points = points(&cell.series, |bin| bin.interval_mean_s);
     let &(x, value) = points.last().expect("a strategy that changes has intervals");
     Point {
         x,
         x_interval: None,
         y: Height::At { value, interval: None },
-        identity: Identity::nth(stats.strategy_index),
+        identity: looks.get(&stats.strategy),
         name: stats.strategy.clone(),
+        leads: stats.on_front,
         tip: tip(stats, &words(cell)),
     }
 }

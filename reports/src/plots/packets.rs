@@ -2,7 +2,7 @@
 
 use cardiogram_results::rows::RunColumn;
 
-use super::{Figure, PACKETS_LABEL, STRATEGY_LABEL, cells, sum, tip};
+use super::{Figure, Looks, PACKETS_LABEL, STRATEGY_LABEL, cells, sum, tip};
 use crate::{
     chart::{Axis, Chart, Color, Key, Mark, PALETTE, Scale},
     data::{Cell, ScenarioResults},
@@ -27,7 +27,7 @@ struct Packets<'a> {
     by_kind: [f64; KINDS.len()],
 }
 
-pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Option<Figure> {
+pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults, _: &Looks) -> Option<Figure> {
     let packets = |(stats, cell): (_, &Cell)| Some(Packets { stats, by_kind: by_kind(cell)? });
     let all: Vec<Packets<'_>> = cells(scenario, results).into_iter().map(packets).collect::<Option<_>>()?;
     if all.iter().all(|it| it.total() <= 0.0) {
@@ -80,7 +80,7 @@ impl Packets<'_> {
     }
 }
 
-/// Packets per device-hour of each kind; `None` where the results do not say.
+/// Returns the packets per device-hour of each kind; `None` where the results lack these columns.
 fn by_kind(cell: &Cell) -> Option<[f64; KINDS.len()]> {
     let hours = cell.runs.iter().map(|run| run.device_hours).sum::<f64>();
     let mut kinds = [0.0; KINDS.len()];

@@ -2,12 +2,12 @@
 //! make many at once.
 
 use super::{
-    Figure, cells, note,
-    pick::{LINES_MAX, pick},
+    Figure, Looks, cells, note,
+    pick::{LINES_MAX, colors, pick},
     tip,
 };
 use crate::{
-    chart::{Axis, Chart, Height, Identity, Mark, Point, Scale, Values},
+    chart::{Axis, Chart, Height, Mark, Point, Scale, Values},
     data::{Bin, Cell, ScenarioResults},
     number::{list, short},
     summary::{CellStats, ScenarioStats},
@@ -16,13 +16,13 @@ use crate::{
 /// Fewer attempts in the worst second are no storm.
 const PEAK_MIN: f64 = 5.0;
 
-/// Where a logarithmic axis begins that has to have room for nothing at all.
+/// The lower end of the logarithmic axis, at which a stretch without any attempt is drawn.
 const FLOOR: f64 = 0.7;
 
 /// Attempts whose logarithms are never further apart than this, 12 %, look the same.
 const ALIKE: f64 = 0.05;
 
-pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Option<Figure> {
+pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults, looks: &Looks) -> Option<Figure> {
     let cells: Vec<(&CellStats, &Cell)> =
         cells(scenario, results).into_iter().filter(|(_, cell)| !cell.series.is_empty()).collect();
     let peaks: Vec<f64> = cells.iter().map(|(_, cell)| peak(&cell.series).1).collect();
@@ -35,7 +35,8 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
     let extremes = [(0..peaks.len()).min_by(by_peak), (0..peaks.len()).max_by(by_peak)];
     let mut extremes: Vec<usize> = extremes.into_iter().flatten().collect();
     extremes.dedup();
-    let chosen = pick(&shapes, extremes.into_iter(), LINES_MAX, ALIKE);
+    let chosen =
+        pick(&shapes, &colors(cells.iter().map(|(stats, _)| *stats), looks), extremes.into_iter(), LINES_MAX, ALIKE);
     let drawn: Vec<(&CellStats, &Cell)> = chosen.iter().map(|&place| cells[place]).collect();
 
     let words = |cell: &Cell| {
@@ -46,7 +47,7 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
         .iter()
         .map(|(stats, cell)| Mark::Curve {
             points: points(&cell.series),
-            identity: Identity::nth(stats.strategy_index),
+            identity: looks.get(&stats.strategy),
             tip: tip(stats, &words(cell)),
         })
         .collect();
@@ -56,14 +57,17 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
             x,
             x_interval: None,
             y: Height::At { value: value.max(FLOOR), interval: None },
-            identity: Identity::nth(stats.strategy_index),
+            identity: looks.get(&stats.strategy),
             name: stats.strategy.clone(),
+            leads: stats.on_front,
             tip: tip(stats, &words(cell)),
         })
     }));
     let left_out = (0..cells.len()).filter(|place| !chosen.contains(place));
-    let left_out =
-        note("Left out, as those most like one that is drawn", left_out.map(|place| cells[place].0.strategy.as_str()));
+    let left_out = note(
+        "Left out, as those most like one that is drawn or of its colour",
+        left_out.map(|place| cells[place].0.strategy.as_str()),
+    );
     let described: Vec<String> =
         cells.iter().map(|(stats, cell)| format!("{}: {}", stats.strategy, words(cell))).collect();
     let worst = (0..peaks.len()).filter(|place| peaks[*place] >= highest);
@@ -93,7 +97,7 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
     })
 }
 
-/// A run's device-hours beyond those of one device.
+/// Returns whether a run has more device-hours than one device can have.
 fn has_many_devices(cell: &Cell, duration_s: f64) -> bool {
     cell.runs.iter().any(|run| run.device_hours * 3_600.0 > 1.01 * duration_s)
 }
@@ -102,7 +106,7 @@ fn attempts(bin: &Bin) -> f64 {
     bin.attempts_peak_per_s.unwrap_or(0.0)
 }
 
-/// When the busiest second was, to the middle of its stretch, and how busy it was; the first of several.
+/// Returns when the busiest second was (the middle of its stretch; the first of several) and how busy it was.
 fn peak(series: &[Bin]) -> (f64, f64) {
     let highest = series.iter().map(attempts).fold(0.0, f64::max);
     let bin = series.iter().find(|bin| attempts(bin) >= highest);

@@ -4,22 +4,22 @@
 use cardiogram_results::survival::{Curve, Estimated, Observation, Sample};
 
 use super::{
-    Figure, TIME_MIN_S, cells, note,
-    pick::{LINES_MAX, pick},
+    Figure, Looks, TIME_MIN_S, cells, note,
+    pick::{LINES_MAX, colors, pick},
     time, tip,
 };
 use crate::{
-    chart::{Axis, Chart, Height, Identity, Mark, Point, Scale, Values},
+    chart::{Axis, Chart, Height, Mark, Point, Scale, Values},
     data::{Cell, Outcome, ScenarioResults},
     number::{list, percent},
     statistics::bootstrap::Interval,
     summary::{CellStats, ScenarioStats},
 };
 
-/// At how many times curves are compared and bands are drawn.
+/// The number of times at which curves are compared and bands are drawn.
 const TIMES: u32 = 64;
 
-/// A curve steps down by so much, in percent, before another step is drawn: a pixel and a half.
+/// The least step of a curve that is drawn, in percent: a pixel and a half.
 const STEP_MIN: f64 = 0.35;
 
 /// Curves that are nowhere further apart than this share of the breaks look the same.
@@ -36,7 +36,7 @@ struct Strategy<'a> {
     curve: Curve,
 }
 
-pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Option<Figure> {
+pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults, looks: &Looks) -> Option<Figure> {
     let strategies: Vec<Strategy<'_>> =
         cells(scenario, results).into_iter().filter_map(|(stats, cell)| strategy(stats, cell)).collect();
     if !strategies.iter().any(|it| it.stats.detected > 0) {
@@ -60,19 +60,19 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
 
     let shapes: Vec<Vec<f64>> = strategies.iter().map(|it| at(&it.curve, &times)).collect();
     let front = (0..strategies.len()).filter(|&place| strategies[place].stats.on_front);
-    let chosen = pick(&shapes, front, LINES_MAX, ALIKE);
+    let chosen = pick(&shapes, &colors(strategies.iter().map(|it| it.stats), looks), front, LINES_MAX, ALIKE);
     let drawn: Vec<&Strategy<'_>> = chosen.iter().map(|&place| &strategies[place]).collect();
 
-    let mut marks: Vec<Mark> = drawn.iter().flat_map(|it| it.bands(&times)).collect();
+    let mut marks: Vec<Mark> = drawn.iter().flat_map(|it| it.bands(&times, looks)).collect();
     marks.extend(drawn.iter().map(|it| Mark::Curve {
         points: it.points(from_s),
-        identity: Identity::nth(it.stats.strategy_index),
+        identity: looks.get(&it.stats.strategy),
         tip: tip(it.stats, &it.words()),
     }));
-    marks.extend(drawn.iter().map(|it| Mark::Point(it.point())));
+    marks.extend(drawn.iter().map(|it| Mark::Point(it.point(looks))));
     let left_out = (0..strategies.len()).filter(|place| !chosen.contains(place));
     let left_out = note(
-        "Left out, as those most like one that is drawn",
+        "Left out, as those most like one that is drawn or of its colour",
         left_out.map(|place| strategies[place].stats.strategy.as_str()),
     );
     let unbroken = scenario.cells.iter().filter(|cell| cell.episodes() == 0).map(|cell| cell.strategy.as_str());
@@ -100,7 +100,7 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults) -> Opt
     })
 }
 
-/// `None` where no session broke.
+/// Returns a strategy with its breaks; `None` where no session broke.
 fn strategy<'a>(stats: &'a CellStats, cell: &'a Cell) -> Option<Strategy<'a>> {
     let of_run = |(replicate, run): (u32, &'a crate::data::Run)| {
         run.episodes.iter().map(move |episode| Observation {
@@ -115,12 +115,12 @@ fn strategy<'a>(stats: &'a CellStats, cell: &'a Cell) -> Option<Strategy<'a>> {
 }
 
 impl Strategy<'_> {
-    /// The longest that a break was watched.
+    /// Returns the longest time for which a break was watched.
     fn watched_s(&self) -> f64 {
         self.observations.iter().map(|it| it.time).fold(TIME_MIN_S, f64::max)
     }
 
-    /// The curve as stairs, in percent.
+    /// Returns the curve as stairs, in percent.
     fn points(&self, from_s: f64) -> Vec<Values> {
         let mut points = vec![(from_s, 100.0)];
         let mut last = 100.0;
@@ -138,24 +138,28 @@ impl Strategy<'_> {
         points
     }
 
-    /// The band of the statistics, in as many pieces as it has; upper ends from left to right, then lower ends back.
-    fn bands(&self, times: &[f64]) -> Vec<Mark> {
+    /// Returns the band of the statistics, in as many pieces as it has.
+    fn bands(&self, times: &[f64], looks: &Looks) -> Vec<Mark> {
         let curve = self.stats.detected_within.as_ref().filter(|_| self.stats.seeds >= SEEDS_MIN);
         let at = |time: f64| curve?.at(time)?.band.filter(|_| time <= self.watched_s());
         let known: Vec<Option<(f64, Interval)>> = times.iter().map(|&time| Some((time, at(time)?))).collect();
         let pieces = known.split(Option::is_none).filter(|piece| piece.len() > 1);
-        let polygon = |piece: &[Option<(f64, Interval)>]| {
-            let there = piece.iter().flatten();
-            // What is not noticed yet is what is left.
-            let upper = there.clone().map(|(time, interval)| (*time, 100.0 * (1.0 - interval.low)));
-            let lower = there.rev().map(|(time, interval)| (*time, 100.0 * (1.0 - interval.high)));
-            Mark::Band(upper.chain(lower).collect(), Identity::nth(self.stats.strategy_index))
+        // What is not noticed yet is what is left.
+        let left = |share: f64| 100.0 * (1.0 - share);
+        let band = |piece: &[Option<(f64, Interval)>]| Mark::Band {
+            ends: piece
+                .iter()
+                .flatten()
+                .map(|(time, it)| (*time, Interval { low: left(it.high), high: left(it.low) }))
+                .collect(),
+            name: self.stats.strategy.clone(),
+            identity: looks.get(&self.stats.strategy),
         };
-        pieces.map(polygon).collect()
+        pieces.map(band).collect()
     }
 
-    /// The marker with the name: at the median, or at the end where that is unknown.
-    fn point(&self) -> Point {
+    /// Returns the marker with the name: at the median, or at the end where that is unknown.
+    fn point(&self, looks: &Looks) -> Point {
         let (x, share) = match self.curve.quantile(0.5) {
             Estimated::Known(median_s) => (median_s.max(TIME_MIN_S), at(&self.curve, &[median_s])[0]),
             Estimated::AtLeast(end_s) => (end_s.max(TIME_MIN_S), at(&self.curve, &[end_s])[0]),
@@ -164,8 +168,9 @@ impl Strategy<'_> {
             x,
             x_interval: None,
             y: Height::At { value: 100.0 * share, interval: None },
-            identity: Identity::nth(self.stats.strategy_index),
+            identity: looks.get(&self.stats.strategy),
             name: self.stats.strategy.clone(),
+            leads: self.stats.on_front,
             tip: tip(self.stats, &self.words()),
         }
     }
@@ -185,7 +190,7 @@ impl Strategy<'_> {
     }
 }
 
-/// The curve at `times`, which ascend.
+/// Returns the values of the curve at `times`, which ascend.
 fn at(curve: &Curve, times: &[f64]) -> Vec<f64> {
     let (mut steps, mut value) = (curve.steps().iter().peekable(), 1.0);
     let mut value_at = |time: f64| {
@@ -197,7 +202,7 @@ fn at(curve: &Curve, times: &[f64]) -> Vec<f64> {
     times.iter().map(|&time| value_at(time)).collect()
 }
 
-/// A sentence on the break that was noticed last, so that it can be looked at.
+/// Returns a sentence on the break that was noticed last, so that it can be looked at.
 fn longest(scenario: &ScenarioStats, strategies: &[Strategy<'_>]) -> Option<String> {
     let detected = strategies.iter().flat_map(|it| {
         it.cell.runs.iter().flat_map(move |run| run.episodes.iter().map(move |episode| (it, run, episode)))

@@ -1,10 +1,13 @@
 //! What must hold of every plot, on results that have them all.
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use super::*;
 use crate::{
-    chart::{Scale, WHITE},
+    chart::{Identity, Scale, WHITE},
     data, fixture, summary,
 };
 
@@ -20,9 +23,10 @@ static FIGURES: LazyLock<Vec<(String, Figure)>> = LazyLock::new(|| {
 fn figures(dir: &std::path::Path) -> Vec<(String, Figure)> {
     let results = data::read(dir).unwrap();
     let summary = summary::summarize(&results);
+    let looks = Looks::of(&summary);
     let of = |(stats, results)| {
         let stats: &ScenarioStats = stats;
-        all(stats, results).into_iter().map(|figure| (stats.name.clone(), figure))
+        all(stats, results, &looks).into_iter().map(|figure| (stats.name.clone(), figure))
     };
     summary.scenarios.iter().zip(&results.scenarios).flat_map(of).collect()
 }
@@ -32,6 +36,7 @@ fn sweep() -> HeatMap {
     let side = |label: &str, count: i32| Side {
         label: label.to_owned(),
         values: (0..count).map(|it| 15.0 * f64::from(1 << it)).map(|value| (value, time(value))).collect(),
+        kind: Kind::Seconds,
     };
     let (x, y) = (side("interval between heartbeats (s)", 10), side("timeout of the NAT (s)", 8));
     let value = |x: f64, y: f64| (x > 15.0 || y > 15.0).then_some(0.5 * x + if x > y { 9.0 * x } else { 0.0 });
@@ -117,6 +122,46 @@ fn every_svg_is_xml_and_small() {
     }
     let mean = sizes.iter().sum::<usize>() / sizes.len();
     assert!(mean <= 15_000 && sizes.iter().all(|size| *size <= 30_000), "{mean}: {sizes:?}");
+}
+
+#[test]
+fn no_two_curves_of_a_plot_have_one_colour_and_a_strategy_looks_the_same_in_all_plots() {
+    let mut looks: BTreeMap<&str, Identity> = BTreeMap::new();
+    for (scenario, figure) in FIGURES.iter() {
+        let mut colors = BTreeSet::new();
+        let mut curves = 0;
+        for mark in &figure.chart.marks {
+            let (name, identity) = match mark {
+                Mark::Curve { identity, tip, .. } => {
+                    curves += 1;
+                    colors.insert(identity.color.hex());
+                    (&tip.name, identity)
+                }
+                Mark::Point(point) => (&point.name, &point.identity),
+                _ => continue,
+            };
+            assert_eq!(looks.entry(name).or_insert(*identity), identity, "{scenario} {}: {name}", figure.suffix);
+        }
+        assert_eq!(colors.len(), curves, "{scenario} {}", figure.suffix);
+    }
+    assert!(looks.len() > 8, "more than a plot of lines shows");
+}
+
+#[test]
+fn the_data_of_a_plot_name_what_it_shows() {
+    let has = |scenario: &str, suffix: &str, row: &str| {
+        let csv = figure(scenario, suffix).chart.to_csv();
+        assert!(csv.lines().any(|line| line.starts_with(row)), "{scenario} {suffix}: {row}");
+    };
+    has("cable-cut", "", "line,bound: no policy below this line,");
+    has("cable-cut", "", "line,Pareto front,");
+    has("silent-nat", "", "rule,fewest packets that keep the NAT's mapping alive,");
+    has("silent-nat", "interval", "line,true timeout of the NAT,");
+    has("silent-nat", "survival", "band,");
+    has("sweep", "map", "line,interval = timeout,");
+    let causes = figure("two-faults", "causes").chart.to_csv();
+    let notes: BTreeSet<&str> = causes.lines().skip(1).filter_map(|line| line.rsplit(',').next()).collect();
+    assert!(notes.contains("cut") && notes.contains("server-stall"), "{causes}");
 }
 
 /// The pixels of a PNG, row by row, and how many a row has.

@@ -3,9 +3,9 @@
 
 use cardiogram_results::survival::Estimated;
 
-use super::{Figure, PACKETS_LABEL, TIME_MIN_S, keep_alive_caption, mark_keep_alive, note, packets, tip};
+use super::{Figure, Looks, PACKETS_LABEL, TIME_MIN_S, keep_alive_caption, mark_keep_alive, note, packets, tip};
 use crate::{
-    chart::{Axis, BOUND, Chart, FRONT, Height, Identity, Key, Mark, OUT_OF_REACH, Point, Scale, Stroke, Tip, Values},
+    chart::{Axis, BOUND, Chart, FRONT, Height, Key, Mark, OUT_OF_REACH, Point, Scale, Stroke, Tip, Values},
     number::{percent, short},
     summary::{
         CellStats, ScenarioStats,
@@ -16,7 +16,7 @@ use crate::{
 const FRONT_LINE: Stroke = Stroke { color: FRONT, width: 2.0, dash: None };
 const BOUND_LINE: Stroke = Stroke { color: BOUND, width: 1.5, dash: Some((7.0, 5.0)) };
 
-/// Where a strategy lies along the axis of latencies.
+/// Returns where a strategy lies along the axis of latencies.
 fn height(cell: &CellStats) -> Height {
     match cell.detect_mean_s {
         None => Height::Below,
@@ -26,7 +26,7 @@ fn height(cell: &CellStats) -> Height {
     }
 }
 
-pub(super) fn figure(scenario: &ScenarioStats) -> Figure {
+pub(super) fn figure(scenario: &ScenarioStats, looks: &Looks) -> Figure {
     // A logarithmic axis has no place for a strategy without packets.
     let cells: Vec<&CellStats> = scenario.cells.iter().filter(|cell| cell.packets_per_device_hour > 0.0).collect();
     let heights: Vec<Height> = cells.iter().map(|cell| height(cell)).collect();
@@ -59,8 +59,9 @@ pub(super) fn figure(scenario: &ScenarioStats) -> Figure {
             x: cell.packets_per_device_hour,
             x_interval: cell.packets_interval,
             y: *height,
-            identity: Identity::nth(cell.strategy_index),
+            identity: looks.get(&cell.strategy),
             name: cell.strategy.clone(),
+            leads: cell.on_front,
             tip: Tip {
                 at: Some((cell.packets_per_device_hour, value(height).unwrap_or(f64::NAN))),
                 ..tip(cell, &words(cell))
@@ -85,7 +86,7 @@ pub(super) fn figure(scenario: &ScenarioStats) -> Figure {
     }
 }
 
-/// The latency of a strategy that has one, known or at least.
+/// Returns the latency of a strategy, known or at least; `None` if it has none.
 const fn value(height: &Height) -> Option<f64> {
     match height {
         Height::At { value, .. } | Height::AtLeast(value) => Some(*value),
@@ -93,7 +94,7 @@ const fn value(height: &Height) -> Option<f64> {
     }
 }
 
-/// An axis for all latencies with their intervals, and for the bound at each strategy's cost: that belongs in the
+/// Returns an axis for all latencies with their intervals, and for the bound at each strategy's cost: that belongs in the
 /// picture, but not where it is more than a decade below the fastest.
 fn latency_scale(bound: Bound, heights: &[Height], placed: &[Values]) -> Scale {
     let fastest_s = placed.iter().map(|(_, latency_s)| *latency_s).fold(f64::INFINITY, f64::min);
@@ -109,7 +110,7 @@ fn latency_scale(bound: Bound, heights: &[Height], placed: &[Values]) -> Scale {
     Scale::log_around(placed.iter().map(|(_, latency_s)| *latency_s).chain(bounds).chain(ends))
 }
 
-/// The bound between the edges of the picture, and the area below it.
+/// Returns the bound between the edges of the picture, and the area below it.
 fn bound_shape(x: &Scale, y: &Scale, availability: f64) -> (Vec<Values>, Vec<Values>) {
     let (&Scale::Log { min: left, max: right }, &Scale::Log { min: bottom, max: top }) = (x, y) else {
         panic!("both axes of a trade-off are logarithmic");
@@ -126,7 +127,7 @@ fn bound_shape(x: &Scale, y: &Scale, availability: f64) -> (Vec<Values>, Vec<Val
     (line, area)
 }
 
-/// The front as stairs: what can be had for at most so many packets. `points` by packets, fewest first.
+/// Returns the front as stairs: the best latency for at most that number of packets. `points` are sorted by packets, fewest first.
 fn steps(points: &[Values], x: &Scale, y: &Scale) -> Vec<Values> {
     let (&Scale::Log { max: right, .. }, &Scale::Log { max: top, .. }) = (x, y) else {
         panic!("both axes of a trade-off are logarithmic");
@@ -140,7 +141,7 @@ fn steps(points: &[Values], x: &Scale, y: &Scale) -> Vec<Values> {
     line
 }
 
-/// Who is not in the picture, and what is uncertain in it.
+/// Returns notes on strategies that are not in the picture and on numbers that are uncertain.
 fn notes(scenario: &ScenarioStats) -> Vec<String> {
     let note = |intro: &str, concerns: &dyn Fn(&CellStats) -> bool| {
         note(intro, scenario.cells.iter().filter(|cell| concerns(cell)).map(|cell| cell.strategy.as_str()))
@@ -182,7 +183,7 @@ fn caption(scenario: &ScenarioStats) -> String {
     )
 }
 
-/// What a strategy's place says.
+/// Returns what a strategy's place says, in words.
 fn words(cell: &CellStats) -> String {
     let latency = match height(cell) {
         Height::At { value, .. } => format!("{} s", short(value)),

@@ -263,6 +263,7 @@ impl Strip {
                 y: Height::Above,
                 identity: Identity::END,
                 name: if are_few { name.clone() } else { String::new() },
+                leads: false,
                 tip: Tip { title: name.clone(), ..Tip::default() },
             })
         }));
