@@ -4,10 +4,9 @@ use std::path::Path;
 
 use cardiogram_policies::{Problem, Registry, Time};
 use cardiogram_scenarios::{
-    Scenario,
+    Contest, Scenario,
     diagnostic::{Diagnostic, Invalid},
     load::{self, LoadError},
-    plan::{Contest, EngineChoice, Plan, PlanError, Shard},
     replay::Promised,
 };
 
@@ -62,10 +61,7 @@ pub fn replay(path: &Path, registry: &Registry) -> Result<Replayed, LoadError> {
     let _: Scenario = load::parse(&origin, &loaded.text, |scenario| problems(scenario, &replay.promise))?;
     let strategies = load::strategies_of(&loaded, &origin, registry)?;
     let contest = Contest { origin, scenario: loaded.clone(), strategies: strategies.clone() };
-    // Finds where scenario and strategy contradict each other, with the same messages as every other command.
-    if let Err(PlanError::Invalid(invalid)) = Plan::new(vec![contest], 1, 1, EngineChoice::Auto, Shard::WHOLE) {
-        return Err(invalid.into());
-    }
+    contest.check()?;
     let strategy = &strategies[0];
     let world = loaded.value.world(&strategy.value);
     let outcome = run_traced(&world, replay.seed);

@@ -68,6 +68,7 @@ pub(crate) fn has_key(text: &str, key: &str) -> bool {
 }
 
 /// The dotted path of the innermost key or value of `text` that lies at `span`, and whether it is the key.
+#[cfg(feature = "runner")]
 pub(crate) fn path_at(text: &str, span: &Range<usize>) -> Option<(String, bool)> {
     fn in_table(table: &DeTable<'_>, span: &Range<usize>, path: &str) -> Option<(String, bool)> {
         table.iter().find_map(|(key, value)| {

@@ -1,20 +1,31 @@
 //! Scenarios of cardiogram: the files that describe a world, the built-in ones, the runner and what it measures.
+//!
+//! What carries out plans of many runs, and keeps what comes of them, is the feature `runner`: [`load`] and a run in memory need
+//! none of it.
 
+mod contest;
 mod custom;
 pub mod diagnostic;
 mod document;
 pub mod library;
 pub mod load;
+#[cfg(feature = "runner")]
 pub mod measure;
+#[cfg(feature = "runner")]
 pub mod merge;
 pub mod network;
+#[cfg(feature = "runner")]
 pub mod plan;
 pub mod replay;
+#[cfg(feature = "runner")]
 pub mod runner;
 mod scenario;
+#[cfg(feature = "runner")]
 pub mod schema;
 mod strikes;
+#[cfg(feature = "runner")]
 pub mod sweep;
 
+pub use contest::Contest;
 pub use scenario::Scenario;
 pub use strikes::Strike;

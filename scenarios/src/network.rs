@@ -74,6 +74,7 @@ pub fn text(name: &str) -> Option<String> {
 }
 
 /// The table that a name stands for under a key of a scenario, `access` or `nat` for example; `None`: there is no such name.
+#[cfg(feature = "runner")]
 pub(crate) fn table(key: &str, name: &str) -> Option<toml::Value> {
     fn of<T: Named + Serialize>(name: &str) -> Option<toml::Value> {
         let preset = T::presets().get(name)?;

@@ -11,7 +11,8 @@ use cardiogram_results::{
 };
 use cardiogram_sim::{Engine, WorldConfig};
 
-use crate::{diagnostic::Invalid, document, load::Loaded, measure::engine_name, scenario::Scenario};
+pub use crate::contest::Contest;
+use crate::{diagnostic::Invalid, load::Loaded, measure::engine_name};
 
 /// The most runs of one plan: those that results can be read of.
 pub const CELLS_MAX: u64 = RunColumn::ROWS_MAX;
@@ -90,17 +91,6 @@ impl FromStr for Shard {
             .filter(|shard| (1..=shard.of).contains(&shard.index))
             .ok_or_else(|| format!("`{text}` is not a shard; write I/N with I from 1 to N, as in 2/8"))
     }
-}
-
-/// A scenario and the strategies to be compared in it.
-#[derive(Clone, Debug)]
-pub struct Contest {
-    /// What messages call the scenario: its path, or its name where it is built in.
-    pub origin: String,
-    /// The scenario.
-    pub scenario: Loaded<Scenario>,
-    /// The strategies.
-    pub strategies: Vec<Loaded<StrategySpec>>,
 }
 
 /// Everything that decides the results of a `run`.
@@ -298,21 +288,6 @@ impl Plan {
     /// Names the plan: equal plans of equal versions have equal results.
     pub(crate) fn fingerprint(&self) -> String {
         hash(&self.manifest().to_json())
-    }
-}
-
-impl Contest {
-    /// Contradictions between the scenario and one of its strategies.
-    fn check(&self) -> Result<(), Invalid> {
-        for strategy in &self.strategies {
-            let problems = self.scenario.value.world(&strategy.value).problems();
-            if !problems.is_empty() {
-                let text = &self.scenario.text;
-                let found = problems.into_iter().map(|problem| document::place(text, problem)).collect();
-                return Err(Invalid::new(&self.origin, text, found));
-            }
-        }
-        Ok(())
     }
 }
 

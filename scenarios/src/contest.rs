@@ -1,0 +1,35 @@
+//! A scenario with the strategies that are to be compared in it, and whether they fit together.
+
+use cardiogram_policies::StrategySpec;
+
+use crate::{diagnostic::Invalid, document, load::Loaded, scenario::Scenario};
+
+/// A scenario and the strategies to be compared in it.
+#[derive(Clone, Debug)]
+pub struct Contest {
+    /// What messages call the scenario: its path, or its name where it is built in.
+    pub origin: String,
+    /// The scenario.
+    pub scenario: Loaded<Scenario>,
+    /// The strategies.
+    pub strategies: Vec<Loaded<StrategySpec>>,
+}
+
+impl Contest {
+    /// Finds contradictions between the scenario and each of its strategies.
+    ///
+    /// # Errors
+    ///
+    /// Those with the first strategy that has any, at their places in the scenario's file.
+    pub fn check(&self) -> Result<(), Invalid> {
+        for strategy in &self.strategies {
+            let problems = self.scenario.value.world(&strategy.value).problems();
+            if !problems.is_empty() {
+                let text = &self.scenario.text;
+                let found = problems.into_iter().map(|problem| document::place(text, problem)).collect();
+                return Err(Invalid::new(&self.origin, text, found));
+            }
+        }
+        Ok(())
+    }
+}
