@@ -14,6 +14,10 @@
 #[macro_use]
 mod parameters;
 
+#[cfg(all(doctest, feature = "presets"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub mod custom;
 mod frames;
 pub mod heartbeat;
