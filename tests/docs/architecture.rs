@@ -123,15 +123,13 @@ fn branch(text: &mut &str, before: &mut Vec<String>, found: &mut Vec<Vec<String>
         let end = text.find(|sign: char| !sign.is_alphanumeric() && sign != '_').unwrap_or(text.len());
         before.push(text[..end].to_owned());
         *text = &text[end..];
-        match text.strip_prefix("::") {
-            Some(rest) => *text = rest,
-            None => {
-                found.push(before.clone());
-                // Another name for it, or whatever an expression goes on with, up to the next branch.
-                *text = &text[text.find([',', '}', ';', '\n']).unwrap_or(text.len())..];
-                break;
-            }
-        }
+        let Some(rest) = text.strip_prefix("::") else {
+            found.push(before.clone());
+            // Another name for it, or whatever an expression goes on with, up to the next branch.
+            *text = &text[text.find([',', '}', ';', '\n']).unwrap_or(text.len())..];
+            break;
+        };
+        *text = rest;
     }
     before.truncate(depth);
 }
