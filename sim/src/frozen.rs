@@ -20,7 +20,7 @@ use std::{
 use cardiogram_policies::Time;
 
 use crate::{
-    WorldConfig,
+    config::WorldConfig,
     engine::event,
     fate::{Schedule, server_faults::ServerFaults},
     nodes::{device::DeviceGroup, node::Host, world},
