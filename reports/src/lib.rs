@@ -15,6 +15,7 @@
 mod chart;
 mod commands;
 mod data;
+mod export;
 #[cfg(test)]
 mod fixture;
 pub mod gate;
@@ -44,7 +45,7 @@ pub use cardiogram_results::Error;
 pub struct Report {
     /// The path of its `index.html`.
     pub index: PathBuf,
-    /// The results as a compact table for a terminal: plain text, at most 100 columns wide, one block a scenario; of a sweep, one
+    /// The results as a compact table for a terminal: plain text, at most 80 columns wide, one block a scenario; of a sweep, one
     /// block a strategy and number, with a cell a point.
     pub table: String,
 }
@@ -59,10 +60,12 @@ pub struct Report {
 pub fn write(dir: &Path) -> Result<Report, Error> {
     let results = data::read(dir)?;
     let summary = summary::summarize(&results);
-    let (files, table) = match &results.manifest.sweep {
+    let (mut files, table) = match &results.manifest.sweep {
         Some(sweep) => (of_sweep(sweep, &summary), grid::render(sweep, &summary)),
         None => (of_scenarios(&results, &summary), table::render(&summary)),
     };
+    files.push(("summary.csv".to_owned(), export::csv(&summary)));
+    files.push(("summary.json".to_owned(), export::json(&summary)));
     Ok(Report { index: cardiogram_results::publish_report(dir, &files)?, table })
 }
 

@@ -5,6 +5,7 @@
 //! the rest. A sweep has one page, with its maps.
 
 mod index;
+mod matrix;
 mod outliers;
 mod scenario;
 mod sweep;

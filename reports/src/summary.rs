@@ -9,6 +9,7 @@ mod causes;
 mod cell;
 mod compare;
 mod sessions;
+mod verdict;
 mod warning;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,17 +20,14 @@ use rayon::prelude::*;
 
 use crate::{
     data::{Episode, Label, Results, ScenarioResults},
-    statistics::{
-        bootstrap::Interval,
-        incidence::Incidence,
-        pareto::{self, Membership},
-    },
+    statistics::{bootstrap::Interval, incidence::Incidence, pareto::Membership},
 };
 
 use self::bound::{Bound, KeepAlive};
 pub(crate) use self::{
     causes::CauseStats,
     compare::{Comparison, Hypervolume, Paired},
+    verdict::{Cost, Overall, overall},
     warning::{Number, Warning},
 };
 
@@ -63,7 +61,10 @@ pub(crate) struct ScenarioStats {
     pub(crate) bound: Bound,
     /// What it takes to keep the NAT's mapping alive, where sessions broke because it was forgotten.
     pub(crate) keep_alive: Option<KeepAlive>,
-    /// The strategy that the others are compared with: of those with runs, the first that the scenario lists.
+    /// What strategies pay, as the front and the ranks count it.
+    pub(crate) cost: Cost,
+    /// The strategy that the others are compared with: the best by avoidable downtime, then by cost. Of results that do not
+    /// tell the downtime, the first that the scenario lists.
     pub(crate) reference: String,
     /// How much of what the bound allows the strategies together reach; `None` where there is no bound.
     pub(crate) hypervolume: Option<Hypervolume>,
@@ -123,15 +124,39 @@ pub(crate) struct CellStats {
     pub(crate) recover_mean_s: Option<Estimated>,
     /// The breaks by what broke.
     pub(crate) by_cause: BTreeMap<Label, CauseStats>,
-    /// Whether no other strategy of the scenario is at least as good in packets and mean latency and better in one.
-    /// Only strategies whose mean latency is known are compared.
+    /// Time without a usable session; `None` in results of versions that do not tell it.
+    pub(crate) downtime: Option<Downtime>,
+    /// Its place by avoidable downtime, counted from 1; strategies that the seeds do not tell apart share one. 0 where the
+    /// downtime is not known.
+    pub(crate) rank: usize,
+    /// Whether no other strategy of the scenario is at least as good in avoidable downtime and cost and better in one.
     pub(crate) on_front: bool,
-    /// The share of the resamples in which it is on the front; `None` where its mean latency is not known, and with one
-    /// seed.
+    /// The share of the resamples in which it is on the front; `None` where its downtime is not known, and with one seed.
     pub(crate) front_share: Option<f64>,
+    /// Whether no other strategy is at least as good in packets and mean latency and better in one. A strategy that lost no
+    /// session has a latency of zero; one whose mean is not known is not compared.
+    pub(crate) on_latency_front: bool,
     /// Against the scenario's reference on the same seeds. `None` for the reference itself, and where the seeds differ.
     pub(crate) versus_reference: Option<Comparison>,
     pub(crate) warnings: Vec<Warning>,
+}
+
+/// Time without a usable session, in seconds per device-day.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "units come last")]
+pub(crate) struct Downtime {
+    /// What a policy can do something about: the sum of the next three.
+    pub(crate) avoidable_s_per_day: f64,
+    /// Of the avoidable downtime.
+    pub(crate) interval: Option<Interval>,
+    /// The device believed in a dead session.
+    pub(crate) unnoticed_s_per_day: f64,
+    /// The device knew, and made no attempt.
+    pub(crate) waiting_s_per_day: f64,
+    /// An attempt was under way.
+    pub(crate) connecting_s_per_day: f64,
+    /// What no policy can avoid.
+    pub(crate) unavoidable_s_per_day: f64,
 }
 
 impl CellStats {
@@ -182,11 +207,14 @@ fn scenario_stats(results: &Results, scenario: &ScenarioResults) -> ScenarioStat
         })
         .collect();
     let listed = |cell: &CellStats| entry.strategies.iter().position(|name| *name == cell.strategy);
+    let cost = verdict::judge(&mut cells, &replications);
     let reference = (0..cells.len())
-        .min_by_key(|&index| (listed(&cells[index]).unwrap_or(usize::MAX), index))
+        .min_by(|&a, &b| {
+            let by_list = |index: usize| (listed(&cells[index]).unwrap_or(usize::MAX), index);
+            verdict::better(cost, &cells[a], &cells[b]).then_with(|| by_list(a).cmp(&by_list(b)))
+        })
         .expect("a scenario with results has cells");
     compare::with_reference(&mut cells, &scenario.cells, &replications, reference);
-    mark_front(&mut cells, &replications);
 
     let words = |word: fn(&Episode) -> Label| {
         let all: BTreeSet<Label> = scenario.cells.iter().flat_map(cell::episodes).map(word).collect();
@@ -209,22 +237,10 @@ fn scenario_stats(results: &Results, scenario: &ScenarioResults) -> ScenarioStat
         keep_alive: file.as_ref().and_then(|file| KeepAlive::decide(file, &causes)),
         cells,
         bound,
+        cost,
         reference,
         hypervolume,
         warnings,
-    }
-}
-
-/// Who is on the front, and in how many resamples. `replications` in the order of `cells`.
-fn mark_front(cells: &mut [CellStats], replications: &[cell::Replications]) {
-    let known: Vec<usize> = (0..cells.len()).filter(|&index| cells[index].point().is_some()).collect();
-    let points: Vec<_> = known.iter().filter_map(|&index| cells[index].point()).collect();
-    let costs: Vec<_> =
-        known.iter().map(|&index| (&replications[index].packets, &replications[index].detect_mean)).collect();
-    let mut shares = pareto::membership(&costs).into_iter();
-    for (index, on_front) in known.into_iter().zip(pareto::front(&points)) {
-        cells[index].on_front = on_front;
-        cells[index].front_share = shares.next();
     }
 }
 
@@ -317,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn the_front_holds_those_with_a_known_mean_that_nothing_beats() {
+    fn the_front_of_latencies_holds_those_with_a_known_mean_that_nothing_beats() {
         // s: 60 packets, 10 s. t: 70 packets, 12 s, beaten. u: 5 packets, nothing noticed: no mean to compare.
         let summary = summary(
             &[
@@ -332,7 +348,7 @@ mod tests {
             ],
         );
         let cells: Vec<(&str, bool)> =
-            summary.scenarios[0].cells.iter().map(|cell| (cell.strategy.as_str(), cell.on_front)).collect();
+            summary.scenarios[0].cells.iter().map(|cell| (cell.strategy.as_str(), cell.on_latency_front)).collect();
         assert_eq!(cells, [("u", false), ("s", true), ("t", false)]);
         assert_eq!(summary.scenarios[0].cells[0].warnings[1], Warning::NothingDetected);
         // The smallest availability among those that noticed.

@@ -1,51 +1,91 @@
-//! The terminal's table: plain text, at most 100 columns, the numbers one looks at first.
+//! The terminal's table: plain text, at most 80 columns, the numbers one looks at first, the best strategy first.
 
 use std::fmt::Write as _;
 
 use cardiogram_results::survival::Estimated;
 
 use crate::{
-    number::{percent, short},
-    summary::{CellStats, ScenarioStats, Summary},
+    number::{list, percent, short},
+    summary::{CellStats, Cost, ScenarioStats, Summary},
 };
 
+/// The width of the usual terminal, in columns.
+const WIDTH_MAX: usize = 80;
 /// Longest name of a strategy; what is longer is cut.
-const NAME_MAX: usize = 26;
+const NAME_MAX: usize = 22;
+/// The columns, and those among them that go first where there is no room for all, in that order.
+const HEADER: [&str; 8] =
+    ["strategy", "packets/h", "mean (s)", "p95 (s)", "noticed", "false/day", "avoidable", "available"];
+const DISPENSABLE: [usize; 3] = [3, 5, 7];
+/// The number of columns.
+const COLUMNS: usize = HEADER.len();
 
-const HEADER: [&str; 7] = ["strategy", "packets/h", "mean (s)", "p95 (s)", "noticed", "false/day", "available"];
-
-/// One block a scenario, strategies by cost.
+/// One block a scenario.
 pub(crate) fn render(summary: &Summary) -> String {
     let mut text = String::new();
+    let mut left_out = [false; COLUMNS];
     for (index, scenario) in summary.scenarios.iter().enumerate() {
         if index > 0 {
             text.push('\n');
         }
-        render_scenario(&mut text, scenario);
+        render_scenario(&mut text, scenario, &mut left_out);
     }
-    if summary.scenarios.iter().any(|scenario| scenario.cells.iter().any(|cell| cell.on_front)) {
-        text.push_str("\n* on the Pareto front of packets per device-hour and mean detection latency\n");
+    let cells = || summary.scenarios.iter().flat_map(|scenario| &scenario.cells);
+    let mut notes = Vec::new();
+    if cells().any(|cell| cell.downtime.is_some()) {
+        notes.push("avoidable: seconds a day without a session that the policy could have saved".to_owned());
+    }
+    if cells().any(|cell| cell.on_front) {
+        let has = |cost| summary.scenarios.iter().any(|scenario| scenario.cost == cost);
+        let cost = match (has(Cost::Packets), has(Cost::Energy)) {
+            (true, true) => "packets (energy where there are radios)",
+            (false, true) => "energy",
+            (_, false) => "packets",
+        };
+        notes.push(format!("* on the Pareto front of avoidable downtime and {cost}"));
+    }
+    let names: Vec<&str> = HEADER.iter().zip(left_out).filter(|(_, is_out)| *is_out).map(|(name, _)| *name).collect();
+    if !names.is_empty() {
+        notes.push(format!("no room for: {}; the report has all numbers", list(&names)));
+    }
+    if !notes.is_empty() {
+        let _ = write!(text, "\n{}\n", notes.join("\n"));
     }
     text
 }
 
-fn render_scenario(text: &mut String, scenario: &ScenarioStats) {
-    let rows: Vec<[String; 7]> =
-        std::iter::once(HEADER.map(str::to_owned)).chain(scenario.cells.iter().map(row)).collect();
+fn render_scenario(text: &mut String, scenario: &ScenarioStats, left_out: &mut [bool; COLUMNS]) {
+    let mut cells: Vec<&CellStats> = scenario.cells.iter().collect();
+    // Stable: of equal downtime, those that cost less come first, as they do in the scenario.
+    cells.sort_by(|a, b| {
+        let avoidable = |cell: &CellStats| cell.downtime.map_or(f64::INFINITY, |it| it.avoidable_s_per_day);
+        avoidable(a).total_cmp(&avoidable(b))
+    });
+    let rows: Vec<[String; COLUMNS]> =
+        std::iter::once(HEADER.map(str::to_owned)).chain(cells.into_iter().map(row)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 7] = std::array::from_fn(width);
+    let widths: [usize; COLUMNS] = std::array::from_fn(width);
+    let mut shown = [true; COLUMNS];
+    let total = |shown: &[bool; COLUMNS]| -> usize {
+        widths.iter().zip(shown).filter(|(_, is_shown)| **is_shown).map(|(width, _)| width + 2).sum()
+    };
+    for column in DISPENSABLE {
+        if total(&shown) > WIDTH_MAX {
+            (shown[column], left_out[column]) = (false, true);
+        }
+    }
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{}", scenario.name);
     for row in &rows {
         let _ = write!(text, "  {:<width$}", row[0], width = widths[0]);
-        for (cell, width) in row.iter().zip(widths).skip(1) {
-            let _ = write!(text, "  {cell:>width$}");
+        for column in (1..COLUMNS).filter(|column| shown[*column]) {
+            let _ = write!(text, "  {:>width$}", row[column], width = widths[column]);
         }
         text.push('\n');
     }
 }
 
-fn row(cell: &CellStats) -> [String; 7] {
+fn row(cell: &CellStats) -> [String; COLUMNS] {
     let name: String = cell.strategy.chars().take(NAME_MAX).collect();
     let noticed = if cell.episodes() == 0 { "-".to_owned() } else { format!("{}/{}", cell.detected, cell.episodes()) };
     [
@@ -55,6 +95,7 @@ fn row(cell: &CellStats) -> [String; 7] {
         estimated(cell.detect_p95_s),
         noticed,
         short(cell.false_alarms_per_device_day),
+        cell.downtime.map_or_else(|| "-".to_owned(), |it| short(it.avoidable_s_per_day)),
         percent(cell.availability),
     ]
 }
@@ -76,7 +117,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fixture::write(dir.path(), 3);
         let table = crate::write(dir.path()).unwrap().table;
-        assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
         for block in table.split("\n\n").filter(|block| block.contains("strategy")) {
             let widths: Vec<usize> = block.lines().skip(1).map(|line| line.chars().count()).collect();
             assert!(widths.windows(2).all(|pair| pair[0] == pair[1]), "{block}");

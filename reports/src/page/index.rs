@@ -1,18 +1,21 @@
-//! The first page: who wins where, in words, in a table, and in the headline plot of every scenario.
+//! The first page: who wins where, at a glance, in words, in a table, and in the headline plot of every scenario.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::{Figure, figure, page, tables::cell};
+use super::{Figure, figure, matrix::matrix, page, tables::cell};
 use crate::{
     number::{counted, list, percent, short},
-    statistics::pareto::Membership,
-    summary::{CellStats, ScenarioStats, Summary},
+    summary::{CellStats, Overall, ScenarioStats, Summary, overall},
 };
 
-/// The most strategies that the first sentences name.
-const NAMED_MAX: usize = 5;
+/// The most strategies that a sentence or a field names.
+const NAMED_MAX: usize = 3;
+/// What a user hardly notices: a minute a day.
+const GOOD_ENOUGH_S_PER_DAY: f64 = 60.0;
+/// What no user bears: a tenth of the time.
+const UNUSABLE_S_PER_DAY: f64 = 8_640.0;
 
 /// Returns the page. `figures` has one for each scenario, and `slugs` the names of the scenarios' pages.
 pub(crate) fn index(summary: &Summary, slugs: &[String], figures: &[&Figure]) -> String {
@@ -24,7 +27,8 @@ pub(crate) fn index(summary: &Summary, slugs: &[String], figures: &[&Figure]) ->
         &html! {
             h1 { "cardiogram report" }
             p { (extent(summary)) }
-            (who_wins(summary))
+            (verdict(summary))
+            (matrix(summary, slugs))
             (overview(scenarios()))
             @for ((scenario, slug), headline) in scenarios().zip(figures) {
                 section {
@@ -56,41 +60,54 @@ pub(super) fn extent(summary: &Summary) -> String {
     )
 }
 
-/// Returns the first sentences, over all scenarios.
-fn who_wins(summary: &Summary) -> Markup {
-    let contested: Vec<&ScenarioStats> =
-        summary.scenarios.iter().filter(|scenario| scenario.cells.iter().any(|cell| cell.on_front)).collect();
-    let mut fronts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    let mut alarms: BTreeMap<&str, u64> = BTreeMap::new();
-    for cell in summary.scenarios.iter().flat_map(|scenario| &scenario.cells) {
-        *alarms.entry(&cell.strategy).or_default() += cell.false_alarms;
-    }
-    for cell in contested.iter().flat_map(|scenario| &scenario.cells) {
-        let (on, of) = fronts.entry(&cell.strategy).or_default();
-        *on += usize::from(cell.on_front);
-        *of += 1;
-    }
-    let mut often: Vec<(&str, (usize, usize))> = fronts.into_iter().filter(|(_, (on, _))| *on > 0).collect();
-    often.sort_by(|a, b| b.1.0.cmp(&a.1.0).then(a.0.cmp(b.0)));
-    let mut crying: Vec<(&str, u64)> = alarms.into_iter().filter(|(_, alarms)| *alarms > 0).collect();
-    crying.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-    let often: Vec<String> =
-        often.iter().take(NAMED_MAX).map(|(name, (on, of))| format!("{name} ({on} of its {of})")).collect();
-    let named: Vec<String> = crying.iter().take(NAMED_MAX).map(|(name, alarms)| format!("{name} ({alarms})")).collect();
-    let words = |names: &[String]| list(&names.iter().map(String::as_str).collect::<Vec<_>>());
+/// Three sentences over all scenarios: who is best, who is cheap and good enough, and who must not be used.
+fn verdict(summary: &Summary) -> Markup {
+    let overall = overall(summary);
+    let scenarios = summary.scenarios.iter().filter(|it| it.cells.iter().any(|cell| cell.downtime.is_some())).count();
+    // Of those that met only some scenarios nobody knows how they do in the others.
+    let tried: Vec<&Overall<'_>> = overall.iter().filter(|it| 2 * it.scenarios >= scenarios).collect();
+    let Some(best) = tried.first() else {
+        return html! { p { "These results do not tell downtime: they were written by an earlier version." } };
+    };
+    let place = |it: &Overall<'_>| {
+        html! {
+            strong { (it.strategy) } " (" (short(it.avoidable_s_per_day)) " s a day at "
+            (short(it.packets_per_device_hour)) " packets/h)"
+        }
+    };
+    let cheap = tried
+        .iter()
+        .filter(|it| it.avoidable_s_per_day <= GOOD_ENOUGH_S_PER_DAY)
+        .min_by(|a, b| a.packets_per_device_hour.total_cmp(&b.packets_per_device_hour));
+    let mut bad: Vec<&Overall<'_>> = overall.iter().filter(|it| it.worst.0 >= UNUSABLE_S_PER_DAY).collect();
+    bad.sort_by(|a, b| b.worst.0.total_cmp(&a.worst.0).then(a.strategy.cmp(b.strategy)));
     html! {
-        @if !often.is_empty() {
-            p {
-                "A strategy is on the Pareto front of a scenario where no other is at least as cheap in packets and as fast \
-                 to notice a break, and better in one of the two. Most often there, of the "
-                (counted(contested.len() as u64, "scenario")) " in which anything was noticed: " strong { (words(&often)) } "."
+        p {
+            "Best overall is " (place(best)) ": averaged over its " (counted(best.scenarios as u64, "scenario")) ", "
+            (percent(best.beaten_by)) " of the other strategies lose less time that a policy could have saved."
+        }
+        p {
+            @match cheap {
+                Some(cheap) => {
+                    "Cheapest of those that lose at most " (short(GOOD_ENOUGH_S_PER_DAY)) " s a day on average is "
+                    (place(cheap)) "."
+                }
+                None => { "No strategy loses less than " (short(GOOD_ENOUGH_S_PER_DAY)) " s a day on average." }
             }
         }
         p {
-            @if crying.is_empty() { "No usable session was ever given up." }
+            @if bad.is_empty() { "No strategy is without a session for a tenth of the time or more by its own fault." }
             @else {
-                "Usable sessions were given up most often by " (words(&named)) "; "
-                (crying.len()) " strategies did so at all."
+                "Not to be used where these things happen: "
+                @for (place, it) in bad.iter().take(NAMED_MAX).enumerate() {
+                    @if place > 0 { "; " }
+                    strong { (it.strategy) } " (" (percent(it.worst.0 / 86_400.0)) " of the time lost in " (it.worst.1) ": "
+                    (it.worst_part) ")"
+                }
+                @if bad.len() > NAMED_MAX {
+                    "; and " (bad.len() - NAMED_MAX) " more that lose a tenth of the time or more in some scenario"
+                }
+                "."
             }
         }
     }
@@ -98,32 +115,44 @@ fn who_wins(summary: &Summary) -> Markup {
 
 /// Returns who is best in one scenario, in a sentence.
 pub(super) fn sentence(scenario: &ScenarioStats) -> String {
-    let known = || scenario.cells.iter().filter_map(|cell| Some((cell, cell.point()?.1)));
-    let place = |(cell, latency_s): (&CellStats, f64)| {
-        format!("{} ({} s at {} packets/h)", cell.strategy, short(latency_s), short(cell.packets_per_device_hour))
+    let place = |cell: &CellStats| {
+        let avoidable = cell.downtime.map_or(f64::NAN, |it| it.avoidable_s_per_day);
+        let cost = short(scenario.cost.of(cell));
+        format!("{} ({} s a day at {cost} {})", cell.strategy, short(avoidable), scenario.cost.unit())
     };
-    let fastest = known().min_by(|a, b| a.1.total_cmp(&b.1));
-    // The strategies are sorted by cost.
-    let cheapest = known().next();
-    match (fastest, cheapest) {
-        (Some(fastest), Some(cheapest)) if fastest.0.strategy == cheapest.0.strategy => {
-            format!("Fastest to notice and cheapest with a known latency is {}.", place(fastest))
-        }
-        (Some(fastest), Some(cheapest)) => {
-            format!("Fastest to notice is {}; cheapest with a known latency {}.", place(fastest), place(cheapest))
-        }
-        _ => "No mean latency is known here.".to_owned(),
-    }
+    let Some(best) = best(scenario) else { return "The results do not tell downtime here.".to_owned() };
+    let ties = scenario.cells.iter().filter(|cell| cell.rank == 1).count() - 1;
+    let shared = match ties {
+        0 => String::new(),
+        1 => ", and the seeds do not tell 1 other from it".to_owned(),
+        n => format!(", and the seeds do not tell {n} others from it"),
+    };
+    let cheapest = scenario
+        .cells
+        .iter()
+        .filter(|cell| cell.on_front)
+        .min_by(|a, b| scenario.cost.of(a).total_cmp(&scenario.cost.of(b)))
+        .filter(|cell| cell.strategy != best.strategy);
+    let front = cheapest.map_or_else(String::new, |cell| format!(" The front begins with {}.", place(cell)));
+    format!("Least avoidable downtime has {}{shared}.{front}", place(best))
 }
 
-const COLUMNS: [&str; 7] = [
+/// The strategy with the least avoidable downtime, and of equal ones the cheapest.
+fn best(scenario: &ScenarioStats) -> Option<&CellStats> {
+    let ranked = scenario.cells.iter().filter_map(|cell| Some((cell.downtime?.avoidable_s_per_day, cell)));
+    let by = |a: &(f64, &CellStats), b: &(f64, &CellStats)| {
+        a.0.total_cmp(&b.0).then(scenario.cost.of(a.1).total_cmp(&scenario.cost.of(b.1)))
+    };
+    ranked.min_by(by).map(|(_, cell)| cell)
+}
+
+const COLUMNS: [&str; 6] = [
     "Scenario",
-    "No session broke",
-    "Fastest to notice",
-    "Cheapest with a known latency",
-    "Pareto front",
+    "Least avoidable downtime",
+    "No policy can avoid (s/day)",
+    "On the front",
     "Front's share of the bound",
-    "False alarms",
+    "Strategies with false alarms",
 ];
 
 fn overview<'a>(scenarios: impl Iterator<Item = (&'a ScenarioStats, &'a String)> + Clone) -> Markup {
@@ -132,8 +161,8 @@ fn overview<'a>(scenarios: impl Iterator<Item = (&'a ScenarioStats, &'a String)>
         div.scroll {
             table.sort {
                 caption {
-                    "Who wins where: mean time from a break to its detection, packets per device-hour, cheapest first. The front \
-                     in brackets: in how many of the resampled worlds it is there, where that is less than 95 %."
+                    "Scenario by scenario. The front is over avoidable downtime and cost: packets, or energy where every device \
+                     has a radio. The bound is that of detection latency against packets."
                 }
                 thead {
                     tr {
@@ -145,7 +174,7 @@ fn overview<'a>(scenarios: impl Iterator<Item = (&'a ScenarioStats, &'a String)>
                     @for (scenario, slug) in scenarios {
                         tr {
                             th scope="row" { a href={ "scenarios/" (slug) ".html" } { (scenario.name) } }
-                            (verdict(scenario))
+                            (line(scenario))
                             @if warns { td.words { @for it in &scenario.warnings { small.warn { (it.words()) } } } }
                         }
                     }
@@ -155,58 +184,31 @@ fn overview<'a>(scenarios: impl Iterator<Item = (&'a ScenarioStats, &'a String)>
     }
 }
 
-fn verdict(scenario: &ScenarioStats) -> Markup {
-    let known = || scenario.cells.iter().filter_map(|cell| Some((cell, cell.point()?.1)));
-    let with_latency = |it: Option<(&CellStats, f64)>, sort_by: fn(&CellStats, f64) -> f64| {
-        let words = it.map_or_else(
-            || "–".to_owned(),
-            |(cell, latency_s)| {
-                let cost = short(cell.packets_per_device_hour);
-                format!("{}: {} s, {cost} packets/h", cell.strategy, short(latency_s))
-            },
-        );
-        html! { td.words data-v=(it.map_or_else(String::new, |(cell, latency)| sort_by(cell, latency).to_string())) { (words) } }
-    };
-    let words = |words: Option<String>| html! { td.words { (words.unwrap_or_else(|| "–".to_owned())) } };
-    let alarms: u64 = scenario.cells.iter().map(|cell| cell.false_alarms).sum();
-    let crying = names(
-        scenario,
-        |cell| cell.false_alarms > 0,
-        |cell| format!("{} ({} a device-day)", cell.strategy, short(cell.false_alarms_per_device_day)),
-    );
+fn line(scenario: &ScenarioStats) -> Markup {
+    let dash = || "–".to_owned();
+    let best = best(scenario);
+    let avoidable = best.and_then(|cell| cell.downtime).map(|it| it.avoidable_s_per_day);
+    let words = best.zip(avoidable).map(|(cell, avoidable)| format!("{}: {} s/day", cell.strategy, short(avoidable)));
+    // What no policy avoids differs a little where sessions outlive what keeps newcomers out.
+    let ceiling = scenario.cells.iter().filter_map(|cell| Some(cell.downtime?.unavoidable_s_per_day)).reduce(f64::min);
+    let front: Vec<&str> =
+        scenario.cells.iter().filter(|cell| cell.on_front).map(|cell| cell.strategy.as_str()).collect();
+    let alarming = scenario.cells.iter().filter(|cell| cell.false_alarms > 0).count();
     let reach = scenario.hypervolume.map(|it| it.share);
     html! {
-        (words(names(
-            scenario,
-            |cell| cell.episodes() == 0,
-            |cell| format!("{} ({}/h)", cell.strategy, short(cell.packets_per_device_hour)),
-        )))
-        (with_latency(known().min_by(|a, b| a.1.total_cmp(&b.1)), |_, latency| latency))
-        (with_latency(known().next(), |cell, _| cell.packets_per_device_hour))
-        (words(names(scenario, |cell| cell.on_front, front)))
-        (cell(reach, &html! { (reach.map_or_else(|| "–".to_owned(), percent)) }))
-        td.words data-v=(alarms) { (crying.unwrap_or_else(|| "none".to_owned())) }
+        td.words data-v=(avoidable.unwrap_or(f64::INFINITY)) { (words.unwrap_or_else(dash)) }
+        (cell(ceiling, &html! { (ceiling.map_or_else(dash, short)) }))
+        td.words data-v=(front.len()) { (few(&front)) }
+        (cell(reach, &html! { (reach.map_or_else(dash, percent)) }))
+        td data-v=(alarming) { (alarming) " of " (scenario.cells.len()) }
     }
 }
 
-/// Returns the name of a strategy of the front, with how sure its place there is.
-fn front(cell: &CellStats) -> String {
-    match (cell.front_membership(), cell.front_share) {
-        (Some(Membership::On) | None, _) | (_, None) => cell.strategy.clone(),
-        (_, Some(share)) => format!("{} ({})", cell.strategy, percent(share)),
+/// The first names, and how many more there are.
+fn few(names: &[&str]) -> String {
+    match names.len() {
+        0 => "–".to_owned(),
+        n if n <= NAMED_MAX => list(names),
+        n => format!("{} and {} more", names[..NAMED_MAX].join(", "), n - NAMED_MAX),
     }
-}
-
-/// Returns what `word` says of those that `concerns` picks, cheapest first; `None` where it picks none, `all` where it picks
-/// all.
-fn names(
-    scenario: &ScenarioStats,
-    concerns: impl Fn(&CellStats) -> bool,
-    word: impl Fn(&CellStats) -> String,
-) -> Option<String> {
-    if scenario.cells.len() > 1 && scenario.cells.iter().all(&concerns) {
-        return Some("all".to_owned());
-    }
-    let words: Vec<String> = scenario.cells.iter().filter(|cell| concerns(cell)).map(word).collect();
-    (!words.is_empty()).then(|| list(&words.iter().map(String::as_str).collect::<Vec<_>>()))
 }

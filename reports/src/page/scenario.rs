@@ -44,6 +44,7 @@ pub(crate) fn scenario(
                 ul.warnings { @for warning in &scenario.warnings { li { (warning.words()) } } }
             }
             (figures.first().map_or_else(Markup::default, |first| figure(first, ROOT, "zoom")))
+            (downtime_table(scenario))
             (costs_table(scenario))
             (detection_table(scenario))
             (causes_table(scenario))
@@ -80,6 +81,50 @@ fn head(columns: &[&str]) -> Markup {
     html! { thead { tr { @for column in columns { th scope="col" { (column) } } } } }
 }
 
+const DOWNTIME: [&str; 8] = [
+    "Strategy",
+    "Place",
+    "Avoidable (s/day)",
+    "Unnoticed (s/day)",
+    "Waiting (s/day)",
+    "Connecting (s/day)",
+    "No policy can avoid (s/day)",
+    "Availability",
+];
+
+fn downtime_table(scenario: &ScenarioStats) -> Markup {
+    let known = || scenario.cells.iter().filter_map(|it| Some((it, it.downtime?)));
+    let number = |value: f64| cell(Some(value), &html! { (short(value)) });
+    html! {
+        @if known().next().is_some() {
+            div.scroll {
+                table.sort {
+                    caption {
+                        "Time without a session per device-day, and who could have done something about it: the avoidable part is \
+                         the sum of the three behind it. Strategies that the seeds do not tell apart share a place. In brackets, \
+                         95 % intervals over seeds."
+                    }
+                    (head(&DOWNTIME))
+                    tbody {
+                        @for (it, downtime) in known() {
+                            tr {
+                                (strategy(it))
+                                (count(it.rank as u64))
+                                (with_interval(downtime.avoidable_s_per_day, &short(downtime.avoidable_s_per_day), downtime.interval))
+                                (number(downtime.unnoticed_s_per_day))
+                                (number(downtime.waiting_s_per_day))
+                                (number(downtime.connecting_s_per_day))
+                                (number(downtime.unavoidable_s_per_day))
+                                (cell(Some(it.availability), &html! { (percent(it.availability)) }))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn costs_table(scenario: &ScenarioStats) -> Markup {
     let has_energy = scenario.cells.iter().any(|cell| cell.energy_j_per_device_hour.is_some());
     let mut columns = vec![
@@ -98,7 +143,7 @@ fn costs_table(scenario: &ScenarioStats) -> Markup {
             table.sort {
                 caption {
                     "What each strategy costs; in brackets, 95 % intervals over seeds. " span.front { "●" }
-                    " on the Pareto front; in how many of the resampled worlds it is there, tells the last column but the energy. \
+                    " on the Pareto front of avoidable downtime and cost; in how many of the resampled worlds it is there, tells the last column but the energy. \
                      Sessions left for no reason: the share of usable sessions that end so, breaks being a competing end."
                 }
                 (head(&columns))
@@ -260,7 +305,7 @@ fn comparison_table(scenario: &ScenarioStats) -> Markup {
             div.scroll {
                 table.sort {
                     caption {
-                        "Against " strong { (scenario.reference) } " in the same worlds: ratios and differences over paired \
+                        "Against " strong { (scenario.reference) } ", the best by avoidable downtime, in the same worlds: ratios and differences over paired \
                          seeds with 95 % intervals; p-values of no difference (sign flips), adjusted by Holm for all \
                          strategies here."
                     }

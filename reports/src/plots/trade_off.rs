@@ -49,9 +49,13 @@ pub(super) fn figure(scenario: &ScenarioStats, looks: &Looks) -> Figure {
         }
     }
     mark_keep_alive(scenario, &mut marks, &mut legend);
-    let front: Vec<Values> = cells.iter().filter(|cell| cell.on_front).filter_map(|cell| cell.point()).collect();
-    if !front.is_empty() {
-        marks.push(Mark::Line(steps(&front, &x_scale, &y_scale), FRONT_LINE));
+    let front: Vec<Values> =
+        cells.iter().filter(|cell| cell.on_latency_front).filter_map(|cell| cell.point()).collect();
+    // Whoever lost no session is below all latencies, and nobody who sends more can do better.
+    let lossless = cells.iter().find(|cell| cell.on_latency_front && cell.episodes() == 0);
+    let end = lossless.map(|cell| cell.packets_per_device_hour);
+    if !front.is_empty() || end.is_some() {
+        marks.push(Mark::Line(steps(&front, end, &x_scale, &y_scale), FRONT_LINE));
         legend.push(("Pareto front".to_owned(), Key::Line(FRONT_LINE)));
     }
     marks.extend(cells.iter().zip(&heights).map(|(cell, height)| {
@@ -127,17 +131,23 @@ fn bound_shape(x: &Scale, y: &Scale, availability: f64) -> (Vec<Values>, Vec<Val
     (line, area)
 }
 
-/// Returns the front as stairs: the best latency for at most that number of packets. `points` are sorted by packets, fewest first.
-fn steps(points: &[Values], x: &Scale, y: &Scale) -> Vec<Values> {
-    let (&Scale::Log { max: right, .. }, &Scale::Log { max: top, .. }) = (x, y) else {
+/// The front as stairs: what can be had for at most that many packets. `points` by packets, fewest first; `end` is where a
+/// strategy that lost no session takes the front below all latencies.
+fn steps(points: &[Values], end: Option<f64>, x: &Scale, y: &Scale) -> Vec<Values> {
+    let (&Scale::Log { max: right, .. }, &Scale::Log { min: bottom, max: top }) = (x, y) else {
         panic!("both axes of a trade-off are logarithmic");
     };
-    let mut line = vec![(points[0].0, top), points[0]];
-    for pair in points.windows(2) {
-        line.push((pair[1].0, pair[0].1));
-        line.push(pair[1]);
+    let mut line = Vec::new();
+    let mut latency_s = top;
+    for &(packets, lower_s) in points {
+        line.push((packets, latency_s));
+        line.push((packets, lower_s));
+        latency_s = lower_s;
     }
-    line.push((right, points[points.len() - 1].1));
+    match end {
+        Some(packets) => line.extend([(packets, latency_s), (packets, bottom)]),
+        None => line.push((right, latency_s)),
+    }
     line
 }
 
@@ -150,8 +160,11 @@ fn notes(scenario: &ScenarioStats) -> Vec<String> {
         note("Open marker with arrow, the mean is at least this, for the longest waits went unnoticed", &|cell| {
             matches!(height(cell), Height::AtLeast(_))
         });
+    let own_fault = note("Brought breaks on themselves, for the NAT forgot an idle session", &|cell| {
+        cell.by_cause.keys().any(|cause| cause.as_str() == "nat-expiry")
+    });
     let without_packets = note("Not shown, sent no packet", &|cell| cell.packets_per_device_hour <= 0.0);
-    at_least.into_iter().chain(without_packets).collect()
+    at_least.into_iter().chain(own_fault).chain(without_packets).collect()
 }
 
 fn caption(scenario: &ScenarioStats) -> String {
@@ -178,7 +191,7 @@ fn caption(scenario: &ScenarioStats) -> String {
     format!(
         "Left and below is better. Means are Kaplan-Meier estimates, with breaks that were ridden out or outlasted the \
          run censored; whiskers are 95 % bootstrap intervals over seeds. The Pareto front joins the strategies that no \
-         other beats in both. {bound}{}",
+         other beats in both; a strategy that lost no session is below all latencies. {bound}{}",
         keep_alive_caption(scenario)
     )
 }

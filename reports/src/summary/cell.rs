@@ -8,7 +8,7 @@ use cardiogram_results::{
 };
 
 use super::{
-    CellStats, LEVEL,
+    CellStats, Downtime, LEVEL,
     causes::by_cause,
     sessions::{self, Extent},
     warning,
@@ -26,6 +26,9 @@ use crate::{
 /// Most steps of a curve that is to be drawn: more than a plot is high.
 const STEPS_MAX: usize = 250;
 
+/// The parts of the avoidable downtime.
+const AVOIDABLE: [RunColumn; 3] = [RunColumn::unnoticed_s, RunColumn::waiting_s, RunColumn::connecting_s];
+
 /// Where a Poisson process shows nothing, its mean is below this at 95 %: -ln 0.05, the rule of three.
 const NONE_SEEN_MAX: f64 = 2.996;
 
@@ -41,17 +44,19 @@ pub(super) struct Replications {
     pub(super) false_alarms: Replicated,
     availability: Replicated,
     /// Joules per device-hour.
-    energy: Replicated,
+    pub(super) energy: Replicated,
     /// Restricted mean in seconds.
     pub(super) detect_mean: Replicated,
+    /// Seconds per device-day.
+    pub(super) avoidable: Replicated,
 }
 
 /// How many numbers [`Replications`] has.
-const NUMBERS: usize = 7;
+const NUMBERS: usize = 8;
 
 /// What the numbers of a cell are made of: the sums of each run, and the detection times.
 struct Ingredients {
-    /// Device-hours, packets, heartbeats, bytes, false alarms, usable hours, joules.
+    /// Device-hours, packets, heartbeats, bytes, false alarms, usable hours, joules, seconds of avoidable downtime.
     sums: Vec<[f64; NUMBERS]>,
     detection: RestrictedMean,
 }
@@ -78,6 +83,7 @@ pub(super) fn replicate(cells: &[Cell]) -> Vec<Replications> {
                 availability: next(),
                 energy: next(),
                 detect_mean: next(),
+                avoidable: next(),
             };
             all.push((index, replications));
         }
@@ -102,6 +108,7 @@ fn ingredients(cell: &Cell) -> Ingredients {
             run.false_alarms as f64,
             run.availability * run.device_hours,
             value(RunColumn::energy_j),
+            AVOIDABLE.map(value).iter().sum(),
         ]
     };
     Ingredients { sums: cell.runs.iter().map(sums).collect(), detection: RestrictedMean::new(&detection(cell)) }
@@ -110,7 +117,8 @@ fn ingredients(cell: &Cell) -> Ingredients {
 impl Ingredients {
     /// In the order of [`Replications`].
     fn numbers(&self, weights: &[Lanes]) -> [Lanes; NUMBERS] {
-        let [hours, packets, heartbeats, bytes, false_alarms, usable, joules] = weighted::sums(&self.sums, weights);
+        let [hours, packets, heartbeats, bytes, false_alarms, usable, joules, avoidable] =
+            weighted::sums(&self.sums, weights);
         let per_hour = |sum: &Lanes| weighted::ratio(sum, &hours);
         let per_day = |sum: &Lanes| per_hour(sum).map(|rate| 24.0 * rate);
         let detection = self.detection.of(weights);
@@ -122,6 +130,7 @@ impl Ingredients {
             per_hour(&usable),
             per_hour(&joules),
             detection,
+            per_day(&avoidable),
         ]
     }
 }
@@ -216,11 +225,30 @@ pub(super) fn stats(cell: &Cell, strategy: &str, replications: &Replications, ex
         false_alarm_within: drawn(sessions::false_alarms(cell, extent)),
         recover_mean_s: sample(cell, |it| (it.recovery_s, it.recovered)).curve().map(|curve| curve.mean()),
         by_cause: by_cause(cell),
+        downtime: downtime(cell, device_hours, &replications.avoidable),
+        rank: 0,
         on_front: false,
         front_share: None,
+        on_latency_front: false,
         versus_reference: None,
         warnings: Vec::new(),
     };
     stats.warnings = warning::of_cell(&stats);
     stats
+}
+
+/// The downtime of a cell and its parts; `None` where some run does not tell.
+fn downtime(cell: &Cell, device_hours: f64, avoidable: &Replicated) -> Option<Downtime> {
+    let per_day = |column| {
+        let seconds: Option<f64> = cell.runs.iter().map(|run| run.get(column)).sum();
+        Some(24.0 * seconds? / device_hours)
+    };
+    Some(Downtime {
+        avoidable_s_per_day: Some(avoidable.estimate).filter(|value| value.is_finite())?,
+        interval: avoidable.interval(LEVEL),
+        unnoticed_s_per_day: per_day(RunColumn::unnoticed_s)?,
+        waiting_s_per_day: per_day(RunColumn::waiting_s)?,
+        connecting_s_per_day: per_day(RunColumn::connecting_s)?,
+        unavoidable_s_per_day: per_day(RunColumn::unavoidable_s)?,
+    })
 }

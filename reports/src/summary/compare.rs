@@ -132,11 +132,8 @@ mod tests {
     use super::*;
     use crate::{
         data, fixture,
+        statistics::bootstrap::{Bootstrap, Lanes},
         statistics::weighted,
-        statistics::{
-            bootstrap::{Bootstrap, Lanes},
-            pareto::Membership,
-        },
         summary::{Summary, summarize},
     };
 
@@ -193,16 +190,6 @@ mod tests {
             assert_eq!((it.difference, it.difference_interval, it.p, it.p_holm), (0.0, zero, Some(1.0), Some(1.0)));
         }
         assert_eq!((twin.packets.ratio, twin.false_alarms.ratio), (Some(1.0), None));
-    }
-
-    #[test]
-    fn membership_comes_from_resamples_of_all_together() {
-        let summary = three();
-        // b is cheaper in every world, a and its twin faster.
-        for strategy in ["a", "b", "twin"] {
-            assert_eq!(cell(&summary, strategy).front_share, Some(1.0), "{strategy}");
-            assert_eq!(cell(&summary, strategy).front_membership(), Some(Membership::On));
-        }
     }
 
     #[test]
