@@ -8,7 +8,7 @@ use std::{
 };
 
 use cardiogram::{
-    reports::gate::{self, Bands, Baseline},
+    reports::gate::{self, Bands, Baseline, Strictness},
     results::manifest::{self, Manifest, ManifestScenario, ManifestStrategy},
 };
 use cardiogram_results::{
@@ -119,8 +119,8 @@ fn gate() {
         gate::check(&baseline, results.baseline()).expect("the same worlds");
         let comparison = gate::compare(&baseline, results.baseline(), &Bands::default());
         let told = comparison.table(&results).len()
-            + comparison.markdown(&results, false).len()
-            + comparison.junit(false).len();
+            + comparison.markdown(&results, Strictness::Normal).len()
+            + comparison.junit(Strictness::Normal).len();
         assert!(told > 0);
         comparison.family
     });

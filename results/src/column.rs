@@ -47,6 +47,11 @@ pub trait Column: Copy + Eq + fmt::Debug + 'static {
     /// What it means, as Markdown.
     fn meaning(self) -> &'static str;
 
+    /// What no run can have measured, in a row with these numbers; `None` where there is no such thing.
+    fn contradiction(_number: &dyn Fn(Self) -> Option<f64>) -> Option<String> {
+        None
+    }
+
     /// The column of that name, if there is one.
     fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|column| column.name() == name)
@@ -87,11 +92,12 @@ impl<T: Field> Field for Option<T> {
 }
 
 /// Makes the row type and the enum of its columns from a list. An entry is the meaning as a doc comment, the name, the type
-/// and, in brackets, the unit.
+/// and, in brackets, the unit. The function after `refused by` is [`Column::contradiction`].
 macro_rules! columns {
     (
         $(#[$about:meta])*
-        $row:ident with $column:ident in $file:literal, at most $rows_max:literal rows, stable to $last:ident:
+        $row:ident with $column:ident in $file:literal, at most $rows_max:literal rows, stable to $last:ident
+        $(, refused by $contradiction:path)?:
         $($(#[doc = $meaning:literal])+ $name:ident: $type:ty $([$unit:literal])?,)+
     ) => {
         $(#[$about])*
@@ -137,6 +143,12 @@ macro_rules! columns {
             fn meaning(self) -> &'static str {
                 match self { $(Self::$name => concat!($($meaning),+).trim_start(),)+ }
             }
+
+            $(
+                fn contradiction(number: &dyn Fn(Self) -> Option<f64>) -> Option<String> {
+                    $contradiction(number)
+                }
+            )?
         }
 
         impl Row for $row {

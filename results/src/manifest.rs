@@ -130,6 +130,11 @@ const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
+/// Whether `text` can be a hash of a file or of a trace: 32 hexadecimal digits.
+pub fn is_hash(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|it| it.is_ascii_hexdigit())
+}
+
 /// XXH3-128 of `text`, in hexadecimal: how results name the content of a file.
 pub fn hash(text: &str) -> String {
     format!("{:032x}", xxh3_128(text.as_bytes()))

@@ -91,6 +91,15 @@ metrics! {
     /// 86,400 (1 - `availability`)
     UnavailableSPerDay "unavailable_s_per_day" "s", band 0.02 10.0, decimals 1,
         |run| Some(86_400.0 * rest(run(availability))?);
+    /// (`downtime_s` - `unavoidable_s`) a device-day: the sum of the next three
+    AvoidableSPerDay "avoidable_s_per_day" "s", band 0.02 10.0, decimals 1,
+        |run| Some(per_day(run, downtime_s)? - per_day(run, unavoidable_s)?);
+    /// `unnoticed_s` a device-day
+    UnnoticedSPerDay "unnoticed_s_per_day" "s", band 0.02 10.0, decimals 1, |run| per_day(run, unnoticed_s);
+    /// `waiting_s` a device-day
+    WaitingSPerDay "waiting_s_per_day" "s", band 0.02 10.0, decimals 1, |run| per_day(run, waiting_s);
+    /// `connecting_s` a device-day
+    ConnectingSPerDay "connecting_s_per_day" "s", band 0.02 10.0, decimals 1, |run| per_day(run, connecting_s);
     /// `push_delay_mean_s`
     PushDelayMeanS "push_delay_mean_s" "s", band 0.02 0.05, decimals 3, |run| run(push_delay_mean_s);
     /// 1 - `pushes_delivered` / `pushes_created`: without it, a strategy that loses what is late would look fast
@@ -125,11 +134,20 @@ fn per_h(run: Run<'_>, cost: Option<f64>) -> Option<f64> {
     share(cost, run(device_hours))
 }
 
-fn per_day(run: Run<'_>, count: RunColumn) -> Option<f64> {
-    Some(24.0 * per_h(run, run(count))?)
+fn per_day(run: Run<'_>, cost: RunColumn) -> Option<f64> {
+    Some(24.0 * per_h(run, run(cost))?)
 }
 
 impl Metric {
+    /// The most that it can be: 1 of a share, a day of the seconds in one.
+    pub fn most(self) -> f64 {
+        match self.name() {
+            name if name.ends_with("_share") => 1.0,
+            name if name.ends_with("_s_per_day") => 86_400.0,
+            _ => f64::MAX,
+        }
+    }
+
     /// `value` as baselines hold it: with four digits, and no more decimals than matter. That takes at most a fortieth of a
     /// band of 2 %, and a file of many cells stays small.
     pub fn round(self, value: f64) -> f64 {
@@ -189,9 +207,17 @@ mod tests {
             (energy_j, 144.0),
             (attempts_peak_per_s, 5.0),
             (nat_expiries, 2.0),
+            (downtime_s, 43_200.0),
+            (unavoidable_s, 200.0),
+            (unnoticed_s, 40_000.0),
+            (waiting_s, 2_000.0),
+            (connecting_s, 1_000.0),
         ];
         let value = |metric: Metric| metric.value(&|column| row.iter().find(|it| it.0 == column).map(|it| it.1));
-        let expected = [70.0, 130.0, 0.5, 1.0, 2.0, 71.0, 21_600.0, 0.5, 0.1, 30.0, 300.0, 3.0, 0.5, 5.0];
+        let expected = [
+            70.0, 130.0, 0.5, 1.0, 2.0, 71.0, 21_600.0, 21_500.0, 20_000.0, 1_000.0, 500.0, 0.5, 0.1, 30.0, 300.0, 3.0,
+            0.5, 5.0,
+        ];
         for (metric, expected) in Metric::ALL.into_iter().zip(expected) {
             assert!((value(metric).unwrap() - expected).abs() < 1e-9, "{metric:?}");
         }

@@ -12,6 +12,56 @@ use crate::{
     decimal::Decimal,
 };
 
+/// Sums of decimals may be so far off: as much as rounding each of them takes.
+const ROUNDING: f64 = 1e-4;
+
+/// What no run can have measured: see [`Column::contradiction`].
+fn run_contradiction(number: &dyn Fn(RunColumn) -> Option<f64>) -> Option<String> {
+    #[allow(clippy::enum_glob_use, reason = "the rules name many columns")]
+    use RunColumn::*;
+    // A part and its whole.
+    const WITHIN: [(RunColumn, RunColumn); 5] = [
+        (detected, episodes),
+        (nat_expiries, episodes),
+        (pushes_delivered, pushes_created),
+        (mistakes, suspicions),
+        (attempts_peak_per_s, connect_attempts),
+    ];
+    const SUMS: [(RunColumn, &[RunColumn]); 2] = [
+        (episodes, &[detected, ridden_out, undetected]),
+        (downtime_s, &[unavoidable_s, unnoticed_s, waiting_s, connecting_s]),
+    ];
+    let name = |column: RunColumn| format!("`{}`", column.name());
+    let hours = number(device_hours)?;
+    if hours <= 0.0 {
+        return Some(format!("`device_hours` is {hours}; a run is longer than zero"));
+    }
+    for share in [availability, query_accuracy] {
+        if let Some(value) = number(share).filter(|value| *value > 1.0) {
+            return Some(format!("{} is {value}; a share is at most 1", name(share)));
+        }
+    }
+    for (part, whole) in WITHIN {
+        if let (Some(a), Some(b)) = (number(part), number(whole))
+            && a > b
+        {
+            return Some(format!("{} is {a}, more than {}, which is {b}", name(part), name(whole)));
+        }
+    }
+    for (whole, parts) in SUMS {
+        if let (Some(whole_is), Some(sum)) = (number(whole), parts.iter().map(|it| number(*it)).sum::<Option<f64>>())
+            && (whole_is - sum).abs() > ROUNDING
+        {
+            let parts: Vec<String> = parts.iter().map(|it| name(*it)).collect();
+            return Some(format!("{} is {whole_is}; {} are {sum} together", name(whole), parts.join(", ")));
+        }
+    }
+    let most = 3_600.0 * hours + 1.0;
+    number(downtime_s)
+        .filter(|value| *value > most)
+        .map(|value| format!("`downtime_s` is {value}, and the devices ran for {hours} h"))
+}
+
 /// Which run a row belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunName {
@@ -32,7 +82,7 @@ impl fmt::Display for RunName {
 
 columns! {
     /// One line of `runs.csv`: a run.
-    RunRow with RunColumn in "runs.csv", at most 1_000_000 rows, stable to trace_hash:
+    RunRow with RunColumn in "runs.csv", at most 1_000_000 rows, stable to trace_hash, refused by run_contradiction:
 
     /// The scenario's name.
     scenario: String,

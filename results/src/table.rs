@@ -163,13 +163,16 @@ impl<'a, C: Column> Record<'a, C> {
     ///
     /// # Errors
     ///
-    /// Those of [`Record::number`].
+    /// Those of [`Record::number`], and what no run can have measured.
     pub fn numbers(self) -> Result<Numbers<C>, Error> {
         let value = |&column: &C| match column.kind() {
             Kind::Text => Ok(f64::NAN),
             Kind::Integer | Kind::Decimal => Ok(self.number_or_empty(column)?.unwrap_or(f64::NAN)),
         };
-        Ok(Numbers { values: C::ALL.iter().map(value).collect::<Result<_, Error>>()?, columns: PhantomData })
+        let values = C::ALL.iter().map(value).collect::<Result<_, Error>>()?;
+        let numbers = Numbers { values, columns: PhantomData };
+        let contradiction = C::contradiction(&|column| numbers.get(column));
+        contradiction.map_or(Ok(numbers), |problem| Err(self.problem(problem)))
     }
 
     /// The count in a column.

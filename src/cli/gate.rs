@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cardiogram_reports::gate::{self, Bands, Baseline, Comparison};
+use cardiogram_reports::gate::{self, Bands, Baseline, Comparison, Strictness, Verdict};
 
 use super::Failure;
 
@@ -20,7 +20,10 @@ pub(super) struct Args {
     /// What may change, as a TOML file [default: 2 %, and a little near zero; docs/ci.md has the table]
     #[arg(long, value_name = "F")]
     bands: Option<PathBuf>,
-    /// Fail on what is undecided too
+    /// Pass what is undecided, which fails otherwise: it is told, and skipped in JUnit XML
+    #[arg(long, conflicts_with = "strict")]
+    allow_undecided: bool,
+    /// Fail on what is within noise too: everything must be decided
     #[arg(long)]
     strict: bool,
     /// Write the comparison as JUnit XML to this file
@@ -37,28 +40,46 @@ pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), F
     let results = gate::read(&args.dir)?;
     gate::check(&baseline, results.baseline())?;
     let comparison = gate::compare(&baseline, results.baseline(), &bands);
+    let strictness = match (args.allow_undecided, args.strict) {
+        (true, _) => Strictness::AllowUndecided,
+        (false, false) => Strictness::Normal,
+        (false, true) => Strictness::Strict,
+    };
 
-    let junit = args.junit.as_deref().map(|path| (path, comparison.junit(args.strict)));
-    let summary = args.summary.as_deref().map(|path| (path, comparison.markdown(&results, args.strict)));
+    let junit = args.junit.as_deref().map(|path| (path, comparison.junit(strictness)));
+    let summary = args.summary.as_deref().map(|path| (path, comparison.markdown(&results, strictness)));
     gate::write_files(&junit.into_iter().chain(summary).collect::<Vec<_>>())?;
     if !quiet {
         write!(out, "{}", comparison.table(&results))?;
+        let undecided = comparison.count(Verdict::Undecided);
+        if undecided > 0 && strictness == Strictness::AllowUndecided {
+            writeln!(out, "\n{undecided} undecided, let through by --allow-undecided.")?;
+        }
         out.flush()?;
     }
-    verdict(&comparison, args.strict, &args.baseline)
+    verdict(&comparison, strictness, &args.baseline)
 }
 
-fn verdict(comparison: &Comparison, strict: bool, baseline: &Path) -> Result<(), Failure> {
-    if comparison.passes(strict) {
+fn verdict(comparison: &Comparison, strictness: Strictness, baseline: &Path) -> Result<(), Failure> {
+    if comparison.passes(strictness) {
         return Ok(());
     }
-    let (counts, baseline) = (comparison.counts(), baseline.display());
-    Err(Failure::Check(match counts.regressions {
-        0 => format!("{} of the metrics are undecided, which --strict does not let pass", counts.undecided),
-        regressions => format!(
-            "worse than {baseline}: {regressions} of the metrics, in {} of the cells\n  = help: if the change is meant, \
-             write the baseline anew in the same commit: `cardiogram baseline DIR --out {baseline}`",
+    let [worse, undecided, noise] =
+        [comparison.worse(), comparison.count(Verdict::Undecided), comparison.count(Verdict::WithinNoise)];
+    let baseline = baseline.display();
+    Err(Failure::Check(if worse > 0 {
+        format!(
+            "worse than {baseline}: {worse} of the metrics, in {} of the cells\n  = help: if the change is meant, write the \
+             baseline anew in the same commit: `cardiogram baseline DIR --out {baseline}`",
             comparison.worst_cells().len()
-        ),
+        )
+    } else if undecided > 0 {
+        format!(
+            "{undecided} of the metrics are undecided: worse than {baseline} or gone, and hardly by chance\n  = help: run more \
+             seeds on both sides; if the change is meant, write the baseline anew in the same commit; `--allow-undecided` \
+             lets it pass, and tells it"
+        )
+    } else {
+        format!("{noise} of the metrics are within noise and not decided, which --strict does not let pass")
     }))
 }

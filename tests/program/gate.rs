@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::atomic::AtomicBool};
 
 use cardiogram::{
     policies::Registry,
-    reports::gate::{self, Bands, Comparison},
+    reports::gate::{self, Bands, Comparison, Strictness, Verdict},
     results::manifest::{self, Manifest},
     scenarios::{
         load,
@@ -153,7 +153,8 @@ fn a_slower_heartbeat_or_another_miss_fails_and_a_shorter_timeout_passes() {
 
     place.write("beat.toml", BEAT.replace("timeout = \"10s\"", "timeout = \"2s\""));
     run(&place, "now");
-    let (code, table) = judge(&place, "");
+    // Who notices sooner tries again sooner: a few more attempts, which are undecided.
+    let (code, table) = judge(&place, "--allow-undecided");
     assert_eq!(code, Some(0), "{table}");
     assert!(below(&table, "Improvements").iter().any(|row| row[..3] == ["cuts", "beat", "detect_mean_s"]), "{table}");
     assert!(!table.contains("Regressions"), "{table}");
@@ -168,49 +169,55 @@ fn a_jitter_that_is_removed_fails() {
     assert_eq!(code, Some(1));
     assert_regression(&table, "storm", "attempts_peak_per_s");
     assert_snapshot!(table, @r#"
-    1 cell: 0 identical to the baseline in every run, 1 not. Of their 11 metrics: 5 regressions, 0 improvements, 5 equivalent, 1 undecided.
+    1 cell: 0 identical to the baseline in every run, 1 not. Of their 15 metrics: 8 regressions, 0 gross, 0 improvements, 0 undecided, 1 within noise, 6 equivalent.
 
     Regressions
       scenario  strategy  metric                 baseline    now  change                    allowed
-      storm     beat      recover_mean_s             34.2   72.0  +110 % (+59.8 to +161)     2.00 %
-      storm     beat      unavailable_s_per_day      1747   3655  +109 % (+59.2 to +159)     2.00 %
-      storm     beat      packets_per_h               185    214  +15.8 % (+9.74 to +21.9)   2.00 %
-      storm     beat      bytes_per_h               27724  36003  +29.9 % (+17.8 to +41.9)   2.00 %
-      storm     beat      attempts_peak_per_s         136    200  +47.5 % (+36.6 to +58.4)   5.00 %
+      storm     beat      recover_mean_s             34.2   72.0  +110 % (+57.8 to +163)     2.00 %
+      storm     beat      unavailable_s_per_day      1747   3655  +109 % (+57.1 to +161)     2.00 %
+      storm     beat      avoidable_s_per_day         737   2645  +259 % (+135 to +383)      2.00 %
+      storm     beat      waiting_s_per_day           698   1793  +157 % (+65.5 to +248)     2.00 %
+      storm     beat      connecting_s_per_day       38.7    852  +814 (+539 to +1088)         10.0
+      storm     beat      packets_per_h               185    214  +15.8 % (+9.49 to +22.1)   2.00 %
+      storm     beat      bytes_per_h               27724  36003  +29.9 % (+17.3 to +42.4)   2.00 %
+      storm     beat      attempts_peak_per_s         136    200  +47.5 % (+36.1 to +58.9)   5.00 %
 
-    Undecided
+    Within noise
       scenario  strategy  metric          baseline   now  change                    allowed
-      storm     beat      attempts_per_h      12.6  12.2  -3.04 % (-9.86 to +3.78)   2.00 %  about 430 seeds would tell
+      storm     beat      attempts_per_h      12.6  12.2  -3.04 % (-10.1 to +4.06)   2.00 %  about 500 seeds would tell
 
     To see the worst
-      storm, beat: recover_mean_s +110 %
-        cardiogram trace storm.toml --strategy beat.toml --seed 5
+      storm, beat: avoidable_s_per_day +259 %
+        cardiogram trace storm.toml --strategy beat.toml --seed 3
       Where a name ends in .toml, write the path of the file that was run.
     "#);
     assert_snapshot!(fs::read_to_string(place.path("gate.md")).unwrap(), @r#"
     ## cardiogram gate: failed
 
-    1 cell: 0 identical to the baseline in every run, 1 not. Of their 11 metrics: 5 regressions, 0 improvements, 5 equivalent, 1 undecided.
+    1 cell: 0 identical to the baseline in every run, 1 not. Of their 15 metrics: 8 regressions, 0 gross, 0 improvements, 0 undecided, 1 within noise, 6 equivalent.
 
     ### Regressions
 
     | scenario | strategy | metric | baseline | now | change | allowed |
     |---|---|---|--:|--:|---|--:|
-    | storm | beat | `recover_mean_s` | 34.2 | 72.0 | +110 % (+59.8 to +161) | 2.00 % |
-    | storm | beat | `unavailable_s_per_day` | 1747 | 3655 | +109 % (+59.2 to +159) | 2.00 % |
-    | storm | beat | `packets_per_h` | 185 | 214 | +15.8 % (+9.74 to +21.9) | 2.00 % |
-    | storm | beat | `bytes_per_h` | 27724 | 36003 | +29.9 % (+17.8 to +41.9) | 2.00 % |
-    | storm | beat | `attempts_peak_per_s` | 136 | 200 | +47.5 % (+36.6 to +58.4) | 5.00 % |
+    | storm | beat | `recover_mean_s` | 34.2 | 72.0 | +110 % (+57.8 to +163) | 2.00 % |
+    | storm | beat | `unavailable_s_per_day` | 1747 | 3655 | +109 % (+57.1 to +161) | 2.00 % |
+    | storm | beat | `avoidable_s_per_day` | 737 | 2645 | +259 % (+135 to +383) | 2.00 % |
+    | storm | beat | `waiting_s_per_day` | 698 | 1793 | +157 % (+65.5 to +248) | 2.00 % |
+    | storm | beat | `connecting_s_per_day` | 38.7 | 852 | +814 (+539 to +1088) | 10.0 |
+    | storm | beat | `packets_per_h` | 185 | 214 | +15.8 % (+9.49 to +22.1) | 2.00 % |
+    | storm | beat | `bytes_per_h` | 27724 | 36003 | +29.9 % (+17.3 to +42.4) | 2.00 % |
+    | storm | beat | `attempts_peak_per_s` | 136 | 200 | +47.5 % (+36.1 to +58.9) | 5.00 % |
 
-    <details><summary>Undecided: 1</summary>
+    <details><summary>Within noise: 1</summary>
 
     | scenario | strategy | metric | baseline | now | change | allowed | |
     |---|---|---|--:|--:|---|--:|---|
-    | storm | beat | `attempts_per_h` | 12.6 | 12.2 | -3.04 % (-9.86 to +3.78) | 2.00 % | about 430 seeds would tell |
+    | storm | beat | `attempts_per_h` | 12.6 | 12.2 | -3.04 % (-10.1 to +4.06) | 2.00 % | about 500 seeds would tell |
 
     </details>
 
-    <details><summary>Equivalent: 5</summary>
+    <details><summary>Equivalent: 6</summary>
 
     | scenario | strategy | metric | baseline | now | change | allowed |
     |---|---|---|--:|--:|---|--:|
@@ -219,38 +226,43 @@ fn a_jitter_that_is_removed_fails() {
     | storm | beat | `unnoticed_share` | 0 | 0 | 0 | 0.00500 |
     | storm | beat | `nat_expiries_per_day` | 0 | 0 | 0 | 0.0200 |
     | storm | beat | `false_alarms_per_day` | 0 | 0 | 0 | 0.0200 |
+    | storm | beat | `unnoticed_s_per_day` | 0 | 0 | 0 | 10.0 |
 
     </details>
 
     ### To see the worst
 
-    - storm, beat: recover_mean_s +110 %
+    - storm, beat: avoidable_s_per_day +259 %
 
     ```sh
-    cardiogram trace storm.toml --strategy beat.toml --seed 5
+    cardiogram trace storm.toml --strategy beat.toml --seed 3
     ```
 
     Where a name ends in .toml, write the path of the file that was run.
 
-    Intervals are of paired differences over 10 seeds and hold together, all 11, with a chance of 99.9 %. Every metric is a cost: less is better.
+    Intervals are of paired differences over 10 seeds and hold together, all 15, with a chance of 99.9 %. Every metric is a cost: less is better.
     "#);
     assert_snapshot!(fs::read_to_string(place.path("gate.xml")).unwrap(), @r#"
     <?xml version="1.0" encoding="UTF-8"?>
     <testsuites name="cardiogram gate" tests="1" failures="1" errors="0" skipped="0" time="0">
       <testsuite name="storm" tests="1" failures="1" errors="0" skipped="0" time="0">
         <testcase classname="storm" name="beat" time="0">
-          <failure type="regression" message="recover_mean_s +110 %, unavailable_s_per_day +109 %, packets_per_h +15.8 %, bytes_per_h +29.9 %, attempts_peak_per_s +47.5 %">recover_mean_s: regression, 34.2 before, 72.0 now, +110 % (+59.8 to +161), allowed 2.00 %
-    unavailable_s_per_day: regression, 1747 before, 3655 now, +109 % (+59.2 to +159), allowed 2.00 %
-    packets_per_h: regression, 185 before, 214 now, +15.8 % (+9.74 to +21.9), allowed 2.00 %
-    bytes_per_h: regression, 27724 before, 36003 now, +29.9 % (+17.8 to +41.9), allowed 2.00 %
-    attempts_peak_per_s: regression, 136 before, 200 now, +47.5 % (+36.6 to +58.4), allowed 5.00 %
+          <failure type="regression" message="recover_mean_s +110 %, unavailable_s_per_day +109 %, avoidable_s_per_day +259 %, waiting_s_per_day +157 %, connecting_s_per_day +814, packets_per_h +15.8 %, bytes_per_h +29.9 %, attempts_peak_per_s +47.5 %">recover_mean_s: regression, 34.2 before, 72.0 now, +110 % (+57.8 to +163), allowed 2.00 %
+    unavailable_s_per_day: regression, 1747 before, 3655 now, +109 % (+57.1 to +161), allowed 2.00 %
+    avoidable_s_per_day: regression, 737 before, 2645 now, +259 % (+135 to +383), allowed 2.00 %
+    waiting_s_per_day: regression, 698 before, 1793 now, +157 % (+65.5 to +248), allowed 2.00 %
+    connecting_s_per_day: regression, 38.7 before, 852 now, +814 (+539 to +1088), allowed 10.0
+    packets_per_h: regression, 185 before, 214 now, +15.8 % (+9.49 to +22.1), allowed 2.00 %
+    bytes_per_h: regression, 27724 before, 36003 now, +29.9 % (+17.3 to +42.4), allowed 2.00 %
+    attempts_peak_per_s: regression, 136 before, 200 now, +47.5 % (+36.1 to +58.9), allowed 5.00 %
     </failure>
           <system-out>detect_mean_s: equivalent, 0.0384 before, 0.0384 now, 0, allowed 0.0500
     detect_p95_s: equivalent, 0.0725 before, 0.0725 now, 0, allowed 0.0500
     unnoticed_share: equivalent, 0 before, 0 now, 0, allowed 0.00500
     nat_expiries_per_day: equivalent, 0 before, 0 now, 0, allowed 0.0200
     false_alarms_per_day: equivalent, 0 before, 0 now, 0, allowed 0.0200
-    attempts_per_h: undecided, 12.6 before, 12.2 now, -3.04 % (-9.86 to +3.78), allowed 2.00 %
+    unnoticed_s_per_day: equivalent, 0 before, 0 now, 0, allowed 10.0
+    attempts_per_h: within noise, 12.6 before, 12.2 now, -3.04 % (-10.1 to +4.06), allowed 2.00 %; about 500 seeds would tell
     </system-out>
         </testcase>
       </testsuite>
@@ -276,7 +288,7 @@ fn a_simulator_that_misreads_the_timeout_of_nats_fails() {
 
 /// What chance alone does: 200 comparisons of ten seeds with ten others, all of the same strategies in the same world.
 #[test]
-fn chance_alone_never_fails() {
+fn chance_alone_hardly_ever_fails() {
     const SEEDS: u64 = 400;
     let place = place!();
     let scenario =
@@ -296,8 +308,8 @@ fn chance_alone_never_fails() {
     let narrow = Bands::read(&place.path("narrow.toml")).unwrap();
 
     let mut state = 1_u64;
-    let (mut undecided, mut mistaken) = (0, 0);
-    for trial in 0..200 {
+    let (mut within_noise, mut failed, mut mistaken) = (0, 0, 0);
+    for _ in 0..200 {
         let seeds = draw(&mut state, SEEDS, 20);
         let sides = [&seeds[..10], &seeds[10..]].map(|seeds| {
             let dir = place.path("side");
@@ -308,11 +320,13 @@ fn chance_alone_never_fails() {
         });
         let comparison = gate::compare(sides[0].baseline(), sides[1].baseline(), &Bands::default());
         assert!(comparison.family > 20, "something is compared");
-        assert!(comparison.passes(false), "trial {trial}: {}", comparison.table(&sides[1]));
-        undecided += comparison.counts().undecided;
-        mistaken += u32::from(!gate::compare(sides[0].baseline(), sides[1].baseline(), &narrow).passes(false));
+        within_noise += comparison.count(Verdict::WithinNoise);
+        failed += u32::from(!comparison.passes(Strictness::Normal));
+        let narrow = gate::compare(sides[0].baseline(), sides[1].baseline(), &narrow);
+        mistaken += u32::from(narrow.count(Verdict::Regression) > 0);
     }
-    assert!(undecided > 0, "chance is there");
+    assert!(within_noise > 0, "chance is there");
+    assert!(failed <= 2, "{failed}");
     // One in a thousand may be, and half of those are improvements.
     assert!(mistaken <= 1, "{mistaken}");
 }
@@ -361,13 +375,10 @@ fn strictness_and_bands_are_the_users() {
     let place = place(NAT);
     run(&place, "now");
     edit(&place, "now/runs.csv", "quiet,beat,3,event,", "quiet,beat,3,event,1");
-    // Ten times the device time of one seed: nobody can tell what that is.
-    assert_eq!(judge(&place, "").0, Some(0));
-    let done = place.cardiogram("gate now --baseline baseline.json --strict");
-    assert_eq!(done.code, Some(1));
-    assert_snapshot!(done.err, @"error: 3 of the metrics are undecided, which --strict does not let pass");
-    place.write("bands.toml", "ignore = [\"packets_per_h\", \"bytes_per_h\", \"attempts_per_h\"]\n");
-    assert_eq!(judge(&place, "--strict --bands bands.toml").0, Some(0));
+    assert_snapshot!(place.cardiogram("gate now --baseline baseline.json").failed(2), @r#"
+    error: now/runs.csv: line 4: `device_hours` is 111.97523; all devices of the scenario have 12 together
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    "#);
     place.write("bands.toml", "alpha = 0.5\nignore = [\"speed\"]\n\n[band]\npackets_per_h = { relative = 0 }\nbytes_per_hour = { relative = 0.1, absolute = 1 }\n");
     assert_snapshot!(place.cardiogram("gate now --baseline baseline.json --bands bands.toml").failed(2), @r#"
     error: unknown name `speed`
@@ -376,7 +387,7 @@ fn strictness_and_bands_are_the_users() {
     2 | ignore = ["speed"]
       |           ^^^^^^^
       |
-      = help: possible here are: `detect_mean_s`, `detect_p95_s`, `unnoticed_share`, `nat_expiries_per_day`, `false_alarms_per_day`, `recover_mean_s`, `unavailable_s_per_day`, `push_delay_mean_s`, `push_lost_share`, `packets_per_h`, `bytes_per_h`, `energy_j_per_h`, `attempts_per_h`, `attempts_peak_per_s`
+      = help: possible here are: `detect_mean_s`, `detect_p95_s`, `unnoticed_share`, `nat_expiries_per_day`, `false_alarms_per_day`, `recover_mean_s`, `unavailable_s_per_day`, `avoidable_s_per_day`, `unnoticed_s_per_day`, `waiting_s_per_day`, `connecting_s_per_day`, `push_delay_mean_s`, `push_lost_share`, `packets_per_h`, `bytes_per_h`, `energy_j_per_h`, `attempts_per_h`, `attempts_peak_per_s`
 
     error: the key `absolute` is missing
      --> bands.toml:5:17
@@ -390,7 +401,7 @@ fn strictness_and_bands_are_the_users() {
     6 | bytes_per_hour = { relative = 0.1, absolute = 1 }
       | ^^^^^^^^^^^^^^
       |
-      = help: did you mean `bytes_per_h`? possible here are: `detect_mean_s`, `detect_p95_s`, `unnoticed_share`, `nat_expiries_per_day`, `false_alarms_per_day`, `recover_mean_s`, `unavailable_s_per_day`, `push_delay_mean_s`, `push_lost_share`, `packets_per_h`, `bytes_per_h`, `energy_j_per_h`, `attempts_per_h`, `attempts_peak_per_s`
+      = help: did you mean `bytes_per_h`? possible here are: `detect_mean_s`, `detect_p95_s`, `unnoticed_share`, `nat_expiries_per_day`, `false_alarms_per_day`, `recover_mean_s`, `unavailable_s_per_day`, `avoidable_s_per_day`, `unnoticed_s_per_day`, `waiting_s_per_day`, `connecting_s_per_day`, `push_delay_mean_s`, `push_lost_share`, `packets_per_h`, `bytes_per_h`, `energy_j_per_h`, `attempts_per_h`, `attempts_peak_per_s`
     "#);
     place.write("bands.toml", "alpha = 0.5\n\n[band]\npackets_per_h = { relative = 0, absolute = -1 }\n");
     assert_snapshot!(place.cardiogram("gate now --baseline baseline.json --bands bands.toml").failed(2), @r#"
@@ -432,15 +443,15 @@ fn what_cannot_be_compared_is_refused_with_the_reason_and_the_fix() {
     let place = place!();
     place.write("other.toml", SCENARIO.replace("\"small\"", "\"other\""));
     let run = |arguments: &str| place.cardiogram(&format!("run {arguments} -q")).good();
-    run("small.toml --seeds 2 --engine event --out then");
+    run("small.toml --seeds 5 --engine event --out then");
     place.cardiogram("baseline then --out baseline.json -q").good();
     let cases = [
-        "small.toml --seeds 2 --engine auto",
-        "small.toml --seeds 3 --engine event",
-        "small.toml --seeds 2 --first-seed 2 --engine event",
-        "other.toml --seeds 2 --engine event",
-        "small.toml other.toml --seeds 2 --engine event",
-        "small.toml --seeds 2 --engine event --strategy oracle --strategy netease-30-15",
+        "small.toml --seeds 5 --engine auto",
+        "small.toml --seeds 6 --engine event",
+        "small.toml --seeds 5 --first-seed 2 --engine event",
+        "other.toml --seeds 5 --engine event",
+        "small.toml other.toml --seeds 5 --engine event",
+        "small.toml --seeds 5 --engine event --strategy oracle --strategy netease-30-15",
     ];
     let messages = cases.map(|arguments| {
         fs::remove_dir_all(place.path("now")).ok();
@@ -450,10 +461,10 @@ fn what_cannot_be_compared_is_refused_with_the_reason_and_the_fix() {
     assert_snapshot!(messages.concat(), @r#"
     error: the baseline is of the engine `event`, and this run of `auto`
       = help: run again with `--engine event`, or write a new baseline
-    error: the baseline has 2 seeds from 1 on, and this run 3 from 1 on
-      = help: seeds are compared in pairs: run again with `--first-seed 1 --seeds 2`, or write a new baseline
-    error: the baseline has 2 seeds from 1 on, and this run 2 from 2 on
-      = help: seeds are compared in pairs: run again with `--first-seed 1 --seeds 2`, or write a new baseline
+    error: the baseline has 5 seeds from 1 on, and this run 6 from 1 on
+      = help: seeds are compared in pairs: run again with `--first-seed 1 --seeds 5`, or write a new baseline
+    error: the baseline has 5 seeds from 1 on, and this run 5 from 2 on
+      = help: seeds are compared in pairs: run again with `--first-seed 1 --seeds 5`, or write a new baseline
     error: the baseline has scenarios that this run has not: `small`
       = help: run them too, or write a new baseline
     error: this run has scenarios that the baseline has not: `other`
@@ -462,7 +473,7 @@ fn what_cannot_be_compared_is_refused_with_the_reason_and_the_fix() {
       = help: run them too; if they are gone on purpose, write a new baseline
     "#);
 
-    run("small.toml --seeds 2 --engine event --shard 1/2 --out shard");
+    run("small.toml --seeds 5 --engine event --shard 1/2 --out shard");
     assert_snapshot!(refusal(&place, "shard"), @r#"
     error: shard/manifest.json is of shard 1/2, which is not the whole plan
       = help: `cardiogram merge DIR... --out DIR` joins all shards: use what it writes
@@ -483,7 +494,7 @@ fn what_cannot_be_compared_is_refused_with_the_reason_and_the_fix() {
       = help: name a directory that `cardiogram run --out DIR` wrote
     "#);
     place.write("small.toml", SCENARIO.replace("90s", "91s"));
-    run("small.toml --seeds 2 --engine event --out now");
+    run("small.toml --seeds 5 --engine event --out now");
     assert_snapshot!(refusal(&place, "now"), @r#"
     error: the files of these scenarios are not those of the baseline: `small`
       = help: other worlds have other results: restore the files; if they are meant to change, write a new baseline, in a commit that changes no strategy
@@ -519,9 +530,9 @@ fn files_that_cannot_be_written_are_told_and_nothing_else_is_written() {
 #[test]
 fn a_strategy_that_is_new_is_named_and_not_compared() {
     let place = place!();
-    place.cardiogram("run small.toml --strategy qq-fixed-45 --seeds 2 --out then -q").good();
+    place.cardiogram("run small.toml --strategy qq-fixed-45 --seeds 5 --out then -q").good();
     place.cardiogram("baseline then --out baseline.json -q").good();
-    place.cardiogram("run small.toml --seeds 2 --out now -q").good();
+    place.cardiogram("run small.toml --seeds 5 --out now -q").good();
     let table = place.cardiogram("gate now --baseline baseline.json --strict").good();
     assert_snapshot!(table, @r#"
     1 cell, identical to the baseline in every run.

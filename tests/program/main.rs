@@ -6,6 +6,7 @@ mod browser;
 mod cli;
 mod fuzz_corpus;
 mod gate;
+mod gate_cases;
 mod merge;
 mod series;
 mod sweep;

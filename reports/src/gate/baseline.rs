@@ -12,7 +12,12 @@ use std::{
     path::Path,
 };
 
-use cardiogram_results::{Column as _, in_words, manifest::VERSION, metric::Metric, rows::RunColumn};
+use cardiogram_results::{
+    Column as _, in_words,
+    manifest::{VERSION, is_hash},
+    metric::Metric,
+    rows::RunColumn,
+};
 use serde::Deserialize;
 
 use super::error::Error;
@@ -178,7 +183,7 @@ impl Baseline {
             return Err(Unusable::Form(format!("it is of cardiogram {version}, and this is {VERSION}")));
         }
         let file: Document = serde_json::from_str(text).map_err(json)?;
-        file.check().map_err(Unusable::Damaged)
+        file.check(text).map_err(Unusable::Damaged)
     }
 }
 
@@ -276,7 +281,7 @@ impl DocumentMetric {
         let round = |value: Option<f64>| value.map(|value| metric.round(value));
         let values = match (self.each, self.seeds) {
             (Some(each), None) if self.mean.is_none() && self.ci95.is_none() => {
-                return Ok(vec![Some(metric.round(each)); seeds as usize]);
+                vec![Some(metric.round(each)); seeds as usize]
             }
             (None, Some(values)) => values.into_iter().map(round).collect::<Vec<_>>(),
             _ => return Err("has neither `each` alone nor `mean`, `ci95` and `seeds`".to_owned()),
@@ -286,6 +291,12 @@ impl DocumentMetric {
         }
         if values.iter().all(Option::is_none) {
             return Err("has no value".to_owned());
+        }
+        if let Some(value) = values.iter().flatten().find(|value| !(0.0..=metric.most()).contains(*value)) {
+            return Err(format!("is {value}; it is 0 at least and {} at most", metric.most()));
+        }
+        if self.each.is_some() {
+            return Ok(values);
         }
         // A reviewer believes the estimate and the gate the values: they must not differ.
         let Estimate { mean, ci95 } = Estimate::of(metric, &values, t);
@@ -298,8 +309,8 @@ impl DocumentMetric {
 }
 
 impl Document {
-    /// The baseline, if what is written there agrees with itself.
-    fn check(self) -> Result<Baseline, String> {
+    /// The baseline, if what is written in `file` agrees with itself and can have been measured.
+    fn check(self, file: &str) -> Result<Baseline, String> {
         let Self { cardiogram: version, engine, first_seed, seeds, scenarios, strategies, cells: listed, .. } = self;
         if !(1..=SEEDS_MAX).contains(&seeds) || first_seed.checked_add(seeds).is_none() {
             return Err(format!("`seeds` is {seeds} from {first_seed}; there are 1 to {SEEDS_MAX}"));
@@ -319,10 +330,17 @@ impl Document {
             if !(scenarios.contains_key(&name.scenario) && strategies.contains_key(&name.strategy)) {
                 return Err(format!("{name}: `scenarios` or `strategies` do not list it"));
             }
+            let at = |problem: String| format!("{}{name}: {problem}", line_of(file, &name));
+            if !is_hash(&cell.digest) {
+                return Err(at(format!("its digest is `{}`; one has 32 hexadecimal digits", cell.digest)));
+            }
+            if cell.metrics.is_empty() {
+                return Err(at("it has no metrics".to_owned()));
+            }
             let mut metrics = BTreeMap::new();
             for (metric, it) in cell.metrics {
                 let values = it.values(metric, seeds, &mut t);
-                let values = values.map_err(|problem| format!("{name}: {} {problem}", metric.name()))?;
+                let values = values.map_err(|problem| at(format!("{} {problem}", metric.name())))?;
                 metrics.insert(metric, values);
             }
             if cells.insert(name.clone(), Cell { digest: cell.digest, metrics }).is_some() {
@@ -334,6 +352,14 @@ impl Document {
         }
         Ok(Baseline { version, engine, first_seed, seeds, scenarios, strategies, cells })
     }
+}
+
+/// Where a cell is written, with a colon, if that is on a line of its own as this program writes it.
+fn line_of(file: &str, name: &CellName) -> String {
+    let begin = format!("{{\"scenario\":{},\"strategy\":{},", text(&name.scenario), text(&name.strategy));
+    file.lines()
+        .position(|line| line.starts_with(&begin))
+        .map_or_else(String::new, |line| format!("line {}: ", line + 1))
 }
 
 impl std::fmt::Display for CellName {

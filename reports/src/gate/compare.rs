@@ -1,4 +1,4 @@
-//! The comparison: cell by cell equal to the hash, or metric by metric judged over paired seeds.
+//! The comparison: cell by cell equal to the hash, or metric by metric judged over paired seeds by the rule of `verdict`.
 //!
 //! With d the differences of a metric by seed, the interval is mean(d) +- t sd(d) / sqrt(n), with Student's t for n - 1
 //! degrees of freedom at a tail of alpha / (2 m) for m intervals in all (Bonferroni), so that all of them hold together
@@ -9,25 +9,13 @@ use cardiogram_results::metric::Metric;
 use super::{
     bands::Bands,
     baseline::{Baseline, Cell, CellName, mean_and_sd, quantiles},
+    verdict::{Evidence, SUSPICION, Strictness, Verdict},
 };
 
-/// Fewer seeds than this, and the spread that the intervals rest on is hardly known.
-pub(crate) const FEW_SEEDS: u64 = 5;
-/// More seeds than this are no advice.
-const SEEDS_ADVISED_MAX: f64 = 10_000.0;
-
-/// What may be said of a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// Worse by more than the band, for sure.
-    Regression,
-    /// Better by more than the band, for sure.
-    Improvement,
-    /// Within the band, for sure.
-    Equivalent,
-    /// These seeds do not tell.
-    Undecided,
-}
+/// More seeds than this are not practical.
+pub(crate) const SEEDS_ADVISED_MAX: u64 = 1_000;
+/// A difference that is this share of the values is one of rounding.
+const ROUNDING: f64 = 1e-9;
 
 /// A metric of a cell on both sides. Values are costs: more is worse.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +29,8 @@ pub struct MetricComparison {
     pub baseline: Option<f64>,
     /// The same of the results.
     pub current: Option<f64>,
+    /// Results minus baseline, mean over the seeds with both.
+    pub difference: Option<f64>,
     /// The interval of the difference, results minus baseline; `None` with fewer than two pairs.
     pub interval: Option<(f64, f64)>,
     /// What does not matter, in the metric's unit.
@@ -50,21 +40,37 @@ pub struct MetricComparison {
     /// Seeds with a value on one side only. With any of them there is no good news: who loses the seeds in which he is
     /// slow would look fast.
     pub unpaired: usize,
+    /// The value is gone or new in most seeds.
+    pub lost: bool,
     /// The seed that became worse most.
-    pub worst_seed: Option<u64>,
-    /// Of an undecided metric: about how many seeds would tell.
+    pub worst: Option<SeedPair>,
+    /// Of a metric that is undecided or within noise: about how many seeds would tell. `None`: more than are practical.
     pub seeds_to_decide: Option<u64>,
 }
 
-impl MetricComparison {
-    /// Results minus baseline.
-    pub fn difference(&self) -> Option<f64> {
-        Some(self.current? - self.baseline?)
-    }
+/// A metric in one seed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SeedPair {
+    /// Which.
+    pub seed: u64,
+    /// The baseline's value.
+    pub baseline: f64,
+    /// The value of the results.
+    pub current: f64,
+}
 
-    /// By how many bands it is worse at least.
+impl MetricComparison {
+    /// By how many bands it is worse: at least, where that is sure.
     fn severity(&self) -> f64 {
-        self.interval.map_or(0.0, |(low, _)| low / self.margin)
+        let worse = match self.verdict {
+            Verdict::Gross => self.difference,
+            Verdict::Regression
+            | Verdict::Undecided
+            | Verdict::WithinNoise
+            | Verdict::Equivalent
+            | Verdict::Improvement => self.interval.map(|(low, _)| low),
+        };
+        worse.unwrap_or(0.0) / self.margin
     }
 }
 
@@ -92,23 +98,11 @@ impl CellComparison {
         self.metrics.iter().filter(move |it| it.verdict == verdict)
     }
 
-    /// The regression that exceeds its band most, if there is one.
+    /// What is worse for sure and exceeds its band most, if there is anything.
     pub(crate) fn worst(&self) -> Option<&MetricComparison> {
-        self.with(Verdict::Regression).max_by(|a, b| a.severity().total_cmp(&b.severity()))
+        let worse = self.with(Verdict::Regression).chain(self.with(Verdict::Gross));
+        worse.max_by(|a, b| a.severity().total_cmp(&b.severity()))
     }
-}
-
-/// How many metrics have each verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// [`Verdict::Regression`].
-    pub regressions: usize,
-    /// [`Verdict::Improvement`].
-    pub improvements: usize,
-    /// [`Verdict::Equivalent`].
-    pub equivalent: usize,
-    /// [`Verdict::Undecided`].
-    pub undecided: usize,
 }
 
 /// Results compared with a baseline.
@@ -127,27 +121,22 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// How many metrics have each verdict.
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for metric in self.cells.iter().flat_map(|cell| &cell.metrics) {
-            match metric.verdict {
-                Verdict::Regression => counts.regressions += 1,
-                Verdict::Improvement => counts.improvements += 1,
-                Verdict::Equivalent => counts.equivalent += 1,
-                Verdict::Undecided => counts.undecided += 1,
-            }
-        }
-        counts
+    /// How many metrics have this verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.cells.iter().map(|cell| cell.with(verdict).count()).sum()
     }
 
-    /// Whether a change is allowed to pass: nothing became worse and, where that is asked for, everything is decided.
-    pub fn passes(&self, strict: bool) -> bool {
-        let counts = self.counts();
-        counts.regressions == 0 && !(strict && counts.undecided > 0)
+    /// How many metrics are worse for sure.
+    pub fn worse(&self) -> usize {
+        self.count(Verdict::Regression) + self.count(Verdict::Gross)
     }
 
-    /// The cells with regressions, the one that exceeds a band most first; with what exceeds it.
+    /// Whether a change is allowed to pass.
+    pub fn passes(&self, strictness: Strictness) -> bool {
+        !self.cells.iter().flat_map(|cell| &cell.metrics).any(|it| it.verdict.fails(strictness))
+    }
+
+    /// The cells in which something is worse for sure, the one that exceeds a band most first; with what exceeds it.
     pub fn worst_cells(&self) -> Vec<(&CellComparison, &MetricComparison)> {
         let mut cells: Vec<_> = self.cells.iter().filter_map(|cell| Some((cell, cell.worst()?))).collect();
         cells.sort_by(|(_, a), (_, b)| b.severity().total_cmp(&a.severity()));
@@ -172,9 +161,11 @@ pub fn compare(baseline: &Baseline, current: &Baseline, bands: &Bands) -> Compar
         pairs.push((cell, metrics));
     }
     let family = pairs.iter().flat_map(|(_, metrics)| metrics).filter(|it| it.there.len() >= 2).count();
-    let mut t = quantiles(bands.alpha() / family.max(1) as f64);
+    let alpha = bands.alpha() / family.max(1) as f64;
+    let (mut proof, mut suspicion) = (quantiles(alpha), quantiles(SUSPICION * alpha));
     let cells = pairs.into_iter().map(|(cell, metrics)| {
-        let metrics = metrics.iter().map(|pairs| judge(pairs, bands, baseline.first_seed, &mut t)).collect();
+        let judge = |pairs| judge(pairs, bands, baseline.first_seed, &mut proof, &mut suspicion);
+        let metrics = metrics.iter().map(judge).collect();
         CellComparison { metrics, ..cell }
     });
     Comparison {
@@ -189,11 +180,12 @@ pub fn compare(baseline: &Baseline, current: &Baseline, bands: &Bands) -> Compar
 /// A metric's values on both sides.
 struct Pairs {
     metric: Metric,
+    /// By seed.
+    then: Vec<Option<f64>>,
+    /// By seed, as many.
+    now: Vec<Option<f64>>,
     /// Place of the seed, baseline, results: of the seeds with both.
     there: Vec<(usize, f64, f64)>,
-    /// Means of each side's own values, for where there is no pair.
-    own: (Option<f64>, Option<f64>),
-    unpaired: usize,
 }
 
 /// The metrics that either side has.
@@ -201,76 +193,79 @@ fn paired(then: &Cell, now: &Cell, bands: &Bands) -> Vec<Pairs> {
     let metrics = bands.metrics().filter_map(|metric| {
         let values = |cell: &Cell| cell.metrics.get(&metric).cloned();
         let (then, now) = (values(then), values(now));
-        if then.is_none() && now.is_none() {
-            return None;
-        }
-        let length = then.as_ref().or(now.as_ref()).map_or(0, Vec::len);
+        let length = then.as_ref().or(now.as_ref())?.len();
         let (then, now) = (then.unwrap_or_else(|| vec![None; length]), now.unwrap_or_else(|| vec![None; length]));
         let both = then.iter().zip(&now).enumerate();
-        let there: Vec<_> = both.filter_map(|(place, (then, now))| Some((place, (*then)?, (*now)?))).collect();
-        let mean = |values: &[Option<f64>]| {
-            let own: Vec<f64> = values.iter().flatten().copied().collect();
-            (!own.is_empty()).then(|| mean_and_sd(&own).0)
-        };
-        let unpaired = then.iter().zip(&now).filter(|(then, now)| then.is_some() != now.is_some()).count();
-        Some(Pairs { metric, there, own: (mean(&then), mean(&now)), unpaired })
+        let there = both.filter_map(|(place, (then, now))| Some((place, (*then)?, (*now)?))).collect();
+        Some(Pairs { metric, then, now, there })
     });
     metrics.collect()
 }
 
-fn judge(pairs: &Pairs, bands: &Bands, first_seed: u64, t: &mut impl FnMut(usize) -> f64) -> MetricComparison {
-    let Pairs { metric, there, own, unpaired } = pairs;
-    let side = |pick: fn(&(usize, f64, f64)) -> f64| {
-        (!there.is_empty()).then(|| mean_and_sd(&there.iter().map(pick).collect::<Vec<_>>()).0)
+fn judge(
+    pairs: &Pairs,
+    bands: &Bands,
+    first_seed: u64,
+    proof: &mut impl FnMut(usize) -> f64,
+    suspicion: &mut impl FnMut(usize) -> f64,
+) -> MetricComparison {
+    let Pairs { metric, then, now, there } = pairs;
+    let mean = |values: Vec<f64>| (!values.is_empty()).then(|| mean_and_sd(&values).0);
+    let side = |pick: fn(&(usize, f64, f64)) -> f64, own: &[Option<f64>]| {
+        mean(there.iter().map(pick).collect()).or_else(|| mean(own.iter().flatten().copied().collect()))
     };
-    let baseline = side(|pair| pair.1).or(own.0);
-    let current = side(|pair| pair.2).or(own.1);
+    let (baseline, current) = (side(|pair| pair.1, then), side(|pair| pair.2, now));
     let band = bands.of(*metric);
     let relative = band.relative * baseline.unwrap_or(0.0).abs();
     let (margin, absolute) = (relative.max(band.absolute), band.absolute > relative);
 
-    let differences: Vec<f64> = there.iter().map(|(_, then, now)| now - then).collect();
-    let interval = (differences.len() >= 2).then(|| {
+    // Sums of decimals miss zero by the last bit.
+    let size = there.iter().fold(0.0_f64, |size, (_, then, now)| size.max(then.abs()).max(now.abs()));
+    let exact = |value: f64| if value.abs() <= ROUNDING * size { 0.0 } else { value };
+    let differences: Vec<f64> = there.iter().map(|(_, then, now)| exact(now - then)).collect();
+    let interval = |t: &mut dyn FnMut(usize) -> f64| {
         let (mean, sd) = mean_and_sd(&differences);
-        let sd = sd.expect("there are two");
-        let half = t(differences.len()) * sd / (differences.len() as f64).sqrt();
-        (mean - half, mean + half)
-    });
-    let verdict = verdict(interval, margin, *unpaired);
+        let sd = sd?;
+        let half = t(differences.len()) * exact(sd) / (differences.len() as f64).sqrt();
+        Some((exact(mean - half), exact(mean + half)))
+    };
+    let (proof, suspicion) = (interval(proof), interval(suspicion));
+    let evidence = Evidence { then, now, margin, is_time: metric.unit() == "s", proof, suspicion };
+    let (verdict, unpaired, lost) = (evidence.verdict(), evidence.unpaired(), evidence.is_lost());
     let worst = there.iter().max_by(|a, b| (a.2 - a.1).total_cmp(&(b.2 - b.1)).then(b.0.cmp(&a.0)));
+    let is_open = matches!(verdict, Verdict::Undecided | Verdict::WithinNoise) && unpaired == 0;
     MetricComparison {
         metric: *metric,
         verdict,
         baseline,
         current,
-        interval,
+        difference: mean(differences.clone()).map(exact),
+        interval: proof,
         margin,
         absolute,
-        unpaired: *unpaired,
-        worst_seed: worst.map(|(place, ..)| first_seed + *place as u64),
-        seeds_to_decide: interval
-            .filter(|_| verdict == Verdict::Undecided && *unpaired == 0)
+        unpaired,
+        lost,
+        worst: worst.map(|(place, then, now)| SeedPair {
+            seed: first_seed + *place as u64,
+            baseline: *then,
+            current: *now,
+        }),
+        seeds_to_decide: proof
+            .filter(|_| is_open)
             .and_then(|interval| seeds_to_decide(interval, margin, differences.len())),
     }
 }
 
-fn verdict(interval: Option<(f64, f64)>, margin: f64, unpaired: usize) -> Verdict {
-    match interval {
-        Some((low, _)) if low > margin => Verdict::Regression,
-        _ if unpaired > 0 => Verdict::Undecided,
-        Some((_, high)) if high < -margin => Verdict::Improvement,
-        Some((low, high)) if low >= -margin && high <= margin => Verdict::Equivalent,
-        _ => Verdict::Undecided,
-    }
-}
-
 /// About how many seeds would shrink the interval until it no longer contains the end of the band that is nearest to its
-/// middle. Its length goes with one over the root of the seeds, and Student's t shrinks too, so that fewer will do.
+/// middle, rounded up to one that is easily said. Its length goes with one over the root of the seeds, and Student's t
+/// shrinks too, so that fewer will do.
 fn seeds_to_decide((low, high): (f64, f64), margin: f64, seeds: usize) -> Option<u64> {
     let (half, middle) = (0.5 * (high - low), 0.5 * (high + low));
     let shrink = half / (margin - middle.abs()).abs();
-    let needed = (seeds as f64 * shrink * shrink).ceil();
-    (needed <= SEEDS_ADVISED_MAX).then_some(needed as u64)
+    let needed = seeds as f64 * shrink * shrink;
+    let step = if needed > 100.0 { 50 } else { 5 };
+    let advised = (needed / f64::from(step)).ceil() * f64::from(step);
+    (advised <= SEEDS_ADVISED_MAX as f64).then_some(advised as u64)
 }
 
 #[cfg(test)]
@@ -278,35 +273,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_verdict_follows_from_interval_and_band() {
-        use Verdict::{Equivalent, Improvement, Regression, Undecided};
-        let cases = [
-            ((1.1, 3.0), Regression),
-            ((1.0, 3.0), Undecided),
-            ((-1.0, 1.0), Equivalent),
-            ((0.5, 0.5), Equivalent),
-            ((-1.1, 0.0), Undecided),
-            ((-3.0, -1.1), Improvement),
-            ((-9.0, 9.0), Undecided),
-        ];
-        for (interval, expected) in cases {
-            assert_eq!(verdict(Some(interval), 1.0, 0), expected, "{interval:?}");
-        }
-        assert_eq!(verdict(None, 1.0, 0), Undecided);
-    }
-
-    #[test]
-    fn seeds_without_a_partner_never_make_good_news() {
-        assert_eq!(verdict(Some((-3.0, -2.0)), 1.0, 1), Verdict::Undecided);
-        assert_eq!(verdict(Some((0.0, 0.0)), 1.0, 1), Verdict::Undecided);
-        assert_eq!(verdict(Some((2.0, 3.0)), 1.0, 1), Verdict::Regression);
-    }
-
-    #[test]
     fn the_advised_seeds_shrink_the_interval_to_the_bands_end() {
         // Half as long would do: four times the seeds.
         assert_eq!(seeds_to_decide((-2.0, 2.0), 1.0, 10), Some(40));
-        assert_eq!(seeds_to_decide((0.0, 6.0), 1.0, 10), Some(23));
+        // 22.5.
+        assert_eq!(seeds_to_decide((0.0, 6.0), 1.0, 10), Some(25));
         assert_eq!(seeds_to_decide((0.0, 2.0), 1.0, 10), None);
+        // 810, and 2,890.
+        assert_eq!(seeds_to_decide((-9.0, 9.0), 1.0, 10), Some(850));
+        assert_eq!(seeds_to_decide((-17.0, 17.0), 1.0, 10), None);
     }
 }

@@ -1,13 +1,14 @@
 //! The comparison as JUnit XML, which every CI can show: a suite for each scenario, a case for each cell.
 //!
 //! The form is that of the schema of Jenkins' xUnit plugin, as most readers know it. Times are 0: a result does not depend on
-//! a clock. What is undecided has passed, with words in its output, unless it is told to fail.
+//! a clock. What is undecided has failed; where it is allowed to pass, it is skipped, with the metrics in its message.
 
 use std::fmt::Write as _;
 
 use super::{
     baseline::CellName,
-    compare::{CellComparison, Comparison, MetricComparison, Verdict},
+    compare::{CellComparison, Comparison, MetricComparison},
+    verdict::{Strictness, Verdict},
     words,
 };
 
@@ -25,30 +26,37 @@ impl Case<'_> {
         }
     }
 
-    fn fails(&self, strict: bool) -> bool {
+    fn fails(&self, strictness: Strictness) -> bool {
         let Self::Compared(cell) = self else { return false };
-        cell.metrics.iter().any(|it| fails(it, strict))
+        cell.metrics.iter().any(|it| it.verdict.fails(strictness))
+    }
+
+    /// Why it is neither a failure nor a success, if so.
+    fn skipped(&self, strictness: Strictness) -> Option<String> {
+        let cell = match self {
+            Self::New(_) => return Some("not in the baseline".to_owned()),
+            Self::Compared(_) if self.fails(strictness) => return None,
+            Self::Compared(cell) => cell,
+        };
+        let undecided: Vec<String> = cell.with(Verdict::Undecided).map(words::headline).collect();
+        (!undecided.is_empty()).then(|| format!("undecided, and allowed to pass: {}", undecided.join(", ")))
     }
 }
 
-fn fails(it: &MetricComparison, strict: bool) -> bool {
-    it.verdict == Verdict::Regression || (strict && it.verdict == Verdict::Undecided)
-}
-
 impl Comparison {
-    /// The comparison as JUnit XML; `strict` makes a failure of what is undecided.
-    pub fn junit(&self, strict: bool) -> String {
+    /// The comparison as JUnit XML.
+    pub fn junit(&self, strictness: Strictness) -> String {
         let mut cases: Vec<Case<'_>> = self.cells.iter().map(Case::Compared).collect();
         cases.extend(self.new.iter().map(Case::New));
         cases.sort_by(|a, b| a.name().cmp(b.name()));
 
         let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-        let _ = writeln!(out, "<testsuites name=\"cardiogram gate\"{}>", counts(&cases, strict));
+        let _ = writeln!(out, "<testsuites name=\"cardiogram gate\"{}>", counts(&cases, strictness));
         for suite in cases.chunk_by(|a, b| a.name().scenario == b.name().scenario) {
             let scenario = escape(&suite[0].name().scenario);
-            let _ = writeln!(out, "  <testsuite name=\"{scenario}\"{}>", counts(suite, strict));
+            let _ = writeln!(out, "  <testsuite name=\"{scenario}\"{}>", counts(suite, strictness));
             for it in suite {
-                case(&mut out, it, strict);
+                case(&mut out, it, strictness);
             }
             out.push_str("  </testsuite>\n");
         }
@@ -57,38 +65,35 @@ impl Comparison {
     }
 }
 
-fn counts(cases: &[Case<'_>], strict: bool) -> String {
-    let failures = cases.iter().filter(|it| it.fails(strict)).count();
-    let skipped = cases.iter().filter(|it| matches!(it, Case::New(_))).count();
+fn counts(cases: &[Case<'_>], strictness: Strictness) -> String {
+    let failures = cases.iter().filter(|it| it.fails(strictness)).count();
+    let skipped = cases.iter().filter(|it| it.skipped(strictness).is_some()).count();
     format!(" tests=\"{}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" time=\"0\"", cases.len())
 }
 
-fn case(out: &mut String, case: &Case<'_>, strict: bool) {
+fn case(out: &mut String, case: &Case<'_>, strictness: Strictness) {
     let CellName { scenario, strategy } = case.name();
     let _ = write!(out, "    <testcase classname=\"{}\" name=\"{}\" time=\"0\"", escape(scenario), escape(strategy));
-    let cell = match case {
-        Case::New(_) => {
-            out.push_str(">\n      <skipped message=\"not in the baseline\"/>\n    </testcase>\n");
-            return;
-        }
-        Case::Compared(cell) if cell.metrics.is_empty() => {
-            out.push_str("/>\n");
-            return;
-        }
-        Case::Compared(cell) => cell,
+    let skipped = case.skipped(strictness).map(|why| format!("      <skipped message=\"{}\"/>\n", escape(&why)));
+    let metrics: &[MetricComparison] = match case {
+        Case::New(_) => &[],
+        Case::Compared(cell) => &cell.metrics,
     };
+    if skipped.is_none() && metrics.is_empty() {
+        out.push_str("/>\n");
+        return;
+    }
     out.push_str(">\n");
-    let failing: Vec<&MetricComparison> = cell.metrics.iter().filter(|it| fails(it, strict)).collect();
-    if !failing.is_empty() {
+    out.push_str(&skipped.unwrap_or_default());
+    let (failing, rest): (Vec<_>, Vec<_>) = metrics.iter().partition(|it| it.verdict.fails(strictness));
+    if let Some(worst) = failing.iter().map(|it| it.verdict).min() {
         let message: Vec<String> = failing.iter().map(|it| words::headline(it)).collect();
-        let kind = if cell.with(Verdict::Regression).next().is_some() { "regression" } else { "undecided" };
-        let _ = write!(out, "      <failure type=\"{kind}\" message=\"{}\">", escape(&message.join(", ")));
+        let _ = write!(out, "      <failure type=\"{}\" message=\"{}\">", worst.name(), escape(&message.join(", ")));
         for it in failing {
             line(out, it);
         }
         out.push_str("</failure>\n");
     }
-    let rest: Vec<&MetricComparison> = cell.metrics.iter().filter(|it| !fails(it, strict)).collect();
     if !rest.is_empty() {
         out.push_str("      <system-out>");
         for it in rest {
@@ -100,18 +105,14 @@ fn case(out: &mut String, case: &Case<'_>, strict: bool) {
 }
 
 fn line(out: &mut String, it: &MetricComparison) {
-    let verdict = match it.verdict {
-        Verdict::Regression => "regression",
-        Verdict::Improvement => "improvement",
-        Verdict::Equivalent => "equivalent",
-        Verdict::Undecided => "undecided",
-    };
     let (then, now) = (words::value(it.baseline), words::value(it.current));
     let text = format!(
-        "{}: {verdict}, {then} before, {now} now, {}, allowed {}\n",
+        "{}: {}, {then} before, {now} now, {}, allowed {}{}\n",
         it.metric.name(),
+        it.verdict.name(),
         words::change(it),
-        words::allowed(it)
+        words::allowed(it),
+        words::remark(it).map(|remark| format!("; {remark}")).unwrap_or_default(),
     );
     out.push_str(&escape(&text));
 }

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{
-    compare::{Comparison, Verdict},
+    compare::Comparison,
     results::Results,
+    verdict::{Strictness, Verdict},
     words,
 };
 use crate::commands;
@@ -14,38 +15,37 @@ const ROWS_MAX: usize = 500;
 
 impl Comparison {
     /// The comparison as Markdown.
-    pub fn markdown(&self, results: &Results, strict: bool) -> String {
-        let verdict = if self.passes(strict) { "passed" } else { "failed" };
+    pub fn markdown(&self, results: &Results, strictness: Strictness) -> String {
+        let verdict = if self.passes(strictness) { "passed" } else { "failed" };
         let mut out = format!("## cardiogram gate: {verdict}\n\n{}\n", escape(&words::overview(self)));
         for note in words::notes(self) {
             let _ = writeln!(out, "\n{}", escape(&note));
         }
-        let kinds = [
-            ("Regressions", Verdict::Regression),
-            ("Improvements", Verdict::Improvement),
-            ("Undecided", Verdict::Undecided),
-            ("Equivalent", Verdict::Equivalent),
-        ];
-        for (title, verdict) in kinds {
+        let undecided = self.count(Verdict::Undecided);
+        if undecided > 0 && strictness == Strictness::AllowUndecided {
+            let _ = writeln!(out, "\n**{undecided} undecided, let through by `--allow-undecided`.**");
+        }
+        for verdict in Verdict::ALL {
             let all: Vec<_> = self.with(verdict).collect();
             if all.is_empty() {
                 continue;
             }
-            let undecided = verdict == Verdict::Undecided;
+            let title = words::title(verdict);
+            let remarks = all.iter().any(|(_, it)| words::remark(it).is_some());
             // What asks for nothing is folded away.
-            let folded = matches!(verdict, Verdict::Undecided | Verdict::Equivalent);
+            let folded = matches!(verdict, Verdict::WithinNoise | Verdict::Equivalent);
             if folded {
                 let _ = writeln!(out, "\n<details><summary>{title}: {}</summary>\n", all.len());
             } else {
                 let _ = writeln!(out, "\n### {title}\n");
             }
-            let _ = writeln!(out, "| {} |{}", words::COLUMNS.join(" | "), if undecided { " |" } else { "" });
-            let _ = writeln!(out, "|---|---|---|--:|--:|---|--:|{}", if undecided { "---|" } else { "" });
+            let _ = writeln!(out, "| {} |{}", words::COLUMNS.join(" | "), if remarks { " |" } else { "" });
+            let _ = writeln!(out, "|---|---|---|--:|--:|---|--:|{}", if remarks { "---|" } else { "" });
             for (cell, it) in all.iter().take(ROWS_MAX) {
                 let (scenario, strategy) = (escape(&cell.name.scenario), escape(&cell.name.strategy));
                 let (then, now) = (words::value(it.baseline), words::value(it.current));
                 let (metric, change, allowed) = (it.metric.name(), words::change(it), words::allowed(it));
-                let advice = if undecided { format!(" {} |", words::advice(it)) } else { String::new() };
+                let advice = words::remark(it).map(|remark| format!(" {remark} |")).unwrap_or_default();
                 let _ = writeln!(
                     out,
                     "| {scenario} | {strategy} | `{metric}` | {then} | {now} | {change} | {allowed} |{advice}"

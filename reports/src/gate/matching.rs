@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{baseline::Baseline, error::Error};
+use super::{baseline::Baseline, error::Error, verdict::FEW_SEEDS};
 
 /// The most names that a message lists.
 const NAMED_MAX: usize = 5;
 
-/// Whether results can be compared with the baseline: same version, engine and seeds, the same scenarios to the byte, and
+/// Whether results can be compared with the baseline: same version, engine and seeds, enough seeds, the same scenarios to the byte, and
 /// every cell of the baseline there. Changed strategies are what a comparison is for, and further strategies are only not
 /// compared.
 ///
@@ -30,6 +30,12 @@ pub fn check(baseline: &Baseline, current: &Baseline) -> Result<(), Error> {
         let help = format!(
             "seeds are compared in pairs: run again with `--first-seed {from} --seeds {seeds}`, or write a new baseline"
         );
+        return Err(Error::refused(problem, help));
+    }
+    if baseline.seeds < FEW_SEEDS as u64 {
+        let problem =
+            format!("{FEW_SEEDS} seeds are needed to tell a change from chance, and there are {}", baseline.seeds);
+        let help = format!("run both sides with `--seeds {FEW_SEEDS}` at least, better 10, and write a new baseline");
         return Err(Error::refused(problem, help));
     }
     check_scenarios(&baseline.scenarios, &current.scenarios)?;

@@ -6,11 +6,13 @@
 //!
 //! A run here is deterministic, so a strategy that nobody touched gives the same trace hashes, and that is equality, not
 //! statistics. Where hashes differ, each measure is compared over the seeds that both sides ran, by an equivalence band
-//! ([`Bands`]): `docs/ci.md` has the formulas and the reasons. What the gate is not: it judges no strategy by itself,
+//! ([`Bands`]) and a [`Verdict`]: `docs/ci.md` has the formulas and the reasons. What the gate is not: it judges no strategy by itself,
 //! only against what was there before.
 
 mod bands;
 mod baseline;
+#[cfg(test)]
+mod calibration;
 mod compare;
 mod error;
 mod junit;
@@ -20,6 +22,7 @@ mod results;
 mod table;
 #[cfg(test)]
 mod tests;
+mod verdict;
 mod words;
 
 pub use bands::Bands;
@@ -28,7 +31,8 @@ pub use cardiogram_results::{
     metric::{Band, Metric},
     write_files,
 };
-pub use compare::{CellComparison, Comparison, Counts, MetricComparison, Verdict, compare};
+pub use compare::{CellComparison, Comparison, MetricComparison, SeedPair, compare};
 pub use error::Error;
 pub use matching::check;
 pub use results::{Results, read};
+pub use verdict::{Strictness, Verdict};

@@ -8,11 +8,11 @@ use std::{
 
 use cardiogram_results::{
     Column as _, Error as ResultsError, Key, Reader,
-    manifest::{self, Manifest},
+    manifest::{self, Manifest, ManifestScenario},
     metric::Metric,
     rows::RunColumn,
 };
-use cardiogram_scenarios::plan::Shard;
+use cardiogram_scenarios::{load, plan::Shard};
 
 use super::{
     baseline::{self, Baseline, Cell, CellName},
@@ -120,9 +120,16 @@ struct Run {
     values: [Option<f64>; Metric::ALL.len()],
 }
 
+/// The most hours that all devices of a scenario have in a run; `None` where its text is no scenario.
+fn device_hours_max(scenario: &ManifestScenario) -> Option<f64> {
+    let file = load::parse_scenario(&scenario.name, &scenario.text).ok()?;
+    Some(f64::from(file.devices.count) * scenario.duration_s / 3_600.0)
+}
+
 /// The rows of the manifest's plan; those of no cell of it are refused.
 fn read_runs(reader: &Reader) -> Result<BTreeMap<Key, Run>, ResultsError> {
     let manifest = &reader.manifest;
+    let limits: Vec<Option<f64>> = manifest.scenarios.iter().map(device_hours_max).collect();
     let mut runs = BTreeMap::new();
     let mut table = reader.table()?;
     while let Some(row) = table.next_row()? {
@@ -134,7 +141,18 @@ fn read_runs(reader: &Reader) -> Result<BTreeMap<Key, Run>, ResultsError> {
             return Err(row.problem("manifest.json plans no such run"));
         }
         let numbers = row.numbers()?;
+        let (hours, limit) = (numbers.get(RunColumn::device_hours), limits[key.scenario]);
+        if let (Some(hours), Some(limit)) = (hours, limit)
+            && hours > limit
+        {
+            return Err(
+                row.problem(format!("`device_hours` is {hours}; all devices of the scenario have {limit} together"))
+            );
+        }
         let value = |metric: Metric| metric.value(&|column| numbers.get(column));
+        if !manifest::is_hash(row.text(RunColumn::trace_hash)) {
+            return Err(row.error(RunColumn::trace_hash, "a hash: 32 hexadecimal digits"));
+        }
         let run = Run {
             trace_hash: row.text(RunColumn::trace_hash).to_owned(),
             values: Metric::ALL.map(|metric| value(metric).map(|value| metric.round(value))),

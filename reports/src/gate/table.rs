@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{
-    compare::{CellComparison, Comparison, MetricComparison, Verdict},
+    compare::{CellComparison, Comparison, MetricComparison},
     results::Results,
+    verdict::Verdict,
     words,
 };
 use crate::commands;
@@ -23,16 +24,11 @@ impl Comparison {
         for note in words::notes(self) {
             let _ = writeln!(out, "{note}");
         }
-        let kinds = [
-            ("Regressions", Verdict::Regression),
-            ("Improvements", Verdict::Improvement),
-            ("Undecided", Verdict::Undecided),
-        ];
-        for (title, verdict) in kinds {
+        for verdict in Verdict::ALL.into_iter().filter(|verdict| *verdict != Verdict::Equivalent) {
             let all: Vec<_> = self.with(verdict).collect();
             if !all.is_empty() {
-                let _ = writeln!(out, "\n{title}");
-                rows(&mut out, &all[..all.len().min(ROWS_MAX)], verdict == Verdict::Undecided);
+                let _ = writeln!(out, "\n{}", words::title(verdict));
+                rows(&mut out, &all[..all.len().min(ROWS_MAX)]);
                 if all.len() > ROWS_MAX {
                     let _ = writeln!(out, "  and {} more: --summary and --junit name them", all.len() - ROWS_MAX);
                 }
@@ -60,22 +56,20 @@ impl Comparison {
     /// The worst cells, with what is worst there and the command that shows it.
     pub(crate) fn worst(&self, results: &Results) -> Vec<(&CellComparison, String, String)> {
         let worst = self.worst_cells().into_iter().take(WORST_CELLS).map(|(cell, metric)| {
-            let seed = metric.worst_seed.expect("a regression has pairs");
-            (cell, words::headline(metric), results.command(&cell.name, seed))
+            let worst = metric.worst.expect("what is worse has pairs");
+            (cell, words::headline(metric), results.command(&cell.name, worst.seed))
         });
         worst.collect()
     }
 }
 
-fn rows(out: &mut String, metrics: &[(&CellComparison, &MetricComparison)], advice: bool) {
+fn rows(out: &mut String, metrics: &[(&CellComparison, &MetricComparison)]) {
     let mut lines: Vec<Vec<String>> = vec![words::COLUMNS.map(str::to_owned).to_vec()];
     for (cell, it) in metrics {
         let name = &cell.name;
         let mut line = vec![name.scenario.clone(), name.strategy.clone(), it.metric.name().to_owned()];
         line.extend([words::value(it.baseline), words::value(it.current), words::change(it), words::allowed(it)]);
-        if advice {
-            line.push(words::advice(it));
-        }
+        line.extend(words::remark(it));
         lines.push(line);
     }
     let width = |column: usize| {

@@ -1,6 +1,9 @@
 //! A comparison in words and numbers, for every form in which it is told.
 
-use super::compare::{Comparison, Counts, FEW_SEEDS, MetricComparison};
+use super::{
+    compare::{Comparison, MetricComparison, SEEDS_ADVISED_MAX, SeedPair},
+    verdict::Verdict,
+};
 use crate::number::{counted, short};
 
 /// The columns of every table of metrics.
@@ -13,7 +16,7 @@ pub(crate) fn value(value: Option<f64>) -> String {
 
 /// The difference with its interval: in percent of the baseline, or in the metric's unit near zero.
 pub(crate) fn change(it: &MetricComparison) -> String {
-    let (Some(difference), Some(baseline)) = (it.difference(), it.baseline) else {
+    let (Some(difference), Some(baseline)) = (it.difference, it.baseline) else {
         return if it.baseline.is_none() { "new" } else { "gone" }.to_owned();
     };
     let (scale, unit) = if in_percent(it) { (100.0 / baseline.abs(), " %") } else { (1.0, "") };
@@ -49,15 +52,25 @@ fn in_percent(it: &MetricComparison) -> bool {
     !it.absolute && it.baseline.is_some_and(|baseline| baseline != 0.0)
 }
 
-/// Why a metric is undecided, and what would decide it.
-pub(crate) fn advice(it: &MetricComparison) -> String {
+/// What the verdict rests on or what would decide it; `None` where the interval says all.
+pub(crate) fn remark(it: &MetricComparison) -> Option<String> {
+    match it.verdict {
+        Verdict::Regression | Verdict::Improvement | Verdict::Equivalent => None,
+        Verdict::Gross => it.worst.map(|SeedPair { seed, baseline, current }| {
+            format!("beyond everything seen: {} before and {} now in seed {seed}", short(baseline), short(current))
+        }),
+        Verdict::Undecided | Verdict::WithinNoise => Some(advice(it)),
+    }
+}
+
+fn advice(it: &MetricComparison) -> String {
     match it.seeds_to_decide {
         _ if it.baseline.is_none() => "the baseline has no value".to_owned(),
         _ if it.current.is_none() => "there is no value any more".to_owned(),
         _ if it.unpaired > 0 => format!("{} with a value on one side only", counted(it.unpaired as u64, "seed")),
         Some(seeds) => format!("about {seeds} seeds would tell"),
         None if it.interval.is_none() => "one seed tells nothing about chance".to_owned(),
-        None => "far more seeds would be needed".to_owned(),
+        None => format!("more seeds than are practical would tell (above {SEEDS_ADVISED_MAX})"),
     }
 }
 
@@ -68,27 +81,40 @@ pub(crate) fn overview(comparison: &Comparison) -> String {
     if identical == cells {
         return format!("{}, identical to the baseline in every run.", counted(cells as u64, "cell"));
     }
-    let Counts { regressions, improvements, equivalent, undecided } = comparison.counts();
+    let all = comparison.cells.iter().map(|cell| cell.metrics.len()).sum::<usize>();
+    let verdicts = Verdict::ALL.map(|verdict| {
+        let count = comparison.count(verdict);
+        match verdict {
+            Verdict::Regression | Verdict::Improvement => counted(count as u64, verdict.name()),
+            Verdict::Gross | Verdict::Undecided | Verdict::WithinNoise | Verdict::Equivalent => {
+                format!("{count} {}", verdict.name())
+            }
+        }
+    });
     format!(
-        "{}: {identical} identical to the baseline in every run, {} not. Of their {}: {}, {}, {equivalent} equivalent, \
-         {undecided} undecided.",
+        "{}: {identical} identical to the baseline in every run, {} not. Of their {}: {}.",
         counted(cells as u64, "cell"),
         cells - identical,
-        counted((regressions + improvements + equivalent + undecided) as u64, "metric"),
-        counted(regressions as u64, "regression"),
-        counted(improvements as u64, "improvement"),
+        counted(all as u64, "metric"),
+        verdicts.join(", "),
     )
+}
+
+/// The title over all metrics with a verdict.
+pub(crate) const fn title(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Regression => "Regressions",
+        Verdict::Gross => "Gross: worse than everything seen",
+        Verdict::Improvement => "Improvements",
+        Verdict::Undecided => "Undecided: worse, and hardly by chance",
+        Verdict::WithinNoise => "Within noise",
+        Verdict::Equivalent => "Equivalent",
+    }
 }
 
 /// What a reader has to know besides: each a sentence.
 pub(crate) fn notes(comparison: &Comparison) -> Vec<String> {
     let mut notes = Vec::new();
-    if comparison.seeds < FEW_SEEDS && comparison.family > 0 {
-        notes.push(format!(
-            "With {} the spread is hardly known: use 5 at least, better 10.",
-            counted(comparison.seeds, "seed")
-        ));
-    }
     let measured: Vec<String> = comparison
         .cells
         .iter()
