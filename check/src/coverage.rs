@@ -1,9 +1,11 @@
 //! What came about in the worlds of a check: how often each promise was tested, which faults were drawn, what broke sessions.
 //! A sweep that never met what it claims to test proves nothing, and says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Trial, name_of, promise::Rule};
+use cardiogram_sim::outcome::Cause;
+
+use super::{Trial, draft::Strike, name_of, promise::Rule};
 
 /// How often something came about in the worlds of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub struct Coverage {
     pub held: BTreeMap<String, u64>,
     /// Worlds in which a kind of fault existed.
     pub drawn: BTreeMap<&'static str, u64>,
+    /// Of these kinds, the causes that a break by one of them may have; a kind that only hinders has none.
+    pub may_break: BTreeMap<&'static str, BTreeSet<&'static str>>,
     /// Sessions that broke, by what broke them.
     pub broke: BTreeMap<&'static str, u64>,
 }
@@ -25,22 +29,6 @@ const OFTEN: u64 = 100;
 /// What everybody is held to, whether it can come about or not: who never gives a connection up has nothing to be silent on.
 const OF_EVERYBODY: [&str; 2] = ["one-session", "silent-when-given-up"];
 
-/// What breaks a session where a fault of a kind strikes; faults that only hinder are not among them.
-const BREAKS: [(&str, &[&str]); 12] = [
-    ("cut", &["cut", "cut-up", "cut-down"]),
-    ("nat-flush", &["nat-flush"]),
-    ("nat-timeout", &["nat-expiry"]),
-    ("server-stall", &["server-stall"]),
-    ("server-pause", &["server-pause"]),
-    ("server-crash", &["server-crash"]),
-    ("server-restart", &["server-restart"]),
-    ("server-vanish", &["server-vanish"]),
-    ("server-drain", &["server-drain"]),
-    ("network-switch", &["network-switch"]),
-    ("lease-expiry", &["lease-expiry"]),
-    ("process-killed", &["process-killed"]),
-];
-
 impl Coverage {
     pub(crate) fn add(&mut self, trial: &Trial) {
         for kind in &trial.tested {
@@ -49,11 +37,14 @@ impl Coverage {
         for kind in &trial.held {
             *self.held.entry(kind.clone()).or_default() += 1;
         }
-        let mut kinds: Vec<&'static str> = trial.case.draft.strikes.iter().map(|strike| strike.kind.name()).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
+        let strikes = &trial.case.draft.strikes;
+        let kinds: BTreeSet<&'static str> = strikes.iter().map(|strike| strike.what.kind().name()).collect();
         for kind in kinds {
             *self.drawn.entry(kind).or_default() += 1;
+        }
+        for Strike { what, .. } in strikes {
+            let causes = what.causes().into_iter().map(Cause::name);
+            self.may_break.entry(what.kind().name()).or_default().extend(causes);
         }
         for cause in &trial.causes {
             *self.broke.entry(cause).or_default() += 1;
@@ -79,9 +70,9 @@ impl Coverage {
             .into_iter()
             .filter(|name| !self.tested.contains_key(name))
             .map(|name| format!("`{name}` was never tested: no world brought about what it is about"));
-        let never_struck = BREAKS.iter().filter_map(|(kind, causes)| {
+        let never_struck = self.may_break.iter().filter_map(|(kind, causes)| {
             let drawn = self.drawn.get(kind).copied().unwrap_or(0);
-            let has_struck = causes.iter().any(|cause| self.broke.contains_key(cause));
+            let has_struck = causes.is_empty() || causes.iter().any(|cause| self.broke.contains_key(cause));
             (drawn >= OFTEN && !has_struck)
                 .then(|| format!("faults of the kind `{kind}` were drawn for {drawn} worlds and never broke a session"))
         });
@@ -101,6 +92,8 @@ mod tests {
             tested: tested.iter().map(|kind| ((*kind).to_owned(), 1)).collect(),
             held: BTreeMap::new(),
             drawn: drawn.iter().copied().collect(),
+            // A break by one of these has their name.
+            may_break: drawn.iter().map(|(kind, _)| (*kind, BTreeSet::from([*kind]))).collect(),
             broke: broke.iter().map(|cause| (*cause, 1)).collect(),
         }
     }

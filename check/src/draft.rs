@@ -6,10 +6,11 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use cardiogram_policies::unit::format_duration;
+use cardiogram_policies::unit::{Delay, Span, format_duration};
 use cardiogram_scenarios::replay::Replay;
-use cardiogram_sim::config::{NatClass, NatRefresh};
-use toml::Value;
+use cardiogram_sim::config::{FaultConfig, FaultKind, NatClass, NatRefresh, When};
+use serde::Deserialize as _;
+use toml::{Table, Value};
 
 /// What a NAT does that a file says nothing of: RFC 5382's 2 h 4 min.
 const NAT_DEFAULT: Duration = Duration::from_secs(7_440);
@@ -51,114 +52,15 @@ pub(crate) struct Draft {
     pub(crate) strikes: Vec<Strike>,
 }
 
-/// A fault.
+/// A fault at given times.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Strike {
-    /// What.
-    pub(crate) kind: Kind,
+    /// What goes wrong; its own times and lengths count for nothing where these here say something.
+    pub(crate) what: FaultConfig,
     /// When it begins, each time.
     pub(crate) at: Vec<Duration>,
-    /// How long it lasts each time; `None`: to the end of the run. Nothing to say where it is over at once.
+    /// How long it lasts each time; `None`: as [`FaultConfig::struck`] has it.
     pub(crate) lasts: Option<Duration>,
-}
-
-/// What goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    /// A link carries nothing, both ways.
-    Cut(Link),
-    /// Nothing from the device to the server.
-    CutUp(Link),
-    /// Nothing from the server to the device.
-    CutDown(Link),
-    /// The NAT forgets all mappings.
-    NatFlush,
-    /// The NAT's timeout is so short for a while.
-    NatTimeout(Duration),
-    /// The access link loses so many packets in a hundred.
-    Loss(u32),
-    /// The access link takes so much longer.
-    Spike(Duration),
-    /// The server's application stops, its kernel goes on.
-    Stall,
-    /// The same for a moment.
-    Pause,
-    /// The server's process dies.
-    Crash,
-    /// The server's process is restarted.
-    Restart,
-    /// The server's host goes silent.
-    Vanish,
-    /// The server closes its sessions one after the other, then restarts.
-    Drain,
-    /// Every device gets another address; its old connections are ended, or rot.
-    NewAddress {
-        /// The old connections are not ended.
-        rots: bool,
-    },
-    /// Every device's address is dead, and its system does not notice.
-    LeaseExpiry,
-    /// Every device's process is killed and started again.
-    Kill,
-}
-
-/// A link of the path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Link {
-    /// Device to NAT.
-    Access,
-    /// NAT to server.
-    Core,
-}
-
-impl Kind {
-    /// The kind of fault as scenario files name it.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Cut(_) | Self::CutUp(_) | Self::CutDown(_) => "cut",
-            Self::NatFlush => "nat-flush",
-            Self::NatTimeout(_) => "nat-timeout",
-            Self::Loss(_) => "loss-burst",
-            Self::Spike(_) => "delay-spike",
-            Self::Stall => "server-stall",
-            Self::Pause => "server-pause",
-            Self::Crash => "server-crash",
-            Self::Restart => "server-restart",
-            Self::Vanish => "server-vanish",
-            Self::Drain => "server-drain",
-            Self::NewAddress { .. } => "network-switch",
-            Self::LeaseExpiry => "lease-expiry",
-            Self::Kill => "process-killed",
-        }
-    }
-
-    /// What the table says beside the times.
-    fn keys(self) -> String {
-        let link = |link: Link, direction: &str| {
-            let core = if link == Link::Core { ", link = \"core\"" } else { "" };
-            format!("{core}{direction}")
-        };
-        match self {
-            Self::Cut(on) => link(on, ""),
-            Self::CutUp(on) => link(on, ", direction = \"up\""),
-            Self::CutDown(on) => link(on, ", direction = \"down\""),
-            Self::NatTimeout(timeout) => format!(", established = {}", quoted(timeout)),
-            Self::Loss(percent) => format!(", loss = {}", f64::from(percent) / 100.0),
-            Self::Spike(delay) => format!(", delay = {}", quoted(delay)),
-            Self::NewAddress { rots: true } => ", old_sockets = \"rot\"".into(),
-            _ => String::new(),
-        }
-    }
-
-    /// What the time it lasts is called; `None` where it is over at once.
-    const fn lasts_key(self) -> Option<&'static str> {
-        match self {
-            Self::NatFlush => None,
-            Self::NewAddress { .. } => Some("gap"),
-            Self::Drain => Some("over"),
-            _ => Some("lasts"),
-        }
-    }
 }
 
 /// What stands at the head of a file.
@@ -177,7 +79,7 @@ impl Draft {
     /// Takes out what makes timers late or ends a process.
     pub(crate) fn steady_the_host(&mut self) {
         (self.alarm_grid, self.doze_after) = (None, None);
-        self.strikes.retain(|strike| strike.kind != Kind::Kill);
+        self.strikes.retain(|strike| strike.what.kind() != FaultKind::ProcessKilled);
     }
 
     /// The scenario file of this world.
@@ -260,15 +162,54 @@ impl Draft {
 }
 
 impl Strike {
+    /// The fault as a world has it.
+    pub(crate) fn fault(&self) -> FaultConfig {
+        let delay = |at: &Duration| Delay::new(*at).expect("a draft's times are those of files");
+        self.what.clone().struck(When::At(self.at.iter().map(delay).collect()), self.lasts.map(Span::at_least))
+    }
+
+    /// The fault as files have it: its kind, and its keys but for those that have their default.
+    pub(crate) fn keys(&self) -> (&'static str, Table) {
+        let fault = self.fault();
+        let kind = fault.kind().name();
+        let Ok(Value::Table(mut table)) = Value::try_from(&fault).map(brief) else {
+            unreachable!("a fault is a table")
+        };
+        let Some(Value::Table(mut keys)) = table.remove(kind) else { unreachable!("with a table for its kind") };
+        for key in keys.clone().keys() {
+            let mut fewer = keys.clone();
+            fewer.remove(key);
+            if read(kind, fewer.clone()).as_ref() == Some(&fault) {
+                keys = fewer;
+            }
+        }
+        (kind, keys)
+    }
+
     fn to_toml(&self) -> String {
-        let times: Vec<String> = self.at.iter().map(|at| quoted(*at)).collect();
-        let lasts = self
-            .kind
-            .lasts_key()
-            .zip(self.lasts)
-            .map_or_else(String::new, |(key, lasts)| format!(", {key} = {}", quoted(lasts)));
-        let times = times.join(", ");
-        format!("{} = {{ when = {{ at = [{times}] }}{lasts}{} }}", self.kind.name(), self.kind.keys())
+        let (kind, mut keys) = self.keys();
+        let when = keys.remove("when").expect("every fault strikes at some time");
+        let mut text = format!("{kind} = {{ when = {when}");
+        for (key, value) in keys {
+            write!(text, ", {key} = {value}").expect("strings take everything");
+        }
+        text + " }"
+    }
+}
+
+/// The fault of these keys; `None` where there is none.
+pub(crate) fn read(kind: &str, keys: Table) -> Option<FaultConfig> {
+    FaultConfig::deserialize(Value::from(Table::from_iter([(kind.to_owned(), Value::Table(keys))]))).ok()
+}
+
+/// The value with constants as people write them, rather than as tables.
+fn brief(value: Value) -> Value {
+    match value {
+        Value::Table(mut table) => match table.remove("constant") {
+            Some(constant) => constant,
+            None => Value::Table(table.into_iter().map(|(key, value)| (key, brief(value))).collect()),
+        },
+        other => other,
     }
 }
 
@@ -290,7 +231,8 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     pub(crate) fn draft() -> Draft {
-        let strike = |kind, lasts: Option<Duration>| Strike { kind, at: vec![MINUTE, 5 * MINUTE], lasts };
+        let strike =
+            |what: &FaultConfig| Strike { what: what.clone(), at: vec![MINUTE, 5 * MINUTE], lasts: Some(MINUTE) };
         Draft {
             duration: 30 * MINUTE,
             devices: 3,
@@ -306,24 +248,7 @@ mod tests {
             down: Some(2 * MINUTE),
             alarm_grid: Some(MINUTE),
             doze_after: Some(3 * MINUTE),
-            strikes: vec![
-                strike(Kind::Cut(Link::Access), Some(MINUTE)),
-                strike(Kind::CutUp(Link::Core), Some(MINUTE)),
-                strike(Kind::CutDown(Link::Access), None),
-                strike(Kind::NatFlush, None),
-                strike(Kind::NatTimeout(MINUTE), Some(MINUTE)),
-                strike(Kind::Loss(40), Some(MINUTE)),
-                strike(Kind::Spike(Duration::from_millis(1_500)), Some(MINUTE)),
-                strike(Kind::Stall, Some(MINUTE)),
-                strike(Kind::Pause, Some(MINUTE)),
-                strike(Kind::Crash, Some(MINUTE)),
-                strike(Kind::Restart, Some(MINUTE)),
-                strike(Kind::Vanish, Some(MINUTE)),
-                strike(Kind::Drain, Some(MINUTE)),
-                strike(Kind::NewAddress { rots: true }, Some(Duration::from_secs(1))),
-                strike(Kind::LeaseExpiry, Some(MINUTE)),
-                strike(Kind::Kill, Some(MINUTE)),
-            ],
+            strikes: crate::worlds::tests::one_of_each_kind().iter().map(strike).collect(),
         }
     }
 
@@ -333,7 +258,8 @@ mod tests {
         let replay = Replay { seed: 7, trace_hash: "0".repeat(32), promise: Promised::NoFalseAlarm };
         let text = draft().to_toml(&heading, Some(&replay));
         let scenario = load::parse_scenario("w", &text).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
-        assert_eq!(scenario.faults.len(), draft().strikes.len(), "{text}");
+        let written: Vec<FaultConfig> = draft().strikes.iter().map(Strike::fault).collect();
+        assert_eq!(scenario.faults, written, "{text}");
         assert_eq!((scenario.devices.count, scenario.server.count), (3, 2));
         let delay = &scenario.access.delay;
         assert_eq!((delay.min(), delay.practical_max()), (Duration::from_millis(20), Duration::from_millis(30)));

@@ -8,9 +8,12 @@
 
 use std::time::Duration;
 
-use cardiogram_sim::config::{NatClass, NatRefresh};
+use cardiogram_policies::unit::{format_duration, parse_duration};
+use cardiogram_sim::config::{Cut, Direction, FaultConfig, FaultKind, LinkName, NatClass, NatFlush, NatRefresh, When};
 
-use super::draft::{Draft, Kind, Link, Strike};
+use toml::Table;
+
+use super::draft::{Draft, Strike, read};
 
 /// The most runs that are spent on one counterexample.
 const RUNS_MAX: u32 = 2_000;
@@ -108,28 +111,35 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
         self.try_change(|case| case.draft.nat_class = NatClass::DropSilent);
         self.try_change(|case| case.seed = 1);
         for place in 0..self.best.draft.strikes.len() {
-            self.try_change(|case| {
-                let strike = &mut case.draft.strikes[place];
-                strike.kind = plainer(strike.kind);
-            });
+            let (kind, keys) = self.best.draft.strikes[place].keys();
+            for key in keys.keys() {
+                let mut fewer = self.best.draft.strikes[place].keys().1;
+                fewer.remove(key);
+                // A key that is needed stays.
+                let Some(plainer) = timeless(kind, fewer) else { continue };
+                self.try_change(|case| case.draft.strikes[place].what = plainer);
+            }
         }
     }
 
     /// Faults that everybody knows in the place of those that have to be explained: a NAT that restarts, a cut.
     fn better_known_faults(&mut self) {
         for place in 0..self.best.draft.strikes.len() {
-            let is_well_known =
-                |kind| matches!(kind, Kind::NatFlush | Kind::Cut(_) | Kind::CutUp(_) | Kind::CutDown(_));
-            if is_well_known(self.best.draft.strikes[place].kind) {
+            let Strike { what, .. } = &self.best.draft.strikes[place];
+            if [FaultKind::NatFlush, FaultKind::Cut].contains(&what.kind()) {
                 continue;
             }
+            let when = When::At(Vec::new());
+            let flush = FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: when.clone() });
+            let (link, direction) = (LinkName::Access, Direction::Both);
+            let cut = FaultConfig::Cut(Cut { link, direction, when, lasts: None });
             let was_flushed = self.try_change(|case| {
                 let strike = &mut case.draft.strikes[place];
-                (strike.kind, strike.lasts) = (Kind::NatFlush, None);
+                (strike.what, strike.lasts) = (flush, None);
                 case.draft.nat_timeout = None;
             });
             if !was_flushed {
-                self.try_change(|case| case.draft.strikes[place].kind = Kind::Cut(Link::Access));
+                self.try_change(|case| case.draft.strikes[place].what = cut);
             }
         }
     }
@@ -154,7 +164,7 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
                 _ => self.rounder_series(place),
             }
             self.round(|draft| draft.strikes[place].lasts.as_mut());
-            self.round(|draft| inner(&mut draft.strikes[place]));
+            self.rounder_keys(place);
         }
         // Shorter first: an end that is far away is one more thing to read past.
         for shorter in [4, 2] {
@@ -179,31 +189,59 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
         }
     }
 
+    /// Rounds the lengths of time that a fault has beside when and how long.
+    fn rounder_keys(&mut self, place: usize) {
+        let (kind, keys) = self.best.draft.strikes[place].keys();
+        let spans = keys.iter().filter_map(|(key, value)| Some((key, parse_duration(value.as_str()?).ok()?)));
+        for (key, now) in spans {
+            self.round_to(
+                now,
+                |down, unit| [down, down + unit].to_vec(),
+                |draft, rounded| {
+                    let mut keys = draft.strikes[place].keys().1;
+                    keys.insert(key.clone(), format_duration(rounded).into());
+                    if let Some(rounder) = timeless(kind, keys) {
+                        draft.strikes[place].what = rounder;
+                    }
+                },
+            );
+        }
+    }
+
     /// Rounds one length of time, down or up, to the roundest at which the promise is still broken.
     fn round(&mut self, part: impl Fn(&mut Draft) -> Option<&mut Duration>) {
-        self.round_to(part, |down, unit| [down, down + unit].to_vec());
+        self.round_part(part, |down, unit| [down, down + unit].to_vec());
     }
 
     /// The same, down alone: no delay grows because it is rounder.
     fn round_down(&mut self, part: impl Fn(&mut Draft) -> Option<&mut Duration>) {
-        self.round_to(part, |down, _| [down].to_vec());
+        self.round_part(part, |down, _| [down].to_vec());
     }
 
-    fn round_to(
+    fn round_part(
         &mut self,
         part: impl Fn(&mut Draft) -> Option<&mut Duration>,
         candidates: impl Fn(Duration, Duration) -> Vec<Duration>,
     ) {
         let Some(now) = part(&mut self.best.draft.clone()).copied() else { return };
+        self.round_to(now, candidates, |draft, rounded| *part(draft).expect("it was there before") = rounded);
+    }
+
+    fn round_to(
+        &mut self,
+        now: Duration,
+        candidates: impl Fn(Duration, Duration) -> Vec<Duration>,
+        set: impl Fn(&mut Draft, Duration),
+    ) {
         for unit in ROUND {
-            if now.as_micros() % unit.as_micros() == 0 && !now.is_zero() {
+            if now.as_micros().is_multiple_of(unit.as_micros()) && !now.is_zero() {
                 return;
             }
             let down = Duration::from_micros((now.as_micros() / unit.as_micros() * unit.as_micros()) as u64);
             // Nothing is rounded to more than twice of what it was.
             let candidates = candidates(down, unit).into_iter().filter(|it| !it.is_zero() && *it <= 2 * now);
             for rounded in candidates {
-                if self.try_change(|case| *part(&mut case.draft).expect("it was there before") = rounded) {
+                if self.try_change(|case| set(&mut case.draft, rounded)) {
                     return;
                 }
             }
@@ -211,22 +249,9 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
     }
 }
 
-/// A fault that is easier to explain.
-const fn plainer(kind: Kind) -> Kind {
-    match kind {
-        Kind::CutUp(link) | Kind::CutDown(link) => Kind::Cut(link),
-        Kind::Loss(_) => Kind::Loss(99),
-        Kind::NewAddress { rots: true } => Kind::NewAddress { rots: false },
-        other => other,
-    }
-}
-
-/// The length of time that a kind of fault has beside when and how long.
-const fn inner(strike: &mut Strike) -> Option<&mut Duration> {
-    match &mut strike.kind {
-        Kind::NatTimeout(span) | Kind::Spike(span) => Some(span),
-        _ => None,
-    }
+/// The fault of these keys, without the times that a strike has.
+fn timeless(kind: &str, keys: Table) -> Option<FaultConfig> {
+    read(kind, keys).map(|fault| fault.struck(When::At(Vec::new()), None))
 }
 
 #[cfg(test)]
@@ -234,8 +259,9 @@ mod tests {
     use super::*;
 
     fn case() -> Case {
-        let strike = |kind, at: u64, lasts: u64| Strike {
-            kind,
+        let what = |text: &str| toml::from_str::<FaultConfig>(text).unwrap();
+        let strike = |fault: &str, at: u64, lasts: u64| Strike {
+            what: what(fault),
             at: vec![Duration::from_millis(at)],
             lasts: Some(Duration::from_millis(lasts)),
         };
@@ -255,10 +281,10 @@ mod tests {
             alarm_grid: Some(Duration::from_millis(9_999)),
             doze_after: None,
             strikes: vec![
-                strike(Kind::Loss(37), 10_111, 5_003),
-                strike(Kind::CutUp(Link::Access), 597_003, 61_234),
-                strike(Kind::Stall, 1_000_777, 45_001),
-                strike(Kind::Kill, 2_000_000, 1_000),
+                strike("loss-burst = { when.at = [], loss = 0.37 }", 10_111, 5_003),
+                strike("cut = { when.at = [], direction = \"up\" }", 597_003, 61_234),
+                strike("server-stall.when.at = []", 1_000_777, 45_001),
+                strike("process-killed.when.at = []", 2_000_000, 1_000),
             ],
         };
         Case { draft, seed: 0xdead_beef }
@@ -266,14 +292,16 @@ mod tests {
 
     #[test]
     fn what_is_not_needed_goes_and_what_is_left_is_round() {
-        let is_stall = |strike: &Strike| strike.kind == Kind::Stall && strike.lasts >= Some(Duration::from_secs(45));
+        let is_stall = |strike: &Strike| {
+            strike.what.kind() == FaultKind::ServerStall && strike.lasts >= Some(Duration::from_secs(45))
+        };
         let shrunk = shrink(case(), |case| {
             case.draft.strikes.iter().any(|strike| is_stall(strike) && case.draft.duration > strike.at[0])
         });
         let Draft { duration, devices, jitter, strikes, up, alarm_grid, .. } = &shrunk.draft;
         assert_eq!((*devices, *jitter, *up, *alarm_grid, shrunk.seed), (1, None, None, None, 1));
         let [stall] = &strikes[..] else { panic!("{strikes:?}") };
-        assert_eq!(stall.kind, Kind::Stall);
+        assert_eq!(stall.what.kind(), FaultKind::ServerStall);
         for span in [*duration, stall.at[0], stall.lasts.unwrap()] {
             assert!(span.as_secs() % 60 == 0 && span.subsec_nanos() == 0, "{span:?}");
         }

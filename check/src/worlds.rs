@@ -7,12 +7,19 @@
 
 use std::time::Duration;
 
-use cardiogram_sim::config::{FromInside, NatClass, NatRefresh};
-use proptest::{prelude::*, sample::select};
+use cardiogram_policies::{
+    Time,
+    unit::{Delay, Fraction, Span},
+};
+use cardiogram_sim::config::{
+    Cut, Direction, Distribution, FaultConfig, FaultDraws, FaultKind, FromInside, LinkName, NO_NETWORK, NatClass,
+    NatRefresh, Rate, When,
+};
+use proptest::{prelude::*, sample::select, strategy::Union};
 
 use super::{
     corners::Corners,
-    draft::{Draft, Kind, Link, Strike},
+    draft::{Draft, Strike},
 };
 
 /// What a world is drawn for. A promise is only tested by worlds in which what it is about comes about.
@@ -220,73 +227,69 @@ fn learning(lasts: Duration) -> BoxedStrategy<Draft> {
         .boxed()
 }
 
-/// Everything that can go wrong around a process that runs.
-fn kinds(corners: &Corners) -> BoxedStrategy<Vec<Kind>> {
-    let timeout = near(corners).prop_map(|timeout| Kind::NatTimeout(timeout.max(secs(1))));
-    let loss = (5_u32..100).prop_map(Kind::Loss);
-    let spike = millis(50..20_000).prop_map(Kind::Spike);
-    (timeout, loss, spike, any::<bool>())
-        .prop_map(|(timeout, loss, spike, rots)| {
-            vec![
-                Kind::Cut(Link::Access),
-                Kind::Cut(Link::Core),
-                Kind::CutUp(Link::Access),
-                Kind::CutDown(Link::Access),
-                Kind::NatFlush,
-                timeout,
-                loss,
-                spike,
-                Kind::Stall,
-                Kind::Pause,
-                Kind::Crash,
-                Kind::Restart,
-                Kind::Vanish,
-                Kind::Drain,
-                Kind::NewAddress { rots },
-                Kind::LeaseExpiry,
-            ]
-        })
-        .boxed()
+/// What the keys of faults are drawn from: small numbers that a person would write.
+fn draws(corners: &Corners) -> FaultDraws {
+    let percent = (5_u32..100).prop_map(|percent| Fraction::new(f64::from(percent) / 100.0).expect("below 1"));
+    let delay = (50_u64..20_000).prop_map(|delay| Distribution::Constant(Span::millis(delay)));
+    let rate = (8_u64..256).prop_map(|kbits| Rate { bits_per_second: 1_000 * kbits, queue: Delay::millis(1_000) });
+    FaultDraws {
+        // When and how long is said by a strike.
+        when: Just(When::At(Vec::new())).boxed(),
+        lasts: Just(None).boxed(),
+        link: prop_oneof![3 => Just(LinkName::Access), 1 => Just(LinkName::Core)].boxed(),
+        delay: delay.boxed(),
+        probability: percent.boxed(),
+        rate: rate.boxed(),
+        span: near(corners).prop_map(|span| Span::at_least(span.max(secs(1)))).boxed(),
+        network: Just(NO_NETWORK.to_owned()).boxed(),
+    }
 }
 
-/// Faults that strike within so many beats, of the few kinds that exist in this world.
+/// Faults around a process that runs that strike within so many beats, of the few kinds that exist in this world.
 fn strikes(corners: &Corners, beats: u32) -> BoxedStrategy<Vec<Strike>> {
-    strikes_of(kinds(corners), corners, beats)
+    let kinds = FaultKind::ALL.iter().filter(|kind| **kind != FaultKind::ProcessKilled);
+    strikes_of(kinds.copied().collect(), corners, beats)
 }
 
 /// The same of these kinds.
-fn strikes_of(kinds: BoxedStrategy<Vec<Kind>>, corners: &Corners, beats: u32) -> BoxedStrategy<Vec<Strike>> {
+fn strikes_of(kinds: Vec<FaultKind>, corners: &Corners, beats: u32) -> BoxedStrategy<Vec<Strike>> {
     let corners = corners.clone();
-    let kinds_of_world = kinds.prop_flat_map(|all| prop::sample::subsequence(all, 1..=4));
-    kinds_of_world
+    let draws = draws(&corners);
+    prop::sample::subsequence(kinds, 1..=4)
         .prop_flat_map(move |kinds| {
-            let one = (select(kinds), moment(&corners, 0..beats), near(&corners));
-            prop::collection::vec(one.prop_map(|(kind, at, lasts)| strike(kind, at, lasts)), 1..=5)
+            let faults = Union::new(kinds.into_iter().map(|kind| kind.any(&draws)));
+            let one = (faults, moment(&corners, 0..beats), near(&corners));
+            prop::collection::vec(one.prop_map(|(what, at, lasts)| strike(what, at, lasts)), 1..=5)
         })
         .boxed()
 }
 
 /// A fault that ends.
-fn strike(kind: Kind, at: Duration, lasts: Duration) -> Strike {
-    let lasts = match kind {
-        Kind::NatFlush => None,
-        // More is another fault.
-        Kind::NewAddress { .. } | Kind::Pause => Some(lasts.min(secs(20))),
-        Kind::Kill | Kind::Restart => Some(lasts.min(secs(60))),
-        _ => Some(lasts),
-    };
-    Strike { kind, at: vec![at], lasts }
+fn strike(what: FaultConfig, at: Duration, lasts: Duration) -> Strike {
+    let lasts = what.kind().longest().map_or(lasts, |longest| lasts.min(longest));
+    Strike { what, at: vec![at], lasts: Some(lasts) }
+}
+
+/// A fault that does not end, if its kind can last so long.
+fn for_good(what: FaultConfig, at: Duration) -> Strike {
+    Strike { what, at: vec![at], lasts: None }
+}
+
+/// Faults of a kind, or of one of several.
+fn any_of<const N: usize>(kinds: [FaultKind; N], corners: &Corners) -> Union<BoxedStrategy<FaultConfig>> {
+    let draws = draws(corners);
+    Union::new(kinds.map(|kind| kind.any(&draws)))
 }
 
 /// Sorted by time and moved to after the connection; faults of one kind that would begin within their own last one are
 /// left out, as nothing can break that is broken.
 fn from_connection(draft: &Draft, mut strikes: Vec<Strike>) -> Vec<Strike> {
     let from = connected(draft);
-    strikes.sort_by_key(|strike| (strike.at[0], strike.kind));
+    strikes.sort_by_key(|strike| (strike.at[0], strike.what.kind()));
     let mut kept: Vec<Strike> = Vec::new();
     for mut strike in strikes {
         strike.at[0] += from;
-        let same_kind = kept.iter().filter(|other| other.kind.name() == strike.kind.name());
+        let same_kind = kept.iter().filter(|other| other.what.kind() == strike.what.kind());
         if same_kind.map(end).all(|end| end < strike.at[0]) {
             kept.push(strike);
         }
@@ -294,15 +297,12 @@ fn from_connection(draft: &Draft, mut strikes: Vec<Strike>) -> Vec<Strike> {
     kept
 }
 
-/// When the effect of a fault is over, with what it takes a process to come back, or a packet to arrive.
+/// When the effect of a fault is over, with what it takes a process to come back, or a packet to arrive; its begin, if it
+/// never is.
 fn end(strike: &Strike) -> Duration {
-    let more = match strike.kind {
-        Kind::Drain => secs(10),
-        Kind::Spike(delay) => delay,
-        Kind::NatTimeout(timeout) => timeout,
-        _ => Duration::ZERO,
-    };
-    strike.at[strike.at.len() - 1] + strike.lasts.unwrap_or_default() + more
+    let last = strike.fault().periods().and_then(|periods| periods.last().copied());
+    let (begin, end) = last.expect("strikes have times");
+    end.unwrap_or(begin).since(Time::ZERO)
 }
 
 fn last_end(draft: &Draft, strikes: &[Strike]) -> Duration {
@@ -321,14 +321,11 @@ fn heals(corners: &Corners, quiet: Duration) -> BoxedStrategy<Draft> {
 
 fn hostile(corners: Corners) -> BoxedStrategy<Draft> {
     // A process that is killed notices nothing and forgets what it did: where anything is counted, none is.
-    let all = kinds(&corners).prop_map(|kinds| [kinds, vec![Kind::Kill]].concat()).boxed();
-    (place(&corners), strikes_of(all, &corners, 8), any::<bool>())
+    (place(&corners), strikes_of(FaultKind::ALL.to_vec(), &corners, 8), any::<bool>())
         .prop_flat_map(move |(mut draft, strikes, endless)| {
             draft.strikes = from_connection(&draft, strikes);
             if let (true, Some(last)) = (endless, draft.strikes.last_mut()) {
-                let always_ends =
-                    matches!(last.kind, Kind::Drain | Kind::NewAddress { .. } | Kind::Pause | Kind::Restart);
-                last.lasts = last.lasts.filter(|_| always_ends);
+                *last = for_good(last.fault(), last.at[0]);
             }
             let length = (last_end(&draft, &draft.strikes) + secs(60)).max(4 * corners.interval);
             with_late_timers(of_length(draft, length), &corners)
@@ -338,37 +335,34 @@ fn hostile(corners: Corners) -> BoxedStrategy<Draft> {
 
 fn breaks_for_good(corners: &Corners, lasts: Duration) -> BoxedStrategy<Draft> {
     let before = prop_oneof![2 => Just(Vec::new()), 1 => strikes(corners, 2)];
-    let kind = select(vec![
-        Kind::Cut(Link::Access),
-        Kind::Cut(Link::Core),
-        Kind::CutUp(Link::Access),
-        Kind::CutDown(Link::Access),
-        Kind::NatFlush,
-        Kind::Stall,
-        Kind::Crash,
-        Kind::Vanish,
-    ]);
+    // Half of them are cuts, since these differ most among themselves.
+    let others = [FaultKind::NatFlush, FaultKind::ServerStall, FaultKind::ServerCrash, FaultKind::ServerVanish];
+    let what = prop_oneof![any_of([FaultKind::Cut], corners), any_of(others, corners)];
     let recovery = corners.recovery.min(secs(600));
-    (place(corners), before, kind, moment(corners, 0..4))
-        .prop_map(move |(mut draft, before, kind, moment)| {
+    (place(corners), before, what, moment(corners, 0..4))
+        .prop_map(move |(mut draft, before, what, moment)| {
             draft.strikes = from_connection(&draft, before);
             // Whoever lost a session before has another one by then.
             let quiet = if draft.strikes.is_empty() { Duration::ZERO } else { recovery };
             let begin = last_end(&draft, &draft.strikes) + quiet + moment;
-            draft.strikes.push(Strike { kind, at: vec![begin], lasts: None });
+            draft.strikes.push(for_good(what, begin));
             of_length(draft, begin + lasts + secs(10))
         })
         .boxed()
 }
 
 fn silence(corners: &Corners) -> BoxedStrategy<Draft> {
-    let kind = select(vec![Kind::Cut(Link::Access), Kind::CutUp(Link::Access), Kind::CutUp(Link::Core)]);
+    let ways =
+        [(LinkName::Access, Direction::Both), (LinkName::Access, Direction::Up), (LinkName::Core, Direction::Up)];
+    let what = select(ways.to_vec()).prop_map(|(link, direction)| {
+        FaultConfig::Cut(Cut { link, direction, when: When::At(Vec::new()), lasts: None })
+    });
     // Whoever does not notice has its server's kernel give up after a quarter of an hour, or two.
     let lasts = corners.reaped.max(corners.patience).max(secs(2_400));
-    (place(corners), kind, moment(corners, 0..4))
-        .prop_map(move |(mut draft, kind, moment)| {
+    (place(corners), what, moment(corners, 0..4))
+        .prop_map(move |(mut draft, what, moment)| {
             let begin = connected(&draft) + moment;
-            draft.strikes = vec![Strike { kind, at: vec![begin], lasts: None }];
+            draft.strikes = vec![for_good(what, begin)];
             of_length(draft, begin + lasts + secs(10))
         })
         .boxed()
@@ -376,10 +370,10 @@ fn silence(corners: &Corners) -> BoxedStrategy<Draft> {
 
 fn mass_disconnect(corners: &Corners) -> BoxedStrategy<Draft> {
     let is_hasty = corners.is_hasty;
-    let kind = select(vec![Kind::Crash, Kind::Restart]);
+    let what = any_of([FaultKind::ServerCrash, FaultKind::ServerRestart], corners);
     let lasts = prop_oneof![(90_u64..600).prop_map(secs), near(corners).prop_map(|lasts| lasts.min(secs(900)))];
-    (place(corners), kind, lasts, 20_u32..30, moment(corners, 0..2))
-        .prop_map(move |(mut draft, kind, mut lasts, devices, moment)| {
+    (place(corners), what, lasts, 20_u32..30, moment(corners, 0..2))
+        .prop_map(move |(mut draft, what, mut lasts, devices, moment)| {
             if is_hasty {
                 // Some ten attempts a second of each, for as long as it takes to see them together.
                 draft.access = draft.access.max(Duration::from_millis(50));
@@ -389,7 +383,7 @@ fn mass_disconnect(corners: &Corners) -> BoxedStrategy<Draft> {
             (draft.nat_timeout, draft.servers) = (None, 1);
             (draft.up, draft.down) = (None, None);
             let begin = connected(&draft) + secs(30) + moment;
-            draft.strikes = vec![Strike { kind, at: vec![begin], lasts: Some(lasts) }];
+            draft.strikes = vec![Strike { what, at: vec![begin], lasts: Some(lasts) }];
             of_length(draft, begin + lasts + secs(60))
         })
         .boxed()
@@ -397,21 +391,21 @@ fn mass_disconnect(corners: &Corners) -> BoxedStrategy<Draft> {
 
 fn short_sessions(corners: &Corners) -> BoxedStrategy<Draft> {
     // Shorter than a handshake, so that a session comes about between two crashes.
-    (place(corners), millis(1_500..4_800), 12_u32..40)
-        .prop_map(|(mut draft, gap, times)| {
+    (place(corners), any_of([FaultKind::ServerCrash], corners), millis(1_500..4_800), 12_u32..40)
+        .prop_map(|(mut draft, what, gap, times)| {
             (draft.nat_timeout, draft.servers, draft.devices) = (None, 1, 1);
             (draft.up, draft.down) = (None, None);
             let from = connected(&draft) + secs(30);
             let at: Vec<Duration> = (0..times).map(|time| from + gap * time).collect();
             let end = *at.last().expect("there are twelve at least");
-            draft.strikes = vec![Strike { kind: Kind::Crash, at, lasts: Some(Duration::from_millis(100)) }];
+            draft.strikes = vec![Strike { what, at, lasts: Some(Duration::from_millis(100)) }];
             of_length(draft, end + secs(60))
         })
         .boxed()
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use cardiogram_policies::{StrategySpec, preset};
     use cardiogram_scenarios::load;
     use proptest::{
@@ -439,11 +433,21 @@ mod tests {
         preset::find(name).expect("a preset").spec()
     }
 
-    fn draws(strategy: &StrategySpec, aim: Aim, count: usize) -> Vec<Draft> {
+    /// The same values each time.
+    fn drawn<T: std::fmt::Debug>(generator: &BoxedStrategy<T>, count: usize) -> Vec<T> {
         let config = Config { failure_persistence: None, ..Config::default() };
         let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
-        let generator = worlds(&Corners::of(strategy), aim);
         (0..count).map(|_| generator.new_tree(&mut runner).expect("nothing is rejected").current()).collect()
+    }
+
+    fn draws(strategy: &StrategySpec, aim: Aim, count: usize) -> Vec<Draft> {
+        drawn(&worlds(&Corners::of(strategy), aim), count)
+    }
+
+    /// A fault of every kind.
+    pub(crate) fn one_of_each_kind() -> Vec<FaultConfig> {
+        let draws = super::draws(&Corners::of(&strategy("none")));
+        FaultKind::ALL.iter().flat_map(|kind| drawn(&kind.any(&draws), 1)).collect()
     }
 
     #[test]
@@ -490,7 +494,7 @@ mod tests {
         let worlds = draws(&strategy("netease-30-15"), Aim::Heals, 3_000);
         let just_before = |lasts: Duration| lasts < secs(45) && lasts + secs(2) > secs(45);
         are_drawn(&worlds, |draft| {
-            any_strike(draft, |it| matches!(it.kind, Kind::Cut(_)) && it.lasts.is_some_and(just_before))
+            any_strike(draft, |it| it.what.kind() == FaultKind::Cut && it.lasts.is_some_and(just_before))
         });
     }
 
@@ -498,8 +502,10 @@ mod tests {
     fn loss_and_traffic_in_one_direction_alone_are_drawn() {
         for aim in [Aim::Heals, Aim::Hostile, Aim::BreaksForGood] {
             let worlds = draws(&strategy("netease-30-15"), aim, 1_000);
-            are_drawn(&worlds, |draft| any_strike(draft, |it| matches!(it.kind, Kind::CutUp(_))));
-            are_drawn(&worlds, |draft| any_strike(draft, |it| matches!(it.kind, Kind::CutDown(_))));
+            for way in [Direction::Up, Direction::Down] {
+                let is_one_way = |it: &Strike| matches!(&it.what, FaultConfig::Cut(cut) if cut.direction == way);
+                are_drawn(&worlds, |draft| any_strike(draft, is_one_way));
+            }
             are_drawn(&worlds, |draft| draft.up.is_some() && draft.down.is_none());
             are_drawn(&worlds, |draft| draft.up.is_none() && draft.down.is_some());
         }
@@ -513,7 +519,9 @@ mod tests {
             any_strike(draft, |it| {
                 let since = it.at[0].saturating_sub(connected(draft)).as_micros();
                 let since_beat = since % secs(30).as_micros();
-                it.kind == Kind::NatFlush && since >= 30_000_000 && (1..round_trip.as_micros()).contains(&since_beat)
+                it.what.kind() == FaultKind::NatFlush
+                    && since >= 30_000_000
+                    && (1..round_trip.as_micros()).contains(&since_beat)
             })
         });
     }
@@ -522,9 +530,11 @@ mod tests {
     fn server_restarts_while_devices_wait_to_come_back_are_drawn() {
         let worlds = draws(&strategy("netease-30-15"), Aim::Heals, 3_000);
         are_drawn(&worlds, |draft| {
-            let ends: Vec<Duration> = draft.strikes.iter().filter(|it| it.kind != Kind::Restart).map(end).collect();
+            let ends: Vec<Duration> =
+                draft.strikes.iter().filter(|it| it.what.kind() != FaultKind::ServerRestart).map(end).collect();
             any_strike(draft, |it| {
-                it.kind == Kind::Restart && ends.iter().any(|end| *end < it.at[0] && it.at[0] < *end + secs(10))
+                it.what.kind() == FaultKind::ServerRestart
+                    && ends.iter().any(|end| *end < it.at[0] && it.at[0] < *end + secs(10))
             })
         });
     }

@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use cardiogram_policies::{
-    HeartbeatSpec, ServerSpec, Time,
-    unit::{Fraction, Span},
-};
+use cardiogram_policies::{HeartbeatSpec, ServerSpec, Time, unit::Fraction};
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{Carries, Distribution, FaultConfig, LifeConfig, LinkConfig, ServerConfig, Undelivered},
@@ -153,40 +150,14 @@ proptest! {
     fn policies_are_back_as_soon_as_they_promise(world in worlds::world(), seed: u64) {
         let healed = Time::from_secs(1_000);
         let mut world = calm(world);
-        let (early, brief) = (|| at(Time::from_secs(700)), || Some(constant(secs(200))));
-        // Every fault strikes at once, and all are over by then.
+        // Every fault strikes at once, and all are over by then: what one puts off comes later than its own end, and has to be
+        // there by then, too.
+        let begin = Time::from_secs(700);
         for fault in &mut world.faults {
-            let lasts = Some(constant(secs(300)));
-            let when = at(Time::from_secs(700));
-            match fault {
-                FaultConfig::Cut(cut) => (cut.when, cut.lasts) = (when, lasts),
-                FaultConfig::LossBurst(fault) => (fault.when, fault.lasts) = (when, lasts),
-                FaultConfig::Flapping(fault) => (fault.when, fault.lasts, fault.cycles) = (when, lasts, None),
-                // What is late because of them arrives later still, but by then, too.
-                FaultConfig::DelaySpike(fault) => (fault.when, fault.lasts) = (early(), brief()),
-                FaultConfig::Duplication(fault) => (fault.when, fault.lasts) = (early(), brief()),
-                FaultConfig::Reordering(fault) => (fault.when, fault.lasts) = (early(), brief()),
-                FaultConfig::RateLimit(fault) => (fault.when, fault.lasts) = (early(), brief()),
-                FaultConfig::Handover(fault) => fault.when = early(),
-                FaultConfig::NatFlush(flush) => flush.when = when,
-                // What it shortens ends later still.
-                FaultConfig::NatTimeout(fault) => (fault.when, fault.lasts) = (early(), brief()),
-                FaultConfig::ServerStall(fault)
-                | FaultConfig::ServerCrash(fault)
-                | FaultConfig::ServerVanish(fault)
-                | FaultConfig::ServerRestart(fault)
-                | FaultConfig::ServerPause(fault) => (fault.when, fault.lasts) = (when, lasts),
-                FaultConfig::ServerOverload(overload) => (overload.when, overload.lasts) = (when, lasts),
-                FaultConfig::ServerDrain(drain) => (drain.when, drain.over) = (when, Span::secs(290)),
-                FaultConfig::NetworkSwitch(switch) => {
-                    (switch.when, switch.gap) = (when, None);
-                    switch.lasts = switch.to.is_some().then_some(constant(secs(300)));
-                }
-                FaultConfig::LeaseExpiry(expiry) => (expiry.when, expiry.lasts) = (when, lasts),
-                FaultConfig::ProcessKilled(kill) => (kill.when, kill.lasts) = (when, lasts),
-                FaultConfig::Malformed(malformed) => malformed.when = when,
-                _ => unreachable!("a fault that the generator does not make"),
-            }
+            let struck = |lasts| fault.clone().struck(at(begin), Some(span(lasts)));
+            let over = struck(secs(100)).periods().expect("at a given time")[0].1.expect("it ends");
+            let aftermath = over.since(begin).saturating_sub(secs(100));
+            *fault = struck(secs(300).saturating_sub(2 * aftermath).max(secs(100)));
         }
         world.duration = Duration::from_hours(6);
         world.life = LifeConfig::default();

@@ -132,9 +132,9 @@ fn impossible_servers_are_refused_with_the_key_to_blame() {
         "server.login.bytes_up",
         "server.login.bytes_down",
         "server.pauses.every",
-        "faults[0].pause",
-        "faults[1].overload.capacity",
-        "faults[2].drain.server",
+        "faults[0].server-pause",
+        "faults[1].server-overload.capacity",
+        "faults[2].server-drain.server",
     ];
     assert_eq!(paths, expected);
 }

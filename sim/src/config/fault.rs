@@ -6,15 +6,19 @@ mod cause;
 mod device;
 mod link;
 mod nat;
+#[cfg(any(test, feature = "proptest"))]
+mod random;
 mod server;
 mod timing;
 
 use std::time::Duration;
 
-use cardiogram_policies::Time;
+use cardiogram_policies::{Time, unit::Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+#[cfg(any(test, feature = "proptest"))]
+pub use self::random::FaultDraws;
 pub use self::{
     cause::Cause,
     device::{LeaseExpiry, Malformed, NetworkSwitch, ProcessKilled},
@@ -26,7 +30,7 @@ pub use self::{
     timing::When,
 };
 pub(crate) use self::{device::DeviceEffect, link::LinkEffect, nat::NatEffect, server::ServerEffect, timing::Lasts};
-use super::LinkName;
+use super::{Distribution, LinkName};
 
 /// The kinds of faults, each with its keys, its name in files, records and results, and the name that it had in files of
 /// before.
@@ -175,6 +179,39 @@ impl FaultConfig {
             Self::ServerOverload(it) => it.facts(),
             Self::ServerDrain(it) => it.facts(),
         }
+    }
+
+    /// The fault at other times, and lasting this long each time. Without a length: to the end of the run, if its kind can
+    /// last so long, else as long as before. A change of address has no length; its gap without a network takes the place.
+    #[must_use]
+    pub fn struck(mut self, when: When, lasts: Option<Span>) -> Self {
+        let drawn = lasts.map(Distribution::Constant);
+        match &mut self {
+            Self::Cut(it) => (it.when, it.lasts) = (when, drawn),
+            Self::Flapping(it) => (it.when, it.lasts, it.cycles) = (when, drawn, None),
+            Self::Handover(it) => (it.when, it.lasts) = (when, drawn.unwrap_or_else(|| it.lasts.clone())),
+            Self::LossBurst(it) => (it.when, it.lasts) = (when, drawn),
+            Self::DelaySpike(it) => (it.when, it.lasts) = (when, drawn),
+            Self::Duplication(it) => (it.when, it.lasts) = (when, drawn),
+            Self::Reordering(it) => (it.when, it.lasts) = (when, drawn),
+            Self::RateLimit(it) => (it.when, it.lasts) = (when, drawn),
+            Self::NatFlush(it) => it.when = when,
+            Self::NatTimeout(it) => (it.when, it.lasts) = (when, drawn),
+            Self::NetworkSwitch(it) if it.to.is_none() => (it.when, it.gap) = (when, drawn.or_else(|| it.gap.take())),
+            Self::NetworkSwitch(it) => (it.when, it.lasts) = (when, drawn),
+            Self::LeaseExpiry(it) => (it.when, it.lasts) = (when, drawn),
+            Self::ProcessKilled(it) => (it.when, it.lasts) = (when, drawn),
+            Self::Malformed(it) => it.when = when,
+            Self::ServerPause(it) | Self::ServerRestart(it) => {
+                (it.when, it.lasts) = (when, drawn.or_else(|| it.lasts.take()));
+            }
+            Self::ServerStall(it) | Self::ServerCrash(it) | Self::ServerVanish(it) => {
+                (it.when, it.lasts) = (when, drawn);
+            }
+            Self::ServerOverload(it) => (it.when, it.lasts) = (when, drawn),
+            Self::ServerDrain(it) => (it.when, it.over) = (when, lasts.unwrap_or(it.over)),
+        }
+        self
     }
 
     /// The causes that an episode which it began may have; none where it only loses, delays or slows down.

@@ -26,6 +26,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::balancer::{BalancerConfig, HealthCheck, OnUnhealthy};
 pub use self::distribution::{Distribution, Exponential, LogNormal, Normal, Part, Uniform};
+#[cfg(any(test, feature = "proptest"))]
+pub use self::fault::FaultDraws;
 pub use self::fault::{
     Cause, Cut, DelaySpike, Direction, Duplication, FaultConfig, FaultKind, Flapping, Handover, HandoverMode,
     LeaseExpiry, LossBurst, Malformed, NatFlush, NatTimeout, NetworkSwitch, ProcessKilled, RateLimit, Reordering,

@@ -5,8 +5,7 @@ use cardiogram_policies::{
     unit::{Delay, Span},
 };
 use cardiogram_sim::config::{
-    Attach, Distribution, DozeConfig, FaultConfig, IdleAlarms, LeaseExpiry, LifeConfig, Malformed, NetworkConfig,
-    NetworkSwitch, OldSockets, Periods, ProcessKilled, When,
+    Attach, Distribution, DozeConfig, IdleAlarms, LifeConfig, NetworkConfig, OldSockets, Periods, When,
 };
 use proptest::prelude::*;
 
@@ -42,7 +41,7 @@ fn lingers_only_beside(old_sockets: OldSockets, is_alone: bool) -> OldSockets {
     if is_alone && old_sockets == OldSockets::Linger { OldSockets::Rot } else { old_sockets }
 }
 
-fn place() -> impl Strategy<Value = String> {
+pub(super) fn place() -> impl Strategy<Value = String> {
     prop_oneof![Just("main".to_owned()), Just(SECOND.to_owned()), Just("none".to_owned())]
 }
 
@@ -76,24 +75,4 @@ fn doze() -> impl Strategy<Value = DozeConfig> {
             awake,
         },
     )
-}
-
-/// A fault of devices.
-pub(super) fn fault(
-    when: impl Strategy<Value = When>,
-    lasts: impl Strategy<Value = Option<Distribution>>,
-) -> impl Strategy<Value = FaultConfig> {
-    (0..5, when, lasts, place(), leaving()).prop_map(|(kind, when, lasts, to, (gap, old_sockets))| match kind {
-        0 => {
-            let old_sockets = lingers_only_beside(old_sockets, true);
-            FaultConfig::NetworkSwitch(NetworkSwitch { when, to: None, lasts: None, gap, old_sockets })
-        }
-        1 => {
-            let old_sockets = lingers_only_beside(old_sockets, gap.is_some() || to == "none");
-            FaultConfig::NetworkSwitch(NetworkSwitch { when, to: Some(to), lasts, gap, old_sockets })
-        }
-        2 => FaultConfig::LeaseExpiry(LeaseExpiry { when, lasts, network: None }),
-        3 => FaultConfig::Malformed(Malformed { when }),
-        _ => FaultConfig::ProcessKilled(ProcessKilled { when, lasts }),
-    })
 }

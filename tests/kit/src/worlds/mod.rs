@@ -13,14 +13,12 @@ use cardiogram_policies::{
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
-    AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, Cut, DelayDrift, DelaySpike,
-    DevicesConfig, Direction, Distribution, Duplication, Exponential, FaultConfig, Flapping, FrameSizes, Handover,
-    HandoverMode, HealthCheck, LifeConfig, LinkConfig, LinkName, Login, LossBurst, NatClass, NatConfig, NatFlush,
-    NatRefresh, NatTimeout, OnUnhealthy, Part, Pauses, RadioConfig, Rate, RateLimit, Reordering, ServerConfig,
-    ServerDrain, ServerFault, ServerOverload, TailStage, TcpPreset, TrafficConfig, Undelivered, WakeupConfig, When,
-    WorldConfig,
+    AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, DelayDrift, DevicesConfig,
+    Distribution, Exponential, FaultConfig, FaultDraws, FaultKind, FrameSizes, HealthCheck, LifeConfig, LinkConfig,
+    LinkName, Login, NatClass, NatConfig, NatRefresh, OnUnhealthy, Part, Pauses, RadioConfig, Rate, ServerConfig,
+    TailStage, TcpPreset, TrafficConfig, Undelivered, WakeupConfig, When, WorldConfig,
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::Union};
 
 /// The length of every world.
 const DURATION: u64 = 1_800;
@@ -265,78 +263,26 @@ fn fault() -> impl Strategy<Value = FaultConfig> {
         (delay(0..600_000), span(601..DURATION)).prop_map(|(from, to)| When::Within { from, to }),
         span(100..1_000).prop_map(When::Every),
     ];
-    let lasts = prop::option::weighted(0.9, millis(1..300_000).prop_map(Distribution::Constant));
-    prop_oneof![
-        2 => server_fault(when.clone(), lasts.clone()),
-        2 => link_fault(when.clone(), lasts.clone()),
-        1 => life::fault(when, lasts),
-    ]
-}
-
-fn server_fault(
-    when: impl Strategy<Value = When>,
-    lasts: impl Strategy<Value = Option<Distribution>>,
-) -> impl Strategy<Value = FaultConfig> {
-    let slow = (fraction(0.9), prop::option::of(span(1..100)));
-    (0..9, when, lasts, slow, span(5..200)).prop_map(|(kind, when, lasts, (capacity, ramp), established)| {
-        let server = || ServerFault { server: None, when: when.clone(), lasts: lasts.clone() };
-        match kind {
-            0 => FaultConfig::NatFlush(NatFlush { network: None, nat: None, when }),
-            1 => FaultConfig::ServerStall(server()),
-            2 => FaultConfig::ServerCrash(server()),
-            3 => FaultConfig::ServerVanish(server()),
-            4 => FaultConfig::ServerRestart(server()),
-            5 => FaultConfig::ServerPause(ServerFault {
-                lasts: lasts.clone().or(Some(Distribution::Constant(Span::millis(500)))),
-                ..server()
-            }),
-            6 => {
-                let capacity = Fraction::new(capacity.get() + 0.001).expect("within 0 to 1");
-                FaultConfig::ServerOverload(ServerOverload { server: None, when, lasts, capacity, ramp })
-            }
-            7 => FaultConfig::NatTimeout(NatTimeout { network: None, nat: Some(0), when, lasts, established }),
-            _ => {
-                let over = lasts.map_or(Span::secs(60), |lasts| Span::at_least(lasts.min()));
-                FaultConfig::ServerDrain(ServerDrain { server: None, when, over, restart: Span::secs(5) })
-            }
-        }
-    })
-}
-
-fn link_fault(
-    when: impl Strategy<Value = When>,
-    lasts: impl Strategy<Value = Option<Distribution>>,
-) -> impl Strategy<Value = FaultConfig> {
     let link = prop_oneof![
         3 => Just(LinkName::Access),
         3 => Just(LinkName::Core),
         1 => Just(LinkName::Network("wifi".into())),
     ];
-    let direction = prop_oneof![Just(Direction::Both), Just(Direction::Up), Just(Direction::Down)];
     let delay = prop_oneof![
         millis(1..20_000).prop_map(Distribution::Constant),
         millis(1..2_000).prop_map(|mean| Distribution::Exponential(Exponential { mean, min: None })),
     ];
-    let of_kind = (0..9, fraction(0.9), delay, rate(), (1_u32..20, span(1..60), span(1..60)));
-    (when, lasts, link, direction, of_kind).prop_map(
-        |(when, lasts, link, direction, (kind, probability, delay, rate, (cycles, down, up)))| match kind {
-            0 => FaultConfig::LossBurst(LossBurst { link, direction, when, lasts, loss: probability }),
-            1 => FaultConfig::DelaySpike(DelaySpike { link, direction, when, lasts, delay }),
-            2 => {
-                let cycles = lasts.is_none().then_some(cycles);
-                FaultConfig::Flapping(Flapping { link, direction, when, lasts, cycles, down, up })
-            }
-            3 => FaultConfig::Handover(Handover { link, when, lasts: delay, mode: HandoverMode::Buffered }),
-            4 => FaultConfig::Handover(Handover { link, when, lasts: delay, mode: HandoverMode::Lossy }),
-            5 => FaultConfig::Duplication(Duplication { link, direction, when, lasts, probability, delay }),
-            6 => FaultConfig::Reordering(Reordering { link, direction, when, lasts, probability, delay }),
-            7 => {
-                let Rate { bits_per_second, queue } = rate;
-                FaultConfig::RateLimit(RateLimit { link, direction, when, lasts, bits_per_second, queue })
-            }
-            _ => FaultConfig::Cut(Cut { link, direction, when, lasts }),
-        },
-    )
+    let draws = FaultDraws {
+        when: when.boxed(),
+        lasts: prop::option::weighted(0.9, millis(1..300_000).prop_map(Distribution::Constant)).boxed(),
+        link: link.boxed(),
+        delay: delay.boxed(),
+        probability: fraction(0.9).boxed(),
+        rate: rate().boxed(),
+        span: span(5..200).boxed(),
+        network: life::place().boxed(),
+    };
+    Union::new(FaultKind::ALL.iter().map(|kind| kind.any(&draws)))
 }
 
 fn strategy() -> impl Strategy<Value = StrategySpec> {

@@ -1,0 +1,167 @@
+//! Random faults, as strategies of proptest: for worlds in which anything may go wrong. What a world needs of their times
+//! and sizes is the caller's to say.
+
+use std::time::Duration;
+
+use cardiogram_policies::unit::{Fraction, Span};
+use proptest::{option, prelude::*};
+
+use super::{
+    Cut, DelaySpike, Direction, Duplication, FaultConfig, FaultKind, Flapping, Handover, HandoverMode, LeaseExpiry,
+    LossBurst, Malformed, NatFlush, NatTimeout, NetworkSwitch, ProcessKilled, RateLimit, Reordering, ServerDrain,
+    ServerFault, ServerOverload, When,
+};
+use crate::config::{Distribution, LinkName, NO_NETWORK, OldSockets, Rate};
+
+/// What the keys of random faults are drawn from.
+#[derive(Clone, Debug)]
+pub struct FaultDraws {
+    /// When they strike.
+    pub when: BoxedStrategy<When>,
+    /// How long they last; `None`: to the end of the run, where a fault of the kind can last so long.
+    pub lasts: BoxedStrategy<Option<Distribution>>,
+    /// The links that they strike.
+    pub link: BoxedStrategy<LinkName>,
+    /// How late packets are.
+    pub delay: BoxedStrategy<Distribution>,
+    /// How likely it is that something happens to a packet; below 1.
+    pub probability: BoxedStrategy<Fraction>,
+    /// How much a link carries.
+    pub rate: BoxedStrategy<Rate>,
+    /// Every other length of time: a NAT's timeout, how long a flapping link is up.
+    pub span: BoxedStrategy<Span>,
+    /// The names of networks that devices may be on, `none` among them or not.
+    pub network: BoxedStrategy<String>,
+}
+
+impl FaultKind {
+    /// How long such a fault lasts at most in a world that is drawn to be believed: what goes on for longer is another kind
+    /// of fault. `None`: as long as it likes.
+    pub const fn longest(self) -> Option<Duration> {
+        match self {
+            Self::Handover | Self::NetworkSwitch | Self::ServerPause => Some(Duration::from_secs(20)),
+            Self::ProcessKilled | Self::ServerRestart => Some(Duration::from_secs(60)),
+            Self::Cut
+            | Self::Flapping
+            | Self::LossBurst
+            | Self::DelaySpike
+            | Self::Duplication
+            | Self::Reordering
+            | Self::RateLimit
+            | Self::NatFlush
+            | Self::NatTimeout
+            | Self::LeaseExpiry
+            | Self::Malformed
+            | Self::ServerStall
+            | Self::ServerCrash
+            | Self::ServerVanish
+            | Self::ServerOverload
+            | Self::ServerDrain => None,
+        }
+    }
+
+    /// Faults of this kind. They contradict nothing, if what they are drawn from does not.
+    pub fn any(self, of: &FaultDraws) -> BoxedStrategy<FaultConfig> {
+        let FaultDraws { when, lasts, link, delay, probability, rate, span, network } = of.clone();
+        let on_link = (link.clone(), direction(), when.clone(), lasts.clone());
+        let of_server = |kind: fn(ServerFault) -> FaultConfig| {
+            (when.clone(), lasts.clone())
+                .prop_map(move |(when, lasts)| kind(ServerFault { server: None, when, lasts }))
+                .boxed()
+        };
+        let shortly = (delay.clone(), lasts.clone()).prop_map(|(delay, lasts)| lasts.unwrap_or(delay));
+        match self {
+            Self::Cut => on_link
+                .prop_map(|(link, direction, when, lasts)| FaultConfig::Cut(Cut { link, direction, when, lasts }))
+                .boxed(),
+            Self::Flapping => (on_link, 1_u32..20, span.clone(), span)
+                .prop_map(|((link, direction, when, lasts), cycles, down, up)| {
+                    let cycles = lasts.is_none().then_some(cycles);
+                    FaultConfig::Flapping(Flapping { link, direction, when, lasts, cycles, down, up })
+                })
+                .boxed(),
+            Self::Handover => (link, when, delay, prop_oneof![Just(HandoverMode::Buffered), Just(HandoverMode::Lossy)])
+                .prop_map(|(link, when, lasts, mode)| FaultConfig::Handover(Handover { link, when, lasts, mode }))
+                .boxed(),
+            Self::LossBurst => (on_link, probability)
+                .prop_map(|((link, direction, when, lasts), loss)| {
+                    FaultConfig::LossBurst(LossBurst { link, direction, when, lasts, loss })
+                })
+                .boxed(),
+            Self::DelaySpike => (on_link, delay)
+                .prop_map(|((link, direction, when, lasts), delay)| {
+                    FaultConfig::DelaySpike(DelaySpike { link, direction, when, lasts, delay })
+                })
+                .boxed(),
+            Self::Duplication => (on_link, probability, delay)
+                .prop_map(|((link, direction, when, lasts), probability, delay)| {
+                    FaultConfig::Duplication(Duplication { link, direction, when, lasts, probability, delay })
+                })
+                .boxed(),
+            Self::Reordering => (on_link, probability, delay)
+                .prop_map(|((link, direction, when, lasts), probability, delay)| {
+                    FaultConfig::Reordering(Reordering { link, direction, when, lasts, probability, delay })
+                })
+                .boxed(),
+            Self::RateLimit => (on_link, rate)
+                .prop_map(|((link, direction, when, lasts), Rate { bits_per_second, queue })| {
+                    FaultConfig::RateLimit(RateLimit { link, direction, when, lasts, bits_per_second, queue })
+                })
+                .boxed(),
+            Self::NatFlush => {
+                when.prop_map(|when| FaultConfig::NatFlush(NatFlush { network: None, nat: None, when })).boxed()
+            }
+            Self::NatTimeout => (when, lasts, span, option::of(Just(0)))
+                .prop_map(|(when, lasts, established, nat)| {
+                    FaultConfig::NatTimeout(NatTimeout { network: None, nat, when, lasts, established })
+                })
+                .boxed(),
+            Self::NetworkSwitch => (when, lasts, option::of(network), option::of(delay), old_sockets())
+                .prop_map(|(when, lasts, to, gap, old_sockets)| {
+                    let lasts = lasts.filter(|_| to.is_some());
+                    // They linger only beside another network that is there at once.
+                    let lingers = gap.is_none() && to.as_deref().is_some_and(|to| to != NO_NETWORK);
+                    let is_alone = old_sockets == OldSockets::Linger && !lingers;
+                    let old_sockets = if is_alone { OldSockets::Rot } else { old_sockets };
+                    FaultConfig::NetworkSwitch(NetworkSwitch { when, to, lasts, gap, old_sockets })
+                })
+                .boxed(),
+            Self::LeaseExpiry => (when, lasts)
+                .prop_map(|(when, lasts)| FaultConfig::LeaseExpiry(LeaseExpiry { when, lasts, network: None }))
+                .boxed(),
+            Self::ProcessKilled => (when, lasts)
+                .prop_map(|(when, lasts)| FaultConfig::ProcessKilled(ProcessKilled { when, lasts }))
+                .boxed(),
+            Self::Malformed => when.prop_map(|when| FaultConfig::Malformed(Malformed { when })).boxed(),
+            Self::ServerStall => of_server(FaultConfig::ServerStall),
+            Self::ServerPause => (when, shortly)
+                .prop_map(|(when, lasts)| {
+                    FaultConfig::ServerPause(ServerFault { server: None, when, lasts: Some(lasts) })
+                })
+                .boxed(),
+            Self::ServerCrash => of_server(FaultConfig::ServerCrash),
+            Self::ServerVanish => of_server(FaultConfig::ServerVanish),
+            Self::ServerRestart => of_server(FaultConfig::ServerRestart),
+            Self::ServerOverload => (when, lasts, probability, option::of(span))
+                .prop_map(|(when, lasts, taken, ramp)| {
+                    let capacity = Fraction::new(1.0 - taken.get()).expect("taken is below 1");
+                    FaultConfig::ServerOverload(ServerOverload { server: None, when, lasts, capacity, ramp })
+                })
+                .boxed(),
+            Self::ServerDrain => (when, lasts, span)
+                .prop_map(|(when, lasts, restart)| {
+                    let over = lasts.map_or(Span::secs(60), |lasts| Span::at_least(lasts.min()));
+                    FaultConfig::ServerDrain(ServerDrain { server: None, when, over, restart })
+                })
+                .boxed(),
+        }
+    }
+}
+
+fn direction() -> impl Strategy<Value = Direction> {
+    prop_oneof![Just(Direction::Both), Just(Direction::Up), Just(Direction::Down)]
+}
+
+fn old_sockets() -> impl Strategy<Value = OldSockets> {
+    prop_oneof![Just(OldSockets::Abort), Just(OldSockets::Linger), Just(OldSockets::Rot)]
+}
