@@ -59,7 +59,7 @@ fn run(world: &mut Chance, own: &mut Chance) -> [Option<f64>; Metric::ALL.len()]
     let connecting = (0.2 * cuts + own.outages(alarms, 60.0)) / days;
     let unavoidable = world.outages(cuts, 30.0) / days;
     let pushes = 100.0;
-    let values = |metric: Metric| match metric {
+    let mut value = |metric: Metric| match metric {
         Metric::DetectMeanS => Some(detect_mean),
         // Too few breaks are noticed for a percentile in one seed of ten.
         Metric::DetectP95S => (missed < 4.0).then(|| 95.0 * place * luck * own.around_one(0.1)),
@@ -80,8 +80,7 @@ fn run(world: &mut Chance, own: &mut Chance) -> [Option<f64>; Metric::ALL.len()]
         Metric::AttemptsPerH => Some((cuts + retries) / (24.0 * days)),
         Metric::AttemptsPeakPerS => Some(1.0 + own.events(3.0)),
     };
-    let mut values = values;
-    Metric::ALL.map(|metric| values(metric).map(|value| metric.round(value)))
+    Metric::ALL.map(|metric| value(metric).map(|value| metric.round(value)))
 }
 
 /// A cell of so many seeds in the worlds of a trial, as one of the sides runs it.
