@@ -13,7 +13,7 @@ use kit::committed::assert_committed;
 /// One strategy for each way of keeping a connection alive: a grid, idleness, the kernel.
 const STRATEGIES: [&str; 3] = ["netease-30-15", "idle-45-either", "whatsapp-tcp-10s"];
 /// Where others are at home: those that learn, ask on a second connection, are pinged, told off, or judge by freshness.
-const GUESTS: [(&str, &[&str]); 3] = [
+const MORE_STRATEGIES: [(&str, &[&str]); 3] = [
     ("learning", &["mars-smart-heartbeat", "microg-mcs-aimd", "courier-adaptive", "rahman-composite"]),
     ("protocols", &["mqtt-keepalive", "grpc-too-many-pings", "engineio-v4", "nats-ping", "zookeeper-session"]),
     ("detectors", &["chen-nfd-e", "bertier", "phi-accrual-akka", "jacobson-rfc6298"]),
@@ -25,8 +25,8 @@ fn every_built_in_scenario_runs_as_it_did() {
     let mut hashes = String::from("# scenario strategy trace-hash, seed 1\n");
     for name in library::names() {
         let scenario = load::scenario(name).expect("a built-in scenario").value;
-        let guests = GUESTS.iter().filter(|(home, _)| *home == name).flat_map(|(_, guests)| *guests);
-        for strategy in STRATEGIES.iter().chain(guests) {
+        let more = MORE_STRATEGIES.iter().filter(|(home, _)| *home == name).flat_map(|(_, more)| *more);
+        for strategy in STRATEGIES.iter().chain(more) {
             let strategy = load::strategy(strategy, None, &Registry::new()).expect("a built-in strategy").value;
             let outcome = run(&scenario.world(&strategy), SEED, &RunOptions::new(Engine::Event));
             let hash = outcome.expect("the event engine always finishes").trace_hash;

@@ -17,11 +17,11 @@ use super::{
     Evidence, broken,
     draft::Heading,
     explain::explain,
-    kept::Place,
     kind, name_of,
     promise::{Breach, Judgement, Rule},
     run_traced,
     shrink::Case,
+    store::Reservation,
 };
 
 /// A promise that a case breaks, and where the case came from.
@@ -96,7 +96,7 @@ pub(crate) fn write(
             folder.display()
         )
     };
-    let place = Place::take(folder, name).map_err(failed)?;
+    let place = Reservation::take(folder, name).map_err(failed)?;
     let path = place.path().to_path_buf();
     let is_preset = preset::find(&strategy.name).is_some_and(|preset| preset.spec() == *strategy);
     let named = if is_preset { strategy.name.clone() } else { format!("./{}", place.strategy_file()) };

@@ -26,10 +26,10 @@ mod draft;
 mod evidence;
 mod explain;
 mod fault_periods;
-mod kept;
 mod promise;
 mod replay;
 mod shrink;
+mod store;
 #[cfg(test)]
 mod testing;
 mod worlds;
@@ -364,7 +364,7 @@ impl Check {
 
     /// Runs again what earlier runs of this check found.
     fn earlier_counterexamples_hold(&self) -> Result<(), Failure> {
-        for path in kept::earlier(&self.folder(), &self.name) {
+        for path in store::earlier(&self.folder(), &self.name) {
             let became = match counterexample::again(&path, &self.strategy, &self.rules).map_err(Failure::File)? {
                 Again::Broken(counterexample) => return Err(Failure::Broken(counterexample)),
                 Again::Kept => "now keeps the promise that it broke in",

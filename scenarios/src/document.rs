@@ -99,7 +99,7 @@ pub(crate) fn deserialize<'de, T>(
     let mut rest = tree.clone();
     let mut found = Vec::new();
     // The tables that something was taken out of, by their spans.
-    let mut robbed: Vec<Range<usize>> = Vec::new();
+    let mut incomplete: Vec<Range<usize>> = Vec::new();
     loop {
         let error = match read(Deserializer::from(rest.clone())) {
             Ok(value) if found.is_empty() => return Ok(value),
@@ -107,12 +107,12 @@ pub(crate) fn deserialize<'de, T>(
             Err(error) => error,
         };
         let span = error.span().unwrap_or_else(|| tree.span());
-        if !(is_absence(&error) && robbed.contains(&span)) {
+        if !(is_absence(&error) && incomplete.contains(&span)) {
             found.push(explain(&error));
         }
         match take_out(rest.get_mut(), &span) {
-            Some(Taken::Here) => robbed.push(tree.span()),
-            Some(Taken::Below(table)) => robbed.push(table),
+            Some(Taken::Here) => incomplete.push(tree.span()),
+            Some(Taken::Below(table)) => incomplete.push(table),
             None => return Err(found),
         }
         if found.len() >= PROBLEMS_MAX {

@@ -3,6 +3,7 @@
 //! What carries out plans of many runs, and keeps what comes of them, is the feature `runner`: [`load`] and a run in memory need
 //! none of it.
 
+mod breaking_faults;
 mod contest;
 mod custom;
 pub mod diagnostic;
@@ -22,10 +23,9 @@ pub mod runner;
 mod scenario;
 #[cfg(feature = "runner")]
 pub mod schema;
-mod strikes;
 #[cfg(feature = "runner")]
 pub mod sweep;
 
+pub use breaking_faults::BreakingFault;
 pub use contest::Contest;
 pub use scenario::Scenario;
-pub use strikes::Strike;

@@ -17,7 +17,7 @@ use serde::{
 /// A link, a radio, a NAT or a server that goes by a name.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Network<T> {
+pub struct NetworkPreset<T> {
     /// What it stands for.
     pub about: String,
     /// Where its numbers come from; the tags in brackets are those of `docs/model.md`.
@@ -31,11 +31,11 @@ pub struct Network<T> {
 #[serde(deny_unknown_fields)]
 pub struct Networks {
     /// Links, by name.
-    pub link: BTreeMap<String, Network<LinkConfig>>,
+    pub link: BTreeMap<String, NetworkPreset<LinkConfig>>,
     /// Radios, by name.
-    pub radio: BTreeMap<String, Network<RadioConfig>>,
+    pub radio: BTreeMap<String, NetworkPreset<RadioConfig>>,
     /// NATs and stateful firewalls, by name.
-    pub nat: BTreeMap<String, Network<NatConfig>>,
+    pub nat: BTreeMap<String, NetworkPreset<NatConfig>>,
 }
 
 /// The built-in presets.
@@ -46,11 +46,11 @@ pub fn networks() -> &'static Networks {
 }
 
 /// The built-in servers, by name.
-pub fn servers() -> &'static BTreeMap<String, Network<ServerConfig>> {
+pub fn servers() -> &'static BTreeMap<String, NetworkPreset<ServerConfig>> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {
-        server: BTreeMap<String, Network<ServerConfig>>,
+        server: BTreeMap<String, NetworkPreset<ServerConfig>>,
     }
     static SERVERS: LazyLock<File> =
         LazyLock::new(|| toml::from_str(include_str!("servers.toml")).expect("the built-in servers are valid"));
@@ -59,7 +59,7 @@ pub fn servers() -> &'static BTreeMap<String, Network<ServerConfig>> {
 
 /// What goes by that name, a link and its radio for example, spelt out as tables of a scenario file.
 pub fn text(name: &str) -> Option<String> {
-    fn spelt<T: Serialize>(key: &str, network: &Network<T>) -> String {
+    fn spelt<T: Serialize>(key: &str, network: &NetworkPreset<T>) -> String {
         let table = toml::to_string(&BTreeMap::from([(key, &network.config)])).expect("a preset is plain data");
         format!("# {}\n# Source: {}\n{table}", network.about, network.source)
     }
@@ -95,13 +95,13 @@ pub(crate) trait Named: Clone + DeserializeOwned + JsonSchema + 'static {
     const KIND: &'static str;
 
     /// The presets of this kind.
-    fn presets() -> &'static BTreeMap<String, Network<Self>>;
+    fn presets() -> &'static BTreeMap<String, NetworkPreset<Self>>;
 }
 
 impl Named for LinkConfig {
     const KIND: &'static str = "a link";
 
-    fn presets() -> &'static BTreeMap<String, Network<Self>> {
+    fn presets() -> &'static BTreeMap<String, NetworkPreset<Self>> {
         &networks().link
     }
 }
@@ -109,7 +109,7 @@ impl Named for LinkConfig {
 impl Named for RadioConfig {
     const KIND: &'static str = "a radio";
 
-    fn presets() -> &'static BTreeMap<String, Network<Self>> {
+    fn presets() -> &'static BTreeMap<String, NetworkPreset<Self>> {
         &networks().radio
     }
 }
@@ -117,7 +117,7 @@ impl Named for RadioConfig {
 impl Named for NatConfig {
     const KIND: &'static str = "a NAT";
 
-    fn presets() -> &'static BTreeMap<String, Network<Self>> {
+    fn presets() -> &'static BTreeMap<String, NetworkPreset<Self>> {
         &networks().nat
     }
 }
@@ -125,7 +125,7 @@ impl Named for NatConfig {
 impl Named for ServerConfig {
     const KIND: &'static str = "a server";
 
-    fn presets() -> &'static BTreeMap<String, Network<Self>> {
+    fn presets() -> &'static BTreeMap<String, NetworkPreset<Self>> {
         servers()
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How to carry a plan out, as far as it does not change the results.
-pub struct Conduct<'a> {
+pub struct RunnerOptions<'a> {
     /// How many cells run at a time; 0: one a core.
     pub jobs: usize,
     /// Once true, no further cell is begun.
@@ -88,9 +88,9 @@ pub enum RunnerError {
 }
 
 /// Runs every cell of `plan` that is not finished yet and writes the results to `dir`.
-pub fn run(plan: &Plan, dir: &Path, conduct: &Conduct<'_>) -> Result<Ending, RunnerError> {
+pub fn run(plan: &Plan, dir: &Path, options: &RunnerOptions<'_>) -> Result<Ending, RunnerError> {
     let simulate = |world: &WorldConfig, seed, engine| cardiogram_sim::run(world, seed, &RunOptions::new(engine));
-    carry_out(plan, dir, conduct, &simulate)
+    carry_out(plan, dir, options, &simulate)
 }
 
 /// A way to run a world.
@@ -102,20 +102,25 @@ enum Stop {
     Failed(RunnerError),
 }
 
-fn carry_out(plan: &Plan, dir: &Path, conduct: &Conduct<'_>, simulate: Simulate<'_>) -> Result<Ending, RunnerError> {
+fn carry_out(
+    plan: &Plan,
+    dir: &Path,
+    options: &RunnerOptions<'_>,
+    simulate: Simulate<'_>,
+) -> Result<Ending, RunnerError> {
     let threads = rayon::ThreadPoolBuilder::new()
-        .num_threads(conduct.jobs)
+        .num_threads(options.jobs)
         .build()
-        .map_err(|error| RunnerError::Threads { jobs: conduct.jobs, message: error.to_string() })?;
+        .map_err(|error| RunnerError::Threads { jobs: options.jobs, message: error.to_string() })?;
     let cells = plan.cells();
     let (journal, known) = Journal::open(dir, &plan.fingerprint(), cells.len())?;
 
     let pending: Vec<usize> = (0..cells.len()).filter(|place| known[*place].is_none()).collect();
     let ledger = Mutex::new(Ledger { journal, done: cells.len() - pending.len(), cells: known });
-    (conduct.progress)(Progress { finished: cells.len() - pending.len(), cells: cells.len() });
+    (options.progress)(Progress { finished: cells.len() - pending.len(), cells: cells.len() });
     let ran = threads.install(|| {
         pending.par_iter().with_max_len(1).try_for_each(|place| {
-            if conduct.stop.load(Ordering::Relaxed) {
+            if options.stop.load(Ordering::Relaxed) {
                 return Err(Stop::Interrupted);
             }
             let finished = run_cell(plan, cells[*place], simulate).map_err(Stop::Failed)?;
@@ -123,7 +128,7 @@ fn carry_out(plan: &Plan, dir: &Path, conduct: &Conduct<'_>, simulate: Simulate<
             ledger.journal.append(*place, &finished).map_err(|error| Stop::Failed(error.into()))?;
             ledger.cells[*place] = Some(finished);
             ledger.done += 1;
-            (conduct.progress)(Progress { finished: ledger.done, cells: cells.len() });
+            (options.progress)(Progress { finished: ledger.done, cells: cells.len() });
             Ok(())
         })
     });
@@ -224,8 +229,8 @@ mod tests {
         })
     }
 
-    fn conduct_with(jobs: usize, stop: &AtomicBool) -> Conduct<'_> {
-        Conduct { jobs, stop, progress: &|_| {} }
+    fn options_with(jobs: usize, stop: &AtomicBool) -> RunnerOptions<'_> {
+        RunnerOptions { jobs, stop, progress: &|_| {} }
     }
 
     /// Every file of a directory.
@@ -237,7 +242,7 @@ mod tests {
     fn run_fake(plan: &Plan, jobs: usize) -> BTreeMap<String, Vec<u8>> {
         let dir = tempfile::tempdir().unwrap();
         let stop = AtomicBool::new(false);
-        assert_eq!(carry_out(plan, dir.path(), &conduct_with(jobs, &stop), &fake).unwrap(), Ending::Complete);
+        assert_eq!(carry_out(plan, dir.path(), &options_with(jobs, &stop), &fake).unwrap(), Ending::Complete);
         files(dir.path())
     }
 
@@ -261,7 +266,7 @@ mod tests {
             }
             fake(world, seed, engine)
         };
-        let ending = carry_out(&plan, dir.path(), &conduct_with(1, &stop), &stops_itself).unwrap();
+        let ending = carry_out(&plan, dir.path(), &options_with(1, &stop), &stops_itself).unwrap();
         assert_eq!(ending, Ending::Interrupted);
         assert_eq!(files(dir.path()).keys().collect::<Vec<_>>(), [".cardiogram-journal"]);
 
@@ -271,7 +276,7 @@ mod tests {
             fake(world, seed, engine)
         };
         stop.store(false, Ordering::Relaxed);
-        let ending = carry_out(&plan, dir.path(), &conduct_with(1, &stop), &counts).unwrap();
+        let ending = carry_out(&plan, dir.path(), &options_with(1, &stop), &counts).unwrap();
         assert_eq!(ending, Ending::Complete);
         assert_eq!(again.into_inner(), 20 - 7, "no cell runs twice");
         assert!(files(dir.path()) == run_fake(&plan, 1));
@@ -286,7 +291,7 @@ mod tests {
             outcome.trace_hash.0 += u128::from(engine == Engine::Turmoil && world.strategy.name == "none");
             Ok(outcome)
         };
-        let error = carry_out(&plan(&["none"], 2), dir.path(), &conduct_with(1, &stop), &disagrees).unwrap_err();
+        let error = carry_out(&plan(&["none"], 2), dir.path(), &options_with(1, &stop), &disagrees).unwrap_err();
         assert!(
             error.to_string().starts_with("scenario healthy, strategy none, seed 1: the engines disagree"),
             "{error}"
@@ -298,16 +303,16 @@ mod tests {
     fn another_plan_replaces_earlier_results_only_when_it_is_complete() {
         let dir = tempfile::tempdir().unwrap();
         let stop = AtomicBool::new(false);
-        carry_out(&plan(&["none"], 2), dir.path(), &conduct_with(1, &stop), &fake).unwrap();
+        carry_out(&plan(&["none"], 2), dir.path(), &options_with(1, &stop), &fake).unwrap();
         let earlier = files(dir.path());
         let other = plan(&["wechat-270"], 2);
         stop.store(true, Ordering::Relaxed);
-        carry_out(&other, dir.path(), &conduct_with(1, &stop), &fake).unwrap();
+        carry_out(&other, dir.path(), &options_with(1, &stop), &fake).unwrap();
         let mut between = files(dir.path());
         between.remove(".cardiogram-journal").expect("the new plan has begun");
         assert!(between == earlier);
         stop.store(false, Ordering::Relaxed);
-        carry_out(&other, dir.path(), &conduct_with(1, &stop), &fake).unwrap();
+        carry_out(&other, dir.path(), &options_with(1, &stop), &fake).unwrap();
         assert!(files(dir.path()) == run_fake(&other, 1));
     }
 
@@ -317,7 +322,7 @@ mod tests {
         let file = dir.path().join("file");
         fs::write(&file, "in the way").unwrap();
         let stop = AtomicBool::new(false);
-        let error = carry_out(&plan(&["none"], 1), &file, &conduct_with(1, &stop), &fake).unwrap_err();
+        let error = carry_out(&plan(&["none"], 1), &file, &options_with(1, &stop), &fake).unwrap_err();
         assert!(error.to_string().contains(&file.display().to_string()), "{error}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "in the way");
     }

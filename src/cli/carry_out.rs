@@ -12,7 +12,7 @@ use std::{
 use cardiogram_results::manifest::ManifestSweep;
 use cardiogram_scenarios::{
     plan::{Contest, Plan, Shard},
-    runner::{self, Conduct, Ending, Progress},
+    runner::{self, Ending, Progress, RunnerOptions},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -69,7 +69,7 @@ pub(super) fn carry_out(
         bar.set_length(now.cells as u64);
         bar.set_position(now.finished as u64);
     };
-    let conduct = Conduct { jobs: options.jobs.map_or(0, usize::from), stop: &STOP, progress: &progress };
+    let conduct = RunnerOptions { jobs: options.jobs.map_or(0, usize::from), stop: &STOP, progress: &progress };
     let ending = runner::run(&plan, &options.out, &conduct);
     bar.finish_and_clear();
     if ending? == Ending::Interrupted {

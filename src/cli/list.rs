@@ -5,7 +5,7 @@ use std::io::Write;
 use cardiogram_policies::Registry;
 use cardiogram_scenarios::{
     library, load,
-    network::{Network, networks, servers},
+    network::{NetworkPreset, networks, servers},
 };
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -140,7 +140,7 @@ fn strategies(registry: &Registry) -> Result<Vec<Item>, Failure> {
     Ok(families.into_iter().flatten().collect())
 }
 
-fn network<T>(kind: &'static str, (name, network): (&String, &Network<T>)) -> Item {
+fn network<T>(kind: &'static str, (name, network): (&String, &NetworkPreset<T>)) -> Item {
     let (about, source) = (network.about.clone(), network.source.clone());
     Item { kind, group: Some(kind), name: name.clone(), about, source, expect: None }
 }

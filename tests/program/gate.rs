@@ -10,7 +10,7 @@ use cardiogram::{
     scenarios::{
         load,
         plan::{Contest, EngineChoice, Plan, Shard},
-        runner::{self, Conduct},
+        runner::{self, RunnerOptions},
     },
 };
 use cardiogram_sim::Engine;
@@ -338,7 +338,7 @@ fn run_seeds(scenario: &Path, seeds: u64, out: &Path) {
     let strategies = load::strategies_of(&scenario, &origin, &Registry::new()).unwrap();
     let contest = Contest { origin, scenario, strategies };
     let plan = Plan::new(vec![contest], 1, seeds, EngineChoice::Only(Engine::Event), Shard::WHOLE).unwrap();
-    runner::run(&plan, out, &Conduct { jobs: 0, stop: &AtomicBool::new(false), progress: &|_| {} }).unwrap();
+    runner::run(&plan, out, &RunnerOptions { jobs: 0, stop: &AtomicBool::new(false), progress: &|_| {} }).unwrap();
 }
 
 /// So many different seeds from 1 to `most`, by Knuth's generator (MMIX).

@@ -1,7 +1,7 @@
 //! What to know before believing a number: typed, with one wording for table, page and gate.
 
 use cardiogram_results::survival::Estimated;
-use cardiogram_scenarios::{Scenario, Strike};
+use cardiogram_scenarios::{BreakingFault, Scenario};
 
 use crate::{number::percent, summary::CellStats};
 
@@ -98,9 +98,10 @@ pub(super) fn of_cell(cell: &CellStats) -> Vec<Warning> {
 
 /// The warnings about a whole scenario: which of its faults no episode names as its cause.
 pub(super) fn of_scenario(file: &Scenario, cells: &[CellStats]) -> Vec<Warning> {
-    let has_struck =
-        |strike: &Strike| cells.iter().any(|cell| cell.by_cause.keys().any(|cause| strike.explains(cause.as_str())));
-    let strikes = file.strikes().into_iter().filter(|strike| !has_struck(strike));
+    let has_struck = |strike: &BreakingFault| {
+        cells.iter().any(|cell| cell.by_cause.keys().any(|cause| strike.explains(cause.as_str())))
+    };
+    let strikes = file.breaking_faults().into_iter().filter(|strike| !has_struck(strike));
     strikes.map(|strike| Warning::FaultNeverStruck { fault: strike.fault }).collect()
 }
 

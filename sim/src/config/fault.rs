@@ -228,7 +228,7 @@ impl FaultConfig {
             Target::Device(DeviceEffect::Moves(_)) => vec![Cause::NetworkSwitch, Cause::NoNetwork],
             Target::Device(DeviceEffect::LosesAddress(_)) => vec![Cause::LeaseExpiry],
             Target::Device(DeviceEffect::Kills) => vec![Cause::ProcessKilled],
-            Target::Link { .. } | Target::Device(DeviceEffect::Misspeaks) => Vec::new(),
+            Target::Link { .. } | Target::Device(DeviceEffect::SendsMalformed) => Vec::new(),
             Target::Server { cause, effect, .. } => match effect {
                 ServerEffect::Stops | ServerEffect::Dies | ServerEffect::Silences | ServerEffect::Drains { .. } => {
                     vec![cause]

@@ -9,7 +9,7 @@ use cardiogram_policies::Time;
 use crate::{
     config::{BalancerConfig, WorldConfig},
     fate::{
-        random::{Coins, Purpose},
+        random::{Coins, DrawPurpose},
         schedule::{self, Interval},
         server_faults::ServerFaults,
     },
@@ -46,7 +46,7 @@ impl Balancer {
         if candidates.is_empty() {
             candidates = (0..self.closed.len() as u32).collect();
         }
-        let coin = Coins::new(self.seed, "balancer", u64::from(device)).unit(Purpose::Server, now);
+        let coin = Coins::new(self.seed, "balancer", u64::from(device)).unit(DrawPurpose::Server, now);
         candidates[(coin * candidates.len() as f64) as usize]
     }
 

@@ -8,14 +8,14 @@ use cardiogram_policies::{Time, unit::Fraction};
 use crate::{
     config::{Distribution, Rate},
     fate::{
-        random::{Coins, Purpose},
+        random::{Coins, DrawPurpose},
         schedule::Interval,
     },
 };
 
 /// A fault on one lane and direction.
 pub(crate) struct Effect {
-    what: What,
+    what: EffectKind,
     coins: Coins,
     /// When it is in force; sorted, without overlaps.
     intervals: Vec<Interval>,
@@ -24,7 +24,7 @@ pub(crate) struct Effect {
 }
 
 /// What it does.
-pub(crate) enum What {
+pub(crate) enum EffectKind {
     /// Nothing leaves before it is over.
     Pause,
     /// Nothing arrives before it is over.
@@ -43,7 +43,7 @@ pub(crate) enum What {
 
 /// What all effects of a lane together do to one packet after it has left.
 #[derive(Default)]
-pub(crate) struct Toll {
+pub(crate) struct PacketEffects {
     /// By how much it is late, in order.
     pub(crate) late: Duration,
     /// By how much it is held back while others overtake.
@@ -55,7 +55,7 @@ pub(crate) struct Toll {
 }
 
 impl Effect {
-    pub(crate) fn new(what: What, coins: Coins, intervals: Vec<Interval>) -> Self {
+    pub(crate) fn new(what: EffectKind, coins: Coins, intervals: Vec<Interval>) -> Self {
         Self { what, coins, intervals, next: 0 }
     }
 
@@ -69,7 +69,7 @@ impl Effect {
 
     /// The earliest moment from `start` on at which it lets a packet leave.
     pub(crate) fn resumes(&mut self, start: Time) -> Time {
-        let paused = matches!(self.what, What::Pause).then(|| self.in_force(start)).flatten();
+        let paused = matches!(self.what, EffectKind::Pause).then(|| self.in_force(start)).flatten();
         paused.map_or(start, |pause| pause.end)
     }
 
@@ -78,28 +78,28 @@ impl Effect {
         // Arrivals do not come in order where packets are lost.
         let over = self.intervals.partition_point(|interval| interval.end <= arrival);
         let stored = self.intervals.get(over).filter(|interval| interval.begin <= arrival);
-        stored.filter(|_| matches!(self.what, What::Store)).map_or(arrival, |interval| interval.end)
+        stored.filter(|_| matches!(self.what, EffectKind::Store)).map_or(arrival, |interval| interval.end)
     }
 
     /// The rate it allows at `start`, if it limits it.
     pub(crate) fn rate(&mut self, start: Time) -> Option<Rate> {
-        let What::Limit(rate) = self.what else { return None };
+        let EffectKind::Limit(rate) = self.what else { return None };
         self.in_force(start).map(|_| rate)
     }
 
     /// Adds what it does to a packet sent at `now`.
-    pub(crate) fn add_to(&mut self, toll: &mut Toll, now: Time) {
+    pub(crate) fn add_to(&mut self, combined: &mut PacketEffects, now: Time) {
         // Those are asked at the time of leaving.
-        if matches!(self.what, What::Pause | What::Limit(_)) || self.in_force(now).is_none() {
+        if matches!(self.what, EffectKind::Pause | EffectKind::Limit(_)) || self.in_force(now).is_none() {
             return;
         }
-        let strikes = |probability: &Fraction| self.coins.unit(Purpose::Fault, now) < probability.get();
-        let drawn = |delay: &Distribution| delay.at(self.coins.unit(Purpose::FaultDelay, now));
+        let strikes = |probability: &Fraction| self.coins.unit(DrawPurpose::Fault, now) < probability.get();
+        let drawn = |delay: &Distribution| delay.at(self.coins.unit(DrawPurpose::FaultDelay, now));
         match &self.what {
-            What::Lose(probability) => toll.lost |= strikes(probability),
-            What::Delay(delay) => toll.late += drawn(delay),
-            What::HoldBack(probability, delay) if strikes(probability) => toll.held += drawn(delay),
-            What::Copy(probability, delay) if strikes(probability) => toll.copy = Some(drawn(delay)),
+            EffectKind::Lose(probability) => combined.lost |= strikes(probability),
+            EffectKind::Delay(delay) => combined.late += drawn(delay),
+            EffectKind::HoldBack(probability, delay) if strikes(probability) => combined.held += drawn(delay),
+            EffectKind::Copy(probability, delay) if strikes(probability) => combined.copy = Some(drawn(delay)),
             _ => {}
         }
     }

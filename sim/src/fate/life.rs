@@ -69,7 +69,7 @@ impl Life {
             let strikes = || schedule::strikes(&fault, horizon, seed, &name, number);
             match effect {
                 DeviceEffect::Kills => life.kills.extend(strikes()),
-                DeviceEffect::Misspeaks => life.malformed.extend(strikes().iter().map(|strike| strike.begin)),
+                DeviceEffect::SendsMalformed => life.malformed.extend(strikes().iter().map(|strike| strike.begin)),
                 // They are among the moves.
                 DeviceEffect::Moves(_) | DeviceEffect::LosesAddress(_) => {}
             }

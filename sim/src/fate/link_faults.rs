@@ -8,7 +8,7 @@ use cardiogram_policies::Time;
 use crate::{
     config::{Direction, Fault, FaultKind, LinkEffect, LinkName, Target, WorldConfig},
     fate::{
-        effect::{Effect, What},
+        effect::{Effect, EffectKind},
         random::Coins,
         schedule::{self, Interval, numbered},
     },
@@ -30,7 +30,7 @@ impl Cuts {
 
 /// A link that faults strike.
 #[derive(Clone, Copy)]
-pub(crate) enum Struck<'a> {
+pub(crate) enum LinkTarget<'a> {
     /// A device's access link to a network, where each device has its own faults. They strike it wherever it is attached
     /// at the same times.
     Access { network: &'a str, device: u64 },
@@ -38,7 +38,7 @@ pub(crate) enum Struck<'a> {
     Core,
 }
 
-impl Struck<'_> {
+impl LinkTarget<'_> {
     fn is(self, link: &LinkName) -> bool {
         match self {
             Self::Access { network, .. } => link.is_access_of(network),
@@ -67,13 +67,13 @@ struct OnLink<'a> {
 
 impl OnLink<'_> {
     /// When it strikes.
-    fn strikes(&self, config: &WorldConfig, link: Struck<'_>, seed: u64) -> Vec<Interval> {
+    fn strikes(&self, config: &WorldConfig, link: LinkTarget<'_>, seed: u64) -> Vec<Interval> {
         schedule::strikes(&self.fault, Time::ZERO + config.duration, seed, &self.name, link.index())
     }
 }
 
 /// The faults of `link`, in the order of the file.
-fn of_link<'a>(config: &'a WorldConfig, link: Struck<'a>) -> impl Iterator<Item = OnLink<'a>> {
+fn of_link<'a>(config: &'a WorldConfig, link: LinkTarget<'a>) -> impl Iterator<Item = OnLink<'a>> {
     numbered(config).filter_map(move |(name, config)| {
         let fault = config.facts();
         let Target::Link { link: of, direction, effect } = fault.target else { return None };
@@ -85,7 +85,7 @@ fn of_link<'a>(config: &'a WorldConfig, link: Struck<'a>) -> impl Iterator<Item 
 /// of the file.
 pub(crate) fn all<'a>(
     config: &'a WorldConfig,
-    link: Struck<'a>,
+    link: LinkTarget<'a>,
     seed: u64,
 ) -> impl Iterator<Item = (FaultKind, Direction, bool, Vec<Interval>)> {
     of_link(config, link).map(move |fault| {
@@ -95,7 +95,7 @@ pub(crate) fn all<'a>(
 }
 
 /// When `link` is cut.
-pub(crate) fn cuts(config: &WorldConfig, link: Struck<'_>, seed: u64) -> Cuts {
+pub(crate) fn cuts(config: &WorldConfig, link: LinkTarget<'_>, seed: u64) -> Cuts {
     let (mut up, mut down) = (Vec::new(), Vec::new());
     for fault in of_link(config, link).filter(|fault| fault.effect.cuts_off()) {
         let strikes = fault.strikes(config, link, seed);
@@ -113,7 +113,7 @@ pub(crate) fn cuts(config: &WorldConfig, link: Struck<'_>, seed: u64) -> Cuts {
 /// name.
 pub(crate) fn effects(
     config: &WorldConfig,
-    link: Struck<'_>,
+    link: LinkTarget<'_>,
     not_in: Direction,
     seed: u64,
     coins: impl Fn(&str) -> Coins,
@@ -128,17 +128,17 @@ pub(crate) fn effects(
                 pauses.extend(strikes());
                 continue;
             }
-            LinkEffect::Limits(rate) => What::Limit(rate),
-            LinkEffect::Loses(loss) => What::Lose(loss),
-            LinkEffect::Delays(delay) => What::Delay(delay.clone()),
-            LinkEffect::HoldsBack(probability, delay) => What::HoldBack(probability, delay.clone()),
-            LinkEffect::Copies(probability, delay) => What::Copy(probability, delay.clone()),
+            LinkEffect::Limits(rate) => EffectKind::Limit(rate),
+            LinkEffect::Loses(loss) => EffectKind::Lose(loss),
+            LinkEffect::Delays(delay) => EffectKind::Delay(delay.clone()),
+            LinkEffect::HoldsBack(probability, delay) => EffectKind::HoldBack(probability, delay.clone()),
+            LinkEffect::Copies(probability, delay) => EffectKind::Copy(probability, delay.clone()),
         };
         effects.push(Effect::new(what, coins(&fault.name), strikes()));
     }
     if !pauses.is_empty() {
         // One effect for all, since the end of one pause may lie within another.
-        effects.push(Effect::new(What::Pause, coins("handover"), schedule::merge(pauses)));
+        effects.push(Effect::new(EffectKind::Pause, coins("handover"), schedule::merge(pauses)));
     }
     effects
 }

@@ -19,8 +19,8 @@ use cardiogram_policies::Time;
 use self::{
     balancer::Balancer,
     life::{Address, Life},
-    link_faults::{Cuts, Struck},
-    nat::{NatFaults, Treatment},
+    link_faults::{Cuts, LinkTarget},
+    nat::{MappingRules, NatFaults},
     schedule::Interval,
     server_faults::ServerFaults,
 };
@@ -49,7 +49,7 @@ pub(crate) struct NetworkSchedule {
     /// Faults of each NAT.
     pub(crate) nats: Vec<NatFaults>,
     /// How each NAT treats its subscribers.
-    pub(crate) treatments: Vec<Rc<[Treatment]>>,
+    pub(crate) mapping_rules: Vec<Rc<[MappingRules]>>,
 }
 
 impl Schedule {
@@ -62,14 +62,14 @@ impl Schedule {
         let of_network = |(number, network): (u32, Network<'_>)| NetworkSchedule {
             dead_leases: lives.iter().map(|life| dead_on(number, life)).collect(),
             access: (0..u64::from(config.devices.count))
-                .map(|device| link_faults::cuts(config, Struck::Access { network: network.name, device }, seed))
+                .map(|device| link_faults::cuts(config, LinkTarget::Access { network: network.name, device }, seed))
                 .collect(),
             nats: (0..network.nat.len() as u32).map(|nat| NatFaults::draw(config, network, nat, seed)).collect(),
-            treatments: (0..)
+            mapping_rules: (0..)
                 .zip(network.nat)
                 .map(|(index, of_nat)| {
                     let subscribers = nat::subscribers(index, config.devices.count);
-                    nat::treatments(of_nat, &nat::stream(&network, index), subscribers, seed).into()
+                    nat::mapping_rules(of_nat, &nat::stream(&network, index), subscribers, seed).into()
                 })
                 .collect(),
         };
@@ -78,7 +78,7 @@ impl Schedule {
             balancer: Balancer::draw(config, &servers, seed).map(Rc::new),
             networks: (0..).zip(config.all_networks()).map(of_network).collect(),
             lives,
-            core: link_faults::cuts(config, Struck::Core, seed),
+            core: link_faults::cuts(config, LinkTarget::Core, seed),
             servers,
         }
     }

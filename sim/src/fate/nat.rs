@@ -18,7 +18,7 @@ pub(crate) const fn subscribers(index: u32, devices: u32) -> u32 {
 
 /// How the NAT treats a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Treatment {
+pub(crate) struct MappingRules {
     /// The timeout of established connections.
     pub(crate) established: Duration,
     /// What follows the end of a mapping.
@@ -26,10 +26,10 @@ pub(crate) struct Treatment {
 }
 
 /// How the NAT whose random streams begin with `stream` treats each of its subscribers.
-pub(crate) fn treatments(config: &NatConfig, stream: &str, subscribers: u32, seed: u64) -> Vec<Treatment> {
+pub(crate) fn mapping_rules(config: &NatConfig, stream: &str, subscribers: u32, seed: u64) -> Vec<MappingRules> {
     let draw =
         |what, subscriber| random::draw(&mut random::stream(seed, &format!("{stream}/{what}"), u64::from(subscriber)));
-    let of = |subscriber| Treatment {
+    let of = |subscriber| MappingRules {
         established: config.established.at(draw("timeout", subscriber)),
         class: match &config.after_expiry {
             AfterExpiry::Always(class) => *class,

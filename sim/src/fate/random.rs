@@ -28,7 +28,7 @@ pub(crate) fn draw(rng: &mut impl Rng) -> f64 {
 
 /// What coins of one lane and direction, or of one client of a server, are tossed for.
 #[derive(Clone, Copy)]
-pub(crate) enum Purpose {
+pub(crate) enum DrawPurpose {
     /// Is the packet lost in the burst model?
     BurstLoss,
     /// Is it lost by itself?
@@ -62,7 +62,7 @@ impl Coins {
     }
 
     /// A number in (0, 1).
-    pub(crate) fn unit(self, purpose: Purpose, at: Time) -> f64 {
+    pub(crate) fn unit(self, purpose: DrawPurpose, at: Time) -> f64 {
         let mut input = [0; 9];
         input[..8].copy_from_slice(&at.as_micros().to_le_bytes());
         input[8] = purpose as u8;
@@ -78,7 +78,7 @@ mod tests {
     fn streams_and_coins_are_what_they_were() {
         let mut rng = stream(7, "link/access", 3);
         let drawn: Vec<u64> = (0..3).map(|_| rng.next_u64()).collect();
-        let coin = Coins::new(7, "link/access/up", 3).unit(Purpose::Delay, Time::from_secs(1));
+        let coin = Coins::new(7, "link/access/up", 3).unit(DrawPurpose::Delay, Time::from_secs(1));
         assert_eq!((drawn, format!("{coin:.12}")), pinned());
     }
 

@@ -7,7 +7,7 @@ use crate::{
     config::{Cause, Direction, FaultKind, WorldConfig},
     fate::{
         Schedule,
-        link_faults::{self, Struck},
+        link_faults::{self, LinkTarget},
         schedule::Interval,
     },
     record::faults::{FaultPlace, FaultSpan},
@@ -40,7 +40,7 @@ pub(crate) fn spans(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Vec
     for (number, network) in (0..).zip(config.all_networks()) {
         let place = FaultPlace::AccessLink { network: number };
         for device in 0..config.devices.count {
-            let link = Struck::Access { network: network.name, device: device.into() };
+            let link = LinkTarget::Access { network: network.name, device: device.into() };
             for (kind, direction, breaks, strikes) in link_faults::all(config, link, seed) {
                 let base = at(place, DEVICES, Some(device), kind.name(), breaks);
                 for strike in strikes {
@@ -69,7 +69,7 @@ pub(crate) fn spans(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Vec
             }
         }
     }
-    for (kind, direction, breaks, strikes) in link_faults::all(config, Struck::Core, seed) {
+    for (kind, direction, breaks, strikes) in link_faults::all(config, LinkTarget::Core, seed) {
         // Beside the last NAT of the first network: what a capture there still sees is lost behind it.
         let nats = config.nat.len() as u32;
         let base = at(FaultPlace::CoreLink, layout.nat(0, nats - 1), None, kind.name(), breaks);

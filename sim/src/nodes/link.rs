@@ -15,8 +15,8 @@ use self::drift::Drift;
 use crate::{
     config::{BurstLoss, LinkConfig, Rate},
     fate::{
-        effect::{Effect, Toll},
-        random::{self, Coins, Purpose},
+        effect::{Effect, PacketEffects},
+        random::{self, Coins, DrawPurpose},
         schedule::{Interval, exponential},
     },
     record::trace::Fate,
@@ -94,31 +94,31 @@ impl Link {
             return Fate::Cut;
         }
         let Some(departure) = lane.depart(now, self.config.rate, bytes) else { return Fate::QueueFull };
-        let mut toll = Toll::default();
+        let mut combined = PacketEffects::default();
         for effect in &mut lane.effects {
-            effect.add_to(&mut toll, now);
+            effect.add_to(&mut combined, now);
         }
         let drift = lane.drift.as_mut().map_or(Duration::ZERO, |drift| drift.at(now));
-        let delay = lane.base + drift + self.config.delay.at(lane.coins.unit(Purpose::Delay, now)) + toll.late;
+        let delay = lane.base + drift + self.config.delay.at(lane.coins.unit(DrawPurpose::Delay, now)) + combined.late;
         let in_order = (departure + delay).max(lane.last_arrival);
         let in_order = lane.effects.iter().fold(in_order, |arrival, effect| effect.delivers(arrival));
-        let arrival = in_order + toll.held;
+        let arrival = in_order + combined.held;
         // What is under way when the link is cut is lost, and so is what arrives at that very moment.
         if lane.is_cut(now, arrival) {
             return Fate::Cut;
         }
         let by_burst = lane.burst.as_mut().is_some_and(|burst| {
             let loss = if burst.is_bad(now) { burst.spec.loss_bad } else { burst.spec.loss_good };
-            lane.coins.unit(Purpose::BurstLoss, now) < loss.get()
+            lane.coins.unit(DrawPurpose::BurstLoss, now) < loss.get()
         });
-        let by_itself = lane.coins.unit(Purpose::PacketLoss, now) < self.config.packet_loss.get();
-        if by_burst || by_itself || toll.lost {
+        let by_itself = lane.coins.unit(DrawPurpose::PacketLoss, now) < self.config.packet_loss.get();
+        if by_burst || by_itself || combined.lost {
             return Fate::Lost;
         }
-        if toll.held.is_zero() {
+        if combined.held.is_zero() {
             lane.last_arrival = in_order;
         }
-        match toll.copy.map(|later| arrival + later) {
+        match combined.copy.map(|later| arrival + later) {
             Some(copy) if !lane.is_cut(now, copy) => Fate::ArrivesTwice { first: arrival, copy },
             _ => Fate::Arrives(arrival),
         }
@@ -151,7 +151,7 @@ impl Lane {
 }
 
 fn base_delay(config: &LinkConfig, seed: u64, lane: &LaneConfig<'_>) -> Duration {
-    let coin = || Coins::new(seed, lane.component, lane.index).unit(Purpose::BaseDelay, Time::ZERO);
+    let coin = || Coins::new(seed, lane.component, lane.index).unit(DrawPurpose::BaseDelay, Time::ZERO);
     config.base_delay.as_ref().map_or(Duration::ZERO, |delay| delay.at(coin()))
 }
 
@@ -204,7 +204,7 @@ mod tests {
     use cardiogram_policies::unit::{Delay, Fraction, Span};
 
     use super::*;
-    use crate::{config::Distribution, fate::effect::What};
+    use crate::{config::Distribution, fate::effect::EffectKind};
 
     fn link(config: &LinkConfig, direction: &'static str, cuts: Vec<Interval>) -> Link {
         with_effects(config, direction, cuts, vec![])
@@ -214,7 +214,7 @@ mod tests {
         config: &LinkConfig,
         direction: &'static str,
         cuts: Vec<Interval>,
-        effects: Vec<(What, Interval)>,
+        effects: Vec<(EffectKind, Interval)>,
     ) -> Link {
         let effects = effects.into_iter().enumerate().map(|(place, (what, interval))| {
             Effect::new(what, Coins::new(1, &format!("{direction}/{place}"), 0), vec![interval])
@@ -253,7 +253,7 @@ mod tests {
     fn what_would_arrive_while_a_lane_stores_arrives_at_the_end() {
         let of = |begin, end| Interval { begin: Time::from_secs(begin), end: Time::from_secs(end) };
         let config = LinkConfig::of_delay(Distribution::Constant(Span::secs(2)));
-        let mut link = with_effects(&config, "down", vec![], vec![(What::Store, of(10, 20))]);
+        let mut link = with_effects(&config, "down", vec![], vec![(EffectKind::Store, of(10, 20))]);
         let arrivals = [7, 8, 15, 17, 18].map(|at| link.transmit(Time::from_secs(at), 0, 100));
         assert_eq!(arrivals, [9, 20, 20, 20, 20].map(|at| Fate::Arrives(Time::from_secs(at))));
     }
@@ -395,8 +395,8 @@ mod tests {
         let limit = |bits_per_second| Rate { bits_per_second, queue: Delay::millis(1_000) };
         let config = LinkConfig { rate: Some(limit(100_000)), ..constant(50) };
         let effects = vec![
-            (What::Limit(limit(10_000)), from_to(1_000, 2_000)),
-            (What::Limit(limit(1_000_000)), from_to(1_000, 3_000)),
+            (EffectKind::Limit(limit(10_000)), from_to(1_000, 2_000)),
+            (EffectKind::Limit(limit(1_000_000)), from_to(1_000, 3_000)),
         ];
         let mut link = with_effects(&config, "up", vec![], effects);
         let fates = [0, 1_000, 2_500].map(|ms| put(&mut link, ms));
@@ -405,7 +405,7 @@ mod tests {
 
     #[test]
     fn a_pause_lets_packets_wait_and_leave_in_order() {
-        let mut link = with_effects(&constant(50), "up", vec![], vec![(What::Pause, from_to(1_000, 1_200))]);
+        let mut link = with_effects(&constant(50), "up", vec![], vec![(EffectKind::Pause, from_to(1_000, 1_200))]);
         let fates = [999, 1_000, 1_100, 1_200].map(|ms| put(&mut link, ms));
         assert_eq!(fates, [arrives(1_049), arrives(1_250), arrives(1_250), arrives(1_250)]);
     }
@@ -413,18 +413,18 @@ mod tests {
     #[test]
     fn a_late_packet_holds_up_those_behind_it_and_a_held_one_does_not() {
         let late = Distribution::Constant(Span::millis(500));
-        let spike = (What::Delay(late.clone()), from_to(1_000, 1_001));
+        let spike = (EffectKind::Delay(late.clone()), from_to(1_000, 1_001));
         let mut link = with_effects(&constant(50), "up", vec![], vec![spike]);
         assert_eq!([1_000, 1_100].map(|ms| put(&mut link, ms)), [arrives(1_550), arrives(1_550)]);
 
-        let held = (What::HoldBack(Fraction::new(1.0).unwrap(), late), from_to(1_000, 1_001));
+        let held = (EffectKind::HoldBack(Fraction::new(1.0).unwrap(), late), from_to(1_000, 1_001));
         let mut link = with_effects(&constant(50), "up", vec![], vec![held]);
         assert_eq!([1_000, 1_100].map(|ms| put(&mut link, ms)), [arrives(1_550), arrives(1_150)]);
     }
 
     #[test]
     fn a_copy_arrives_later_unless_the_link_is_cut_before() {
-        let copy = || What::Copy(Fraction::new(1.0).unwrap(), Distribution::Constant(Span::millis(300)));
+        let copy = || EffectKind::Copy(Fraction::new(1.0).unwrap(), Distribution::Constant(Span::millis(300)));
         let mut link =
             with_effects(&constant(50), "up", vec![from_to(1_250, 1_300)], vec![(copy(), from_to(0, 9_000))]);
         let twice = |first, copy| Fate::ArrivesTwice { first: millis(first), copy: millis(copy) };
@@ -433,7 +433,7 @@ mod tests {
 
     #[test]
     fn a_loss_burst_loses_its_share_while_it_lasts() {
-        let lose = What::Lose(Fraction::new(0.3).unwrap());
+        let lose = EffectKind::Lose(Fraction::new(0.3).unwrap());
         let mut link = with_effects(&constant(50), "up", vec![], vec![(lose, from_to(10_000, 110_000))]);
         let lost: Vec<u64> = (0..120_000).filter(|ms| put(&mut link, *ms) == Fate::Lost).collect();
         assert!(lost.iter().all(|ms| (10_000..110_000).contains(ms)));

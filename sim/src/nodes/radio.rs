@@ -11,7 +11,7 @@ use cardiogram_policies::Time;
 
 use crate::{
     config::RadioConfig,
-    fate::random::{Coins, Purpose},
+    fate::random::{Coins, DrawPurpose},
     record::counts::RadioUse,
 };
 
@@ -68,7 +68,7 @@ impl Radio {
             (State::Asleep, Way::Up) => self.state = self.rising(now, now),
             (State::Asleep, Way::Down) => {
                 let cycle = self.config.paging_cycle.get().as_micros() as f64;
-                let page = cycle * self.coins.unit(Purpose::Paging, now);
+                let page = cycle * self.coins.unit(DrawPurpose::Paging, now);
                 self.state = self.rising(now, now + Duration::from_micros(page as u64));
             }
             // The device does not wait for its page when it has something to say itself.

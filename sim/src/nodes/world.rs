@@ -14,8 +14,8 @@ use crate::{
     config::{BETWEEN_NATS, Direction, Distribution, LinkConfig, Network, WakeupConfig, WorldConfig},
     fate::{
         NetworkSchedule, Schedule,
-        effect::{Effect, What},
-        link_faults::{self, Struck},
+        effect::{Effect, EffectKind},
+        link_faults::{self, LinkTarget},
         nat,
         random::Coins,
         schedule::{self, Interval},
@@ -54,8 +54,8 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
             }
             let place = Place { network: number, index, is_last, devices: config.devices.count, servers };
             let faults = &of_network.nats[index as usize];
-            let treatments = of_network.treatments[index as usize].clone();
-            let node = Nat::new(nat.clone(), place, treatments, &nat::stream(network, index), faults, seed);
+            let mapping_rules = of_network.mapping_rules[index as usize].clone();
+            let node = Nat::new(nat.clone(), place, mapping_rules, &nat::stream(network, index), faults, seed);
             hosts.push(Host::new(layout.nat(number, index), Box::new(node), links, keep_trace));
         }
     }
@@ -111,7 +111,7 @@ impl Wiring<'_> {
     fn access(&self, network: &Network<'_>, schedule: &NetworkSchedule, up: bool) -> Link {
         let names = Names::new(network, "link/access", up);
         let lanes = (0..).zip(&schedule.access).map(|(device, cuts)| {
-            let effects = self.effects(Struck::Access { network: network.name, device }, &names, up, device);
+            let effects = self.effects(LinkTarget::Access { network: network.name, device }, &names, up, device);
             // Nothing passes a dead address either way.
             let cuts = match schedule.dead_leases.get(device as usize).filter(|dead| !dead.is_empty()) {
                 Some(dead) => schedule::merge([&cuts.towards(up)[..], dead].concat()).into(),
@@ -125,7 +125,7 @@ impl Wiring<'_> {
     /// One direction of the core link between a network and a server: servers share its faults, each with its own luck.
     fn core(&self, network: &Network<'_>, up: bool, server: u32) -> Link {
         let names = Names::new(network, "link/core", up);
-        let effects = self.effects(Struck::Core, &names, up, u64::from(server));
+        let effects = self.effects(LinkTarget::Core, &names, up, u64::from(server));
         let lane = names.lane(u64::from(server), self.schedule.core.towards(up), effects);
         Link::new(&self.config.core, self.seed, std::iter::once(lane))
     }
@@ -136,7 +136,7 @@ impl Wiring<'_> {
         let lanes = (0..self.config.devices.count).map(|device| {
             let index = u64::from(device);
             let coins = Coins::new(self.seed, "wakeup/store", index);
-            let stored = Effect::new(What::Store, coins, self.schedule.unreachable(device as usize));
+            let stored = Effect::new(EffectKind::Store, coins, self.schedule.unreachable(device as usize));
             LaneConfig { component: "wakeup", direction: "wakeup", index, cuts: [].into(), effects: vec![stored] }
         });
         Link::new(&link, self.seed, lanes)
@@ -149,7 +149,7 @@ impl Wiring<'_> {
         Link::new(&LinkConfig::of_delay(Distribution::Constant(BETWEEN_NATS)), self.seed, std::iter::once(lane))
     }
 
-    fn effects(&self, link: Struck<'_>, names: &Names, up: bool, lane: u64) -> Vec<Effect> {
+    fn effects(&self, link: LinkTarget<'_>, names: &Names, up: bool, lane: u64) -> Vec<Effect> {
         let not_in = if up { Direction::Down } else { Direction::Up };
         let coins = |fault: &str| Coins::new(self.seed, &format!("{}/{fault}", names.direction), lane);
         link_faults::effects(self.config, link, not_in, self.seed, coins)

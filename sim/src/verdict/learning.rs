@@ -9,7 +9,7 @@ use crate::{
     fate::{
         NetworkSchedule, Schedule,
         life::Address,
-        nat::{NatFaults, Treatment},
+        nat::{MappingRules, NatFaults},
     },
     record::series::{self, SeriesBin},
     verdict::outcome::Learning,
@@ -53,10 +53,10 @@ fn timeout(schedule: &Schedule, device: usize, at: Time) -> Option<Duration> {
 
 /// The shortest idle timeout of the NATs of a network.
 fn shortest(network: &NetworkSchedule, device: usize, at: Time) -> Option<Duration> {
-    let of_nat = |(treatments, faults): (&Rc<[Treatment]>, &NatFaults)| {
+    let of_nat = |(mapping_rules, faults): (&Rc<[MappingRules]>, &NatFaults)| {
         let begun = faults.timeouts.partition_point(|(from, _)| *from < at);
         let shifted = faults.timeouts[..begun].last().and_then(|(_, timeout)| *timeout);
-        shifted.unwrap_or_else(|| treatments.get(device).unwrap_or(&treatments[0]).established)
+        shifted.unwrap_or_else(|| mapping_rules.get(device).unwrap_or(&mapping_rules[0]).established)
     };
-    network.treatments.iter().zip(&network.nats).map(of_nat).min()
+    network.mapping_rules.iter().zip(&network.nats).map(of_nat).min()
 }

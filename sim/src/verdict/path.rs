@@ -17,12 +17,12 @@ pub(crate) struct Step {
     pub(crate) at: Time,
     /// Which mapping.
     pub(crate) mapping: Key,
-    pub(crate) happens: Happens,
+    pub(crate) happens: MappingEvent,
 }
 
 /// What happens to a mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Happens {
+pub(crate) enum MappingEvent {
     /// It has this outside port now.
     Made { outside: u16 },
     /// It is forgotten, for this cause, and would not come back on its port.
@@ -31,7 +31,7 @@ pub(crate) enum Happens {
     Returns(bool),
 }
 
-impl From<NatEvent> for Happens {
+impl From<NatEvent> for MappingEvent {
     fn from(event: NatEvent) -> Self {
         match event {
             NatEvent::Created { outside } => Self::Made { outside },
@@ -90,13 +90,13 @@ pub(crate) fn steps(mut records: Vec<(Time, Clue)>) -> Vec<Step> {
             Clue::Port(PortFact { network, nat, subscriber, port, server, returns }) => {
                 let key = Key { network, nat, port, server };
                 let user = if nat == 0 { Some(subscriber) } else { hops.get(&key).and_then(|hop| hop.user) };
-                (key, user, Happens::Returns(returns))
+                (key, user, MappingEvent::Returns(returns))
             }
             Clue::Fact(Fact::Device { .. } | Fact::Server { .. }) => continue,
         };
         let Some(device) = device else { continue };
         steps.push(Step { device, at, mapping, happens });
-        if let Happens::Made { outside } = happens {
+        if let MappingEvent::Made { outside } = happens {
             claim(&mut hops, device, at, mapping.behind(outside), &mut steps);
         }
     }
@@ -111,7 +111,7 @@ fn claim(hops: &mut BTreeMap<Key, Hop>, device: u32, at: Time, mut mapping: Key,
         hop.device = Some(device);
         let Some(outside) = hop.outside else { return };
         hop.user = Some(device);
-        steps.push(Step { device, at, mapping, happens: Happens::Made { outside } });
+        steps.push(Step { device, at, mapping, happens: MappingEvent::Made { outside } });
         mapping = mapping.behind(outside);
     }
 }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     /// The second, the device, the NAT and what happens, of each step.
-    fn found(records: impl IntoIterator<Item = (u64, Clue)>) -> Vec<(u64, u32, u32, Happens)> {
+    fn found(records: impl IntoIterator<Item = (u64, Clue)>) -> Vec<(u64, u32, u32, MappingEvent)> {
         let records = records.into_iter().map(|(secs, clue)| (Time::from_secs(secs), clue)).collect();
         let steps = steps(records).into_iter();
         steps.map(|s| (s.at.as_micros() / 1_000_000, s.device, s.mapping.nat, s.happens)).collect()
@@ -148,19 +148,19 @@ mod tests {
             (3, outer(2, 300, created(400))),
             (6, outer(2, 301, created(401))),
         ];
-        let made = |outside| Happens::Made { outside };
+        let made = |outside| MappingEvent::Made { outside };
         let expected = [
             (1, 0, 0, made(200)),
             (2, 0, 1, made(300)),
             (3, 0, 2, made(400)),
-            (4, 0, 1, Happens::Ended(Cause::NatExpiry)),
+            (4, 0, 1, MappingEvent::Ended(Cause::NatExpiry)),
             (5, 0, 1, made(301)),
             (6, 0, 2, made(401)),
             // The second device finds the way that the first has left behind.
             (9, 1, 0, made(200)),
             (9, 1, 1, made(301)),
             (9, 1, 2, made(401)),
-            (10, 1, 1, Happens::Ended(Cause::NatFlush)),
+            (10, 1, 1, MappingEvent::Ended(Cause::NatFlush)),
         ];
         assert_eq!(found(records), expected);
     }
@@ -181,13 +181,13 @@ mod tests {
             (6, returns(0, 9, 102, true)),
         ];
         let expected = [
-            (1, 7, 0, Happens::Made { outside: 200 }),
-            (2, 7, 1, Happens::Made { outside: 300 }),
-            (3, 7, 1, Happens::Ended(Cause::NatExpiry)),
-            (3, 7, 1, Happens::Returns(true)),
-            (4, 8, 0, Happens::Made { outside: 200 }),
-            (5, 7, 1, Happens::Returns(false)),
-            (6, 9, 0, Happens::Returns(true)),
+            (1, 7, 0, MappingEvent::Made { outside: 200 }),
+            (2, 7, 1, MappingEvent::Made { outside: 300 }),
+            (3, 7, 1, MappingEvent::Ended(Cause::NatExpiry)),
+            (3, 7, 1, MappingEvent::Returns(true)),
+            (4, 8, 0, MappingEvent::Made { outside: 200 }),
+            (5, 7, 1, MappingEvent::Returns(false)),
+            (6, 9, 0, MappingEvent::Returns(true)),
         ];
         assert_eq!(found(records), expected);
     }

@@ -26,13 +26,13 @@ use self::{
 };
 use crate::{
     config::{Cause, FromOutside, NatClass, WorldConfig},
-    fate::{Schedule, life::Address, nat::Treatment},
+    fate::{Schedule, life::Address, nat::MappingRules},
     record::trace::{Clue, Fact, Turn, Usable},
     verdict::{
         accuracy::Output,
         downtime::{Blame, Downtime},
         outcome::{Accuracy, DetectedBy, Detection, Episode, FalseAlarm},
-        path::{self, Happens, Key},
+        path::{self, Key, MappingEvent},
     },
 };
 
@@ -108,8 +108,8 @@ pub(crate) fn spans(turns: &[(u32, Time, bool)], end: Time) -> Vec<Usable> {
 type Classes = Vec<Vec<Vec<NatClass>>>;
 
 fn classes(schedule: &Schedule) -> Classes {
-    let of_nat = |treatments: &Rc<[Treatment]>| treatments.iter().map(|treatment| treatment.class).collect();
-    schedule.networks.iter().map(|network| network.treatments.iter().map(of_nat).collect()).collect()
+    let of_nat = |mapping_rules: &Rc<[MappingRules]>| mapping_rules.iter().map(|rules| rules.class).collect();
+    schedule.networks.iter().map(|network| network.mapping_rules.iter().map(of_nat).collect()).collect()
 }
 
 /// How a device's session is.
@@ -465,18 +465,18 @@ impl<'a> Judge<'a> {
         None
     }
 
-    fn apply_nat(&mut self, key: Key, happens: Happens) {
+    fn apply_nat(&mut self, key: Key, happens: MappingEvent) {
         // A mapping that was made for another device may end, or find its port gone, before this one has come to it.
         match (happens, self.mappings.get_mut(&key)) {
-            (Happens::Made { outside }, Some(mapping)) => (mapping.outside, mapping.exists) = (outside, true),
-            (Happens::Made { outside }, None) => {
+            (MappingEvent::Made { outside }, Some(mapping)) => (mapping.outside, mapping.exists) = (outside, true),
+            (MappingEvent::Made { outside }, None) => {
                 self.mappings.insert(key, Mapping { outside, exists: true, returns: false, ended_by: None });
             }
-            (Happens::Ended(cause), Some(mapping)) => {
+            (MappingEvent::Ended(cause), Some(mapping)) => {
                 (mapping.exists, mapping.returns, mapping.ended_by) = (false, false, Some(cause));
             }
-            (Happens::Returns(returns), Some(mapping)) => mapping.returns = returns,
-            (Happens::Ended(_) | Happens::Returns(_), None) => {}
+            (MappingEvent::Returns(returns), Some(mapping)) => mapping.returns = returns,
+            (MappingEvent::Ended(_) | MappingEvent::Returns(_), None) => {}
         }
     }
 }
@@ -495,7 +495,7 @@ mod tests {
         let given_up = Turn::GivenUp(GiveUp::NoReply);
         let changes = [
             (10, attempt),
-            (10, Change::Nat { mapping: key, happens: Happens::Made { outside } }),
+            (10, Change::Nat { mapping: key, happens: MappingEvent::Made { outside } }),
             (11, Change::SessionOpened { server, outside: (0, outside) }),
             (11, connected),
             (20, Change::Turn(given_up)),
@@ -503,7 +503,7 @@ mod tests {
             (30, attempt),
             (31, Change::SessionOpened { server, outside: (0, outside) }),
             (31, connected),
-            (40, Change::Nat { mapping: key, happens: Happens::Ended(Cause::NatExpiry) }),
+            (40, Change::Nat { mapping: key, happens: MappingEvent::Ended(Cause::NatExpiry) }),
         ];
         let changes = changes.map(|(secs, change)| (Time::from_secs(secs), change));
         let mut verdict = Verdict::default();
@@ -521,7 +521,7 @@ mod tests {
         let (port, rival, server, secs) = (40_000, 40_001, 0, Time::from_secs);
         let made = |port, outside| {
             let mapping = Key { network: 0, nat: 0, port, server };
-            Change::Nat { mapping, happens: Happens::Made { outside } }
+            Change::Nat { mapping, happens: MappingEvent::Made { outside } }
         };
         let opened = |outside| Change::SessionOpened { server, outside: (0, outside) };
         let closed = Change::SessionClosed { server, outside: (0, 50_000) };
@@ -562,20 +562,20 @@ mod tests {
         let mapping = Key { network: 0, nat: 0, port, server };
         let changes = [
             (10, Change::Turn(Turn::AttemptBegins { port, server, beside: false })),
-            (10, Change::Nat { mapping, happens: Happens::Made { outside: 50_000 } }),
-            (12, Change::Nat { mapping, happens: Happens::Ended(Cause::NatEvicted) }),
-            (13, Change::Nat { mapping, happens: Happens::Made { outside: 50_001 } }),
+            (10, Change::Nat { mapping, happens: MappingEvent::Made { outside: 50_000 } }),
+            (12, Change::Nat { mapping, happens: MappingEvent::Ended(Cause::NatEvicted) }),
+            (13, Change::Nat { mapping, happens: MappingEvent::Made { outside: 50_001 } }),
             (14, Change::SessionOpened { server, outside: (0, 50_001) }),
             (15, Change::Turn(Turn::SessionBegins { port })),
-            (20, Change::Nat { mapping, happens: Happens::Ended(Cause::NatEvicted) }),
-            (25, Change::Nat { mapping, happens: Happens::Made { outside: 50_001 } }),
-            (30, Change::Nat { mapping, happens: Happens::Made { outside: 50_002 } }),
+            (20, Change::Nat { mapping, happens: MappingEvent::Ended(Cause::NatEvicted) }),
+            (25, Change::Nat { mapping, happens: MappingEvent::Made { outside: 50_001 } }),
+            (30, Change::Nat { mapping, happens: MappingEvent::Made { outside: 50_002 } }),
         ];
         // Where `returns`, its NAT says at once that a forgotten connection would get its port back.
         let usable = |returns: bool| {
             let turn = |(secs, change): (u64, Change)| {
-                let ends = matches!(change, Change::Nat { happens: Happens::Ended(_), .. });
-                let turn = Change::Nat { mapping, happens: Happens::Returns(true) };
+                let ends = matches!(change, Change::Nat { happens: MappingEvent::Ended(_), .. });
+                let turn = Change::Nat { mapping, happens: MappingEvent::Returns(true) };
                 [Some(change), (returns && ends).then_some(turn)].map(|it| Some((Time::from_secs(secs), it?)))
             };
             let changes: Vec<_> = changes.into_iter().flat_map(turn).flatten().collect();

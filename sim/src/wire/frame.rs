@@ -180,35 +180,38 @@ impl Frame {
         if stream.len() < usize::from(size) {
             return None;
         }
-        let long = |at: usize| u32::from_be_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
-        let word = || u16::from_be_bytes([body[0], body[1]]);
+        let u32_at = |at: usize| u32::from_be_bytes([body[at], body[at + 1], body[at + 2], body[at + 3]]);
+        let u16_at = |at: usize| u16::from_be_bytes([body[at], body[at + 1]]);
         let frame = match kind {
             1 if size < LONG_HELLO => {
-                Self::Hello { device: long(0), expects: long(4), announces: None, resumes: false }
+                Self::Hello { device: u32_at(0), expects: u32_at(4), announces: None, resumes: false }
             }
-            1 => Self::Hello { device: long(0), expects: long(4), announces: span(long(8)), resumes: body[12] > 0 },
-            2 => Self::Welcome { interval: span(long(0)) },
-            3 => Self::Heartbeat { id: word() },
-            4 => Self::Reply { id: word() },
-            5 => {
-                Self::Message { id: long(0), created: Time::from_micros(u64::from(long(4)) << 32 | u64::from(long(8))) }
+            1 => {
+                Self::Hello { device: u32_at(0), expects: u32_at(4), announces: span(u32_at(8)), resumes: body[12] > 0 }
             }
-            6 => Self::Ack { id: long(0) },
-            7 => Self::Challenge { step: body[0], size, answer: u16::from_be_bytes([body[1], body[2]]) },
+            2 => Self::Welcome { interval: span(u32_at(0)) },
+            3 => Self::Heartbeat { id: u16_at(0) },
+            4 => Self::Reply { id: u16_at(0) },
+            5 => Self::Message {
+                id: u32_at(0),
+                created: Time::from_micros(u64::from(u32_at(4)) << 32 | u64::from(u32_at(8))),
+            },
+            6 => Self::Ack { id: u32_at(0) },
+            7 => Self::Challenge { step: body[0], size, answer: u16_at(1) },
             8 => Self::Response { step: body[0], size },
             9 => Self::Wakeup { size },
             10 => Self::Ping,
             11 => Self::Alive,
             12 => Self::Pong,
-            13 => Self::Direct { interval: span(long(0)).unwrap_or_default() },
+            13 => Self::Direct { interval: span(u32_at(0)).unwrap_or_default() },
             14 => {
                 let reason = if body[0] == 0 { GoodbyeReason::TooManyPings } else { GoodbyeReason::Busy };
-                let millis = u32::from_be_bytes([body[1], body[2], body[3], body[4]]);
+                let millis = u32_at(1);
                 Self::Goodbye { reason, retry_after: span(millis) }
             }
             15 => Self::Malformed,
             20 => Self::Notice,
-            21 => Self::ProbeHello { device: long(0) },
+            21 => Self::ProbeHello { device: u32_at(0) },
             _ => panic!("frame kind {kind} in a stream: the transport delivered bytes that were not sent"),
         };
         assert!(usize::from(size) > HEADER, "frame of {size} bytes");

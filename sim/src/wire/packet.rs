@@ -219,15 +219,15 @@ impl Packet {
 
     /// Reads a packet back from its exact bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let word = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
-        let long = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let u16_at = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+        let u32_at = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         if bytes.len() < IP_HEADER + TCP_HEADER {
             return Err(DecodeError::Truncated);
         }
-        if bytes[0] != 0x45 || word(6) & 0x3fff != 0 || bytes[9] != Protocol::Tcp.number() {
+        if bytes[0] != 0x45 || u16_at(6) & 0x3fff != 0 || bytes[9] != Protocol::Tcp.number() {
             return Err(DecodeError::NotTcp);
         }
-        if usize::from(word(2)) != bytes.len() {
+        if usize::from(u16_at(2)) != bytes.len() {
             return Err(DecodeError::Truncated);
         }
         let header = usize::from(bytes[32] >> 4) * 4;
@@ -239,12 +239,12 @@ impl Packet {
             return Err(DecodeError::Truncated);
         }
         let packet = Self {
-            src: SocketAddrV4::new(Ipv4Addr::from(long(12)), word(20)),
-            dst: SocketAddrV4::new(Ipv4Addr::from(long(16)), word(22)),
-            seq: long(24),
-            ack: long(28),
+            src: SocketAddrV4::new(Ipv4Addr::from(u32_at(12)), u16_at(20)),
+            dst: SocketAddrV4::new(Ipv4Addr::from(u32_at(16)), u16_at(22)),
+            seq: u32_at(24),
+            ack: u32_at(28),
             flags: Flags(bytes[33]),
-            window: word(34),
+            window: u16_at(34),
             options: decode_options(&bytes[IP_HEADER + TCP_HEADER..data])?,
             payload: bytes[data..].to_vec(),
         };
@@ -284,9 +284,9 @@ fn decode_options(mut bytes: &[u8]) -> Result<Options, DecodeError> {
             }
             (8, [10, body @ ..]) if body.len() >= 8 => {
                 let (numbers, rest) = body.split_at(8);
-                let long =
+                let u32_at =
                     |at: usize| u32::from_be_bytes([numbers[at], numbers[at + 1], numbers[at + 2], numbers[at + 3]]);
-                options.timestamps = Some((long(0), long(4)));
+                options.timestamps = Some((u32_at(0), u32_at(4)));
                 rest
             }
             _ => return Err(DecodeError::Malformed),

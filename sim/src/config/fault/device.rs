@@ -19,7 +19,7 @@ pub(crate) enum DeviceEffect<'a> {
     /// There is no process of the application.
     Kills,
     /// The application sends a frame that makes no sense.
-    Misspeaks,
+    SendsMalformed,
 }
 
 /// The devices move to another network for a while, or get a new address on the one they are on.
@@ -104,7 +104,7 @@ pub struct Malformed {
 
 impl Malformed {
     pub(super) fn facts(&self) -> Fault<'_> {
-        on_device(&self.when, Lasts::Instant, DeviceEffect::Misspeaks)
+        on_device(&self.when, Lasts::Instant, DeviceEffect::SendsMalformed)
     }
 }
 

@@ -134,7 +134,7 @@ impl Found {
             DeviceEffect::LosesAddress(Some(network)) => {
                 self.network_name(&format!("{path}.network"), network, world);
             }
-            DeviceEffect::LosesAddress(None) | DeviceEffect::Kills | DeviceEffect::Misspeaks => {}
+            DeviceEffect::LosesAddress(None) | DeviceEffect::Kills | DeviceEffect::SendsMalformed => {}
         }
     }
 }

@@ -10,7 +10,7 @@ use cardiogram_policies::Time;
 use crate::{
     config::{Cause, DeviceEffect, Distribution, OldSockets, Target, WorldConfig},
     fate::{
-        random::{Coins, Purpose},
+        random::{Coins, DrawPurpose},
         schedule::{self, Interval, numbered},
     },
 };
@@ -95,7 +95,7 @@ fn steps(config: &WorldConfig, index: u64, seed: u64) -> Vec<Step> {
         let goes = under_way.last().map_or(plan, |(_, network)| *network);
         let renews = edge.what == What::Renews && on.is_some();
         if goes != on || renews {
-            let coin = || Coins::new(seed, &edge.name, index).unit(Purpose::Delay, edge.at);
+            let coin = || Coins::new(seed, &edge.name, index).unit(DrawPurpose::Delay, edge.at);
             steps.push(Step {
                 at: edge.at,
                 to: goes,

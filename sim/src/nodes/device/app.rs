@@ -1,7 +1,6 @@
 //! One device: its kernel's connections and its application. Sans-IO.
 
 mod act;
-mod heed;
 mod life;
 mod messages;
 mod network_check;
@@ -9,6 +8,7 @@ mod outstanding;
 mod probe;
 mod probing;
 mod race;
+mod server_frames;
 mod side;
 mod socket;
 
@@ -26,7 +26,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use self::{outstanding::Outstanding, side::Side, socket::Socket};
 use super::{
     Context, Shared,
-    living::{Addresses, Living},
+    life_progress::{Addresses, LifeProgress},
 };
 use crate::{
     config::TrafficConfig,
@@ -80,7 +80,7 @@ pub(super) struct Device {
     expects: u32,
     addresses: Addresses,
     /// `None`: nothing ever happens to it.
-    living: Option<Box<Living>>,
+    progress: Option<Box<LifeProgress>>,
     /// How many times its process has been started.
     starts: u64,
     /// What the application knows of its being on the screen.
@@ -137,7 +137,7 @@ impl Device {
             unacknowledged: VecDeque::new(),
             expects: 0,
             addresses: Addresses::FIRST,
-            living: life.map(|life| Box::new(Living::new(life))),
+            progress: life.map(|life| Box::new(LifeProgress::new(life))),
             starts: 0,
             app_state: None,
             ahead: BTreeSet::new(),
@@ -174,7 +174,7 @@ impl Device {
     /// When something happens to the device.
     fn next_of_life(&self) -> Option<Time> {
         let linger = self.addresses.lingering.map(|(_, until)| until);
-        let happens = self.living.as_ref().and_then(|living| living.next());
+        let happens = self.progress.as_ref().and_then(|progress| progress.next());
         linger.into_iter().chain(happens).min()
     }
 
@@ -193,23 +193,23 @@ impl Device {
 
     /// What the kernel's clock shows.
     pub(super) fn kernel(&self, now: Time) -> Time {
-        self.living.as_ref().map_or(now, |living| living.kernel(now))
+        self.progress.as_ref().map_or(now, |progress| progress.kernel(now))
     }
 
     /// When the kernel's clock will show a time.
     fn when(&self, kernel: Time) -> Time {
-        self.living.as_ref().map_or(kernel, |living| living.when(kernel))
+        self.progress.as_ref().map_or(kernel, |progress| progress.when(kernel))
     }
 
     /// When a timer of the application fires that is due at `due`.
     fn fires(&self, due: Time) -> Time {
-        self.living.as_ref().map_or(due, |living| living.fires(due))
+        self.progress.as_ref().map_or(due, |progress| progress.fires(due))
     }
 
     /// Something other than the kernel's timers keeps the processor awake for a while.
     pub(super) fn wake(&mut self, now: Time) {
-        if let Some(living) = &mut self.living {
-            living.wake(now);
+        if let Some(progress) = &mut self.progress {
+            progress.wake(now);
         }
     }
 
@@ -236,7 +236,7 @@ impl Device {
             }
         } else if let Some(at) = self.orphans.iter().position(|socket| socket.is_of(packet)) {
             self.orphans[at].on_packet(self.index, packet, context);
-            self.bury();
+            self.forget_closed_orphans();
         } else if let Some(reset) = tcp::reset_for(packet) {
             context.send(self.index, &mut Tap::default(), reset);
         }
@@ -273,17 +273,17 @@ impl Device {
         let is_due = |due: Option<Time>| due.is_some_and(|due| due <= context.now);
         let (timer_fires, writes) = (is_due(self.next_timer()), is_due(self.next_message()));
         let app_is_due = std::mem::take(&mut self.looks_again) || timer_fires || writes;
-        if let Some(living) = self.living.as_mut().filter(|_| app_is_due) {
+        if let Some(progress) = self.progress.as_mut().filter(|_| app_is_due) {
             if timer_fires {
-                living.fired(context.now);
+                progress.fired(context.now);
             }
-            living.wake(context.now);
-            context.kernel = living.kernel(context.now);
+            progress.wake(context.now);
+            context.kernel = progress.kernel(context.now);
         }
         for orphan in &mut self.orphans {
             orphan.run_timers(self.index, context);
         }
-        self.bury();
+        self.forget_closed_orphans();
         for side in &mut self.sides {
             side.socket.run_timers(self.index, context);
         }
@@ -367,7 +367,7 @@ impl Device {
             Frame::Welcome { interval } => {
                 self.connected(context);
                 if let Some(interval) = interval {
-                    self.heed(Frame::Direct { interval }, context);
+                    self.on_server_frame(Frame::Direct { interval }, context);
                 }
             }
             Frame::Reply { id } => match self.outstanding.answered(id) {
@@ -392,7 +392,9 @@ impl Device {
                 }
             }
             Frame::Challenge { step, answer, .. } => self.write(Frame::Response { step, size: answer }, context),
-            Frame::Ping | Frame::Alive | Frame::Direct { .. } | Frame::Goodbye { .. } => self.heed(frame, context),
+            Frame::Ping | Frame::Alive | Frame::Direct { .. } | Frame::Goodbye { .. } => {
+                self.on_server_frame(frame, context)
+            }
             Frame::Hello { .. }
             | Frame::Heartbeat { .. }
             | Frame::Response { .. }
@@ -577,7 +579,7 @@ impl Device {
         }
     }
 
-    fn bury(&mut self) {
+    fn forget_closed_orphans(&mut self) {
         self.orphans.retain(|socket| !socket.transport.is_closed());
     }
 

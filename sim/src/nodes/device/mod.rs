@@ -5,14 +5,14 @@
 
 mod app;
 mod clock;
-mod living;
+mod life_progress;
 mod modem;
 
 use std::{net::Ipv4Addr, rc::Rc, sync::Arc, time::Duration};
 
 use cardiogram_policies::{Heartbeat, HeartbeatSpec, NetworkKind, Reconnect, StrategySpec, Time};
 
-use self::{app::Device, living::Addresses, modem::Modem};
+use self::{app::Device, life_progress::Addresses, modem::Modem};
 use crate::{
     config::{FrameSizes, MAIN, Network, WorldConfig, yardstick},
     fate::{

@@ -16,7 +16,7 @@ use crate::{
         DelayDrift,
         distribution::{normal_cdf, normal_quantile},
     },
-    fate::random::{Coins, Purpose},
+    fate::random::{Coins, DrawPurpose},
 };
 
 /// Looks in a time constant.
@@ -56,7 +56,7 @@ impl Drift {
         let newest = look + u64::from(SHOCKS);
         let shock = |age: u64| {
             let moment = Time::from_micros((newest - age).saturating_mul(step));
-            normal_quantile(self.coins.unit(Purpose::Drift, moment))
+            normal_quantile(self.coins.unit(DrawPurpose::Drift, moment))
         };
         let value: f64 = (0..).zip(&self.weights).map(|(age, weight)| weight * shock(age)).sum();
         let delay = self.spec.delay.at(normal_cdf(value));

@@ -8,7 +8,7 @@ use cardiogram_policies::{Time, heartbeat::Keepalive, unit::Span};
 use super::{Nat, Place as NatPlace};
 use crate::{
     config::{Distribution, LinkConfig, NatClass, NatConfig, TcpPreset},
-    fate::nat::{NatFaults, treatments},
+    fate::nat::{NatFaults, mapping_rules},
     nodes::{
         link::{LaneConfig, Link},
         node::{Flight, Host},
@@ -42,8 +42,8 @@ struct Router {
 impl Router {
     fn new(config: NatConfig, flushes: Vec<Time>) -> Self {
         let place = NatPlace { network: 0, index: 0, is_last: true, devices: 1, servers: 1 };
-        let treatments = treatments(&config, "nat", 1, 7).into();
-        let nat = Nat::new(config, place, treatments, "nat", &NatFaults { flushes, ..NatFaults::default() }, 7);
+        let mapping_rules = mapping_rules(&config, "nat", 1, 7).into();
+        let nat = Nat::new(config, place, mapping_rules, "nat", &NatFaults { flushes, ..NatFaults::default() }, 7);
         let delay = Distribution::Constant(Span::at_least(Duration::from_micros(1)));
         let link = LinkConfig::of_delay(delay);
         let wire = |direction| {

@@ -29,7 +29,7 @@ use self::{
 use crate::{
     config::{AtExpiry, FromInside, FromOutside, NatClass, NatConfig},
     fate::{
-        nat::{NatFaults, Treatment},
+        nat::{MappingRules, NatFaults},
         random,
     },
     nodes::node::{Io, Node},
@@ -62,7 +62,7 @@ pub(crate) struct Place {
 pub(crate) struct Nat {
     config: NatConfig,
     place: Place,
-    treatments: Rc<[Treatment]>,
+    mapping_rules: Rc<[MappingRules]>,
     table: Table,
     ports: Ports,
     /// Flushes to come, the next one last.
@@ -78,7 +78,7 @@ impl Nat {
     pub(crate) fn new(
         config: NatConfig,
         place: Place,
-        treatments: Rc<[Treatment]>,
+        mapping_rules: Rc<[MappingRules]>,
         stream: &str,
         faults: &NatFaults,
         seed: u64,
@@ -86,7 +86,7 @@ impl Nat {
         let random = random::stream(seed, &format!("{stream}/ports"), 0);
         Self {
             place,
-            treatments,
+            mapping_rules,
             table: Table::new(config.table, config.background),
             ports: Ports::new(config.hold_down.map(Span::get), config.ports, random),
             flushes: faults.flushes.iter().rev().copied().collect(),
@@ -184,7 +184,7 @@ impl Nat {
 
     /// The idle time that a mapping has from now on.
     fn timeout(&self, mapping: &Mapping) -> Duration {
-        let own = self.treatments[mapping.inside.0 as usize].established;
+        let own = self.mapping_rules[mapping.inside.0 as usize].established;
         mapping.timeout(&self.config, self.shifted_timeout.unwrap_or(own))
     }
 
@@ -234,7 +234,7 @@ impl Nat {
     }
 
     fn class(&self, subscriber: u32) -> NatClass {
-        self.treatments[subscriber as usize].class
+        self.mapping_rules[subscriber as usize].class
     }
 
     fn address(&self) -> Ipv4Addr {

@@ -14,14 +14,14 @@ use cardiogram_policies::{ServerPolicy, ServerSpec, SessionEvent, SessionId, Tim
 use self::push::Pushes;
 use super::{
     Clients, Context,
-    gate::Gate,
+    login_limit::LoginLimit,
     wakeups::Wakeups,
     work::{Ticket, Work, Workers},
 };
 use crate::{
     config::{Cost, Login, ServerConfig},
     fate::{
-        random::{Coins, Purpose},
+        random::{Coins, DrawPurpose},
         server_faults::Capacity,
     },
     nodes::timers::Timers,
@@ -44,7 +44,7 @@ pub(super) struct App {
     /// Whether accepting waits in the queue already.
     accept_queued: bool,
     /// Those who wait to be welcomed, where logins are limited.
-    gate: Option<Gate>,
+    login_limit: Option<LoginLimit>,
     /// Accepted connections, by the kernel's slot.
     connections: BTreeMap<u32, Accepted>,
     /// How many have been accepted.
@@ -113,7 +113,7 @@ impl App {
         Self {
             capacity,
             workers: Workers::new(config.cores),
-            gate: config.logins_per_s.map(Gate::new),
+            login_limit: config.logins_per_s.map(LoginLimit::new),
             config,
             spec,
             wakeups: clients.wakeup.clone().map(|wakeup| Wakeups::new(wakeup, clients.frames)),
@@ -156,7 +156,7 @@ impl App {
             }
         }
         self.workers.clear();
-        self.gate.iter_mut().for_each(Gate::clear);
+        self.login_limit.iter_mut().for_each(LoginLimit::clear);
         self.leaving.clear();
         self.accept_queued = false;
         self.sessions.clear();
@@ -289,7 +289,7 @@ impl App {
         if self.stalled {
             return None;
         }
-        let login = self.gate.as_ref().and_then(Gate::next);
+        let login = self.login_limit.as_ref().and_then(LoginLimit::next);
         let leaves = self.leaving.front().map(|(at, _)| *at);
         let call = self.wakeups.as_ref().and_then(Wakeups::next);
         let own = [self.workers.next_done(), login, leaves, self.policy.deadline(), self.push_timers.next(), call];
@@ -347,7 +347,7 @@ impl App {
             let resumes = self.can_resume(device, context.now);
             self.connections.get_mut(&slot).expect("the one that is read").resumes = resumes;
         }
-        let work = self.cost(slot, frame).at(self.coins(slot, context).unit(Purpose::Work, context.now));
+        let work = self.cost(slot, frame).at(self.coins(slot, context).unit(DrawPurpose::Work, context.now));
         self.busy += work;
         let done = context.now + self.capacity.time_for(work, context.now);
         if done <= context.now {
@@ -438,12 +438,12 @@ impl App {
 
     /// Goes on with a client's login after `step` round trips of it.
     fn log_in(&mut self, client: Ticket, step: u8, context: &mut Context) {
-        match (&self.config.login, &mut self.gate) {
+        match (&self.config.login, &mut self.login_limit) {
             (Some(login), _) if step < login.round_trips => {
                 let challenge = challenge(login, step);
                 self.write(client.slot, challenge, context);
             }
-            (_, Some(gate)) => gate.enter(client),
+            (_, Some(login_limit)) => login_limit.enter(client),
             (_, None) => self.welcome(client, context),
         }
     }
@@ -451,7 +451,7 @@ impl App {
     /// The next client whose login passes the limit now.
     fn next_login(&mut self, context: &Context) -> Option<Ticket> {
         let (connections, drops) = (&self.connections, self.config.drop_dead_work);
-        self.gate.as_mut()?.pass(context.now, |client| {
+        self.login_limit.as_mut()?.pass(context.now, |client| {
             let is_gone = connections.get(&client.slot).is_none_or(|it| it.number != client.number);
             drops && (is_gone || context.kernel.end(client.slot).peer_closed())
         })

@@ -3,8 +3,8 @@
 //! This file knows the faults and the order of things within the node; `kernel` is the host's TCP, `app` the process.
 
 mod app;
-mod gate;
 mod kernel;
+mod login_limit;
 mod wakeups;
 mod work;
 

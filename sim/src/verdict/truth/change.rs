@@ -6,7 +6,7 @@ use crate::{
     config::Cause,
     fate::{Schedule, link_faults::Cuts, schedule::Interval},
     record::trace::{DeviceMeaning, Fact, ServerMeaning, Turn},
-    verdict::path::{Happens, Key},
+    verdict::path::{Key, MappingEvent},
 };
 
 /// A change of anything that decides whether a device's session is usable.
@@ -16,7 +16,7 @@ pub(super) enum Change {
     Turn(Turn),
     Nat {
         mapping: Key,
-        happens: Happens,
+        happens: MappingEvent,
     },
     SessionOpened {
         server: u32,

@@ -7,7 +7,7 @@ use super::{Device, LINGER, Phase};
 use crate::{
     config::{Cause, OldSockets},
     fate::life::{Address, Move},
-    nodes::device::{Context, living::Happening},
+    nodes::device::{Context, life_progress::LifeEvent},
     record::trace::DeviceEvent,
     wire::frame::Frame,
 };
@@ -20,15 +20,15 @@ impl Device {
             self.addresses.lingering = None;
             self.detached(old, Cause::NetworkSwitch, OldSockets::Abort, context);
         }
-        while let Some(what) = self.living.as_mut().and_then(|living| living.pop(now)) {
+        while let Some(what) = self.progress.as_mut().and_then(|progress| progress.pop(now)) {
             self.wake(now);
             context.kernel = self.kernel(now);
             match what {
-                Happening::Moves(to) => self.relocate(to, context),
-                Happening::Dies => self.die(context),
-                Happening::Starts => self.start(context),
-                Happening::Turns(state) => self.turn(state, context),
-                Happening::Misspeaks => self.misspeak(context),
+                LifeEvent::Moves(to) => self.relocate(to, context),
+                LifeEvent::Dies => self.die(context),
+                LifeEvent::Starts => self.start(context),
+                LifeEvent::Turns(state) => self.turn(state, context),
+                LifeEvent::SendsMalformed => self.send_malformed(context),
             }
         }
     }
@@ -138,7 +138,7 @@ impl Device {
     }
 
     /// Sends a frame that makes no sense, if anybody listens.
-    fn misspeak(&mut self, context: &mut Context) {
+    fn send_malformed(&mut self, context: &mut Context) {
         if matches!(self.phase, Phase::Online) {
             context.note(self.index, DeviceEvent::MalformedSent);
             self.write(Frame::Malformed, context);

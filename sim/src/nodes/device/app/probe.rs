@@ -89,8 +89,8 @@ impl Device {
         }
         self.sides.clear();
         // Nothing happens to the device any more, it sleeps no more, and an address that lingers does so for ever.
-        if let Some(living) = &mut self.living {
-            living.freeze(now);
+        if let Some(progress) = &mut self.progress {
+            progress.freeze(now);
         }
         if let Some((_, until)) = &mut self.addresses.lingering {
             *until = Time::MAX;

@@ -42,7 +42,7 @@ impl Address {
 
 /// What happens to a device.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Happening {
+pub(super) enum LifeEvent {
     /// It changes its network.
     Moves(Move),
     /// Its process is killed.
@@ -52,14 +52,14 @@ pub(super) enum Happening {
     /// Its application is on the screen or not.
     Turns(AppState),
     /// Its application sends a frame that makes no sense.
-    Misspeaks,
+    SendsMalformed,
 }
 
 /// A device in its life.
-pub(super) struct Living {
+pub(super) struct LifeProgress {
     life: Life,
     /// What is to come, the next one last.
-    to_come: Vec<(Time, Happening)>,
+    to_come: Vec<(Time, LifeEvent)>,
     /// When a timer of the application last woke the dozing device.
     last_idle: Option<Time>,
     /// When anything last did, dozing or not.
@@ -68,22 +68,22 @@ pub(super) struct Living {
     clock: Option<Clock>,
 }
 
-impl Living {
+impl LifeProgress {
     pub(super) fn new(mut life: Life) -> Self {
-        let mut to_come: Vec<(Time, Happening)> = Vec::new();
+        let mut to_come: Vec<(Time, LifeEvent)> = Vec::new();
         for next in &life.moves {
-            to_come.push((next.at, Happening::Moves(*next)));
+            to_come.push((next.at, LifeEvent::Moves(*next)));
         }
         for Interval { begin, end } in &life.kills {
-            to_come.extend([(*begin, Happening::Dies), (*end, Happening::Starts)]);
+            to_come.extend([(*begin, LifeEvent::Dies), (*end, LifeEvent::Starts)]);
         }
         let mut told = None;
         for (from, state) in life.app_states() {
             if told.replace(state) != Some(state) {
-                to_come.push((from, Happening::Turns(state)));
+                to_come.push((from, LifeEvent::Turns(state)));
             }
         }
-        to_come.extend(life.malformed.iter().map(|at| (*at, Happening::Misspeaks)));
+        to_come.extend(life.malformed.iter().map(|at| (*at, LifeEvent::SendsMalformed)));
         to_come.retain(|(at, _)| *at < Time::MAX);
         // Stable, so that at one moment a move comes before a kill, and that before a change on the screen.
         to_come.sort_by_key(|(at, _)| *at);
@@ -107,7 +107,7 @@ impl Living {
     }
 
     /// What happens at `now`, one after the other.
-    pub(super) fn pop(&mut self, now: Time) -> Option<Happening> {
+    pub(super) fn pop(&mut self, now: Time) -> Option<LifeEvent> {
         self.to_come.pop_if(|(at, _)| *at <= now).map(|(_, what)| what)
     }
 

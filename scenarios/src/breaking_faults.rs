@@ -7,14 +7,14 @@ use crate::Scenario;
 
 /// A fault that breaks sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Strike {
+pub struct BreakingFault {
     /// Its kind, as in the scenario's file.
     pub fault: &'static str,
     /// The causes that an episode which it began may have.
     causes: Vec<Cause>,
 }
 
-impl Strike {
+impl BreakingFault {
     /// Whether an episode whose column `cause` is `name` may be its work.
     pub fn explains(&self, name: &str) -> bool {
         self.causes.iter().any(|cause| cause.name() == name)
@@ -24,10 +24,10 @@ impl Strike {
 impl Scenario {
     /// The faults that break sessions, each kind once, in the file's order. Faults that only lose, delay or slow down are
     /// not among them: no episode has them as its cause.
-    pub fn strikes(&self) -> Vec<Strike> {
-        let mut strikes: Vec<Strike> = Vec::new();
+    pub fn breaking_faults(&self) -> Vec<BreakingFault> {
+        let mut strikes: Vec<BreakingFault> = Vec::new();
         for fault in self.faults.iter().filter(|fault| fault.is_break()) {
-            let strike = Strike { fault: fault.kind().name(), causes: fault.causes() };
+            let strike = BreakingFault { fault: fault.kind().name(), causes: fault.causes() };
             if !strikes.contains(&strike) {
                 strikes.push(strike);
             }
@@ -42,10 +42,10 @@ mod tests {
     fn the_faults_that_break_sessions_are_told_from_those_that_do_not() {
         let strikes = |name: &str| {
             let scenario = crate::load::scenario(name).unwrap().value;
-            scenario.strikes().into_iter().map(|strike| strike.fault).collect::<Vec<_>>()
+            scenario.breaking_faults().into_iter().map(|strike| strike.fault).collect::<Vec<_>>()
         };
         assert_eq!(strikes("cable-cut"), ["cut"]);
-        let cut = crate::load::scenario("cable-cut").unwrap().value.strikes().remove(0);
+        let cut = crate::load::scenario("cable-cut").unwrap().value.breaking_faults().remove(0);
         assert!(cut.explains("cut") && !cut.explains("nat-flush"));
         assert_eq!(strikes("deaf-server"), ["server-stall"]);
         assert!(strikes("overloaded-server").is_empty());

@@ -20,12 +20,12 @@ fn file(name: &str, number: u32) -> String {
 }
 
 /// A place for a counterexample that is nobody else's. While it is held there is an unfinished file beside it.
-pub(crate) struct Place {
+pub(crate) struct Reservation {
     path: PathBuf,
     unfinished: PathBuf,
 }
 
-impl Place {
+impl Reservation {
     /// The first free place of a check of this name. Checks that run at the same time never get the same one.
     pub(crate) fn take(folder: &Path, name: &str) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
@@ -74,7 +74,7 @@ fn write_whole(text: &str, unfinished: &Path, path: &Path) -> io::Result<()> {
     fs::rename(unfinished, path)
 }
 
-impl Drop for Place {
+impl Drop for Reservation {
     fn drop(&mut self) {
         // Where it cannot be removed, one number less is free.
         let _ = fs::remove_file(&self.unfinished);
@@ -89,11 +89,11 @@ mod tests {
     fn each_counterexample_has_a_place_of_its_own_and_nothing_unfinished_is_left() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        let (first, second) = (Place::take(folder, "name").unwrap(), Place::take(folder, "name").unwrap());
+        let (first, second) = (Reservation::take(folder, "name").unwrap(), Reservation::take(folder, "name").unwrap());
         assert_eq!(second.strategy_file(), "name.2.strategy.toml");
         first.write("scenario", Some("strategy")).unwrap();
         second.write("another", None).unwrap();
-        drop(Place::take(folder, "name").unwrap());
+        drop(Reservation::take(folder, "name").unwrap());
         let mut names: Vec<_> =
             fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();

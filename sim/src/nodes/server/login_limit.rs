@@ -7,7 +7,8 @@ use cardiogram_policies::Time;
 
 use super::work::Ticket;
 
-pub(super) struct Gate {
+/// Clients that wait for their login, and when the next one may pass.
+pub(super) struct LoginLimit {
     /// Between two that pass.
     pace: Duration,
     /// When the next one may pass.
@@ -15,7 +16,7 @@ pub(super) struct Gate {
     waiting: VecDeque<Ticket>,
 }
 
-impl Gate {
+impl LoginLimit {
     /// Lets `per_second` pass in a second; the pace is whole microseconds.
     pub(super) fn new(per_second: u32) -> Self {
         let pace = Duration::from_micros(1_000_000 / u64::from(per_second));
@@ -58,16 +59,16 @@ mod tests {
 
     #[test]
     fn clients_pass_at_the_pace_and_only_the_known_dead_cost_nothing() {
-        let mut gate = Gate::new(10);
+        let mut login_limit = LoginLimit::new(10);
         let clients = [0, 1, 2, 3].map(|slot| Ticket { slot, number: slot });
         for client in clients {
-            gate.enter(client);
+            login_limit.enter(client);
         }
         let at = Time::from_millis;
-        assert_eq!(gate.pass(at(50), |_| false), Some(clients[0]));
-        assert_eq!((gate.pass(at(149), |_| false), gate.next()), (None, Some(at(150))));
-        assert_eq!(gate.pass(at(150), |client| client.slot == 1), Some(clients[2]));
-        assert_eq!(gate.pass(at(250), |_| false), Some(clients[3]));
-        assert_eq!(gate.next(), None);
+        assert_eq!(login_limit.pass(at(50), |_| false), Some(clients[0]));
+        assert_eq!((login_limit.pass(at(149), |_| false), login_limit.next()), (None, Some(at(150))));
+        assert_eq!(login_limit.pass(at(150), |client| client.slot == 1), Some(clients[2]));
+        assert_eq!(login_limit.pass(at(250), |_| false), Some(clients[3]));
+        assert_eq!(login_limit.next(), None);
     }
 }

@@ -23,7 +23,7 @@ impl Device {
     }
 
     /// Does as the server says.
-    pub(super) fn heed(&mut self, frame: Frame, context: &mut Context) {
+    pub(super) fn on_server_frame(&mut self, frame: Frame, context: &mut Context) {
         let now = context.now;
         match frame {
             Frame::Ping => {
