@@ -404,16 +404,16 @@ fn a_strategy_is_shown_in_full() {
 
     # What it promises in the scenario `healthy`
     #
-    # A permanent break is noticed within             5m38s222ms432us
+    # A permanent break is noticed within             5m38s223ms
     # Connected again, once that is possible, within  no promise
     # A connection on a healthy path is given up      no promise
     # Heartbeats in an hour, at most                  14
     # Connection attempts, at most                    no promise
     # The server closes a silent session within       no promise
     #
-    # It counts on this: a healthy round trip takes at most 1m8s222ms432us; packets are lost on a
-    # healthy path too; a NAT forgets after 5d at the earliest; a handshake takes at most
-    # 2m16s444ms864us; there is one server; the application talks; timers run when they are due.
+    # It counts on this: a healthy round trip takes at most 1m8s223ms; packets are lost on a healthy
+    # path too; a NAT forgets after 5d at the earliest; a handshake takes at most 2m16s445ms; there is
+    # one server; the application talks; timers run when they are due.
     "#);
     assert_snapshot!(place.cardiogram("show whatsapp-gcm-wake --scenario lossless.toml").good(), @r#"
     name = "whatsapp-gcm-wake"

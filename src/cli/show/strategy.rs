@@ -52,15 +52,29 @@ pub(super) fn in_full(spec: &StrategySpec, scenario: &Scenario) -> String {
 /// Each promise and how far it goes.
 fn promises(promises: &Promises, reaps_within: Option<Duration>) -> [(&'static str, String); 6] {
     let or_none = |promise: Option<String>| promise.unwrap_or_else(|| NO_PROMISE.into());
-    let attempts = promises.attempts.map(|limit| format!("{} in any {}", limit.count, format_duration(limit.window)));
+    let attempts = promises.attempts.map(|limit| format!("{} in any {}", limit.count, rounded_down(limit.window)));
     [
-        ("A permanent break is noticed within", or_none(promises.detects_within.map(format_duration))),
-        ("Connected again, once that is possible, within", or_none(promises.reconnects_within.map(format_duration))),
+        ("A permanent break is noticed within", or_none(promises.detects_within.map(rounded_up))),
+        ("Connected again, once that is possible, within", or_none(promises.reconnects_within.map(rounded_up))),
         ("A connection on a healthy path is given up", or_none(promises.no_false_alarm.then(|| "never".into()))),
         ("Heartbeats in an hour, at most", or_none(promises.heartbeats_per_hour.map(|count| count.to_string()))),
         ("Connection attempts, at most", or_none(attempts)),
-        ("The server closes a silent session within", or_none(reaps_within.map(format_duration))),
+        ("The server closes a silent session within", or_none(reaps_within.map(rounded_up))),
     ]
+}
+
+/// Writes an upper bound to the millisecond: what is promised still holds of it.
+fn rounded_up(span: Duration) -> String {
+    let over = Duration::from_nanos(u64::from(span.subsec_nanos() % 1_000_000));
+    let rest = if over.is_zero() { over } else { Duration::from_millis(1) - over };
+    format_duration(span.saturating_add(rest))
+}
+
+/// Writes a window in which something happens at most a number of times, to the millisecond: what is promised of the window
+/// holds of a shorter one. One below a millisecond is written as it is.
+fn rounded_down(span: Duration) -> String {
+    let over = Duration::from_nanos(u64::from(span.subsec_nanos() % 1_000_000));
+    format_duration(if span == over { span } else { span - over })
 }
 
 /// What the scenario guarantees, and what it does not.
@@ -68,14 +82,14 @@ fn words_of(bounds: &Bounds) -> Vec<String> {
     let either = |holds: bool, yes: &str, no: &str| String::from(if holds { yes } else { no });
     let handshake = match bounds.handshake_max {
         Duration::MAX => "no handshake is certain to succeed".into(),
-        longest => format!("a handshake takes at most {}", format_duration(longest)),
+        longest => format!("a handshake takes at most {}", rounded_up(longest)),
     };
     let nat = bounds.nat_timeout.map_or_else(
         || "no NAT forgets".into(),
         |timeout| format!("a NAT forgets after {} at the earliest", format_duration(timeout)),
     );
     vec![
-        format!("a healthy round trip takes at most {}", format_duration(bounds.rtt_max)),
+        format!("a healthy round trip takes at most {}", rounded_up(bounds.rtt_max)),
         either(bounds.loss_free, "no packet is lost on a healthy path", "packets are lost on a healthy path too"),
         nat,
         handshake,
@@ -99,4 +113,18 @@ fn comment(text: &mut String, words: &str) {
     }
     text.push_str(&line);
     text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn promises_are_written_to_the_millisecond_and_still_hold() {
+        let micros = Duration::from_micros;
+        assert_eq!(rounded_up(micros(338_222_432)), "5m38s223ms");
+        assert_eq!(rounded_up(micros(338_222_000)), "5m38s222ms");
+        assert_eq!(rounded_down(micros(800_999)), "800ms");
+        assert_eq!(rounded_down(micros(999)), "999us");
+    }
 }
