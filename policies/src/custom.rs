@@ -157,7 +157,7 @@ impl<P: ?Sized> Custom<P> {
             None => vec![Problem::new(
                 path,
                 format!("the policy `{}` has not been looked up in a registry", self.name),
-                "a policy of one's own stands for a whole heartbeat, reconnect or server policy",
+                "a custom policy stands for a whole heartbeat, reconnect or server policy",
             )],
             Some(policy) => {
                 let problems = of(policy).into_iter();
@@ -206,7 +206,7 @@ impl<'de, P: ?Sized> Deserialize<'de> for Custom<P> {
             type Value = (String, Map<String, Value>);
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the name of a policy of one's own with its parameters: { name = { ... } }")
+                f.write_str("the name of a custom policy with its parameters: { name = { ... } }")
             }
 
             fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Self::Value, E> {

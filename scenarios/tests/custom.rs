@@ -1,4 +1,4 @@
-//! Policies of one's own in strategy files: what a registry adds, and what people see when such a policy is named wrongly or
+//! Custom policies in strategy files: what a registry adds, and what people see when such a policy is named wrongly or
 //! given wrong parameters.
 
 use std::fs;
@@ -224,7 +224,7 @@ fn a_custom_table_that_is_none_is_shown() {
     2 | heartbeat.custom = 20
       |                    ^^
       |
-      = help: write the name of a policy of one's own with its parameters: { name = { ... } }
+      = help: write the name of a custom policy with its parameters: { name = { ... } }
     ");
 }
 

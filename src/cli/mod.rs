@@ -64,7 +64,7 @@ enum Command {
 
 /// The command `cardiogram`: reads the process's arguments, does what they say, and returns its exit code.
 ///
-/// With a registry, its policies and strategies stand beside those built in, in every subcommand: a program of one's own
+/// With a registry, its policies and strategies stand beside those built in, in every subcommand: a custom program
 /// whose `main` calls this is the whole command line with its own policies compiled in.
 #[expect(clippy::needless_pass_by_value, reason = "a program makes its registry here and needs it nowhere else")]
 pub fn main(registry: Registry) -> ExitCode {

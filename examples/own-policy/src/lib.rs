@@ -1,4 +1,4 @@
-//! Two policies of one's own, and the registry that gives them names.
+//! Two custom policies, and the registry that gives them names.
 //!
 //! The policies are sans-IO: a product can run them on its real connections, and cardiogram on simulated ones.
 

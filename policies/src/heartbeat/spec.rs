@@ -185,7 +185,7 @@ impl HeartbeatSpec {
             _ if matches!(self, Self::None) => "without a heartbeat",
             MadeOf::Parts(parts) => parts.family(),
             MadeOf::Machine(_) => "heartbeats that learn their interval",
-            MadeOf::Custom(_) => "policies of one's own",
+            MadeOf::Custom(_) => "custom policies",
             MadeOf::Oracle(_) => "yardsticks that no product can have",
         }
     }
