@@ -65,7 +65,8 @@ pub fn claims(strategy: &StrategySpec) -> Vec<Promised> {
     .collect()
 }
 
-/// What the kernel's documentation says of its keepalive: after so much idle time so many probes in vain, so far apart.
+/// What the kernel's documentation says of its keepalive: after an idle time it sends probes at an interval, and gives up
+/// after a number of them.
 fn probes_for(heartbeat: &HeartbeatSpec) -> Option<Duration> {
     let HeartbeatSpec::TcpKeepalive(keepalive) = heartbeat else { return None };
     let probes = keepalive.interval.get() * keepalive.count;

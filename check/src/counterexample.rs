@@ -41,9 +41,9 @@ pub(crate) struct Found {
 pub struct Counterexample {
     /// The scenario file.
     pub path: PathBuf,
-    /// Its text.
+    /// The text of the scenario file.
     pub text: String,
-    /// The strategy.
+    /// The name of the strategy.
     pub strategy: String,
     /// What was promised.
     pub promise: Promised,

@@ -22,11 +22,12 @@ pub struct Coverage {
     pub broke: BTreeMap<&'static str, u64>,
 }
 
-/// A kind of fault that is drawn so often has to break a session now and then, and a promise that is made so often has to be
-/// tested.
+/// A kind of fault that is drawn this often has to break a session now and then, and a promise that is made this often has
+/// to be tested.
 const OFTEN: u64 = 100;
 
-/// What everybody is held to, whether it can come about or not: who never gives a connection up has nothing to be silent on.
+/// What all strategies are held to, whether it can come about or not: a strategy that never gives a connection up has
+/// nothing to be silent on.
 const OF_EVERYBODY: [&str; 2] = ["one-session", "silent-when-given-up"];
 
 impl Coverage {

@@ -1,8 +1,8 @@
 //! A world small enough to be read: what the generator draws, what shrinking makes simpler, and the scenario file that says
 //! it. The file is what is run, so that what a counterexample says and what happened cannot differ.
 //!
-//! Everything is given but jitter: faults come at times, links have constant delays, or each packet takes up to so much
-//! longer.
+//! Everything is given but jitter: faults come at times, links have constant delays, or each packet takes longer by up to
+//! a jitter.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -24,7 +24,7 @@ pub(crate) struct Draft {
     pub(crate) duration: Duration,
     /// How many devices.
     pub(crate) devices: u32,
-    /// They start within this time.
+    /// The devices start within this time.
     pub(crate) start_within: Duration,
     /// One-way delay between device and NAT.
     pub(crate) access: Duration,

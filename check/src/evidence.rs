@@ -68,7 +68,7 @@ impl<'a> Evidence<'a> {
         self.outcome.trace.as_ref().expect("asserted when it was made")
     }
 
-    /// Everything that was recorded, in its order.
+    /// Returns the whole record, in its order.
     pub fn entries(&self) -> &'a [Entry] {
         &self.trace().entries
     }

@@ -209,7 +209,7 @@ impl Check {
         self
     }
 
-    /// Where counterexamples go and come from. Default: `proptest-regressions` in the package under test, as cargo names it,
+    /// Sets the folder of counterexamples. Default: `proptest-regressions` in the package under test, as cargo names it,
     /// or else in the current directory.
     pub fn keep_in(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
@@ -290,7 +290,7 @@ impl Check {
         }
     }
 
-    /// One generator for each aim, of worlds that last long enough for every promise.
+    /// Returns a generator for each aim, of worlds that last long enough for every promise.
     fn generators(&self) -> Vec<BoxedStrategy<Draft>> {
         let mut corners = Corners::of(&self.strategy);
         for rule in &self.rules {
@@ -382,7 +382,7 @@ impl Check {
     }
 }
 
-/// Where a strategy panics, tells in which world.
+/// Tells in which world a strategy panics.
 struct Witness<'a> {
     text: &'a str,
     strategy: &'a str,

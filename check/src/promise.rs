@@ -27,11 +27,11 @@ use super::evidence::Evidence;
 /// What a run says about a promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// Nothing: what the promise is about did not come about.
+    /// The run does not test it: what the promise is about did not come about.
     NotTested,
-    /// It was kept.
+    /// The promise was kept.
     Kept,
-    /// It was broken.
+    /// The promise was broken.
     Broken(Breach),
 }
 
@@ -40,7 +40,7 @@ pub enum Judgement {
 pub struct Breach {
     /// When it was clear.
     pub at: Time,
-    /// Whose; `None`: of no device in particular.
+    /// The device that broke it; `None` if it is none in particular.
     pub device: Option<u32>,
     /// What was promised, as a sentence.
     pub promised: String,
@@ -111,7 +111,7 @@ pub const fn kind(promise: &Promised) -> &'static str {
     }
 }
 
-/// Everything that `strategy` promises of itself in a world like `world`.
+/// Returns everything that `strategy` promises of itself in a world like `world`.
 ///
 /// What it promises depends on what the world guarantees: a strategy that detects a break within 45 s on a path without loss
 /// may promise nothing on one that loses packets.
@@ -146,7 +146,7 @@ pub fn promised_in(strategy: &StrategySpec, world: &WorldConfig) -> Vec<Promised
 pub(crate) enum Rule {
     /// Whatever the strategy promises of itself in each world.
     Declared,
-    /// One of those that files can name.
+    /// A promise that files can name.
     Known(Promised),
     /// The user's own.
     Own(String, OwnJudge),

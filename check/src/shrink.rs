@@ -4,7 +4,7 @@
 //! proptest's own shrinking makes each drawn number small, which is not what a person calls simple: `10m` is simpler than
 //! `597003ms`, and a NAT that never forgets is simpler than one that forgets after a second. So the worlds are drawn by
 //! proptest and made simpler here, by trying one simplification after the other until none is left that keeps the promise
-//! broken. It is deterministic, and ends after so many runs.
+//! broken. It is deterministic, and ends after at most [`RUNS_MAX`] runs.
 
 use std::time::Duration;
 
@@ -122,7 +122,7 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
         }
     }
 
-    /// Faults that everybody knows in the place of those that have to be explained: a NAT that restarts, a cut.
+    /// Puts well-known faults in the place of those that have to be explained: a NAT that restarts, a cut.
     fn better_known_faults(&mut self) {
         for place in 0..self.best.draft.strikes.len() {
             let Strike { what, .. } = &self.best.draft.strikes[place];
@@ -213,7 +213,7 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
         self.round_part(part, |down, unit| [down, down + unit].to_vec());
     }
 
-    /// The same, down alone: no delay grows because it is rounder.
+    /// Makes a duration rounder, down alone: no delay grows because it is rounder.
     fn round_down(&mut self, part: impl Fn(&mut Draft) -> Option<&mut Duration>) {
         self.round_part(part, |down, _| [down].to_vec());
     }

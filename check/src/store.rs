@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The most counterexamples of one check: who has so many needs no more.
+/// The most counterexamples of one check. A user with this many needs no more.
 const MOST: u32 = 100;
 
 /// The counterexamples that a check of this name wrote earlier, the oldest first.
@@ -42,7 +42,7 @@ impl Reservation {
         Err(io::Error::other(format!("there are {MOST} of this name already; remove those that are kept by now")))
     }
 
-    /// Where the scenario goes.
+    /// Returns the path of the scenario file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

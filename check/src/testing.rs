@@ -37,7 +37,8 @@ impl Story {
         Self::of(strategy, "nat = { established = \"5m\" }\ndevices = { count = 1, start_within = \"0s\" }")
     }
 
-    /// The same, and its link is cut from ten minutes on: until then if `lasts` says so, or for good.
+    /// Returns a healthy run of a strategy whose link is cut from ten minutes on: until then if `lasts` says so, or for
+    /// good.
     pub(crate) fn cut(strategy: &str, lasts: &str) -> Self {
         Self::of(
             strategy,
@@ -129,5 +130,5 @@ pub(crate) const fn given_up(port: u16) -> DeviceEvent {
     DeviceEvent::GivenUp { port, reason: GiveUp::NoReply }
 }
 
-/// A heartbeat.
+/// A device sent a heartbeat.
 pub(crate) const BEAT: DeviceEvent = DeviceEvent::HeartbeatSent { id: 0 };

@@ -29,16 +29,16 @@ pub enum Aim {
     Healthy,
     /// After a quiet time something breaks, and stays broken.
     BreaksForGood,
-    /// The same, with enough time after the break to see who has not noticed by then.
+    /// After a quiet time something breaks, with enough time left to see who does not notice it.
     BreaksFor {
         /// How long.
         lasts: Duration,
     },
     /// Things go wrong and come right again, followed by a quiet time.
     Heals,
-    /// The same, with a quiet time that is long enough to see who is not back by then.
+    /// Things go wrong and come right again, followed by a quiet time that is long enough to see who does not come back.
     HealsFor {
-        /// How long.
+        /// How long the quiet time is.
         quiet: Duration,
     },
     /// Anything, at any time.
@@ -100,8 +100,8 @@ fn near(corners: &Corners) -> impl Strategy<Value = Duration> + use<> {
     })
 }
 
-/// A moment at which something happens to the strategy, or beside it: so many beats after the connection, and an offset of
-/// which the shortest lie between a beat and its reply.
+/// A moment at which something happens to the strategy, or beside it: a number of beats after the connection, and an offset
+/// of which the shortest lie between a beat and its reply.
 fn moment(corners: &Corners, beats: std::ops::Range<u32>) -> impl Strategy<Value = Duration> + use<> {
     let interval = corners.interval;
     let offset = prop_oneof![
@@ -245,13 +245,13 @@ fn draws(corners: &Corners) -> FaultDraws {
     }
 }
 
-/// Faults around a process that runs that strike within so many beats, of the few kinds that exist in this world.
+/// Faults around a process that runs that strike within `beats` beats, of the few kinds that exist in this world.
 fn strikes(corners: &Corners, beats: u32) -> BoxedStrategy<Vec<Strike>> {
     let kinds = FaultKind::ALL.iter().filter(|kind| **kind != FaultKind::ProcessKilled);
     strikes_of(kinds.copied().collect(), corners, beats)
 }
 
-/// The same of these kinds.
+/// Faults of these kinds that strike within `beats` beats.
 fn strikes_of(kinds: Vec<FaultKind>, corners: &Corners, beats: u32) -> BoxedStrategy<Vec<Strike>> {
     let corners = corners.clone();
     let draws = draws(&corners);
@@ -270,7 +270,7 @@ fn strike(what: FaultConfig, at: Duration, lasts: Duration) -> Strike {
     Strike { what, at: vec![at], lasts: Some(lasts) }
 }
 
-/// A fault that does not end, if its kind can last so long.
+/// A fault that does not end, if its kind can last to the end of the run.
 fn for_good(what: FaultConfig, at: Duration) -> Strike {
     Strike { what, at: vec![at], lasts: None }
 }
@@ -433,7 +433,7 @@ pub(crate) mod tests {
         preset::find(name).expect("a preset").spec()
     }
 
-    /// The same values each time.
+    /// Equal values in each run of the test.
     fn drawn<T: std::fmt::Debug>(generator: &BoxedStrategy<T>, count: usize) -> Vec<T> {
         let config = Config { failure_persistence: None, ..Config::default() };
         let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));

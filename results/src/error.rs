@@ -11,19 +11,19 @@ pub enum Error {
     /// The directory holds no results.
     #[error("{} has no finished results: there is no {} in it", dir.display(), manifest::FILE_NAME)]
     NoResults {
-        /// The directory.
+        /// The results directory.
         dir: PathBuf,
     },
     /// A run there was interrupted, or is at work.
     #[error("{} has no finished results: a run there has not come to its end", dir.display())]
     Unfinished {
-        /// The directory.
+        /// The results directory.
         dir: PathBuf,
     },
     /// Another version may have other columns, and its rows other meanings.
     #[error("the results in {} are of cardiogram {version}, and this is {VERSION}", dir.display())]
     Version {
-        /// The directory.
+        /// The results directory.
         dir: PathBuf,
         /// The version that wrote the results.
         version: String,
@@ -31,7 +31,7 @@ pub enum Error {
     /// A file is missing or cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What the operating system said.
         source: io::Error,
@@ -39,7 +39,7 @@ pub enum Error {
     /// A file is longer than any results that could be held in memory.
     #[error("{} is longer than {limit}, the most that is read here", path.display())]
     TooLarge {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The limit with its unit.
         limit: String,
@@ -47,7 +47,7 @@ pub enum Error {
     /// A file is not as it was written.
     #[error("{}: {problem}", path.display())]
     Damaged {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// What is wrong and what belongs there, with the line where there is one.
         problem: String,
@@ -55,9 +55,9 @@ pub enum Error {
     /// The files do not belong together, or one of them was cut short.
     #[error("the files in {} disagree: {problem}", dir.display())]
     Disagree {
-        /// The directory.
+        /// The results directory.
         dir: PathBuf,
-        /// In what.
+        /// What they disagree in.
         problem: String,
     },
     /// A file or a directory cannot be written to.

@@ -87,7 +87,7 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// It cannot be removed.
+    /// If it cannot be removed.
     pub fn remove(self) -> Result<(), Error> {
         remove_file(self.dir.join(FILE_NAME)).map_err(|source| Error::Write { path: self.dir, source })
     }

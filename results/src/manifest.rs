@@ -50,7 +50,7 @@ pub struct ManifestSweep {
 pub struct ManifestAxis {
     /// What it is called.
     pub label: String,
-    /// Whose key it is: `scenario` or `strategy`.
+    /// The file that the key belongs to: `scenario` or `strategy`.
     pub target: String,
     /// The key, as a dotted path.
     pub key: String,
@@ -78,7 +78,7 @@ pub struct ManifestPoint {
     pub strategy: String,
     /// The name of the strategy that this one was made from.
     pub base_strategy: String,
-    /// For each axis, which of its values it has, counted from 0.
+    /// The value it has on each axis, counted from 0.
     pub index: Vec<usize>,
 }
 

@@ -16,7 +16,7 @@ use crate::rows::RunColumn::{self, *};
 pub struct Band {
     /// As a share of the baseline's mean: 0.02 is 2 %. At least 0.001, since baselines hold four digits.
     pub relative: f64,
-    /// In the metric's unit, where the share of it would be less: the slack of values near zero.
+    /// The least slack in the metric's unit: it counts for values near zero, where the share is less.
     pub absolute: f64,
 }
 
@@ -121,7 +121,7 @@ fn sum(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     Some(a? + b?)
 }
 
-/// Nothing is no share of nothing.
+/// Returns `None` where the whole is zero.
 fn share(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
     Some(part? / whole.filter(|whole| *whole > 0.0)?)
 }

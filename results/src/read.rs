@@ -66,7 +66,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Those of [`Reader::open`]; also a run that has not come to its end, and results of another version.
+    /// The errors of [`Reader::open`]; also a run that has not come to its end, and results of another version.
     pub fn open_finished(dir: &Path) -> Result<Self, Error> {
         if journal::is_in(dir) {
             return Err(Error::Unfinished { dir: dir.into() });

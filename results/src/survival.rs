@@ -11,7 +11,7 @@
 
 use std::cmp::Ordering;
 
-/// One observation: a time, and whether the event happened then or watching stopped then.
+/// An observation: a time, and whether the event happened then or watching stopped then.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Observation {
     /// Zero or more.
@@ -31,7 +31,7 @@ pub struct Sample {
 /// An estimated survival curve: a step function from 1 down to at least 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    /// Where it steps down and the value from there on; times ascending.
+    /// The times at which it steps down and the value from there on; times ascending.
     steps: Vec<(f64, f64)>,
     /// The longest time watched: beyond it the curve is unknown, unless it has reached 0.
     horizon: f64,
@@ -40,7 +40,7 @@ pub struct Curve {
 /// A number, or what it at least is where censoring hides the rest.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Estimated {
-    /// The number.
+    /// The number itself.
     Known(f64),
     /// Not less than this.
     AtLeast(f64),
@@ -63,7 +63,7 @@ impl Estimated {
     }
 }
 
-/// By time, events before censorings.
+/// Compares by time, events before censorings.
 fn order(a: &Observation, b: &Observation) -> Ordering {
     a.time.total_cmp(&b.time).then(b.happened.cmp(&a.happened))
 }
@@ -98,7 +98,7 @@ impl Sample {
 }
 
 impl Curve {
-    /// Where the curve steps down and the value from there on; times ascending.
+    /// Returns the times at which the curve steps down and the value from there on; times ascending.
     pub fn steps(&self) -> &[(f64, f64)] {
         &self.steps
     }

@@ -41,7 +41,7 @@ pub struct Record<'a, C> {
 /// The numbers of a row, one for each column that holds one. Compact, since rows by the million are kept.
 #[derive(Clone, Debug)]
 pub struct Numbers<C> {
-    /// By [`Column::place`]; what is absent is not a number.
+    /// The values by [`Column::place`]; what is absent is not a number.
     values: Box<[f64]>,
     columns: PhantomData<C>,
 }
@@ -105,7 +105,7 @@ impl<C: Column> Table<C> {
         Ok(more.then_some(Record { table: self }))
     }
 
-    /// That something is wrong in the file; `line` is counted from 1.
+    /// Returns the error that something is wrong in the file; `line` is counted from 1.
     pub fn damaged(&self, line: u64, problem: impl std::fmt::Display) -> Error {
         Error::Damaged { path: self.path.clone(), problem: format!("line {line}: {problem}") }
     }
@@ -140,7 +140,7 @@ impl<'a, C: Column> Record<'a, C> {
     ///
     /// # Errors
     ///
-    /// It is no finite number of zero or more; no whole one, where the column holds such.
+    /// If it is no finite number of zero or more, or no whole one where the column holds whole numbers.
     pub fn number(self, column: C) -> Result<f64, Error> {
         if column.kind() == Kind::Integer {
             return Ok(self.count(column)? as f64);
@@ -153,7 +153,7 @@ impl<'a, C: Column> Record<'a, C> {
     ///
     /// # Errors
     ///
-    /// Those of [`Record::number`].
+    /// The errors of [`Record::number`].
     pub fn number_or_empty(self, column: C) -> Result<Option<f64>, Error> {
         let may_be_empty = column.is_optional() || self.table.places[column.place()].is_none();
         if may_be_empty && self.text(column).is_empty() { Ok(None) } else { self.number(column).map(Some) }
@@ -163,7 +163,7 @@ impl<'a, C: Column> Record<'a, C> {
     ///
     /// # Errors
     ///
-    /// Those of [`Record::number`], and what no run can have measured.
+    /// The errors of [`Record::number`], and what no run can have measured.
     pub fn numbers(self) -> Result<Numbers<C>, Error> {
         let value = |&column: &C| match column.kind() {
             Kind::Text => Ok(f64::NAN),
@@ -179,17 +179,17 @@ impl<'a, C: Column> Record<'a, C> {
     ///
     /// # Errors
     ///
-    /// It is no whole number of 64 bits.
+    /// If it is no whole number of 64 bits.
     pub fn count(self, column: C) -> Result<u64, Error> {
         self.text(column).parse().map_err(|_| self.error(column, "a whole number of zero or more"))
     }
 
-    /// That a field holds something else than is `expected`.
+    /// Returns the error that a field holds something else than is `expected`.
     pub fn error(self, column: C, expected: &str) -> Error {
         self.problem(format!("`{}` is `{}`; it should be {expected}", column.name(), self.text(column)))
     }
 
-    /// That something is wrong in this line.
+    /// Returns the error that something is wrong in this line.
     pub fn problem(self, problem: impl std::fmt::Display) -> Error {
         self.table.damaged(self.table.record.position().map_or(0, csv::Position::line), problem)
     }

@@ -9,9 +9,9 @@ use crate::{diagnostic::Invalid, document, load::Loaded, scenario::Scenario};
 pub struct Contest {
     /// What messages call the scenario: its path, or its name where it is built in.
     pub origin: String,
-    /// The scenario.
+    /// The scenario that all of them run in.
     pub scenario: Loaded<Scenario>,
-    /// The strategies.
+    /// The strategies that are compared.
     pub strategies: Vec<Loaded<StrategySpec>>,
 }
 
@@ -20,7 +20,7 @@ impl Contest {
     ///
     /// # Errors
     ///
-    /// Those with the first strategy that has any, at their places in the scenario's file.
+    /// Returns the problems of the first strategy that has any, at their places in the scenario's file.
     pub fn check(&self) -> Result<(), Invalid> {
         for strategy in &self.strategies {
             let problems = self.scenario.value.world(&strategy.value).problems();

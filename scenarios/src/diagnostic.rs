@@ -5,7 +5,7 @@ use std::{fmt, ops::Range};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-/// One thing that is wrong with a file.
+/// A problem of a file, with its place and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// What is wrong, in a sentence without a full stop.
@@ -32,7 +32,7 @@ impl Invalid {
         Self { name: name.into(), text: text.into(), diagnostics }
     }
 
-    /// Everything that was found, in the order of the file.
+    /// Returns all problems that were found, in the order of the file.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
@@ -42,7 +42,7 @@ impl Invalid {
         self.render_as(&Level::ERROR, colours)
     }
 
-    /// The same for findings that keep nobody from using the file.
+    /// Renders findings that keep nobody from using the file, as warnings.
     pub fn render_as_warnings(&self, colours: bool) -> String {
         self.render_as(&Level::WARNING, colours)
     }

@@ -121,11 +121,11 @@ pub(crate) fn deserialize<'de, T>(
     }
 }
 
-/// Where a part was taken out.
+/// The table that a part was taken out of.
 enum Taken {
-    /// Of the table or array that was searched.
+    /// The table or array that was searched.
     Here,
-    /// Of the one below it that has this span.
+    /// The table below it that has this span.
     Below(Range<usize>),
 }
 
@@ -180,7 +180,7 @@ const EMPTY_TABLE_BEHIND_VISITOR: &str = "invalid type: map, expected enum";
 /// Our words where a table has several keys and an enum's variant is expected.
 pub(crate) const SEVERAL_KINDS: &str = "this table names more than one kind";
 
-/// The words of a policy of one's own for the same.
+/// What a custom policy says where several keys stand for one policy.
 const NO_POLICY: &str = "no policy is named here";
 
 /// Errors that say that something is not there: taking things out brings them about.

@@ -40,7 +40,7 @@ static SCENARIOS: &[(&str, &str)] = &[
     ("detectors", include_str!("../library/detectors.toml")),
 ];
 
-/// Their names.
+/// Returns the names of the built-in scenarios.
 pub fn names() -> impl Iterator<Item = &'static str> {
     SCENARIOS.iter().map(|(name, _)| *name)
 }

@@ -32,7 +32,7 @@ pub struct Loaded<T> {
     pub text: String,
     /// Whether its name alone names it on a command line: it comes with the program, and from no file of the user's.
     pub built_in: bool,
-    /// Where paths in the file start from; `None` where it was read from no file.
+    /// The folder that paths in the file start from; `None` where it was read from no file.
     pub folder: Option<PathBuf>,
 }
 
@@ -53,7 +53,7 @@ pub enum LoadError {
     /// The file cannot be read: it does not exist, is a directory, or may not be opened.
     #[error("cannot read {}: {source}", .path.display())]
     Read {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -61,13 +61,13 @@ pub enum LoadError {
     /// The file is longer than [`FILE_MAX`].
     #[error("{} is longer than 1 MiB, the longest file that is read here", .path.display())]
     TooLong {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
     },
     /// The file is not UTF-8.
     #[error("{}:{line}: byte {offset} of the file is not valid UTF-8; save the file as UTF-8", .path.display())]
     NotUtf8 {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
         /// The line of the first bad byte, counted from 1.
         line: usize,

@@ -187,7 +187,7 @@ fn mistake_curve(mistakes: &[Mistake]) -> Option<Curve> {
     Sample::new(mistakes.iter().map(observe).collect()).curve()
 }
 
-/// In microseconds.
+/// Returns an observation whose time is in microseconds.
 fn observation(watched: Duration, happened: bool) -> Observation {
     // Exact: a run is shorter than 2^53 us, 285 years.
     Observation { time: watched.as_micros() as f64, happened, replicate: 0 }

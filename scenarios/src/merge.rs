@@ -36,7 +36,7 @@ pub enum MergeError {
     #[error("the results in {} are of a program with other policies; merge with the program that ran\n{invalid}",
         .dir.display())]
     Policies {
-        /// Which directory.
+        /// The directory of these results.
         dir: PathBuf,
         /// What is wrong with the strategy here.
         invalid: Invalid,
@@ -44,7 +44,7 @@ pub enum MergeError {
     /// Two shards are not of one plan.
     #[error("{} and {} are not of one plan: they differ in {what}", .first.display(), .other.display())]
     PlansDiffer {
-        /// A directory.
+        /// The directory that the others are compared with.
         first: PathBuf,
         /// One that does not fit it.
         other: PathBuf,
@@ -54,7 +54,7 @@ pub enum MergeError {
     /// Two directories hold the same shard.
     #[error("{} and {} both hold shard {shard}; name each shard once", .first.display(), .other.display())]
     Twice {
-        /// A directory.
+        /// The first directory with this shard.
         first: PathBuf,
         /// Another one, or the same again.
         other: PathBuf,
@@ -70,7 +70,7 @@ pub enum MergeError {
     /// The whole would take the place of a part.
     #[error("{} is one of the shards; give the whole a directory of its own", .dir.display())]
     OverShard {
-        /// The directory.
+        /// The directory that was given for both.
         dir: PathBuf,
     },
 }

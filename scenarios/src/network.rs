@@ -22,7 +22,7 @@ pub struct NetworkPreset<T> {
     pub about: String,
     /// Where its numbers come from; the tags in brackets are those of `docs/model.md`.
     pub source: String,
-    /// Its parameters.
+    /// The parameters that it stands for.
     pub config: T,
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn table(key: &str, name: &str) -> Option<toml::Value> {
 
 /// What a scenario file can name instead of spelling it out.
 pub(crate) trait Named: Clone + DeserializeOwned + JsonSchema + 'static {
-    /// For messages: what it is.
+    /// What messages call it.
     const KIND: &'static str;
 
     /// The presets of this kind.
@@ -155,14 +155,14 @@ pub(crate) fn named<'de, T: Named, D: Deserializer<'de>>(input: D) -> Result<T, 
     input.deserialize_any(Either(PhantomData))
 }
 
-/// The same for a key that may be left out.
+/// Reads what [`named`] does, for a key that may be left out.
 pub(crate) fn named_option<'de, T: Named, D: Deserializer<'de>>(input: D) -> Result<Option<T>, D::Error> {
     named(input).map(Some)
 }
 
 /// Reads what [`named`] does, or an array of it.
 pub(crate) fn named_row<'de, T: Named, D: Deserializer<'de>>(input: D) -> Result<Vec<T>, D::Error> {
-    /// An element.
+    /// An element of the array.
     struct One<T>(T);
     impl<'de, T: Named> Deserialize<'de> for One<T> {
         fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {

@@ -26,7 +26,7 @@ pub enum EngineChoice {
     /// The event engine; the first seed of every strategy in every scenario also runs on turmoil, and must agree.
     #[default]
     Auto,
-    /// One engine for all.
+    /// All cells run on this engine.
     Only(Engine),
 }
 
@@ -57,7 +57,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Everything.
+    /// The plan in one piece.
     pub const WHOLE: Self = Self { index: 1, of: 1 };
 
     /// Which part it is, counted from 1.
@@ -104,7 +104,7 @@ pub struct Plan {
     sweep: Option<ManifestSweep>,
 }
 
-/// One run to be carried out.
+/// A run to be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cell {
     contest: usize,
@@ -190,7 +190,7 @@ impl Plan {
         Ok(Self { contests: kept, first_seed, seeds, engine, shard, sweep: None })
     }
 
-    /// The same plan, whose contests are the points of a sweep.
+    /// Returns this plan, with its contests as the points of a sweep.
     #[must_use]
     pub fn with_sweep(self, sweep: Option<ManifestSweep>) -> Self {
         Self { sweep, ..self }
@@ -206,7 +206,7 @@ impl Plan {
         self.shard
     }
 
-    /// The same plan with all its parts.
+    /// Returns this plan with all its parts.
     pub(crate) fn whole(&self) -> Self {
         Self { shard: Shard::WHOLE, ..self.clone() }
     }

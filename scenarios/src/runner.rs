@@ -35,7 +35,7 @@ pub struct RunnerOptions<'a> {
 pub struct Progress {
     /// Cells finished, those of an interrupted run before included.
     pub finished: usize,
-    /// All cells.
+    /// How many cells the plan has.
     pub cells: usize,
 }
 
@@ -67,7 +67,7 @@ pub enum RunnerError {
     /// An engine failed.
     #[error("{name}: {source}")]
     Engine {
-        /// In which run.
+        /// The run in which it failed.
         name: RunName,
         /// What it said.
         source: RunError,
@@ -78,7 +78,7 @@ pub enum RunnerError {
         this is a bug of cardiogram, please report it with the scenario and the strategy"
     )]
     EnginesDisagree {
-        /// In which run.
+        /// The run in which it failed.
         name: RunName,
         /// The hash on the event engine.
         event: TraceHash,

@@ -28,7 +28,7 @@ pub struct Scenario {
     /// What happens in it, in a sentence or two.
     #[serde(default)]
     pub about: String,
-    /// Where its numbers come from.
+    /// The source of its numbers.
     #[serde(default)]
     pub source: String,
     /// What a good strategy shows here, and what a bad one.
@@ -45,7 +45,7 @@ pub struct Scenario {
     /// The devices.
     #[serde(default)]
     pub devices: DevicesConfig,
-    /// Of what kind the devices' network is, `cellular`, `wifi` or `wired`: what their systems tell the policies; it changes
+    /// The kind of the devices' network, `cellular`, `wifi` or `wired`: what their systems tell the policies; it changes
     /// nothing else. Default `cellular`.
     #[serde(default)]
     pub network_kind: NetworkKind,
@@ -87,7 +87,7 @@ pub struct Scenario {
     /// What goes wrong.
     #[serde(default)]
     pub faults: Vec<FaultConfig>,
-    /// In a counterexample: the run that breaks a promise. `cardiogram run` pays no heed to it. Default: this is none.
+    /// In a counterexample: the run that breaks a promise. `cardiogram run` ignores it. Default: this is none.
     #[serde(default)]
     pub replay: Option<Replay>,
 }
@@ -96,7 +96,7 @@ pub struct Scenario {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScenarioNetwork {
-    /// Of what kind it is, as `network_kind` says it of the scenario's own. Default `cellular`.
+    /// The kind of this network, as `network_kind` is of the scenario's own. Default `cellular`.
     #[serde(default)]
     pub kind: NetworkKind,
     /// The link between each device and the first NAT: a preset's name or a table.

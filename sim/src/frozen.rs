@@ -1,5 +1,5 @@
 //! A world that is frozen at a moment, and whether its devices can still exchange anything: a second, slow computation of
-//! what the [truth](crate::verdict::truth) says of sessions, which the tests hold it against (`tests/world/oracle.rs`).
+//! what the truth (`verdict/truth.rs`) says of sessions, which the tests hold it against (`tests/world/oracle.rs`).
 //!
 //! The world runs from its seed up to the moment, which is included, and is then frozen: a cut, a stall or a silence of that
 //! moment goes on for ever and none begins or ends any more, mappings, sessions and the holding of ports do not end by
@@ -31,9 +31,9 @@ use crate::{
 
 /// What the truth says of a whole run, by device and then by time.
 pub struct Truth {
-    /// Whose session turned usable, or stopped being so, and when.
+    /// The times at which a device's session turned usable, or stopped being so.
     pub turns: Vec<(u32, Time, bool)>,
-    /// For whom a new connection turned impossible, or possible again, and when.
+    /// The times at which a device's new connections turned impossible, or possible again.
     pub kept_out: Vec<(u32, Time, bool)>,
 }
 

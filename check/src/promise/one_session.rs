@@ -45,7 +45,7 @@ mod tests {
         testing::{Story, connected, given_up, lost},
     };
 
-    /// What is told of one device of a world in which there were so many sessions.
+    /// Returns the story of one device, to which these events happened.
     fn told(events: &[(u64, DeviceEvent)]) -> Story {
         let mut story = Story::healthy("none").told(events);
         let is_session = |(_, event): &&(u64, DeviceEvent)| matches!(event, DeviceEvent::Connected { .. });

@@ -74,7 +74,7 @@ mod tests {
     const FEW: Promised =
         Promised::ResetsAfterHealth(Health { uptime: Span::secs(5), count: 3, window: Span::secs(60) });
 
-    /// Sessions that begin this far apart, each of which lasts so long.
+    /// Returns `count` sessions that begin `apart` seconds from each other, each of which lasts `lasts` seconds.
     fn sessions(apart: u64, lasts: u64, count: u64) -> Story {
         let of = |number: u64| {
             let at = apart * number;

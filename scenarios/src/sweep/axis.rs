@@ -31,14 +31,14 @@ pub(super) struct Values {
     pub(super) list: Vec<AxisValue>,
 }
 
-/// One value.
+/// A value of an axis.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct AxisValue {
     /// What the file of the point says.
     pub(super) toml: Value,
-    /// For people.
+    /// How tables and plots write it.
     pub(super) text: String,
-    /// For a numerical axis.
+    /// The number to draw it at, on a numerical axis.
     pub(super) number: Option<f64>,
     /// The key of the axis' table that it comes from: `values[2]`.
     pub(super) place: String,
@@ -47,7 +47,7 @@ pub(super) struct AxisValue {
 /// A value by what it measures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Quantity {
-    /// In microseconds.
+    /// A duration in microseconds.
     Duration(u64),
     Whole(i64),
     Number(f64),
@@ -250,7 +250,7 @@ fn in_range(key: &str, quantity: Quantity) -> Result<(), Wrong> {
     wrong(key, format!("{} is too large a number", quantity.number()), "use at most 1000000000000000")
 }
 
-/// A number to so many significant digits.
+/// Returns a number rounded to `digits` significant digits.
 fn rounded(number: f64, digits: i32) -> f64 {
     let text = format!("{number:.*e}", usize::try_from(digits - 1).expect("at least one digit"));
     text.parse().expect("it was written as a number")

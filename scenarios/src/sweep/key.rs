@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 use crate::network;
 
-/// Whose key it is.
+/// The file that a key belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Of {
     Scenario,
@@ -25,7 +25,7 @@ impl fmt::Display for Of {
     }
 }
 
-/// One step down.
+/// A step down the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
     Name(String),

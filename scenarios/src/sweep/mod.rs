@@ -157,7 +157,7 @@ fn scenario(name: &str, folder: Option<&Path>) -> Result<Loaded<Scenario>, LoadE
     }
 }
 
-/// One axis with all that its table comes to.
+/// An axis with all that its table comes to.
 struct Axis {
     label: String,
     of: Of,
@@ -209,7 +209,7 @@ impl Axis {
     }
 }
 
-/// Where a variant stands: for each axis that is its own, which one, and at which of its values.
+/// The place of a variant: for each axis that is its own, which one, and at which of its values.
 type Index = Vec<(usize, usize)>;
 
 /// A scenario or strategy of some points.

@@ -52,7 +52,7 @@ macro_rules! kinds {
         }
 
         impl FaultKind {
-            /// All kinds.
+            /// All kinds, in this order.
             pub const ALL: &[Self] = &[$(Self::$kind),+];
 
             /// The name in files, in the record and in results.
@@ -71,7 +71,7 @@ macro_rules! kinds {
         }
 
         impl FaultConfig {
-            /// Its kind.
+            /// The kind of this fault.
             pub const fn kind(&self) -> FaultKind {
                 match self {
                     $(Self::$kind(_) => FaultKind::$kind,)+
@@ -96,7 +96,7 @@ kinds! {
     Duplication(Duplication) = "duplication";
     /// Packets of a link overtake others.
     Reordering(Reordering) = "reordering";
-    /// A link carries only so much.
+    /// A link carries a limited number of bits a second.
     RateLimit(RateLimit) = "rate-limit";
     /// The NAT forgets all mappings at once (reboot, failover).
     NatFlush(NatFlush) = "nat-flush";
@@ -132,15 +132,15 @@ kinds! {
 pub(crate) struct Fault<'a> {
     /// When it strikes.
     pub(crate) when: &'a When,
-    /// For how long.
+    /// How long each strike lasts.
     pub(crate) lasts: Lasts<'a>,
     /// How much longer it may take until nothing is late or short-lived because of it.
     pub(crate) aftermath: Duration,
-    /// Where it strikes, and what it does there.
+    /// The place that it strikes, and what it does there.
     pub(crate) target: Target<'a>,
 }
 
-/// Where a fault strikes, and what it does there.
+/// The place that a fault strikes, and what it does there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target<'a> {
     /// A link, in one direction or both.

@@ -112,7 +112,7 @@ impl Default for DozeConfig {
 pub enum IdleAlarms {
     /// At most once in this time.
     Every(Span),
-    /// Never.
+    /// No alarm fires while the device dozes.
     Never,
 }
 

@@ -66,7 +66,7 @@ pub struct WorldConfig {
     pub duration: Duration,
     /// The devices.
     pub devices: DevicesConfig,
-    /// Of what kind the first network is, as the devices' systems tell their applications; it changes nothing else.
+    /// The kind of the first network that the devices' systems tell their applications; it changes nothing else.
     pub network_kind: NetworkKind,
     /// The link between each device and the NAT: a lane of its own for every device.
     pub access: LinkConfig,
@@ -114,7 +114,7 @@ impl Default for DevicesConfig {
     }
 }
 
-/// Whose TCP timers a host has.
+/// The operating system whose TCP timers a host has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TcpPreset {
@@ -190,7 +190,7 @@ impl Rate {
         Delay::millis(1_000)
     }
 
-    /// How long so many bytes take to leave, rounded up to a microsecond.
+    /// How long `bytes` take to leave, rounded up to a microsecond.
     pub(crate) fn time_for(self, bytes: usize) -> Duration {
         Duration::from_micros((bytes as u64 * 8 * 1_000_000).div_ceil(self.bits_per_second))
     }

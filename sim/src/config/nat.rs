@@ -19,9 +19,11 @@ pub struct NatConfig {
     /// Idle time after which the mapping of an established connection is forgotten; drawn for each subscriber, as if
     /// each had a box of its own. Default 7440 s (RFC 5382 REQ-5).
     pub established: Distribution,
-    /// The same for a connection that is opening or closing. Default 240 s (RFC 5382 REQ-5).
+    /// Idle time after which the mapping of a connection that is opening or closing is forgotten. Default 240 s (RFC 5382
+    /// REQ-5).
     pub transitory: Span,
-    /// The same for one that both ends have closed or someone has reset. Default: `transitory`.
+    /// Idle time after which the mapping of a connection is forgotten that both ends have closed or someone has reset.
+    /// Default: `transitory`.
     pub closing: Option<Span>,
     /// The most idle time of an established connection on which one packet was repeated three times without an answer
     /// (Linux: `nf_conntrack_tcp_timeout_max_retrans`, 300 s). Default: no such limit.
@@ -87,9 +89,9 @@ pub enum AtExpiry {
 /// What a NAT does with a packet from the inside of a connection that it has forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FromInside {
-    /// Drops it.
+    /// The NAT drops it.
     Drop,
-    /// Drops it, and answers with RST.
+    /// The NAT drops it, and answers with RST.
     Reset,
     /// Makes a new mapping, on the port that the connection had if it is there.
     SamePort,
@@ -100,9 +102,9 @@ pub enum FromInside {
 /// What a NAT does with a packet from outside of a connection that it has forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FromOutside {
-    /// Drops it.
+    /// The NAT drops it.
     Drop,
-    /// Drops it, and answers with RST.
+    /// The NAT drops it, and answers with RST.
     Reset,
 }
 
@@ -170,7 +172,7 @@ nat_classes! {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum AfterExpiry {
-    /// The same for everyone.
+    /// One class for all subscribers.
     Always(NatClass),
     /// Drawn for each subscriber.
     Mix {
@@ -185,7 +187,7 @@ pub enum AfterExpiry {
 pub struct ClassShare {
     /// How often it is drawn, relative to the others; above 0.
     pub weight: f64,
-    /// The class.
+    /// What the NAT does for the subscribers of this class.
     pub class: NatClass,
 }
 

@@ -9,7 +9,7 @@ use super::{LinkConfig, NatConfig, RadioConfig, WorldConfig};
 /// A further network that devices can attach to. What it does not have of its own are the core link and the servers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkConfig {
-    /// Of what kind it is, as the device's system tells its applications; it changes nothing else.
+    /// The kind of network that the device's system tells its applications; it changes nothing else.
     pub kind: NetworkKind,
     /// The link between each device and the first NAT: a lane of its own for every device.
     pub access: LinkConfig,

@@ -61,7 +61,7 @@ const WAIT_MAX: Delay = Delay::millis(60_000);
 const STAGES_MAX: usize = 4;
 
 impl RadioConfig {
-    /// Everything that contradicts itself, with paths as in a scenario file.
+    /// Returns everything that contradicts itself, with paths as in a scenario file.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut add = |path: String, message: String, help: String| {

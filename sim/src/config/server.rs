@@ -42,7 +42,7 @@ pub struct ServerConfig {
     pub undelivered: Undelivered,
     /// Pauses that are part of the server: its garbage collector. Default: none.
     pub pauses: Option<Pauses>,
-    /// A process that stands still for so long is killed and restarted, which takes 2 s (A); that ends the stall or pause.
+    /// A process that stands still for this time is killed and restarted, which takes 2 s (A); that ends the stall or pause.
     /// Default: it is left alone.
     pub watchdog: Option<Span>,
     /// What stands in front of the servers. Default: nothing, so that clients know each server by its address.
@@ -128,7 +128,7 @@ pub struct Pauses {
 pub struct Cost(Option<Distribution>);
 
 impl Cost {
-    /// No work.
+    /// The cost of work that takes no time.
     pub const ZERO: Self = Self(None);
 
     /// Always the same. Panics where `work` is longer than ten years or finer than a microsecond.

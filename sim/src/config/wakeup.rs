@@ -35,7 +35,7 @@ pub struct WakeupConfig {
 }
 
 impl WakeupConfig {
-    /// One that takes so long, loses nothing, knows no limit and brings a signal.
+    /// A push service that takes `delay`, loses nothing, knows no limit and brings a signal.
     pub const fn of_delay(delay: Distribution) -> Self {
         Self {
             delay,

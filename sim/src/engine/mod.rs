@@ -22,11 +22,11 @@ pub enum Engine {
 /// How to run, as far as it does not change the result.
 #[derive(Clone, Copy, Debug)]
 pub struct RunOptions {
-    /// Which engine.
+    /// The engine to run on.
     pub engine: Engine,
-    /// Keep the whole record in [`Outcome::trace`].
+    /// Keep the whole record in [`Outcome::trace`](crate::Outcome::trace).
     pub keep_trace: bool,
-    /// Turmoil only: the tick. Default, and upper limit: the world's [lookahead](WorldConfig::lookahead).
+    /// Turmoil only: the tick. Default, and upper limit: the world's [lookahead](crate::config::WorldConfig::lookahead).
     pub tick: Option<Duration>,
     /// Turmoil only: skip windows in which nothing happens. Default true.
     pub skip_idle: bool,

@@ -7,7 +7,7 @@ use cardiogram_policies::Time;
 use super::RunError;
 use crate::nodes::node::Host;
 
-/// Runs nothing.
+/// Returns the error that tells which feature is missing.
 pub(super) fn run(_: Vec<Host>, _: Time, _: Duration, _: bool, _: u64) -> Result<Vec<Host>, RunError> {
     Err(RunError::NoTurmoil)
 }

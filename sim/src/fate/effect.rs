@@ -44,9 +44,9 @@ pub(crate) enum EffectKind {
 /// What all effects of a lane together do to one packet after it has left.
 #[derive(Default)]
 pub(crate) struct PacketEffects {
-    /// By how much it is late, in order.
+    /// How much later it arrives, in order with the others.
     pub(crate) late: Duration,
-    /// By how much it is held back while others overtake.
+    /// How long it is held back while others overtake it.
     pub(crate) held: Duration,
     /// Whether it is lost.
     pub(crate) lost: bool,

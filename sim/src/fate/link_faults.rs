@@ -22,7 +22,7 @@ pub(crate) struct Cuts {
 }
 
 impl Cuts {
-    /// Those of one direction.
+    /// Returns the cuts of one direction.
     pub(crate) fn towards(&self, up: bool) -> Rc<[Interval]> {
         if up { self.up.clone() } else { self.down.clone() }
     }

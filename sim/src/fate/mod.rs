@@ -30,7 +30,7 @@ use crate::config::{Network, WorldConfig};
 pub(crate) struct Schedule {
     /// The lives of the devices; none where nothing happens in them.
     pub(crate) lives: Vec<Life>,
-    /// Those of each network.
+    /// What is drawn for each network.
     pub(crate) networks: Vec<NetworkSchedule>,
     /// Cuts of the core link.
     pub(crate) core: Cuts,

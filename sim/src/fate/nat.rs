@@ -55,7 +55,7 @@ pub(crate) struct NatFaults {
 }
 
 impl NatFaults {
-    /// Those of a NAT, by its place in its network.
+    /// Draws the faults of a NAT, by its place in its network.
     pub(crate) fn draw(config: &WorldConfig, network: Network<'_>, nat: u32, seed: u64) -> Self {
         let horizon = Time::ZERO + config.duration;
         let mut flushes = Vec::new();

@@ -27,7 +27,7 @@ pub(crate) struct Edge {
     pub(crate) effect: ServerEffect,
 }
 
-/// In the order in which those of one moment are taken.
+/// What changes at a server, in the order in which the changes of one moment are taken.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Turn {
     Ends,
@@ -161,7 +161,7 @@ pub(crate) fn edges(faults: &[ServerFaults]) -> Vec<Edge> {
 /// How much of its capacity a server has, as a function of time.
 pub(crate) struct Capacity(Vec<Slow>);
 
-/// One time of less capacity.
+/// A time of less capacity.
 struct Slow {
     interval: Interval,
     to: f64,
@@ -169,7 +169,7 @@ struct Slow {
 }
 
 impl Capacity {
-    /// That of a server with these faults.
+    /// Returns the capacity of a server with these faults.
     pub(crate) fn new(faults: &[ServerFaults]) -> Self {
         let mut slow = Vec::new();
         for ServerFaults { effect, intervals, .. } in faults {

@@ -15,7 +15,7 @@ pub(crate) struct Messages {
     next: Message,
 }
 
-/// One message.
+/// A message of the application, before it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) id: u32,

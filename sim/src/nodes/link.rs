@@ -87,7 +87,7 @@ impl Link {
         }
     }
 
-    /// What becomes of a packet of so many bytes put on `lane` at `now`. Times must not run backwards within a lane.
+    /// Returns what becomes of a packet of `bytes` put on `lane` at `now`. Times must not run backwards within a lane.
     pub(crate) fn transmit(&mut self, now: Time, lane: u32, bytes: usize) -> Fate {
         let lane = &mut self.lanes[lane as usize];
         if lane.is_cut(now, now) {
@@ -240,7 +240,7 @@ mod tests {
         Fate::Arrives(millis(ms))
     }
 
-    /// Of a packet of 125 bytes: a thousand bits.
+    /// Sends a packet of 125 bytes, which are a thousand bits.
     fn put(link: &mut Link, ms: u64) -> Fate {
         link.transmit(millis(ms), 0, 125)
     }

@@ -38,7 +38,7 @@ pub(crate) trait Node: Any {
     }
 }
 
-/// A node's way to the outside while it handles an event.
+/// A node's way to the outside while it handles an event: it sends packets, and notes what happens in the record.
 pub(crate) struct Io<'a> {
     now: Time,
     links: &'a mut [(NodeId, Link)],
@@ -70,6 +70,7 @@ impl Io<'_> {
             Fate::ArrivesTwice { first, copy } => (first, Some(copy)),
             Fate::Cut | Fate::Lost | Fate::QueueFull => return,
         };
+        // The copy goes first: of two that arrive at once, it counts as the one sent earlier.
         let mut fly = |arrival, packet| {
             self.sent.push(Flight { arrival, from: self.from, number: *self.next_number, to: *to, packet });
             *self.next_number += 1;

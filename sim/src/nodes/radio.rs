@@ -45,7 +45,7 @@ enum State {
     },
 }
 
-/// Where a packet goes.
+/// The direction of a packet, as the radio sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     Up,

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use cardiogram_policies::Time;
 
-/// One timer an owner.
+/// A queue of timers, at most one for each owner.
 #[derive(Default)]
 pub(crate) struct Timers {
     /// When each owner's timer is due; [`Time::MAX`]: it is not set.

@@ -107,7 +107,7 @@ impl Names {
 }
 
 impl Wiring<'_> {
-    /// One direction of the access link of a network: a lane a device.
+    /// Returns one direction of the access link of a network, with a lane for each device.
     fn access(&self, network: &Network<'_>, schedule: &NetworkSchedule, up: bool) -> Link {
         let names = Names::new(network, "link/access", up);
         let lanes = (0..).zip(&schedule.access).map(|(device, cuts)| {
@@ -122,7 +122,8 @@ impl Wiring<'_> {
         Link::new(network.access, self.seed, lanes)
     }
 
-    /// One direction of the core link between a network and a server: servers share its faults, each with its own luck.
+    /// Returns one direction of the core link between a network and a server. Servers share its faults, each with its own
+    /// luck.
     fn core(&self, network: &Network<'_>, up: bool, server: u32) -> Link {
         let names = Names::new(network, "link/core", up);
         let effects = self.effects(LinkTarget::Core, &names, up, u64::from(server));
@@ -142,7 +143,7 @@ impl Wiring<'_> {
         Link::new(&link, self.seed, lanes)
     }
 
-    /// One direction of the link between two NATs: constant, and nothing is lost on it.
+    /// Returns one direction of the link between two NATs. Its delay is constant, and nothing is lost on it.
     fn between_nats(&self, network: &Network<'_>, up: bool) -> Link {
         let names = Names::new(network, "link/nat", up);
         let lane = names.lane(0, [].into(), Vec::new());

@@ -25,7 +25,7 @@ pub(crate) struct DeviceCounts {
     pub(crate) push_delays: Vec<Duration>,
     pub(crate) radio: Option<RadioUse>,
     pub(crate) series: Tally,
-    /// By device: the time between its last two heartbeats on one connection.
+    /// For each device, the time between its last two heartbeats on one connection.
     pub(crate) intervals: Vec<Option<Duration>>,
 }
 
@@ -55,7 +55,7 @@ pub struct Totals {
 pub struct RadioUse {
     /// Energy in nJ, from each device's start to the end of the run, sleep included.
     pub energy_nj: u128,
-    /// Promotions completed.
+    /// How many promotions from sleep were completed.
     pub wakeups: u64,
     /// Time in promotion, carrying packets, or in the tail.
     pub on: Duration,

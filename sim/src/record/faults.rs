@@ -6,17 +6,17 @@ use cardiogram_policies::Time;
 
 use crate::{config::Direction, wire::layout::NodeId};
 
-/// One strike of a fault.
+/// A strike of a fault: one time at which it happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultSpan {
     /// The name of its kind ([`FaultKind`](crate::config::FaultKind)), or `no-network` for a time without any, whoever
     /// brought it about.
     pub kind: &'static str,
-    /// Where.
+    /// The part of the world that the fault strikes.
     pub place: FaultPlace,
     /// The node beside it: at whose capture it shows first.
     pub node: NodeId,
-    /// The device whose it is; `None`: everybody's.
+    /// The device it belongs to; `None` if it affects all.
     pub device: Option<u32>,
     /// The directions that it concerns, where it is one of a link.
     pub direction: Direction,
@@ -38,21 +38,21 @@ pub enum FaultPlace {
     Device,
     /// The link between the device and the first NAT of a network.
     AccessLink {
-        /// Which network.
+        /// The number of the network.
         network: u32,
     },
-    /// A NAT.
+    /// A NAT of a network.
     Nat {
-        /// Of which network.
+        /// The number of the network.
         network: u32,
         /// Which of its NATs, counted from the device.
         nat: u32,
     },
     /// The link between the last NATs and the servers.
     CoreLink,
-    /// A server.
+    /// A server: its process or its host.
     Server {
-        /// Which.
+        /// The number of the server.
         server: u32,
     },
 }

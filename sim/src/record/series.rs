@@ -28,7 +28,7 @@ pub struct SeriesBin {
     pub begin: Time,
     /// When it ends.
     pub end: Time,
-    /// Connection attempts begun in it, as [`Totals::connect_attempts`] counts them.
+    /// Connection attempts begun in it, as [`Totals::connect_attempts`](super::counts::Totals::connect_attempts) counts them.
     pub attempts: u64,
     /// The most of these in one whole second of the run.
     pub attempts_peak_per_s: u64,
@@ -58,7 +58,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// For a run that long.
+    /// Returns an empty series for a run of this length.
     pub(crate) fn new(duration: Duration) -> Self {
         Self { end: Time::ZERO + duration, width: width(duration), ..Self::default() }
     }

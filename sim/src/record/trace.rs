@@ -24,14 +24,14 @@ use super::faults::FaultSpan;
 use crate::wire::packet::Packet;
 pub use crate::wire::{frame::GoodbyeReason, layout::NodeId};
 
-/// One thing that happened.
+/// An entry of the record: one thing that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// When.
+    /// The moment at which it happened.
     pub at: Time,
-    /// Where.
+    /// The node at which it happened.
     pub node: NodeId,
-    /// What.
+    /// What happened there.
     pub what: What,
 }
 
@@ -40,7 +40,7 @@ pub struct Entry {
 pub enum What {
     /// A packet was put on a link.
     Sent {
-        /// The packet.
+        /// The packet as it was sent.
         packet: Packet,
         /// The node at the other end.
         to: NodeId,
@@ -49,16 +49,16 @@ pub enum What {
     },
     /// A packet came off a link.
     Received {
-        /// The packet.
+        /// The packet as it arrived.
         packet: Packet,
         /// The node it was sent by.
         from: NodeId,
     },
     /// A node threw a packet away.
     Dropped {
-        /// The packet.
+        /// The packet that is gone.
         packet: Packet,
-        /// Why.
+        /// Why the node did so.
         reason: DropReason,
     },
     /// Something happened to a part of the world.
@@ -85,11 +85,11 @@ pub struct Trace {
 /// A time in which a device had a usable session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Usable {
-    /// Whose.
+    /// The device that had it.
     pub device: u32,
-    /// From when.
+    /// The begin of that time.
     pub begin: Time,
-    /// Until when; the end of the run at the latest.
+    /// The end of that time; the end of the run at the latest.
     pub end: Time,
 }
 
@@ -98,9 +98,9 @@ pub struct Usable {
 pub enum Fact {
     /// Something happened to a device.
     Device {
-        /// Which device.
+        /// The number of the device.
         device: u32,
-        /// What.
+        /// What happened to it.
         event: DeviceEvent,
     },
     /// Something happened to the mapping of a connection.
@@ -113,7 +113,7 @@ pub enum Fact {
         port: u16,
         /// The server that the connection leads to.
         server: u32,
-        /// What.
+        /// What happened to the mapping.
         event: NatEvent,
     },
     /// Something happened to the mapping of a connection at a NAT behind the first.
@@ -126,14 +126,14 @@ pub enum Fact {
         port: u16,
         /// The server that the connection leads to.
         server: u32,
-        /// What.
+        /// What happened to the mapping.
         event: NatEvent,
     },
     /// Something happened to a server.
     Server {
-        /// Which server.
+        /// The number of the server.
         server: u32,
-        /// What.
+        /// What happened to it.
         event: ServerEvent,
     },
 }

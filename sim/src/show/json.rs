@@ -101,7 +101,7 @@ enum Fields<'a> {
         fault: &'static str,
         /// The node beside it.
         at: &'a str,
-        /// In words.
+        /// The fault in words.
         about: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         device: Option<u32>,

@@ -24,7 +24,7 @@ use crate::{
 ///
 /// # Panics
 ///
-/// Where the trace was not kept.
+/// If the trace was not kept.
 pub fn write(outcome: &Outcome, about: &str) -> String {
     let trace = outcome.trace.as_ref().expect("the trace was kept");
     let mut timeline = Timeline::new(trace);

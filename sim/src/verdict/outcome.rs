@@ -50,7 +50,7 @@ pub struct Outcome {
     pub series: Vec<SeriesBin>,
     /// What the user of the application felt.
     pub pushes: Pushes,
-    /// Everything that happened, where it was asked for.
+    /// The whole record; `None` unless [`RunOptions`](crate::RunOptions) ask for it.
     pub trace: Option<Trace>,
 }
 
@@ -67,7 +67,7 @@ pub struct Learning {
 /// A time without a usable session, begun by a break of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Episode {
-    /// Whose.
+    /// The device.
     pub device: u32,
     /// What broke first.
     pub cause: Cause,
@@ -108,9 +108,9 @@ impl Episode {
 /// When and how a device left a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detection {
-    /// When.
+    /// The moment it left.
     pub at: Time,
-    /// Which mechanism said so.
+    /// The mechanism that made it leave.
     pub by: DetectedBy,
 }
 
@@ -148,11 +148,11 @@ impl fmt::Display for DetectedBy {
 /// A usable session that was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FalseAlarm {
-    /// By whom.
+    /// The device that gave it up.
     pub device: u32,
-    /// When.
+    /// The moment at which it did.
     pub at: Time,
-    /// By which mechanism.
+    /// The mechanism that made it do so.
     pub by: DetectedBy,
     /// When the device had a usable session again.
     pub end: Option<Time>,
@@ -165,7 +165,7 @@ pub struct Accuracy {
     pub suspicions: u64,
     /// Time in which nothing was broken and the output was trust, or suspect by mistake, summed over devices.
     pub observed: Duration,
-    /// Of it: time in which the output was trust.
+    /// The part of `observed` in which the output was trust.
     pub trusted: Duration,
     /// Turns to suspect while the session was usable, by device, then by time.
     pub mistakes: Vec<Mistake>,
@@ -174,7 +174,7 @@ pub struct Accuracy {
 /// A time in which a detector suspected without a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mistake {
-    /// Whose.
+    /// The device.
     pub device: u32,
     /// When the output turned to suspect.
     pub begin: Time,

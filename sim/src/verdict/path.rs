@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct Step {
     pub(crate) device: u32,
     pub(crate) at: Time,
-    /// Which mapping.
+    /// The mapping that it happens to.
     pub(crate) mapping: Key,
     pub(crate) happens: MappingEvent,
 }
@@ -61,9 +61,9 @@ impl Key {
 /// What is known of a mapping behind the first NAT.
 #[derive(Default)]
 struct Hop {
-    /// Whose connection comes through the port.
+    /// The device whose connection comes through the port.
     device: Option<u32>,
-    /// Whose connection used the mapping last.
+    /// The device whose connection used the mapping last.
     user: Option<u32>,
     /// The port on the outside, while the mapping exists.
     outside: Option<u16>,

@@ -45,9 +45,9 @@ pub(crate) struct Verdict {
     pub(crate) usable_time: Duration,
     pub(crate) downtime: Downtime,
     pub(crate) zombie_time: Duration,
-    /// Whose session turned usable, or stopped being so, and when; by device, then by time.
+    /// The times at which a device's session turned usable, or stopped being so; by device, then by time.
     pub(crate) turns: Vec<(u32, Time, bool)>,
-    /// For whom a new connection turned impossible, or possible again, and when; by device, then by time.
+    /// The times at which a device's new connections turned impossible, or possible again; by device, then by time.
     pub(crate) kept_out: Vec<(u32, Time, bool)>,
 }
 
@@ -142,7 +142,7 @@ struct Judge<'a> {
     has_begun: bool,
     /// The socket of the attempt or session under way.
     socket: Option<Socket>,
-    /// That of another attempt, beside the session, which may take its place.
+    /// The socket of another attempt, beside the session, which may take its place.
     rival: Option<Socket>,
     /// Mappings of the device's connections.
     mappings: BTreeMap<Key, Mapping>,
@@ -180,7 +180,7 @@ impl Socket {
 struct Mapping {
     /// The outside port it has, or had.
     outside: u16,
-    /// It exists.
+    /// Whether the NAT has it now.
     exists: bool,
     /// Once it has ended: it would come back on its port.
     returns: bool,

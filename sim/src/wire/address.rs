@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::config::{NATS_MAX, NETWORKS_MAX};
 
-/// Where servers listen.
+/// The port that servers listen at.
 pub(crate) const SERVER_PORT: u16 = 443;
 /// How many addresses a device may have had on a network before it gets the first one again.
 pub(crate) const LEASES: u32 = 32;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::config::FrameSizes;
 
-/// One frame.
+/// A frame of the application's protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
     /// The client introduces itself and says which message of the server it expects next; where the server wants to know,
@@ -17,9 +17,9 @@ pub(crate) enum Frame {
     Hello { device: u32, expects: u32, announces: Option<Duration>, resumes: bool },
     /// The server accepts it, and may direct the heartbeat interval.
     Welcome { interval: Option<Duration> },
-    /// Are you there?
+    /// A heartbeat: it asks for a reply.
     Heartbeat { id: u16 },
-    /// I am.
+    /// The reply to the heartbeat with this id.
     Reply { id: u16 },
     /// A message of the application, numbered from 0 in each direction.
     Message { id: u32, created: Time },
@@ -69,7 +69,7 @@ impl GoodbyeReason {
         }
     }
 
-    /// It in words.
+    /// Returns the reason in words.
     pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::TooManyPings => "too many pings",

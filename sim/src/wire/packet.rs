@@ -18,13 +18,13 @@ pub struct Packet {
     pub seq: u32,
     /// Acknowledgement number; 0 without [`Flags::ACK`].
     pub ack: u32,
-    /// Control bits.
+    /// The control bits of the TCP header.
     pub flags: Flags,
     /// Receive window as on the wire (unscaled).
     pub window: u16,
     /// Options; the encoding pads them as Linux does.
     pub options: Options,
-    /// The data.
+    /// The data behind the headers.
     pub payload: Vec<u8>,
 }
 
@@ -39,7 +39,7 @@ impl Flags {
     pub const SYN: Self = Self(0x02);
     /// Reset the connection.
     pub const RST: Self = Self(0x04);
-    /// Push.
+    /// The receiver is to hand the data on at once.
     pub const PSH: Self = Self(0x08);
     /// The acknowledgement number counts.
     pub const ACK: Self = Self(0x10);
@@ -59,7 +59,7 @@ impl BitOr for Flags {
 }
 
 impl fmt::Debug for Flags {
-    /// In tcpdump's letters: `S.`, `P.`, `.`, `F.`, `R`.
+    /// Writes the flags in tcpdump's letters: `S.`, `P.`, `.`, `F.`, `R`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (bit, letter) in [(Self::SYN, "S"), (Self::FIN, "F"), (Self::RST, "R"), (Self::PSH, "P"), (Self::ACK, ".")]
         {
@@ -113,7 +113,7 @@ impl Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// TCP.
+    /// TCP (RFC 9293).
     Tcp,
 }
 
@@ -193,7 +193,8 @@ impl Packet {
         out[tcp + 16..tcp + 18].copy_from_slice(&tcp_sum.to_be_bytes());
     }
 
-    /// In Linux's order, padded where Linux pads (`tcp_options_write`), so that the timestamps are aligned.
+    /// Writes the options in Linux's order, padded where Linux pads (`tcp_options_write`), so that the timestamps are
+    /// aligned.
     fn encode_options(&self, out: &mut Vec<u8>) {
         const NOP: u8 = 1;
         if let Some(mss) = self.options.mss {

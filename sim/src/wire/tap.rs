@@ -10,11 +10,11 @@ use super::packet::{Flags, Packet, Protocol};
 /// What a packet is for TCP: the first that fits, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PacketKind {
-    /// RST.
+    /// RST, whatever else it carries.
     Reset,
     /// SYN and SYN-ACK.
     Syn,
-    /// FIN.
+    /// FIN, with data or without.
     Fin,
     /// A keepalive or zero-window probe.
     Probe,
@@ -33,18 +33,18 @@ pub struct PacketCounts {
     pub packets: u64,
     /// Their length, IPv4 header and all behind it included.
     pub bytes: u64,
-    /// Those of TCP.
+    /// Packets of TCP by kind.
     pub tcp: TcpCounts,
 }
 
 /// Packets of TCP by kind. Each packet is counted in exactly one kind: the first that fits, in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TcpCounts {
-    /// RST.
+    /// Packets with RST.
     pub rst: u64,
     /// SYN and SYN-ACK.
     pub syn: u64,
-    /// FIN.
+    /// Packets with FIN.
     pub fin: u64,
     /// Keepalive and zero-window probes.
     pub probe: u64,

@@ -94,9 +94,9 @@ impl Transport {
     }
 
     /// Sets how long the kernel lets data go unanswered, where the transport has such a bound.
-    pub(crate) fn set_user_timeout(&mut self, now: Time, timeout: Option<Duration>) {
+    pub(crate) fn set_user_timeout(&mut self, timeout: Option<Duration>) {
         let Self::Tcp(tcp) = self;
-        tcp.set_user_timeout(now, timeout);
+        tcp.set_user_timeout(timeout);
     }
 
     /// Whether both ends have agreed on the connection, and neither has closed it.

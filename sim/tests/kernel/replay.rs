@@ -232,7 +232,7 @@ impl<'a> Lab<'a> {
             count,
         });
         tcp.set_keepalive(self.now, keepalive);
-        tcp.set_user_timeout(self.now, setup.user_timeout);
+        tcp.set_user_timeout(setup.user_timeout);
         self.hosts[0].connections.insert((local.port(), setup.server.port()), tcp);
         self.told = None;
         self.transmit(Place::Client, out);

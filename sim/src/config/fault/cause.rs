@@ -14,7 +14,7 @@ macro_rules! causes {
         }
 
         impl Cause {
-            /// All causes.
+            /// All causes, in this order.
             pub const ALL: &[Self] = &[$(Self::$cause),+];
 
             /// The name in files and tables.

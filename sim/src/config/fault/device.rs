@@ -31,7 +31,7 @@ pub struct NetworkSwitch {
     /// The network's name, `main`, or `none` (airplane mode). Default: the one it is on, with a new address.
     #[serde(default)]
     pub to: Option<String>,
-    /// For how long; then the device goes where it would be without it. Default: to the end of the run. Only with `to`.
+    /// How long it lasts; then the device goes where it would be without it. Default: to the end of the run. Only with `to`.
     #[serde(default)]
     pub lasts: Option<Distribution>,
     /// How long it has no network before the new one. Default: not at all. (Wi-Fi lost to cellular up: 0.3 s to 2 s, A.)

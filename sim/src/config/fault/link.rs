@@ -57,7 +57,7 @@ impl LinkEffect<'_> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
-    /// Both ways.
+    /// Up and down.
     #[default]
     Both,
     /// From device to server.
@@ -118,7 +118,7 @@ link_faults! {
     /// Packets take longer: a full buffer, a retransmitting radio. They keep their order, so that those sent just afterwards
     /// wait for those sent meanwhile.
     struct DelaySpike {
-        /// By how much a packet sent meanwhile is late, beside the link's own delay.
+        /// How much later a packet arrives that is sent meanwhile, beside the link's own delay.
         delay: Distribution,
     }
     |it| LinkEffect::Delays(&it.delay);
@@ -136,12 +136,13 @@ link_faults! {
     struct Reordering {
         /// The probability that a packet sent meanwhile is held back.
         probability: Fraction,
-        /// For how long. Nothing waits for a packet that is held back.
+        /// How long a packet is held back. Nothing waits for it.
         delay: Distribution,
     }
     |it| LinkEffect::HoldsBack(it.probability, &it.delay);
 
-    /// A lane carries only so much, each way with a queue of its own. Where several limits hold at once, the lowest counts.
+    /// A lane carries a limited number of bits a second, each way with a queue of its own. Where several limits hold at
+    /// once, the lowest counts.
     struct RateLimit {
         /// How many bits a second leave, IPv4 and TCP headers included. 1,000 to 10,000,000,000.
         bits_per_second: u64,

@@ -22,13 +22,13 @@ pub(crate) enum NatEffect {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NatFlush {
-    /// Of which network. Default: of every one.
+    /// The network whose NATs it strikes. Default: every network.
     #[serde(default)]
     pub network: Option<String>,
     /// Which NAT, counted from 0 at the device. Default: all, each with its own draws.
     #[serde(default)]
     pub nat: Option<u32>,
-    /// When.
+    /// When it happens.
     pub when: When,
 }
 
@@ -44,7 +44,7 @@ impl NatFlush {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NatTimeout {
-    /// Of which network. Default: of every one.
+    /// The network whose NATs it strikes. Default: every network.
     #[serde(default)]
     pub network: Option<String>,
     /// Which NAT, counted from 0 at the device. Default: all, each with its own draws.

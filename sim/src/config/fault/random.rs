@@ -18,7 +18,7 @@ use crate::config::{Distribution, LinkName, NO_NETWORK, OldSockets, Rate};
 pub struct FaultDraws {
     /// When they strike.
     pub when: BoxedStrategy<When>,
-    /// How long they last; `None`: to the end of the run, where a fault of the kind can last so long.
+    /// How long they last; `None`: to the end of the run, where a fault of the kind can last to the end.
     pub lasts: BoxedStrategy<Option<Distribution>>,
     /// The links that they strike.
     pub link: BoxedStrategy<LinkName>,

@@ -20,20 +20,20 @@ pub enum When {
     At(Vec<Delay>),
     /// Once, at a uniformly random moment between the two times.
     Within {
-        /// Not before.
+        /// The earliest moment.
         from: Delay,
-        /// Before this.
+        /// The moment before which it strikes.
         to: Span,
     },
     /// Again and again, on average once in this time (a Poisson process). A fault never begins inside its own last one.
     Every(Span),
-    /// The same within a part of the run only.
+    /// Again and again as with `every`, within a part of the run only.
     During {
         /// The mean time from the end of one to the begin of the next.
         every: Span,
-        /// Not before this.
+        /// The earliest moment.
         from: Delay,
-        /// Before this.
+        /// The moment before which all strikes begin.
         to: Span,
     },
 }
@@ -57,7 +57,7 @@ impl<'a> Lasts<'a> {
         lasts.map_or(Self::ForEver, |lasts| Self::Drawn(Cow::Borrowed(lasts)))
     }
 
-    /// The same time each time.
+    /// A fixed time, equal for all strikes.
     pub(super) const fn constant(span: Span) -> Self {
         Self::Drawn(Cow::Owned(Distribution::Constant(span)))
     }

@@ -63,7 +63,7 @@ impl Found {
         }
     }
 
-    /// Where a device may go.
+    /// Checks where a device goes.
     fn destination(&mut self, path: &str, to: &str, world: &WorldConfig) {
         if to != NO_NETWORK {
             self.network_name(path, to, world);

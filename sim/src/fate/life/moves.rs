@@ -66,14 +66,14 @@ struct Edge<'a> {
     name: String,
 }
 
-/// In the order in which those of one moment are taken.
+/// What changes in a device's attachment, in the order in which the changes of one moment are taken.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
     /// The plan changes. (A name that is no network's, `none`, stands for no network.)
     Plan(Option<u32>),
     /// The switch of this place in the file is over.
     Ends(usize),
-    /// It begins.
+    /// The switch of this place in the file begins, to this network; `None`: to none.
     Begins(usize, Option<u32>),
     /// Another address on the same network.
     Renews,

@@ -56,7 +56,7 @@ pub(super) struct Device {
     server: u32,
     /// The connection of the attempt or session under way.
     socket: Option<Box<Socket>>,
-    /// Second connections.
+    /// Second connections: for probes, races and network checks.
     sides: Vec<Side>,
     /// Connections the application has left and the kernel still works on.
     orphans: Vec<Socket>,
@@ -338,7 +338,7 @@ impl Device {
         any
     }
 
-    /// Does what the heartbeat policy says.
+    /// Carries out what the heartbeat policy says.
     fn beat(&mut self, context: &mut Context) {
         while matches!(self.phase, Phase::Online)
             && let Some(action) = self.heartbeat.poll(context.now)
@@ -347,8 +347,8 @@ impl Device {
         }
     }
 
-    /// The same, but for a deadline that was `due` before a packet came, and still is: more may arrive at this moment, and
-    /// counts before it.
+    /// Carries out what the heartbeat policy says, unless its deadline was `due` before a packet came, and still is: more
+    /// may arrive at this moment, and counts before it.
     fn beat_unless_due(&mut self, due: Option<Time>, context: &mut Context) {
         if due.is_some_and(|due| due <= context.now) && self.heartbeat.deadline() == due {
             self.looks_again = true;
@@ -393,7 +393,7 @@ impl Device {
             }
             Frame::Challenge { step, answer, .. } => self.write(Frame::Response { step, size: answer }, context),
             Frame::Ping | Frame::Alive | Frame::Direct { .. } | Frame::Goodbye { .. } => {
-                self.on_server_frame(frame, context)
+                self.on_server_frame(frame, context);
             }
             Frame::Hello { .. }
             | Frame::Heartbeat { .. }
@@ -443,7 +443,6 @@ impl Device {
         }
     }
 
-    /// How it introduces itself.
     /// The transport has ended the session.
     fn lost(&mut self, port: u16, reason: LossReason, context: &mut Context) {
         context.note(self.index, DeviceEvent::Lost { port, reason });
@@ -579,6 +578,9 @@ impl Device {
         }
     }
 
+    /// Drops the sockets that nothing more is to come of.
+    /// Drops the sockets that nothing more is to come of.
+    /// Drops the sockets that nothing more is to come of.
     fn forget_closed_orphans(&mut self) {
         self.orphans.retain(|socket| !socket.transport.is_closed());
     }

@@ -41,7 +41,7 @@ use crate::{
 pub(crate) struct DeviceGroup {
     shared: Shared,
     devices: Vec<Device>,
-    /// By network: one for each device, or none.
+    /// The modems by network: one for each device, or none.
     modems: Vec<Vec<Modem>>,
     /// When the run ends.
     end: Time,
@@ -57,13 +57,13 @@ pub(crate) struct Shared {
     tcp: Arc<TcpConfig>,
     frames: FrameSizes,
     servers: u32,
-    /// Who decides which server an attempt reaches, where it is not the device.
+    /// The balancer that decides which server an attempt reaches; `None` where the device decides.
     balancer: Option<Rc<Balancer>>,
     connect_timeout: Duration,
     strategy: StrategySpec,
     /// The strategy's heartbeat, as it runs in this world.
     heartbeat: HeartbeatSpec,
-    /// By network.
+    /// The kind of each network, by its number.
     network_kinds: Vec<NetworkKind>,
 }
 
@@ -98,7 +98,7 @@ struct Context<'a, 'io> {
     io: &'a mut Io<'io>,
     /// What the device's kernel takes for the time.
     kernel: Time,
-    /// Those of the device.
+    /// The addresses of the device.
     addresses: Addresses,
 }
 

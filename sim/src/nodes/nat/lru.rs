@@ -45,7 +45,7 @@ impl Lru {
         }
     }
 
-    /// Who is pushed out next, and when if nothing is used until then.
+    /// Returns the mapping that is pushed out next, and when, if nothing is used until then.
     pub(super) fn next(&self) -> Option<(Time, u32)> {
         let (_, &(owner, used)) = self.by_use.first_key_value()?;
         let newer = self.by_use.len() as u64 - 1;

@@ -23,7 +23,7 @@ pub(super) struct Mapping {
     fin_outside: bool,
     /// The latest acknowledgement number from the inside: what the inside expects next.
     ack_inside: Option<u32>,
-    /// The same from the outside.
+    /// The latest acknowledgement number from the outside.
     ack_outside: Option<u32>,
     latest: Option<Segment>,
     /// How many times in a row the latest segment has come again.

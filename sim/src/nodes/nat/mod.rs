@@ -46,10 +46,10 @@ pub(crate) const TO_INSIDE: usize = 0;
 /// The NAT's links to the outside begin here: the next NAT, or the servers in order; one lane each.
 pub(crate) const TO_OUTSIDE: usize = 1;
 
-/// Where a NAT stands.
+/// The place of a NAT in the world.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
-    /// Of which network it is.
+    /// The number of its network.
     pub(crate) network: u32,
     /// How many NATs are between it and the devices.
     pub(crate) index: u32,

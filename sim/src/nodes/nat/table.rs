@@ -16,10 +16,10 @@ pub(super) struct Table {
     free: Vec<u32>,
     by_inside: BTreeMap<Inside, u32>,
     by_outside: BTreeMap<Outside, u32>,
-    /// Who had a port last, of those that are told so.
+    /// The last users of outside ports, of the mappings that asked to be remembered.
     last_subscribers: BTreeMap<Outside, u32>,
     expiry: Timers,
-    /// Where the size is limited.
+    /// The order of use; `None` where the size is not limited.
     lru: Option<Lru>,
 }
 
@@ -61,7 +61,7 @@ impl Table {
         self.by_inside.values().copied().collect()
     }
 
-    /// Whose connection had this port last, where [`remove`](Self::remove) was told to keep that.
+    /// Returns the connection that had this port last, where [`remove`](Self::remove) was told to keep that.
     pub(super) fn last_subscriber(&self, outside: Outside) -> Option<u32> {
         self.last_subscribers.get(&outside).copied()
     }

@@ -43,7 +43,7 @@ pub(super) struct App {
     workers: Workers,
     /// Whether accepting waits in the queue already.
     accept_queued: bool,
-    /// Those who wait to be welcomed, where logins are limited.
+    /// The clients that wait for their login; `None` where logins are not limited.
     login_limit: Option<LoginLimit>,
     /// Accepted connections, by the kernel's slot.
     connections: BTreeMap<u32, Accepted>,
@@ -83,7 +83,7 @@ struct Accepted {
     /// Whether it goes on with its last session.
     resumes: bool,
     session: Option<Session>,
-    /// Whose probe connection it is, if it is one: no session, and of no interest to the policy.
+    /// The device whose probe connection it is; `None` for all others. It is no session, and of no interest to the policy.
     probe_of: Option<u32>,
 }
 
@@ -205,8 +205,8 @@ impl App {
         self.policy.deadline()
     }
 
-    /// Does what a packet gives it to do. The policy's deadline was `due` before the packet came: where that is this very
-    /// moment, and still is, more may arrive at this moment, and counts before it. Its own wake-up follows.
+    /// Carries out what follows from a packet. The policy's deadline was `due` before the packet came: where that is this
+    /// very moment, and still is, more may arrive at this moment, and counts before it. Its own wake-up follows.
     pub(super) fn hear(&mut self, due: Option<Time>, context: &mut Context) {
         if self.stalled {
             return;
@@ -217,7 +217,7 @@ impl App {
         }
     }
 
-    /// Does everything that is to be done at this moment.
+    /// Carries out everything that is due at this moment.
     pub(super) fn run(&mut self, context: &mut Context) {
         if self.stalled {
             return;
@@ -257,7 +257,7 @@ impl App {
         }
     }
 
-    /// Does what the policy says.
+    /// Carries out what the policy says.
     fn obey(&mut self, context: &mut Context) {
         while let Some(action) = self.policy.poll(context.now) {
             self.act(action, context);

@@ -52,12 +52,12 @@ struct Entry {
     owner: Owner,
 }
 
-/// Who a connection belongs to.
+/// The owner of a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Owner {
     /// The listener: not established yet, or not accepted.
     Listener,
-    /// The process.
+    /// The process: it has accepted the connection.
     Process,
     /// Nobody: the kernel finishes it alone.
     Nobody,

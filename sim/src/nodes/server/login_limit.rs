@@ -47,7 +47,7 @@ impl LoginLimit {
         (!self.waiting.is_empty()).then_some(self.opens)
     }
 
-    /// Everyone leaves.
+    /// Forgets all that wait.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
     }

@@ -181,7 +181,7 @@ impl Server {
         }
     }
 
-    /// Does what is on the schedule up to this moment.
+    /// Applies what is on the schedule up to this moment.
     fn keep_to_schedule(&mut self, now: Time, io: &mut Io) {
         while let Some(edge) = self.edges.pop_if(|edge| edge.at <= now) {
             self.apply(&edge, now, io);

@@ -87,7 +87,7 @@ impl Workers {
         }
     }
 
-    /// Everything is forgotten.
+    /// Forgets all work.
     pub(super) fn clear(&mut self) {
         self.queue.clear();
         self.jobs.clear();

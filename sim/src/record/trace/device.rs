@@ -66,7 +66,7 @@ pub enum DeviceEvent {
     GivenUp {
         /// The device's port.
         port: u16,
-        /// Why.
+        /// Why the policy gave it up.
         reason: GiveUp,
     },
     /// The transport reported the end of the connection.
@@ -84,23 +84,23 @@ pub enum DeviceEvent {
     },
     /// The device is on a network now.
     Attached {
-        /// Which, by its number.
+        /// The number of the network.
         network: u32,
         /// How many addresses it has had there before.
         lease: u32,
     },
     /// An address of the device is no longer its own.
     Detached {
-        /// On which network.
+        /// The number of the network.
         network: u32,
-        /// Which address there.
+        /// Which of its addresses there, counted from 0.
         lease: u32,
-        /// Why.
+        /// What took the address away.
         cause: Cause,
     },
     /// The application's process was killed.
     Killed,
-    /// It was started again.
+    /// The application's process was started again.
     Started,
     /// The application went to another state.
     AppState(AppState),
@@ -112,12 +112,12 @@ pub enum DeviceEvent {
     NoticeReceived,
     /// The server told the device to use this heartbeat interval.
     Directed {
-        /// The interval.
+        /// The interval to use from now on.
         interval: Duration,
     },
     /// The server announced that it closes the connection.
     GoodbyeReceived {
-        /// Why.
+        /// Why the server closes it.
         reason: GoodbyeReason,
         /// The device is not to come back before this time has passed.
         retry_after: Option<Duration>,
@@ -224,18 +224,18 @@ pub enum Turn {
     Trusts,
     /// The device has this address of a network now, which it has had `lease` others of before.
     Attached {
-        /// Which network.
+        /// The number of the network.
         network: u32,
-        /// Which address there.
+        /// Which of its addresses there, counted from 0.
         lease: u32,
     },
     /// The device has this address no longer.
     Detached {
-        /// Which network.
+        /// The number of the network.
         network: u32,
-        /// Which address there.
+        /// Which of its addresses there, counted from 0.
         lease: u32,
-        /// Why.
+        /// What took the address away.
         cause: Cause,
     },
     /// There is no process any more.
@@ -318,7 +318,7 @@ impl DeviceEvent {
         };
     }
 
-    /// In words, without the device; `networks` are the names of the networks.
+    /// Returns the event in words, without the device; `networks` are the names of the networks.
     pub(crate) fn words(&self, networks: &[String]) -> String {
         match self {
             Self::AttemptStarted { port, server } => format!("connects from port {port} to server {server}"),

@@ -32,7 +32,7 @@ impl NatEvent {
         };
     }
 
-    /// In words, without the mapping.
+    /// Returns the event in words, without the mapping.
     pub(crate) fn words(self) -> String {
         match self {
             Self::Created { outside } => format!("is made, outside port {outside}"),

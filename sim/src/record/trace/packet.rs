@@ -49,7 +49,7 @@ impl Fate {
         }
     }
 
-    /// In words.
+    /// Returns the fate in words.
     pub(crate) fn words(self) -> String {
         match self {
             Self::Arrives(at) => format!("arrives {at}"),
@@ -101,7 +101,7 @@ impl DropReason {
         }
     }
 
-    /// In words.
+    /// Returns the reason in words.
     pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::NoMapping => "no mapping",

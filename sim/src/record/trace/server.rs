@@ -14,7 +14,7 @@ use crate::{config::Cause, record::bytes::Bytes};
 pub enum ServerEvent {
     /// A client was welcomed; the client as the server sees it (the NAT's port).
     SessionOpened {
-        /// Whose session.
+        /// The device whose session it is.
         device: u32,
         /// The network it comes through.
         network: u32,
@@ -23,7 +23,7 @@ pub enum ServerEvent {
     },
     /// A session ended on the server's side.
     SessionClosed {
-        /// Whose session.
+        /// The device whose session it is.
         device: u32,
         /// The network it comes through.
         network: u32,
@@ -32,7 +32,7 @@ pub enum ServerEvent {
     },
     /// The server's policy closed a session.
     Reaped {
-        /// Whose session.
+        /// The device whose session it is.
         device: u32,
         /// The network it comes through.
         network: u32,
@@ -41,7 +41,7 @@ pub enum ServerEvent {
     },
     /// A fault begins.
     FaultBegan(Cause),
-    /// It ends.
+    /// The fault ends.
     FaultEnded(Cause),
     /// The balancer believes the server unhealthy from now on.
     TurnedUnhealthy,
@@ -49,54 +49,54 @@ pub enum ServerEvent {
     TurnedHealthy,
     /// The server asks the push service to wake a device.
     WakeupSent {
-        /// Which device.
+        /// The device that it concerns.
         device: u32,
     },
     /// The server's policy had a client pinged.
     PingSent {
-        /// Which device.
+        /// The device that it concerns.
         device: u32,
         /// Whether it is to answer.
         wants_answer: bool,
     },
     /// A client answered a ping.
     PongReceived {
-        /// Which device.
+        /// The device that it concerns.
         device: u32,
     },
     /// The server told a client to use this heartbeat interval, later than with its welcome.
     Directed {
-        /// Which device.
+        /// The device that it concerns.
         device: u32,
-        /// The interval.
+        /// The interval to use from now on.
         interval: Duration,
     },
     /// A client was turned away before its login.
     TurnedAway {
-        /// Which device.
+        /// The device that it concerns.
         device: u32,
         /// It is not to come back before this time has passed.
         retry_after: Duration,
     },
     /// The server's policy closed a session for another reason than silence.
     Expelled {
-        /// Whose session.
+        /// The device whose session it is.
         device: u32,
         /// The network it comes through.
         network: u32,
         /// The client's port as the server sees it: the NAT's.
         outside: u16,
-        /// Why.
+        /// Why the policy closed it.
         reason: CloseReason,
     },
     /// A client goes on with its last session; told before that is opened again.
     Resumed {
-        /// Which device.
+        /// The device that it concerns.
         device: u32,
     },
     /// A frame arrived that makes no sense.
     MalformedReceived {
-        /// Which device.
+        /// The device that it concerns.
         device: u32,
     },
 }
@@ -106,7 +106,7 @@ pub enum ServerEvent {
 pub enum ServerMeaning {
     /// The server has a session of the device from now on.
     SessionBegins {
-        /// Whose session.
+        /// The device whose session it is.
         device: u32,
         /// The network it comes through.
         network: u32,
@@ -115,7 +115,7 @@ pub enum ServerMeaning {
     },
     /// The server has it no longer.
     SessionEnds {
-        /// Whose session.
+        /// The device whose session it is.
         device: u32,
         /// The network it comes through.
         network: u32,
@@ -159,7 +159,7 @@ impl ServerEvent {
         };
     }
 
-    /// In words, without the server; `networks` are the names of the networks.
+    /// Returns the event in words, without the server; `networks` are the names of the networks.
     pub(crate) fn words(&self, networks: &[String]) -> String {
         let client = |network: u32, outside: u16| match network {
             0 => format!("(port {outside})"),

@@ -52,7 +52,8 @@ pub(super) enum Obstacle {
 pub(super) type Outside = (u32, u16);
 
 impl Change {
-    /// The change in a fact, and whose it is; faults come from the schedule, and what NATs do is found by [`path`](crate::verdict::path).
+    /// The change in a fact, and the device it concerns; faults come from the schedule, and what NATs do is found by
+    /// [`path`](crate::verdict::path).
     pub(super) fn of(fact: Fact) -> Option<(u32, Self)> {
         match fact {
             Fact::Device { device, event } => match event.meaning() {

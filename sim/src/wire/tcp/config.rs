@@ -21,7 +21,8 @@ pub struct TcpConfig {
     pub synack_retries: u32,
     /// Bound on retransmissions of data, as a number of doublings of `rto_min`: 15 (`tcp_retries2`).
     pub retries: u32,
-    /// The same for connections that no process owns: 8 (`tcp_orphan_retries` 0 acts as 8).
+    /// Bound on retransmissions of data of connections that no process owns, as a number of doublings of `rto_min`: 8
+    /// (`tcp_orphan_retries` 0 acts as 8).
     pub orphan_retries: u32,
     /// Smallest delay of an acknowledgement: 40 ms (`TCP_ATO_MIN`).
     pub ack_delay_min: Duration,

@@ -209,11 +209,11 @@ impl Connection {
     }
 
     /// Sets or unsets `TCP_USER_TIMEOUT`.
-    pub fn set_user_timeout(&mut self, _: Time, timeout: Option<Duration>) {
+    pub fn set_user_timeout(&mut self, timeout: Option<Duration>) {
         self.user_timeout = timeout;
     }
 
-    /// The state.
+    /// Returns the state of the connection, as RFC 9293 names it.
     pub fn state(&self) -> State {
         self.state
     }
@@ -247,7 +247,7 @@ impl Connection {
     /// From now on it sends again for as long as it takes, and never asks whether the peer is alive.
     pub(crate) fn endure(&mut self, now: Time) {
         self.set_keepalive(now, None);
-        self.set_user_timeout(now, None);
+        self.set_user_timeout(None);
         self.config = Arc::new(TcpConfig { retries: 10_000, ..(*self.config).clone() });
     }
 

@@ -391,7 +391,7 @@ impl Connection {
         }
     }
 
-    /// The same after sending: the retransmission timer runs from the oldest segment in flight.
+    /// Sets the timer after sending: the retransmission timer runs from the oldest segment in flight.
     fn schedule_after_sending(&mut self, now: Time) {
         let running = matches!(self.send.timer, Some((_, SendTimer::Retransmit)));
         if running && self.send.flight.len() > 1 {

@@ -53,7 +53,7 @@ impl Connection {
         [send, self.ack.timer, self.keepalive.due, self.expires].into_iter().flatten().min()
     }
 
-    /// Does what the timers that are due say.
+    /// Runs the timers that are due.
     pub fn on_timer(&mut self, now: Time, out: &mut Vec<Packet>) {
         if self.state == State::Closed {
             return;

@@ -25,7 +25,7 @@ impl Device {
             }
             Action::SetUserTimeout(timeout) => {
                 if let Some(socket) = &mut self.socket {
-                    socket.transport.set_user_timeout(context.kernel, timeout);
+                    socket.transport.set_user_timeout(timeout);
                 }
             }
             Action::Suspect => context.note(self.index, DeviceEvent::Suspect),

@@ -19,8 +19,8 @@ use crate::{
 
 /// The port asked at: `discard` (RFC 863), which nobody has served for decades.
 const PORT: u16 = 9;
-/// A network without an answer for so long carries nothing (A): room for one SYN more, a second after the first, and for
-/// the slowest round trips that are of any use.
+/// A network that does not answer within this time carries nothing (A): room for one SYN more, a second after the first, and
+/// for the slowest round trips that are of any use.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Device {

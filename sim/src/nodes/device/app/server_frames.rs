@@ -22,7 +22,7 @@ impl Device {
         }
     }
 
-    /// Does as the server says.
+    /// Reacts to a frame that the server sends of its own accord.
     pub(super) fn on_server_frame(&mut self, frame: Frame, context: &mut Context) {
         let now = context.now;
         match frame {

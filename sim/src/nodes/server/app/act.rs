@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl App {
-    /// Does what the policy says about a session, if it is still there.
+    /// Carries out what the policy says about a session, if it is still there.
     pub(super) fn act(&mut self, action: ServerAction, context: &mut Context) {
         let (ServerAction::Close { session, .. }
         | ServerAction::Ping { session }

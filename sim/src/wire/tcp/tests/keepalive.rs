@@ -14,7 +14,7 @@ fn cut_after_exchange(keepalive: Option<Keepalive>, user_timeout: Option<u64>) -
     let mut lab = Lab::established(NEAR);
     lab.act(CLIENT, |tcp, now, _| {
         tcp.set_keepalive(now, keepalive);
-        tcp.set_user_timeout(now, user_timeout.map(Duration::from_secs));
+        tcp.set_user_timeout(user_timeout.map(Duration::from_secs));
     });
     let start = lab.now;
     lab.write(CLIENT, b"ping!");
@@ -103,7 +103,7 @@ fn the_user_timeout_ends_a_connection_attempt_after_at_least_one_retry() {
         lab.cut_both();
         let start = lab.now;
         lab.connect(7);
-        lab.act(CLIENT, |tcp, now, _| tcp.set_user_timeout(now, Some(Duration::from_millis(user_timeout))));
+        lab.act(CLIENT, |tcp, _, _| tcp.set_user_timeout(Some(Duration::from_millis(user_timeout))));
         assert_times(&[fails_after(&mut lab, CLIENT, start)], &[death]);
         assert_eq!(lab.sent.len(), syns);
         assert_eq!(lab.end(CLIENT).failure(), Some(Failure::ConnectTimeout));

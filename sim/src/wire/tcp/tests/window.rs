@@ -80,7 +80,7 @@ fn window_probes_without_an_answer_end_after_15() {
 fn the_user_timeout_ends_a_shut_window_even_while_the_peer_answers() {
     let mut lab = full();
     let start = lab.now;
-    lab.act(CLIENT, |tcp, now, _| tcp.set_user_timeout(now, Some(Duration::from_secs(20))));
+    lab.act(CLIENT, |tcp, _, _| tcp.set_user_timeout(Some(Duration::from_secs(20))));
     let death = fails_after(&mut lab, CLIENT, start);
     assert!((20.0..21.0).contains(&death), "{death}");
     assert_eq!(lab.end(CLIENT).failure(), Some(Failure::UserTimeout));
