@@ -11,48 +11,55 @@ use crate::{
     summary::{CellStats, ScenarioStats, Summary},
 };
 
-/// A number of a cell by its name; `interval` is there for those that have one, known or not.
+/// A number of a cell by its name.
 struct Number {
     name: &'static str,
     value: Option<f64>,
-    interval: Option<Option<Interval>>,
+    spread: Spread,
 }
 
+/// Whether a number has columns for its interval.
+enum Spread {
+    Untold,
+    Told(Option<Interval>),
+}
+use Spread::{Told, Untold};
+
 fn numbers(cell: &CellStats) -> Vec<Number> {
-    let plain = |name, value: f64| Number { name, value: Some(value), interval: None };
-    let with = |name, value: f64, interval| Number { name, value: Some(value), interval: Some(interval) };
+    let plain = |name, value: f64| Number { name, value: Some(value), spread: Untold };
+    let with = |name, value: f64, interval| Number { name, value: Some(value), spread: Told(interval) };
     let estimate = |name, value: Option<Estimated>, interval| Number {
         name,
         value: value.and_then(Estimated::known),
-        interval: Some(interval),
+        spread: Told(interval),
     };
     let downtime = cell.downtime;
-    let part = |name, of: fn(crate::summary::Downtime) -> f64| Number { name, value: downtime.map(of), interval: None };
+    let part = |name, of: fn(crate::summary::Downtime) -> f64| Number { name, value: downtime.map(of), spread: Untold };
     vec![
         plain("seeds", cell.seeds as f64),
         plain("device_hours", cell.device_hours),
-        Number { name: "rank", value: downtime.map(|_| cell.rank as f64), interval: None },
+        Number { name: "rank", value: downtime.map(|_| cell.rank as f64), spread: Untold },
         Number {
             name: "avoidable_s_per_day",
             value: downtime.map(|it| it.avoidable_s_per_day),
-            interval: Some(downtime.and_then(|it| it.interval)),
+            spread: Told(downtime.and_then(|it| it.interval)),
         },
         part("unnoticed_s_per_day", |it| it.unnoticed_s_per_day),
         part("waiting_s_per_day", |it| it.waiting_s_per_day),
         part("connecting_s_per_day", |it| it.connecting_s_per_day),
         part("unavoidable_s_per_day", |it| it.unavoidable_s_per_day),
-        Number { name: "front_share", value: cell.front_share, interval: None },
+        Number { name: "front_share", value: cell.front_share, spread: Untold },
         with("packets_per_h", cell.packets_per_device_hour, cell.packets_interval),
         with("heartbeats_per_h", cell.heartbeats_per_device_hour, cell.heartbeats_interval),
         with("bytes_per_day", cell.bytes_per_device_day, cell.bytes_interval),
-        Number { name: "energy_j_per_h", value: cell.energy_j_per_device_hour, interval: Some(cell.energy_interval) },
+        Number { name: "energy_j_per_h", value: cell.energy_j_per_device_hour, spread: Told(cell.energy_interval) },
         plain("detected", cell.detected as f64),
         plain("ridden_out", cell.ridden_out as f64),
         plain("undetected", cell.undetected as f64),
         estimate("detect_mean_s", cell.detect_mean_s, cell.detect_interval_s),
         estimate("detect_p50_s", cell.detect_p50_s, cell.detect_p50_interval_s),
         estimate("detect_p95_s", cell.detect_p95_s, cell.detect_p95_interval_s),
-        Number { name: "recover_mean_s", value: cell.recover_mean_s.and_then(Estimated::known), interval: None },
+        Number { name: "recover_mean_s", value: cell.recover_mean_s.and_then(Estimated::known), spread: Untold },
         plain("false_alarms", cell.false_alarms as f64),
         with("false_alarms_per_day", cell.false_alarms_per_device_day, cell.false_alarms_interval),
         with("availability", cell.availability, cell.availability_interval),
@@ -61,9 +68,9 @@ fn numbers(cell: &CellStats) -> Vec<Number> {
 
 /// The numbers with their intervals, in the order of the columns.
 fn columns(cell: &CellStats) -> impl Iterator<Item = (String, Option<f64>)> {
-    numbers(cell).into_iter().flat_map(|Number { name, value, interval }| {
+    numbers(cell).into_iter().flat_map(|Number { name, value, spread }| {
         let mut columns = vec![(name.to_owned(), value)];
-        if let Some(interval) = interval {
+        if let Told(interval) = spread {
             columns.push((format!("{name}_low"), interval.map(|it| it.low)));
             columns.push((format!("{name}_high"), interval.map(|it| it.high)));
         }

@@ -143,7 +143,6 @@ pub(crate) struct CellStats {
 
 /// Time without a usable session, in seconds per device-day.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(clippy::struct_field_names, reason = "units come last")]
 pub(crate) struct Downtime {
     /// What a policy can do something about: the sum of the next three.
     pub(crate) avoidable_s_per_day: f64,

@@ -94,7 +94,7 @@ fn rank(cells: &mut [CellStats], replications: &[Replications], cost: Cost, mut 
             let interval = (this.replicates == other.replicates)
                 .then(|| this.with(other, |this, other| this - other))
                 .and_then(|difference| difference.interval(LEVEL));
-            interval.map_or(this.estimate == other.estimate, |interval| interval.low <= 0.0)
+            interval.map_or_else(|| this.estimate.total_cmp(&other.estimate).is_eq(), |interval| interval.low <= 0.0)
         };
         let (_, rank) = *match leader {
             Some((of, rank)) if ties(of) => leader.insert((of, rank)),
