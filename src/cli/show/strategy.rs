@@ -66,7 +66,7 @@ fn promises(promises: &Promises, reaps_within: Option<Duration>) -> [(&'static s
 /// Writes an upper bound to the millisecond: what is promised still holds of it.
 fn rounded_up(span: Duration) -> String {
     let over = Duration::from_nanos(u64::from(span.subsec_nanos() % 1_000_000));
-    let rest = if over.is_zero() { over } else { Duration::from_millis(1) - over };
+    let rest = if over.is_zero() { over } else { Duration::from_millis(1).saturating_sub(over) };
     format_duration(span.saturating_add(rest))
 }
 
@@ -74,7 +74,7 @@ fn rounded_up(span: Duration) -> String {
 /// holds of a shorter one. One below a millisecond is written as it is.
 fn rounded_down(span: Duration) -> String {
     let over = Duration::from_nanos(u64::from(span.subsec_nanos() % 1_000_000));
-    format_duration(if span == over { span } else { span - over })
+    format_duration(if span == over { span } else { span.saturating_sub(over) })
 }
 
 /// What the scenario guarantees, and what it does not.
