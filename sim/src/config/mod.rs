@@ -26,14 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::balancer::{BalancerConfig, HealthCheck, OnUnhealthy};
 pub use self::distribution::{Distribution, Exponential, LogNormal, Normal, Part, Uniform};
-#[cfg(any(test, feature = "proptest"))]
-pub use self::fault::FaultDraws;
-pub use self::fault::{
-    Cause, Cut, DelaySpike, Direction, Duplication, FaultConfig, FaultKind, Flapping, Handover, HandoverMode,
-    LeaseExpiry, LossBurst, Malformed, NatFlush, NatTimeout, NetworkSwitch, ProcessKilled, RateLimit, Reordering,
-    ServerDrain, ServerFault, ServerOverload, When,
-};
-pub(crate) use self::fault::{DeviceEffect, Fault, Lasts, LinkEffect, NatEffect, ServerEffect, Target};
+pub use self::fault::*;
 pub use self::frames::FrameSizes;
 pub use self::life::{Attach, DozeConfig, IdleAlarms, LifeConfig, OldSockets, Periods};
 pub use self::nat::{
