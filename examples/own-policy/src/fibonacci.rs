@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use cardiogram_policies::{
-    AttemptLimit, Bounds, CustomReconnect, PolicyRng, Problem, Promises, Reconnect, ReconnectEvent, ServerChoice, Time,
-    ReconnectAction, random,
+    AttemptLimit, Bounds, CustomReconnect, PolicyRng, Problem, Promises, Reconnect, ReconnectAction, ReconnectEvent,
+    ServerChoice, Time, random,
     unit::{Fraction, Span},
 };
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,9 @@ impl CustomReconnect for Fibonacci {
         let certain = bounds.loss_free && bounds.handshake_max <= connect_timeout;
         Promises::default()
             .with_attempts((!shortest.is_zero()).then_some(AttemptLimit { count: 1, window: shortest }))
-            .with_reconnects_within(certain.then(|| (connect_timeout + longest) * bounds.servers + bounds.handshake_max))
+            .with_reconnects_within(
+                certain.then(|| (connect_timeout + longest) * bounds.servers + bounds.handshake_max),
+            )
     }
 
     fn problems(&self) -> Vec<Problem> {

@@ -34,5 +34,11 @@ fn after_a_message_the_next_beat_comes_within_ten_seconds() {
         }
         if tested { Judgement::Kept } else { Judgement::NotTested }
     };
-    Check::of(two_speed()).own("lively", Aim::Heals, lively).on_a_steady_host().cases(1_000).named("lively").run().unwrap();
+    Check::of(two_speed())
+        .own("lively", Aim::Heals, lively)
+        .on_a_steady_host()
+        .cases(1_000)
+        .named("lively")
+        .run()
+        .unwrap();
 }
