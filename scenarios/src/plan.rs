@@ -243,7 +243,7 @@ impl Plan {
 
     /// How long the run `cell` lasts.
     pub(crate) fn duration(&self, cell: Cell) -> Duration {
-        self.contests[cell.contest].scenario.value.duration.get()
+        self.contests[cell.contest].scenario.value.duration
     }
 
     /// The world of the run `cell`.
@@ -267,7 +267,7 @@ impl Plan {
         }
         let scenarios = self.contests.iter().map(|contest| ManifestScenario {
             name: contest.scenario.value.name.clone(),
-            duration_s: contest.scenario.value.duration.get().as_secs_f64(),
+            duration_s: contest.scenario.value.duration.as_secs_f64(),
             strategies: contest.strategies.iter().map(|strategy| strategy.value.name.clone()).collect(),
             built_in: contest.scenario.built_in,
             hash: hash(&contest.scenario.text),

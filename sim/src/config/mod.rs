@@ -6,6 +6,7 @@ mod bounds;
 pub(crate) mod distribution;
 mod fault;
 mod frames;
+mod keys;
 mod life;
 mod nat;
 mod network;
@@ -15,12 +16,9 @@ mod server;
 mod wakeup;
 pub mod yardstick;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use cardiogram_policies::{
-    NetworkKind, StrategySpec,
-    unit::{Delay, Fraction, Span},
-};
+use cardiogram_policies::unit::{Delay, Fraction, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,64 +26,16 @@ pub use self::balancer::{BalancerConfig, HealthCheck, OnUnhealthy};
 pub use self::distribution::{Distribution, Exponential, LogNormal, Normal, Part, Uniform};
 pub use self::fault::*;
 pub use self::frames::FrameSizes;
+pub use self::keys::{NetworkConfig, WorldConfig};
 pub use self::life::{Attach, DozeConfig, IdleAlarms, LifeConfig, OldSockets, Periods};
 pub use self::nat::{
     AfterExpiry, AtExpiry, Background, ClassShare, FromInside, FromOutside, NatClass, NatConfig, NatRefresh,
 };
 pub(crate) use self::network::{BETWEEN_NATS, Network};
-pub use self::network::{LinkName, MAIN, NETWORKS_MAX, NO_NETWORK, NetworkConfig, is_name};
+pub use self::network::{LinkName, MAIN, NETWORKS_MAX, NO_NETWORK, is_name};
 pub use self::radio::{RadioConfig, TailStage};
 pub use self::server::{Cost, Login, Pauses, ServerConfig, Undelivered};
 pub use self::wakeup::{Carries, WakeupConfig};
-
-/// Everything that decides a run, but the seed.
-///
-/// More keys are to come: write one as [`WorldConfig::new`] and what differs, and it goes on to compile.
-///
-/// ```
-/// # use cardiogram_policies::{StrategySpec, unit::{Delay, Span}};
-/// # use cardiogram_sim::{WorldConfig, config::{DevicesConfig, Distribution, LinkConfig}};
-/// # fn world(strategy: StrategySpec) -> WorldConfig {
-/// let link = LinkConfig::of_delay(Distribution::Constant(Span::millis(25)));
-/// WorldConfig {
-///     devices: DevicesConfig { count: 100, ..DevicesConfig::default() },
-///     ..WorldConfig::new(Span::secs(3_600).get(), link.clone(), link, strategy)
-/// }
-/// # }
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct WorldConfig {
-    /// How long the run lasts.
-    pub duration: Duration,
-    /// The devices.
-    pub devices: DevicesConfig,
-    /// The kind of the first network that the devices' systems tell their applications; it changes nothing else.
-    pub network_kind: NetworkKind,
-    /// The link between each device and the NAT: a lane of its own for every device.
-    pub access: LinkConfig,
-    /// The radio of every device; `None`: sending costs neither time nor energy.
-    pub radio: Option<RadioConfig>,
-    /// The NATs that all devices sit behind, in order from the device to the server; at least one. They are joined by
-    /// links of 1 ms each way that lose nothing.
-    pub nat: Vec<NatConfig>,
-    /// Further networks that devices can attach to, by name; `network_kind`, `access`, `radio` and `nat` are
-    /// those of the first one.
-    pub networks: BTreeMap<String, NetworkConfig>,
-    /// The link between the last NAT and the servers.
-    pub core: LinkConfig,
-    /// The servers.
-    pub server: ServerConfig,
-    /// How the devices are used.
-    pub life: LifeConfig,
-    /// What the application has to say.
-    pub traffic: TrafficConfig,
-    /// The push service beside the long connections; `None`: there is none.
-    pub wakeup: Option<WakeupConfig>,
-    /// What goes wrong.
-    pub faults: Vec<FaultConfig>,
-    /// What client and server do about it.
-    pub strategy: StrategySpec,
-}
 
 /// A group of equal devices.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -226,27 +176,6 @@ pub const FAULTS_MAX: usize = 1_000;
 pub const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
 
 impl WorldConfig {
-    /// A world without faults and without traffic: one device behind one NAT, each with its defaults, that starts within the
-    /// first minute.
-    pub fn new(duration: Duration, access: LinkConfig, core: LinkConfig, strategy: StrategySpec) -> Self {
-        Self {
-            duration,
-            devices: DevicesConfig::default(),
-            network_kind: NetworkKind::default(),
-            access,
-            radio: None,
-            nat: vec![NatConfig::default()],
-            networks: BTreeMap::new(),
-            core,
-            server: ServerConfig::default(),
-            life: LifeConfig::default(),
-            traffic: TrafficConfig::default(),
-            wakeup: None,
-            faults: Vec::new(),
-            strategy,
-        }
-    }
-
     /// The smallest delay of any link: the lookahead of the conservative engine.
     pub fn lookahead(&self) -> Duration {
         let access = self.all_networks().map(|network| network.access.delay_min());

@@ -6,19 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{LinkConfig, NatConfig, RadioConfig, WorldConfig};
 
-/// A further network that devices can attach to. What it does not have of its own are the core link and the servers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NetworkConfig {
-    /// The kind of network that the device's system tells its applications; it changes nothing else.
-    pub kind: NetworkKind,
-    /// The link between each device and the first NAT: a lane of its own for every device.
-    pub access: LinkConfig,
-    /// The radio that every device has for this network; `None`: sending costs neither time nor energy.
-    pub radio: Option<RadioConfig>,
-    /// The NATs between the devices and the core link, in order; at least one.
-    pub nat: Vec<NatConfig>,
-}
-
 /// The name of the network that a scenario's own `access`, `radio` and `nat` describe.
 pub const MAIN: &str = "main";
 /// The word for no network at all.
