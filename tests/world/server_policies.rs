@@ -246,6 +246,34 @@ fn a_busy_server_turns_away_who_comes_while_too_many_wait() {
     }
 }
 
+/// Ten come within a tenth of a second, where a login takes the only core for a second: those turned away hear of it after the
+/// first round trip, and two logins are all that the server works on.
+#[test]
+fn to_turn_a_client_away_costs_no_login() {
+    let busy = Busy { waiting: 1, retry_after: Span::secs(600) };
+    let mut world = world_with(HeartbeatSpec::None, ServerSpec { busy: Some(busy), ..ServerSpec::default() });
+    world.devices.count = 10;
+    world.devices.start_within = Delay::millis(100);
+    world.server.login = Some(Login { round_trips: 1, cpu: Cost::constant(secs(1)), ..Login::default() });
+    world.duration = secs(60);
+    let outcome = go_traced(&world, 1);
+    assert_eq!(outcome.server_busy, secs(2));
+    let welcomed = connected(&outcome);
+    assert!(welcomed.len() == 2 && welcomed.iter().all(|at| *at <= Time::from_millis(2_100) + 3 * RTT), "{welcomed:?}");
+    let started = |device| {
+        device_events(&outcome).find(|it| it.1 == device && matches!(it.2, DeviceEvent::AttemptStarted { .. }))
+    };
+    let goodbyes: Vec<(Time, u32)> = device_events(&outcome)
+        .filter(|it| matches!(it.2, DeviceEvent::GoodbyeReceived { .. }))
+        .map(|(at, device, _)| (at, device))
+        .collect();
+    assert_eq!(goodbyes.len(), 8);
+    for (at, device) in goodbyes {
+        let (begun, ..) = started(device).expect("it came");
+        assert_eq!(at.since(begun), 2 * RTT, "device {device}");
+    }
+}
+
 /// Closed for a malformed frame, a device comes back: within the window without the login's round trips and work.
 #[test]
 fn who_comes_back_in_time_is_spared_the_login() {

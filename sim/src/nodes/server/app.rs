@@ -2,6 +2,7 @@
 //! stalled, work piles up in front of it; the kernel does not mind.
 
 mod act;
+mod admit;
 mod push;
 
 use std::{
@@ -26,10 +27,7 @@ use crate::{
     },
     nodes::timers::Timers,
     record::trace::ServerEvent,
-    wire::{
-        address,
-        frame::{Frame, GoodbyeReason},
-    },
+    wire::{address, frame::Frame},
 };
 
 pub(super) struct App {
@@ -56,8 +54,11 @@ pub(super) struct App {
     /// Slots of the devices that have a probe connection.
     probes: BTreeMap<u32, u32>,
     next_session: u32,
-    /// How many have said hello and are not welcomed yet.
+    /// How many were let in and are not welcomed yet, where some may be turned away.
     waiting: u32,
+    /// Slots of connections that said something and have no session, in the order in which they spoke: of a server that turns
+    /// clients away.
+    newcomers: VecDeque<u32>,
     /// When the last session of a device ended, where a device may go on with it.
     ended: BTreeMap<u32, Time>,
     /// Sessions that a drain will close, and when, the next one first.
@@ -78,6 +79,8 @@ struct Accepted {
     stream: Vec<u8>,
     /// Whether it waits in the queue already.
     queued: bool,
+    /// Whether it is one of those that [`App::waiting`] counts.
+    waits: bool,
     /// What the client said at first, until it is welcomed.
     hello: Option<Hello>,
     /// Whether it goes on with its last session.
@@ -129,6 +132,7 @@ impl App {
             probes: BTreeMap::new(),
             next_session: 0,
             waiting: 0,
+            newcomers: VecDeque::new(),
             ended: BTreeMap::new(),
             leaving: VecDeque::new(),
             busy: Duration::ZERO,
@@ -164,6 +168,7 @@ impl App {
         self.probes.clear();
         self.ended.clear();
         self.waiting = 0;
+        self.newcomers.clear();
     }
 
     /// Stops the process where it stands, or lets it go on.
@@ -245,12 +250,14 @@ impl App {
         while let Some(job) = self.workers.pop_done(context.now) {
             self.finish(job.client, job.frame, context);
         }
+        self.admit(context);
         while let Some(work) = self.workers.next_work() {
             match work {
                 Work::Accept => self.accept(context),
                 Work::Read(slot) => self.read(slot, context),
             }
             self.on_kernel(context);
+            self.admit(context);
         }
         while let Some(client) = self.next_login(context) {
             self.welcome(client, context);
@@ -305,6 +312,7 @@ impl App {
                 number,
                 stream: Vec::new(),
                 queued: false,
+                waits: false,
                 hello: None,
                 resumes: false,
                 session: None,
@@ -320,6 +328,9 @@ impl App {
 
     fn enqueue(&mut self, slot: u32) {
         let accepted = self.connections.get_mut(&slot).expect("an accepted connection");
+        if self.spec.busy.is_some() && accepted.session.is_none() {
+            self.newcomers.push_back(slot);
+        }
         if !accepted.queued {
             accepted.queued = true;
             self.workers.enqueue(Work::Read(slot));
@@ -384,14 +395,7 @@ impl App {
         let session = accepted.session;
         match (frame, session) {
             (Frame::Hello { device, expects, announces, .. }, None) => {
-                let busy = self.spec.busy.as_ref().filter(|_| !accepted.resumes);
-                if let Some(retry_after) = busy.and_then(|busy| busy.turns_away(self.waiting)) {
-                    context.note(ServerEvent::TurnedAway { device, retry_after });
-                    self.say_goodbye(slot, GoodbyeReason::Busy, Some(retry_after), context);
-                    return;
-                }
                 accepted.hello = Some(Hello { device, expects, announces });
-                self.waiting += 1;
                 if accepted.resumes {
                     context.note(ServerEvent::Resumed { device });
                     self.welcome(client, context);
@@ -462,7 +466,7 @@ impl App {
         let Some(accepted) = self.connections.get_mut(&slot).filter(|it| it.number == client.number) else { return };
         let Hello { device, expects, announces } = accepted.hello.take().expect("a client begins with its hello");
         let resumes = accepted.resumes;
-        self.waiting -= 1;
+        self.waiting -= u32::from(std::mem::take(&mut accepted.waits));
         // A device has one session: an older one is a zombie, and goes.
         if let Some(older) = self.online.get(&device).copied() {
             self.forget(older, context);
@@ -513,7 +517,7 @@ impl App {
         if let Some(device) = accepted.probe_of {
             self.probes.remove(&device);
         }
-        self.waiting -= u32::from(accepted.hello.is_some());
+        self.waiting -= u32::from(accepted.waits);
         if let Some(Session { id, device, network, outside }) = accepted.session {
             self.sessions.remove(&id);
             if self.spec.resume.is_some() {
