@@ -3,7 +3,10 @@
 
 use cardiogram_policies::Time;
 
-use super::{Connection, Failure, State, TcpConfig, before, reset_for, send::SendTimer};
+use super::{
+    Connection, Failure, State, TcpConfig, before, reset_for,
+    send::{SendTimer, TIMER_MIN},
+};
 use crate::wire::packet::{Flags, Packet};
 
 #[derive(Default)]
@@ -119,6 +122,11 @@ impl Connection {
     fn on_packet_while_connecting(&mut self, now: Time, packet: &Packet, out: &mut Vec<Packet>) {
         let acknowledges = packet.flags.has(Flags::ACK);
         if acknowledges && packet.ack != self.send.next() {
+            // A connection of before, with the same ports, that the peer still has. The RST ends it there, and the SYN follows
+            // as soon as a timer can (Linux since 5.6, `tcp_rcv_synsent_state_process`), but where it was repeated already.
+            if self.send.timeouts == 0 {
+                self.send.timer = Some((now + TIMER_MIN, SendTimer::Retransmit));
+            }
             out.extend(reset_for(packet));
             return;
         }
@@ -153,8 +161,11 @@ impl Connection {
         }
         let in_window = !before(end, next) && !before(next.wrapping_add(window), packet.seq);
         if packet.flags.has(Flags::RST) {
-            // RFC 5961: only the exact number resets; a near miss is asked to repeat itself.
-            if packet.seq == next {
+            // RFC 5961: only the exact number resets; a near miss is asked to repeat itself. Some peers do not count the FIN
+            // that they sent (`tcp_reset_check`).
+            let not_counting_fin = packet.seq == next.wrapping_sub(1)
+                && matches!(self.state, State::CloseWait | State::LastAck | State::Closing);
+            if packet.seq == next || not_counting_fin {
                 self.fail(Failure::Reset);
             } else if in_window && self.ack.may_challenge(now) {
                 self.send_ack(now, out);

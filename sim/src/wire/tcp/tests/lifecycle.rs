@@ -275,3 +275,66 @@ fn when_the_peer_was_heard_last_is_known() {
     lab.run_for(1.0);
     assert!(lab.end(CLIENT).last_heard() > arrives, "an acknowledgement counts");
 }
+
+/// A client comes back with the ports of a connection that the server still has: a challenge acknowledgement, an RST that ends
+/// it, and the SYN again after two ticks and not after a second (Linux since 5.6; a capture has 15 ms).
+#[test]
+fn a_syn_that_meets_an_old_connection_is_repeated_at_once() {
+    let mut lab = Lab::established(NEAR);
+    let start = lab.now;
+    lab.connect(99);
+    lab.run_for(0.004);
+    assert_eq!(lab.summary(), ["c S 0", "s . 0", "c R 0"]);
+    assert_eq!(lab.end(SERVER).failure(), Some(Failure::Reset));
+    lab.ends[SERVER] = None;
+    lab.run_for(0.5);
+    assert_eq!(lab.end(CLIENT).state(), State::Established);
+    assert_times(&lab.times(CLIENT, start), &[0.0, 0.0, 0.008, 0.008]);
+}
+
+#[test]
+fn a_syn_that_was_repeated_already_keeps_its_timer() {
+    let mut lab = Lab::established(NEAR);
+    let start = lab.now;
+    lab.cut_both();
+    lab.connect(99);
+    lab.run_for(0.5);
+    lab.heal();
+    // The repetition at 1 s draws the challenge; what it is answered with is lost.
+    lab.cut = Box::new(move |now, from| from == CLIENT && now > start + Duration::from_millis(1_000));
+    lab.run_for(3.5);
+    let syns = lab.sent.iter().filter(|sent| sent.packet.flags.has(Flags::SYN));
+    let at: Vec<f64> = syns.map(|sent| sent.at.since(start).as_secs_f64()).collect();
+    assert_times(&at, &[0.0, 1.0, 2.0, 3.0, 4.0]);
+}
+
+/// `tcp_reset_check`: a peer that does not count its FIN resets with the number before.
+#[test]
+fn after_a_fin_a_reset_may_be_short_by_one() {
+    for closed in [false, true] {
+        let mut lab = Lab::established(NEAR);
+        let reset = |lab: &Lab, short: u32| {
+            let next = lab.end(SERVER).receive.next();
+            let mut packet = lab.sent.last().map(|sent| sent.packet.clone()).expect("something was sent");
+            (packet.src, packet.dst) = (Lab::address(CLIENT), Lab::address(SERVER));
+            (packet.seq, packet.flags) = (next.wrapping_sub(short), Flags::RST);
+            packet
+        };
+        lab.write(CLIENT, b"hello");
+        let early = reset(&lab, 1);
+        lab.inject(SERVER, &early);
+        assert_eq!(lab.end(SERVER).failure(), None, "there was no FIN");
+        close(&mut lab, CLIENT);
+        lab.run_for(0.01);
+        lab.read(SERVER);
+        if closed {
+            lab.cut_both();
+            close(&mut lab, SERVER);
+        }
+        let (far, near) = (reset(&lab, 2), reset(&lab, 1));
+        lab.inject(SERVER, &far);
+        assert_eq!(lab.end(SERVER).failure(), None);
+        lab.inject(SERVER, &near);
+        assert_eq!(lab.end(SERVER).failure(), Some(Failure::Reset), "closed: {closed}");
+    }
+}
