@@ -239,7 +239,7 @@ mod tests {
             ("custom = {}", "no policy is named here"),
             ("custom = { a = {}, b = {} }", "more than one policy"),
             ("custom = { a = 3 }", "invalid type: integer `3`, expected a map"),
-            ("custom = 3", "invalid type: integer `3`, expected the name of a policy"),
+            ("custom = 3", "invalid type: integer `3`, expected the name of a custom policy"),
         ] {
             let error = toml::from_str::<StrategySpec>(&format!("name = \"a\"\nheartbeat.{text}")).unwrap_err();
             assert!(error.message().contains(words), "{text}: {error}");
