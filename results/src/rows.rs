@@ -202,7 +202,8 @@ columns! {
     /// `T_D`: time from an episode's begin to the last turn to suspect in it (0 if it was suspect then); restricted mean of the
     /// Kaplan-Meier curve. `detect_mean_s` runs to the moment the device leaves.
     suspect_mean_s: Option<Decimal> ["s"],
-    /// The most connection attempts that devices began in one whole second of the run, as `connect_attempts` counts them.
+    /// The most connection attempts that devices began in one whole second of the run, without the one with which each device
+    /// begins the run.
     attempts_peak_per_s: u64,
     /// The most sessions that all servers together held at once, zombies included.
     sessions_peak: u64,
@@ -276,7 +277,8 @@ columns! {
     width_s: Decimal ["s"],
     /// Connection attempts that devices began in it; over a run, they add up to `connect_attempts`.
     attempts: u64,
-    /// The most of these in one whole second of the run; the most over a run is that of `runs.csv`.
+    /// The most of these in one whole second of the run, without the one with which each device begins the run; the most over a
+    /// run is that of `runs.csv`.
     attempts_peak_per_s: u64,
     /// `interval_last_s` as it stands at the end of the bin: time between a device's last two heartbeats on one session, mean
     /// over the devices that have sent two; absent before any has.

@@ -30,7 +30,8 @@ pub struct SeriesBin {
     pub end: Time,
     /// Connection attempts begun in it, as [`Totals::connect_attempts`](super::counts::Totals::connect_attempts) counts them.
     pub attempts: u64,
-    /// The most of these in one whole second of the run.
+    /// The most of these in one whole second of the run, but for the attempts with which devices begin the run: their spread is
+    /// the scenario's, and no strategy's.
     pub attempts_peak_per_s: u64,
     /// The time between a device's last two heartbeats on one connection as of the end: mean over the devices that have sent
     /// two, rounded down to a microsecond; `None`: none has.
@@ -63,7 +64,13 @@ impl Tally {
         Self { end: Time::ZERO + duration, width: width(duration), ..Self::default() }
     }
 
-    /// A device begins to connect.
+    /// A device begins the run with its first attempt.
+    pub(crate) fn first_attempt(&mut self, now: Time) {
+        self.close_before(now);
+        self.attempts += 1;
+    }
+
+    /// A device begins to connect once more.
     pub(crate) fn attempt(&mut self, now: Time) {
         self.close_before(now);
         let second = now.as_micros() / 1_000_000;
@@ -161,6 +168,15 @@ mod tests {
         let counts: Vec<(u64, u64)> = bins.iter().map(|bin| (bin.attempts, bin.attempts_peak_per_s)).take(5).collect();
         assert_eq!(counts, [(5, 3), (1, 1), (0, 0), (2, 2), (0, 0)]);
         assert_eq!(bins.iter().map(|bin| bin.attempts).sum::<u64>(), 8);
+    }
+
+    #[test]
+    fn the_start_of_the_run_is_no_storm() {
+        let mut tally = Tally::new(Duration::from_secs(480));
+        (0..50).for_each(|ms| tally.first_attempt(Time::from_millis(ms)));
+        (50..55).for_each(|ms| tally.attempt(Time::from_millis(ms)));
+        let bins = tally.finish();
+        assert_eq!((bins[0].attempts, bins[0].attempts_peak_per_s), (55, 5));
     }
 
     #[test]

@@ -464,7 +464,11 @@ impl Device {
         let port = self.take_port();
         let deadline = now + context.shared.connect_timeout;
         context.counts.totals.connect_attempts += 1;
-        context.counts.series.attempt(now);
+        if self.starts == 0 && matches!(self.phase, Phase::Starting { .. }) {
+            context.counts.series.first_attempt(now);
+        } else {
+            context.counts.series.attempt(now);
+        }
         context.note(self.index, DeviceEvent::AttemptStarted { port, server });
         self.reconnect.on_event(now, &ReconnectEvent::AttemptStarted { server });
         self.phase = Phase::Connecting { deadline, introduced: false };
