@@ -12,7 +12,7 @@ use cardiogram::{
     results::manifest::{self, Manifest, ManifestScenario, ManifestStrategy},
 };
 use cardiogram_results::{
-    Decimal,
+    Claim, Decimal,
     rows::{EpisodeRow, RunRow},
 };
 
@@ -39,9 +39,10 @@ fn main() {
 /// The report of many runs and breaks.
 fn report() {
     let dir = std::env::temp_dir().join(format!("cardiogram-bench-report-{}", std::process::id()));
+    let claim = Claim::take(&dir, "a benchmark").expect("a place to write");
     write(&dir, LARGE, 0);
     write_episodes(&dir, LARGE);
-    let (report, took) = timed(|| cardiogram::reports::write(&dir).expect("good results"));
+    let (report, took) = timed(|| cardiogram::reports::write(&claim).expect("good results"));
     let runs = LARGE.scenarios * LARGE.strategies * LARGE.seeds;
     println!("the report: {runs} runs, {} episodes, {} scenarios", runs * BREAKS, LARGE.scenarios);
     println!("  read, worked out, drawn, written {:.1} s", took.as_secs_f64());
@@ -169,6 +170,7 @@ fn write(dir: &Path, size: Size, build: u64) {
             })
             .collect(),
         sweep: None,
+        files: Vec::new(),
     };
     let text = serde_json::to_string(&manifest).expect("a manifest is plain data");
     fs::write(dir.join(manifest::FILE_NAME), text).expect("a place to write");

@@ -1,6 +1,6 @@
 """The headline plot of a scenario from the CSV files alone, with pandas and matplotlib.
 
-    python examples/pandas/headline.py cardiogram-out nat-reboot headline.png
+    python examples/pandas/headline.py cardiogram-out/latest nat-reboot headline.png
 
 It needs `pip install pandas matplotlib` and results of `cargo run --release -- run`. Read columns by name: more may join
 them. An empty field is an absent value, which pandas reads as NaN.

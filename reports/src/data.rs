@@ -157,11 +157,16 @@ impl std::fmt::Debug for Label {
 type Runs = BTreeMap<Key, Run>;
 
 /// Reads the results in `dir`.
+#[cfg(test)]
 pub(crate) fn read(dir: &Path) -> Result<Results, Error> {
-    let reader = Reader::open(dir)?;
+    read_all(Reader::open(dir)?)
+}
+
+/// Reads all of the results.
+pub(crate) fn read_all(reader: Reader) -> Result<Results, Error> {
     let mut runs = read_runs(&reader)?;
     read_episodes(&reader, &mut runs)?;
-    check(dir, &reader.manifest, &runs)?;
+    check(reader.dir(), &reader.manifest, &runs)?;
     let mut series = read_series(&reader, &runs)?;
     let manifest = reader.manifest;
 

@@ -7,8 +7,8 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
 use rand_core::Rng as _;
 
 use cardiogram_results::{
-    Column,
-    manifest::{Manifest, ManifestScenario, ManifestStrategy},
+    Claim, Column,
+    manifest::{Manifest, ManifestScenario, ManifestStrategy, hash},
     rows::{EpisodeColumn, RunColumn, SeriesColumn},
 };
 
@@ -89,8 +89,14 @@ const WORLDS: [World; 7] = [
     World { name: "two-faults", other_cause: Some("server-stall"), breaks: 6, lasts_s: 3_000.0, ..HEALTHY },
 ];
 
+/// The right to write a report of the results in `dir`.
+pub(crate) fn claim(dir: &Path) -> Claim {
+    Claim::take(dir, "a test").unwrap()
+}
+
 /// Writes results of `seeds` seeds into `dir`.
 pub(crate) fn write(dir: &Path, seeds: u64) {
+    drop(claim(dir));
     let (mut runs, mut episodes) =
         (format!("{},{MORE_COLUMNS}\n", header::<RunColumn>()), format!("{}\n", header::<EpisodeColumn>()));
     let mut series = format!("{}\n", header::<SeriesColumn>());
@@ -124,6 +130,7 @@ pub(crate) fn write_rows(
     runs: &[&str],
     episodes: &[&str],
 ) {
+    drop(claim(dir));
     let file = |header: &str, rows: &[&str]| [&[header], rows].concat().join("\n");
     let scenarios = scenarios.iter().map(|&name| (name, String::new(), duration_s));
     let manifest = manifest(2, scenarios, strategies.iter().copied());
@@ -139,19 +146,14 @@ fn manifest<'a>(
     strategies: impl Iterator<Item = &'a str>,
 ) -> String {
     let strategies: Vec<ManifestStrategy> = strategies
-        .map(|name| ManifestStrategy {
-            name: name.to_owned(),
-            built_in: false,
-            hash: "00".to_owned(),
-            text: String::new(),
-        })
+        .map(|name| ManifestStrategy { name: name.to_owned(), built_in: false, hash: hash(""), text: String::new() })
         .collect();
     let scenario = |(name, text, duration_s): (&str, String, f64)| ManifestScenario {
         name: name.to_owned(),
         duration_s,
         strategies: strategies.iter().map(|strategy| strategy.name.clone()).collect(),
         built_in: false,
-        hash: "00".to_owned(),
+        hash: hash(&text),
         text,
     };
     let manifest = Manifest {
@@ -163,6 +165,7 @@ fn manifest<'a>(
         scenarios: scenarios.map(scenario).collect(),
         strategies,
         sweep: None,
+        files: Vec::new(),
     };
     serde_json::to_string_pretty(&manifest).unwrap()
 }

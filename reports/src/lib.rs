@@ -32,9 +32,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use cardiogram_results::manifest::ManifestSweep;
+use cardiogram_results::{Claim, Reader, manifest::ManifestSweep};
 use rayon::prelude::*;
 
 use self::{data::Results, summary::Summary};
@@ -50,15 +50,15 @@ pub struct Report {
     pub table: String,
 }
 
-/// Reads the results in `dir` and writes `dir/report/`, whole or not at all: an earlier report stays as it was until
-/// the new one is complete.
+/// Reads the results in the directory that was claimed and writes `report/` there, whole or not at all: an earlier report
+/// stays as it was until the new one is complete.
 ///
 /// # Errors
 ///
 /// Where an input file is missing, unreadable, damaged or in disagreement with another, and where the report cannot be
 /// written. The message names the file, and the line where there is one.
-pub fn write(dir: &Path) -> Result<Report, Error> {
-    let results = data::read(dir)?;
+pub fn write(claim: &Claim) -> Result<Report, Error> {
+    let results = data::read_all(Reader::open_in(claim)?)?;
     let summary = summary::summarize(&results);
     let (mut files, table) = match &results.manifest.sweep {
         Some(sweep) => (of_sweep(sweep, &summary), grid::render(sweep, &summary)),
@@ -66,7 +66,7 @@ pub fn write(dir: &Path) -> Result<Report, Error> {
     };
     files.push(("summary.csv".to_owned(), export::csv(&summary)));
     files.push(("summary.json".to_owned(), export::json(&summary)));
-    Ok(Report { index: cardiogram_results::publish_report(dir, &files)?, table })
+    Ok(Report { index: cardiogram_results::write_report(claim, &files)?, table })
 }
 
 /// A page for all scenarios, and one for each.

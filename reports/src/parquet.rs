@@ -1,17 +1,13 @@
 //! The tables of a results directory as Parquet, for tools that read columns: the feature `parquet`. CSV stays the stable
 //! interface; here are the same rows and columns with types, made from the CSV files and nothing else.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io, path::PathBuf, sync::Arc};
 
 use cardiogram_results::{
-    Column, Kind, Reader, Table,
+    Claim, Column, Kind, Reader, Table,
     manifest::VERSION,
     rows::{EpisodeColumn, RunColumn},
-    write_files,
+    write_beside,
 };
 use parquet::{
     basic::{Compression, LogicalType, Repetition, Type as Physical},
@@ -27,26 +23,25 @@ use crate::Error;
 /// Rows of a row group: what a reader has to hold at once.
 const GROUP: usize = 100_000;
 
-/// Writes `runs.parquet`, `episodes.parquet` and, where there is a `series.csv`, `series.parquet` beside the CSV files in
-/// `dir`, each whole or not at all.
+/// Writes `runs.parquet`, `episodes.parquet` and, where there is a `series.csv`, `series.parquet` beside the CSV files in the
+/// directory that was claimed, each whole or not at all.
 ///
 /// # Errors
 ///
 /// Where a CSV file is missing or damaged, and where a file cannot be written; the message names it.
-pub fn write(dir: &Path) -> Result<(), Error> {
-    let reader = Reader::open(dir)?;
+pub fn write(claim: &Claim) -> Result<(), Error> {
+    let reader = Reader::open_in(claim)?;
     let tables = [
-        Some(convert(dir, reader.table::<RunColumn>()?)?),
-        Some(convert(dir, reader.table::<EpisodeColumn>()?)?),
-        reader.series()?.map(|table| convert(dir, table)).transpose()?,
+        Some(convert(reader.table::<RunColumn>()?)?),
+        Some(convert(reader.table::<EpisodeColumn>()?)?),
+        reader.series()?.map(convert).transpose()?,
     ];
-    let tables: Vec<(PathBuf, Vec<u8>)> = tables.into_iter().flatten().collect();
-    write_files(&tables.iter().map(|(path, content)| (path.as_path(), content)).collect::<Vec<_>>())
+    write_beside(claim, &tables.into_iter().flatten().collect::<Vec<_>>())
 }
 
-/// A table as Parquet, with its place.
-fn convert<C: Column>(dir: &Path, mut table: Table<C>) -> Result<(PathBuf, Vec<u8>), Error> {
-    let path = dir.join(C::FILE).with_extension("parquet");
+/// A table as Parquet, with the name of its file.
+fn convert<C: Column>(mut table: Table<C>) -> Result<(String, Vec<u8>), Error> {
+    let path = PathBuf::from(C::FILE).with_extension("parquet");
     let failed = |error: ParquetError| Error::Write { path: path.clone(), source: io::Error::other(error) };
     let properties = WriterProperties::builder()
         .set_compression(Compression::UNCOMPRESSED)
@@ -79,7 +74,7 @@ fn convert<C: Column>(dir: &Path, mut table: Table<C>) -> Result<(PathBuf, Vec<u
         }
     }
     let content = writer.into_inner().map_err(failed)?;
-    Ok((path, content))
+    Ok((path.display().to_string(), content))
 }
 
 fn schema(columns: &[(String, Kind)]) -> Result<Type, ParquetError> {
@@ -166,7 +161,7 @@ mod tests {
     fn every_row_and_column_comes_back_with_its_type() {
         let dir = tempfile::tempdir().unwrap();
         fixture::write(dir.path(), 2);
-        write(dir.path()).unwrap();
+        write(&fixture::claim(dir.path())).unwrap();
         for table in ["runs", "episodes", "series"] {
             let text = fs::read_to_string(dir.path().join(format!("{table}.csv"))).unwrap();
             let mut rows = csv::Reader::from_reader(text.as_bytes());
@@ -200,7 +195,7 @@ mod tests {
         let path = dir.path().join("runs.csv");
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replacen("healthy,none,1,", "healthy,none,one,", 1)).unwrap();
-        let error = write(dir.path()).unwrap_err().to_string();
+        let error = write(&fixture::claim(dir.path())).unwrap_err().to_string();
         assert!(error.contains("runs.csv: line 2: `seed` is `one`"), "{error}");
         assert!(!dir.path().join("runs.parquet").exists());
     }

@@ -116,7 +116,7 @@ mod tests {
     fn the_table_is_aligned_and_fits_a_terminal() {
         let dir = tempfile::tempdir().unwrap();
         fixture::write(dir.path(), 3);
-        let table = crate::write(dir.path()).unwrap().table;
+        let table = crate::write(&fixture::claim(dir.path())).unwrap().table;
         assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
         for block in table.split("\n\n").filter(|block| block.contains("strategy")) {
             let widths: Vec<usize> = block.lines().skip(1).map(|line| line.chars().count()).collect();

@@ -6,7 +6,7 @@ use crate::{Error, fixture};
 
 /// Writes the report of the results in a folder.
 fn write(dir: &Path) -> Result<std::path::PathBuf, Error> {
-    crate::write(dir).map(|report| report.index)
+    crate::write(&fixture::claim(dir)).map(|report| report.index)
 }
 
 fn results(seeds: u64) -> tempfile::TempDir {
@@ -223,18 +223,18 @@ fn a_missing_file_is_an_error_that_says_where_results_come_from() {
 fn a_missing_column_is_named() {
     let dir = results(1);
     edit(dir.path(), "runs.csv", "availability", "uptime");
-    let error = crate::write(dir.path()).map(|report| report.table).unwrap_err().to_string();
+    let error = crate::write(&fixture::claim(dir.path())).map(|report| report.table).unwrap_err().to_string();
     assert!(error.contains("runs.csv: line 1: columns are missing: `availability`; unknown are: `uptime`"), "{error}");
 }
 
 #[test]
 fn a_further_column_changes_nothing() {
     let dir = results(1);
-    let before = crate::write(dir.path()).map(|report| report.table).unwrap();
+    let before = crate::write(&fixture::claim(dir.path())).map(|report| report.table).unwrap();
     let runs = fs::read_to_string(dir.path().join("runs.csv")).unwrap();
     let wider: Vec<String> = runs.lines().map(|line| format!("colour,{line}")).collect();
     fs::write(dir.path().join("runs.csv"), wider.join("\n")).unwrap();
-    assert_eq!(crate::write(dir.path()).map(|report| report.table).unwrap(), before);
+    assert_eq!(crate::write(&fixture::claim(dir.path())).map(|report| report.table).unwrap(), before);
 }
 
 #[test]

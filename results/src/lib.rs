@@ -3,33 +3,43 @@
 //! - [`rows`]: the list of columns of `runs.csv`, `episodes.csv` and `series.csv`; [`Column`] says what an entry is.
 //! - [`Manifest`](manifest::Manifest): what the results are of.
 //! - [`Reader`]: reads a directory, with one set of limits; [`Error`] says what is wrong with it.
-//! - [`write()`], [`publish_report`], [`write_files`]: write it, whole or not at all; [`Journal`](journal::Journal) keeps what
-//!   an unfinished run has done so far.
+//! - [`Claim`]: the right to write there, of one process at a time, where nothing of somebody else's lies. [`Claim::begin`]
+//!   begins a plan or goes on with it, and [`Journal`] keeps what it has done so far; [`write()`] and [`write_report`] write
+//!   what came of it, whole or not at all.
+//! - [`write_files`]: files that a person names, elsewhere.
 //! - [`metric`]: which numbers of a run are costs, and what change of them does not matter.
 //! - [`survival`]: the estimator that columns and reports share.
 //!
 //! What this crate is not: it knows nothing of the simulator, of policies or of scenarios, whose texts it only keeps. It runs
 //! nothing, and it computes no statistics of several runs.
 
+mod begin;
+mod claim;
 mod column;
 mod decimal;
+mod disk;
 mod error;
-pub mod journal;
+mod journal;
+mod latest;
 pub mod manifest;
 pub mod metric;
-mod publish;
+mod output;
 mod read;
+mod report;
 pub mod rows;
 pub mod survival;
 mod table;
-mod whole;
 mod write;
 
+pub use begin::{Begin, Begun};
+pub use claim::Claim;
 pub use column::{Column, Kind, Row};
 pub use decimal::Decimal;
 pub use error::{Error, in_words};
-pub use publish::publish_report;
+pub use journal::{Journal, Unfinished, cells_in};
+pub use latest::point_latest;
+pub use output::{check_distinct, write_files};
 pub use read::{Key, Reader};
+pub use report::{write_beside, write_report};
 pub use table::{Numbers, Record, Table};
-pub use whole::write_files;
 pub use write::{Finished, write};

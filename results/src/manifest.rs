@@ -30,6 +30,18 @@ pub struct Manifest {
     /// The sweep that they are the points of; absent where they are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<ManifestSweep>,
+    /// The tables that it was written with; absent in results of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<ManifestFile>,
+}
+
+/// A table of a [`Manifest`]'s results.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestFile {
+    /// The file's name.
+    pub name: String,
+    /// XXH3-128 of its content, in hexadecimal.
+    pub hash: String,
 }
 
 /// A sweep of a [`Manifest`]: which scenario and strategy stand for which values.
@@ -123,6 +135,17 @@ impl Manifest {
         text.push('\n');
         text
     }
+
+    /// Returns this manifest without what its plan came to.
+    #[must_use]
+    pub fn of_plan(&self) -> Self {
+        Self { files: Vec::new(), ..self.clone() }
+    }
+
+    /// Names the plan: equal plans of equal versions have equal results.
+    pub fn fingerprint(&self) -> String {
+        hash(&self.of_plan().to_json())
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -161,6 +184,7 @@ mod tests {
             scenarios: Vec::new(),
             strategies: vec![strategy("none", true), strategy("mine", false)],
             sweep: None,
+            files: Vec::new(),
         };
         let text = manifest.to_json();
         assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);

@@ -4,26 +4,34 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, Read as _},
+    io::{self, Read as _, Seek as _},
     path::{Path, PathBuf},
 };
 
+use xxhash_rust::xxh3::Xxh3;
+
 use crate::{
+    claim::Claim,
     column::Column,
     error::{Error, in_words},
     journal,
     manifest::{self, Manifest, VERSION},
-    rows::SeriesColumn,
+    rows::{EpisodeColumn, RunColumn, SeriesColumn},
     table::{Record, Table},
 };
 
 /// The most bytes of a manifest; it holds the texts of all scenarios.
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 
+/// The most bytes of a table: twice what the most rows need.
+const TABLE_BYTES_MAX: u64 = 4 << 30;
+
 /// A results directory whose manifest has been read.
 #[derive(Debug)]
 pub struct Reader {
     dir: PathBuf,
+    /// The tables that are there. Files are replaced and never changed, so what is opened stays as it is.
+    tables: BTreeMap<&'static str, File>,
     /// What the results are of.
     pub manifest: Manifest,
     /// The place of each scenario in the manifest; the first of equal names counts.
@@ -48,13 +56,31 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// There is no manifest, or it cannot be one.
+    /// There is no manifest, or it cannot be one; something there has not come to its end; or the tables are not those that
+    /// the manifest was written with.
     pub fn open(dir: &Path) -> Result<Self, Error> {
+        if let Some(unfinished) = journal::unfinished_in(dir)? {
+            return Err(Error::Unfinished { dir: dir.into(), command: unfinished.command });
+        }
+        Self::new(dir)
+    }
+
+    /// Opens the results in a directory that this process has claimed, where the rest of what was asked for is still to come.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Reader::open`], but for what has not come to its end.
+    pub fn open_in(claim: &Claim) -> Result<Self, Error> {
+        Self::new(claim.dir())
+    }
+
+    fn new(dir: &Path) -> Result<Self, Error> {
         let manifest = read_manifest(dir)?;
         let places = |names: &mut dyn DoubleEndedIterator<Item = (usize, &String)>| {
             names.rev().map(|(place, name)| (name.clone(), place)).collect()
         };
         Ok(Self {
+            tables: tables(dir, &manifest)?,
             scenarios: places(&mut manifest.scenarios.iter().map(|it| &it.name).enumerate()),
             strategies: places(&mut manifest.strategies.iter().map(|it| &it.name).enumerate()),
             dir: dir.into(),
@@ -62,15 +88,21 @@ impl Reader {
         })
     }
 
+    /// The manifest in `dir` alone.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it cannot be one.
+    pub(crate) fn manifest_in(dir: &Path) -> Result<Manifest, Error> {
+        read_manifest(dir)
+    }
+
     /// Opens results that are to be joined with others or compared with them.
     ///
     /// # Errors
     ///
-    /// The errors of [`Reader::open`]; also a run that has not come to its end, and results of another version.
+    /// The errors of [`Reader::open`]; also results of another version.
     pub fn open_finished(dir: &Path) -> Result<Self, Error> {
-        if journal::is_in(dir) {
-            return Err(Error::Unfinished { dir: dir.into() });
-        }
         let reader = Self::open(dir)?;
         if reader.manifest.version != VERSION {
             return Err(Error::Version { dir: dir.into(), version: reader.manifest.version });
@@ -78,25 +110,32 @@ impl Reader {
         Ok(reader)
     }
 
-    /// Opens one of the tables.
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Reads one of the tables from its start.
     ///
     /// # Errors
     ///
-    /// The file is missing, too long, or without a stable column.
+    /// The file is missing, or without a stable column.
     pub fn table<C: Column>(&self) -> Result<Table<C>, Error> {
-        Table::open(&self.dir)
+        let path = self.dir.join(C::FILE);
+        let fail = |source| Error::Read { path: path.clone(), source };
+        let table = self.tables.get(C::FILE).ok_or_else(|| fail(not_found()))?;
+        let mut file = table.try_clone().map_err(fail)?;
+        file.rewind().map_err(fail)?;
+        Table::new(path, file)
     }
 
     /// The runs over time; `None` where there is no such file, as in results of earlier versions.
     ///
     /// # Errors
     ///
-    /// The file is too long, or without a stable column.
+    /// The file is without a stable column.
     pub fn series(&self) -> Result<Option<Table<SeriesColumn>>, Error> {
-        match self.table() {
-            Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-            other => other.map(Some),
-        }
+        self.tables.contains_key(SeriesColumn::FILE).then(|| self.table()).transpose()
     }
 
     /// Which run a row belongs to.
@@ -136,11 +175,54 @@ fn read_manifest(dir: &Path) -> Result<Manifest, Error> {
         let (name, duration_s) = (&scenario.name, scenario.duration_s);
         return Err(damaged(format!("scenario `{name}`: `duration_s` is {duration_s}; a run is longer than zero")));
     }
+    let texts = (manifest.scenarios.iter().map(|it| ("scenario", &it.name, &it.text, &it.hash)))
+        .chain(manifest.strategies.iter().map(|it| ("strategy", &it.name, &it.text, &it.hash)));
+    for (kind, name, text, hash) in texts {
+        if manifest::hash(text) != *hash {
+            return Err(damaged(format!("{kind} `{name}`: the hash does not fit the text")));
+        }
+    }
     Ok(manifest)
 }
 
+/// Opens the tables, and holds each to the manifest.
+fn tables(dir: &Path, manifest: &Manifest) -> Result<BTreeMap<&'static str, File>, Error> {
+    let mut tables = BTreeMap::new();
+    for name in [RunColumn::FILE, EpisodeColumn::FILE, SeriesColumn::FILE] {
+        let path = dir.join(name);
+        let file = match limited(&path, TABLE_BYTES_MAX, "4 GiB") {
+            Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => continue,
+            other => other?,
+        };
+        tables.insert(name, file);
+    }
+    for expected in &manifest.files {
+        let path = dir.join(&expected.name);
+        let fail = |source| Error::Read { path: path.clone(), source };
+        let mut file = tables.get(expected.name.as_str()).ok_or_else(|| fail(not_found()))?;
+        let mut hash = Xxh3::new();
+        let mut chunk = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut chunk).map_err(fail)? {
+                0 => break,
+                length => hash.update(&chunk[..length]),
+            }
+        }
+        if format!("{:032x}", hash.digest128()) != expected.hash {
+            let problem = format!("{} is not the one that {} was written with", expected.name, manifest::FILE_NAME);
+            return Err(Error::Disagree { dir: dir.into(), problem });
+        }
+    }
+    Ok(tables)
+}
+
+fn not_found() -> io::Error {
+    // The system's own words.
+    File::open("").expect_err("a path names something")
+}
+
 /// Opens a file that is not longer than `most` bytes, which are `limit` in words.
-pub(crate) fn limited(path: &Path, most: u64, limit: &str) -> Result<File, Error> {
+fn limited(path: &Path, most: u64, limit: &str) -> Result<File, Error> {
     let fail = |source| Error::Read { path: path.into(), source };
     let file = File::open(path).map_err(fail)?;
     if file.metadata().map_err(fail)?.len() > most {

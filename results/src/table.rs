@@ -13,11 +13,7 @@ use std::{
 use crate::{
     column::{Column, Kind},
     error::Error,
-    read::limited,
 };
-
-/// The most bytes of a table: twice what the most rows need.
-const BYTES_MAX: u64 = 4 << 30;
 
 /// A table that is being read.
 #[derive(Debug)]
@@ -54,14 +50,13 @@ impl<C: Column> Numbers<C> {
 }
 
 impl<C: Column> Table<C> {
-    /// Opens the table in `dir`.
+    /// The table in a file, which stands at its start.
     ///
     /// # Errors
     ///
-    /// The file is missing, too long, or without a stable column.
-    pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
-        let path = dir.join(C::FILE);
-        let mut reader = csv::Reader::from_reader(limited(&path, BYTES_MAX, "4 GiB")?);
+    /// It is without a stable column.
+    pub(crate) fn new(path: PathBuf, file: File) -> Result<Self, Error> {
+        let mut reader = csv::Reader::from_reader(file);
         let header = reader.headers().map_err(|error| unreadable(&path, error))?.clone();
         let place = |column: &C| header.iter().position(|name| name == column.name());
         let places: Vec<_> = C::ALL.iter().map(place).collect();

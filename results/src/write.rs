@@ -1,19 +1,17 @@
 //! The one writer of result files: `runs.csv`, `episodes.csv`, `series.csv` and `manifest.json`, all of them or none.
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::Path,
-};
+use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
+    claim::{Claim, PARQUET},
     column::Column,
+    disk,
     error::Error,
-    manifest::{self, Manifest},
+    manifest::{self, Manifest, ManifestFile},
     rows::{EpisodeColumn, EpisodeRow, RunColumn, RunRow, SeriesColumn, SeriesRow},
-    whole::{self, Whole},
 };
 
 /// What a run came to: its lines of the three tables.
@@ -27,23 +25,53 @@ pub struct Finished {
     pub series: Vec<SeriesRow>,
 }
 
-/// Writes the results of a complete plan to `dir`, which is made where it is not there.
+/// Writes the results of a complete plan to the directory that was claimed. The manifest names the content of the tables and
+/// comes last: until it is there, readers are told that the files do not belong together.
 ///
 /// # Errors
 ///
-/// The first file that cannot be written; earlier results are as they were.
-pub fn write(dir: &Path, manifest: &Manifest, runs: &[Finished]) -> Result<(), Error> {
-    fs::create_dir_all(dir).map_err(|source| Error::Write { path: dir.into(), source })?;
-    whole::publish(&[
-        write_table::<RunColumn>(dir, runs.iter().map(|it| &it.run))?,
-        write_table::<EpisodeColumn>(dir, runs.iter().flat_map(|it| &it.episodes))?,
-        write_table::<SeriesColumn>(dir, runs.iter().flat_map(|it| &it.series))?,
-        Whole::write(&dir.join(manifest::FILE_NAME), |out| out.write_all(manifest.to_json().as_bytes()))?,
-    ])
+/// The first file that cannot be written. Until all are complete, earlier results are as they were.
+pub fn write(claim: &Claim, manifest: &Manifest, runs: &[Finished]) -> Result<(), Error> {
+    let files = vec![
+        stage::<RunColumn>(claim, runs.iter().map(|it| &it.run))?,
+        stage::<EpisodeColumn>(claim, runs.iter().flat_map(|it| &it.episodes))?,
+        stage::<SeriesColumn>(claim, runs.iter().flat_map(|it| &it.series))?,
+    ];
+    let manifest = Manifest { files, ..manifest.clone() };
+    claim.stage(manifest::FILE_NAME, |out| out.write_all(manifest.to_json().as_bytes()))?;
+    // What was made of the tables that were here before is not of these.
+    for name in PARQUET {
+        disk::remove_file(&claim.dir().join(name)).map_err(|source| claim.fail(source))?;
+    }
+    for name in manifest.files.iter().map(|file| file.name.as_str()).chain([manifest::FILE_NAME]) {
+        claim.publish(name)?;
+    }
+    Ok(())
 }
 
-fn write_table<'a, C: Column>(dir: &Path, rows: impl Iterator<Item = &'a C::Row>) -> Result<Whole, Error> {
-    Whole::write(&dir.join(C::FILE), |out| table::<C>(out, rows))
+/// Writes a table that is to be moved to its place.
+fn stage<'a, C: Column>(claim: &Claim, rows: impl Iterator<Item = &'a C::Row>) -> Result<ManifestFile, Error> {
+    let mut hash = Xxh3::new();
+    claim.stage(C::FILE, |out| table::<C>(&mut Hashed { out, hash: &mut hash }, rows))?;
+    Ok(ManifestFile { name: C::FILE.into(), hash: format!("{:032x}", hash.digest128()) })
+}
+
+/// Computes the hash of what is written.
+struct Hashed<'a> {
+    out: &'a mut dyn Write,
+    hash: &'a mut Xxh3,
+}
+
+impl Write for Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// The rows below a line with the names of the columns, which is there even if no row is.

@@ -10,7 +10,7 @@ use std::{
 
 use cardiogram_policies::Registry;
 use cardiogram_results::{
-    Column, Error, Finished, Reader, Record, Row as _, Table,
+    Begin, Claim, Column, Error, Finished, Reader, Record, Row as _, Table,
     manifest::{self, Manifest, ManifestScenario, hash},
     rows::{EpisodeColumn, RunColumn, RunName, SeriesColumn},
 };
@@ -75,13 +75,14 @@ pub enum MergeError {
     },
 }
 
-/// Joins the results in `dirs`, in any order, and writes those of the whole plan to `out`. At least one directory. The
-/// registry is that of the program that ran the shards.
-pub fn merge(dirs: &[PathBuf], out: &Path, registry: &Registry) -> Result<(), MergeError> {
-    let mut parts = dirs.iter().map(|dir| Part::open(dir, registry)).collect::<Result<Vec<_>, _>>()?;
-    if let Some(part) = parts.iter().find(|part| is_same(&part.dir, out)) {
-        return Err(MergeError::OverShard { dir: part.dir.clone() });
+/// Joins the results in `dirs`, in any order, and writes those of the whole plan to the directory that was claimed. At least
+/// one directory. The registry is that of the program that ran the shards; `command` and `force` are as in
+/// [`RunnerOptions`](crate::runner::RunnerOptions).
+pub fn merge(dirs: &[PathBuf], out: &Claim, registry: &Registry, command: &str, force: bool) -> Result<(), MergeError> {
+    if let Some(dir) = dirs.iter().find(|dir| is_same(dir, out.dir())) {
+        return Err(MergeError::OverShard { dir: dir.clone() });
     }
+    let mut parts = dirs.iter().map(|dir| Part::open(dir, registry)).collect::<Result<Vec<_>, _>>()?;
     in_order(&mut parts)?;
 
     let plan = parts[0].plan.whole();
@@ -91,7 +92,9 @@ pub fn merge(dirs: &[PathBuf], out: &Path, registry: &Registry) -> Result<(), Me
         cells.push(parts[turn].finished(&plan, cell)?);
     }
     parts.iter().try_for_each(Part::check_end)?;
-    Ok(cardiogram_results::write(out, &plan.manifest(), &cells)?)
+    let manifest = plan.manifest();
+    out.begin(&Begin { manifest: &manifest, command, cells: 0, is_merge: true, force })?;
+    Ok(cardiogram_results::write(out, &manifest, &cells)?)
 }
 
 /// Puts the parts in order; an error where they are not all the shards of one plan, each once.
@@ -172,7 +175,7 @@ fn plan_of(manifest: &Manifest, registry: &Registry) -> Option<Plan> {
     let plan = Plan::new(contests, manifest.first_seed, manifest.seeds, engine, manifest.shard.parse().ok()?).ok()?;
     let plan = plan.with_sweep(manifest.sweep.clone());
     // What the plan says of itself must be what is written there, hashes included.
-    (plan.manifest() == *manifest).then_some(plan)
+    (plan.manifest() == manifest.of_plan()).then_some(plan)
 }
 
 fn contest_of(scenario: &ManifestScenario, manifest: &Manifest, registry: &Registry) -> Option<Contest> {

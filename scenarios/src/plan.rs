@@ -20,6 +20,9 @@ pub const CELLS_MAX: u64 = RunColumn::ROWS_MAX;
 /// library has, and some 25 MB.
 pub const SERIES_PAIRS_MAX: u64 = 1_000;
 
+/// The most characters of a scenario's or sweep's name in [`Plan::directory`].
+const DIRECTORY_NAME_MAX: usize = 40;
+
 /// Which engine runs the cells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EngineChoice {
@@ -282,12 +285,24 @@ impl Plan {
             scenarios: scenarios.collect(),
             strategies,
             sweep: self.sweep.clone(),
+            files: Vec::new(),
         }
     }
 
-    /// Names the plan: equal plans of equal versions have equal results.
-    pub(crate) fn fingerprint(&self) -> String {
-        hash(&self.manifest().to_json())
+    /// The name of a directory for its results: what it is of, and the begin of its fingerprint.
+    pub fn directory(&self) -> String {
+        let names: Vec<&str> = match &self.sweep {
+            Some(sweep) => vec![&sweep.name],
+            None => self.contests.iter().map(|contest| contest.scenario.value.name.as_str()).collect(),
+        };
+        let first: String = names[0].chars().take(DIRECTORY_NAME_MAX).collect();
+        let more = if names.len() > 1 { format!("-and-{}-more", names.len() - 1) } else { String::new() };
+        let shard = if self.shard == Shard::WHOLE {
+            String::new()
+        } else {
+            format!("-{}-of-{}", self.shard.index(), self.shard.of())
+        };
+        format!("{first}{more}{shard}-{}", &self.manifest().fingerprint()[..8])
     }
 }
 
@@ -340,14 +355,14 @@ mod tests {
     #[test]
     fn a_plan_is_named_by_everything_that_decides_its_results() {
         let base = plan(Shard::WHOLE);
-        assert_eq!(base.fingerprint(), plan(Shard::WHOLE).fingerprint());
+        assert_eq!(base.manifest().fingerprint(), plan(Shard::WHOLE).manifest().fingerprint());
         let other = Plan { first_seed: 6, ..base.clone() };
-        assert_ne!(base.fingerprint(), other.fingerprint());
+        assert_ne!(base.manifest().fingerprint(), other.manifest().fingerprint());
         let other = Plan { engine: EngineChoice::Only(Engine::Event), ..base.clone() };
-        assert_ne!(base.fingerprint(), other.fingerprint());
+        assert_ne!(base.manifest().fingerprint(), other.manifest().fingerprint());
         let mut other = base.clone();
         other.contests[0].scenario.text += "# changed\n";
-        assert_ne!(base.fingerprint(), other.fingerprint());
+        assert_ne!(base.manifest().fingerprint(), other.manifest().fingerprint());
     }
 
     #[test]

@@ -3,15 +3,12 @@
 //! Cells do not depend on each other, and results are put in the plan's order, so neither the number of threads nor an
 //! interruption shows in the files.
 
-use std::{
-    path::Path,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
 };
 
-use cardiogram_results::{Error, Finished, journal::Journal, rows::RunName};
+use cardiogram_results::{Begin, Begun, Claim, Error, Finished, Journal, rows::RunName};
 use cardiogram_sim::{Engine, Outcome, RunError, RunOptions, WorldConfig, outcome::TraceHash};
 use rayon::prelude::*;
 
@@ -22,27 +19,40 @@ use crate::{
 
 /// How to carry a plan out, as far as it does not change the results.
 pub struct RunnerOptions<'a> {
+    /// The command line that goes on with it, for whoever finds it unfinished.
+    pub command: &'a str,
+    /// Whether results of another plan, and an unfinished one, are replaced, and those of this plan computed again.
+    pub force: bool,
     /// How many cells run at a time; 0: one a core.
     pub jobs: usize,
     /// Once true, no further cell is begun.
     pub stop: &'a AtomicBool,
-    /// Told at the begin, and whenever a cell is finished.
+    /// Told what happens, from any thread.
     pub progress: &'a (dyn Fn(Progress) + Sync),
+    /// Told what is worth knowing about what was found in the directory.
+    pub note: &'a (dyn Fn(&str) + Sync),
 }
 
-/// How far a run has come.
+/// What happens while a plan is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Cells finished, those of an interrupted run before included.
-    pub finished: usize,
-    /// How many cells the plan has.
-    pub cells: usize,
+pub enum Progress {
+    /// It begins.
+    Start {
+        /// Cells finished before, by an interrupted run.
+        finished: usize,
+        /// How many cells the plan has.
+        cells: usize,
+    },
+    /// The cell at this place of the plan is begun.
+    CellBegun(usize),
+    /// It is finished.
+    CellFinished(usize),
 }
 
 /// How a run ended, where nothing failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The results are written.
+    /// The results are written, or were there before.
     Complete,
     /// It was told to stop; what was finished is kept, and the same plan goes on there.
     Interrupted,
@@ -87,10 +97,11 @@ pub enum RunnerError {
     },
 }
 
-/// Runs every cell of `plan` that is not finished yet and writes the results to `dir`.
-pub fn run(plan: &Plan, dir: &Path, options: &RunnerOptions<'_>) -> Result<Ending, RunnerError> {
+/// Runs every cell of `plan` that is not finished yet and writes the results to the directory that was claimed. Its journal
+/// stays there until [`Claim::finish`], so that nothing is run again whatever happens to what is made of the results.
+pub fn run(plan: &Plan, claim: &Claim, options: &RunnerOptions<'_>) -> Result<Ending, RunnerError> {
     let simulate = |world: &WorldConfig, seed, engine| cardiogram_sim::run(world, seed, &RunOptions::new(engine));
-    carry_out(plan, dir, options, &simulate)
+    carry_out(plan, claim, options, &simulate)
 }
 
 /// A way to run a world.
@@ -104,7 +115,7 @@ enum Stop {
 
 fn carry_out(
     plan: &Plan,
-    dir: &Path,
+    claim: &Claim,
     options: &RunnerOptions<'_>,
     simulate: Simulate<'_>,
 ) -> Result<Ending, RunnerError> {
@@ -113,22 +124,37 @@ fn carry_out(
         .build()
         .map_err(|error| RunnerError::Threads { jobs: options.jobs, message: error.to_string() })?;
     let cells = plan.cells();
-    let (journal, known) = Journal::open(dir, &plan.fingerprint(), cells.len())?;
+    let manifest = plan.manifest();
+    let begin = Begin {
+        manifest: &manifest,
+        command: options.command,
+        cells: cells.len(),
+        is_merge: false,
+        force: options.force,
+    };
+    let Begun::Open { journal, known, notes } = claim.begin(&begin)? else {
+        (options.progress)(Progress::Start { finished: cells.len(), cells: cells.len() });
+        return Ok(Ending::Complete);
+    };
+    for note in &notes {
+        (options.note)(note);
+    }
 
     let pending: Vec<usize> = (0..cells.len()).filter(|place| known[*place].is_none()).collect();
-    let ledger = Mutex::new(Ledger { journal, done: cells.len() - pending.len(), cells: known });
-    (options.progress)(Progress { finished: cells.len() - pending.len(), cells: cells.len() });
+    (options.progress)(Progress::Start { finished: cells.len() - pending.len(), cells: cells.len() });
+    let ledger = Mutex::new(Ledger { journal, cells: known });
     let ran = threads.install(|| {
         pending.par_iter().with_max_len(1).try_for_each(|place| {
             if options.stop.load(Ordering::Relaxed) {
                 return Err(Stop::Interrupted);
             }
+            (options.progress)(Progress::CellBegun(*place));
             let finished = run_cell(plan, cells[*place], simulate).map_err(Stop::Failed)?;
             let mut ledger = ledger.lock().expect("a thread that panics takes the run with it");
             ledger.journal.append(*place, &finished).map_err(|error| Stop::Failed(error.into()))?;
             ledger.cells[*place] = Some(finished);
-            ledger.done += 1;
-            (options.progress)(Progress { finished: ledger.done, cells: cells.len() });
+            drop(ledger);
+            (options.progress)(Progress::CellFinished(*place));
             Ok(())
         })
     });
@@ -140,15 +166,13 @@ fn carry_out(
 
     let ledger = ledger.into_inner().expect("a thread that panics takes the run with it");
     let finished: Vec<Finished> = ledger.cells.into_iter().map(|cell| cell.expect("every cell is finished")).collect();
-    cardiogram_results::write(dir, &plan.manifest(), &finished)?;
-    ledger.journal.remove()?;
+    cardiogram_results::write(claim, &manifest, &finished)?;
     Ok(Ending::Complete)
 }
 
 /// What the threads share.
-struct Ledger {
-    journal: Journal,
-    done: usize,
+struct Ledger<'a> {
+    journal: Journal<'a>,
     cells: Vec<Option<Finished>>,
 }
 
@@ -186,7 +210,7 @@ impl Drop for NameInPanic {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, fs, sync::atomic::AtomicUsize, time::Duration};
+    use std::{collections::BTreeMap, fs, path::Path, sync::atomic::AtomicUsize, time::Duration};
 
     use cardiogram_policies::Registry;
     use cardiogram_sim::outcome::{Accuracy, Downtime, Peaks, Pushes, Totals};
@@ -230,19 +254,34 @@ mod tests {
     }
 
     fn options_with(jobs: usize, stop: &AtomicBool) -> RunnerOptions<'_> {
-        RunnerOptions { jobs, stop, progress: &|_| {} }
+        RunnerOptions { command: "run", force: false, jobs, stop, progress: &|_| {}, note: &|_| {} }
     }
 
-    /// Every file of a directory.
+    /// Carries a plan out as the program does.
+    fn carry_out_in(
+        dir: &Path,
+        plan: &Plan,
+        options: &RunnerOptions<'_>,
+        simulate: Simulate<'_>,
+    ) -> Result<Ending, RunnerError> {
+        let claim = Claim::take(dir, "run")?;
+        let ending = carry_out(plan, &claim, options, simulate)?;
+        if ending == Ending::Complete {
+            claim.finish()?;
+        }
+        Ok(ending)
+    }
+
+    /// Every file of a directory, but for the lab's own folder.
     fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-        let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+        let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap()).filter(|it| it.path().is_file());
         entries.map(|it| (it.file_name().into_string().unwrap(), fs::read(it.path()).unwrap())).collect()
     }
 
     fn run_fake(plan: &Plan, jobs: usize) -> BTreeMap<String, Vec<u8>> {
         let dir = tempfile::tempdir().unwrap();
         let stop = AtomicBool::new(false);
-        assert_eq!(carry_out(plan, dir.path(), &options_with(jobs, &stop), &fake).unwrap(), Ending::Complete);
+        assert_eq!(carry_out_in(dir.path(), plan, &options_with(jobs, &stop), &fake).unwrap(), Ending::Complete);
         files(dir.path())
     }
 
@@ -266,9 +305,9 @@ mod tests {
             }
             fake(world, seed, engine)
         };
-        let ending = carry_out(&plan, dir.path(), &options_with(1, &stop), &stops_itself).unwrap();
+        let ending = carry_out_in(dir.path(), &plan, &options_with(1, &stop), &stops_itself).unwrap();
         assert_eq!(ending, Ending::Interrupted);
-        assert_eq!(files(dir.path()).keys().collect::<Vec<_>>(), [".cardiogram-journal"]);
+        assert!(files(dir.path()).is_empty());
 
         let again = AtomicUsize::new(0);
         let counts = |world: &WorldConfig, seed, engine| {
@@ -276,7 +315,7 @@ mod tests {
             fake(world, seed, engine)
         };
         stop.store(false, Ordering::Relaxed);
-        let ending = carry_out(&plan, dir.path(), &options_with(1, &stop), &counts).unwrap();
+        let ending = carry_out_in(dir.path(), &plan, &options_with(1, &stop), &counts).unwrap();
         assert_eq!(ending, Ending::Complete);
         assert_eq!(again.into_inner(), 20 - 7, "no cell runs twice");
         assert!(files(dir.path()) == run_fake(&plan, 1));
@@ -291,7 +330,7 @@ mod tests {
             outcome.trace_hash.0 += u128::from(engine == Engine::Turmoil && world.strategy.name == "none");
             Ok(outcome)
         };
-        let error = carry_out(&plan(&["none"], 2), dir.path(), &options_with(1, &stop), &disagrees).unwrap_err();
+        let error = carry_out_in(dir.path(), &plan(&["none"], 2), &options_with(1, &stop), &disagrees).unwrap_err();
         assert!(
             error.to_string().starts_with("scenario healthy, strategy none, seed 1: the engines disagree"),
             "{error}"
@@ -300,20 +339,48 @@ mod tests {
     }
 
     #[test]
-    fn another_plan_replaces_earlier_results_only_when_it_is_complete() {
+    fn another_plan_replaces_earlier_results_only_where_it_is_told_to_and_when_it_is_complete() {
         let dir = tempfile::tempdir().unwrap();
         let stop = AtomicBool::new(false);
-        carry_out(&plan(&["none"], 2), dir.path(), &options_with(1, &stop), &fake).unwrap();
+        carry_out_in(dir.path(), &plan(&["none"], 2), &options_with(1, &stop), &fake).unwrap();
         let earlier = files(dir.path());
         let other = plan(&["wechat-270"], 2);
+        let refused = carry_out_in(dir.path(), &other, &options_with(1, &stop), &fake).unwrap_err();
+        assert!(matches!(refused, RunnerError::Results(Error::OtherResults { .. })), "{refused}");
         stop.store(true, Ordering::Relaxed);
-        carry_out(&other, dir.path(), &options_with(1, &stop), &fake).unwrap();
-        let mut between = files(dir.path());
-        between.remove(".cardiogram-journal").expect("the new plan has begun");
-        assert!(between == earlier);
+        let force = RunnerOptions { force: true, ..options_with(1, &stop) };
+        carry_out_in(dir.path(), &other, &force, &fake).unwrap();
+        assert!(files(dir.path()) == earlier);
+        let refused = carry_out_in(dir.path(), &plan(&["none"], 2), &options_with(1, &stop), &fake).unwrap_err();
+        assert!(matches!(refused, RunnerError::Results(Error::OtherUnfinished { .. })), "{refused}");
         stop.store(false, Ordering::Relaxed);
-        carry_out(&other, dir.path(), &options_with(1, &stop), &fake).unwrap();
+        carry_out_in(dir.path(), &other, &options_with(1, &stop), &fake).unwrap();
         assert!(files(dir.path()) == run_fake(&other, 1));
+    }
+
+    #[test]
+    fn what_is_complete_is_not_run_again_until_the_results_are_made_from_it_or_it_is_told_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let (stop, ran) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let counts = |world: &WorldConfig, seed, engine| {
+            ran.fetch_add(usize::from(engine == Engine::Event), Ordering::Relaxed);
+            fake(world, seed, engine)
+        };
+        let plan = plan(&["none"], 2);
+        let options = options_with(1, &stop);
+        // As a kill after the results and before the report leaves it.
+        carry_out(&plan, &Claim::take(dir.path(), "run").unwrap(), &options, &counts).unwrap();
+        let results = files(dir.path());
+        for _ in 0..2 {
+            carry_out_in(dir.path(), &plan, &options, &counts).unwrap();
+            assert_eq!(ran.load(Ordering::Relaxed), 4);
+        }
+        fs::write(dir.path().join("runs.csv"), "damaged").unwrap();
+        carry_out_in(dir.path(), &plan, &options, &counts).unwrap();
+        assert_eq!(ran.load(Ordering::Relaxed), 8);
+        carry_out_in(dir.path(), &plan, &RunnerOptions { force: true, ..options }, &counts).unwrap();
+        assert_eq!(ran.load(Ordering::Relaxed), 12);
+        assert!(files(dir.path()) == results);
     }
 
     #[test]
@@ -322,7 +389,7 @@ mod tests {
         let file = dir.path().join("file");
         fs::write(&file, "in the way").unwrap();
         let stop = AtomicBool::new(false);
-        let error = carry_out(&plan(&["none"], 1), &file, &options_with(1, &stop), &fake).unwrap_err();
+        let error = carry_out_in(&file, &plan(&["none"], 1), &options_with(1, &stop), &fake).unwrap_err();
         assert!(error.to_string().contains(&file.display().to_string()), "{error}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "in the way");
     }

@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf};
 
 use cardiogram_reports::gate;
 
-use super::Failure;
+use super::{Failure, check_outputs};
 
 /// Write a baseline from results: what `cardiogram gate` compares later results with
 #[derive(clap::Args)]
@@ -12,11 +12,12 @@ pub(super) struct Args {
     /// A directory that `cardiogram run` wrote to
     dir: PathBuf,
     /// The file to write; it belongs into version control
-    #[arg(long, value_name = "F")]
+    #[arg(long, short, value_name = "F")]
     out: PathBuf,
 }
 
 pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    check_outputs(&[("--out", &args.out)], &[], Some(&args.dir))?;
     let results = gate::read(&args.dir)?;
     let baseline = results.baseline();
     gate::write_files(&[(&args.out, baseline.to_json())])?;

@@ -1,22 +1,23 @@
 //! What `run` and `sweep` have in common: how a plan is carried out, and where its results go.
 
+mod watch;
+
 use std::{
-    io::{self, IsTerminal, Write},
-    path::PathBuf,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    io::Write,
+    path::{Path, PathBuf},
 };
 
-use cardiogram_results::manifest::ManifestSweep;
+use cardiogram_results::{Claim, manifest::ManifestSweep, point_latest};
 use cardiogram_scenarios::{
     plan::{Contest, Plan, Shard},
-    runner::{self, Ending, Progress, RunnerOptions},
+    runner::{self, Ending, RunnerOptions},
 };
-use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{EngineArg, Failure, print_line, report};
+use self::watch::Watch;
+use super::{EngineArg, Failure, command_line, report};
+
+/// Where plans have their directories unless they are told otherwise.
+const HOME: &str = "cardiogram-out";
 
 /// Seeds, engine, threads, shard, output.
 #[derive(clap::Args)]
@@ -36,13 +37,13 @@ pub(super) struct Options {
     /// Only every N-th run, beginning with the I-th: to share the work among machines
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
-    /// Where the results go
-    #[arg(long, value_name = "DIR", default_value = "cardiogram-out")]
-    out: PathBuf,
+    /// Where the results go [default: a directory of the plan's own in cardiogram-out, to which cardiogram-out/latest leads]
+    #[arg(long, short, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace results of another plan there, and what is unfinished, and run all again; never a file that is not the lab's
+    #[arg(long)]
+    force: bool,
 }
-
-/// Set by Ctrl-C: the runs under way are finished, no further one begins.
-static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Runs all contests, the points of a sweep or not, and writes the results and their report.
 pub(super) fn carry_out(
@@ -55,46 +56,35 @@ pub(super) fn carry_out(
     let shard = options.shard.unwrap_or(Shard::WHOLE);
     let plan = Plan::new(contests, options.first_seed, options.seeds, options.engine.into(), shard)?;
     let plan = plan.with_sweep(sweep);
-    stop_on_interrupt();
+    let command = command_line();
+    let dir = options.out.clone().unwrap_or_else(|| Path::new(HOME).join(plan.directory()));
+    let claim = Claim::take(&dir, &command)?;
 
-    let bar = if quiet || !io::stderr().is_terminal() { ProgressBar::hidden() } else { bar() };
-    let last = Mutex::new(None);
-    let progress = |now: Progress| {
-        let before = last.lock().expect("no progress panics").replace(now);
-        if before.is_none() && now.finished > 0 && !quiet {
-            bar.suspend(|| {
-                print_line(&format!("going on: {} of {} runs are finished already", now.finished, now.cells));
-            });
-        }
-        bar.set_length(now.cells as u64);
-        bar.set_position(now.finished as u64);
-    };
-    let conduct = RunnerOptions { jobs: options.jobs.map_or(0, usize::from), stop: &STOP, progress: &progress };
-    let ending = runner::run(&plan, &options.out, &conduct);
-    bar.finish_and_clear();
+    let watch = Watch::start(quiet);
+    let ending = runner::run(
+        &plan,
+        &claim,
+        &RunnerOptions {
+            command: &command,
+            force: options.force,
+            jobs: options.jobs.map_or(0, usize::from),
+            stop: watch.stop(),
+            progress: &|step| watch.see(step),
+            note: &|note| watch.say(note),
+        },
+    );
+    let finished = watch.end();
     if ending? == Ending::Interrupted {
-        let kept = last.into_inner().expect("no progress panics").map_or(0, |now| now.finished);
         return Err(Failure::Interrupted(format!(
-            "interrupted: {kept} finished runs are kept in {}; the same command goes on there",
-            options.out.display()
+            "interrupted: {finished} finished runs are kept in {}; the same command goes on there",
+            dir.display()
         )));
     }
 
-    report::publish(&options.out, quiet, out)
-}
-
-/// The first Ctrl-C ends the run in good order, the second at once.
-fn stop_on_interrupt() {
-    let handler = || {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    };
-    // Without a handler Ctrl-C ends the process, and the journal keeps what was finished all the same.
-    let _ = ctrlc::set_handler(handler);
-}
-
-fn bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {eta} to go").expect("the template is valid");
-    ProgressBar::new(0).with_style(style)
+    let report = report::publish(&claim)?;
+    claim.finish()?;
+    if options.out.is_none() {
+        point_latest(&dir).map_err(|error| Failure::Input(format!("cannot write {HOME}/latest: {error}")))?;
+    }
+    report.tell(quiet, out)
 }

@@ -7,7 +7,7 @@ use std::{
 
 use cardiogram_reports::gate::{self, Bands, Baseline, Comparison, Strictness, Verdict};
 
-use super::Failure;
+use super::{Failure, check_outputs};
 
 /// Compare results with a baseline; exit code 1 if a strategy became slower, chattier or less reliable
 #[derive(clap::Args)]
@@ -35,6 +35,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let outputs = [("--junit", &args.junit), ("--summary", &args.summary)];
+    let outputs: Vec<_> = outputs.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?))).collect();
+    let inputs = [("the baseline", Some(args.baseline.as_path())), ("the file of --bands", args.bands.as_deref())];
+    let inputs: Vec<_> = inputs.into_iter().filter_map(|(words, path)| Some((words, path?))).collect();
+    check_outputs(&outputs, &inputs, Some(&args.dir))?;
     let bands = args.bands.as_deref().map_or_else(|| Ok(Bands::default()), Bands::read)?;
     let baseline = Baseline::read(&args.baseline)?;
     let results = gate::read(&args.dir)?;

@@ -3,9 +3,10 @@
 use std::{io::Write, path::PathBuf};
 
 use cardiogram_policies::Registry;
+use cardiogram_results::Claim;
 use cardiogram_scenarios::merge;
 
-use super::{Failure, report};
+use super::{Failure, command_line, report};
 
 /// Join the results of `run --shard`: the same files as those of one run that was not shared out
 #[derive(clap::Args)]
@@ -14,11 +15,18 @@ pub(super) struct Args {
     #[arg(value_name = "DIR", required = true)]
     dirs: Vec<PathBuf>,
     /// Where the results of the whole go
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, short, value_name = "DIR")]
     out: PathBuf,
+    /// Replace results of another plan there, and what is unfinished; never a file that is not the lab's
+    #[arg(long)]
+    force: bool,
 }
 
 pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    merge::merge(&args.dirs, &args.out, registry)?;
-    report::publish(&args.out, quiet, out)
+    let command = command_line();
+    let claim = Claim::take(&args.out, &command)?;
+    merge::merge(&args.dirs, &claim, registry, &command, args.force)?;
+    let report = report::publish(&claim)?;
+    claim.finish()?;
+    report.tell(quiet, out)
 }

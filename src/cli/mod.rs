@@ -18,12 +18,20 @@ mod sweep;
 mod trace;
 
 use std::{
+    borrow::Cow,
+    ffi::OsStr,
     fmt,
     io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
+    sync::OnceLock,
 };
 
 use cardiogram_policies::{Registry, StrategySpec};
+use cardiogram_results::{
+    Column as _, manifest,
+    rows::{EpisodeColumn, RunColumn, SeriesColumn},
+};
 use cardiogram_scenarios::{
     load::{self, LoadError, Loaded},
     merge::MergeError,
@@ -31,7 +39,10 @@ use cardiogram_scenarios::{
     runner::RunnerError,
 };
 use cardiogram_sim::Engine;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+
+/// The program's name; a custom program has its own.
+const PROGRAM: &str = "cardiogram";
 
 /// A deterministic laboratory for heartbeat and reconnect policies.
 ///
@@ -68,7 +79,7 @@ enum Command {
 /// whose `main` calls this is the whole command line with its own policies compiled in.
 #[expect(clippy::needless_pass_by_value, reason = "a program makes its registry here and needs it nowhere else")]
 pub fn main(registry: Registry) -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; where they cannot be printed there is nobody to tell.
@@ -76,7 +87,7 @@ pub fn main(registry: Registry) -> ExitCode {
             return ExitCode::from(error.exit_code() as u8);
         }
     };
-    let mut out = io::stdout().lock();
+    let mut out = Reader(Some(io::stdout().lock()));
     let done = match cli.command {
         Command::Run(args) => run::run(&args, &registry, cli.quiet, &mut out),
         Command::Sweep(args) => sweep::run(&args, &registry, cli.quiet, &mut out),
@@ -100,6 +111,87 @@ pub fn main(registry: Registry) -> ExitCode {
     }
 }
 
+/// What the process's arguments say, with the program's own name in help and version.
+fn parse() -> Result<Cli, clap::Error> {
+    let command = Cli::command().name(program());
+    let command = match program() {
+        PROGRAM => command,
+        _ => command.version(concat!("with cardiogram ", env!("CARGO_PKG_VERSION"))),
+    };
+    Cli::from_arg_matches(&command.try_get_matches()?)
+}
+
+/// The standard output as long as somebody reads it. That nobody does any more is the reader's right, and changes nothing
+/// about what a command does and how it ends.
+struct Reader<W>(Option<W>);
+
+impl<W: Write> Reader<W> {
+    /// Does something with the output, unless that is closed.
+    fn with<T>(&mut self, unread: T, act: impl FnOnce(&mut W) -> io::Result<T>) -> io::Result<T> {
+        let Some(out) = &mut self.0 else { return Ok(unread) };
+        match act(out) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.0 = None;
+                Ok(unread)
+            }
+            other => other,
+        }
+    }
+}
+
+impl<W: Write> Write for Reader<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.with(bytes.len(), |out| out.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.with((), Write::flush)
+    }
+}
+
+/// Refuses a command that would write one file twice, or over what it reads: its inputs, and the results in `dir`.
+fn check_outputs(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)], dir: Option<&Path>) -> Result<(), Failure> {
+    let files = [RunColumn::FILE, EpisodeColumn::FILE, SeriesColumn::FILE, manifest::FILE_NAME];
+    let results: Vec<PathBuf> = dir.into_iter().flat_map(|dir| files.map(|name| dir.join(name))).collect();
+    let results = results.iter().map(|path| ("a file of the results", path.as_path()));
+    let inputs: Vec<_> = inputs.iter().copied().chain(results).collect();
+    Ok(cardiogram_results::check_distinct(outputs, &inputs)?)
+}
+
+/// The command line of this process, as a shell takes it.
+fn command_line() -> String {
+    let arguments = std::env::args_os().skip(1).map(|it| quoted(&it.to_string_lossy()));
+    [program().to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+/// The name of the running program: `cardiogram`, or that of a custom program.
+fn program() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let path = std::env::args_os().next().map(PathBuf::from);
+        let name = path.as_deref().and_then(Path::file_stem).and_then(OsStr::to_str).filter(|name| !name.is_empty());
+        name.unwrap_or(PROGRAM).into()
+    })
+}
+
+/// A message with the name of the running program in the commands that it tells.
+fn in_own_name(message: &str) -> Cow<'_, str> {
+    if program() == PROGRAM {
+        return message.into();
+    }
+    message.replace(&format!("`{PROGRAM} "), &format!("`{} ", program())).into()
+}
+
+/// As a shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let is_plain = |char: char| char.is_alphanumeric() || "/._-+=:@%".contains(char);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 /// Why a command did not end well.
 enum Failure {
     /// Bad input or usage, or a file that cannot be read or written: exit code 2.
@@ -112,8 +204,6 @@ enum Failure {
     Check(String),
     /// Stopped by the user: exit code 130, as shells have it for an interrupt.
     Interrupted(String),
-    /// Nobody reads the standard output any more, which is the reader's right: exit code 0.
-    BrokenPipe,
 }
 
 impl Failure {
@@ -126,7 +216,6 @@ impl Failure {
             Self::Input(_) | Self::Load(_) | Self::Printed => 2,
             Self::Check(_) => 1,
             Self::Interrupted(_) => 130,
-            Self::BrokenPipe => 0,
         }
     }
 
@@ -141,7 +230,7 @@ impl Failure {
                 }
             }
             Self::Interrupted(message) => print_line(message),
-            Self::Printed | Self::BrokenPipe => {}
+            Self::Printed => {}
         }
     }
 }
@@ -195,10 +284,7 @@ impl From<cardiogram_reports::gate::Error> for Failure {
 /// Errors of the standard output; errors of files are turned into messages where their names are known.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::BrokenPipe,
-            _ => Self::Input(format!("cannot write to the standard output: {error}")),
-        }
+        Self::Input(format!("cannot write to the standard output: {error}"))
     }
 }
 
@@ -238,7 +324,7 @@ fn warn(name: &str, strategy: &Loaded<StrategySpec>) {
 
 /// Prints to the standard error. Where that fails there is nobody left to tell.
 fn print_line(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", in_own_name(line));
 }
 
 /// Whether the standard error shows colours: a terminal, and no objection in `NO_COLOR` (no-color.org).

@@ -5,7 +5,7 @@ use std::{io::Write, path::PathBuf};
 use cardiogram_check::{self as check, Judgement, Replayed, kind};
 use cardiogram_policies::{Registry, Time, unit::format_duration};
 
-use super::Failure;
+use super::{Failure, program, quoted};
 
 /// Run a counterexample that a check of promises wrote, and explain it
 ///
@@ -68,15 +68,10 @@ fn strip_chart(args: &Args, replayed: &Replayed, device: Option<u32>) -> String 
     let of = |at: Time| format_duration(at.since(Time::ZERO));
     let part = replayed.shown.map_or_else(String::new, |(from, to)| format!(" --from {} --to {}", of(from), of(to)));
     format!(
-        "cardiogram trace {} --strategy {} --seed {}{device}{part} --timeline strip.svg",
+        "{} trace {} --strategy {} --seed {}{device}{part} --timeline strip.svg",
+        program(),
         quoted(&path),
         quoted(&replayed.strategy_origin),
         replayed.seed,
     )
-}
-
-/// As a shell takes it for one word.
-fn quoted(path: &str) -> String {
-    let is_plain = |char: char| char.is_alphanumeric() || "/._-+=:@%".contains(char);
-    if path.chars().all(is_plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }

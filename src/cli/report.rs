@@ -1,11 +1,11 @@
 //! `cardiogram report`: writes the report of results that are there already.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::PathBuf};
 
-use super::Failure;
+use cardiogram_reports::Report;
+use cardiogram_results::Claim;
+
+use super::{Failure, command_line};
 
 /// Write the report of a results directory anew
 #[derive(clap::Args)]
@@ -19,19 +19,29 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let claim = Claim::of_results(&args.dir, &command_line())?;
     #[cfg(feature = "parquet")]
     if args.parquet {
-        cardiogram_reports::parquet::write(&args.dir)?;
+        cardiogram_reports::parquet::write(&claim)?;
     }
-    publish(&args.dir, quiet, out)
+    publish(&claim)?.tell(quiet, out)
 }
 
-/// Writes the report of the results in `dir` and prints its summary and its place.
-pub(super) fn publish(dir: &Path, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let report = cardiogram_reports::write(dir)?;
-    if !quiet {
-        writeln!(out, "{}", report.table.trim_end())?;
-        writeln!(out, "\nReport: {}", report.index.display())?;
+/// A report that is on disk, and of which nothing was said yet.
+pub(super) struct Published(Report);
+
+/// Writes the report of the results that were claimed.
+pub(super) fn publish(claim: &Claim) -> Result<Published, Failure> {
+    Ok(Published(cardiogram_reports::write(claim)?))
+}
+
+impl Published {
+    /// Prints the report's summary and its place.
+    pub(super) fn tell(&self, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
+        if !quiet {
+            writeln!(out, "{}", self.0.table.trim_end())?;
+            writeln!(out, "\nReport: {}", self.0.index.display())?;
+        }
+        Ok(())
     }
-    Ok(())
 }

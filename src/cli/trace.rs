@@ -1,9 +1,8 @@
 //! `cardiogram trace`: everything that happens in one run, as a log to read, or as files for other programs and eyes.
 
 mod log;
-mod output;
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, path::Path, time::Duration};
 
 use cardiogram_policies::{Registry, Time, unit};
 use cardiogram_reports::strip;
@@ -14,7 +13,7 @@ use cardiogram_scenarios::{
 use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig, pcap, perfetto, run as simulate};
 use clap::ValueEnum;
 
-use super::Failure;
+use super::{Failure, check_outputs};
 
 /// Show everything that happens in one run: a log to read, unless files are asked for
 ///
@@ -86,9 +85,15 @@ pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Resu
 
     let options = RunOptions { keep_trace: true, ..RunOptions::new(Engine::Event) };
     let outcome = simulate(&world, args.seed, &options).map_err(|error| Failure::Check(error.to_string()))?;
+    let mut written = Vec::new();
     for (form, file) in &files {
-        output::write(file, &form.content(&outcome, &view), out)?;
+        let content = form.content(&outcome, &view);
+        match *file {
+            "-" => out.write_all(&content)?,
+            file => written.push((Path::new(file), content)),
+        }
     }
+    cardiogram_results::write_files(&written)?;
     if files.is_empty() {
         let shown = log::Shown {
             device: args.device,
@@ -125,14 +130,12 @@ fn files(args: &Args) -> Result<Vec<(Form, &str)>, Failure> {
     ];
     let asked: Vec<(&str, &str)> =
         asked.into_iter().filter_map(|(option, file)| Some((option, file.as_deref()?))).collect();
-    for (place, (option, file)) in asked.iter().enumerate() {
-        let Some((other, _)) = asked[..place].iter().find(|(_, other)| other == file) else { continue };
-        return Err(Failure::Input(if *file == "-" {
-            format!("{other} - and {option} - would be mixed up; write one of them to a file")
-        } else {
-            format!("{other} and {option} would both write {file}; give each a file of its own")
-        }));
-    }
+    // `-` is the standard output.
+    let path = |file| if file == "-" { Path::new("/dev/stdout") } else { Path::new(file) };
+    let outputs: Vec<_> = asked.iter().map(|(option, file)| (*option, path(*file))).collect();
+    let inputs = [("the scenario", &args.scenario), ("the strategy", &args.strategy)];
+    let inputs = inputs.into_iter().filter(|(_, name)| load::is_path(name));
+    check_outputs(&outputs, &inputs.map(|(words, name)| (words, Path::new(name))).collect::<Vec<_>>(), None)?;
     let is_log = asked.is_empty();
     if !is_log && args.heartbeats.is_some() {
         let others = asked.iter().map(|(option, _)| *option).collect::<Vec<_>>().join(" and ");

@@ -52,7 +52,7 @@ fn every_column_is_defined_in_its_order() {
     place.cardiogram("run small.toml --seeds 1 --quiet").good();
     let results = page("docs/results.md");
     for file in ["runs.csv", "episodes.csv", "series.csv"] {
-        let text = fs::read_to_string(place.path("cardiogram-out").join(file)).unwrap();
+        let text = fs::read_to_string(place.path("cardiogram-out/latest").join(file)).unwrap();
         let columns: Vec<&str> = text.lines().next().expect("a header").split(',').collect();
         let defined: Vec<&str> = first_cells(&results, &format!("## `{file}`")).flat_map(code).collect();
         assert_eq!(defined, columns, "{file}");

@@ -116,9 +116,9 @@ fn a_reader_can_sort_point_and_zoom_from_a_file() {
     place.cardiogram("run small.toml healthy --strategy netease-30-15 --strategy wechat-270 --seeds 5 -q").good();
     place.cardiogram("sweep sweep.toml --seeds 1 --out sweep -q").good();
     let pages = [
-        "cardiogram-out/report/index.html",
-        "cardiogram-out/report/scenarios/small.html",
-        "cardiogram-out/report/scenarios/healthy.html",
+        "cardiogram-out/latest/report/index.html",
+        "cardiogram-out/latest/report/scenarios/small.html",
+        "cardiogram-out/latest/report/scenarios/healthy.html",
     ];
     for page in pages {
         let (verdict, console) = read(&browser, &place.path(page));

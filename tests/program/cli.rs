@@ -19,12 +19,14 @@ fn a_run_writes_its_results_and_says_where() {
     let place = place!();
     let out = place.cardiogram("run small.toml --seeds 3").good();
     assert!(out.contains("netease-30-15"), "{out}");
-    assert!(out.ends_with("\nReport: cardiogram-out/report/index.html\n"), "{out}");
-    let files = place.files("cardiogram-out");
+    let report = out.lines().last().and_then(|line| line.strip_prefix("Report: ")).unwrap();
+    assert!(report.starts_with("cardiogram-out/small-"), "{out}");
+    assert!(place.path(report).is_file());
+    let files = place.files("cardiogram-out/latest");
     for name in ["runs.csv", "episodes.csv", "series.csv", "manifest.json", "report/index.html"] {
         assert!(files.contains_key(Path::new(name)), "{name} is missing");
     }
-    assert!(!files.contains_key(Path::new(".cardiogram-journal")), "a complete run needs no journal");
+    assert!(!place.path("cardiogram-out/latest/.cardiogram/journal").exists(), "a complete run needs no journal");
     let runs = String::from_utf8_lossy(&files[Path::new("runs.csv")]);
     assert_eq!(runs.lines().count(), 1 + 2 * 3);
 }
@@ -71,7 +73,7 @@ fn a_strategy_compared_with_itself_does_not_differ() {
     place.cardiogram("run small.toml --seeds 3 --strategy qq-fixed-45 --strategy twin.toml -q").good();
     let of = |name: &str| -> Vec<String> {
         let name = format!(",{name},");
-        let rows = place.rows("cardiogram-out").into_iter().filter(|row| row.contains(&name));
+        let rows = place.rows("cardiogram-out/latest").into_iter().filter(|row| row.contains(&name));
         rows.map(|row| row.replace(&name, ",*,")).collect()
     };
     assert!(!of("twin").is_empty());
@@ -84,7 +86,7 @@ fn shards_together_are_the_whole() {
     place.cardiogram("run small.toml --seeds 3 --out whole -q").good();
     let mut parts = Vec::new();
     for shard in ["1/2", "2/2"] {
-        place.cardiogram(&format!("run small.toml --seeds 3 --out part -q --shard {shard}")).good();
+        place.cardiogram(&format!("run small.toml --seeds 3 --out part -q --force --shard {shard}")).good();
         parts.extend(place.rows("part"));
     }
     let mut whole = place.rows("whole");
@@ -97,11 +99,11 @@ fn shards_together_are_the_whole() {
 #[cfg(unix)]
 fn begun(place: &Place) -> std::process::Child {
     let mut child = place
-        .command("run healthy elevator --strategy netease-30-15 --seeds 30 --engine event --jobs 1")
+        .command("run healthy elevator --strategy netease-30-15 --seeds 30 --engine event --jobs 1 --out here")
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let journal = place.path("cardiogram-out/.cardiogram-journal");
+    let journal = place.path("here/.cardiogram/journal");
     while fs::read_to_string(&journal).unwrap_or_default().lines().count() < 5 {
         assert!(child.try_wait().unwrap().is_none(), "the run ended before it was interrupted");
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -112,13 +114,14 @@ fn begun(place: &Place) -> std::process::Child {
 /// Lets the run that `begun` began come to its end, and compares it with one that was never interrupted.
 #[cfg(unix)]
 fn goes_on(place: &Place) {
-    let done = place.cardiogram("run healthy elevator --strategy netease-30-15 --seeds 30 --engine event --jobs 2");
+    let done =
+        place.cardiogram("run healthy elevator --strategy netease-30-15 --seeds 30 --engine event --jobs 2 --out here");
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(done.err.starts_with("going on: "), "{}", done.err);
     place
         .cardiogram("run healthy elevator --strategy netease-30-15 --seeds 30 --engine event --out straight -q")
         .good();
-    assert!(place.files("cardiogram-out") == place.files("straight"));
+    assert!(place.files("here") == place.files("straight"));
 }
 
 #[cfg(unix)]
@@ -128,7 +131,7 @@ fn a_killed_run_goes_on_where_it_stopped() {
     let mut child = begun(&place);
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(!place.path("cardiogram-out/runs.csv").exists(), "half a result is none");
+    assert!(!place.path("here/runs.csv").exists(), "half a result is none");
     goes_on(&place);
 }
 
@@ -139,7 +142,7 @@ fn an_interrupt_keeps_what_is_finished() {
     let child = begun(&place);
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let done = Done::from(child.wait_with_output().unwrap());
-    assert!(done.err.contains("are kept in cardiogram-out; the same command goes on there"), "{}", done.err);
+    assert!(done.err.contains("are kept in here; the same command goes on there"), "{}", done.err);
     done.failed(130);
     goes_on(&place);
 }
@@ -244,32 +247,35 @@ fn an_output_directory_that_cannot_be_written_leaves_earlier_results_alone() {
     error: cannot write to small.toml/below: Not a directory (os error 20)
       = help: what was there before is untouched
     ");
-    place.cardiogram("run small.toml --seeds 1 -q").good();
-    let earlier = place.files("cardiogram-out");
-    fs::create_dir(place.path("cardiogram-out/.cardiogram-journal")).unwrap();
-    assert_snapshot!(place.cardiogram("run small.toml --seeds 2").failed(2), @r"
-    error: cannot write to cardiogram-out: Is a directory (os error 21)
-      = help: what was there before is untouched
+    place.cardiogram("run small.toml --seeds 1 --out here -q").good();
+    let earlier = place.files("here");
+    fs::create_dir(place.path("here/.cardiogram/journal")).unwrap();
+    assert_snapshot!(place.cardiogram("run small.toml --seeds 2 --out here").failed(2), @r"
+    error: here/.cardiogram/journal is in the way: something of this name is to be written there
+      = help: move it away, or name another directory: nothing was written
     ");
-    assert!(place.files("cardiogram-out") == earlier);
+    assert!(place.files("here") == earlier);
 }
 
 #[cfg(unix)]
 #[test]
 fn a_full_disk_is_an_error_that_keeps_earlier_results_and_what_is_finished() {
     let place = place!();
-    place.cardiogram("run small.toml --seeds 1 -q").good();
-    let earlier = place.files("cardiogram-out");
+    place.cardiogram("run small.toml --seeds 1 --out here -q").good();
+    let earlier = place.files("here");
     // Files may grow to 256 blocks and no further, as if the disk were full then.
-    let command =
-        format!("trap '' XFSZ; ulimit -f 256; exec {} run small.toml --seeds 40", env!("CARGO_BIN_EXE_cardiogram"));
+    let command = format!(
+        "trap '' XFSZ; ulimit -f 256; exec {} run small.toml --seeds 40 --out here --force",
+        env!("CARGO_BIN_EXE_cardiogram")
+    );
     let mut shell = Command::new("sh");
     let error = Done::from(shell.args(["-c", &command]).current_dir(place.path("")).output().unwrap()).failed(2);
-    assert!(error.starts_with("error: cannot write to cardiogram-out: "), "{error}");
-    let mut between = place.files("cardiogram-out");
-    between.remove(Path::new(".cardiogram-journal")).expect("what is finished is kept");
-    assert!(between == earlier);
-    assert!(place.cardiogram("run small.toml --seeds 40").err.starts_with("going on: "));
+    assert!(error.starts_with("error: cannot write to here: "), "{error}");
+    assert!(place.files("here") == earlier);
+    assert!(
+        place.cardiogram("run small.toml --seeds 40 --out here").err.starts_with("going on: "),
+        "what is finished is kept"
+    );
 }
 
 #[test]
@@ -656,8 +662,11 @@ fn a_trace_is_files_for_other_programs() {
     }
     // The block type of a pcapng section header.
     assert!(fs::read(place.path("t.pcapng")).unwrap().starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]));
-    assert_snapshot!(place.cardiogram("trace small.toml --strategy none --json - --pcap -").failed(2), @"error: --pcap - and --json - would be mixed up; write one of them to a file");
-    assert_snapshot!(place.cardiogram("trace small.toml --strategy none --json no/t.json").failed(2), @"error: cannot write no/t.json: No such file or directory (os error 2)");
+    assert_snapshot!(place.cardiogram("trace small.toml --strategy none --json - --pcap -").failed(2), @"error: --pcap and --json would be mixed up on the standard output; write one of them to a file\n  = help: nothing was written");
+    assert_snapshot!(place.cardiogram("trace small.toml --strategy none --json no/t.json").failed(2), @r"
+    error: cannot write to no/t.json: No such file or directory (os error 2)
+      = help: what was there before is untouched
+    ");
 }
 
 #[test]
@@ -678,10 +687,10 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 fn a_report_is_written_anew_and_only_of_results() {
     let place = place!();
     place.cardiogram("run small.toml --seeds 2 -q").good();
-    let first = place.files("cardiogram-out");
-    fs::remove_dir_all(place.path("cardiogram-out/report")).unwrap();
-    place.cardiogram("report cardiogram-out").good();
-    assert!(place.files("cardiogram-out") == first);
+    let first = place.files("cardiogram-out/latest");
+    fs::remove_dir_all(place.path("cardiogram-out/latest/report")).unwrap();
+    place.cardiogram("report cardiogram-out/latest").good();
+    assert!(place.files("cardiogram-out/latest") == first);
     assert!(place.cardiogram("report nowhere").failed(2).contains("nowhere"));
 }
 

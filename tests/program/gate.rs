@@ -6,7 +6,10 @@ use std::{fs, path::Path, sync::atomic::AtomicBool};
 use cardiogram::{
     policies::Registry,
     reports::gate::{self, Bands, Comparison, Strictness, Verdict},
-    results::manifest::{self, Manifest},
+    results::{
+        Claim,
+        manifest::{self, Manifest},
+    },
     scenarios::{
         load,
         plan::{Contest, EngineChoice, Plan, Shard},
@@ -86,7 +89,7 @@ fn place(scenario: &str) -> Place {
 }
 
 fn run(place: &Place, out: &str) {
-    place.cardiogram(&format!("run scenario.toml --engine event --out {out} -q")).good();
+    place.cardiogram(&format!("run scenario.toml --engine event --out {out} --force -q")).good();
 }
 
 /// Replaces `from` by `to` in a file, which must have it.
@@ -300,6 +303,7 @@ fn chance_alone_hardly_ever_fails() {
     let (header, rows) = text.split_once('\n').unwrap();
     let mut manifest: Manifest = serde_json::from_str(&fs::read_to_string(all.join("manifest.json")).unwrap()).unwrap();
     manifest.seeds = 10;
+    manifest.files.clear();
     let manifest = serde_json::to_string(&manifest).unwrap();
 
     // Bands next to nothing: then it is the intervals alone that tell chance from change.
@@ -338,7 +342,12 @@ fn run_seeds(scenario: &Path, seeds: u64, out: &Path) {
     let strategies = load::strategies_of(&scenario, &origin, &Registry::new()).unwrap();
     let contest = Contest { origin, scenario, strategies };
     let plan = Plan::new(vec![contest], 1, seeds, EngineChoice::Only(Engine::Event), Shard::WHOLE).unwrap();
-    runner::run(&plan, out, &RunnerOptions { jobs: 0, stop: &AtomicBool::new(false), progress: &|_| {} }).unwrap();
+    let claim = Claim::take(out, "a test").unwrap();
+    let stop = AtomicBool::new(false);
+    let options =
+        RunnerOptions { command: "a test", force: false, jobs: 0, stop: &stop, progress: &|_| {}, note: &|_| {} };
+    runner::run(&plan, &claim, &options).unwrap();
+    claim.finish().unwrap();
 }
 
 /// So many different seeds from 1 to `most`, by Knuth's generator (MMIX).
@@ -374,6 +383,7 @@ fn relabelled(header: &str, rows: &str, seeds: &[u64]) -> String {
 fn strictness_and_bands_are_the_users() {
     let place = place(NAT);
     run(&place, "now");
+    place.unseal("now");
     edit(&place, "now/runs.csv", "quiet,beat,3,event,", "quiet,beat,3,event,1");
     assert_snapshot!(place.cardiogram("gate now --baseline baseline.json").failed(2), @r#"
     error: now/runs.csv: line 4: `device_hours` is 111.97523; all devices of the scenario have 12 together
@@ -442,7 +452,7 @@ fn refusal(place: &Place, dir: &str) -> String {
 fn what_cannot_be_compared_is_refused_with_the_reason_and_the_fix() {
     let place = place!();
     place.write("other.toml", SCENARIO.replace("\"small\"", "\"other\""));
-    let run = |arguments: &str| place.cardiogram(&format!("run {arguments} -q")).good();
+    let run = |arguments: &str| place.cardiogram(&format!("run {arguments} --force -q")).good();
     run("small.toml --seeds 5 --engine event --out then");
     place.cardiogram("baseline then --out baseline.json -q").good();
     let cases = [
@@ -483,12 +493,12 @@ fn what_cannot_be_compared_is_refused_with_the_reason_and_the_fix() {
       = help: `cardiogram merge DIR... --out DIR` joins all shards: use what it writes
     "#);
     assert!(!place.path("shard.json").exists());
-    place.write("then/.cardiogram-journal", "");
+    place.write("then/.cardiogram/journal", "");
     assert_snapshot!(refusal(&place, "then"), @r#"
-    error: then has no finished results: a run there has not come to its end
-      = help: the same `cardiogram run` goes on there
+    error: then has no finished results: its journal is damaged
+      = help: the same command goes on there
     "#);
-    fs::remove_file(place.path("then/.cardiogram-journal")).unwrap();
+    fs::remove_file(place.path("then/.cardiogram/journal")).unwrap();
     assert_snapshot!(refusal(&place, "nowhere"), @r#"
     error: nowhere has no finished results: there is no manifest.json in it
       = help: name a directory that `cardiogram run --out DIR` wrote

@@ -19,7 +19,9 @@ fn place_of(scenario: &str, seeds: u32) -> Place {
 fn run(place: &Place, scenario: &str, strategy: &str, seeds: u32, out: &str) {
     place.write("app.toml", strategy);
     place
-        .cardiogram(&format!("run {scenario} --strategy app.toml --seeds {seeds} --engine event --out {out} -q"))
+        .cardiogram(&format!(
+            "run {scenario} --strategy app.toml --seeds {seeds} --engine event --out {out} --force -q"
+        ))
         .good();
 }
 
@@ -56,6 +58,7 @@ fn a_heartbeat_that_is_hardly_there_is_refused_with_few_seeds_and_fails_with_fiv
 
 /// Writes a value into a column of the row of a seed, or of every row.
 fn set(place: &Place, seed: Option<u32>, column: &str, value: &str) {
+    place.unseal("now");
     let path = place.path("now/runs.csv");
     let text = fs::read_to_string(&path).unwrap();
     let (header, rows) = text.split_once('\n').unwrap();

@@ -4,11 +4,13 @@
 mod any_input;
 mod browser;
 mod cli;
+mod disk;
 mod fuzz_corpus;
 mod gate;
 mod gate_cases;
 mod merge;
 mod series;
 mod sweep;
+mod together;
 mod trace_export;
 mod writing;

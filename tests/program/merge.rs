@@ -18,7 +18,7 @@ fn shards(of: u32) -> Place {
 }
 
 fn run(place: &Place, arguments: &str) {
-    place.cardiogram(&format!("run {arguments} -q")).good();
+    place.cardiogram(&format!("run {arguments} --force -q")).good();
 }
 
 /// Replaces `from` by `to` in a file, which must have it.
@@ -136,12 +136,12 @@ fn a_directory_without_finished_results_is_refused() {
     error: nowhere has no finished results: there is no manifest.json in it
       = help: name a directory that `cardiogram run --out DIR` wrote
     ");
-    place.write("2/.cardiogram-journal", "");
+    place.write("2/.cardiogram/journal", "");
     assert_snapshot!(refusal(&place, "1 2"), @r"
-    error: 2 has no finished results: a run there has not come to its end
-      = help: the same `cardiogram run` goes on there
+    error: 2 has no finished results: its journal is damaged
+      = help: the same command goes on there
     ");
-    fs::remove_file(place.path("2/.cardiogram-journal")).unwrap();
+    fs::remove_file(place.path("2/.cardiogram/journal")).unwrap();
     fs::remove_file(place.path("2/episodes.csv")).unwrap();
     assert_snapshot!(refusal(&place, "1 2"), @r"
     error: cannot read 2/episodes.csv: No such file or directory (os error 2)
@@ -163,6 +163,14 @@ fn results_that_were_changed_are_refused() {
         ("series.csv", "nat_timeout_s", "nat_timeout_s,mood"),
     ];
     let place = shards(2);
+    let sealed = fs::read(place.path("2/runs.csv")).unwrap();
+    edit(&place, "2/runs.csv", ",event,", ",event,1");
+    assert_snapshot!(refusal(&place, "1 2"), @r"
+    error: the files in 2 disagree: runs.csv is not the one that manifest.json was written with
+      = help: run again: the file was changed or cut short, or the files are of different runs
+    ");
+    place.write("2/runs.csv", sealed);
+    place.unseal("2");
     let messages = cases.map(|(file, from, to)| {
         let path = format!("2/{file}");
         let before = fs::read(place.path(&path)).unwrap();
@@ -174,7 +182,7 @@ fn results_that_were_changed_are_refused() {
     assert_snapshot!(messages.concat(), @r"
     error: 2/manifest.json: line 17: missing field `duration_s`
       = help: run again: the file was changed or cut short, or the files are of different runs
-    error: 2/manifest.json: it does not describe a plan
+    error: 2/manifest.json: scenario `small`: the hash does not fit the text
       = help: run again: the file was changed or cut short, or the files are of different runs
     error: 2/runs.csv: line 2: here should be scenario small, strategy qq-fixed-45, seed 2
       = help: run again: the file was changed or cut short, or the files are of different runs
@@ -196,6 +204,7 @@ fn results_that_were_changed_are_refused() {
 #[test]
 fn rows_that_are_lost_or_left_over_are_refused() {
     let place = shards(2);
+    place.unseal("2");
     let messages = ["runs.csv", "episodes.csv", "series.csv"].map(|file| {
         let path = format!("2/{file}");
         let text = fs::read_to_string(place.path(&path)).unwrap();

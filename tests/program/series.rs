@@ -43,8 +43,8 @@ fn the_series_of_a_run_adds_up_to_its_row() {
     let place = place!();
     place.write("shifting.toml", SHIFTING);
     place.cardiogram("run small.toml shifting.toml --seeds 2 --first-seed 3 -q").good();
-    let series = table(&place, "cardiogram-out/series.csv");
-    let runs = table(&place, "cardiogram-out/runs.csv");
+    let series = table(&place, "cardiogram-out/latest/series.csv");
+    let runs = table(&place, "cardiogram-out/latest/runs.csv");
     assert!(series.iter().all(|row| row["seed"] == "3"), "of the first seed alone");
     for run in runs.iter().filter(|run| run["seed"] == "3") {
         let is_of = |row: &&Row| row["scenario"] == run["scenario"] && row["strategy"] == run["strategy"];
@@ -69,7 +69,7 @@ fn timeouts_that_change_show_in_their_bins() {
     let place = place!();
     place.write("shifting.toml", SHIFTING);
     place.cardiogram("run shifting.toml --strategy none --seeds 1 -q").good();
-    let series = table(&place, "cardiogram-out/series.csv");
+    let series = table(&place, "cardiogram-out/latest/series.csv");
     let at = |hours: f64| {
         let bin = series.iter().rfind(|bin| bin["begin_s"].parse::<f64>().unwrap() < hours * 3_600.0).unwrap();
         bin["nat_timeout_s"].as_str()
@@ -87,7 +87,7 @@ fn plans_share_the_series_out_with_their_first_seeds() {
     let plan = "run small.toml other.toml --seeds 2 --engine event -q";
     place.cardiogram(&format!("{plan} --out whole")).good();
     let parts = ["1/2", "2/2"].map(|shard| {
-        place.cardiogram(&format!("{plan} --shard {shard} --out part")).good();
+        place.cardiogram(&format!("{plan} --shard {shard} --out part --force")).good();
         table(&place, "part/series.csv")
     });
     assert_eq!(parts[0], table(&place, "whole/series.csv"), "every other run is a first seed");

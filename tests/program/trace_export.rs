@@ -103,9 +103,9 @@ fn what_would_have_no_effect_is_refused_and_nothing_is_written() {
         ("--from 1h", "the run is over after 40m"),
         ("--from 10m --to 10m", "leaves nothing to show"),
         ("--from soon", "is not a duration"),
-        ("--perfetto - --timeline -", "--timeline - and --perfetto - would be mixed up"),
+        ("--perfetto - --timeline -", "--timeline and --perfetto would be mixed up on the standard output"),
         ("--perfetto t.json --json t.json", "would both write t.json"),
-        ("--json no/t.json", "cannot write no/t.json: "),
+        ("--json no/t.json", "cannot write to no/t.json: "),
     ];
     for (arguments, text) in texts {
         let error = failed(arguments);
@@ -128,7 +128,7 @@ fn every_form_is_the_same_bytes_each_time_and_leaves_nothing_beside_it() {
         assert!(first.iter().all(|content| content.len() > 1_000));
         assert!(first == written(picture), "{picture}");
     }
-    assert!(place.names().iter().all(|name| !name.contains("tmp")), "{:?}", place.names());
+    assert!(place.names().iter().all(|name| !name.contains("-new")), "{:?}", place.names());
     let [to_file, to_output] = ["--json t.json", "--json -"].map(|form| trace(&place, form).good());
     assert_eq!(to_file, "");
     assert_eq!(to_output, fs::read_to_string(place.path("t.json")).unwrap());
@@ -150,7 +150,7 @@ fn a_full_device_is_an_error_that_names_it() {
             "/dev/full"
         };
         let error = trace(&place, &format!("{form} {file}")).failed(2);
-        assert!(error.contains(&format!("cannot write {file}: ")), "{error}");
+        assert!(error.contains(&format!("cannot write to {file}: ")), "{error}");
     }
     assert!(Path::new("/dev/full").exists(), "a device is written to and not replaced");
 }
@@ -160,8 +160,8 @@ fn a_file_that_cannot_be_finished_leaves_the_earlier_one() {
     let place = place();
     place.write("t.json", "earlier");
     // The unfinished file has no place.
-    fs::create_dir(place.path("t.json.tmp")).unwrap();
-    assert!(trace(&place, "--json t.json").failed(2).contains("cannot write t.json: "));
+    fs::create_dir(place.path(".t.json.cardiogram-new")).unwrap();
+    assert!(trace(&place, "--json t.json").failed(2).contains("cannot write to t.json: "));
     assert_eq!(fs::read_to_string(place.path("t.json")).unwrap(), "earlier");
 }
 

@@ -15,14 +15,14 @@ fn every_command_that_writes_says_what_it_cannot_write() {
     }
     let place = place!();
     place.cardiogram("run small.toml --seeds 5 -q").good();
-    place.cardiogram("baseline cardiogram-out --out baseline.json -q").good();
+    place.cardiogram("baseline cardiogram-out/latest --out baseline.json -q").good();
     let before = place.files(".");
     for command in [
         "run small.toml --seeds 1 --out /proc/cardiogram",
-        "merge cardiogram-out --out /proc/cardiogram",
-        "baseline cardiogram-out --out /proc/baseline.json",
-        "gate cardiogram-out --baseline baseline.json --junit /proc/junit.xml -q",
-        "gate cardiogram-out --baseline baseline.json --summary /proc/summary.md -q",
+        "merge cardiogram-out/latest --out /proc/cardiogram",
+        "baseline cardiogram-out/latest --out /proc/baseline.json",
+        "gate cardiogram-out/latest --baseline baseline.json --junit /proc/junit.xml -q",
+        "gate cardiogram-out/latest --baseline baseline.json --summary /proc/summary.md -q",
         "trace small.toml --strategy none --json /proc/trace.json",
         "trace small.toml --strategy none --pcap /proc/trace.pcapng",
         "trace small.toml --strategy none --perfetto /proc/trace.perfetto",
@@ -39,17 +39,17 @@ fn every_command_that_writes_says_what_it_cannot_write() {
 fn results_of_another_version_are_read_where_they_can_be_and_refused_where_they_would_mislead() {
     let place = place!();
     place.cardiogram("run small.toml --seeds 1 -q").good();
-    place.cardiogram("baseline cardiogram-out --out baseline.json -q").good();
-    let manifest = std::fs::read_to_string(place.path("cardiogram-out/manifest.json")).unwrap();
+    place.cardiogram("baseline cardiogram-out/latest --out baseline.json -q").good();
+    let manifest = std::fs::read_to_string(place.path("cardiogram-out/latest/manifest.json")).unwrap();
     let version = concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\"");
-    place.write("cardiogram-out/manifest.json", manifest.replacen(version, "\"version\": \"0.0.1\"", 1));
+    place.write("cardiogram-out/latest/manifest.json", manifest.replacen(version, "\"version\": \"0.0.1\"", 1));
     // The report reads columns by name.
-    place.cardiogram("report cardiogram-out -q").good();
-    let before = place.files("cardiogram-out");
+    place.cardiogram("report cardiogram-out/latest -q").good();
+    let before = place.files("cardiogram-out/latest");
     // To join or to compare results of different programs would mix what was measured differently.
-    for command in ["merge cardiogram-out --out merged", "gate cardiogram-out --baseline baseline.json"] {
+    for command in ["merge cardiogram-out/latest --out merged", "gate cardiogram-out/latest --baseline baseline.json"] {
         let message = place.cardiogram(command).failed(2);
         assert!(message.contains("0.0.1"), "{command}: {message}");
     }
-    assert!(place.files("cardiogram-out") == before);
+    assert!(place.files("cardiogram-out/latest") == before);
 }

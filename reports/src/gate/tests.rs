@@ -43,6 +43,7 @@ fn write(dir: &Path, seeds: u64) {
         scenarios: scenarios.to_vec(),
         strategies: strategies.to_vec(),
         sweep: None,
+        files: Vec::new(),
     };
     fs::write(dir.join(manifest::FILE_NAME), serde_json::to_string_pretty(&manifest).unwrap()).unwrap();
     let mut runs = csv::Writer::from_path(dir.join("runs.csv")).unwrap();

@@ -11,6 +11,7 @@ use cardiogram_policies::{
     unit::{Delay, parse_duration},
 };
 use cardiogram_reports::gate::{self, Bands, Baseline, Strictness};
+use cardiogram_results::Claim;
 use cardiogram_scenarios::{load, sweep};
 use cardiogram_sim::{
     Engine, RunOptions, WorldConfig,
@@ -280,13 +281,15 @@ pub fn results(data: &[u8]) {
     const FILES: [&str; 4] = ["manifest.json", "runs.csv", "episodes.csv", "series.csv"];
     let Some(text) = text(data) else { return };
     let dir = tempfile::tempdir().expect("a folder");
+    drop(Claim::take(dir.path(), "a test").expect("it is empty"));
     for part in text.split("=== ").skip(1) {
         let (name, content) = part.split_once('\n').unwrap_or((part, ""));
         if FILES.contains(&name) {
             fs::write(dir.path().join(name), content).expect("a file");
         }
     }
-    match cardiogram_reports::write(dir.path()) {
+    let report = Claim::take(dir.path(), "a test").and_then(|claim| cardiogram_reports::write(&claim));
+    match report {
         Ok(report) => assert!(report.index.is_file()),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
