@@ -10,6 +10,7 @@
 mod captures;
 mod lru;
 mod mapping;
+mod port_set;
 mod ports;
 mod table;
 
@@ -158,7 +159,7 @@ impl Nat {
 
     fn create(&mut self, now: Time, inside: Inside, phase: Phase, packet: &Packet, io: &mut Io) -> Option<u32> {
         let at_random = self.class(inside.0).from_inside() == FromInside::NewPort;
-        let port = self.ports.take(now, inside, at_random, |outside| self.table.is_mapped(outside));
+        let port = self.ports.take(now, inside, at_random);
         self.note_ports(io);
         let Some(port) = port else {
             io.dropped(packet, DropReason::NoPort);
@@ -228,7 +229,7 @@ impl Nat {
         let mapping = self.table.remove(slot, class.from_outside() == FromOutside::Reset);
         let remember = class.from_inside() == FromInside::SamePort && mapping.is_established();
         self.note(mapping.inside, why, io);
-        self.ports.put_back(now, mapping.inside, mapping.port, remember, |outside| self.table.is_mapped(outside));
+        self.ports.put_back(now, mapping.inside, mapping.port, remember);
         self.note_ports(io);
         mapping
     }
@@ -297,7 +298,7 @@ impl Node for Nat {
         while let Some((_, timeout)) = self.timeouts.pop_if(|(from, _)| *from <= now) {
             self.shifted_timeout = timeout;
         }
-        self.ports.release(now, &|outside| self.table.is_mapped(outside));
+        self.ports.release(now);
         self.note_ports(io);
         while let Some(slot) = self.table.pop_expired(now) {
             self.expire(now, slot, io);
@@ -313,7 +314,7 @@ impl Node for Nat {
     fn freeze(&mut self, now: Time) {
         let ever = Span::secs(1_000_000);
         self.table.freeze();
-        self.ports.freeze(now, &|outside| self.table.is_mapped(outside));
+        self.ports.freeze(now);
         self.flushes.clear();
         (self.timeouts, self.shifted_timeout) = (Vec::new(), Some(ever.get()));
         (self.config.transitory, self.config.closing, self.config.unacknowledged) = (ever, None, None);

@@ -1,5 +1,5 @@
 //! Which outside ports a NAT gives out: to whom, how many, and when again; and which forgotten connections would get theirs
-//! back. Where ports are mapped is the table's to know.
+//! back. What a port leads to is the table's to know.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -10,16 +10,19 @@ use cardiogram_policies::Time;
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
-use super::mapping::{Inside, Outside};
+use super::{
+    mapping::{Inside, Outside},
+    port_set::PortSet,
+};
 
-/// The ports that are not mapped: remembered, held down, counted.
-///
-/// Its methods are told by `is_mapped` which ports have a mapping; that of a port that was just put back is gone already.
+/// The ports of a NAT: free, mapped, held down, remembered, counted.
 pub(super) struct Ports {
     hold_down: Option<Duration>,
     /// The most ports of a subscriber.
     limit: Option<u32>,
     random: ChaCha8Rng,
+    /// The ports that are not free, towards each server: mapped, or held.
+    taken: BTreeMap<u32, PortSet>,
     /// The port of forgotten connections, where the NAT gives it out again to the same connection, and whether it would now.
     remembered: BTreeMap<Inside, (u16, bool)>,
     /// The connections in `remembered`, by their ports.
@@ -40,6 +43,7 @@ impl Ports {
             hold_down,
             limit,
             random,
+            taken: BTreeMap::new(),
             remembered: BTreeMap::new(),
             claims: BTreeSet::new(),
             turns: Vec::new(),
@@ -51,34 +55,28 @@ impl Ports {
 
     /// A free port: the one the connection had, or the inside port, or the next above it; a random one where `at_random`
     /// says so. `None`: there is none, or none for this subscriber.
-    pub(super) fn take(
-        &mut self,
-        now: Time,
-        inside: Inside,
-        at_random: bool,
-        is_mapped: impl Fn(Outside) -> bool,
-    ) -> Option<u16> {
-        self.release(now, &is_mapped);
+    pub(super) fn take(&mut self, now: Time, inside: Inside, at_random: bool) -> Option<u16> {
+        self.release(now);
         let (subscriber, _, server) = inside;
-        let port = self.choose(inside, at_random, &is_mapped)?;
+        let port = self.choose(inside, at_random)?;
+        self.taken.entry(server).or_default().insert(port);
         if let Some((had, _)) = self.remembered.remove(&inside) {
             self.claims.remove(&((had, server), inside));
         }
         let outside = (port, server);
-        let is_mapped = |other| other == outside || is_mapped(other);
         // A held port is its connection's own, and still counted.
         if self.held.remove(&outside).is_none() {
-            self.count(subscriber, true, &is_mapped);
+            self.count(subscriber, true);
         }
-        self.look_at_port(outside, &is_mapped);
+        self.look_at_port(outside);
         Some(port)
     }
 
-    fn choose(&mut self, inside: Inside, at_random: bool, is_mapped: &impl Fn(Outside) -> bool) -> Option<u16> {
+    fn choose(&mut self, inside: Inside, at_random: bool) -> Option<u16> {
         const LOWEST: u16 = 1_024;
         let (subscriber, inside_port, server) = inside;
         let had = self.remembered.get(&inside).map(|(port, _)| *port);
-        if had.is_some_and(|port| self.gives_back(inside, port, is_mapped)) {
+        if had.is_some_and(|port| self.gives_back(inside, port)) {
             return had;
         }
         if self.is_exhausted(subscriber) {
@@ -89,20 +87,14 @@ impl Ports {
         } else {
             had.unwrap_or(inside_port)
         };
-        let is_free = |port: &u16| !is_mapped((*port, server)) && !self.held.contains_key(&(*port, server));
-        (wanted..=u16::MAX).chain(LOWEST..wanted).find(is_free)
+        let Some(taken) = self.taken.get(&server) else { return Some(wanted) };
+        let from_below = || taken.first_free(LOWEST).filter(|port| *port < wanted);
+        taken.first_free(wanted).or_else(from_below)
     }
 
     /// The mapping of a port has ended; `remember` says whether the connection may have it again.
-    pub(super) fn put_back(
-        &mut self,
-        now: Time,
-        inside: Inside,
-        port: u16,
-        remember: bool,
-        is_mapped: impl Fn(Outside) -> bool,
-    ) {
-        self.release(now, &is_mapped);
+    pub(super) fn put_back(&mut self, now: Time, inside: Inside, port: u16, remember: bool) {
+        self.release(now);
         let (subscriber, _, server) = inside;
         let outside = (port, server);
         if remember {
@@ -110,25 +102,29 @@ impl Ports {
             self.claims.insert((outside, inside));
         }
         match self.hold_down {
-            None => self.count(subscriber, false, &is_mapped),
+            None => {
+                self.free(outside);
+                self.count(subscriber, false);
+            }
             Some(hold_down) => {
                 let until = now + hold_down;
                 self.held.insert(outside, (until, inside));
                 self.releases.push_back((until, outside));
             }
         }
-        self.look_at_port(outside, &is_mapped);
+        self.look_at_port(outside);
     }
 
     /// Lets go of the ports that have been held long enough.
-    pub(super) fn release(&mut self, now: Time, is_mapped: &impl Fn(Outside) -> bool) {
+    pub(super) fn release(&mut self, now: Time) {
         while let Some(&(until, outside)) = self.releases.front().filter(|(until, _)| *until <= now) {
             self.releases.pop_front();
             // A port that its connection has taken back meanwhile is not held, or held anew.
             if let Some((_, (subscriber, ..))) = self.held.get(&outside).copied().filter(|(of, _)| *of == until) {
                 self.held.remove(&outside);
-                self.count(subscriber, false, is_mapped);
-                self.look_at_port(outside, is_mapped);
+                self.free(outside);
+                self.count(subscriber, false);
+                self.look_at_port(outside);
             }
         }
     }
@@ -145,31 +141,39 @@ impl Ports {
     }
 
     /// No port is released any more but those that are due.
-    pub(super) fn freeze(&mut self, now: Time, is_mapped: &impl Fn(Outside) -> bool) {
-        self.release(now, is_mapped);
+    pub(super) fn freeze(&mut self, now: Time) {
+        self.release(now);
         self.releases.clear();
     }
 
     /// Whether a connection would get back the port that it had.
-    fn gives_back(&self, inside: Inside, port: u16, is_mapped: &impl Fn(Outside) -> bool) -> bool {
+    fn gives_back(&self, inside: Inside, port: u16) -> bool {
         let outside = (port, inside.2);
         match self.held.get(&outside) {
             Some((_, connection)) => *connection == inside,
-            None => !self.is_exhausted(inside.0) && !is_mapped(outside),
+            None => !self.is_exhausted(inside.0) && !self.is_taken(outside),
         }
     }
 
-    /// Something has happened to a port.
-    fn look_at_port(&mut self, outside: Outside, is_mapped: &impl Fn(Outside) -> bool) {
-        let claims = self.claims.range((outside, (0, 0, 0))..=(outside, (u32::MAX, u16::MAX, u32::MAX)));
-        let concerned: Vec<Inside> = claims.map(|(_, inside)| *inside).collect();
-        self.look_at(&concerned, is_mapped);
+    fn is_taken(&self, (port, server): Outside) -> bool {
+        self.taken.get(&server).is_some_and(|taken| taken.contains(port))
     }
 
-    fn look_at(&mut self, concerned: &[Inside], is_mapped: &impl Fn(Outside) -> bool) {
+    fn free(&mut self, (port, server): Outside) {
+        self.taken.get_mut(&server).expect("the port was taken").remove(port);
+    }
+
+    /// Something has happened to a port.
+    fn look_at_port(&mut self, outside: Outside) {
+        let claims = self.claims.range((outside, (0, 0, 0))..=(outside, (u32::MAX, u16::MAX, u32::MAX)));
+        let concerned: Vec<Inside> = claims.map(|(_, inside)| *inside).collect();
+        self.look_at(&concerned);
+    }
+
+    fn look_at(&mut self, concerned: &[Inside]) {
         for inside in concerned {
             let (port, before) = self.remembered[inside];
-            let gives_back = self.gives_back(*inside, port, is_mapped);
+            let gives_back = self.gives_back(*inside, port);
             if gives_back != before {
                 self.remembered.insert(*inside, (port, gives_back));
                 self.turns.push((*inside, gives_back));
@@ -182,7 +186,7 @@ impl Ports {
     }
 
     /// A subscriber has one port more, or one less.
-    fn count(&mut self, subscriber: u32, more: bool, is_mapped: &impl Fn(Outside) -> bool) {
+    fn count(&mut self, subscriber: u32, more: bool) {
         if self.limit.is_none() {
             return;
         }
@@ -192,7 +196,7 @@ impl Ports {
         if self.is_exhausted(subscriber) != was_exhausted {
             let of_subscriber = (subscriber, 0, 0)..=(subscriber, u16::MAX, u32::MAX);
             let concerned: Vec<Inside> = self.remembered.range(of_subscriber).map(|(inside, _)| *inside).collect();
-            self.look_at(&concerned, is_mapped);
+            self.look_at(&concerned);
         }
     }
 }
@@ -213,54 +217,56 @@ mod tests {
     #[test]
     fn the_inside_port_is_kept_where_it_is_free() {
         let mut ports = ports(None, None);
-        assert_eq!(ports.take(at(0), (0, 5_000, 0), false, |_| false), Some(5_000));
-        assert_eq!(ports.take(at(0), (1, 5_000, 0), false, |(port, _)| port == 5_000), Some(5_001));
-        assert_eq!(ports.take(at(0), (2, u16::MAX, 0), false, |(port, _)| port == u16::MAX), Some(1_024));
-        assert_eq!(ports.take(at(0), (3, 5_000, 0), false, |_| true), None);
+        assert_eq!(ports.take(at(0), (0, 5_000, 0), false), Some(5_000));
+        assert_eq!(ports.take(at(0), (1, 5_000, 0), false), Some(5_001));
+        assert_eq!(ports.take(at(0), (2, u16::MAX, 0), false), Some(u16::MAX));
+        assert_eq!(ports.take(at(0), (3, u16::MAX, 0), false), Some(1_024));
+        for taken in 4..64_512 {
+            assert!(ports.take(at(0), (taken, 5_000, 0), false).is_some(), "{taken}");
+        }
+        assert_eq!(ports.take(at(0), (64_512, 5_000, 0), false), None);
+        ports.put_back(at(1), (0, 5_000, 0), 5_000, false);
+        assert_eq!(ports.take(at(2), (64_512, 7_000, 0), false), Some(5_000));
     }
 
     #[test]
     fn a_held_port_goes_to_nobody_but_the_connection_that_had_it() {
         let mut ports = ports(Some(120), None);
         let first = (0, 5_000, 0);
-        assert_eq!(ports.take(at(0), first, false, |_| false), Some(5_000));
-        ports.put_back(at(10), first, 5_000, true, |_| false);
-        assert_eq!(ports.take(at(20), (1, 5_000, 0), false, |_| false), Some(5_001));
-        assert_eq!(
-            ports.take(at(20), (1, 5_000, 1), false, |_| false),
-            Some(5_000),
-            "towards another server it is free"
-        );
-        assert_eq!(ports.take(at(30), first, false, |_| false), Some(5_000));
+        assert_eq!(ports.take(at(0), first, false), Some(5_000));
+        ports.put_back(at(10), first, 5_000, true);
+        assert_eq!(ports.take(at(20), (1, 5_000, 0), false), Some(5_001));
+        assert_eq!(ports.take(at(20), (1, 5_000, 1), false), Some(5_000), "towards another server it is free");
+        assert_eq!(ports.take(at(30), first, false), Some(5_000));
         // The hold-down starts again with the next end.
-        ports.put_back(at(100), first, 5_000, false, |_| false);
-        assert_eq!(ports.take(at(219), (2, 5_000, 0), false, |_| false), Some(5_001));
-        assert_eq!(ports.take(at(220), (3, 5_000, 0), false, |_| false), Some(5_000));
+        ports.put_back(at(100), first, 5_000, false);
+        assert_eq!(ports.take(at(219), (2, 5_000, 0), false), Some(5_002));
+        assert_eq!(ports.take(at(220), (3, 5_000, 0), false), Some(5_000));
     }
 
     #[test]
     fn a_port_that_someone_else_had_meanwhile_is_not_given_back() {
         let mut ports = ports(Some(120), None);
         let (first, second) = ((0, 5_000, 0), (1, 5_000, 0));
-        assert_eq!(ports.take(at(0), first, false, |_| false), Some(5_000));
-        ports.put_back(at(10), first, 5_000, true, |_| false);
-        assert_eq!(ports.take(at(130), second, false, |_| false), Some(5_000));
-        ports.put_back(at(200), second, 5_000, true, |_| false);
-        assert_eq!(ports.take(at(210), first, false, |_| false), Some(5_001));
-        assert_eq!(ports.take(at(220), second, false, |_| false), Some(5_000));
+        assert_eq!(ports.take(at(0), first, false), Some(5_000));
+        ports.put_back(at(10), first, 5_000, true);
+        assert_eq!(ports.take(at(130), second, false), Some(5_000));
+        ports.put_back(at(200), second, 5_000, true);
+        assert_eq!(ports.take(at(210), first, false), Some(5_001));
+        assert_eq!(ports.take(at(220), second, false), Some(5_000));
     }
 
     #[test]
     fn a_subscriber_has_no_more_ports_than_the_limit_and_held_ones_count() {
         let mut ports = ports(Some(120), Some(2));
         for port in [5_000, 5_001] {
-            assert_eq!(ports.take(at(0), (0, port, 0), false, |_| false), Some(port));
+            assert_eq!(ports.take(at(0), (0, port, 0), false), Some(port));
         }
-        assert_eq!(ports.take(at(0), (0, 5_002, 0), false, |_| false), None);
-        assert_eq!(ports.take(at(0), (1, 5_002, 0), false, |_| false), Some(5_002), "another subscriber's own");
-        ports.put_back(at(10), (0, 5_000, 0), 5_000, false, |_| false);
-        assert_eq!(ports.take(at(129), (0, 5_003, 0), false, |_| false), None);
-        assert_eq!(ports.take(at(130), (0, 5_003, 0), false, |_| false), Some(5_003));
+        assert_eq!(ports.take(at(0), (0, 5_002, 0), false), None);
+        assert_eq!(ports.take(at(0), (1, 5_002, 0), false), Some(5_002), "another subscriber's own");
+        ports.put_back(at(10), (0, 5_000, 0), 5_000, false);
+        assert_eq!(ports.take(at(129), (0, 5_003, 0), false), None);
+        assert_eq!(ports.take(at(130), (0, 5_003, 0), false), Some(5_003));
     }
 
     /// A NAT's ports with the mappings that its table would have.
@@ -279,9 +285,8 @@ mod tests {
         /// A connection of a subscriber from a port asks for a mapping; it gets this outside port.
         fn made(&mut self, secs: u64, subscriber: u32, port: u16, outside: Option<u16>) {
             self.pass(secs);
-            let mapped: BTreeSet<Outside> = self.mapped.values().map(|port| (*port, 0)).collect();
             let inside = (subscriber, port, 0);
-            assert_eq!(self.ports.take(at(secs), inside, false, |of| mapped.contains(&of)), outside);
+            assert_eq!(self.ports.take(at(secs), inside, false), outside);
             self.mapped.extend(outside.map(|outside| (inside, outside)));
             self.note(secs);
         }
@@ -291,16 +296,14 @@ mod tests {
             self.pass(secs);
             let inside = (subscriber, port, 0);
             let outside = self.mapped.remove(&inside).expect("it was made");
-            let mapped: BTreeSet<Outside> = self.mapped.values().map(|port| (*port, 0)).collect();
-            self.ports.put_back(at(secs), inside, outside, true, |of| mapped.contains(&of));
+            self.ports.put_back(at(secs), inside, outside, true);
             self.note(secs);
         }
 
         /// Time passes up to this second.
         fn pass(&mut self, secs: u64) {
-            let mapped: BTreeSet<Outside> = self.mapped.values().map(|port| (*port, 0)).collect();
             while let Some(due) = self.ports.next_release().filter(|due| *due <= at(secs)) {
-                self.ports.release(due, &|of| mapped.contains(&of));
+                self.ports.release(due);
                 self.note(due.as_micros() / 1_000_000);
             }
         }

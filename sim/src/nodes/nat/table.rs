@@ -44,10 +44,6 @@ impl Table {
         self.by_outside.get(&outside).copied()
     }
 
-    pub(super) fn is_mapped(&self, outside: Outside) -> bool {
-        self.by_outside.contains_key(&outside)
-    }
-
     pub(super) fn get(&self, slot: u32) -> &Mapping {
         self.mappings[slot as usize].as_ref().expect("a slot in use")
     }
