@@ -24,8 +24,8 @@ pub(crate) use self::{
     canvas::{Stroke, Tip},
     clock::{in_unit, length, moment},
     color::{
-        BOUND, BROKEN, Color, DISTURBANCE, DISTURBANCE_SHADE, FAULT, FAULT_SHADE, FRONT, KEEP_ALIVE, OUT_OF_REACH,
-        PALETTE, SCREEN, WHITE, dark_rules,
+        BOUND, BROKEN, CEILING, Color, DISTURBANCE, DISTURBANCE_SHADE, FAULT, FAULT_SHADE, FRONT, KEEP_ALIVE,
+        OUT_OF_REACH, PALETTE, SCREEN, WHITE, dark_rules,
     },
     lanes::{Lane, Moment, Shape, Span},
     scale::Scale,
@@ -104,10 +104,13 @@ pub(crate) enum Mark {
     Band { ends: Vec<(f64, Interval)>, name: String, identity: Identity },
     /// A marker with its name.
     Point(Point),
-    /// A marker without a name in a row of names; open and with an arrow where it lies at the value or higher.
-    Dot { row: f64, value: f64, at_least: bool, identity: Identity, tip: Tip },
-    /// Horizontal bars from the left edge, one after the other, with a text at their end.
-    Bars { row: f64, parts: Vec<(f64, Color)>, text: String, tip: Tip },
+    /// A marker without a name in a row of names, with its interval; open and with an arrow where it lies at the value or higher.
+    Dot { row: f64, value: f64, interval: Option<Interval>, at_least: bool, identity: Identity, tip: Tip },
+    /// Horizontal bars from the left edge, one after the other, with the interval of their sum and a text at their end. Where
+    /// they are longer than the axis, they are drawn in proportion up to its end, with a break.
+    Bars { row: f64, parts: Vec<(f64, Color)>, interval: Option<Interval>, text: String, tip: Tip },
+    /// A text right of a row.
+    Words { row: f64, text: String },
     /// A cell of a heat map, filled by the colour scale, with a text where there is room. The places are indices of
     /// names; without a value it stays empty.
     Cell { column: f64, row: f64, value: Option<f64>, text: String },

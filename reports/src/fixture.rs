@@ -15,7 +15,7 @@ use cardiogram_results::{
 /// The columns that follow in [`write`]'s `runs.csv`, as they would in that of a run.
 const MORE_COLUMNS: &str = "data_up,pure_ack_up,syn_up,fin_up,rst_up,retransmission_up,probe_up,data_down,\
     pure_ack_down,syn_down,fin_down,rst_down,retransmission_down,probe_down,energy_j,pushes_created,pushes_delivered,\
-    push_delay_mean_s";
+    push_delay_mean_s,pushes_within_1s,pushes_within_10s,pushes_within_1min,pushes_within_10min,downtime_s,unavoidable_s,unnoticed_s,waiting_s,connecting_s";
 
 /// The stable columns of a table: what every file has.
 pub(crate) fn header<C: Column>() -> String {
@@ -192,7 +192,7 @@ fn write_run(runs: &mut String, episodes: &mut String, world: &World, beat: &Bea
     let mut rng = ChaCha8Rng::seed_from_u64(seed * 1_000 + u64::from(world.breaks));
     let mut uniform = || (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
     let prefix = format!("{},{},{seed}", world.name, beat.name);
-    let (mut detected, mut ridden_out, mut undetected, mut unusable_s) = (0, 0, 0, 0.0);
+    let (mut detected, mut ridden_out, mut undetected, mut unusable_s, mut unnoticed_s) = (0, 0, 0, 0.0, 0.0);
     let breaks = if beat.interval_s < world.spared_below_s { 0 } else { world.breaks };
     for index in 0..breaks {
         let begin_s = DURATION_S * (f64::from(index) + uniform()) / f64::from(breaks);
@@ -220,6 +220,7 @@ fn write_run(runs: &mut String, episodes: &mut String, world: &World, beat: &Bea
             writeln!(episodes, ",undetected,,,").unwrap();
         }
         unusable_s += lasts_s;
+        unnoticed_s += 0.4 * noticed_s.min(lasts_s);
     }
     let false_alarms = u32::from(beat.name == "oracle" && uniform() < 0.3);
     if false_alarms > 0 {
@@ -245,12 +246,19 @@ fn write_run(runs: &mut String, episodes: &mut String, world: &World, beat: &Bea
     // Of three packets up, two carry data; one in a hundred is sent again.
     let (sent, again) = ((2.0 * up / 3.0).floor(), (up / 100.0).floor());
     let energy = if world.has_radio { format!("{:.6}", 40.0 + 3.0 * heartbeats) } else { String::new() };
+    // Of a break, at least half is nobody's fault.
+    let (waiting_s, connecting_s) = (0.05 * unusable_s, 0.02 * unusable_s);
+    let unavoidable_s = unusable_s - waiting_s - connecting_s - unnoticed_s;
     let delay_s = 0.05 + unusable_s / 1_000.0 + beat.interval_s.min(7_200.0) / 60.0;
     writeln!(
         runs,
-        ",{sent},{},1,0,0,{again},0,{:.0},0,0,0,0,0,0,{energy},96,90,{delay_s:.6}",
+        ",{sent},{},1,0,0,{again},0,{:.0},0,0,0,0,0,0,{energy},96,90,{delay_s:.6},{},{},{},90,\
+         {unusable_s:.6},{unavoidable_s:.6},{unnoticed_s:.6},{waiting_s:.6},{connecting_s:.6}",
         up.round() - sent - 1.0 - again,
         down.round(),
+        if delay_s < 1.0 { 80 } else { 8 },
+        if delay_s < 10.0 { 85 } else { 40 },
+        if delay_s < 60.0 { 90 } else { 75 },
     )
     .unwrap();
 }

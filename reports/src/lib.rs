@@ -88,8 +88,8 @@ fn of_scenarios(results: &Results, summary: &Summary) -> Vec<(String, Vec<u8>)> 
             (page::scenario(summary, scenario, &figures, &outliers), figures)
         })
         .collect();
-    let headlines: Vec<&page::Figure> = drawn.iter().map(|(_, figures)| &figures[0]).collect();
-    let mut files = vec![("index.html".to_owned(), page::index(summary, &slugs, &headlines).into_bytes())];
+    let figures: Vec<&[page::Figure]> = drawn.iter().map(|(_, figures)| figures.as_slice()).collect();
+    let mut files = vec![("index.html".to_owned(), page::index(summary, &slugs, &figures).into_bytes())];
     for ((page, figures), slug) in drawn.into_iter().zip(&slugs) {
         files.push((format!("scenarios/{slug}.html"), page.into_bytes()));
         files.extend(figures.into_iter().flat_map(page::Figure::into_files));

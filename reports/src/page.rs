@@ -28,6 +28,8 @@ use crate::{chart::dark_rules, plots, summary::Summary};
 pub(crate) struct Figure {
     /// Name of its files and of its place on the page.
     pub(crate) slug: String,
+    /// Whether the scenario is summed up by it.
+    is_headline: bool,
     /// The picture as a page embeds it.
     svg: String,
     caption: String,
@@ -43,6 +45,7 @@ impl Figure {
         let chart = &figure.chart;
         Self {
             slug: format!("{slug}{separator}{}", figure.suffix),
+            is_headline: plots::HEADLINES.contains(&figure.suffix),
             svg: chart.to_inline_svg(),
             files: [
                 ("svg", chart.to_svg().into_bytes()),
@@ -109,11 +112,20 @@ fn page(title: &str, summary: &Summary, root: &str, body: &Markup) -> String {
     .into_string()
 }
 
+/// Returns the plots that sum a scenario up, beside each other where there is room.
+fn headlines(figures: &[Figure], root: &str) -> Markup {
+    html! {
+        div.pair { @for it in figures.iter().filter(|it| it.is_headline) { (figure(it, root, "zoom")) } }
+    }
+}
+
 /// Returns a plot with its caption and its files. `root` as for [`page`]; `class` says what the script may do with it.
 fn figure(figure: &Figure, root: &str, class: &str) -> Markup {
     html! {
         figure id=(figure.slug) {
-            div class={ "plot " (class) } role="img" aria-label=(figure.description) { (PreEscaped(&figure.svg)) }
+            div class={ "plot " (class) } role="img" aria-label=(figure.description) {
+                div.pane { (PreEscaped(&figure.svg)) }
+            }
             figcaption {
                 (figure.caption)
                 " Files: "

@@ -5,13 +5,17 @@
 
 mod by_cause;
 mod costs;
+mod downtime;
 mod energy;
+mod front;
 mod heat_map;
 mod learning;
 mod lines;
 mod looks;
 mod packets;
+mod parts;
 mod pick;
+mod push;
 mod storm;
 mod survival;
 #[cfg(test)]
@@ -39,12 +43,16 @@ const KEEP_ALIVE_LINE: Stroke = Stroke { color: KEEP_ALIVE, width: 1.5, dash: So
 const TIME_MIN_S: f64 = 0.001;
 
 const PACKETS_LABEL: &str = "packets per device-hour (both directions)";
+const ENERGY_LABEL: &str = "energy of the radio (J per device-hour)";
 const STRATEGY_LABEL: &str = "strategy";
+
+/// The ends of the names of the two plots that a scenario is summed up by.
+pub(crate) const HEADLINES: [&str; 2] = ["", "downtime"];
 
 /// A plot with its words.
 #[derive(Debug)]
 pub(crate) struct Figure {
-    /// What its file's name has after the scenario's; empty for the headline plot.
+    /// What its file's name has after the scenario's; empty for the first headline plot.
     pub(crate) suffix: &'static str,
     pub(crate) chart: Chart,
     /// How to read it, for the text below it.
@@ -53,17 +61,27 @@ pub(crate) struct Figure {
     pub(crate) description: String,
 }
 
-/// Returns all plots of a scenario that say something, in reading order: the headline plot, how long breaks went unnoticed, what
-/// broke, what it cost, and what happened over time.
+/// Returns all plots of a scenario that say something, in reading order: the two headlines, what downtime is made of, how long
+/// breaks went unnoticed, what broke, what it cost, and what happened over time.
 pub(crate) fn all(scenario: &ScenarioStats, results: &ScenarioResults, looks: &Looks) -> Vec<Figure> {
-    let others = [survival::figure, by_cause::figure, packets::figure, energy::figure, learning::figure, storm::figure];
+    let others = [
+        survival::detection,
+        survival::recovery,
+        by_cause::figure,
+        push::figure,
+        packets::figure,
+        energy::figure,
+        learning::figure,
+        storm::figure,
+    ];
     let others = others.into_iter().filter_map(|figure| figure(scenario, results, looks));
-    std::iter::once(headline(scenario, looks)).chain(others).collect()
+    let downtime = [downtime::figure, parts::figure].into_iter().filter_map(|figure| figure(scenario, looks));
+    std::iter::once(headline(scenario, looks)).chain(downtime).chain(others).collect()
 }
 
-/// Returns the headline plot of a scenario: where sessions broke the trade-off, detection latency against packets; where none
+/// Returns the first headline plot of a scenario: where sessions broke the trade-off, detection latency against packets; where none
 /// did, what the strategies cost.
-pub(crate) fn headline(scenario: &ScenarioStats, looks: &Looks) -> Figure {
+fn headline(scenario: &ScenarioStats, looks: &Looks) -> Figure {
     if scenario.cells.iter().any(|cell| cell.detected > 0 && cell.packets_per_device_hour > 0.0) {
         trade_off::figure(scenario, looks)
     } else {
@@ -90,10 +108,18 @@ fn tip(cell: &CellStats, words: &str) -> Tip {
     Tip { name: cell.strategy.clone(), title: format!("{}: {words}", cell.strategy), at: None }
 }
 
+/// The most names in a sentence below a plot: more of them nobody reads.
+const NAMED_MAX: usize = 8;
+
 /// Returns a sentence that names strategies; `None` if there are none to name.
 fn note<'a>(intro: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let names: Vec<&str> = names.collect();
-    (!names.is_empty()).then(|| format!("{intro}: {}.", names.join(", ")))
+    let named = names[..names.len().min(NAMED_MAX)].join(", ");
+    match names.len() {
+        0 => None,
+        1..=NAMED_MAX => Some(format!("{intro}: {named}.")),
+        all => Some(format!("{intro}: {named} and {} more.", all - NAMED_MAX)),
+    }
 }
 
 /// Returns a time in the unit that people would use for it: `12.0 ms`, `4.50 s`, `3.20 min`, `2.10 h`.

@@ -27,7 +27,7 @@ use self::bound::{Bound, KeepAlive};
 pub(crate) use self::{
     causes::CauseStats,
     compare::{Comparison, Hypervolume, Paired},
-    verdict::{Cost, Overall, overall},
+    verdict::{Cost, Overall, better, overall},
     warning::{Number, Warning},
 };
 
@@ -122,6 +122,8 @@ pub(crate) struct CellStats {
     pub(crate) false_alarm_within: Option<Incidence>,
     /// From a break to a usable session; `None` without breaks.
     pub(crate) recover_mean_s: Option<Estimated>,
+    /// Share of breaks that were over within t seconds (1 - Kaplan-Meier). `None` without breaks. Thinned like the others.
+    pub(crate) recovered_within: Option<Incidence>,
     /// The breaks by what broke.
     pub(crate) by_cause: BTreeMap<Label, CauseStats>,
     /// Time without a usable session; `None` in results of versions that do not tell it.
@@ -156,6 +158,14 @@ pub(crate) struct Downtime {
     pub(crate) connecting_s_per_day: f64,
     /// What no policy can avoid.
     pub(crate) unavoidable_s_per_day: f64,
+}
+
+impl ScenarioStats {
+    /// What no policy can avoid, in seconds per device-day: the least of all strategies, since it differs a little where sessions
+    /// outlive what keeps newcomers out. `None` where no strategy tells its downtime.
+    pub(crate) fn unavoidable_s_per_day(&self) -> Option<f64> {
+        self.cells.iter().filter_map(|cell| Some(cell.downtime?.unavoidable_s_per_day)).reduce(f64::min)
+    }
 }
 
 impl CellStats {
@@ -210,7 +220,7 @@ fn scenario_stats(results: &Results, scenario: &ScenarioResults) -> ScenarioStat
     let reference = (0..cells.len())
         .min_by(|&a, &b| {
             let by_list = |index: usize| (listed(&cells[index]).unwrap_or(usize::MAX), index);
-            verdict::better(cost, &cells[a], &cells[b]).then_with(|| by_list(a).cmp(&by_list(b)))
+            better(cost, &cells[a], &cells[b]).then_with(|| by_list(a).cmp(&by_list(b)))
         })
         .expect("a scenario with results has cells");
     compare::with_reference(&mut cells, &scenario.cells, &replications, reference);

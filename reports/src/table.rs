@@ -6,7 +6,7 @@ use cardiogram_results::survival::Estimated;
 
 use crate::{
     number::{list, percent, short},
-    summary::{CellStats, Cost, ScenarioStats, Summary},
+    summary::{CellStats, Cost, ScenarioStats, Summary, better},
 };
 
 /// The width of the usual terminal, in columns.
@@ -38,7 +38,7 @@ pub(crate) fn render(summary: &Summary) -> String {
     if cells().any(|cell| cell.on_front) {
         let has = |cost| summary.scenarios.iter().any(|scenario| scenario.cost == cost);
         let cost = match (has(Cost::Packets), has(Cost::Energy)) {
-            (true, true) => "packets (energy where there are radios)",
+            (true, true) => "packets (with radios: energy)",
             (false, true) => "energy",
             (_, false) => "packets",
         };
@@ -56,11 +56,7 @@ pub(crate) fn render(summary: &Summary) -> String {
 
 fn render_scenario(text: &mut String, scenario: &ScenarioStats, left_out: &mut [bool; COLUMNS]) {
     let mut cells: Vec<&CellStats> = scenario.cells.iter().collect();
-    // Stable: of equal downtime, those that cost less come first, as they do in the scenario.
-    cells.sort_by(|a, b| {
-        let avoidable = |cell: &CellStats| cell.downtime.map_or(f64::INFINITY, |it| it.avoidable_s_per_day);
-        avoidable(a).total_cmp(&avoidable(b))
-    });
+    cells.sort_by(|a, b| better(scenario.cost, a, b));
     let rows: Vec<[String; COLUMNS]> =
         std::iter::once(HEADER.map(str::to_owned)).chain(cells.into_iter().map(row)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

@@ -252,7 +252,7 @@ fn a_wrong_value_is_an_error_with_its_line() {
         ("healthy,none,1,event,24,", "healthy,none,1,event,-24,", "line 2: `device_hours` is `-24`"),
         ("healthy,none,1,event,24,", "healthy,none,one,event,24,", "line 2: `seed` is `one`"),
         ("healthy,none,1,", "healthy,nobody,1,", "line 2: `strategy` is `nobody`"),
-        ("healthy,none,1,event,24,0,", "healthy,none,1,event,24,", "line 2: 40 fields instead of 41"),
+        ("healthy,none,1,event,24,0,", "healthy,none,1,event,24,", "line 2: 49 fields instead of 50"),
     ];
     for (from, to, expected) in cases {
         let dir = results(1);

@@ -20,10 +20,14 @@ fn run_contradiction(number: &dyn Fn(RunColumn) -> Option<f64>) -> Option<String
     #[allow(clippy::enum_glob_use, reason = "the rules name many columns")]
     use RunColumn::*;
     // A part and its whole.
-    const WITHIN: [(RunColumn, RunColumn); 5] = [
+    const WITHIN: [(RunColumn, RunColumn); 9] = [
         (detected, episodes),
         (nat_expiries, episodes),
         (pushes_delivered, pushes_created),
+        (pushes_within_10min, pushes_delivered),
+        (pushes_within_1min, pushes_within_10min),
+        (pushes_within_10s, pushes_within_1min),
+        (pushes_within_1s, pushes_within_10s),
         (mistakes, suspicions),
         (attempts_peak_per_s, connect_attempts),
     ];
@@ -231,6 +235,14 @@ columns! {
     waiting_s: Decimal ["s"],
     /// Of the downtime: an attempt was under way, login and queue included.
     connecting_s: Decimal ["s"],
+    /// Messages that were delivered at most 1 s after their creation. Counts add up over runs, as quantiles do not.
+    pushes_within_1s: u64,
+    /// Messages that were delivered at most 10 s after their creation.
+    pushes_within_10s: u64,
+    /// Messages that were delivered at most 60 s after their creation.
+    pushes_within_1min: u64,
+    /// Messages that were delivered at most 600 s after their creation.
+    pushes_within_10min: u64,
 }
 
 columns! {

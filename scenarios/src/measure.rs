@@ -28,6 +28,7 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
     let suspected = episode_curve(outcome, duration, |episode| episode.suspected);
     let (accuracy, mistakes) = (&outcome.accuracy, outcome.accuracy.mistakes.len() as u64);
     let (delays, totals) = (&outcome.pushes.delays, &outcome.totals);
+    let within = |seconds| delays.partition_point(|delay| *delay <= Duration::from_secs(seconds)) as u64;
     let (up, down): (&PacketCounts, &PacketCounts) = (&totals.up, &totals.down);
     RunRow {
         scenario: name.scenario.clone(),
@@ -98,6 +99,10 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
         unnoticed_s: Decimal::seconds(outcome.downtime.unnoticed),
         waiting_s: Decimal::seconds(outcome.downtime.waiting),
         connecting_s: Decimal::seconds(outcome.downtime.connecting),
+        pushes_within_1s: within(1),
+        pushes_within_10s: within(10),
+        pushes_within_1min: within(60),
+        pushes_within_10min: within(600),
     }
 }
 
@@ -315,6 +320,15 @@ mod tests {
         assert_eq!(row.detect_max_s, Some(number("30.000000")));
         // 10 * 1 + 20 * 3/4 + 20 * 3/8.
         assert_eq!(row.detect_mean_s, Some(number("32.500000")));
+    }
+
+    #[test]
+    fn a_message_is_within_a_time_that_it_took_exactly() {
+        let delays = [1_000_000, 1_000_001, 10_000_000, 60_000_000, 60_000_001, 600_000_000, 600_000_001];
+        let pushes = Pushes { created: 9, delays: delays.map(Duration::from_micros).to_vec() };
+        let row = run_row(&name(), Engine::Event, Duration::from_secs(1_000), &Outcome { pushes, ..outcome() });
+        let counts = [row.pushes_within_1s, row.pushes_within_10s, row.pushes_within_1min, row.pushes_within_10min];
+        assert_eq!((counts, row.pushes_delivered), ([1, 3, 4, 6], 7));
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub(crate) const AXIS: Color = Color(110, 110, 110);
 pub(crate) const GRID: Color = Color(226, 226, 226);
 pub(crate) const FRONT: Color = Color(70, 70, 70);
 pub(crate) const BOUND: Color = Color(150, 40, 40);
+pub(crate) const CEILING: Color = Color(120, 60, 130);
 pub(crate) const KEEP_ALIVE: Color = Color(40, 80, 140);
 /// The ground where the bound lets no strategy be.
 pub(crate) const OUT_OF_REACH: Color = Color(246, 240, 240);
@@ -57,7 +58,7 @@ pub(crate) const DISTURBANCE_SHADE: Color = Color(244, 244, 244);
 pub(crate) const SCREEN: Color = Color(199, 222, 238);
 
 /// Every colour that differs in the dark theme: its light form, then its dark one.
-const THEMES: [(Color, Color); 27] = [
+const THEMES: [(Color, Color); 28] = [
     (WHITE, Color(21, 24, 28)),
     (INK, Color(231, 233, 236)),
     (FAINT_INK, Color(168, 174, 182)),
@@ -65,6 +66,7 @@ const THEMES: [(Color, Color); 27] = [
     (GRID, Color(47, 53, 60)),
     (FRONT, Color(200, 204, 208)),
     (BOUND, Color(255, 138, 128)),
+    (CEILING, Color(222, 160, 232)),
     (KEEP_ALIVE, Color(138, 180, 248)),
     (OUT_OF_REACH, Color(42, 29, 31)),
     (PALETTE[0], Color(79, 127, 224)),
@@ -183,7 +185,7 @@ mod tests {
                 for text in [INK, FAINT_INK] {
                     assert!(contrast(text) >= 4.5, "{theme:?} {text:?} on {ground:?}: {}", contrast(text));
                 }
-                for mark in [AXIS, FRONT, BOUND, KEEP_ALIVE].into_iter().chain(PALETTE) {
+                for mark in [AXIS, FRONT, BOUND, CEILING, KEEP_ALIVE].into_iter().chain(PALETTE) {
                     assert!(contrast(mark) >= 3.0 * least, "{theme:?} {mark:?} on {ground:?}: {}", contrast(mark));
                 }
             }

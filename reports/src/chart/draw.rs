@@ -8,15 +8,17 @@ use super::{
     lanes,
     layout::{
         KEY_WIDTH, LINE_HEIGHT, Layout, MARGIN, NAMES_WIDTH_MAX, ROW_HEIGHT, SMALL_LINE_HEIGHT, SMALL_SIZE, TEXT_SIZE,
-        TITLE_SIZE, WIDTH,
+        TITLE_SIZE, WIDTH, WORDS_GAP,
     },
-    scale::{Scale, Tick},
+    scale::{Scale, Tick, ZERO_SHARE},
     svg::Surface,
     text::{self, Align},
 };
 
 /// Half the height of a bar.
 const BAR_REACH: f64 = ROW_HEIGHT * 0.32;
+/// What shows that a bar goes on beyond its axis.
+const BREAK: Stroke = Stroke::solid(WHITE, 2.0);
 /// The opacity of a band.
 const BAND_ALPHA: f64 = 0.16;
 /// The number of steps in which a colour scale is shown.
@@ -135,6 +137,16 @@ impl Layout<'_> {
                 canvas.line(&[(left, self.y(tick.value)), (right, self.y(tick.value))], grid);
             }
         }
+        let Rect { left: from, top: upper, right: to, bottom: lower } = self.frame;
+        let between = Stroke { color: AXIS, width: 1.0, dash: Some((2.0, 3.0)) };
+        if matches!(self.chart.x.scale, Scale::LogAndZero { .. }) {
+            let x = from + ZERO_SHARE * (to - from);
+            canvas.line(&[(x, top), (x, bottom)], between);
+        }
+        if matches!(self.chart.y.scale, Scale::LogAndZero { .. }) {
+            let y = lower - ZERO_SHARE * (lower - upper);
+            canvas.line(&[(left, y), (right, y)], between);
+        }
         let length = |tick: &Tick| if tick.label.is_some() { 5.0 } else { 3.0 };
         for tick in &along {
             canvas.line(&[(self.x(tick.value), bottom), (self.x(tick.value), bottom + length(tick))], axis);
@@ -174,14 +186,28 @@ impl Layout<'_> {
                 canvas.line(&[from, to], *stroke);
             }
             Mark::Point(point) => canvas.group(&point.tip, |canvas| self.draw_point(canvas, point)),
-            Mark::Dot { row, value, at_least, identity, tip } => {
+            Mark::Dot { row, value, interval, at_least, identity, tip } => {
                 let center = self.spot((*value, *row));
-                canvas.group(tip, |canvas| draw_dot(canvas, *identity, center, at_least.then_some((1.0, 0.0))));
+                canvas.group(tip, |canvas| {
+                    if let Some(whisker) = self.whisker(*row, *interval) {
+                        draw_whisker(canvas, whisker, identity.color);
+                    }
+                    draw_dot(canvas, *identity, center, at_least.then_some((1.0, 0.0)));
+                });
             }
-            Mark::Bars { row, parts, text, tip } => {
-                canvas.group(tip, |canvas| self.draw_bars(canvas, *row, parts));
-                self.draw_bar_text(canvas, *row, parts.iter().map(|(length, _)| length).sum(), text);
+            Mark::Bars { row, parts, interval, text, tip } => {
+                canvas.group(tip, |canvas| {
+                    self.draw_bars(canvas, *row, parts);
+                    if let Some(whisker) = self.whisker(*row, *interval) {
+                        draw_whisker(canvas, whisker, INK);
+                    }
+                });
+                // Beside the bar, and beside its interval.
+                let sum: f64 = parts.iter().map(|(length, _)| length).sum();
+                let end = interval.map_or(sum, |interval| interval.high.max(sum));
+                self.draw_words(canvas, self.x(end), *row, text);
             }
+            Mark::Words { row, text } => self.draw_words(canvas, self.frame.right, *row, text),
             Mark::Cell { column, row, value, .. } => {
                 if let Some(color) = self.cell_color(*value) {
                     let (center, half) = (self.spot((*column, *row)), self.cell_reach());
@@ -195,23 +221,25 @@ impl Layout<'_> {
     }
 
     fn draw_bars<B: Surface>(&self, canvas: &mut Canvas<B>, row: f64, parts: &[(f64, Color)]) {
+        let (total, end) = (parts.iter().map(|(length, _)| length).sum::<f64>(), self.chart.x.scale.ends().1);
+        let shrunk = if total > end { end / total } else { 1.0 };
         let (mut sum, middle) = (0.0, self.y(row));
         for (length, color) in parts {
-            let (from, to) = (self.x(sum), self.x(sum + length));
+            let (from, to) = (self.x(sum * shrunk), self.x((sum + length) * shrunk));
             canvas.rectangle((from, middle - BAR_REACH), (to, middle + BAR_REACH), *color);
             sum += length;
         }
+        if shrunk < 1.0 {
+            for back in [12.0, 18.0] {
+                let x = self.frame.right - back;
+                canvas.line(&[(x - 3.0, middle + BAR_REACH + 1.0), (x + 3.0, middle - BAR_REACH - 1.0)], BREAK);
+            }
+        }
     }
 
-    /// Draws a text beside its bar where there is room, else over the end of the bar on a ground of its own.
-    fn draw_bar_text<B: Surface>(&self, canvas: &mut Canvas<B>, row: f64, sum: f64, words: &str) {
-        let (end, middle) = self.spot((sum, row));
-        let width = text::width(words, SMALL_SIZE);
-        let left = (end + 8.0).min(self.frame.right - width - 4.0);
-        if left < end + 8.0 {
-            canvas.rectangle((left - 4.0, middle - BAR_REACH), (left + width + 4.0, middle + BAR_REACH), WHITE);
-        }
-        canvas.text(words, (left, middle), SMALL_SIZE, Align::Start, INK);
+    /// Draws a text that belongs to a row right of `end`.
+    fn draw_words<B: Surface>(&self, canvas: &mut Canvas<B>, end: f64, row: f64, words: &str) {
+        canvas.text(words, (end + WORDS_GAP, self.y(row)), SMALL_SIZE, Align::Start, INK);
     }
 
     /// Returns half the width and height of a cell, less the gap to its neighbours.
@@ -284,16 +312,9 @@ impl Layout<'_> {
     }
 
     fn draw_point<B: Surface>(&self, canvas: &mut Canvas<B>, point: &Point) {
-        let (center, color) = (self.center(point), point.identity.color);
-        let whisker = Stroke::solid(color, 1.0);
-        for (from, to) in self.whiskers(point) {
-            canvas.line(&[from, to], whisker);
-            // A bar across each end.
-            let across = if (from.0 - to.0).abs() < (from.1 - to.1).abs() { (4.0, 0.0) } else { (0.0, 4.0) };
-            for end in [from, to] {
-                let ends = [(end.0 - across.0, end.1 - across.1), (end.0 + across.0, end.1 + across.1)];
-                canvas.line(&ends, whisker);
-            }
+        let center = self.center(point);
+        for whisker in self.whiskers(point) {
+            draw_whisker(canvas, whisker, point.identity.color);
         }
         draw_dot(canvas, point.identity, center, matches!(point.y, Height::AtLeast(_)).then_some((0.0, -1.0)));
     }
@@ -322,6 +343,16 @@ impl Layout<'_> {
             Some(((center.0 - half.0 + 3.0, center.1 - half.1 + 3.0), self.cell_color(*value)?))
         };
         self.chart.marks.iter().filter_map(corner).collect()
+    }
+}
+
+/// Draws an interval: a line with a bar across each end.
+fn draw_whisker<B: Surface>(canvas: &mut Canvas<B>, (from, to): (Spot, Spot), color: Color) {
+    let stroke = Stroke::solid(color, 1.0);
+    canvas.line(&[from, to], stroke);
+    let across = if (from.0 - to.0).abs() < (from.1 - to.1).abs() { (4.0, 0.0) } else { (0.0, 4.0) };
+    for end in [from, to] {
+        canvas.line(&[(end.0 - across.0, end.1 - across.1), (end.0 + across.0, end.1 + across.1)], stroke);
     }
 }
 

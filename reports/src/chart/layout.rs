@@ -8,6 +8,7 @@ use super::{
     scale::Scale,
     text,
 };
+use crate::statistics::bootstrap::Interval;
 
 /// Width of every chart.
 pub(super) const WIDTH: f64 = 920.0;
@@ -23,6 +24,8 @@ const LANES_LEFT: f64 = 148.0;
 const ABOVE_LANES: f64 = 8.0;
 /// Longest name beside the vertical axis; longer ones are cut.
 pub(super) const NAMES_WIDTH_MAX: f64 = 260.0;
+/// From the end of a bar, or the edge of the plotting area, to the text that belongs to it.
+pub(super) const WORDS_GAP: f64 = 10.0;
 /// Width of what explains colours, right of the plotting area.
 const COLOR_SCALE_WIDTH: f64 = 110.0;
 /// The free space left and right of everything.
@@ -33,6 +36,9 @@ pub(super) const TEXT_SIZE: f64 = 13.0;
 pub(super) const SMALL_SIZE: f64 = 12.0;
 pub(super) const LINE_HEIGHT: f64 = 18.0;
 pub(super) const SMALL_LINE_HEIGHT: f64 = 14.0;
+
+/// Shorter intervals are not to be seen beside their markers.
+const WHISKER_MIN: f64 = 2.0;
 
 /// Middle of the first row of the legend, and the distance of rows.
 const LEGEND_TOP: f64 = 54.0;
@@ -68,15 +74,17 @@ impl<'a> Layout<'a> {
                 (44.0 + widest.min(NAMES_WIDTH_MAX), (ROW_HEIGHT * names.len() as f64).max(turned))
             }
             Scale::Lanes(lanes) => (LANES_LEFT, lanes.iter().map(Lane::height).sum()),
-            Scale::Log { .. } | Scale::Linear { .. } | Scale::Time { .. } | Scale::LogTime { .. } => {
-                (84.0, FRAME_HEIGHT)
-            }
+            Scale::Log { .. }
+            | Scale::LogAndZero { .. }
+            | Scale::Linear { .. }
+            | Scale::Time { .. }
+            | Scale::LogTime { .. } => (84.0, FRAME_HEIGHT),
         };
         let keys = place_keys(chart.legend.iter().map(|(words, key)| (words.as_str(), *key)), LEGEND_TOP);
         let top = keys.last().map_or(52.0, |(.., last)| last.1 + 22.0);
         let strip_height = |strip: &Option<String>| if strip.is_some() { STRIP_HEIGHT } else { 0.0 };
         let frame_top = top + strip_height(&chart.above);
-        let right = WIDTH - 24.0 - if chart.color_scale.is_some() { COLOR_SCALE_WIDTH } else { 0.0 };
+        let right = WIDTH - 24.0 - if chart.color_scale.is_some() { COLOR_SCALE_WIDTH } else { 0.0 } - beside(chart);
         let frame = Rect { left, top: frame_top, right, bottom: frame_top + height };
         let outer = Rect { top, bottom: frame.bottom + strip_height(&chart.below), ..frame };
         let notes = chart.notes.iter().flat_map(|note| text::wrap(note, SMALL_SIZE, WIDTH - 2.0 * MARGIN)).collect();
@@ -125,6 +133,13 @@ impl<'a> Layout<'a> {
         (self.x(point.x), y)
     }
 
+    /// Returns an interval along a row as a line; `None` where it is too short to be seen.
+    pub(super) fn whisker(&self, row: f64, interval: Option<Interval>) -> Option<(Spot, Spot)> {
+        let interval = interval?;
+        let (from, to) = (self.spot((interval.low, row)), self.spot((interval.high, row)));
+        (to.0 - from.0 > WHISKER_MIN).then_some((from, to))
+    }
+
     /// Returns the intervals of a point as lines; those too short to be seen are left out.
     pub(super) fn whiskers(&self, point: &Point) -> impl Iterator<Item = (Spot, Spot)> {
         let (x, y) = self.center(point);
@@ -135,7 +150,7 @@ impl<'a> Layout<'a> {
             }
             Height::AtLeast(_) | Height::Above | Height::Below => None,
         };
-        let reaches_out = |(from, to): &(Spot, Spot)| (from.0 - to.0).abs().max((from.1 - to.1).abs()) > 2.0;
+        let reaches_out = |(from, to): &(Spot, Spot)| (from.0 - to.0).abs().max((from.1 - to.1).abs()) > WHISKER_MIN;
         [across, along].into_iter().flatten().filter(reaches_out)
     }
 
@@ -181,6 +196,15 @@ impl<'a> Layout<'a> {
         }
         keys
     }
+}
+
+/// Returns the width that texts right of rows and at the ends of bars take: a bar may be as long as the plotting area.
+fn beside(chart: &Chart) -> f64 {
+    let width = |mark: &Mark| match mark {
+        Mark::Bars { text, .. } | Mark::Words { text, .. } => Some(text::width(text, SMALL_SIZE)),
+        _ => None,
+    };
+    chart.marks.iter().filter_map(width).reduce(f64::max).map_or(0.0, |widest| widest + WORDS_GAP - 8.0)
 }
 
 /// Places the keys of a legend row by row, the first row around `y`.

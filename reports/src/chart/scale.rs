@@ -7,6 +7,8 @@ use super::{clock, lanes::Lane};
 pub(crate) enum Scale {
     /// Equal ratios are equal lengths.
     Log { min: f64, max: f64 },
+    /// Equal ratios are equal lengths from `min` on; what is less than that is zero, which has a place of its own below.
+    LogAndZero { min: f64, max: f64 },
     /// Equal differences are equal lengths.
     Linear { min: f64, max: f64 },
     /// Seconds since the start of a run, equal differences being equal lengths.
@@ -18,6 +20,9 @@ pub(crate) enum Scale {
     /// Lanes below each other, each with its height; the value is the index.
     Lanes(Vec<Lane>),
 }
+
+/// The share of an axis that belongs to zero where zero has a place of its own.
+pub(super) const ZERO_SHARE: f64 = 0.08;
 
 /// A mark on an axis.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,11 +39,18 @@ impl Scale {
         Self::Log { min, max }
     }
 
+    /// Returns a logarithmic scale with room around those of `values` that are above zero, and a place for zero.
+    pub(crate) fn log_and_zero_around(values: impl IntoIterator<Item = f64>) -> Self {
+        let (min, max) = decade_around(values.into_iter().filter(|value| *value > 0.0));
+        Self::LogAndZero { min, max }
+    }
+
     /// Returns a logarithmic scale of seconds with room around `values`, which are above zero; at least a decade.
     pub(crate) fn log_time_around(values: impl IntoIterator<Item = f64>) -> Self {
         let (min, max) = decade_around(values);
         Self::LogTime { min, max }
     }
+
     /// Returns a linear scale from 0 with room above the largest of `values`, which are not below zero.
     pub(crate) fn linear_from_zero(values: impl IntoIterator<Item = f64>) -> Self {
         let max = range(values).map_or(0.0, |(_, max)| max);
@@ -49,6 +61,11 @@ impl Scale {
     pub(crate) fn place(&self, value: f64) -> f64 {
         match self {
             Self::Log { min, max } | Self::LogTime { min, max } => libm::log10(value / min) / libm::log10(max / min),
+            Self::LogAndZero { .. } if value <= 0.0 => ZERO_SHARE / 2.0,
+            Self::LogAndZero { min, max } => {
+                let share = libm::log10(value / min) / libm::log10(max / min);
+                ZERO_SHARE + (1.0 - ZERO_SHARE) * share.max(0.0)
+            }
             Self::Time { from: min, to: max } | Self::Linear { min, max } => (value - min) / (max - min),
             Self::Names(names) => (value + 0.5) / names.len() as f64,
             Self::Lanes(lanes) => {
@@ -63,6 +80,10 @@ impl Scale {
     pub(crate) fn ticks(&self) -> Vec<Tick> {
         match self {
             Self::Log { min, max } => log_ticks(*min, *max),
+            Self::LogAndZero { min, max } => {
+                let zero = Tick { value: 0.0, label: Some("0".to_owned()) };
+                std::iter::once(zero).chain(log_ticks(*min, *max)).collect()
+            }
             Self::LogTime { min, max } => log_time_ticks(*min, *max),
             Self::Time { from, to } => clock::ticks(*from, *to).0,
             Self::Linear { min, max } => linear_ticks(*min, *max),
@@ -78,7 +99,23 @@ impl Scale {
     pub(crate) fn unit(&self) -> Option<&'static str> {
         match self {
             Self::Time { from, to } => Some(clock::ticks(*from, *to).1),
-            Self::Log { .. } | Self::Linear { .. } | Self::LogTime { .. } | Self::Names(_) | Self::Lanes(_) => None,
+            Self::Log { .. }
+            | Self::LogAndZero { .. }
+            | Self::Linear { .. }
+            | Self::LogTime { .. }
+            | Self::Names(_)
+            | Self::Lanes(_) => None,
+        }
+    }
+
+    /// Returns the least and the greatest value of an axis of numbers; of one of names, its ends.
+    pub(crate) fn ends(&self) -> (f64, f64) {
+        match self {
+            Self::Log { min, max } | Self::LogTime { min, max } | Self::Linear { min, max } => (*min, *max),
+            Self::LogAndZero { max, .. } => (0.0, *max),
+            Self::Time { from, to } => (*from, *to),
+            Self::Names(names) => (-0.5, names.len() as f64 - 0.5),
+            Self::Lanes(lanes) => (0.0, lanes.len().saturating_sub(1) as f64),
         }
     }
 
@@ -177,6 +214,18 @@ mod tests {
     fn few_decades_name_1_2_and_5_and_many_name_the_powers() {
         assert_eq!(labels(&Scale::Log { min: 0.04, max: 3.0 }), ["0.05", "0.1", "0.2", "0.5", "1", "2"]);
         assert_eq!(labels(&Scale::Log { min: 0.5, max: 20_000.0 }), ["1", "10", "100", "1000", "10000"]);
+    }
+
+    #[test]
+    fn zero_has_a_place_of_its_own_below_all_others() {
+        let scale = Scale::log_and_zero_around([0.0, 2.0, 300.0]);
+        assert!(0.0 < scale.place(0.0) && scale.place(0.0) < ZERO_SHARE);
+        assert!(ZERO_SHARE < scale.place(2.0) && scale.place(2.0) < scale.place(300.0) && scale.place(300.0) < 1.0);
+        // The end of an interval that is next to nothing is not zero.
+        assert!((scale.place(1e-9) - ZERO_SHARE).abs() < 1e-12);
+        assert_eq!(labels(&scale)[0], "0");
+        let nothing = Scale::log_and_zero_around([0.0]);
+        assert!(nothing.place(0.0) > 0.0 && labels(&nothing).len() > 1);
     }
 
     #[test]

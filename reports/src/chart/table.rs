@@ -68,19 +68,40 @@ fn rows(chart: &Chart, mark: &Mark) -> Vec<Row> {
             note.clone_into(&mut row[9]);
             vec![row]
         }
-        Mark::Dot { row: place, value, at_least, identity, tip } => {
+        Mark::Dot { row: place, value, interval, at_least, identity, tip } => {
             let mut row = row("dot", &tip.name, x(*value), y(*place));
+            if let Some(interval) = interval {
+                (row[3], row[4]) = (x(interval.low), x(interval.high));
+            }
             let kind = meaning(&|key| *key == Key::Marker(*identity));
             row[9] = kind.into_iter().chain(at_least.then_some("at least")).collect::<Vec<_>>().join(", ");
             vec![row]
         }
-        Mark::Bars { row: place, parts, tip, .. } => {
-            let bar = |(value, color): &(f64, Color)| {
-                let mut row = row("bar", &tip.name, x(*value), y(*place));
-                meaning(&|key| *key == Key::Patch(*color)).unwrap_or_default().clone_into(&mut row[9]);
+        Mark::Bars { row: place, parts, interval, text, tip } => {
+            let bar = |value: f64, note: &str| {
+                let mut row = row("bar", &tip.name, x(value), y(*place));
+                note.clone_into(&mut row[9]);
                 row
             };
-            parts.iter().map(bar).collect()
+            let named = |(value, color): &(f64, Color)| {
+                bar(*value, meaning(&|key| *key == Key::Patch(*color)).unwrap_or_default())
+            };
+            let mut sum = bar(parts.iter().map(|(value, _)| value).sum(), text);
+            if let Some(interval) = interval {
+                (sum[3], sum[4]) = (x(interval.low), x(interval.high));
+            }
+            match &parts[..] {
+                [_] => vec![sum],
+                _ => {
+                    "sum".clone_into(&mut sum[0]);
+                    parts.iter().map(named).chain([sum]).collect()
+                }
+            }
+        }
+        Mark::Words { row: place, text } => {
+            let mut row = row("words", "", String::new(), y(*place));
+            row[9].clone_from(text);
+            vec![row]
         }
         Mark::Cell { column, row: place, value, text } => {
             let mut row = row("cell", "", x(*column), y(*place));

@@ -1,13 +1,13 @@
-//! The first page: who wins where, at a glance, in words, in a table, and in the headline plot of every scenario.
+//! The first page: who wins where, at a glance, in words, in a table, and in the headline plots of every scenario.
 
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::{Figure, figure, matrix::matrix, page, tables::cell};
+use super::{Figure, headlines, matrix::matrix, page, tables::cell};
 use crate::{
     number::{counted, list, percent, short},
-    summary::{CellStats, Overall, ScenarioStats, Summary, overall},
+    summary::{CellStats, Overall, ScenarioStats, Summary, better, overall},
 };
 
 /// The most strategies that a sentence or a field names.
@@ -17,8 +17,8 @@ const GOOD_ENOUGH_S_PER_DAY: f64 = 60.0;
 /// What no user bears: a tenth of the time.
 const UNUSABLE_S_PER_DAY: f64 = 8_640.0;
 
-/// Returns the page. `figures` has one for each scenario, and `slugs` the names of the scenarios' pages.
-pub(crate) fn index(summary: &Summary, slugs: &[String], figures: &[&Figure]) -> String {
+/// Returns the page. `figures` has those of each scenario, and `slugs` the names of the scenarios' pages.
+pub(crate) fn index(summary: &Summary, slugs: &[String], figures: &[&[Figure]]) -> String {
     let scenarios = || summary.scenarios.iter().zip(slugs);
     page(
         "cardiogram report",
@@ -30,12 +30,12 @@ pub(crate) fn index(summary: &Summary, slugs: &[String], figures: &[&Figure]) ->
             (verdict(summary))
             (matrix(summary, slugs))
             (overview(scenarios()))
-            @for ((scenario, slug), headline) in scenarios().zip(figures) {
+            @for ((scenario, slug), figures) in scenarios().zip(figures) {
                 section {
                     h2 { a href={ "scenarios/" (slug) ".html" } { (scenario.name) } }
                     @if !scenario.about.is_empty() { p { (scenario.about) } }
                     p { (sentence(scenario)) }
-                    (figure(headline, "", "zoom"))
+                    (headlines(figures, ""))
                     p { a href={ "scenarios/" (slug) ".html" } {
                         "All numbers of " (scenario.name) ": tables, further plots, outliers with the commands that show them"
                     } }
@@ -139,11 +139,8 @@ pub(super) fn sentence(scenario: &ScenarioStats) -> String {
 
 /// The strategy with the least avoidable downtime, and of equal ones the cheapest.
 fn best(scenario: &ScenarioStats) -> Option<&CellStats> {
-    let ranked = scenario.cells.iter().filter_map(|cell| Some((cell.downtime?.avoidable_s_per_day, cell)));
-    let by = |a: &(f64, &CellStats), b: &(f64, &CellStats)| {
-        a.0.total_cmp(&b.0).then(scenario.cost.of(a.1).total_cmp(&scenario.cost.of(b.1)))
-    };
-    ranked.min_by(by).map(|(_, cell)| cell)
+    let known = scenario.cells.iter().filter(|cell| cell.downtime.is_some());
+    known.min_by(|a, b| better(scenario.cost, a, b))
 }
 
 const COLUMNS: [&str; 6] = [
@@ -189,8 +186,7 @@ fn line(scenario: &ScenarioStats) -> Markup {
     let best = best(scenario);
     let avoidable = best.and_then(|cell| cell.downtime).map(|it| it.avoidable_s_per_day);
     let words = best.zip(avoidable).map(|(cell, avoidable)| format!("{}: {} s/day", cell.strategy, short(avoidable)));
-    // What no policy avoids differs a little where sessions outlive what keeps newcomers out.
-    let ceiling = scenario.cells.iter().filter_map(|cell| Some(cell.downtime?.unavoidable_s_per_day)).reduce(f64::min);
+    let ceiling = scenario.unavoidable_s_per_day();
     let front: Vec<&str> =
         scenario.cells.iter().filter(|cell| cell.on_front).map(|cell| cell.strategy.as_str()).collect();
     let alarming = scenario.cells.iter().filter(|cell| cell.false_alarms > 0).count();

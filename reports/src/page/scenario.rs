@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use super::{
-    Figure, figure, index,
+    Figure, figure, headlines, index,
     outliers::Outlier,
     page,
     tables::{brackets, cell, count, estimate, estimated, warnings, with_interval},
@@ -43,13 +43,13 @@ pub(crate) fn scenario(
             @if !scenario.warnings.is_empty() {
                 ul.warnings { @for warning in &scenario.warnings { li { (warning.words()) } } }
             }
-            (figures.first().map_or_else(Markup::default, |first| figure(first, ROOT, "zoom")))
+            (headlines(figures, ROOT))
             (downtime_table(scenario))
             (costs_table(scenario))
             (detection_table(scenario))
             (causes_table(scenario))
             (comparison_table(scenario))
-            @for further in figures.iter().skip(1) { (figure(further, ROOT, "")) }
+            @for further in figures.iter().filter(|it| !it.is_headline) { (figure(further, ROOT, "")) }
             (outliers_table(outliers))
         },
     )
@@ -279,12 +279,14 @@ fn causes_table(scenario: &ScenarioStats) -> Markup {
 }
 
 fn of_cause(stats: Option<&CauseStats>) -> Markup {
-    let Some(CauseStats { episodes, detected, detect_mean_s }) = stats else { return cell(None, &html! { "–" }) };
+    let Some(CauseStats { episodes, detected, detect_mean_s, detect_interval_s }) = stats else {
+        return cell(None, &html! { "–" });
+    };
     cell(
         (*detected > 0).then(|| detect_mean_s.value()),
         &html! {
             (detected) "/" (episodes)
-            @if *detected > 0 { small { (estimated(Some(*detect_mean_s))) } }
+            @if *detected > 0 { small { (estimated(Some(*detect_mean_s))) } (brackets(*detect_interval_s)) }
         },
     )
 }

@@ -15,6 +15,7 @@ pub(super) fn figure(scenario: &ScenarioStats, looks: &Looks) -> Figure {
     let bar = |(row, (cell, text)): (u32, (&CellStats, &String))| Mark::Bars {
         row: row.into(),
         parts: vec![(cell.packets_per_device_hour, looks.get(&cell.strategy).color)],
+        interval: cell.packets_interval,
         text: text.clone(),
         tip: tip(cell, text),
     };

@@ -1,4 +1,9 @@
-//! What the packets were: each strategy's packets per device-hour by kind, both directions together.
+//! What the packets were: each strategy's packets per device-hour by kind, both directions together, and which of those with data
+//! were heartbeats.
+//!
+//! Results count heartbeats as messages, not as packets. Each that leaves does so in a packet with new data, and so does each
+//! reply that arrives; several may share one, and one may never leave its queue. So their number is the most packets that it
+//! can have been.
 
 use cardiogram_results::rows::RunColumn;
 
@@ -10,9 +15,14 @@ use crate::{
     summary::{CellStats, ScenarioStats},
 };
 
+/// The first kind is a part of the second.
+const HEARTBEATS: (&str, [RunColumn; 2], Color) =
+    ("heartbeats and replies (at most)", [RunColumn::heartbeats_sent, RunColumn::heartbeats_answered], PALETTE[0]);
+
 /// The kinds with their columns and colours, in the order of the bars.
-const KINDS: [(&str, [RunColumn; 2], Color); 7] = [
-    ("data", [RunColumn::data_up, RunColumn::data_down], PALETTE[0]),
+const KINDS: [(&str, [RunColumn; 2], Color); 8] = [
+    HEARTBEATS,
+    ("other data", [RunColumn::data_up, RunColumn::data_down], PALETTE[7]),
     ("pure ACK", [RunColumn::pure_ack_up, RunColumn::pure_ack_down], PALETTE[5]),
     ("SYN", [RunColumn::syn_up, RunColumn::syn_down], PALETTE[2]),
     ("FIN", [RunColumn::fin_up, RunColumn::fin_down], PALETTE[3]),
@@ -38,8 +48,9 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults, _: &Lo
     let described: Vec<String> = all.iter().map(|it| format!("{}: {}", it.stats.strategy, it.words())).collect();
     Some(Figure {
         suffix: "packets",
-        caption: "Packets on the access link by kind, both directions together; the number is their sum. Data carries \
-                  the application's messages and heartbeats; a pure ACK carries nothing else; a keepalive probe is the \
+        caption: "Packets on the access link by kind, both directions together; the number is their sum. Heartbeats \
+                  and replies are counted as messages, each at most a packet with new data; other data is the application's \
+                  messages, and logins; a pure ACK carries nothing else; a keepalive probe is the \
                   kernel's."
             .to_owned(),
         description: format!("{}: packets by kind. {}.", scenario.name, described.join("; ")),
@@ -69,6 +80,7 @@ impl Packets<'_> {
         Mark::Bars {
             row: row.into(),
             parts: self.kinds().map(|(value, _, color)| (value, color)).collect(),
+            interval: None,
             text: short(self.total()),
             tip: tip(self.stats, &self.words()),
         }
@@ -84,8 +96,16 @@ impl Packets<'_> {
 fn by_kind(cell: &Cell) -> Option<[f64; KINDS.len()]> {
     let hours = cell.runs.iter().map(|run| run.device_hours).sum::<f64>();
     let mut kinds = [0.0; KINDS.len()];
-    for (kind, (_, [up, down], _)) in kinds.iter_mut().zip(KINDS) {
-        *kind = (sum(cell, up)? + sum(cell, down)?) / hours;
+    for (kind, (_, columns, _)) in kinds.iter_mut().zip(KINDS).skip(1) {
+        *kind = columns.iter().map(|column| sum(cell, *column)).sum::<Option<f64>>()?;
     }
-    Some(kinds)
+    let (_, beats, _) = HEARTBEATS;
+    let (_, data, _) = KINDS[1];
+    for (beats, data) in beats.into_iter().zip(data) {
+        // Results that do not tell how many were answered tell the others all the same.
+        let most = sum(cell, beats).unwrap_or(0.0).min(sum(cell, data)?);
+        kinds[0] += most;
+        kinds[1] -= most;
+    }
+    Some(kinds.map(|packets| packets / hours))
 }

@@ -1,5 +1,5 @@
-//! How long breaks go unnoticed: for each strategy the share that nobody has noticed yet, against the time since the
-//! break. A mean hides whether all breaks are noticed late or a few never.
+//! How long breaks last: for each strategy the share that nobody has noticed yet, and the share that is not over yet, against
+//! the time since the break. A mean hides whether all breaks are noticed late or a few never.
 
 use cardiogram_results::survival::{Curve, Estimated, Observation, Sample};
 
@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     chart::{Axis, Chart, Height, Mark, Point, Scale, Values},
-    data::{Cell, Outcome, ScenarioResults},
+    data::{Cell, Episode, Outcome, ScenarioResults},
     number::{list, percent},
-    statistics::bootstrap::Interval,
+    statistics::{bootstrap::Interval, incidence::Incidence},
     summary::{CellStats, ScenarioStats},
 };
 
@@ -28,18 +28,67 @@ const ALIKE: f64 = 0.05;
 /// Fewer seeds say too little of their spread for a band.
 const SEEDS_MIN: usize = 5;
 
+/// What breaks are watched for.
+struct Wait {
+    suffix: &'static str,
+    /// What the plot is called, after the scenario.
+    title: &'static str,
+    /// What has happened to a break then.
+    done: &'static str,
+    /// What is censored, as the subject of a sentence.
+    censored: &'static str,
+    /// Until when a break was watched, in seconds, and whether it happened then.
+    of: fn(&Episode) -> (f64, bool),
+    /// The share of breaks to which it has happened, with its band.
+    curve: fn(&CellStats) -> Option<&Incidence>,
+    /// A further sentence.
+    more: fn(&ScenarioStats, &[Strategy<'_>]) -> Option<String>,
+}
+
+const NOTICED: Wait = Wait {
+    suffix: "survival",
+    title: "how long breaks go unnoticed",
+    done: "noticed",
+    censored: "a break that was ridden out, or that the run's end cut off, counts",
+    of: |episode| (episode.latency_s, episode.outcome == Outcome::Detected),
+    curve: |stats| stats.detected_within.as_ref(),
+    more: longest,
+};
+
+const OVER: Wait = Wait {
+    suffix: "recovery",
+    title: "how long until there is a usable session again",
+    done: "over",
+    censored: "a break that the run's end cut off counts",
+    of: |episode| (episode.recovery_s, episode.recovered),
+    curve: |stats| stats.recovered_within.as_ref(),
+    more: |_, _| None,
+};
+
 /// A strategy with its breaks.
 struct Strategy<'a> {
+    wait: &'static Wait,
     stats: &'a CellStats,
     cell: &'a Cell,
     observations: Vec<Observation>,
     curve: Curve,
 }
 
-pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults, looks: &Looks) -> Option<Figure> {
+/// Returns how long breaks go unnoticed; `None` where none was noticed.
+pub(super) fn detection(scenario: &ScenarioStats, results: &ScenarioResults, looks: &Looks) -> Option<Figure> {
+    figure(&NOTICED, scenario, results, looks)
+}
+
+/// Returns how long there is no usable session; `None` where no break was over before the run was.
+pub(super) fn recovery(scenario: &ScenarioStats, results: &ScenarioResults, looks: &Looks) -> Option<Figure> {
+    figure(&OVER, scenario, results, looks)
+}
+
+fn figure(wait: &'static Wait, scenario: &ScenarioStats, results: &ScenarioResults, looks: &Looks) -> Option<Figure> {
+    let Wait { title, done, censored, .. } = wait;
     let strategies: Vec<Strategy<'_>> =
-        cells(scenario, results).into_iter().filter_map(|(stats, cell)| strategy(stats, cell)).collect();
-    if !strategies.iter().any(|it| it.stats.detected > 0) {
+        cells(scenario, results).into_iter().filter_map(|(stats, cell)| strategy(wait, stats, cell)).collect();
+    if !strategies.iter().any(|it| it.observations.iter().any(|observation| observation.happened)) {
         return None;
     }
     let longest_s = strategies.iter().flat_map(|it| &it.observations).map(|it| it.time).fold(TIME_MIN_S, f64::max);
@@ -77,41 +126,36 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults, looks:
     );
     let unbroken = scenario.cells.iter().filter(|cell| cell.episodes() == 0).map(|cell| cell.strategy.as_str());
     let notes = left_out.into_iter().chain(note("No session broke", unbroken)).collect();
-    let y = Axis::new("share of breaks not yet noticed (%)", Scale::Linear { min: 0.0, max: 100.0 });
+    let y = Axis::new(&format!("share of breaks not yet {done} (%)"), Scale::Linear { min: 0.0, max: 100.0 });
     let described: Vec<String> = drawn.iter().map(|it| format!("{}: {}", it.stats.strategy, it.words())).collect();
     Some(Figure {
-        suffix: "survival",
+        suffix: wait.suffix,
         caption: format!(
-            "Left and below is better. Kaplan-Meier: a break that was ridden out, or that the run's end cut off, counts \
-             as long as it was watched. The marker stands where half of the breaks were noticed, or at the curve's end. \
-             Bands are pointwise 95 % intervals, seeds being what varies, drawn with 5 seeds or more.{}",
-            longest(scenario, &strategies).unwrap_or_default()
+            "Left and below is better. Kaplan-Meier: {censored} as long as it was watched. The marker stands where half of the \
+             breaks were {done}, or at the curve's end. Bands are pointwise 95 % intervals, seeds being what varies, drawn \
+             with {SEEDS_MIN} seeds or more.{}",
+            (wait.more)(scenario, &strategies).unwrap_or_default()
         ),
-        description: format!("{}: how long breaks go unnoticed. {}.", scenario.name, described.join("; ")),
+        description: format!("{}: {title}. {}.", scenario.name, described.join("; ")),
         chart: Chart {
             marks,
             notes,
-            ..Chart::new(
-                format!("{}: how long breaks go unnoticed", scenario.name),
-                Axis::new("time since the break (logarithmic)", x),
-                y,
-            )
+            ..Chart::new(format!("{}: {title}", scenario.name), Axis::new("time since the break (logarithmic)", x), y)
         },
     })
 }
 
 /// Returns a strategy with its breaks; `None` where no session broke.
-fn strategy<'a>(stats: &'a CellStats, cell: &'a Cell) -> Option<Strategy<'a>> {
+fn strategy<'a>(wait: &'static Wait, stats: &'a CellStats, cell: &'a Cell) -> Option<Strategy<'a>> {
     let of_run = |(replicate, run): (u32, &'a crate::data::Run)| {
-        run.episodes.iter().map(move |episode| Observation {
-            time: episode.latency_s,
-            happened: episode.outcome == Outcome::Detected,
-            replicate,
+        run.episodes.iter().map(move |episode| {
+            let (time, happened) = (wait.of)(episode);
+            Observation { time, happened, replicate }
         })
     };
     let observations: Vec<Observation> = (0..).zip(&cell.runs).flat_map(of_run).collect();
     let curve = Sample::new(observations.clone()).curve()?;
-    Some(Strategy { stats, cell, observations, curve })
+    Some(Strategy { wait, stats, cell, observations, curve })
 }
 
 impl Strategy<'_> {
@@ -140,11 +184,11 @@ impl Strategy<'_> {
 
     /// Returns the band of the statistics, in as many pieces as it has.
     fn bands(&self, times: &[f64], looks: &Looks) -> Vec<Mark> {
-        let curve = self.stats.detected_within.as_ref().filter(|_| self.stats.seeds >= SEEDS_MIN);
+        let curve = (self.wait.curve)(self.stats).filter(|_| self.stats.seeds >= SEEDS_MIN);
         let at = |time: f64| curve?.at(time)?.band.filter(|_| time <= self.watched_s());
         let known: Vec<Option<(f64, Interval)>> = times.iter().map(|&time| Some((time, at(time)?))).collect();
         let pieces = known.split(Option::is_none).filter(|piece| piece.len() > 1);
-        // What is not noticed yet is what is left.
+        // What it has not happened to yet is what is left.
         let left = |share: f64| 100.0 * (1.0 - share);
         let band = |piece: &[Option<(f64, Interval)>]| Mark::Band {
             ends: piece
@@ -182,7 +226,8 @@ impl Strategy<'_> {
             Estimated::AtLeast(_) => "never seen".to_owned(),
         };
         format!(
-            "half noticed after {}, 95 % after {}, {} not at all while watched",
+            "half {} after {}, 95 % after {}, {} not at all while watched",
+            self.wait.done,
             quantile(0.5),
             quantile(0.95),
             percent(end.max(0.0))

@@ -3,9 +3,13 @@
 
 use cardiogram_results::survival::Estimated;
 
-use super::{Figure, Looks, PACKETS_LABEL, TIME_MIN_S, keep_alive_caption, mark_keep_alive, note, packets, tip};
+use super::{
+    Figure, Looks, PACKETS_LABEL, TIME_MIN_S,
+    front::{FRONT_LINE, FRONT_NAME, steps},
+    keep_alive_caption, mark_keep_alive, note, packets, tip,
+};
 use crate::{
-    chart::{Axis, BOUND, Chart, FRONT, Height, Key, Mark, OUT_OF_REACH, Point, Scale, Stroke, Tip, Values},
+    chart::{Axis, BOUND, Chart, Height, Key, Mark, OUT_OF_REACH, Point, Scale, Stroke, Tip, Values},
     number::{percent, short},
     summary::{
         CellStats, ScenarioStats,
@@ -13,7 +17,6 @@ use crate::{
     },
 };
 
-const FRONT_LINE: Stroke = Stroke { color: FRONT, width: 2.0, dash: None };
 const BOUND_LINE: Stroke = Stroke { color: BOUND, width: 1.5, dash: Some((7.0, 5.0)) };
 
 /// Returns where a strategy lies along the axis of latencies.
@@ -56,7 +59,7 @@ pub(super) fn figure(scenario: &ScenarioStats, looks: &Looks) -> Figure {
     let end = lossless.map(|cell| cell.packets_per_device_hour);
     if !front.is_empty() || end.is_some() {
         marks.push(Mark::Line(steps(&front, end, &x_scale, &y_scale), FRONT_LINE));
-        legend.push(("Pareto front".to_owned(), Key::Line(FRONT_LINE)));
+        legend.push((FRONT_NAME.to_owned(), Key::Line(FRONT_LINE)));
     }
     marks.extend(cells.iter().zip(&heights).map(|(cell, height)| {
         Mark::Point(Point {
@@ -129,26 +132,6 @@ fn bound_shape(x: &Scale, y: &Scale, availability: f64) -> (Vec<Values>, Vec<Val
     let mut area = vec![(left, bottom), (left, at(from)), line[0], line[1]];
     area.push((to, bottom));
     (line, area)
-}
-
-/// The front as stairs: what can be had for at most that many packets. `points` by packets, fewest first; `end` is where a
-/// strategy that lost no session takes the front below all latencies.
-fn steps(points: &[Values], end: Option<f64>, x: &Scale, y: &Scale) -> Vec<Values> {
-    let (&Scale::Log { max: right, .. }, &Scale::Log { min: bottom, max: top }) = (x, y) else {
-        panic!("both axes of a trade-off are logarithmic");
-    };
-    let mut line = Vec::new();
-    let mut latency_s = top;
-    for &(packets, lower_s) in points {
-        line.push((packets, latency_s));
-        line.push((packets, lower_s));
-        latency_s = lower_s;
-    }
-    match end {
-        Some(packets) => line.extend([(packets, latency_s), (packets, bottom)]),
-        None => line.push((right, latency_s)),
-    }
-    line
 }
 
 /// Returns notes on strategies that are not in the picture and on numbers that are uncertain.

@@ -172,6 +172,20 @@ fn subjects(cell: &Cell, ridden_out: End) -> Vec<Subject> {
     subjects
 }
 
+/// The episodes of a cell as watched for their end.
+fn recoveries(cell: &Cell) -> Vec<Subject> {
+    let of_run = |(replicate, run): (u32, &Run)| {
+        let subject = move |episode: &Episode| Subject {
+            time: episode.recovery_s,
+            end: if episode.recovered { End::Event } else { End::Censored },
+            replicate,
+            count: 1,
+        };
+        run.episodes.iter().map(subject).collect::<Vec<_>>()
+    };
+    (0..).zip(&cell.runs).flat_map(of_run).collect()
+}
+
 /// The numbers of `cell`, but for what compares it with others.
 pub(super) fn stats(cell: &Cell, strategy: &str, replications: &Replications, extent: Extent) -> CellStats {
     let count = |outcome| episodes(cell).filter(|episode| episode.outcome == outcome).count() as u64;
@@ -223,8 +237,9 @@ pub(super) fn stats(cell: &Cell, strategy: &str, replications: &Replications, ex
         detected_within: drawn(detected_within),
         noticed_within: drawn(Incidence::estimate(subjects(cell, End::Competing), LEVEL)),
         false_alarm_within: drawn(sessions::false_alarms(cell, extent)),
+        recovered_within: drawn(Incidence::estimate(recoveries(cell), LEVEL)),
         recover_mean_s: sample(cell, |it| (it.recovery_s, it.recovered)).curve().map(|curve| curve.mean()),
-        by_cause: by_cause(cell),
+        by_cause: by_cause(cell, &replications.detect_mean),
         downtime: downtime(cell, device_hours, &replications.avoidable),
         rank: 0,
         on_front: false,

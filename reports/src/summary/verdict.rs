@@ -6,7 +6,10 @@
 use std::{cmp::Ordering, collections::BTreeMap};
 
 use super::{CellStats, LEVEL, ScenarioStats, Summary, cell::Replications};
-use crate::statistics::{bootstrap::Replicated, pareto};
+use crate::statistics::{
+    bootstrap::{Interval, Replicated},
+    pareto,
+};
 
 /// What strategies pay for less downtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,14 @@ impl Cost {
         match self {
             Self::Packets => cell.packets_per_device_hour,
             Self::Energy => cell.energy_j_per_device_hour.unwrap_or(f64::NAN),
+        }
+    }
+
+    /// Its 95 % interval.
+    pub(crate) const fn interval(self, cell: &CellStats) -> Option<Interval> {
+        match self {
+            Self::Packets => cell.packets_interval,
+            Self::Energy => cell.energy_interval,
         }
     }
 
@@ -43,7 +54,7 @@ impl Cost {
 }
 
 /// Which of two strategies is better: less avoidable downtime, then less cost. Whose downtime is known is better.
-pub(super) fn better(cost: Cost, a: &CellStats, b: &CellStats) -> Ordering {
+pub(crate) fn better(cost: Cost, a: &CellStats, b: &CellStats) -> Ordering {
     let avoidable = |cell: &CellStats| cell.downtime.map_or(f64::INFINITY, |it| it.avoidable_s_per_day);
     let by_cost = || {
         if a.downtime.is_some() { cost.of(a).total_cmp(&cost.of(b)) } else { Ordering::Equal }

@@ -1,0 +1,26 @@
+//! The front of the best strategies as a line: what can be had for at most so much.
+
+use crate::chart::{FRONT, Scale, Stroke, Values};
+
+/// How the front is drawn.
+pub(super) const FRONT_LINE: Stroke = Stroke { color: FRONT, width: 2.0, dash: None };
+/// What the legend calls it.
+pub(super) const FRONT_NAME: &str = "Pareto front";
+
+/// The front as stairs. `points` by cost, least first; `end` is the cost from which on there is nothing to lose, below all of
+/// the axis.
+pub(super) fn steps(points: &[Values], end: Option<f64>, x: &Scale, y: &Scale) -> Vec<Values> {
+    let ((_, right), (bottom, top)) = (x.ends(), y.ends());
+    let mut line = Vec::new();
+    let mut height = top;
+    for &(cost, lower) in points {
+        line.push((cost, height));
+        line.push((cost, lower));
+        height = lower;
+    }
+    match end {
+        Some(cost) => line.extend([(cost, height), (cost, bottom)]),
+        None => line.push((right, height)),
+    }
+    line
+}
