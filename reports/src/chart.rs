@@ -34,7 +34,9 @@ pub(crate) use self::{
 /// A picture with two axes.
 #[derive(Debug)]
 pub(crate) struct Chart {
+    /// Empty where none is wanted, such as on paper, where a caption says it.
     pub(crate) title: String,
+    pub(crate) size: Size,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
     /// The name of the strip above the plotting area, for points beyond the vertical axis; `None` if there is no such strip.
@@ -50,6 +52,29 @@ pub(crate) struct Chart {
     pub(crate) color_scale: Option<ColorScale>,
     /// Sentences below the picture.
     pub(crate) notes: Vec<String>,
+}
+
+/// How large a picture is, in its pixels; how high, follows from what is on it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Size {
+    pub(crate) width: f64,
+    /// Of a plotting area whose vertical axis has numbers.
+    plot_height: f64,
+    /// The width on paper, in centimetres; `None` for a screen.
+    pub(crate) paper_cm: Option<f64>,
+}
+
+impl Size {
+    /// Of all plots of a report.
+    pub(crate) const SCREEN: Self = Self { width: 920.0, plot_height: 430.0, paper_cm: None };
+    /// Makes the small letters of a picture, of 12 pixels, 7 points high on paper.
+    const PIXELS_PER_CM: f64 = 12.0 / 7.0 * 72.0 / 2.54;
+
+    /// Returns the size of a picture that is so wide on paper.
+    pub(crate) fn paper(width_cm: f64) -> Self {
+        let width = (width_cm * Self::PIXELS_PER_CM).round();
+        Self { width, plot_height: (0.56 * width).min(Self::SCREEN.plot_height).round(), paper_cm: Some(width_cm) }
+    }
 }
 
 /// An axis with its name and unit.
@@ -191,6 +216,7 @@ impl Chart {
     pub(crate) const fn new(title: String, x: Axis, y: Axis) -> Self {
         Self {
             title,
+            size: Size::SCREEN,
             x,
             y,
             above: None,
@@ -206,6 +232,12 @@ impl Chart {
     pub(crate) fn to_svg(&self) -> String {
         let layout = Layout::of(self);
         canvas::svg(layout.size(), |canvas| layout.draw(canvas))
+    }
+
+    /// Returns the picture as an SVG file in the light theme, of its width on paper.
+    pub(crate) fn to_paper_svg(&self) -> String {
+        let layout = Layout::of(self);
+        canvas::paper_svg(layout.size(), self.size.paper_cm, |canvas| layout.draw(canvas))
     }
 
     /// Returns the picture as SVG for a page that has [`dark_rules`].

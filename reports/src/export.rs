@@ -3,7 +3,6 @@
 //! The list of numbers here is the one place that names them. A number that does not exist is an empty field, or `null`; its
 //! interval is of 95 % over seeds, in `NAME_low` and `NAME_high`.
 
-use cardiogram_results::survival::Estimated;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -14,63 +13,121 @@ use crate::{
 /// A number of a cell by its name.
 struct Number {
     name: &'static str,
-    value: Option<f64>,
-    spread: Spread,
+    /// What an axis calls it, with its unit.
+    label: &'static str,
+    value: fn(&CellStats) -> Option<f64>,
+    /// Its interval; `None` for a number that has no columns for one.
+    interval: Option<fn(&CellStats) -> Option<Interval>>,
 }
 
-/// Whether a number has columns for its interval.
-enum Spread {
-    Untold,
-    Told(Option<Interval>),
+const fn plain(name: &'static str, label: &'static str, value: fn(&CellStats) -> Option<f64>) -> Number {
+    Number { name, label, value, interval: None }
 }
-use Spread::{Told, Untold};
 
-fn numbers(cell: &CellStats) -> Vec<Number> {
-    let plain = |name, value: f64| Number { name, value: Some(value), spread: Untold };
-    let with = |name, value: f64, interval| Number { name, value: Some(value), spread: Told(interval) };
-    let estimate = |name, value: Option<Estimated>, interval| Number {
-        name,
-        value: value.and_then(Estimated::known),
-        spread: Told(interval),
-    };
-    let downtime = cell.downtime;
-    let part = |name, of: fn(crate::summary::Downtime) -> f64| Number { name, value: downtime.map(of), spread: Untold };
-    vec![
-        plain("seeds", cell.seeds as f64),
-        plain("device_hours", cell.device_hours),
-        Number { name: "rank", value: downtime.map(|_| cell.rank as f64), spread: Untold },
-        Number {
-            name: "avoidable_s_per_day",
-            value: downtime.map(|it| it.avoidable_s_per_day),
-            spread: Told(downtime.and_then(|it| it.interval)),
-        },
-        part("unnoticed_s_per_day", |it| it.unnoticed_s_per_day),
-        part("waiting_s_per_day", |it| it.waiting_s_per_day),
-        part("connecting_s_per_day", |it| it.connecting_s_per_day),
-        part("unavoidable_s_per_day", |it| it.unavoidable_s_per_day),
-        Number { name: "front_share", value: cell.front_share, spread: Untold },
-        with("packets_per_h", cell.packets_per_device_hour, cell.packets_interval),
-        with("heartbeats_per_h", cell.heartbeats_per_device_hour, cell.heartbeats_interval),
-        with("bytes_per_day", cell.bytes_per_device_day, cell.bytes_interval),
-        Number { name: "energy_j_per_h", value: cell.energy_j_per_device_hour, spread: Told(cell.energy_interval) },
-        plain("detected", cell.detected as f64),
-        plain("ridden_out", cell.ridden_out as f64),
-        plain("undetected", cell.undetected as f64),
-        estimate("detect_mean_s", cell.detect_mean_s, cell.detect_interval_s),
-        estimate("detect_p50_s", cell.detect_p50_s, cell.detect_p50_interval_s),
-        estimate("detect_p95_s", cell.detect_p95_s, cell.detect_p95_interval_s),
-        Number { name: "recover_mean_s", value: cell.recover_mean_s.and_then(Estimated::known), spread: Untold },
-        plain("false_alarms", cell.false_alarms as f64),
-        with("false_alarms_per_day", cell.false_alarms_per_device_day, cell.false_alarms_interval),
-        with("availability", cell.availability, cell.availability_interval),
-    ]
+const fn with(
+    name: &'static str,
+    label: &'static str,
+    value: fn(&CellStats) -> Option<f64>,
+    interval: fn(&CellStats) -> Option<Interval>,
+) -> Number {
+    Number { name, label, value, interval: Some(interval) }
+}
+
+/// The numbers in the order of the columns.
+const NUMBERS: [Number; 23] = [
+    plain("seeds", "seeds (number)", |it| Some(it.seeds as f64)),
+    plain("device_hours", "time of all devices (h)", |it| Some(it.device_hours)),
+    plain("rank", "place by avoidable downtime (number)", |it| it.downtime.map(|_| it.rank as f64)),
+    with(
+        "avoidable_s_per_day",
+        "avoidable downtime (s per device-day)",
+        |it| it.downtime.map(|it| it.avoidable_s_per_day),
+        |it| it.downtime?.interval,
+    ),
+    plain("unnoticed_s_per_day", "unnoticed (s per device-day)", |it| it.downtime.map(|it| it.unnoticed_s_per_day)),
+    plain("waiting_s_per_day", "waiting (s per device-day)", |it| it.downtime.map(|it| it.waiting_s_per_day)),
+    plain("connecting_s_per_day", "connecting (s per device-day)", |it| it.downtime.map(|it| it.connecting_s_per_day)),
+    plain("unavoidable_s_per_day", "unavoidable downtime (s per device-day)", |it| {
+        it.downtime.map(|it| it.unavoidable_s_per_day)
+    }),
+    plain("front_share", "resamples on the front (share)", |it| it.front_share),
+    with(
+        "packets_per_h",
+        "packets per device-hour (both directions)",
+        |it| Some(it.packets_per_device_hour),
+        |it| it.packets_interval,
+    ),
+    with(
+        "heartbeats_per_h",
+        "heartbeats per device-hour",
+        |it| Some(it.heartbeats_per_device_hour),
+        |it| it.heartbeats_interval,
+    ),
+    with(
+        "bytes_per_day",
+        "bytes per device-day (both directions)",
+        |it| Some(it.bytes_per_device_day),
+        |it| it.bytes_interval,
+    ),
+    with(
+        "energy_j_per_h",
+        "energy of the radio (J per device-hour)",
+        |it| it.energy_j_per_device_hour,
+        |it| it.energy_interval,
+    ),
+    plain("detected", "breaks detected (number)", |it| Some(it.detected as f64)),
+    plain("ridden_out", "breaks ridden out (number)", |it| Some(it.ridden_out as f64)),
+    plain("undetected", "breaks not detected (number)", |it| Some(it.undetected as f64)),
+    with("detect_mean_s", "mean detection latency (s)", |it| it.detect_mean_s?.known(), |it| it.detect_interval_s),
+    with("detect_p50_s", "median detection latency (s)", |it| it.detect_p50_s?.known(), |it| it.detect_p50_interval_s),
+    with(
+        "detect_p95_s",
+        "95th percentile of detection latency (s)",
+        |it| it.detect_p95_s?.known(),
+        |it| it.detect_p95_interval_s,
+    ),
+    plain("recover_mean_s", "mean time to a usable session (s)", |it| it.recover_mean_s?.known()),
+    plain("false_alarms", "false alarms (number)", |it| Some(it.false_alarms as f64)),
+    with(
+        "false_alarms_per_day",
+        "false alarms per device-day",
+        |it| Some(it.false_alarms_per_device_day),
+        |it| it.false_alarms_interval,
+    ),
+    with(
+        "availability",
+        "time with a usable session (share)",
+        |it| Some(it.availability),
+        |it| it.availability_interval,
+    ),
+];
+
+/// A number that a strategy has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told {
+    pub(crate) label: &'static str,
+    pub(crate) value: f64,
+    pub(crate) interval: Option<Interval>,
+}
+
+/// Returns the names of all numbers.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> + Clone {
+    NUMBERS.iter().map(|it| it.name)
+}
+
+/// Returns the number of a cell that goes by `name`; `None` if it has none.
+pub(crate) fn told(cell: &CellStats, name: &str) -> Option<Told> {
+    let Number { label, value, interval, .. } = NUMBERS.iter().find(|it| it.name == name)?;
+    let value = value(cell).filter(|it| it.is_finite())?;
+    Some(Told { label, value, interval: interval.and_then(|interval| interval(cell)) })
 }
 
 /// The numbers with their intervals, in the order of the columns.
 fn columns(cell: &CellStats) -> impl Iterator<Item = (String, Option<f64>)> {
-    numbers(cell).into_iter().flat_map(|Number { name, value, spread }| {
-        let mut columns = vec![(name.to_owned(), value)];
-        if let Told(interval) = spread {
+    NUMBERS.iter().flat_map(|Number { name, value, interval, .. }| {
+        let mut columns = vec![((*name).to_owned(), value(cell))];
+        if let Some(interval) = interval {
+            let interval = interval(cell);
             columns.push((format!("{name}_low"), interval.map(|it| it.low)));
             columns.push((format!("{name}_high"), interval.map(|it| it.high)));
         }
@@ -124,7 +181,7 @@ mod tests {
     fn both_files_have_a_row_for_every_cell_and_the_same_numbers() {
         let dir = tempfile::tempdir().unwrap();
         fixture::write(dir.path(), 3);
-        let summary = summary::summarize(&data::read(dir.path()).unwrap());
+        let summary = summary::summarize(&data::read(dir.path()).unwrap(), None);
         let text = csv(&summary);
         let mut reader = csv::Reader::from_reader(&text[..]);
         let names = reader.headers().unwrap().clone();

@@ -100,7 +100,7 @@ mod tests {
     fn rendered(sweep: &ManifestSweep) -> String {
         let dir = tempfile::tempdir().unwrap();
         fixture::write(dir.path(), 2);
-        render(sweep, &summary::summarize(&data::read(dir.path()).unwrap()))
+        render(sweep, &summary::summarize(&data::read(dir.path()).unwrap(), None))
     }
 
     #[test]

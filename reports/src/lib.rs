@@ -16,10 +16,12 @@ mod chart;
 mod commands;
 mod data;
 mod export;
+mod figures;
 #[cfg(test)]
 mod fixture;
 pub mod gate;
 mod grid;
+mod latex;
 mod number;
 mod page;
 #[cfg(feature = "parquet")]
@@ -32,9 +34,10 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use cardiogram_results::{Claim, Reader, manifest::ManifestSweep};
+use cardiogram_scenarios::load::LoadError;
 use rayon::prelude::*;
 
 use self::{data::Results, summary::Summary};
@@ -50,6 +53,38 @@ pub struct Report {
     pub table: String,
 }
 
+/// What a report has beyond what every one has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// The strategy that the others are compared with, wherever it ran. Default: the best of each scenario.
+    pub reference: Option<String>,
+    /// A table a scenario for LaTeX: `tables/SCENARIO.tex`.
+    pub latex: bool,
+    /// The path of a plan of plots for papers: `figures/NAME.svg` with its numbers, `figures/NAME.csv`.
+    pub plots: Option<PathBuf>,
+}
+
+/// Why there is no report as it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionError {
+    /// The results cannot be read, or the report cannot be written.
+    #[error(transparent)]
+    Results(#[from] Error),
+    /// Strategies are to be compared with one that did not run.
+    #[error("no strategy of these results is called `{name}`: there is nothing to compare the others with")]
+    UnknownReference {
+        /// What was asked for.
+        name: String,
+        /// The strategies that ran.
+        known: Vec<String>,
+    },
+    /// The plan of plots cannot be read, or asks for what there is not.
+    #[error(transparent)]
+    Plots(#[from] LoadError),
+}
+
 /// Reads the results in the directory that was claimed and writes `report/` there, whole or not at all: an earlier report
 /// stays as it was until the new one is complete.
 ///
@@ -58,14 +93,47 @@ pub struct Report {
 /// Where an input file is missing, unreadable, damaged or in disagreement with another, and where the report cannot be
 /// written. The message names the file, and the line where there is one.
 pub fn write(claim: &Claim) -> Result<Report, Error> {
+    write_with(claim, &Options::default()).map_err(|error| match error {
+        OptionError::Results(error) => error,
+        other => panic!("nothing was asked for that could be wrong: {other}"),
+    })
+}
+
+/// Writes a report as [`write()`] does, with what `options` ask for beyond it.
+///
+/// # Errors
+///
+/// As for [`write()`], and where the options ask for what the results do not have.
+pub fn write_with(claim: &Claim, options: &Options) -> Result<Report, OptionError> {
     let results = data::read_all(Reader::open_in(claim)?)?;
-    let summary = summary::summarize(&results);
+    if let Some(name) = &options.reference {
+        let ran: BTreeSet<usize> =
+            results.scenarios.iter().flat_map(|it| it.cells.iter().map(|cell| cell.strategy)).collect();
+        let known: Vec<String> = ran.into_iter().map(|it| results.manifest.strategies[it].name.clone()).collect();
+        if !known.contains(name) {
+            return Err(OptionError::UnknownReference { name: name.clone(), known });
+        }
+    }
+    let summary = summary::summarize(&results, options.reference.as_deref());
     let (mut files, table) = match &results.manifest.sweep {
         Some(sweep) => (of_sweep(sweep, &summary), grid::render(sweep, &summary)),
         None => (of_scenarios(&results, &summary), table::render(&summary)),
     };
     files.push(("summary.csv".to_owned(), export::csv(&summary)));
     files.push(("summary.json".to_owned(), export::json(&summary)));
+    if options.latex {
+        let slugs = page::slugs(&summary);
+        files.extend(
+            summary
+                .scenarios
+                .iter()
+                .zip(slugs)
+                .map(|(scenario, slug)| (format!("tables/{slug}.tex"), latex::table(scenario).into_bytes())),
+        );
+    }
+    if let Some(plan) = &options.plots {
+        files.extend(figures::files(plan, &results, &summary, &plots::Looks::of(&summary))?);
+    }
     Ok(Report { index: cardiogram_results::write_report(claim, &files)?, table })
 }
 

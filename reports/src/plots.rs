@@ -15,6 +15,7 @@ mod looks;
 mod packets;
 mod parts;
 mod pick;
+mod points;
 mod push;
 mod storm;
 mod survival;
@@ -35,6 +36,7 @@ pub(crate) use self::{
     heat_map::{HeatMap, Kind, Side, heat_map},
     lines::{Line, LinePlot, lines},
     looks::Looks,
+    points::{AxisScale, points},
 };
 
 const KEEP_ALIVE_LINE: Stroke = Stroke { color: KEEP_ALIVE, width: 1.5, dash: Some((3.0, 4.0)) };

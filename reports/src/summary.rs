@@ -14,7 +14,8 @@ mod warning;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cardiogram_results::survival::Estimated;
+use cardiogram_policies::{HeartbeatSpec, Registry};
+use cardiogram_results::{manifest::ManifestStrategy, survival::Estimated};
 use cardiogram_scenarios::{Scenario, load};
 use rayon::prelude::*;
 
@@ -27,7 +28,7 @@ use self::bound::{Bound, KeepAlive};
 pub(crate) use self::{
     causes::CauseStats,
     compare::{Comparison, Hypervolume, Paired},
-    verdict::{Cost, Overall, better, overall},
+    verdict::{Cost, Overall, better, mark_fronts, overall},
     warning::{Number, Warning},
 };
 
@@ -46,7 +47,7 @@ pub(crate) struct Summary {
 }
 
 /// One scenario.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ScenarioStats {
     pub(crate) name: String,
     /// What happens in it, from the scenario file; may be empty.
@@ -63,17 +64,41 @@ pub(crate) struct ScenarioStats {
     pub(crate) keep_alive: Option<KeepAlive>,
     /// What strategies pay, as the front and the ranks count it.
     pub(crate) cost: Cost,
-    /// The strategy that the others are compared with: the best by avoidable downtime, then by cost. Of results that do not
-    /// tell the downtime, the first that the scenario lists.
+    /// The strategy that the others are compared with.
     pub(crate) reference: String,
+    /// Why it is this one.
+    pub(crate) reference_is: Reference,
     /// How much of what the bound allows the strategies together reach; `None` where there is no bound.
     pub(crate) hypervolume: Option<Hypervolume>,
     /// What concerns the scenario and no single cell.
     pub(crate) warnings: Vec<Warning>,
 }
 
+/// Why a strategy is the one that others are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reference {
+    /// Whoever makes the report asked for it.
+    Asked,
+    /// It is the best by avoidable downtime, then by cost, of those with a heartbeat: one without is there to show what happens
+    /// without, and is best only where nothing does.
+    Best,
+    /// It is the first that the scenario lists, for the results do not tell downtime.
+    First,
+}
+
+impl Reference {
+    /// Returns the reason, to stand behind the strategy's name.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Asked => "as asked for",
+            Self::Best => "the best by avoidable downtime, then by cost, of those with a heartbeat",
+            Self::First => "the first that the scenario lists",
+        }
+    }
+}
+
 /// One strategy in one scenario. Intervals are of 95 % ([`LEVEL`]) and absent with one seed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct CellStats {
     pub(crate) strategy: String,
     /// Its place in the manifest: its colour and marker in every plot.
@@ -185,16 +210,24 @@ impl CellStats {
     }
 }
 
-/// Computes everything a report shows.
-pub(crate) fn summarize(results: &Results) -> Summary {
+/// Computes everything a report shows, strategies being compared with `reference` in all scenarios where that ran.
+pub(crate) fn summarize(results: &Results, reference: Option<&str>) -> Summary {
+    let silent: Vec<bool> = results.manifest.strategies.iter().map(has_no_heartbeat).collect();
+    let stats = |scenario| scenario_stats(results, scenario, &silent, reference);
     Summary {
         version: results.manifest.version.clone(),
         engine: results.manifest.engine.clone(),
-        scenarios: results.scenarios.par_iter().map(|scenario| scenario_stats(results, scenario)).collect(),
+        scenarios: results.scenarios.par_iter().map(stats).collect(),
     }
 }
 
-fn scenario_stats(results: &Results, scenario: &ScenarioResults) -> ScenarioStats {
+/// `silent` says of each strategy of the manifest whether it has no heartbeat, and `asked` which one is to be the reference.
+fn scenario_stats(
+    results: &Results,
+    scenario: &ScenarioResults,
+    silent: &[bool],
+    asked: Option<&str>,
+) -> ScenarioStats {
     let entry = &results.manifest.scenarios[scenario.scenario];
     // A file of another version may not be readable here; its numbers are all the same.
     let file = load::parse_scenario(&entry.name, &entry.text).ok();
@@ -217,12 +250,21 @@ fn scenario_stats(results: &Results, scenario: &ScenarioResults) -> ScenarioStat
         .collect();
     let listed = |cell: &CellStats| entry.strategies.iter().position(|name| *name == cell.strategy);
     let cost = verdict::judge(&mut cells, &replications);
-    let reference = (0..cells.len())
-        .min_by(|&a, &b| {
-            let by_list = |index: usize| (listed(&cells[index]).unwrap_or(usize::MAX), index);
-            better(cost, &cells[a], &cells[b]).then_with(|| by_list(a).cmp(&by_list(b)))
-        })
-        .expect("a scenario with results has cells");
+    let is_asked_for = |cell: &CellStats| Some(cell.strategy.as_str()) == asked;
+    let best = || {
+        let silent = |index: usize| silent[cells[index].strategy_index];
+        let by_list = |index: usize| (listed(&cells[index]).unwrap_or(usize::MAX), index);
+        let by = |&a: &usize, &b: &usize| {
+            let of_both = silent(a).cmp(&silent(b)).then_with(|| better(cost, &cells[a], &cells[b]));
+            of_both.then_with(|| by_list(a).cmp(&by_list(b)))
+        };
+        (0..cells.len()).min_by(by).expect("a scenario with results has cells")
+    };
+    let (reference, reference_is) = match cells.iter().position(is_asked_for) {
+        Some(place) => (place, Reference::Asked),
+        None if cells.iter().any(|cell| cell.downtime.is_some()) => (best(), Reference::Best),
+        None => (best(), Reference::First),
+    };
     compare::with_reference(&mut cells, &scenario.cells, &replications, reference);
 
     let words = |word: fn(&Episode) -> Label| {
@@ -248,9 +290,16 @@ fn scenario_stats(results: &Results, scenario: &ScenarioResults) -> ScenarioStat
         bound,
         cost,
         reference,
+        reference_is,
         hypervolume,
         warnings,
     }
+}
+
+/// Whether a strategy has no heartbeat at all, as its file says; one that cannot be read here may have one.
+fn has_no_heartbeat(strategy: &ManifestStrategy) -> bool {
+    let file = load::parse_strategy(&strategy.name, &strategy.text, &Registry::default());
+    file.is_ok_and(|file| matches!(file.heartbeat, HeartbeatSpec::None))
 }
 
 #[cfg(test)]
@@ -278,12 +327,39 @@ mod tests {
     fn summary(runs: &[&str], episodes: &[&str]) -> Summary {
         let dir = tempfile::tempdir().unwrap();
         fixture::write_rows(dir.path(), &["w"], &["s", "t", "u"], 100.0, runs, episodes);
-        summarize(&data::read(dir.path()).unwrap())
+        summarize(&data::read(dir.path()).unwrap(), None)
     }
 
     #[track_caller]
     fn assert_close(value: f64, expected: f64) {
         assert!((value - expected).abs() < 1e-9 * expected.abs().max(1.0), "{value} instead of {expected}");
+    }
+
+    #[test]
+    fn a_strategy_without_a_heartbeat_is_no_reference_unless_it_is_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let runs: Vec<String> = [("none", 1), ("a", 5), ("b", 9)]
+            .iter()
+            .flat_map(|(strategy, packets)| {
+                let run = move |seed| {
+                    format!("w,{strategy},{seed},event,24,0,0,0,0,0,,,,,,1,{packets},0,1,1,1,1,00,0,0,0,0,0")
+                };
+                [run(1), run(2)]
+            })
+            .collect();
+        fixture::write_rows(dir.path(), &["w"], &["none", "a", "b"], 86_400.0, &[], &[]);
+        let columns = "downtime_s,unavoidable_s,unnoticed_s,waiting_s,connecting_s";
+        let header = fixture::header::<cardiogram_results::rows::RunColumn>();
+        std::fs::write(dir.path().join("runs.csv"), format!("{header},{columns}\n{}\n", runs.join("\n"))).unwrap();
+        let mut results = data::read(dir.path()).unwrap();
+        results.manifest.strategies[0].text = "name = \"none\"\nheartbeat = \"none\"\n".to_owned();
+        let of = |asked| {
+            let summary = summarize(&results, asked);
+            (summary.scenarios[0].reference.clone(), summary.scenarios[0].reference_is)
+        };
+        assert_eq!(of(None), ("a".to_owned(), Reference::Best));
+        assert_eq!(of(Some("none")), ("none".to_owned(), Reference::Asked));
+        assert_eq!(of(Some("b")), ("b".to_owned(), Reference::Asked));
     }
 
     #[test]
@@ -397,7 +473,7 @@ mod tests {
         let with = |values: [&str; 3]| {
             let lines: Vec<String> = runs.lines().zip(values).map(|(line, value)| format!("{line},{value}")).collect();
             std::fs::write(dir.path().join("runs.csv"), lines.join("\n")).unwrap();
-            let summary = summarize(&data::read(dir.path()).unwrap());
+            let summary = summarize(&data::read(dir.path()).unwrap(), None);
             summary.scenarios[0].cells[0].energy_j_per_device_hour
         };
         assert_eq!(with(["energy_j", "30", "50"]), Some(80.0 / 4.0));

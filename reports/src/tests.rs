@@ -65,6 +65,31 @@ fn pages() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 #[test]
+fn what_is_asked_for_beyond_the_usual_is_in_the_report() {
+    let dir = results(3);
+    let plan = dir.path().join("plots.toml");
+    fs::write(&plan, "[[plot]]\nname = \"fig-1\"\nscenario = \"elevator\"\nshow = \"downtime\"\n").unwrap();
+    let options = |reference: Option<&str>| crate::Options {
+        reference: reference.map(str::to_owned),
+        latex: true,
+        plots: Some(plan.clone()),
+    };
+    crate::write_with(&fixture::claim(dir.path()), &options(Some("weibo-120"))).unwrap();
+    let made = files(&dir.path().join("report"));
+    let more: Vec<&String> = made.keys().filter(|name| !REPORT.contains_key(*name)).collect();
+    assert_eq!(more.iter().filter(|name| name.starts_with("tables/")).count(), 7, "{more:?}");
+    assert!(made.contains_key("figures/fig-1.svg") && made.contains_key("figures/fig-1.csv"), "{more:?}");
+    let page = |files: &BTreeMap<String, Vec<u8>>| String::from_utf8(files["scenarios/elevator.html"].clone()).unwrap();
+    assert!(page(&made).contains("Against <strong>weibo-120</strong>, as asked for"));
+    assert!(page(&REPORT).contains("the best by avoidable downtime, then by cost, of those with a heartbeat"));
+    // What there is not is told, and the report stays as it was.
+    let error = crate::write_with(&fixture::claim(dir.path()), &options(Some("weibo"))).unwrap_err();
+    let crate::OptionError::UnknownReference { name, known } = error else { panic!("{error}") };
+    assert_eq!((name.as_str(), known.len()), ("weibo", 9));
+    assert_eq!(files(&dir.path().join("report")), made);
+}
+
+#[test]
 fn the_pages_name_everyone_and_need_no_network() {
     for name in fixture::names() {
         assert!(pages().any(|(_, page)| page.contains(name)), "{name}");

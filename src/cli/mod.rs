@@ -275,6 +275,19 @@ impl From<cardiogram_results::Error> for Failure {
     }
 }
 
+impl From<cardiogram_reports::OptionError> for Failure {
+    fn from(error: cardiogram_reports::OptionError) -> Self {
+        match error {
+            cardiogram_reports::OptionError::Results(error) => error.into(),
+            cardiogram_reports::OptionError::Plots(error) => error.into(),
+            cardiogram_reports::OptionError::UnknownReference { ref known, .. } => {
+                Self::with_help(&error, &format!("use one of {}", known.join(", ")))
+            }
+            other => Self::Input(other.to_string()),
+        }
+    }
+}
+
 impl From<cardiogram_reports::gate::Error> for Failure {
     fn from(error: cardiogram_reports::gate::Error) -> Self {
         Self::with_help(&error, error.help())

@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::PathBuf};
 
-use cardiogram_reports::Report;
+use cardiogram_reports::{Options, Report};
 use cardiogram_results::Claim;
 
 use super::{Failure, command_line};
@@ -16,6 +16,15 @@ pub(super) struct Args {
     #[cfg(feature = "parquet")]
     #[arg(long)]
     parquet: bool,
+    /// Compare the other strategies with this one, wherever it ran, in place of the best of each scenario
+    #[arg(long, value_name = "STRATEGY")]
+    reference: Option<String>,
+    /// Also write report/tables/SCENARIO.tex, for LaTeX
+    #[arg(long)]
+    latex: bool,
+    /// Also draw the plots that a plan file asks for, as report/figures/NAME.svg of a width on paper, with their numbers
+    #[arg(long, value_name = "PLAN")]
+    plots: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
@@ -24,7 +33,11 @@ pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), F
     if args.parquet {
         cardiogram_reports::parquet::write(&claim)?;
     }
-    publish(&claim)?.tell(quiet, out)
+    let mut options = Options::default();
+    options.reference.clone_from(&args.reference);
+    options.latex = args.latex;
+    options.plots.clone_from(&args.plots);
+    Published(cardiogram_reports::write_with(&claim, &options)?).tell(quiet, out)
 }
 
 /// A report that is on disk, and of which nothing was said yet.

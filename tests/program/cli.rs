@@ -684,6 +684,28 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 }
 
 #[test]
+fn a_report_has_what_its_options_ask_for_and_says_what_they_can() {
+    let place = place!();
+    place.cardiogram("run small.toml --seeds 2 -q").good();
+    place.write(
+        "plots.toml",
+        "[[plot]]\nname = \"fig-1\"\nscenario = \"small\"\nx = \"packets_per_h\"\ny = \"availability\"\n",
+    );
+    place.cardiogram("report cardiogram-out/latest --plots plots.toml --latex --reference qq-fixed-45 -q").good();
+    let figure = fs::read_to_string(place.path("cardiogram-out/latest/report/figures/fig-1.svg")).unwrap();
+    assert!(figure.contains("width=\"8.5cm\""), "{figure}");
+    let table = fs::read_to_string(place.path("cardiogram-out/latest/report/tables/small.tex")).unwrap();
+    assert!(table.contains("qq-fixed-45") && table.contains("\\toprule"), "{table}");
+    let page = fs::read_to_string(place.path("cardiogram-out/latest/report/scenarios/small.html")).unwrap();
+    assert!(page.contains("Against <strong>qq-fixed-45</strong>, as asked for"), "{page}");
+    let refused = place.cardiogram("report cardiogram-out/latest --reference qq").failed(2);
+    assert!(refused.contains("`qq`") && refused.contains("use one of qq-fixed-45, netease-30-15"), "{refused}");
+    place.write("plots.toml", "[[plot]]\nname = \"fig-1\"\nscenario = \"smal\"\nshow = \"parts\"\n");
+    let refused = place.cardiogram("report cardiogram-out/latest --plots plots.toml").failed(2);
+    assert!(refused.contains("plots.toml:3:") && refused.contains("do you mean `small`"), "{refused}");
+}
+
+#[test]
 fn a_report_is_written_anew_and_only_of_results() {
     let place = place!();
     place.cardiogram("run small.toml --seeds 2 -q").good();

@@ -58,6 +58,11 @@ pub(crate) fn svg(size: (u32, u32), draw: impl FnOnce(&mut Canvas<Svg>)) -> Stri
     drawn_svg(size, draw).finish(true)
 }
 
+/// Draws a picture of `size` as an SVG in the light theme, of a width on paper; of `None` it is that of the pixels.
+pub(crate) fn paper_svg(size: (u32, u32), width_cm: Option<f64>, draw: impl FnOnce(&mut Canvas<Svg>)) -> String {
+    drawn_svg(size, draw).on_paper(width_cm)
+}
+
 /// Draws a picture of `size` as an SVG for a page that has [`super::dark_rules`].
 pub(crate) fn inline_svg(size: (u32, u32), draw: impl FnOnce(&mut Canvas<Svg>)) -> String {
     drawn_svg(size, draw).finish(false)

@@ -7,8 +7,8 @@ use super::{
     labels::{Placement, Rect, Row},
     lanes,
     layout::{
-        KEY_WIDTH, LINE_HEIGHT, Layout, MARGIN, NAMES_WIDTH_MAX, ROW_HEIGHT, SMALL_LINE_HEIGHT, SMALL_SIZE, TEXT_SIZE,
-        TITLE_SIZE, WIDTH, WORDS_GAP,
+        KEY_WIDTH, LINE_HEIGHT, Layout, MARGIN, ROW_HEIGHT, SMALL_LINE_HEIGHT, SMALL_SIZE, TEXT_SIZE, TITLE_SIZE,
+        WORDS_GAP, names_width_max,
     },
     scale::{Scale, Tick, ZERO_SHARE},
     svg::Surface,
@@ -28,7 +28,7 @@ impl Layout<'_> {
     pub(super) fn draw<B: Surface>(&self, canvas: &mut Canvas<B>) {
         let size = self.size();
         canvas.rectangle((0.0, 0.0), (size.0.into(), size.1.into()), WHITE);
-        let title = text::fit(&self.chart.title, TITLE_SIZE, WIDTH - 2.0 * MARGIN);
+        let title = text::fit(&self.chart.title, TITLE_SIZE, self.chart.size.width - 2.0 * MARGIN);
         canvas.text(&title, (MARGIN, 26.0), TITLE_SIZE, Align::Start, INK);
         self.draw_legend(canvas);
         for mark in &self.chart.marks {
@@ -64,7 +64,8 @@ impl Layout<'_> {
                 Key::Tick(color) => canvas.line(&[(x + 22.0, y - 6.0), (x + 22.0, y + 6.0)], Stroke::solid(color, 2.0)),
                 Key::Cross(color) => lanes::draw_cross(canvas, (x + 22.0, y), color),
             }
-            canvas.text(label, (x + KEY_WIDTH, y), SMALL_SIZE, Align::Start, INK);
+            let room = self.chart.size.width - KEY_WIDTH - 2.0 * MARGIN;
+            canvas.text(&text::fit(label, SMALL_SIZE, room), (x + KEY_WIDTH, y), SMALL_SIZE, Align::Start, INK);
         }
     }
 
@@ -96,7 +97,7 @@ impl Layout<'_> {
             let label = text::fit(&label, SMALL_SIZE, room.max(40.0) - 4.0);
             let (x, half) = (self.x(value), text::width(&label, SMALL_SIZE) / 2.0);
             // A label that would lie over the one before, or leave the picture, is left out.
-            if x + half <= WIDTH && row.take(x - half, x + half) {
+            if x + half <= self.chart.size.width && row.take(x - half, x + half) {
                 canvas.text(&label, (x, bottom + 15.0), SMALL_SIZE, Align::Middle, INK);
             }
         }
@@ -104,14 +105,14 @@ impl Layout<'_> {
             self.draw_lane_names(canvas, lanes);
         }
         let is_named = self.chart.y.scale.is_named();
-        let (size, room) = if is_named { (TEXT_SIZE, NAMES_WIDTH_MAX) } else { (SMALL_SIZE, left - 40.0) };
+        let (size, room) = if is_named { (TEXT_SIZE, names_width_max(self.chart)) } else { (SMALL_SIZE, left - 40.0) };
         for Tick { value, label } in self.chart.y.scale.ticks() {
             if let Some(label) = label {
                 canvas.text(&text::fit(&label, size, room), (left - 8.0, self.y(value)), size, Align::End, INK);
             }
         }
         let unit = self.chart.x.scale.unit().map_or_else(String::new, |unit| format!(" ({unit})"));
-        let label = format!("{}{unit}", self.chart.x.label);
+        let label = text::fit(&format!("{}{unit}", self.chart.x.label), TEXT_SIZE, self.chart.size.width - left);
         canvas.text(&label, (f64::midpoint(left, right), bottom + 36.0), TEXT_SIZE, Align::Middle, INK);
         let middle = f64::midpoint(self.frame.top, self.frame.bottom);
         let label = text::fit(&self.chart.y.label, TEXT_SIZE, self.outer.bottom - self.outer.top);

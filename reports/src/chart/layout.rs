@@ -10,20 +10,17 @@ use super::{
 };
 use crate::statistics::bootstrap::Interval;
 
-/// Width of every chart.
-pub(super) const WIDTH: f64 = 920.0;
 /// Height of a row of a chart whose vertical axis has names.
 pub(super) const ROW_HEIGHT: f64 = 26.0;
-/// Height of the plotting area of a chart whose vertical axis has numbers.
-const FRAME_HEIGHT: f64 = 430.0;
 /// Height of a strip above or below the plotting area: two rows of names, or three above a row of markers.
 const STRIP_HEIGHT: f64 = 62.0;
 /// Left edge of lanes, the same for all runs, so that their strips can be laid below each other.
 const LANES_LEFT: f64 = 148.0;
 /// From the upper edge of lanes to the middle of a marker above them.
 const ABOVE_LANES: f64 = 8.0;
-/// Longest name beside the vertical axis; longer ones are cut.
-pub(super) const NAMES_WIDTH_MAX: f64 = 260.0;
+/// The greatest width of names beside the vertical axis, and their greatest share of the picture; longer ones are cut.
+const NAMES_WIDTH_MAX: f64 = 260.0;
+const NAMES_SHARE_MAX: f64 = 0.3;
 /// From the end of a bar, or the edge of the plotting area, to the text that belongs to it.
 pub(super) const WORDS_GAP: f64 = 10.0;
 /// Width of what explains colours, right of the plotting area.
@@ -40,6 +37,8 @@ pub(super) const SMALL_LINE_HEIGHT: f64 = 14.0;
 /// Shorter intervals are not to be seen beside their markers.
 const WHISKER_MIN: f64 = 2.0;
 
+/// Height of a title.
+const TITLE_HEIGHT: f64 = 36.0;
 /// Middle of the first row of the legend, and the distance of rows.
 const LEGEND_TOP: f64 = 54.0;
 const LEGEND_ROW: f64 = 20.0;
@@ -71,33 +70,35 @@ impl<'a> Layout<'a> {
             Scale::Names(names) => {
                 let widest = names.iter().map(|name| text::width(name, TEXT_SIZE)).fold(0.0, f64::max);
                 let turned = text::width(&chart.y.label, TEXT_SIZE) + 8.0;
-                (44.0 + widest.min(NAMES_WIDTH_MAX), (ROW_HEIGHT * names.len() as f64).max(turned))
+                (44.0 + widest.min(names_width_max(chart)), (ROW_HEIGHT * names.len() as f64).max(turned))
             }
             Scale::Lanes(lanes) => (LANES_LEFT, lanes.iter().map(Lane::height).sum()),
             Scale::Log { .. }
             | Scale::LogAndZero { .. }
             | Scale::Linear { .. }
             | Scale::Time { .. }
-            | Scale::LogTime { .. } => (84.0, FRAME_HEIGHT),
+            | Scale::LogTime { .. } => (84.0, chart.size.plot_height),
         };
-        let keys = place_keys(chart.legend.iter().map(|(words, key)| (words.as_str(), *key)), LEGEND_TOP);
-        let top = keys.last().map_or(52.0, |(.., last)| last.1 + 22.0);
+        let title_height = if chart.title.is_empty() { TITLE_HEIGHT } else { 0.0 };
+        let (width, legend_top) = (chart.size.width, LEGEND_TOP - title_height);
+        let keys = place_keys(chart.legend.iter().map(|(words, key)| (words.as_str(), *key)), legend_top, width);
+        let top = keys.last().map_or(52.0 - title_height, |(.., last)| last.1 + 22.0);
         let strip_height = |strip: &Option<String>| if strip.is_some() { STRIP_HEIGHT } else { 0.0 };
         let frame_top = top + strip_height(&chart.above);
-        let right = WIDTH - 24.0 - if chart.color_scale.is_some() { COLOR_SCALE_WIDTH } else { 0.0 } - beside(chart);
+        let right = width - 24.0 - if chart.color_scale.is_some() { COLOR_SCALE_WIDTH } else { 0.0 } - beside(chart);
         let frame = Rect { left, top: frame_top, right, bottom: frame_top + height };
         let outer = Rect { top, bottom: frame.bottom + strip_height(&chart.below), ..frame };
-        let notes = chart.notes.iter().flat_map(|note| text::wrap(note, SMALL_SIZE, WIDTH - 2.0 * MARGIN)).collect();
+        let notes = chart.notes.iter().flat_map(|note| text::wrap(note, SMALL_SIZE, width - 2.0 * MARGIN)).collect();
         let mut layout = Self { chart, frame, outer, keys, names: Vec::new(), notes, notes_top: outer.bottom + 58.0 };
         layout.names = layout.place_names();
-        let below = place_keys(layout.unnamed().into_iter(), layout.notes_top);
+        let below = place_keys(layout.unnamed().into_iter(), layout.notes_top, width);
         layout.notes_top = below.last().map_or(layout.notes_top, |(.., last)| last.1 + LEGEND_ROW);
         layout.keys.extend(below);
         layout
     }
 
     pub(super) fn size(&self) -> (u32, u32) {
-        (WIDTH as u32, (self.notes_top + LINE_HEIGHT * self.notes.len() as f64 + 10.0) as u32)
+        (self.chart.size.width as u32, (self.notes_top + LINE_HEIGHT * self.notes.len() as f64 + 10.0) as u32)
     }
 
     /// Returns the place of a value along the horizontal axis. What lies beyond the axis, such as the end of an interval at 0 on a logarithmic one, lies at its end.
@@ -178,7 +179,8 @@ impl<'a> Layout<'a> {
         }
         let anchors: Vec<Anchor> = self.points().map(anchor).collect();
         if matches!(self.chart.y.scale, Scale::Lanes(_)) {
-            let room = Rect { right: WIDTH - 8.0, bottom: self.frame.top - 2.0 * ABOVE_LANES, ..self.outer };
+            let room =
+                Rect { right: self.chart.size.width - 8.0, bottom: self.frame.top - 2.0 * ABOVE_LANES, ..self.outer };
             labels::rows(&anchors, &room)
         } else {
             labels::place(&anchors, &self.outer, &lines)
@@ -207,13 +209,18 @@ fn beside(chart: &Chart) -> f64 {
     chart.marks.iter().filter_map(width).reduce(f64::max).map_or(0.0, |widest| widest + WORDS_GAP - 8.0)
 }
 
-/// Places the keys of a legend row by row, the first row around `y`.
-fn place_keys<'a>(keys: impl Iterator<Item = (&'a str, Key)>, mut y: f64) -> Vec<(&'a str, Key, Spot)> {
+/// Returns the width that names beside the vertical axis may take.
+pub(super) fn names_width_max(chart: &Chart) -> f64 {
+    NAMES_WIDTH_MAX.min(NAMES_SHARE_MAX * chart.size.width)
+}
+
+/// Places the keys of a legend row by row, the first row around `y`, in a picture of `room`.
+fn place_keys<'a>(keys: impl Iterator<Item = (&'a str, Key)>, mut y: f64, room: f64) -> Vec<(&'a str, Key, Spot)> {
     let mut x = MARGIN;
     let mut placed = Vec::new();
     for (words, key) in keys {
         let width = KEY_WIDTH + text::width(words, SMALL_SIZE);
-        if x > MARGIN && x + width > WIDTH - MARGIN {
+        if x > MARGIN && x + width > room - MARGIN {
             (x, y) = (MARGIN, y + LEGEND_ROW);
         }
         placed.push((words, key, (x, y)));

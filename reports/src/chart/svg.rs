@@ -64,17 +64,28 @@ impl Svg {
 
     /// Returns the whole text. With `style`, it follows the reader's theme by itself; without, it is for a page that has
     /// [`color::dark_rules`].
-    pub(crate) fn finish(mut self, style: bool) -> String {
-        self.end_path();
+    pub(crate) fn finish(self, style: bool) -> String {
         let (width, height) = self.size;
-        let ink = INK.hex();
         let style = if style {
             format!("<style>@media (prefers-color-scheme:dark){{{}}}</style>", color::dark_rules(""))
         } else {
             String::new()
         };
+        self.whole(&width.to_string(), &height.to_string(), &style)
+    }
+
+    /// Returns the whole text in the light theme, so wide on paper and as high as it takes; of `None`, as on a screen.
+    pub(crate) fn on_paper(self, width_cm: Option<f64>) -> String {
+        let Some(width_cm) = width_cm else { return self.finish(false) };
+        let height_cm = width_cm * f64::from(self.size.1) / f64::from(self.size.0);
+        self.whole(&format!("{width_cm}cm"), &format!("{height_cm:.3}cm"), "")
+    }
+
+    fn whole(mut self, shown_width: &str, shown_height: &str, style: &str) -> String {
+        self.end_path();
+        let ((width, height), ink) = (self.size, INK.hex());
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{shown_width}\" height=\"{shown_height}\" \
              viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"{FONT_SIZE}\" fill=\"{ink}\">\
              {style}\n{}</svg>\n",
             self.body

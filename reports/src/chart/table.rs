@@ -90,13 +90,11 @@ fn rows(chart: &Chart, mark: &Mark) -> Vec<Row> {
             if let Some(interval) = interval {
                 (sum[3], sum[4]) = (x(interval.low), x(interval.high));
             }
-            match &parts[..] {
-                [_] => vec![sum],
-                _ => {
-                    "sum".clone_into(&mut sum[0]);
-                    parts.iter().map(named).chain([sum]).collect()
-                }
+            if parts.len() == 1 {
+                return vec![sum];
             }
+            "sum".clone_into(&mut sum[0]);
+            parts.iter().map(named).chain([sum]).collect()
         }
         Mark::Words { row: place, text } => {
             let mut row = row("words", "", String::new(), y(*place));

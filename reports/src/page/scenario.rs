@@ -307,9 +307,9 @@ fn comparison_table(scenario: &ScenarioStats) -> Markup {
             div.scroll {
                 table.sort {
                     caption {
-                        "Against " strong { (scenario.reference) } ", the best by avoidable downtime, in the same worlds: ratios and differences over paired \
-                         seeds with 95 % intervals; p-values of no difference (sign flips), adjusted by Holm for all \
-                         strategies here."
+                        "Against " strong { (scenario.reference) } ", " (scenario.reference_is.words()) ", in the same worlds: ratios \
+                         and differences over paired seeds with 95 % intervals; p-values of no difference (sign flips), adjusted by \
+                         Holm for all strategies here. " code { "cardiogram report DIR --reference STRATEGY" } " compares with another."
                     }
                     (head(&COMPARISON))
                     tbody {

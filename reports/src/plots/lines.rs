@@ -117,7 +117,7 @@ impl LinePlot {
 }
 
 /// A linear scale with room at both ends.
-fn linear_around(least: f64, most: f64) -> Scale {
+pub(super) fn linear_around(least: f64, most: f64) -> Scale {
     let room = if most > least { 0.08 * (most - least) } else { 1.0 };
     Scale::Linear { min: least - room, max: most + room }
 }

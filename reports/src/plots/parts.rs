@@ -8,8 +8,11 @@ use crate::{
     summary::{CellStats, Downtime, ScenarioStats, better},
 };
 
-/// The parts with their colours, in the order of the bars.
-const PARTS: [(&str, fn(&Downtime) -> f64, Color); 3] = [
+/// A part: what it is called, how long it is, and its colour.
+type Part = (&'static str, fn(&Downtime) -> f64, Color);
+
+/// The parts in the order of the bars.
+const PARTS: [Part; 3] = [
     ("unnoticed", |it| it.unnoticed_s_per_day, PALETTE[1]),
     ("waiting", |it| it.waiting_s_per_day, PALETTE[5]),
     ("connecting", |it| it.connecting_s_per_day, PALETTE[0]),

@@ -39,27 +39,26 @@ pub(super) fn by_cause(cell: &Cell, all: &Replicated) -> BTreeMap<Label, CauseSt
         }
     }
     let samples: Vec<Sample> = of_cause.values().map(|observations| Sample::new(observations.clone())).collect();
-    let intervals: Vec<Option<Interval>> = match &samples[..] {
-        [_] => vec![all.interval(LEVEL)],
-        _ => {
-            let means: Vec<RestrictedMean> = samples.iter().map(RestrictedMean::new).collect();
-            let on = |weights: &[Lanes]| means.iter().map(|mean| mean.of(weights)).collect();
-            Bootstrap::new(cell.runs.len()).evaluate(on).iter().map(|it| it.interval(LEVEL)).collect()
-        }
+    let intervals: Vec<Option<Interval>> = if samples.len() == 1 {
+        vec![all.interval(LEVEL)]
+    } else {
+        let means: Vec<RestrictedMean> = samples.iter().map(RestrictedMean::new).collect();
+        let on = |weights: &[Lanes]| means.iter().map(|mean| mean.of(weights)).collect();
+        Bootstrap::new(cell.runs.len()).evaluate(on).iter().map(|it| it.interval(LEVEL)).collect()
     };
-    let stats =
-        |((cause, observations), (sample, interval)): ((Label, Vec<Observation>), (&Sample, Option<Interval>))| {
-            let detect_mean_s = sample.curve().expect("a cause has at least one episode").mean();
-            let stats = CauseStats {
-                episodes: observations.len() as u64,
-                detected: observations.iter().filter(|it| it.happened).count() as u64,
-                detect_mean_s,
-                // A mean that is only bounded below has no upper end that an interval could state.
-                detect_interval_s: detect_mean_s.known().and(interval),
-            };
-            (cause, stats)
+    let mut stats = BTreeMap::new();
+    for (((cause, observations), sample), interval) in of_cause.into_iter().zip(&samples).zip(intervals) {
+        let detect_mean_s = sample.curve().expect("a cause has at least one episode").mean();
+        let of_cause = CauseStats {
+            episodes: observations.len() as u64,
+            detected: observations.iter().filter(|it| it.happened).count() as u64,
+            detect_mean_s,
+            // A mean that is only bounded below has no upper end that an interval could state.
+            detect_interval_s: detect_mean_s.known().and(interval),
         };
-    of_cause.into_iter().zip(samples.iter().zip(intervals)).map(stats).collect()
+        stats.insert(cause, of_cause);
+    }
+    stats
 }
 
 #[cfg(test)]
@@ -81,7 +80,7 @@ mod tests {
             "w,s,2,0,server-stall,60,,undetected,,,",
         ];
         fixture::write_rows(dir.path(), &["w"], &["s"], 100.0, &runs, &episodes);
-        let summary = summary::summarize(&data::read(dir.path()).unwrap());
+        let summary = summary::summarize(&data::read(dir.path()).unwrap(), None);
         let by_cause = &summary.scenarios[0].cells[0].by_cause;
         let rows: Vec<String> = by_cause
             .iter()

@@ -154,7 +154,7 @@ mod tests {
         let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
         let episodes: Vec<&str> = episodes.iter().map(String::as_str).collect();
         fixture::write_rows(dir.path(), &["w"], &["a", "b", "twin"], 100.0, &runs, &episodes);
-        summarize(&data::read(dir.path()).unwrap())
+        summarize(&data::read(dir.path()).unwrap(), None)
     }
 
     fn cell<'a>(summary: &'a Summary, strategy: &str) -> &'a CellStats {
@@ -215,7 +215,7 @@ mod tests {
             "w,t,3,event,1,0,0,0,0,0,,,,,,1,1,1,1,1,1,1,00",
         ];
         fixture::write_rows(dir.path(), &["w"], &["s", "t"], 100.0, &runs, &[]);
-        let summary = summarize(&data::read(dir.path()).unwrap());
+        let summary = summarize(&data::read(dir.path()).unwrap(), None);
         assert!(summary.scenarios[0].cells.iter().all(|cell| cell.versus_reference.is_none()));
     }
 

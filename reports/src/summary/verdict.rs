@@ -68,18 +68,24 @@ pub(super) fn judge(cells: &mut [CellStats], replications: &[Replications]) -> C
     let has_radio = cells.iter().all(|cell| cell.energy_j_per_device_hour.is_some());
     let cost = if has_radio { Cost::Energy } else { Cost::Packets };
     let known: Vec<usize> = (0..cells.len()).filter(|&index| cells[index].downtime.is_some()).collect();
-    let points: Vec<(f64, f64)> =
-        known.iter().map(|&index| (cost.of(&cells[index]), replications[index].avoidable.estimate)).collect();
     let costs: Vec<_> =
         known.iter().map(|&index| (cost.replicated(&replications[index]), &replications[index].avoidable)).collect();
-    let mut shares = pareto::membership(&costs).into_iter();
-    for (&index, on_front) in known.iter().zip(pareto::front(&points)) {
-        cells[index].on_front = on_front;
-        cells[index].front_share = shares.next();
+    for (&index, share) in known.iter().zip(pareto::membership(&costs)) {
+        cells[index].front_share = Some(share);
     }
-    mark_latency_front(cells);
+    mark_fronts(cells, cost);
     rank(cells, replications, cost, known);
     cost
+}
+
+/// Marks those on both fronts among `cells`.
+pub(crate) fn mark_fronts(cells: &mut [CellStats], cost: Cost) {
+    mark_latency_front(cells);
+    let point = |cell: &CellStats| (cost.of(cell), cell.downtime.map_or(f64::NAN, |it| it.avoidable_s_per_day));
+    let points: Vec<_> = cells.iter().map(point).collect();
+    for (cell, on_front) in cells.iter_mut().zip(pareto::front(&points)) {
+        cell.on_front = on_front;
+    }
 }
 
 /// A strategy that lost no session notices whatever breaks at once: nothing does.
@@ -205,7 +211,7 @@ mod tests {
         let header = fixture::header::<cardiogram_results::rows::RunColumn>();
         let text = format!("{header},{columns}\n{}\n", runs.join("\n"));
         std::fs::write(dir.path().join("runs.csv"), text).unwrap();
-        summary::summarize(&data::read(dir.path()).unwrap())
+        summary::summarize(&data::read(dir.path()).unwrap(), None)
     }
 
     fn cell<'a>(summary: &'a Summary, strategy: &str) -> &'a CellStats {

@@ -115,7 +115,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let runs = ["w,s,1,event,1,0,0,0,0,0,,,,,,1,1,0,1,1,1,1,00", "w,s,2,event,1,0,0,0,0,0,,,,,,1,99,0,1,1,1,1,00"];
         fixture::write_rows(dir.path(), &["w"], &["s"], 100.0, &runs, &[]);
-        let summary = summary::summarize(&data::read(dir.path()).unwrap());
+        let summary = summary::summarize(&data::read(dir.path()).unwrap(), None);
         let warnings = &summary.scenarios[0].cells[0].warnings;
         assert!(warnings.contains(&Warning::WideInterval(Number::Packets)), "{warnings:?}");
         assert!(!warnings.contains(&Warning::WideInterval(Number::DetectMean)), "{warnings:?}");
@@ -131,7 +131,7 @@ mod tests {
         let runs = ["w,s,1,event,1,1,1,0,0,0,,,,,,1,1,0,1,1,1,1,00"];
         let episodes = ["w,s,1,0,cut,10,60,detected,heartbeat,20,50"];
         fixture::write_rows(dir.path(), &["w"], &["s"], 100.0, &runs, &episodes);
-        let summary = summary::summarize(&data::read(dir.path()).unwrap());
+        let summary = summary::summarize(&data::read(dir.path()).unwrap(), None);
         let warnings = of_scenario(&scenario, &summary.scenarios[0].cells);
         assert_eq!(warnings, [Warning::FaultNeverStruck { fault: "server-stall" }]);
         assert_eq!(warnings[0].words(), "`server-stall` broke no usable session in any run");
