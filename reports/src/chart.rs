@@ -54,6 +54,17 @@ pub(crate) struct Chart {
     pub(crate) notes: Vec<String>,
 }
 
+/// A picture in several forms.
+#[derive(Debug)]
+pub(crate) struct Drawn {
+    /// A file that follows the reader's theme by itself.
+    pub(crate) svg: String,
+    /// For a page that has [`dark_rules`].
+    pub(crate) inline_svg: String,
+    /// A file in the light theme.
+    pub(crate) png: Vec<u8>,
+}
+
 /// How large a picture is, in its pixels; how high, follows from what is on it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Size {
@@ -228,22 +239,27 @@ impl Chart {
         }
     }
 
+    /// Returns the picture in all forms that a report has. Where everything goes is worked out once.
+    pub(crate) fn draw(&self) -> Drawn {
+        let layout = Layout::of(self);
+        let svg = canvas::drawn_svg(layout.size(), |canvas| layout.draw(canvas));
+        Drawn {
+            svg: svg.finish(true),
+            inline_svg: svg.finish(false),
+            png: canvas::png(layout.size(), |canvas| layout.draw(canvas)),
+        }
+    }
+
     /// Returns the picture as an SVG file, which follows the reader's theme by itself.
     pub(crate) fn to_svg(&self) -> String {
         let layout = Layout::of(self);
-        canvas::svg(layout.size(), |canvas| layout.draw(canvas))
+        canvas::drawn_svg(layout.size(), |canvas| layout.draw(canvas)).finish(true)
     }
 
     /// Returns the picture as an SVG file in the light theme, of its width on paper.
     pub(crate) fn to_paper_svg(&self) -> String {
         let layout = Layout::of(self);
-        canvas::paper_svg(layout.size(), self.size.paper_cm, |canvas| layout.draw(canvas))
-    }
-
-    /// Returns the picture as SVG for a page that has [`dark_rules`].
-    pub(crate) fn to_inline_svg(&self) -> String {
-        let layout = Layout::of(self);
-        canvas::inline_svg(layout.size(), |canvas| layout.draw(canvas))
+        canvas::drawn_svg(layout.size(), |canvas| layout.draw(canvas)).on_paper(self.size.paper_cm)
     }
 
     /// Returns what the picture shows as CSV.
@@ -260,6 +276,11 @@ impl Chart {
 
 #[cfg(test)]
 impl Chart {
+    /// Returns the picture as SVG for a page that has [`dark_rules`].
+    pub(crate) fn to_inline_svg(&self) -> String {
+        self.draw().inline_svg
+    }
+
     /// Returns a place near the upper left corner of each cell that has a colour, beside its text, with the colour.
     pub(crate) fn cell_corners(&self) -> Vec<(canvas::Spot, Color)> {
         Layout::of(self).cell_corners()
@@ -270,7 +291,7 @@ impl Chart {
         let layout = Layout::of(self);
         let mut texts = Vec::new();
         let (width, height) = layout.size();
-        let svg = canvas::inline_svg(layout.size(), |canvas| layout.draw(canvas));
+        let svg = canvas::drawn_svg(layout.size(), |canvas| layout.draw(canvas)).finish(false);
         for element in svg.split("<text ").skip(1) {
             texts.push(text_box(element));
         }

@@ -42,16 +42,12 @@ impl Figure {
     /// The plot of a scenario whose files are called `slug`.
     pub(crate) fn of(figure: plots::Figure, slug: &str) -> Self {
         let separator = if figure.suffix.is_empty() { "" } else { "." };
-        let chart = &figure.chart;
+        let drawn = figure.chart.draw();
         Self {
             slug: format!("{slug}{separator}{}", figure.suffix),
             is_headline: plots::HEADLINES.contains(&figure.suffix),
-            svg: chart.to_inline_svg(),
-            files: [
-                ("svg", chart.to_svg().into_bytes()),
-                ("png", chart.to_png()),
-                ("csv", chart.to_csv().into_bytes()),
-            ],
+            svg: drawn.inline_svg,
+            files: [("svg", drawn.svg.into_bytes()), ("png", drawn.png), ("csv", figure.chart.to_csv().into_bytes())],
             caption: figure.caption,
             description: figure.description,
         }

@@ -53,25 +53,12 @@ pub(crate) struct Canvas<B> {
 
 impl Surface for BitMapBackend<'_> {}
 
-/// Draws a picture of `size` as an SVG that follows the reader's theme.
-pub(crate) fn svg(size: (u32, u32), draw: impl FnOnce(&mut Canvas<Svg>)) -> String {
-    drawn_svg(size, draw).finish(true)
-}
-
-/// Draws a picture of `size` as an SVG in the light theme, of a width on paper; of `None` it is that of the pixels.
-pub(crate) fn paper_svg(size: (u32, u32), width_cm: Option<f64>, draw: impl FnOnce(&mut Canvas<Svg>)) -> String {
-    drawn_svg(size, draw).on_paper(width_cm)
-}
-
-/// Draws a picture of `size` as an SVG for a page that has [`super::dark_rules`].
-pub(crate) fn inline_svg(size: (u32, u32), draw: impl FnOnce(&mut Canvas<Svg>)) -> String {
-    drawn_svg(size, draw).finish(false)
-}
-
-fn drawn_svg(size: (u32, u32), draw: impl FnOnce(&mut Canvas<Svg>)) -> Svg {
+/// Draws a picture of `size` as an SVG.
+pub(crate) fn drawn_svg(size: (u32, u32), draw: impl FnOnce(&mut Canvas<Svg>)) -> Svg {
     // The rules for the dark theme know the light colours.
     let mut canvas = Canvas { backend: Svg::new(size), scale: 1.0 };
     draw(&mut canvas);
+    canvas.backend.end_path();
     canvas.backend
 }
 
@@ -232,7 +219,8 @@ mod tests {
 
     #[test]
     fn text_in_an_svg_is_escaped() {
-        let text = svg((10, 10), |canvas| canvas.text("<&>", (0.0, 0.0), 10.0, Align::Start, Color(0, 0, 0)));
+        let drawn = drawn_svg((10, 10), |canvas| canvas.text("<&>", (0.0, 0.0), 10.0, Align::Start, Color(0, 0, 0)));
+        let text = drawn.finish(true);
         assert!(text.contains("&lt;&amp;&gt;"), "{text}");
     }
 }

@@ -64,7 +64,7 @@ impl Svg {
 
     /// Returns the whole text. With `style`, it follows the reader's theme by itself; without, it is for a page that has
     /// [`color::dark_rules`].
-    pub(crate) fn finish(self, style: bool) -> String {
+    pub(crate) fn finish(&self, style: bool) -> String {
         let (width, height) = self.size;
         let style = if style {
             format!("<style>@media (prefers-color-scheme:dark){{{}}}</style>", color::dark_rules(""))
@@ -75,14 +75,13 @@ impl Svg {
     }
 
     /// Returns the whole text in the light theme, so wide on paper and as high as it takes; of `None`, as on a screen.
-    pub(crate) fn on_paper(self, width_cm: Option<f64>) -> String {
+    pub(crate) fn on_paper(&self, width_cm: Option<f64>) -> String {
         let Some(width_cm) = width_cm else { return self.finish(false) };
         let height_cm = width_cm * f64::from(self.size.1) / f64::from(self.size.0);
         self.whole(&format!("{width_cm}cm"), &format!("{height_cm:.3}cm"), "")
     }
 
-    fn whole(mut self, shown_width: &str, shown_height: &str, style: &str) -> String {
-        self.end_path();
+    fn whole(&self, shown_width: &str, shown_height: &str, style: &str) -> String {
         let ((width, height), ink) = (self.size, INK.hex());
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{shown_width}\" height=\"{shown_height}\" \
@@ -100,7 +99,8 @@ impl Svg {
         }
     }
 
-    fn end_path(&mut self) {
+    /// Writes the path that shapes are being added to; the last shape is followed by this.
+    pub(crate) fn end_path(&mut self) {
         let path = std::mem::take(&mut self.path);
         if !path.d.is_empty() {
             self.push(format_args!("<path {} d=\"{}\"/>\n", path.attributes, path.d));
@@ -313,6 +313,11 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn ended(mut svg: Svg) -> Svg {
+        svg.end_path();
+        svg
+    }
+
     fn black() -> BackendColor {
         BackendColor { alpha: 1.0, rgb: (0, 0, 0) }
     }
@@ -322,7 +327,7 @@ mod tests {
         let mut svg = Svg::new((100, 100));
         svg.draw_path([(1, 2), (3, 2), (9, 2), (9, 8), (4, 7)], &black()).unwrap();
         svg.draw_path([(5, 5), (3, 6)], &black()).unwrap();
-        let text = svg.finish(false);
+        let text = ended(svg).finish(false);
         assert!(text.contains("<path fill=\"none\" stroke=\"#000\" d=\"M1 2h8v6l-5-1m1-2l-2 1\"/>"), "{text}");
         assert_eq!(text.matches("<path").count(), 1);
     }
@@ -331,7 +336,7 @@ mod tests {
     fn a_line_that_turns_back_keeps_its_turning_point() {
         let mut svg = Svg::new((100, 100));
         svg.draw_path([(0, 5), (9, 5), (4, 5)], &black()).unwrap();
-        assert!(svg.finish(false).contains("M0 5h9h-5"));
+        assert!(ended(svg).finish(false).contains("M0 5h9h-5"));
     }
 
     #[test]
@@ -340,7 +345,7 @@ mod tests {
         svg.draw_rect((0, 0), (2, 3), &black(), true).unwrap();
         svg.draw_rect((5, 5), (6, 6), &black(), true).unwrap();
         svg.fill_polygon([(0, 0), (4, 0), (0, 4)], &black()).unwrap();
-        let text = svg.finish(false);
+        let text = ended(svg).finish(false);
         assert!(text.contains("d=\"M0 0h2v3h-2zm5 5h1v1h-1z\"/>") && text.contains("d=\"M0 0h4l-4 4z\"/>"), "{text}");
     }
 
@@ -349,7 +354,7 @@ mod tests {
         let mut svg = Svg::new((10, 10));
         svg.open(&Tip { name: "\"<&>\"".to_owned(), title: "<b>".to_owned(), at: Some((1.5, 2.0)) });
         svg.close();
-        let text = svg.finish(false);
+        let text = ended(svg).finish(false);
         let expected =
             "<g data-name=\"&quot;&lt;&amp;&gt;&quot;\" data-x=\"1.5\" data-y=\"2\"><title>&lt;b&gt;</title>";
         assert!(text.contains(expected), "{text}");
