@@ -33,15 +33,12 @@ impl App {
         if resumes && self.can_resume(device, context.now) {
             return;
         }
-        match self.spec.busy.as_ref().and_then(|busy| busy.turns_away(self.waiting)) {
-            Some(retry_after) => {
-                context.note(ServerEvent::TurnedAway { device, retry_after });
-                self.say_goodbye(slot, GoodbyeReason::Busy, Some(retry_after), context);
-            }
-            None => {
-                self.waiting += 1;
-                self.connections.get_mut(&slot).expect("the one that was looked at").waits = true;
-            }
+        if let Some(retry_after) = self.spec.busy.as_ref().and_then(|busy| busy.turns_away(self.waiting)) {
+            context.note(ServerEvent::TurnedAway { device, retry_after });
+            self.say_goodbye(slot, GoodbyeReason::Busy, Some(retry_after), context);
+        } else {
+            self.waiting += 1;
+            self.connections.get_mut(&slot).expect("the one that was looked at").waits = true;
         }
     }
 }
