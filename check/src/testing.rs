@@ -82,7 +82,7 @@ impl Story {
             noticed.map(|at| Detection { at: Time::from_secs(at), by: DetectedBy::Heartbeat(GiveUp::NoReply) });
         let end = end.map(Time::from_secs);
         let begin = Time::from_secs(begin);
-        self.outcome.episodes = vec![Episode { device: 0, cause, begin, end, detection, suspected: None }];
+        self.outcome.episodes = vec![Episode { device: 0, cause, fault: None, begin, end, detection, suspected: None }];
         self
     }
 

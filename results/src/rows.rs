@@ -271,6 +271,10 @@ columns! {
     detect_latency_s: Option<Decimal> ["s"],
     /// `end_s` - `begin_s`.
     recovery_s: Option<Decimal> ["s"],
+    /// The strike that began it: its number among all that may break a session of the device in this seed, moves that its life
+    /// plans included, in the order of time from 0. With scenario, seed and device it names the same strike for every strategy.
+    /// Absent where nothing struck: the NAT forgot the connection by its own rules, the server closed it, a false alarm.
+    fault: Option<u32>,
 }
 
 columns! {

@@ -120,6 +120,7 @@ pub fn episode_rows(name: &RunName, outcome: &Outcome) -> Vec<EpisodeRow> {
         detected_by: None,
         detect_latency_s: None,
         recovery_s: None,
+        fault: None,
     };
     let seconds = |time: Time| Decimal::from_millionths(time.as_micros());
     let episodes = outcome.episodes.iter().map(|it| EpisodeRow {
@@ -131,6 +132,7 @@ pub fn episode_rows(name: &RunName, outcome: &Outcome) -> Vec<EpisodeRow> {
         detected_by: it.detection.map(|detection| detection.by.to_string()),
         detect_latency_s: it.detection.map(|detection| Decimal::seconds(detection.at.since(it.begin))),
         recovery_s: recovery(it).map(Decimal::seconds),
+        fault: it.fault,
         ..blank.clone()
     });
     let false_alarms = outcome.false_alarms.iter().map(|it| EpisodeRow {
@@ -253,6 +255,7 @@ mod tests {
         let episode = |begin, end: Option<u64>, detected: Option<u64>| Episode {
             device: 0,
             cause: Cause::Cut,
+            fault: Some(begin as u32 / 100),
             begin: secs(begin),
             end: end.map(secs),
             detection: detected.map(|at| Detection { at: secs(at), by: DetectedBy::Heartbeat(GiveUp::NoReply) }),
@@ -411,6 +414,7 @@ mod tests {
         assert_eq!(rows[0].detect_latency_s, Some(number("10.000000")));
         assert_eq!(rows[0].detected_by.as_deref(), Some("heartbeat"));
         assert_eq!((rows[3].end_s, rows[3].recovery_s), (None, None));
+        assert_eq!((rows[0].fault, rows[1].fault, rows[4].fault), (Some(1), Some(2), None));
         assert_eq!((rows[4].device, rows[4].cause.as_str(), rows[4].detect_latency_s), (1, "none", None));
         assert_eq!((rows[4].detected_by.as_deref(), rows[4].recovery_s), (Some("reset"), Some(number("1.000000"))));
     }

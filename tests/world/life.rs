@@ -88,11 +88,14 @@ fn kill(lasts: Option<Duration>) -> FaultConfig {
     FaultConfig::ProcessKilled(ProcessKilled { when: at(BEGIN), lasts: lasts.map(constant) })
 }
 
-/// Times in milliseconds. The usual detector suspects at the moment at which it gives up.
+/// Times in milliseconds. The usual detector suspects at the moment at which it gives up. What strikes is the first to
+/// strike.
 fn episode(cause: Cause, begin: u64, detection: Option<(u64, DetectedBy)>, end: Option<u64>) -> Episode {
     let detection = detection.map(|(at, by)| Detection { at: Time::from_millis(at), by });
     let suspected = detection.map(|detection| detection.at);
-    Episode { device: 0, cause, begin: Time::from_millis(begin), end: end.map(Time::from_millis), detection, suspected }
+    let (begin, end) = (Time::from_millis(begin), end.map(Time::from_millis));
+    let fault = (!matches!(cause, Cause::NatExpiry | Cause::ServerClosed)).then_some(0);
+    Episode { device: 0, cause, fault, begin, end, detection, suspected }
 }
 
 /// What happened to the device from `begin` on, up to its next session, heartbeats apart.
@@ -214,7 +217,9 @@ fn a_lingering_connection_works_on_for_30_s_and_is_then_aborted() {
 fn a_further_move_ends_a_lingering_connection() {
     let plan = vec![attach(BEGIN, "wifi", OldSockets::Linger), attach(BEGIN + secs(10), "main", OldSockets::Abort)];
     let outcome = planned(plan);
-    let expected = [episode(Cause::NetworkSwitch, 110_000, Some((110_000, ABORTED)), Some(110_200))];
+    let second = Some(1);
+    let expected =
+        [Episode { fault: second, ..episode(Cause::NetworkSwitch, 110_000, Some((110_000, ABORTED)), Some(110_200)) }];
     assert_eq!(outcome.episodes, expected);
     assert_eq!(sources(&outcome), [(Time::ZERO, OLD), (BEGIN + secs(10), RENEWED)]);
 }

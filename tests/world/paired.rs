@@ -155,6 +155,28 @@ fn faults_strike_at_the_same_moments_whatever_the_strategy() {
     }
 }
 
+/// A strike has one number for every strategy, by which breaks can be paired.
+#[test]
+fn the_strike_that_began_a_break_is_the_same_whatever_the_strategy() {
+    let mut breaks: BTreeMap<(u32, u32), Vec<(Time, Cause)>> = BTreeMap::new();
+    for preset in lasting_presets() {
+        for episode in go(&random_world(preset.spec()), 0).episodes {
+            let by_itself = matches!(episode.cause, Cause::NatExpiry | Cause::ServerClosed);
+            assert_eq!(episode.fault.is_none(), by_itself, "{episode:?}");
+            if let Some(fault) = episode.fault {
+                breaks.entry((episode.device, fault)).or_default().push((episode.begin, episode.cause));
+            }
+        }
+    }
+    for (strike, of_strategies) in &breaks {
+        // In this world every strike breaks at once what it breaks.
+        assert!(of_strategies.iter().all(|it| *it == of_strategies[0]), "{strike:?}: {of_strategies:?}");
+    }
+    let causes: BTreeSet<Cause> = breaks.values().map(|of_strategies| of_strategies[0].1).collect();
+    assert_eq!(causes.len(), 6, "every fault of the world has broken something: {causes:?}");
+    assert!(breaks.values().filter(|of_strategies| of_strategies.len() > 10).count() > 20);
+}
+
 /// Whether a device is without a usable session just before `at`.
 fn is_down(outcome: &Outcome, device: u32, at: Time) -> bool {
     let around = |begin: Time, end: Option<Time>| begin < at && end.is_none_or(|end| end >= at);

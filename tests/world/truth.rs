@@ -44,11 +44,14 @@ fn length(episode: &Episode) -> Duration {
     episode.end.unwrap_or(Time::from_secs(600)).since(episode.begin)
 }
 
-/// Times in milliseconds. The usual detector suspects at the moment at which it gives up.
+/// Times in milliseconds. The usual detector suspects at the moment at which it gives up. What strikes is the first to
+/// strike.
 fn episode(cause: Cause, begin: u64, detection: Option<(u64, DetectedBy)>, end: Option<u64>) -> Episode {
     let detection = detection.map(|(at, by)| Detection { at: Time::from_millis(at), by });
     let suspected = detection.map(|detection| detection.at);
-    Episode { device: 0, cause, begin: Time::from_millis(begin), end: end.map(Time::from_millis), detection, suspected }
+    let (begin, end) = (Time::from_millis(begin), end.map(Time::from_millis));
+    let fault = (!matches!(cause, Cause::NatExpiry | Cause::ServerClosed)).then_some(0);
+    Episode { device: 0, cause, fault, begin, end, detection, suspected }
 }
 
 const BEGIN: Time = Time::from_secs(100);
@@ -113,8 +116,9 @@ fn the_first_cause_names_an_episode_that_two_faults_prolong() {
         cut(BEGIN + secs(15), Some(secs(1))),
     ];
     let outcome = go(&world, 1);
-    let expected =
-        [episode(Cause::ServerStall, 100_000, None, Some(113_000)), episode(Cause::Cut, 115_000, None, Some(116_000))];
+    // The cut of 103 s, which broke nothing that was whole, is strike 1.
+    let second = Episode { fault: Some(2), ..episode(Cause::Cut, 115_000, None, Some(116_000)) };
+    let expected = [episode(Cause::ServerStall, 100_000, None, Some(113_000)), second];
     assert_eq!(outcome.episodes, expected);
 }
 

@@ -7,4 +7,5 @@ pub(crate) mod learning;
 pub mod outcome;
 mod path;
 pub(crate) mod peak;
+mod strikes;
 pub(crate) mod truth;

@@ -71,6 +71,10 @@ pub struct Episode {
     pub device: u32,
     /// What broke first.
     pub cause: Cause,
+    /// The strike that began it, by its number among all that may break a session of the device, planned moves included, in
+    /// the order of time from 0. It is drawn with the world, so that it is the same whatever the strategy. `None`: nothing
+    /// struck; a NAT forgot the connection by its own rules, or the server closed it.
+    pub fault: Option<u32>,
     /// When the session stopped being usable.
     pub begin: Time,
     /// When the device had a usable session again; `None`: not before the end of the run.

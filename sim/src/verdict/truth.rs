@@ -27,12 +27,16 @@ use self::{
 use crate::{
     config::{Cause, FromOutside, NatClass, WorldConfig},
     fate::{Schedule, life::Address, nat::MappingRules},
-    record::trace::{Clue, Fact, Turn, Usable},
+    record::{
+        faults::FaultPlace,
+        trace::{Clue, Fact, Turn, Usable},
+    },
     verdict::{
         accuracy::Output,
         downtime::{Blame, Downtime},
         outcome::{Accuracy, DetectedBy, Detection, Episode, FalseAlarm},
         path::{self, Key, MappingEvent},
+        strikes::{self, Strikes},
     },
 };
 
@@ -74,6 +78,7 @@ pub(crate) fn judge<'a>(
     }
     let classes = classes(schedule);
     let common = common_changes(schedule);
+    let common_strikes = strikes::common(schedule);
     let mut verdict = Verdict::default();
     for (device, mut changes) in of_device.into_iter().enumerate() {
         changes.extend(&common);
@@ -85,7 +90,8 @@ pub(crate) fn judge<'a>(
         }
         // Stable: facts of one kind and moment stay in their order.
         changes.sort_by_key(|(at, _)| *at);
-        let judge = Judge::new(device as u32, config.server.count, &classes);
+        let strikes = Strikes::of_device(&common_strikes, schedule, device);
+        let judge = Judge::new(device as u32, config.server.count, &classes, strikes);
         judge.judge(&changes, Time::ZERO + config.duration, &mut verdict);
     }
     verdict
@@ -136,6 +142,8 @@ impl State {
 struct Judge<'a> {
     device: u32,
     classes: &'a Classes,
+    strikes: Strikes<'a>,
+    now: Time,
     /// What is wrong around the device.
     around: Surroundings,
     /// It has made its first attempt.
@@ -184,15 +192,23 @@ struct Mapping {
     exists: bool,
     /// Once it has ended: it would come back on its port.
     returns: bool,
-    /// What ended it last, if anything has.
-    ended_by: Option<Cause>,
+    /// What ended it last, and when, if anything has.
+    ended: Option<(Cause, Time)>,
+}
+
+impl Mapping {
+    fn ended_by(&self) -> Option<Cause> {
+        self.ended.map(|(cause, _)| cause)
+    }
 }
 
 impl<'a> Judge<'a> {
-    fn new(device: u32, servers: u32, classes: &'a Classes) -> Self {
+    fn new(device: u32, servers: u32, classes: &'a Classes, strikes: Strikes<'a>) -> Self {
         Self {
             device,
             classes,
+            strikes,
+            now: Time::ZERO,
             around: Surroundings::new(servers),
             has_begun: false,
             socket: None,
@@ -214,7 +230,7 @@ impl<'a> Judge<'a> {
                 break;
             }
             self.pass(now.since(then), usable, verdict);
-            then = now;
+            (then, self.now) = (now, now);
 
             let mut left_by = None;
             let mut broken_by = None;
@@ -229,8 +245,7 @@ impl<'a> Judge<'a> {
                 self.hear(now, *change, usable && broken_by.is_none(), &mut verdict.accuracy);
             }
             if let Some(cause) = broken_by {
-                let device = self.device;
-                self.episode = Some(Episode { device, cause, begin: now, end: None, detection: None, suspected: None });
+                self.episode = Some(self.broken(cause));
                 self.output.end_stretch(now, &mut verdict.accuracy);
             }
             if kept_out != self.around.keep_newcomers_out() {
@@ -252,9 +267,7 @@ impl<'a> Judge<'a> {
                     self.false_alarm = Some(FalseAlarm { device: self.device, at: now, by, end: None });
                 }
                 (None, None) if usable && let State::Broken(cause) = state => {
-                    let device = self.device;
-                    self.episode =
-                        Some(Episode { device, cause, begin: now, end: None, detection: None, suspected: None });
+                    self.episode = Some(self.broken(cause));
                 }
                 _ => {}
             }
@@ -298,6 +311,48 @@ impl<'a> Judge<'a> {
             (Some(Socket { connected: true, .. }), None) => Blame::Unnoticed,
             (None, None) => Blame::Waiting,
         }
+    }
+
+    /// The episode that begins now.
+    fn broken(&self, cause: Cause) -> Episode {
+        let fault = self.struck(cause).and_then(|(place, at)| self.strikes.number(cause, place, at));
+        let (device, begin) = (self.device, self.now);
+        Episode { device, cause, fault, begin, end: None, detection: None, suspected: None }
+    }
+
+    /// Where a fault struck that breaks the session now, and when at the latest; `None` where it was no fault.
+    fn struck(&self, cause: Cause) -> Option<(FaultPlace, Time)> {
+        let socket = self.socket.as_ref();
+        match cause {
+            // An address may outlive the move by which it is lost, but not the next one.
+            Cause::ProcessKilled | Cause::LeaseExpiry | Cause::NetworkSwitch | Cause::NoNetwork => {
+                Some((FaultPlace::Device, self.now))
+            }
+            Cause::Cut | Cause::CutUp | Cause::CutDown => {
+                Some((self.around.cut_link(socket?.address.network), self.now))
+            }
+            Cause::NatFlush => self.flush(socket?),
+            Cause::ServerVanish
+            | Cause::ServerCrash
+            | Cause::ServerRestart
+            | Cause::ServerDrain
+            | Cause::ServerStall
+            | Cause::ServerPause => Some((FaultPlace::Server { server: socket?.server }, self.now)),
+            Cause::NatExpiry | Cause::NatEvicted | Cause::ServerClosed | Cause::ServerOverload => None,
+        }
+    }
+
+    /// The NAT that lost a mapping of a socket's path in a flush, and when.
+    fn flush(&self, socket: &Socket) -> Option<(FaultPlace, Time)> {
+        let network = socket.address.network;
+        let mut inside = socket.port;
+        (0..).zip(socket.path.as_ref()?).find_map(|(nat, outside)| {
+            let mapping = self.mappings.get(&Key { network, nat, port: inside, server: socket.server })?;
+            inside = *outside;
+            let is_whole = mapping.exists && mapping.outside == *outside;
+            let (_, at) = mapping.ended.filter(|(cause, _)| *cause == Cause::NatFlush && !is_whole)?;
+            Some((FaultPlace::Nat { network, nat }, at))
+        })
     }
 
     /// Takes the episode under way; its output is the last one if nobody noticed.
@@ -369,13 +424,13 @@ impl<'a> Judge<'a> {
         for ((nat, outside), class) in (0..).zip(path).zip(self.classes_on(network)) {
             let mapping = &self.mappings[&Key { network, nat, port: inside, server: socket.server }];
             // A mapping that was someone else's meanwhile has ended out of sight, but then one in front of it has not.
-            ended_by = mapping.ended_by.or(ended_by);
+            ended_by = mapping.ended_by().or(ended_by);
             if mapping.outside != *outside || !(mapping.exists || mapping.returns) {
                 return State::Broken(ended_by.expect("a mapping changes when it has ended"));
             }
             // A NAT that answers the server for a connection it has forgotten ends the server's session.
             if !mapping.exists && class.from_outside() == FromOutside::Reset {
-                reset_by = reset_by.or(mapping.ended_by);
+                reset_by = reset_by.or_else(|| mapping.ended_by());
             }
             inside = *outside;
         }
@@ -470,10 +525,10 @@ impl<'a> Judge<'a> {
         match (happens, self.mappings.get_mut(&key)) {
             (MappingEvent::Made { outside }, Some(mapping)) => (mapping.outside, mapping.exists) = (outside, true),
             (MappingEvent::Made { outside }, None) => {
-                self.mappings.insert(key, Mapping { outside, exists: true, returns: false, ended_by: None });
+                self.mappings.insert(key, Mapping { outside, exists: true, returns: false, ended: None });
             }
             (MappingEvent::Ended(cause), Some(mapping)) => {
-                (mapping.exists, mapping.returns, mapping.ended_by) = (false, false, Some(cause));
+                (mapping.exists, mapping.returns, mapping.ended) = (false, false, Some((cause, self.now)));
             }
             (MappingEvent::Returns(returns), Some(mapping)) => mapping.returns = returns,
             (MappingEvent::Ended(_) | MappingEvent::Returns(_), None) => {}
@@ -507,7 +562,11 @@ mod tests {
         ];
         let changes = changes.map(|(secs, change)| (Time::from_secs(secs), change));
         let mut verdict = Verdict::default();
-        Judge::new(0, 1, &vec![vec![vec![NatClass::DropSilent]]]).judge(&changes, Time::from_secs(50), &mut verdict);
+        Judge::new(0, 1, &vec![vec![vec![NatClass::DropSilent]]], Strikes::default()).judge(
+            &changes,
+            Time::from_secs(50),
+            &mut verdict,
+        );
         assert_eq!(verdict.usable_time, Duration::from_secs(9 + 9));
         assert_eq!(verdict.zombie_time, Duration::from_secs(1));
         assert_eq!(verdict.false_alarms.len(), 1);
@@ -542,7 +601,11 @@ mod tests {
             ];
             changes.sort_by_key(|(at, _)| *at);
             let mut verdict = Verdict::default();
-            Judge::new(0, 1, &vec![vec![vec![NatClass::DropSilent]]]).judge(&changes, secs(30), &mut verdict);
+            Judge::new(0, 1, &vec![vec![vec![NatClass::DropSilent]]], Strikes::default()).judge(
+                &changes,
+                secs(30),
+                &mut verdict,
+            );
             verdict
         };
         let handed_over = judge(21);
@@ -580,7 +643,7 @@ mod tests {
             };
             let changes: Vec<_> = changes.into_iter().flat_map(turn).flatten().collect();
             let mut verdict = Verdict::default();
-            Judge::new(0, 1, &vec![vec![vec![NatClass::DropSilent]]]).judge(
+            Judge::new(0, 1, &vec![vec![vec![NatClass::DropSilent]]], Strikes::default()).judge(
                 &changes,
                 Time::from_secs(50),
                 &mut verdict,

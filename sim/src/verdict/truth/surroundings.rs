@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::Obstacle;
-use crate::{config::Cause, fate::life::Address};
+use crate::{config::Cause, fate::life::Address, record::faults::FaultPlace};
 
 /// The state of everything around a device that does not depend on its policy.
 pub(super) struct Surroundings {
@@ -94,6 +94,12 @@ impl Surroundings {
             (false, true) => Some(Cause::CutDown),
             (false, false) => self.has(Obstacle::DeadLease { network }).then_some(Cause::LeaseExpiry),
         }
+    }
+
+    /// The link that is cut between a network and the servers.
+    pub(super) fn cut_link(&self, network: u32) -> FaultPlace {
+        let is_core = [true, false].iter().any(|&up| self.has(Obstacle::Cut { network: None, up }));
+        if is_core { FaultPlace::CoreLink } else { FaultPlace::AccessLink { network } }
     }
 
     /// Whether something breaks sessions now: of any server, over any network.
