@@ -13,7 +13,7 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::{
     config::{DevicesConfig, Distribution, LinkConfig, WorldConfig},
-    yardstick,
+    known_nat,
 };
 use rand_chacha::rand_core::SeedableRng;
 
@@ -188,7 +188,7 @@ fn policy_steps() {
 fn policy_step(strategy: &StrategySpec) -> Option<Duration> {
     const STEPS: u32 = 200_000;
     let rng = Box::new(rand_chacha::ChaCha8Rng::seed_from_u64(1));
-    let mut policy = yardstick::within(&strategy.heartbeat, &world(1, DAY).bounds()).build(rng);
+    let mut policy = known_nat::within(&strategy.heartbeat, &world(1, DAY).bounds()).build(rng);
     let connected = Event::Connected { network: Network::cellular(0), server: 0 };
     let (mut now, mut beats, mut steps) = (Time::ZERO, 0_u32, 0);
     policy.on_event(now, &connected);

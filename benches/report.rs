@@ -155,6 +155,7 @@ fn write(dir: &Path, size: Size, build: u64) {
                 name: format!("scenario-number-{it}"),
                 duration_s: 21_600.0,
                 strategies: strategies.clone(),
+                reference: None,
                 built_in: false,
                 hash: manifest::hash(""),
                 text: String::new(),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use cardiogram_policies::{Bounds, Promises, ReconnectSpec, StrategySpec};
-use cardiogram_sim::yardstick;
+use cardiogram_sim::known_nat;
 
 /// What a reader of the strategy's documentation would expect of the world: a path without loss, a silent application, a
 /// steady host.
@@ -15,7 +15,7 @@ pub(super) const fn ideal() -> Bounds {
 /// What a strategy promises in an ideal world.
 pub(crate) fn ideal_promises(strategy: &StrategySpec) -> Promises {
     let pings = strategy.server.pings.as_ref().map(|pings| pings.expected(ideal().rtt_max));
-    yardstick::promises(strategy, &ideal().with_server_pings(pings))
+    known_nat::promises(strategy, &ideal().with_server_pings(pings))
 }
 
 /// Lengths of time that matter to a strategy.

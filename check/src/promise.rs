@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use cardiogram_policies::{StrategySpec, Time, unit::Span};
 use cardiogram_scenarios::replay::{Attempts, Promised};
-use cardiogram_sim::{WorldConfig, yardstick};
+use cardiogram_sim::{WorldConfig, known_nat};
 
 use super::evidence::Evidence;
 
@@ -117,7 +117,7 @@ pub const fn kind(promise: &Promised) -> &'static str {
 /// may promise nothing on one that loses packets.
 pub fn promised_in(strategy: &StrategySpec, world: &WorldConfig) -> Vec<Promised> {
     let bounds = world.bounds();
-    let promises = yardstick::promises(strategy, &bounds);
+    let promises = known_nat::promises(strategy, &bounds);
     let announced = strategy.heartbeat.announced_interval();
     let steady = |promise: Option<Promised>| promise.filter(|_| bounds.steady_host);
     let reaps = strategy.server.reaps_within(announced, &bounds);

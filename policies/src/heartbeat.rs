@@ -11,13 +11,13 @@ mod fixed;
 mod halfrost;
 mod idle;
 mod judge;
+mod known_nat_timeout;
 mod ladder;
 mod leave;
 mod machine;
 mod mars;
 mod microg;
 mod notebook;
-mod oracle;
 mod pace;
 mod schedule;
 mod search;
@@ -42,10 +42,10 @@ pub use self::{
         AnsweredBy, Bertier, Cassandra, Chen, DetectorSpec, Feed, Freshness, Judges, LateReply, Patience, Phi, Reply,
         Rto, Silence, Stream, Tail, TwoWindow, Unanswered, Weibull,
     },
+    known_nat_timeout::KnownNatTimeout,
     leave::{Leave, LeaveWhenQuiet},
     mars::MarsSmartHeartbeat,
     microg::MicrogMcsAimd,
-    oracle::Oracle,
     pace::Pace,
     schedule::{Anchor, FirstBeat, Grid, ScheduleSpec, Threshold},
     search::{Adopt, Search, SearchRule, SearchWhen, TestOn},

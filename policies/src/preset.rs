@@ -40,9 +40,19 @@ pub fn all() -> &'static [Preset] {
     PRESETS
 }
 
-/// Returns the preset of that name.
+/// Returns the preset of that name, which may be a [former](FORMER_NAMES) one.
 pub fn find(name: &str) -> Option<&'static Preset> {
+    let name = name_today(name);
     PRESETS.iter().find(|preset| preset.name == name)
+}
+
+/// The names that presets had in earlier versions, each with that of today. They are still read, in strategy files too, where
+/// a heartbeat goes by such a name.
+pub const FORMER_NAMES: &[(&str, &str)] = &[("oracle", "known-nat-timeout")];
+
+/// Returns what goes by that name today.
+pub fn name_today(name: &str) -> &str {
+    FORMER_NAMES.iter().find(|(former, _)| *former == name).map_or(name, |(_, today)| today)
 }
 
 #[cfg(not(feature = "presets"))]
@@ -57,10 +67,10 @@ macro_rules! presets {
 
 #[cfg(feature = "presets")]
 const PRESETS: &[Preset] = presets![
-    // Without a heartbeat of the application, and the yardstick.
+    // Without a heartbeat of the application, and one that knows what no product can.
     "none",
     "tcp-retransmit-only",
-    "oracle",
+    "known-nat-timeout",
     // The kernel's keepalive.
     "linux-keepalive",
     "whatsapp-tcp-10s",

@@ -95,8 +95,9 @@ impl Registry {
         preset::all().iter().chain(&self.strategies)
     }
 
-    /// Returns the strategy of that name.
+    /// Returns the strategy of that name, which may be a [former](preset::FORMER_NAMES) one.
     pub fn preset(&self, name: &str) -> Option<&Preset> {
+        let name = preset::name_today(name);
         self.presets().find(|preset| preset.name == name)
     }
 }

@@ -209,7 +209,7 @@ mod tests {
             r#"heartbeat.fixed = { interval = "30s", timeout = "15s", misses = 2, first_beat = "random-phase", late_reply = "ignored" }"#,
             r#"heartbeat.idle = { threshold = "45s", anchor = "either", timeout = "15s", misses = 3 }"#,
             r#"heartbeat.tcp-keepalive = { idle = "2m", interval = "10s", count = 4, user_timeout = "30s" }"#,
-            r#"heartbeat.oracle = { margin = "2s", max_interval = "10m", misses = 2 }"#,
+            r#"heartbeat.known-nat-timeout = { margin = "2s", max_interval = "10m", misses = 2 }"#,
             r#"heartbeat.leave-when-quiet = { after = "2s" }"#,
             r#"heartbeat.composed = { schedule.grid = { interval = "30s" }, judge.reply = { timeout = { first = "1s", floor = "200ms", cap = "30s", granularity = "4ms" }, misses = 3 } }"#,
             r#"heartbeat.composed = { schedule.grid = { interval = "30s" }, judge.freshness = { detector.chen = { margin = "5s", window = 32 }, give_up_after = "10s", local_pause = "5s" } }"#,
@@ -284,7 +284,10 @@ mod tests {
             ("idle = { threshold = \"31s\", anchor = \"tx\" }", vec!["sent for 31s", "never gives"]),
             ("tcp-keepalive = { idle = \"2m\", interval = \"11s\", count = 4 }", vec!["2m", "11s", "4 probes"]),
             ("tcp-keepalive = { idle = \"2m\", interval = \"11s\", user_timeout = \"31s\" }", vec!["2m", "11s", "31s"]),
-            ("oracle = { margin = \"3s\", max_interval = \"11m\", misses = 4 }", vec!["3s", "11m", "4 in a row"]),
+            (
+                "known-nat-timeout = { margin = \"3s\", max_interval = \"11m\", misses = 4 }",
+                vec!["3s", "11m", "4 in a row"],
+            ),
             ("leave-when-quiet = { after = \"7s\" }", vec!["7s"]),
         ];
         for (text, words) in heartbeats {
@@ -370,7 +373,7 @@ mod tests {
             r#"heartbeat.fixed = { interval = "30s", timeout = "15s", hart = 1 }"#,
             r#"heartbeat.idle = { threshold = "45s", anchor = "tx", hart = 1 }"#,
             "heartbeat.tcp-keepalive = { hart = 1 }",
-            "heartbeat.oracle = { hart = 1 }",
+            "heartbeat.known-nat-timeout = { hart = 1 }",
             r#"heartbeat.leave-when-quiet = { after = "2s", hart = 1 }"#,
             r#"heartbeat.composed = { schedule = "peer-sends", judge.reply.timeout = { hart = 1 } }"#,
             r#"heartbeat.composed = { schedule = "peer-sends", judge.freshness = { hart = 1 } }"#,
@@ -431,7 +434,7 @@ mod tests {
             ("heartbeat.tcp-keepalive = { count = 128 }", "heartbeat.tcp-keepalive.count"),
             (r#"heartbeat.tcp-keepalive = { idle = "10h" }"#, "heartbeat.tcp-keepalive.idle"),
             (r#"heartbeat.tcp-keepalive = { interval = "10h" }"#, "heartbeat.tcp-keepalive.interval"),
-            ("heartbeat.oracle = { misses = 0 }", "heartbeat.oracle.misses"),
+            ("heartbeat.known-nat-timeout = { misses = 0 }", "heartbeat.known-nat-timeout.misses"),
             ("heartbeat = \"none\"\nreconnect.exponential = { factor = 0.5 }", "reconnect.exponential.factor"),
             ("heartbeat = \"none\"\nreconnect.exponential = { factor = nan }", "reconnect.exponential.factor"),
             ("heartbeat = \"none\"\nreconnect.exponential = { cap = \"500ms\" }", "reconnect.exponential.cap"),

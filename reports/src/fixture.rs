@@ -41,7 +41,7 @@ const BEATS: [Beat; 9] = [
     Beat { name: "idle-45-either", interval_s: 45.0, timeout_s: 12.0, misses: 1 },
     Beat { name: "weibo-120", interval_s: 120.0, timeout_s: 30.0, misses: 1 },
     Beat { name: "wechat-270", interval_s: 270.0, timeout_s: 30.0, misses: 2 },
-    Beat { name: "oracle", interval_s: 60.0, timeout_s: 0.1, misses: 1 },
+    Beat { name: "knower", interval_s: 60.0, timeout_s: 0.1, misses: 1 },
 ];
 
 /// A scenario: its cause of breaks, how many a run, how long they last, what notices them at once, and how often one
@@ -152,6 +152,7 @@ fn manifest<'a>(
         name: name.to_owned(),
         duration_s,
         strategies: strategies.iter().map(|strategy| strategy.name.clone()).collect(),
+        reference: None,
         built_in: false,
         hash: hash(&text),
         text,
@@ -222,7 +223,7 @@ fn write_run(runs: &mut String, episodes: &mut String, world: &World, beat: &Bea
         unusable_s += lasts_s;
         unnoticed_s += 0.4 * noticed_s.min(lasts_s);
     }
-    let false_alarms = u32::from(beat.name == "oracle" && uniform() < 0.3);
+    let false_alarms = u32::from(beat.name == "knower" && uniform() < 0.3);
     if false_alarms > 0 {
         writeln!(episodes, "{prefix},0,,{:.6},,false-alarm,heartbeat,,", 1_000.0).unwrap();
     }

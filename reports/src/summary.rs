@@ -79,6 +79,8 @@ pub(crate) struct ScenarioStats {
 pub(crate) enum Reference {
     /// Whoever makes the report asked for it.
     Asked,
+    /// The scenario names it.
+    Named,
     /// It is the best by avoidable downtime, then by cost, of those with a heartbeat: one without is there to show what happens
     /// without, and is best only where nothing does.
     Best,
@@ -91,6 +93,7 @@ impl Reference {
     pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::Asked => "as asked for",
+            Self::Named => "which the scenario names",
             Self::Best => "the best by avoidable downtime, then by cost, of those with a heartbeat",
             Self::First => "the first that the scenario lists",
         }
@@ -260,11 +263,12 @@ fn scenario_stats(
         };
         (0..cells.len()).min_by(by).expect("a scenario with results has cells")
     };
-    let (reference, reference_is) = match cells.iter().position(is_asked_for) {
-        Some(place) => (place, Reference::Asked),
-        None if cells.iter().any(|cell| cell.downtime.is_some()) => (best(), Reference::Best),
-        None => (best(), Reference::First),
-    };
+    let is_named = |cell: &CellStats| Some(&cell.strategy) == entry.reference.as_ref();
+    let asked = cells.iter().position(is_asked_for).map(|place| (place, Reference::Asked));
+    let named = || cells.iter().position(is_named).map(|place| (place, Reference::Named));
+    let tells_downtime = cells.iter().any(|cell| cell.downtime.is_some());
+    let by_itself = || (best(), if tells_downtime { Reference::Best } else { Reference::First });
+    let (reference, reference_is) = asked.or_else(named).unwrap_or_else(by_itself);
     compare::with_reference(&mut cells, &scenario.cells, &replications, reference);
 
     let words = |word: fn(&Episode) -> Label| {

@@ -103,6 +103,9 @@ pub struct ManifestScenario {
     pub duration_s: f64,
     /// The names of the strategies that met it.
     pub strategies: Vec<String>,
+    /// The one of these that the scenario's file names to compare the others with; absent where it names none that ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     /// Whether a command line of the program that ran knows it by its name; otherwise it came from a file. Absent where it
     /// is false.
     #[serde(default, skip_serializing_if = "is_false")]

@@ -1,6 +1,6 @@
 //! A scenario with the strategies that are to be compared in it, and whether they fit together.
 
-use cardiogram_policies::StrategySpec;
+use cardiogram_policies::{StrategySpec, preset};
 
 use crate::{diagnostic::Invalid, document, load::Loaded, scenario::Scenario};
 
@@ -16,6 +16,12 @@ pub struct Contest {
 }
 
 impl Contest {
+    /// The strategy that the scenario names to compare the others with, if it is here.
+    pub fn reference(&self) -> Option<&str> {
+        let name = preset::name_today(self.scenario.value.reference.as_deref()?);
+        self.strategies.iter().map(|strategy| strategy.value.name.as_str()).find(|there| *there == name)
+    }
+
     /// Finds contradictions between the scenario and each of its strategies.
     ///
     /// # Errors

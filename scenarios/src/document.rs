@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use cardiogram_policies::Problem;
+use cardiogram_policies::{Problem, preset};
 use cardiogram_sim::config::FaultKind;
 use serde::de::DeserializeOwned;
 use toml::{
@@ -214,10 +214,11 @@ fn resolve(tree: &Spanned<DeTable<'_>>, problem: Problem) -> Diagnostic {
     Diagnostic { message, span, help: (!problem.help.is_empty()).then_some(problem.help) }
 }
 
-/// The names that files of earlier versions have for a kind of fault.
+/// The names that files of earlier versions have for a kind of fault, or for a heartbeat.
 fn former_names(name: &str) -> impl Iterator<Item = &'static str> {
     let kind = FaultKind::ALL.iter().find(|kind| kind.name() == name);
-    kind.into_iter().flat_map(|kind| kind.former_names()).copied()
+    let of_kind = kind.into_iter().flat_map(|kind| kind.former_names()).copied();
+    of_kind.chain(preset::FORMER_NAMES.iter().filter(move |(_, today)| *today == name).map(|(former, _)| *former))
 }
 
 /// serde's words as a sentence for the person who wrote the file.

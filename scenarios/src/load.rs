@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cardiogram_policies::{Problem, Registry, StrategySpec};
+use cardiogram_policies::{Problem, Registry, StrategySpec, preset};
 use serde::de::DeserializeOwned;
 
 pub use crate::document::nearest;
@@ -105,8 +105,8 @@ pub fn strategy(name: &str, folder: Option<&Path>, registry: &Registry) -> Resul
     match registry.preset(name) {
         Some(preset) => {
             let value = parse_strategy(name, preset.toml, registry)?;
-            if value.name != name {
-                let message = format!("this strategy is registered as `{name}`");
+            if value.name != preset.name {
+                let message = format!("this strategy is registered as `{}`", preset.name);
                 let problem = Problem::new("name", message, "give it the same name in both places");
                 return Err(Invalid::new(name, preset.toml, vec![document::place(preset.toml, problem)]).into());
             }
@@ -121,7 +121,7 @@ pub fn strategy(name: &str, folder: Option<&Path>, registry: &Registry) -> Resul
 }
 
 /// The strategies that a scenario compares unless it is told otherwise, in its own order. A built-in scenario, which cannot
-/// name them, compares those of the registry too; a file names what it wants.
+/// name them, compares those of the registry too; a file names what it wants. The scenario's reference is to be among them.
 pub fn strategies_of(
     scenario: &Loaded<Scenario>,
     origin: &str,
@@ -141,7 +141,15 @@ pub fn strategies_of(
             other => other,
         })
     });
-    named.chain(added).collect()
+    let found: Vec<Loaded<StrategySpec>> = named.chain(added).collect::<Result<_, _>>()?;
+    let is_there = |name: &String| found.iter().any(|it| it.value.name == preset::name_today(name));
+    if let Some(name) = scenario.value.reference.as_ref().filter(|name| !is_there(name)) {
+        let known: Vec<&str> = found.iter().map(|it| it.value.name.as_str()).filter(|name| *name != "none").collect();
+        let help = document::choose(name, &known, "the strategies here are");
+        let problem = Problem::new("reference", format!("`{name}` is none of this scenario's strategies"), help);
+        return Err(Invalid::new(origin, &scenario.text, vec![document::place(&scenario.text, problem)]).into());
+    }
+    Ok(found)
 }
 
 /// Reads a scenario file.

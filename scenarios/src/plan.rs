@@ -272,6 +272,7 @@ impl Plan {
             name: contest.scenario.value.name.clone(),
             duration_s: contest.scenario.value.duration.as_secs_f64(),
             strategies: contest.strategies.iter().map(|strategy| strategy.value.name.clone()).collect(),
+            reference: contest.reference().map(str::to_owned),
             built_in: contest.scenario.built_in,
             hash: hash(&contest.scenario.text),
             text: contest.scenario.text.clone(),

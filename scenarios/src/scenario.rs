@@ -101,6 +101,10 @@ keys!(world => in_file! {
         /// The strategies that are compared unless the command line names others: presets, or paths of strategy files
         /// (relative to the scenario's file).
         pub strategies: Vec<String>,
+        /// The name of the strategy that a report compares the others with: one of `strategies`, and not `none`. Default: the
+        /// best of those that ran.
+        #[serde(default)]
+        pub reference: Option<String>,
         /// In a counterexample: the run that breaks a promise. `cardiogram run` ignores it. Default: this is none.
         #[serde(default)]
         pub replay: Option<Replay>,
@@ -165,6 +169,13 @@ impl Scenario {
                 "strategies",
                 format!("a scenario compares 1 to {STRATEGIES_MAX} strategies, not {}", self.strategies.len()),
                 "name some, as in [\"none\", \"wechat-270\"]",
+            ));
+        }
+        if self.reference.as_deref() == Some("none") {
+            problems.push(Problem::new(
+                "reference",
+                "`none`, which notices nothing, is no reference",
+                "name another strategy of the scenario",
             ));
         }
         problems.extend(self.world(&bystander()).problems());

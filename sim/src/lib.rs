@@ -29,7 +29,7 @@ mod show;
 mod verdict;
 mod wire;
 
-pub use config::{WorldConfig, yardstick};
+pub use config::{WorldConfig, known_nat};
 pub use engine::{Engine, RunError, RunOptions};
 pub use record::{faults, series, trace};
 pub use run::run;

@@ -4,7 +4,7 @@ mod strategy;
 
 use std::io::Write;
 
-use cardiogram_policies::Registry;
+use cardiogram_policies::{Registry, preset};
 use cardiogram_scenarios::{
     library,
     load::{self, nearest},
@@ -28,6 +28,9 @@ pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Resu
     if registry.preset(name).is_some() || load::is_path(name) {
         let spec = load::strategy(name, None, registry)?.value;
         let scenario = load::scenario(args.scenario.as_deref().unwrap_or("healthy"))?.value;
+        for (former, _) in preset::FORMER_NAMES.iter().filter(|(_, today)| *today == spec.name) {
+            writeln!(out, "# Formerly `{former}`, a name that is still read.")?;
+        }
         return Ok(out.write_all(strategy::in_full(&spec, &scenario).as_bytes())?);
     }
     let Some(text) = library::text(name).map(Into::into).or_else(|| network::text(name)) else {

@@ -66,6 +66,39 @@ fn another_strategy_changes_no_row_of_the_others() {
 }
 
 #[test]
+fn a_former_name_is_read_and_show_says_so() {
+    let place = place!();
+    let shown = place.cardiogram("show oracle").good();
+    assert!(
+        shown.starts_with("# Formerly `oracle`, a name that is still read.\nname = \"known-nat-timeout\"\n"),
+        "{shown}"
+    );
+    assert_eq!(place.cardiogram("show known-nat-timeout").good(), shown);
+    place.write("former.toml", "name = \"former\"\nheartbeat = { oracle = { misses = 2 } }\n");
+    place.cardiogram("run small.toml --seeds 1 --strategy oracle --strategy former.toml --out out -q").good();
+    let rows = place.rows("out");
+    assert!(
+        rows.iter().any(|row| row.contains(",known-nat-timeout,")) && rows.iter().any(|row| row.contains(",former,"))
+    );
+    assert!(place.cardiogram("show former.toml").good().contains("[heartbeat.known-nat-timeout]"));
+}
+
+#[test]
+fn a_report_compares_with_the_reference_that_the_scenario_names() {
+    let place = place!();
+    place.write("named.toml", SCENARIO.replace("duration =", "reference = \"netease-30-15\"\nduration ="));
+    place.cardiogram("run named.toml --seeds 3 --engine event --out named -q").good();
+    let manifest = fs::read_to_string(place.path("named/manifest.json")).unwrap();
+    assert!(manifest.contains("\"reference\": \"netease-30-15\""), "{manifest}");
+    let page = fs::read_to_string(place.path("named/report/scenarios/small.html")).unwrap();
+    assert!(page.contains("Against <strong>netease-30-15</strong>, which the scenario names, "), "{page}");
+    // Whoever makes the report has the last word.
+    place.cardiogram("report named --reference qq-fixed-45 -q").good();
+    let page = fs::read_to_string(place.path("named/report/scenarios/small.html")).unwrap();
+    assert!(page.contains("Against <strong>qq-fixed-45</strong>, as asked for, "), "{page}");
+}
+
+#[test]
 fn a_strategy_compared_with_itself_does_not_differ() {
     let place = place!();
     let text = place.cardiogram("show qq-fixed-45").good();

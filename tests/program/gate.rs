@@ -26,7 +26,7 @@ use kit::{
 /// Enough breaks for ten seeds to show a change of a few percent, and a bystander whom no change touches.
 const CUTS: &str = r#"
 name = "cuts"
-strategies = ["beat.toml", "oracle"]
+strategies = ["beat.toml", "known-nat-timeout"]
 duration = "12h"
 access = "lte-near"
 core = "backbone"
@@ -461,7 +461,7 @@ fn what_cannot_be_compared_is_refused_with_the_reason_and_the_fix() {
         "small.toml --seeds 5 --first-seed 2 --engine event",
         "other.toml --seeds 5 --engine event",
         "small.toml other.toml --seeds 5 --engine event",
-        "small.toml --seeds 5 --engine event --strategy oracle --strategy netease-30-15",
+        "small.toml --seeds 5 --engine event --strategy known-nat-timeout --strategy netease-30-15",
     ];
     let messages = cases.map(|arguments| {
         fs::remove_dir_all(place.path("now")).ok();

@@ -12,9 +12,9 @@ use cardiogram_policies::{
 use cardiogram_scenarios::load;
 use cardiogram_sim::{
     config::{FaultConfig, TrafficConfig},
+    known_nat,
     outcome::{Cause, EpisodeOutcome},
     trace::What,
-    yardstick,
 };
 use kit::common::*;
 
@@ -97,8 +97,8 @@ fn in_deaf_server_only_the_application_is_noticed_to_be_deaf() {
         let patience = match &strategy.heartbeat {
             HeartbeatSpec::Fixed(spec) => Some(spec.interval.get() + spec.timeout.get()),
             HeartbeatSpec::Idle(spec) => spec.timeout.map(|timeout| spec.threshold.get() + timeout.get()),
-            HeartbeatSpec::Oracle(spec) => {
-                let fixed = yardstick::fixed(spec, &world.bounds());
+            HeartbeatSpec::KnownNatTimeout(spec) => {
+                let fixed = known_nat::fixed(spec, &world.bounds());
                 Some(fixed.interval.get() + fixed.timeout.get())
             }
             HeartbeatSpec::Composed(spec) => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cardiogram_policies::{
     GiveUp, HeartbeatSpec, ReconnectSpec, Time,
-    heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, Oracle},
+    heartbeat::{Anchor, FirstBeat, Fixed, Idle, KnownNatTimeout, LateReply},
     reconnect::FixedDelay,
     unit::{Delay, Fraction},
 };
@@ -451,7 +451,8 @@ fn f7_an_idle_heartbeat_keeps_the_mapping_with_the_fewest_packets() {
 #[test]
 fn f6_no_policy_crosses_the_bound() {
     const STRATA: u32 = 10;
-    let mut policies: Vec<(String, HeartbeatSpec)> = vec![("oracle".into(), HeartbeatSpec::Oracle(Oracle::default()))];
+    let mut policies: Vec<(String, HeartbeatSpec)> =
+        vec![("known-nat-timeout".into(), HeartbeatSpec::KnownNatTimeout(KnownNatTimeout::default()))];
     for (interval, timeout) in [(secs(10), RTT), (secs(30), secs(15)), (secs(45), secs(1)), (secs(120), secs(15))] {
         let (interval, timeout) = (span(interval), span(timeout));
         for misses in [1, 2] {
@@ -493,6 +494,6 @@ fn f6_no_policy_crosses_the_bound() {
             reached += u32::from(after_the_lag == bound);
         }
     }
-    // The oracle, and the fixed heartbeats (one miss) that wait for just the round trip, for every break.
+    // The one with a known NAT timeout, and the fixed heartbeats (one miss) that wait for just the round trip, for every break.
     assert!(reached >= 7 * BREAKS.len() as u32, "the bound is tight, but only {reached} reach it");
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Androidpn, CarsonAdaptive5, ChromiumGcm, Composed, Fixed, HalfrostSearch, Heartbeat, Idle, LeaveWhenQuiet,
-    MarsSmartHeartbeat, MicrogMcsAimd, Oracle, ScheduleSpec, Search, TcpKeepalive, WechatSmart2013,
+    Androidpn, CarsonAdaptive5, ChromiumGcm, Composed, Fixed, HalfrostSearch, Heartbeat, Idle, KnownNatTimeout,
+    LeaveWhenQuiet, MarsSmartHeartbeat, MicrogMcsAimd, ScheduleSpec, Search, TcpKeepalive, WechatSmart2013,
     composed::ComposedHeartbeat,
 };
 use crate::{
@@ -62,8 +62,8 @@ enum MadeOf<'a> {
     Machine(&'a dyn Machine),
     /// A policy of the program around this crate.
     Custom(&'a Custom<dyn CustomHeartbeat>),
-    /// The yardstick of a laboratory, which alone knows what it does.
-    Oracle(&'a Oracle),
+    /// Only a laboratory knows what it does.
+    Known(&'a KnownNatTimeout),
 }
 
 /// A heartbeat policy as data. In a file it is a table named for the policy:
@@ -81,11 +81,12 @@ pub enum HeartbeatSpec {
     Idle(Idle),
     /// The kernel's keepalive; the application sends nothing.
     TcpKeepalive(TcpKeepalive),
-    /// The yardstick that knows the round trip and the NAT's timeout.
+    /// A heartbeat that knows the round trip and the NAT's timeout.
     ///
     /// Only a laboratory, which makes the environment, can say what it does there. Here it promises nothing and cannot be
     /// built.
-    Oracle(Oracle),
+    #[serde(alias = "oracle")]
+    KnownNatTimeout(KnownNatTimeout),
     /// No heartbeat, and no lasting connection either: it is left when it is quiet.
     LeaveWhenQuiet(LeaveWhenQuiet),
     /// Tencent Mars's smart heartbeat.
@@ -105,7 +106,7 @@ pub enum HeartbeatSpec {
     /// halfrost's search: up by a step, down by less.
     #[serde(rename = "thread783")]
     HalfrostSearch(HalfrostSearch),
-    /// Put together from a schedule, judges and modifications. The ones above, the oracle included, are short for some.
+    /// Put together from a schedule, judges and modifications. The ones above are short for some.
     Composed(Box<Composed>),
     /// A policy that the program around this crate brings along.
     Custom(Custom<dyn CustomHeartbeat>),
@@ -116,14 +117,14 @@ impl HeartbeatSpec {
     ///
     /// # Panics
     ///
-    /// For a custom policy that no registry has resolved, and for an oracle, which only a laboratory can run.
+    /// For a custom policy that no registry has resolved, and for one with a known NAT timeout, which only a laboratory can run.
     pub fn build(&self, rng: PolicyRng) -> Box<dyn Heartbeat> {
         match self.made_of() {
             MadeOf::Parts(parts) => Box::new(ComposedHeartbeat::new(*parts, rng)),
             MadeOf::Machine(machine) => machine.build(),
             MadeOf::Custom(custom) => custom.resolved().build(rng),
-            MadeOf::Oracle(_) => {
-                panic!("an oracle runs only in a laboratory, which knows the network that it is about")
+            MadeOf::Known(_) => {
+                panic!("a known NAT timeout is that of a laboratory, and the heartbeat runs only there")
             }
         }
     }
@@ -134,7 +135,7 @@ impl HeartbeatSpec {
             MadeOf::Parts(parts) => parts.promises(bounds),
             MadeOf::Machine(machine) => machine.promises(bounds),
             MadeOf::Custom(custom) => custom.policy().map_or_else(Promises::default, |policy| policy.promises(bounds)),
-            MadeOf::Oracle(_) => Promises::default(),
+            MadeOf::Known(_) => Promises::default(),
         }
     }
 
@@ -155,7 +156,7 @@ impl HeartbeatSpec {
             Self::CarsonAdaptive5(spec) => MadeOf::Machine(spec),
             Self::HalfrostSearch(spec) => MadeOf::Machine(spec),
             Self::Custom(custom) => MadeOf::Custom(custom),
-            Self::Oracle(spec) => MadeOf::Oracle(spec),
+            Self::KnownNatTimeout(spec) => MadeOf::Known(spec),
         }
     }
 
@@ -166,7 +167,7 @@ impl HeartbeatSpec {
             MadeOf::Parts(parts) => parts.announced_interval(),
             MadeOf::Machine(machine) => machine.longest_gap(),
             MadeOf::Custom(custom) => custom.policy()?.longest_gap(),
-            MadeOf::Oracle(_) => None,
+            MadeOf::Known(_) => None,
         }
     }
 
@@ -175,7 +176,7 @@ impl HeartbeatSpec {
         match self.made_of() {
             MadeOf::Parts(parts) => parts.search.as_ref().map(Search::learning),
             MadeOf::Machine(machine) => machine.learning(),
-            MadeOf::Custom(_) | MadeOf::Oracle(_) => None,
+            MadeOf::Custom(_) | MadeOf::Known(_) => None,
         }
     }
 
@@ -186,7 +187,7 @@ impl HeartbeatSpec {
             MadeOf::Parts(parts) => parts.family(),
             MadeOf::Machine(_) => "heartbeats that learn their interval",
             MadeOf::Custom(_) => "custom policies",
-            MadeOf::Oracle(_) => "yardsticks that no product can have",
+            MadeOf::Known(_) => "heartbeats that know what no product can",
         }
     }
 
@@ -203,7 +204,7 @@ impl HeartbeatSpec {
             MadeOf::Parts(parts) => parts.describe(),
             MadeOf::Machine(machine) => machine.describe(),
             MadeOf::Custom(custom) => custom.describe(CustomHeartbeat::describe),
-            MadeOf::Oracle(spec) => spec.describe(),
+            MadeOf::Known(spec) => spec.describe(),
         }
     }
 
@@ -224,7 +225,7 @@ impl HeartbeatSpec {
             (_, MadeOf::Parts(parts)) => parts.problems(),
             (_, MadeOf::Machine(machine)) => machine.problems(),
             (_, MadeOf::Custom(custom)) => custom.problems("heartbeat", CustomHeartbeat::problems),
-            (_, MadeOf::Oracle(spec)) => check_misses("heartbeat.oracle", spec.misses).into_iter().collect(),
+            (_, MadeOf::Known(spec)) => check_misses("heartbeat.known-nat-timeout", spec.misses).into_iter().collect(),
         }
     }
 }

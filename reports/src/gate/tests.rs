@@ -30,6 +30,7 @@ fn write(dir: &Path, seeds: u64) {
         name: name.to_owned(),
         duration_s: 86_400.0,
         strategies: STRATEGIES.map(str::to_owned).to_vec(),
+        reference: None,
         built_in: false,
         hash: manifest::hash(name),
         text: name.to_owned(),

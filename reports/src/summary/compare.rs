@@ -127,6 +127,8 @@ pub(super) fn hypervolume(cells: &[CellStats], replications: &[Replications], bo
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -134,12 +136,17 @@ mod tests {
         data, fixture,
         statistics::bootstrap::{Bootstrap, Lanes},
         statistics::weighted,
-        summary::{Summary, summarize},
+        summary::{Reference, Summary, summarize},
     };
 
     /// Strategies `b`, `a` and `twin` in a scenario of 100 s and 8 seeds, which lists `a` first. `twin` does what `a`
     /// does; `b` sends 20 packets an hour fewer and takes 1.5 times as long, the same in every world.
     fn three() -> Summary {
+        three_in(None)
+    }
+
+    /// The same three in a scenario that names a reference or not.
+    fn three_in(reference: Option<&str>) -> Summary {
         let (mut runs, mut episodes) = (Vec::new(), Vec::new());
         for seed in 1..=8_u32 {
             let (packets, latency) = (100 + seed * seed, f64::from(seed % 4 + 1));
@@ -154,11 +161,29 @@ mod tests {
         let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
         let episodes: Vec<&str> = episodes.iter().map(String::as_str).collect();
         fixture::write_rows(dir.path(), &["w"], &["a", "b", "twin"], 100.0, &runs, &episodes);
+        if let Some(reference) = reference {
+            let path = dir.path().join("manifest.json");
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(path, text.replacen("\"hash\"", &format!("\"reference\": \"{reference}\", \"hash\""), 1))
+                .unwrap();
+        }
         summarize(&data::read(dir.path()).unwrap(), None)
     }
 
     fn cell<'a>(summary: &'a Summary, strategy: &str) -> &'a CellStats {
         summary.scenarios[0].cells.iter().find(|cell| cell.strategy == strategy).unwrap()
+    }
+
+    #[test]
+    fn the_reference_is_the_one_that_the_scenario_names_if_it_ran() {
+        let chosen = |reference| {
+            let scenario = three_in(reference).scenarios.remove(0);
+            (scenario.reference, scenario.reference_is)
+        };
+        assert_eq!(chosen(Some("b")), ("b".to_owned(), Reference::Named));
+        // One that did not run.
+        assert_eq!(chosen(Some("c")), ("a".to_owned(), Reference::First));
+        assert_eq!(cell(&three_in(Some("b")), "b").versus_reference, None);
     }
 
     #[test]

@@ -316,6 +316,40 @@ fn an_unknown_strategy_is_shown_in_the_scenario_that_names_it() {
 }
 
 #[test]
+fn a_reference_is_one_of_the_strategies_and_notices_something() {
+    let healthy = load::scenario("healthy").unwrap();
+    let naming = |name: &str| healthy.text.replacen("duration = ", &format!("reference = \"{name}\"\nduration = "), 1);
+    let loaded = |text: String| load::Loaded {
+        value: load::parse_scenario("test.toml", &text).unwrap(),
+        text,
+        built_in: false,
+        folder: None,
+    };
+    assert_snapshot!(load::strategies_of(&loaded(naming("wechat-27")), "test.toml", &Registry::new()).unwrap_err(), @r#"
+    error: `wechat-27` is none of this scenario's strategies
+      --> test.toml:25:13
+       |
+    25 | reference = "wechat-27"
+       |             ^^^^^^^^^^^
+       |
+       = help: did you mean `wechat-270`? the strategies here are: `linux-keepalive`, `whatsapp-tcp-10s`, `netease-30-15`, `qq-fixed-45`, `weibo-120`, `wechat-270`, `idle-45-tx`, `idle-45-rx`, `idle-45-either`, `known-nat-timeout`
+    "#);
+    assert_snapshot!(load::parse_scenario("test.toml", &naming("none")).unwrap_err(), @r#"
+    error: `none`, which notices nothing, is no reference
+      --> test.toml:25:13
+       |
+    25 | reference = "none"
+       |             ^^^^^^
+       |
+       = help: name another strategy of the scenario
+    "#);
+    for name in ["wechat-270", "known-nat-timeout", "oracle"] {
+        let strategies = load::strategies_of(&loaded(naming(name)), "test.toml", &Registry::new()).unwrap();
+        assert!(strategies.len() > 5, "{name}");
+    }
+}
+
+#[test]
 fn names_that_are_not_built_in_suggest_the_nearest() {
     let help = |error: load::LoadError| error.help().unwrap();
     assert_snapshot!(load::scenario("silent-nta").map_err(help).unwrap_err(), @"did you mean `silent-nat`? `cardiogram list scenarios` shows those built in, a file's path ends in `.toml`");

@@ -7,6 +7,7 @@ pub(crate) mod distribution;
 mod fault;
 mod frames;
 mod keys;
+pub mod known_nat;
 mod life;
 mod nat;
 mod network;
@@ -14,7 +15,6 @@ mod problems;
 mod radio;
 mod server;
 mod wakeup;
-pub mod yardstick;
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use cardiogram_policies::{Heartbeat, HeartbeatSpec, NetworkKind, Reconnect, Stra
 
 use self::{app::Device, life_progress::Addresses, modem::Modem};
 use crate::{
-    config::{FrameSizes, MAIN, Network, WorldConfig, yardstick},
+    config::{FrameSizes, MAIN, Network, WorldConfig, known_nat},
     fate::{
         Schedule,
         balancer::Balancer,
@@ -165,7 +165,7 @@ impl DeviceGroup {
             balancer: schedule.balancer.clone(),
             connect_timeout: config.strategy.connect_timeout.get(),
             strategy: config.strategy.clone(),
-            heartbeat: yardstick::within(&config.strategy.heartbeat, &config.bounds()).into_owned(),
+            heartbeat: known_nat::within(&config.strategy.heartbeat, &config.bounds()).into_owned(),
             network_kinds: config.all_networks().map(|network| network.kind).collect(),
         };
         let starts: Vec<Time> = (0..config.devices.count)

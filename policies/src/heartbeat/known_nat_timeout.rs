@@ -1,5 +1,5 @@
-//! The parameters of a laboratory's yardstick: a heartbeat that knows the round trip and the NAT's timeout. What it
-//! does with them is the laboratory's business; no product can have it.
+//! The parameters of a heartbeat that knows the round trip and the NAT's timeout. What it does with them is the business of
+//! the laboratory, which makes the environment; no product can have it.
 
 use super::{
     judge::one_miss,
@@ -9,7 +9,7 @@ use crate::unit::Span;
 
 parameters! {
     /// The longest interval that still keeps the NAT's mapping, and the shortest timeout that no healthy reply exceeds.
-    pub struct Oracle {
+    pub struct KnownNatTimeout {
         /// How much earlier than necessary a beat refreshes the mapping. Default 1 s.
         pub margin: Span = Span::secs(1),
         /// The interval where no NAT forgets, and the longest in any case. Default 30 min.
@@ -20,7 +20,7 @@ parameters! {
     }
 }
 
-impl Oracle {
+impl KnownNatTimeout {
     pub(super) fn describe(&self) -> String {
         format!(
             "Knows what no product knows, the NAT's timeout and the longest round trip of the path. It sends a heartbeat on a \
