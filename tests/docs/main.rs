@@ -2,6 +2,7 @@
 //! checked here, only that nothing is missing, gone or broken.
 
 mod architecture;
+mod ci_example;
 mod code_names;
 mod parts;
 
@@ -158,6 +159,14 @@ fn check_made(file: &str, name: &str, made: &str) {
     let (before, rest) = page.split_once(&begin).expect("the begin of what is made");
     let (_, after) = rest.split_once(&end).expect("the end of what is made");
     assert_committed(file, &format!("{before}{begin}{made}{end}{after}"));
+}
+
+#[test]
+fn the_citation_names_the_version_that_is_here() {
+    let citation = page("CITATION.cff");
+    let line = citation.lines().find_map(|line| line.strip_prefix("version: "));
+    assert_eq!(line, Some(env!("CARGO_PKG_VERSION")));
+    assert!(page("CHANGELOG.md").contains("CITATION.cff"));
 }
 
 #[test]

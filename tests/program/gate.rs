@@ -164,6 +164,27 @@ fn a_slower_heartbeat_or_another_miss_fails_and_a_shorter_timeout_passes() {
 }
 
 #[test]
+fn what_is_within_noise_passes_and_fails_the_strict() {
+    let place = place(CUTS);
+    // A second of patience more is less than the band of what takes minutes.
+    edit(&place, "beat.toml", "timeout = \"10s\"", "timeout = \"11s\"");
+    run(&place, "now");
+    let (code, table) = judge(&place, "");
+    assert_eq!(code, Some(0), "{table}");
+    assert!(table.contains(" 0 regressions, 0 gross, 0 improvements, 0 undecided, "), "{table}");
+    let within = below(&table, "Within noise");
+    assert!(!within.is_empty() && within.iter().all(|row| row[..2] == ["cuts", "beat"]), "{table}");
+    for (arguments, fails) in [("--allow-undecided", false), ("--strict", true)] {
+        let (code, same) = judge(&place, arguments);
+        assert_eq!((code, &same), (Some(i32::from(fails)), &table), "{arguments}");
+    }
+    // It is what is within noise that fails: without it, strictness has nothing to say.
+    let names = within.iter().map(|row| format!("\"{}\"", row[2])).collect::<Vec<_>>().join(", ");
+    place.write("bands.toml", format!("ignore = [{names}]\n"));
+    assert_eq!(judge(&place, "--strict --bands bands.toml").0, Some(0));
+}
+
+#[test]
 fn a_jitter_that_is_removed_fails() {
     let place = place(STORM);
     edit(&place, "beat.toml", "jitter = \"full\"", "jitter = \"none\"");

@@ -9,6 +9,7 @@ mod fuzz_corpus;
 mod gate;
 mod gate_cases;
 mod merge;
+mod pandas;
 mod series;
 mod sweep;
 mod together;

@@ -21,6 +21,11 @@ const ALONE_SPARSE: f64 = 500.0;
 const FEW_TOGETHER: usize = 4;
 /// See [`FEW_TOGETHER`].
 const TOGETHER: f64 = 3.0;
+/// So many seeds fail together where each has at least doubled, as many others or more are there, and each is worse by
+/// [`APART`] times what any of those differs, to either side.
+const APART_SEEDS: usize = 3;
+/// See [`APART_SEEDS`].
+const APART: f64 = 3.0;
 /// So many seeds are suspicious where each difference is [`MOST`] times the largest improvement, and their mean that of the
 /// baseline or as wide as its values are spread.
 const MOST_SEEDS: usize = 8;
@@ -156,7 +161,20 @@ impl Evidence<'_> {
         if is_sparse {
             return self.is_time && beyond(ALONE_SPARSE * seen) > 0;
         }
-        beyond(ALONE * seen) > 0 || beyond(most.max(TOGETHER * self.reach())) >= FEW_TOGETHER
+        beyond(ALONE * seen) > 0 || beyond(most.max(TOGETHER * self.reach())) >= FEW_TOGETHER || self.some_stand_apart()
+    }
+
+    /// Whether some seeds have doubled, or more, while the others show that chance goes nowhere near that far.
+    fn some_stand_apart(&self) -> bool {
+        let both = iter::zip(self.then, self.now).filter_map(|(then, now)| Some(((*now)? - (*then)?, (*then)?)));
+        let mut worse: Vec<(f64, f64)> = both.collect();
+        worse.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let stands_apart = |count: usize| {
+            let (apart, others) = worse.split_at(count);
+            let chance = others.iter().fold(self.margin, |chance, (difference, _)| chance.max(difference.abs()));
+            apart.iter().all(|(difference, then)| *difference >= then.max(APART * chance))
+        };
+        (APART_SEEDS..=worse.len().saturating_sub(APART_SEEDS)).any(stands_apart)
     }
 
     /// Whether the mean is worse by more than the band and this is hardly chance.
@@ -214,6 +232,25 @@ mod tests {
                 "{interval:?}"
             );
         }
+    }
+
+    #[test]
+    fn three_seeds_that_double_fail_where_three_others_show_that_chance_does_not_go_so_far() {
+        let then = [50.0, 55.0, 52.0, 48.0, 60.0, 51.0];
+        let judge = |differences: [f64; 6]| {
+            let now: Vec<f64> = iter::zip(then, differences).map(|(then, difference)| then + difference).collect();
+            verdict(&then, &now, (-90.0, 190.0))
+        };
+        let apart = [100.0, -3.0, 104.0, 8.0, 120.0, -9.0];
+        assert_eq!(judge(apart), Verdict::Gross);
+        // One of the others moved by a third of that, to the good or to the bad; one of the three has not doubled.
+        for (place, by) in [(1, -34.0), (1, 34.0), (2, 51.0)] {
+            let mut differences = apart;
+            differences[place] = by;
+            assert_eq!(judge(differences), Verdict::WithinNoise, "{differences:?}");
+        }
+        // With fewer others nobody knows how far chance goes.
+        assert_eq!(verdict(&then[..5], &[150.0, 52.0, 156.0, 56.0, 180.0], (-90.0, 190.0)), Verdict::WithinNoise);
     }
 
     #[test]
