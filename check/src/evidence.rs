@@ -1,4 +1,4 @@
-//! A run as the checks of promises see it: what was set, what happened, and when something was wrong.
+//! A run as the judges of promises see it: what was set, what happened, and when something was wrong.
 //!
 //! The truth about sessions is the simulator's; nothing is judged here.
 

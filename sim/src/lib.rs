@@ -17,6 +17,8 @@
 //!
 //! What is not here: reading scenario files, statistics, anything that performs input or output.
 
+#[cfg(test)]
+mod captures;
 pub mod config;
 mod engine;
 mod fate;

@@ -1,5 +1,6 @@
-//! So many connection attempts of a device at most in any window of time. Wake-ups of a push service begin attempts that no
-//! policy asked for: worlds that have one test nothing.
+//! A device begins at most a given number of connection attempts in any window of a given length.
+//!
+//! Wake-ups of a push service begin attempts that no policy asked for: worlds that have one test nothing.
 
 use cardiogram_policies::{Time, unit::format_duration};
 use cardiogram_scenarios::replay::Attempts;

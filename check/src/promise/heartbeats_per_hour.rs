@@ -1,4 +1,4 @@
-//! So many heartbeats at most in any hour of one connection. A new connection begins its own count.
+//! A device sends at most a given number of heartbeats in any hour of one connection. A new connection begins its own count.
 
 use std::time::Duration;
 

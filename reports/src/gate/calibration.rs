@@ -190,7 +190,7 @@ fn three_times_slower_in_every_other_seed_never_passes() {
 #[test]
 fn three_times_slower_in_every_other_seed_of_a_noisy_percentile_seldom_passes() {
     let slower = |now: &mut Baseline| {
-        change(now, Metric::DetectP95S, |seed, value| if seed % 2 == 0 { 3.0 * value } else { value })
+        change(now, Metric::DetectP95S, |seed, value| if seed % 2 == 0 { 3.0 * value } else { value });
     };
     for (seeds, most) in [(10, 60), (20, 10)] {
         let passed = let_through(seeds, 200, slower);

@@ -3,31 +3,22 @@
 
 use std::{net::SocketAddrV4, time::Duration};
 
-use cardiogram_policies::{Time, heartbeat::Keepalive, unit::Span};
+use cardiogram_policies::{Time, unit::Span};
 
 use super::{Nat, Place as NatPlace};
 use crate::{
-    config::{Distribution, LinkConfig, NatClass, NatConfig, TcpPreset},
+    captures::{
+        replay::{Path, Setup, replay},
+        timeline::Place,
+    },
+    config::{Distribution, LinkConfig, NatClass, NatConfig},
     fate::nat::{NatFaults, mapping_rules},
     nodes::{
         link::{LaneConfig, Link},
         node::{Flight, Host},
     },
-    wire::{
-        address,
-        layout::NodeId,
-        packet::{Flags, Packet},
-        tcp::{Connection, Failure, State, TcpConfig, reset_for},
-    },
+    wire::{address, layout::NodeId, packet::Packet},
 };
-
-#[path = "../../../tests/kernel/replay.rs"]
-mod replay;
-#[path = "../../../tests/kernel/timeline.rs"]
-mod timeline;
-
-use replay::{Path, Setup, replay};
-use timeline::Place;
 
 const DEVICES: NodeId = NodeId(0);
 const NAT: NodeId = NodeId(1);

@@ -1,5 +1,5 @@
 //! What a connection does and when, seen from outside: two ends on a wire of constant delay that can be cut, in virtual
-//! time. Numbers are those of Linux on ideal timers; `sim/tests/kernel.rs` compares with a real kernel's captures.
+//! time. Numbers are those of Linux on ideal timers; `captures` compares with a real kernel's captures.
 
 mod acknowledgement;
 mod keepalive;

@@ -1,23 +1,25 @@
 //! Captures of a real kernel replayed with our TCP: the same packets in the same order at the same times, the same errors
 //! at the application. `docs/kernel-replay.md` says what is compared and how exactly. The captures with a NAT that forgets
-//! are replayed beside it, in `sim/src/nodes/nat/captures.rs`.
+//! are replayed beside it, in `nodes/nat/captures.rs`.
+
+pub(crate) mod replay;
+pub(crate) mod timeline;
 
 use std::time::Duration;
 
 use cardiogram_policies::{Time, heartbeat::Keepalive};
-use cardiogram_sim::{
-    config::TcpPreset,
-    packet::{Flags, Packet},
-    tcp::{Connection, Failure, State, TcpConfig, reset_for},
+
+use self::{
+    replay::{Path, Setup, replay},
+    timeline::Place,
 };
-
-#[path = "kernel/replay.rs"]
-mod replay;
-#[path = "kernel/timeline.rs"]
-mod timeline;
-
-use replay::{Path, Setup, replay};
-use timeline::Place;
+use crate::{
+    config::TcpPreset,
+    wire::{
+        packet::{Flags, Packet},
+        tcp::{Connection, Failure, State, TcpConfig, reset_for},
+    },
+};
 
 /// One way in the captures with a round trip of 100 ms, `tc netem delay 50ms` on both sides, as measured.
 const DELAY_50_MS: Duration = Duration::from_micros(50_200);
