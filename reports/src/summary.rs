@@ -28,7 +28,7 @@ use self::bound::{Bound, KeepAlive};
 pub(crate) use self::{
     causes::CauseStats,
     compare::{Comparison, Hypervolume, Paired},
-    verdict::{Cost, Overall, better, mark_fronts, overall},
+    verdict::{Cost, Overall, UNUSABLE_S_PER_DAY, better, mark_fronts, overall},
     warning::{Number, Warning},
 };
 
@@ -159,9 +159,11 @@ pub(crate) struct CellStats {
     /// Its place by avoidable downtime, counted from 1; strategies that the seeds do not tell apart share one. 0 where the
     /// downtime is not known.
     pub(crate) rank: usize,
-    /// Whether no other strategy of the scenario is at least as good in avoidable downtime and cost and better in one.
+    /// Whether no other strategy of the scenario is at least as good in avoidable downtime and cost and better in one, and it does
+    /// not lose a tenth of the time.
     pub(crate) on_front: bool,
-    /// The share of the resamples in which it is on the front; `None` where its downtime is not known, and with one seed.
+    /// The share of the resamples in which it is on the front; `None` where its downtime is not known or a tenth of the time, and
+    /// with one seed.
     pub(crate) front_share: Option<f64>,
     /// Whether no other strategy is at least as good in packets and mean latency and better in one. A strategy that lost no
     /// session has a latency of zero; one whose mean is not known is not compared.

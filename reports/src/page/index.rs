@@ -7,15 +7,13 @@ use maud::{Markup, html};
 use super::{Figure, headlines, matrix::matrix, page, tables::cell};
 use crate::{
     number::{counted, list, percent, short},
-    summary::{CellStats, Overall, ScenarioStats, Summary, better, overall},
+    summary::{CellStats, Overall, ScenarioStats, Summary, UNUSABLE_S_PER_DAY, better, overall},
 };
 
 /// The most strategies that a sentence or a field names.
 const NAMED_MAX: usize = 3;
 /// What a user hardly notices: a minute a day.
 const GOOD_ENOUGH_S_PER_DAY: f64 = 60.0;
-/// What no user bears: a tenth of the time.
-const UNUSABLE_S_PER_DAY: f64 = 8_640.0;
 
 /// Returns the page. `figures` has those of each scenario, and `slugs` the names of the scenarios' pages.
 pub(crate) fn index(summary: &Summary, slugs: &[String], figures: &[&[Figure]]) -> String {

@@ -53,6 +53,15 @@ impl Cost {
     }
 }
 
+/// What no user bears, in seconds a day: a tenth of the time. Who loses that much by his own fault is on no front, however little
+/// he sends.
+pub(crate) const UNUSABLE_S_PER_DAY: f64 = 8_640.0;
+
+/// Whether a user could bear what the strategy loses, as far as that is known.
+fn is_usable(cell: &CellStats) -> bool {
+    cell.downtime.is_none_or(|it| it.avoidable_s_per_day < UNUSABLE_S_PER_DAY)
+}
+
 /// Which of two strategies is better: less avoidable downtime, then less cost. Whose downtime is known is better.
 pub(crate) fn better(cost: Cost, a: &CellStats, b: &CellStats) -> Ordering {
     let avoidable = |cell: &CellStats| cell.downtime.map_or(f64::INFINITY, |it| it.avoidable_s_per_day);
@@ -71,7 +80,7 @@ pub(super) fn judge(cells: &mut [CellStats], replications: &[Replications]) -> C
     let costs: Vec<_> =
         known.iter().map(|&index| (cost.replicated(&replications[index]), &replications[index].avoidable)).collect();
     for (&index, share) in known.iter().zip(pareto::membership(&costs)) {
-        cells[index].front_share = Some(share);
+        cells[index].front_share = is_usable(&cells[index]).then_some(share);
     }
     mark_fronts(cells, cost);
     rank(cells, replications, cost, known);
@@ -84,7 +93,7 @@ pub(crate) fn mark_fronts(cells: &mut [CellStats], cost: Cost) {
     let point = |cell: &CellStats| (cost.of(cell), cell.downtime.map_or(f64::NAN, |it| it.avoidable_s_per_day));
     let points: Vec<_> = cells.iter().map(point).collect();
     for (cell, on_front) in cells.iter_mut().zip(pareto::front(&points)) {
-        cell.on_front = on_front;
+        cell.on_front = on_front && is_usable(cell);
     }
 }
 
@@ -96,7 +105,7 @@ fn mark_latency_front(cells: &mut [CellStats]) {
     };
     let points: Vec<_> = cells.iter().map(|cell| (cell.packets_per_device_hour, latency_s(cell))).collect();
     for (cell, on_front) in cells.iter_mut().zip(pareto::front(&points)) {
-        cell.on_latency_front = on_front;
+        cell.on_latency_front = on_front && is_usable(cell);
     }
 }
 
@@ -224,6 +233,14 @@ mod tests {
         assert!(cell(&summary, "s1").on_front && !cell(&summary, "s0").on_front);
         assert_eq!((cell(&summary, "s1").rank, cell(&summary, "s0").rank), (1, 2));
         assert_eq!(summary.scenarios[0].reference, "s1");
+    }
+
+    #[test]
+    fn who_loses_a_tenth_of_the_time_is_on_no_front_however_cheap() {
+        let summary = stats(&[(2, [60_000; 5]), (36, [100; 5]), (90, [1; 5])]);
+        let on_front = ["s0", "s1", "s2"].map(|name| (cell(&summary, name).on_front, cell(&summary, name).front_share));
+        assert_eq!(on_front, [(false, None), (true, Some(1.0)), (true, Some(1.0))]);
+        assert!(!cell(&summary, "s0").on_latency_front);
     }
 
     #[test]
