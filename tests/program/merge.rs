@@ -192,7 +192,7 @@ fn results_that_were_changed_are_refused() {
       = help: run again: the file was changed or cut short, or the files are of different runs
     error: 2/episodes.csv: line 2: 0 rows of scenario small, strategy qq-fixed-45, seed 2 instead of 5 end before here
       = help: run again: the file was changed or cut short, or the files are of different runs
-    error: 2/episodes.csv: line 2: 12 fields instead of 11
+    error: 2/episodes.csv: line 2: 13 fields instead of 12
       = help: run again: the file was changed or cut short, or the files are of different runs
     error: 2/series.csv: line 1: columns are missing: `attempts`; unknown are: `tries`
       = help: run again: the file was changed or cut short, or the files are of different runs
