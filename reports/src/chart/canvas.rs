@@ -8,6 +8,7 @@ use plotters_backend::{BackendColor, BackendCoord};
 
 use super::{
     bitmap,
+    color::WHITE,
     svg::{Surface, Svg},
     text::{Align, TextStyle},
 };
@@ -51,7 +52,9 @@ pub(crate) struct Canvas<B> {
     scale: f64,
 }
 
-impl Surface for BitMapBackend<'_> {}
+impl Surface for BitMapBackend<'_> {
+    const IS_WHITE: bool = true;
+}
 
 /// Draws a picture of `size` as an SVG.
 pub(crate) fn drawn_svg(size: (u32, u32), draw: impl FnOnce(&mut Canvas<Svg>)) -> Svg {
@@ -78,6 +81,13 @@ fn drawn<E: std::fmt::Debug>(result: Result<(), E>) {
 }
 
 impl<B: Surface> Canvas<B> {
+    /// Draws the ground of a picture of `size`.
+    pub(crate) fn ground(&mut self, size: (u32, u32)) {
+        if !B::IS_WHITE {
+            self.rectangle((0.0, 0.0), (size.0.into(), size.1.into()), WHITE);
+        }
+    }
+
     /// Draws what belongs to `tip`.
     pub(crate) fn group(&mut self, tip: &Tip, draw: impl FnOnce(&mut Self)) {
         self.backend.open(tip);

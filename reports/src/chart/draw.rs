@@ -26,8 +26,7 @@ const COLOR_STEPS: u32 = 32;
 
 impl Layout<'_> {
     pub(super) fn draw<B: Surface>(&self, canvas: &mut Canvas<B>) {
-        let size = self.size();
-        canvas.rectangle((0.0, 0.0), (size.0.into(), size.1.into()), WHITE);
+        canvas.ground(self.size());
         let title = text::fit(&self.chart.title, TITLE_SIZE, self.chart.size.width - 2.0 * MARGIN);
         canvas.text(&title, (MARGIN, 26.0), TITLE_SIZE, Align::Start, INK);
         self.draw_legend(canvas);
@@ -105,7 +104,7 @@ impl Layout<'_> {
             self.draw_lane_names(canvas, lanes);
         }
         let is_named = self.chart.y.scale.is_named();
-        let (size, room) = if is_named { (TEXT_SIZE, names_width_max(self.chart)) } else { (SMALL_SIZE, left - 40.0) };
+        let (size, room) = if is_named { (TEXT_SIZE, names_width_max(self.chart)) } else { (SMALL_SIZE, left - 34.0) };
         for Tick { value, label } in self.chart.y.scale.ticks() {
             if let Some(label) = label {
                 canvas.text(&text::fit(&label, size, room), (left - 8.0, self.y(value)), size, Align::End, INK);
@@ -223,7 +222,8 @@ impl Layout<'_> {
 
     fn draw_bars<B: Surface>(&self, canvas: &mut Canvas<B>, row: f64, parts: &[(f64, Color)]) {
         let (total, end) = (parts.iter().map(|(length, _)| length).sum::<f64>(), self.chart.x.scale.ends().1);
-        let shrunk = if total > end { end / total } else { 1.0 };
+        // Parts of a whole may miss it by the last bit.
+        let shrunk = if total > end * (1.0 + 1e-9) { end / total } else { 1.0 };
         let (mut sum, middle) = (0.0, self.y(row));
         for (length, color) in parts {
             let (from, to) = (self.x(sum * shrunk), self.x((sum + length) * shrunk));
@@ -240,7 +240,11 @@ impl Layout<'_> {
 
     /// Draws a text that belongs to a row right of `end`.
     fn draw_words<B: Surface>(&self, canvas: &mut Canvas<B>, end: f64, row: f64, words: &str) {
-        canvas.text(words, (end + WORDS_GAP, self.y(row)), SMALL_SIZE, Align::Start, INK);
+        let (left, middle, width) = (end + WORDS_GAP, self.y(row), text::width(words, SMALL_SIZE));
+        let half = SMALL_LINE_HEIGHT / 2.0;
+        // Lines of the grid end before it.
+        canvas.rectangle((left - 3.0, middle - half), (left + width + 3.0, middle + half), WHITE);
+        canvas.text(words, (left, middle), SMALL_SIZE, Align::Start, INK);
     }
 
     /// Returns half the width and height of a cell, less the gap to its neighbours.

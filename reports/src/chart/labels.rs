@@ -151,7 +151,7 @@ pub(crate) fn place(anchors: &[Anchor], frame: &Rect, lines: &[(Spot, Spot)]) ->
             CLUTTER_COST * (near + crossed) as f64
         };
         let shares_its_place = markers.iter().filter(|marker| marker.overlaps(own)).count() > 1;
-        let everywhere = (0..RINGS).flat_map(|ring| candidates(anchor, ring, shares_its_place));
+        let everywhere = (0..RINGS).flat_map(|ring| candidates(anchor, frame, ring, shares_its_place));
         // The first of the cheapest: candidates come with the best first. Lines are many, so a place whose leader alone
         // costs more is not looked at further.
         let mut found: Option<(Placement, f64)> = None;
@@ -204,8 +204,8 @@ fn cross(a: (Spot, Spot), b: (Spot, Spot)) -> bool {
 }
 
 /// Returns where the name of `anchor` may go, `ring` steps out, the best place first. Above and below a place that several
-/// points share, it would be in the way of the others' leaders.
-fn candidates(anchor: &Anchor, ring: u32, shares_its_place: bool) -> Vec<Placement> {
+/// points share, it would be in the way of the others' leaders. What would reach over the side of `frame` is moved inside.
+fn candidates(anchor: &Anchor, frame: &Rect, ring: u32, shares_its_place: bool) -> Vec<Placement> {
     let reach = MARKER_REACH + GAP + f64::from(ring) * anchor.height;
     let (beside, above) = (reach + anchor.width / 2.0, reach + anchor.height / 2.0);
     // Right and left, where a name reads best, level with the marker, then in rows above and below it.
@@ -215,12 +215,14 @@ fn candidates(anchor: &Anchor, ring: u32, shares_its_place: bool) -> Vec<Placeme
         [(beside, -y), (-beside, -y), (beside, y), (-beside, y)]
     });
     let columns = [(0.0, -above), (0.0, above)].into_iter().filter(|_| !shares_its_place);
-    rows.chain(columns).map(|offset| placement(anchor, offset, ring > 0)).collect()
+    rows.chain(columns).map(|offset| placement(anchor, frame, offset, ring > 0)).collect()
 }
 
-/// Returns the name of `anchor` with its middle at `offset` from the point.
-fn placement(anchor: &Anchor, offset: Spot, with_leader: bool) -> Placement {
-    let (x, y) = (anchor.at.0 + offset.0, anchor.at.1 + offset.1);
+/// Returns the name of `anchor` with its middle at `offset` from the point, or beside that, inside `frame`.
+fn placement(anchor: &Anchor, frame: &Rect, offset: Spot, with_leader: bool) -> Placement {
+    let half = anchor.width / 2.0;
+    let x = (anchor.at.0 + offset.0).min(frame.right - half).max(frame.left + half);
+    let y = anchor.at.1 + offset.1;
     let name = Rect {
         left: x - anchor.width / 2.0,
         right: x + anchor.width / 2.0,
@@ -247,6 +249,17 @@ mod tests {
         let placed = place(&[Anchor { at: (100.0, 100.0), width: 60.0, height: 14.0, leads: false }], &FRAME, &[]);
         let placement = placed[0].unwrap();
         assert!((placement.name.left - 110.0).abs() < 1e-9 && placement.leader.is_none(), "{placement:?}");
+    }
+
+    #[test]
+    fn a_name_between_others_at_the_edge_goes_along_the_edge() {
+        // Nothing is free at the left of the last point, and at its right there is no room for its name.
+        let anchor = |x: f64, y: f64| Anchor { at: (x, y), width: 90.0, height: 14.0, leads: x < 750.0 };
+        let column = (0..40).map(|row| anchor(650.0, 10.0 * f64::from(row)));
+        let anchors: Vec<Anchor> = column.chain([anchor(760.0, 200.0)]).collect();
+        let placed = place(&anchors, &FRAME, &[]);
+        let name = placed[40].unwrap().name;
+        assert!(name.right <= FRAME.right && (name.top > 200.0 || name.bottom < 200.0), "{name:?}");
     }
 
     #[test]

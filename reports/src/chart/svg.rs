@@ -32,6 +32,9 @@ pub(crate) struct Tip {
 
 /// A surface that can group shapes; one that cannot just draws them.
 pub(crate) trait Surface: DrawingBackend {
+    /// Whether it is white before anything is drawn on it, and stays so whatever the theme.
+    const IS_WHITE: bool = false;
+
     /// Begins a group: what is drawn from here on belongs to `tip`.
     fn open(&mut self, _tip: &Tip) {}
 

@@ -27,16 +27,15 @@ pub(super) fn matrix(summary: &Summary, slugs: &[String]) -> Markup {
     };
     html! {
         @if !strategies.is_empty() {
+            p.faint id="matrix-words" {
+                "Avoidable downtime in seconds a day: time without a session that the policy could have saved. Best strategies \
+                 first, by how many others are better, on average over their scenarios. Empty: not tried there. "
+                @for (place, (_, words)) in CLASSES.iter().enumerate() {
+                    span class={ "key d" (place) } { (words) }
+                }
+            }
             div.scroll {
-                table.matrix {
-                    caption {
-                        "Avoidable downtime in seconds a day: time without a session that the policy could have saved. Best \
-                         strategies first, by how many others are better, on average over their scenarios. Empty: not tried \
-                         there. "
-                        @for (place, (_, words)) in CLASSES.iter().enumerate() {
-                            span.key class={ "d" (place) } { (words) }
-                        }
-                    }
+                table.matrix aria-describedby="matrix-words" {
                     thead {
                         tr {
                             th scope="col" { "strategy" }

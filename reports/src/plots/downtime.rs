@@ -3,7 +3,7 @@
 
 use super::{
     Figure, Looks, PACKETS_LABEL,
-    front::{FRONT_LINE, FRONT_NAME, steps},
+    front::{self, FRONT_LINE, FRONT_NAME, steps},
     note, tip,
 };
 use crate::{
@@ -38,13 +38,16 @@ pub(super) fn figure(scenario: &ScenarioStats, looks: &Looks) -> Option<Figure> 
     if ceiling_s > 0.0 {
         let (left, right) = x.ends();
         marks.push(Mark::Line(vec![(left, ceiling_s), (right, ceiling_s)], CEILING_LINE));
-        legend.push((format!("what no policy can avoid, on top: {} s", short(ceiling_s)), Key::Line(CEILING_LINE)));
+        legend
+            .push((format!("what no policy can avoid, on top: {} s a day", short(ceiling_s)), Key::Line(CEILING_LINE)));
     }
     let mut front: Vec<Values> =
         known.iter().filter(|(cell, _)| cell.on_front).map(|(cell, it)| (cost(cell), it.avoidable_s_per_day)).collect();
     front.sort_by(|a, b| a.0.total_cmp(&b.0));
-    marks.push(Mark::Line(steps(&front, None, &x, &y), FRONT_LINE));
-    legend.push((FRONT_NAME.to_owned(), Key::Line(FRONT_LINE)));
+    if !front.is_empty() {
+        marks.push(Mark::Line(steps(&front, None, &x, &y), FRONT_LINE));
+        legend.push((FRONT_NAME.to_owned(), Key::Line(FRONT_LINE)));
+    }
     marks.extend(known.iter().map(|(cell, downtime)| {
         Mark::Point(Point {
             x: cost(cell),
@@ -106,8 +109,9 @@ fn caption(cost: Cost, ceiling_s: f64) -> String {
     format!(
         "Left and below is better. Avoidable is the time in which a connection opened at that moment could have been used and the \
          device had none: it did not notice, waited, or was connecting. Cost is {paid}. Zero has a place of its own; whiskers \
-         are {:.0} % bootstrap intervals over seeds. The Pareto front joins the strategies that no other beats in both. {ceiling}",
+         are {:.0} % bootstrap intervals over seeds. The Pareto front joins the strategies that no other beats in both, {}. {ceiling}",
         100.0 * LEVEL,
+        front::WHO_NOT,
     )
 }
 

@@ -18,8 +18,10 @@ const PARTS: [Part; 3] = [
     ("connecting", |it| it.connecting_s_per_day, PALETTE[0]),
 ];
 
-/// The axis ends at so many times the median bar, where there are longer ones: the bars of the good half are to be seen.
+/// The axis ends at so many times the median bar, where there are much longer ones: the bars of the good half are to be seen.
 const MEDIANS_MAX: f64 = 6.0;
+/// What is longer than the axis by less is no reason to cut it off.
+const MUCH_LONGER: f64 = 2.0;
 
 /// Returns the figure; `None` where the results do not tell downtime, and where none is avoidable.
 pub(super) fn figure(scenario: &ScenarioStats, _: &Looks) -> Option<Figure> {
@@ -31,7 +33,7 @@ pub(super) fn figure(scenario: &ScenarioStats, _: &Looks) -> Option<Figure> {
     let above_zero: Vec<f64> =
         known.iter().map(|(_, it)| it.avoidable_s_per_day).filter(|avoidable| *avoidable > 0.0).collect();
     let (longest, median) = (*above_zero.last()?, above_zero[above_zero.len() / 2]);
-    let end = longest.min(MEDIANS_MAX * median);
+    let end = if longest > MUCH_LONGER * MEDIANS_MAX * median { MEDIANS_MAX * median } else { longest };
     let bars = |(row, (cell, downtime)): (u32, &(&CellStats, Downtime))| Mark::Bars {
         row: row.into(),
         parts: PARTS.iter().map(|(_, of, color)| (of(downtime), *color)).collect(),

@@ -5,7 +5,7 @@ use cardiogram_results::survival::Estimated;
 
 use super::{
     Figure, Looks, PACKETS_LABEL, TIME_MIN_S,
-    front::{FRONT_LINE, FRONT_NAME, steps},
+    front::{self, FRONT_LINE, FRONT_NAME, steps},
     keep_alive_caption, mark_keep_alive, note, packets, tip,
 };
 use crate::{
@@ -174,7 +174,8 @@ fn caption(scenario: &ScenarioStats) -> String {
     format!(
         "Left and below is better. Means are Kaplan-Meier estimates, with breaks that were ridden out or outlasted the \
          run censored; whiskers are 95 % bootstrap intervals over seeds. The Pareto front joins the strategies that no \
-         other beats in both; a strategy that lost no session is below all latencies. {bound}{}",
+         other beats in both, {}; a strategy that lost no session is below all latencies. {bound}{}",
+        front::WHO_NOT,
         keep_alive_caption(scenario)
     )
 }
