@@ -166,6 +166,8 @@ fn write(dir: &Path, size: Size, build: u64) {
             .map(|name| ManifestStrategy {
                 name: name.clone(),
                 built_in: false,
+                family: None,
+                warnings: Vec::new(),
                 hash: manifest::hash(""),
                 text: String::new(),
             })

@@ -13,9 +13,12 @@ use kit::committed::assert_committed;
 /// One strategy for each way of keeping a connection alive: a grid, idleness, the kernel.
 const STRATEGIES: [&str; 3] = ["netease-30-15", "idle-45-either", "whatsapp-tcp-10s"];
 /// Where others are at home: those that learn, ask on a second connection, are pinged, told off, or judge by freshness.
-const MORE_STRATEGIES: [(&str, &[&str]); 3] = [
+const MORE_STRATEGIES: [(&str, &[&str]); 6] = [
     ("learning", &["mars-smart-heartbeat", "microg-mcs-aimd", "courier-adaptive", "rahman-composite"]),
-    ("protocols", &["mqtt-keepalive", "grpc-too-many-pings", "engineio-v4", "nats-ping", "zookeeper-session"]),
+    ("brokers", &["mqtt-keepalive", "nats-ping", "pika", "amqplib"]),
+    ("browser-sockets", &["engineio-v4", "actioncable-7", "python-websockets-20-20"]),
+    ("remote-calls", &["grpc-too-many-pings", "grpc-core-1.85"]),
+    ("queues-and-databases", &["zookeeper-session"]),
     ("detectors", &["chen-nfd-e", "bertier", "phi-accrual-akka", "jacobson-rfc6298"]),
 ];
 const SEED: u64 = 1;

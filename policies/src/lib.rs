@@ -21,6 +21,8 @@ struct Readme;
 pub mod custom;
 mod frames;
 pub mod heartbeat;
+#[cfg(feature = "registry")]
+pub mod measured;
 pub mod network;
 #[cfg(feature = "registry")]
 pub mod preset;
@@ -36,6 +38,7 @@ pub mod strategy;
 mod testing;
 mod time;
 pub mod unit;
+mod vitality;
 mod warning;
 
 pub use custom::{Custom, CustomHeartbeat, CustomReconnect, CustomServer};

@@ -1,8 +1,8 @@
 //! Strategies by name, as TOML files, and those of real products, compiled in (feature `presets`).
 //!
-//! A preset says in its file where its numbers come from, and which of them are assumptions. All presets share one
-//! reconnect policy, [`ReconnectSpec`](crate::ReconnectSpec)'s default, unless their source names another, as those of
-//! most protocols do: comparing the others compares heartbeats. Those named `reconnect-...` share one heartbeat
+//! A preset says in its file where its numbers come from, how it is known that its product does this, and which of them are
+//! assumptions. All presets share one reconnect policy, [`ReconnectSpec`](crate::ReconnectSpec)'s default, unless their
+//! product has another, as most have: comparing the others compares heartbeats. Those named `reconnect-...` share one heartbeat
 //! instead, that of `wechat-270`, which has the default reconnect policy: comparing them with it compares reconnect
 //! policies. Those that leave their connection on purpose have a reconnect policy of their own, since when to come back
 //! is what they are about. What this is not: a registry of users' own strategies, which is `registry`.
@@ -19,14 +19,13 @@ pub struct Preset {
 }
 
 impl Preset {
-    /// Returns what lists gather it under: what it is compared for. Those named `reconnect-...` share a heartbeat; of
-    /// the others it is the heartbeat that tells them apart.
-    pub fn family(&self, spec: &StrategySpec) -> &'static str {
-        if self.name.starts_with("reconnect-") {
-            "reconnect policies under one heartbeat"
-        } else {
-            spec.heartbeat.family()
+    /// Returns the name of its family, if its file names one; the rest of the file is not looked at.
+    pub fn family(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct OfFamily {
+            family: Option<String>,
         }
+        toml::from_str::<OfFamily>(self.toml).ok()?.family
     }
 
     /// Returns the strategy that the file defines.
@@ -40,20 +39,101 @@ pub fn all() -> &'static [Preset] {
     PRESETS
 }
 
-/// Returns the preset of that name, which may be a [former](FORMER_NAMES) one.
+/// Returns the preset of that name, or of the one that has taken its place.
 pub fn find(name: &str) -> Option<&'static Preset> {
     let name = name_today(name);
     PRESETS.iter().find(|preset| preset.name == name)
 }
 
-/// The names that presets had in earlier versions, each with that of today. They are still read, in strategy files too, where
-/// a heartbeat goes by such a name.
-pub const FORMER_NAMES: &[(&str, &str)] = &[("oracle", "known-nat-timeout")];
+/// A name that presets had and that still names what has taken their place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// The old name.
+    pub name: &'static str,
+    /// The preset that it names now.
+    pub now: &'static str,
+    /// Why it has another name, in a sentence.
+    pub why: &'static str,
+}
 
 /// Returns what goes by that name today.
 pub fn name_today(name: &str) -> &str {
-    FORMER_NAMES.iter().find(|(former, _)| *former == name).map_or(name, |(_, today)| today)
+    alias(name).map_or(name, |alias| alias.now)
 }
+
+/// Returns what has become of an old name; `None` where it is none.
+pub fn alias(name: &str) -> Option<&'static Alias> {
+    aliases().iter().find(|alias| alias.name == name)
+}
+
+/// Returns all old names.
+pub const fn aliases() -> &'static [Alias] {
+    ALIASES
+}
+
+#[cfg(not(feature = "presets"))]
+const ALIASES: &[Alias] = &[];
+
+#[cfg(feature = "presets")]
+const ALIASES: &[Alias] = &[
+    Alias {
+        name: "oracle",
+        now: "known-nat-timeout",
+        why: "It knows the NATs' timeouts and the round trip and nothing else, and can be beaten. Files may still call the \
+              heartbeat so.",
+    },
+    Alias {
+        name: "actioncable-3-6",
+        now: "actioncable-6",
+        why: "Rails 7.0 has another algorithm, which is actioncable-7; this one is that of releases up to 6.1.",
+    },
+    Alias {
+        name: "grpc-keepalive",
+        now: "grpc-core-1.85",
+        why: "Implementations and releases of gRPC differ: see grpc-core-1.62, grpc-js and grpc-tonic.",
+    },
+    Alias {
+        name: "discord-gateway",
+        now: "discord-js",
+        why: "Discord's clients differ in their first heartbeat, in what they take for death and in how they come back: see \
+              discord-py.",
+    },
+    Alias {
+        name: "rabbitmq-amqp",
+        now: "rabbitmq-java",
+        why: "No client of RabbitMQ is dead after just one heartbeat's interval, as that preset had it, and they differ among \
+              each other: see pika, amqplib and aio-pika.",
+    },
+];
+
+/// What strategies are compared with: those that stand for the same kind of product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// The name that files and command lines have, as in `mqtt/*`.
+    pub name: &'static str,
+    /// What its members are, in a few words.
+    pub about: &'static str,
+}
+
+/// The families of the presets, in the order in which lists have them.
+pub const FAMILIES: &[Family] = &[
+    Family { name: "baseline", about: "without a heartbeat, and one that knows what no product can" },
+    Family { name: "tcp", about: "the kernel's keepalive" },
+    Family { name: "im", about: "messengers" },
+    Family { name: "idle", about: "which traffic spares a heartbeat" },
+    Family { name: "polling", about: "no lasting connection: polling and push services" },
+    Family { name: "mqtt", about: "MQTT" },
+    Family { name: "broker", about: "brokers" },
+    Family { name: "websocket", about: "WebSockets and what runs in browsers" },
+    Family { name: "grpc", about: "remote calls" },
+    Family { name: "queue", about: "queues" },
+    Family { name: "database", about: "databases and coordination" },
+    Family { name: "transport", about: "transports' own schedules" },
+    Family { name: "detector", about: "failure detectors of the literature" },
+    Family { name: "adaptive", about: "products that learn their interval" },
+    Family { name: "search", about: "searches of the literature for the longest interval" },
+    Family { name: "reconnect", about: "reconnect policies under one heartbeat" },
+];
 
 #[cfg(not(feature = "presets"))]
 const PRESETS: &[Preset] = &[];
@@ -76,7 +156,7 @@ const PRESETS: &[Preset] = presets![
     "whatsapp-tcp-10s",
     "tcp-keepalive-windows",
     "tcp-user-timeout",
-    // Products as articles on messengers have them: fixed intervals.
+    // Messengers: fixed intervals as articles have them, and chat gateways.
     "netease-30-15",
     "qq-fixed-45",
     "whatsapp-app-30",
@@ -87,6 +167,13 @@ const PRESETS: &[Preset] = presets![
     "line-200-420",
     "error-accumulation-2",
     "error-accumulation-5",
+    "fg-bg-split-5m",
+    "fg-bg-split-10m",
+    "combined-tcp-app",
+    "server-directed-interval",
+    "smack-ping",
+    "discord-js",
+    "discord-py",
     // The question of `[zhang]`, which traffic spares a heartbeat, and its server.
     "idle-45-tx",
     "idle-45-rx",
@@ -95,11 +182,6 @@ const PRESETS: &[Preset] = presets![
     "last-recv-timer",
     "server-idle-reaper",
     "server-idle-reaper-heartbeats",
-    // What the same articles add to a heartbeat.
-    "fg-bg-split-5m",
-    "fg-bg-split-10m",
-    "combined-tcp-app",
-    "server-directed-interval",
     "piggyback-business-data",
     // Connections left on purpose: polling and push services.
     "whatsapp-285x5",
@@ -108,40 +190,74 @@ const PRESETS: &[Preset] = presets![
     "line-polling",
     "whatsapp-gcm-wake",
     "line-us-gcm-420",
-    // Messaging protocols.
+    // MQTT.
     "mqtt-keepalive",
+    "mqtt-mosquitto",
     "mqtt-starved",
     "paho-java-ping",
+    "paho-python",
     "courier-paho-ping",
     "mqttjs-ping",
-    "rabbitmq-amqp",
+    "rumqttc",
+    "gmqtt",
+    // Brokers.
+    "rabbitmq-java",
+    "pika",
+    "amqplib",
+    "aio-pika",
     "rabbitmq-amqp-pre-3-7-11",
     "stomp-heartbeat",
     "nats-ping",
-    "kafka-session",
-    "smack-ping",
-    "discord-gateway",
-    // WebSocket stacks.
+    "nats-py",
+    "nats-js",
+    "async-nats",
+    // WebSocket stacks and what runs in browsers.
     "phoenix-30",
+    "supabase-realtime",
     "engineio-v4",
     "engineio-v3",
+    "python-socketio",
     "signalr-15-30",
-    "actioncable-3-6",
+    "actioncable-6",
+    "actioncable-7",
     "python-websockets-20-20",
     "azure-web-pubsub",
+    "stompjs",
     "gorilla",
     "okhttp",
     "centrifugo",
-    // Remote calls, shells, coordination.
-    "grpc-keepalive",
+    "pusher-js",
+    "ably-js",
+    "socketcluster",
+    "hocuspocus",
+    "y-websocket",
+    "partysocket",
+    "graphql-ws",
+    "eventsource",
+    // Remote calls.
+    "grpc-core-1.85",
+    "grpc-core-1.62",
+    "grpc-js",
+    "grpc-tonic",
     "grpc-too-many-pings",
     "grpc-race",
     "temporal-30-15",
     "http2-ping-envoy",
+    // Queues.
+    "kafka-session",
+    "kafka-python",
+    "aiokafka",
+    "kafkajs",
+    // Databases and coordination.
+    "zookeeper-session",
+    "kazoo",
+    "ioredis-6",
+    "ioredis-5",
+    "node-redis",
+    "redis-py",
+    // Transports' own schedules, and what stands right on a transport.
     "netty-idle-handler",
     "ssh-server-alive",
-    "zookeeper-session",
-    // Transports' own schedules, as heartbeats of an application.
     "quic-keepalive-20",
     "quic-keepalive-30",
     "sctp-heartbeat",
@@ -186,10 +302,12 @@ const PRESETS: &[Preset] = presets![
     "reconnect-exp-equal-jitter",
     "reconnect-exp-decorrelated",
     "reconnect-grpc",
+    "reconnect-grpc-js",
     "reconnect-signalr",
     "reconnect-socketio",
     "reconnect-phoenix",
     "reconnect-actioncable",
+    "reconnect-actioncable-7",
     "reconnect-rws-pladaria",
     "reconnect-nats",
     "reconnect-kafka",
@@ -212,6 +330,10 @@ const PRESETS: &[Preset] = presets![
     "reconnect-circuit-breaker",
     "reconnect-network-change",
     "reconnect-network-validity-probe",
+    "reconnect-backon",
+    "reconnect-backon-jitter",
+    "reconnect-backoff",
+    "reconnect-tokio-retry",
 ];
 
 #[cfg(all(test, feature = "presets"))]
@@ -276,14 +398,14 @@ mod tests {
         }
     }
 
-    /// The presets that keep their connection, whose product comes back in a way of its own, and the preset that is about
-    /// it.
+    /// Presets of a product whose reconnect policy another preset is about.
     const OF_PRODUCTS: &[(&str, &str)] = &[
         ("phoenix-30", "reconnect-phoenix"),
         ("engineio-v4", "reconnect-socketio"),
         ("engineio-v3", "reconnect-socketio"),
         ("signalr-15-30", "reconnect-signalr"),
-        ("actioncable-3-6", "reconnect-actioncable"),
+        ("actioncable-6", "reconnect-actioncable"),
+        ("actioncable-7", "reconnect-actioncable-7"),
         ("paho-java-ping", "reconnect-paho-java"),
         ("courier-paho-ping", "reconnect-courier"),
         ("courier-adaptive", "reconnect-courier"),
@@ -292,7 +414,8 @@ mod tests {
         ("nats-ping", "reconnect-nats"),
         ("kafka-session", "reconnect-kafka"),
         ("zookeeper-session", "reconnect-zookeeper"),
-        ("grpc-keepalive", "reconnect-grpc"),
+        ("grpc-core-1.85", "reconnect-grpc"),
+        ("grpc-js", "reconnect-grpc-js"),
         ("grpc-too-many-pings", "reconnect-grpc"),
         ("grpc-race", "reconnect-grpc"),
         ("temporal-30-15", "reconnect-grpc"),
@@ -314,23 +437,48 @@ mod tests {
 
     /// Whoever compares heartbeats wants nothing else to differ; whoever compares reconnect policies neither.
     #[test]
-    fn presets_have_the_shared_reconnect_policy_or_the_shared_heartbeat_unless_their_source_has_another() {
+    fn presets_have_the_shared_reconnect_policy_or_the_shared_heartbeat_unless_their_product_has_another() {
         let of_wechat = find("wechat-270").unwrap().spec().heartbeat;
         for spec in all().iter().map(Preset::spec) {
             let has_own = spec.reconnect != ReconnectSpec::default();
-            let is_about_coming_back = matches!(spec.heartbeat, HeartbeatSpec::LeaveWhenQuiet(_));
-            let is_of_product = OF_PRODUCTS.iter().any(|(name, _)| *name == spec.name);
             if spec.name.starts_with("reconnect-") {
                 assert_eq!(spec.heartbeat, of_wechat, "{}", spec.name);
                 assert!(has_own, "{}", spec.name);
                 continue;
             }
-            let others = ["line-us-gcm-420", "centrifugo"];
-            let expected = is_about_coming_back || is_of_product || others.contains(&&*spec.name);
-            assert_eq!(has_own, expected, "{}", spec.name);
-            let has_rules = spec.reconnect_rules != ReconnectRules::default();
-            assert!(!has_rules || is_of_product, "{}", spec.name);
+            let told = spec.assumptions.iter().find(|text| text.starts_with("Reconnect")).expect("it is told");
+            let is_called = matches!(spec.reconnect, ReconnectSpec::OnCall(_));
+            let is_shared = told.contains("all presets share") && !is_called;
+            assert_eq!(has_own, !is_shared, "{}: {told}", spec.name);
+            assert!(!is_shared || spec.reconnect_rules == ReconnectRules::default(), "{}", spec.name);
         }
+    }
+
+    #[test]
+    fn every_preset_has_a_family_and_a_kind_of_evidence() {
+        let mut met: Vec<&str> = Vec::new();
+        for preset in all() {
+            let spec = preset.spec();
+            let family = FAMILIES.iter().find(|family| spec.family.as_deref() == Some(family.name));
+            let family = family.unwrap_or_else(|| panic!("{} has no family", preset.name));
+            assert_eq!(preset.family().as_deref(), Some(family.name));
+            assert_eq!(family.name == "reconnect", preset.name.starts_with("reconnect-"), "{}", preset.name);
+            assert!(spec.evidence.is_some(), "{}", preset.name);
+            if met.last() != Some(&family.name) {
+                met.push(family.name);
+            }
+        }
+        assert_eq!(met, FAMILIES.iter().map(|family| family.name).collect::<Vec<_>>(), "each in one place");
+    }
+
+    #[test]
+    fn an_old_name_names_what_has_taken_its_place() {
+        for alias in aliases() {
+            assert!(all().iter().all(|preset| preset.name != alias.name), "{}", alias.name);
+            assert_eq!(find(alias.name).map(|preset| preset.name), Some(alias.now));
+            assert!(alias.why.ends_with('.'), "{}", alias.name);
+        }
+        assert!(alias("wechat-270").is_none());
     }
 
     #[test]
@@ -353,7 +501,6 @@ mod tests {
             ("wechat-270", 270, 15, 1),
             ("error-accumulation-2", 30, 15, 2),
             ("error-accumulation-5", 240, 15, 5),
-            ("python-websockets-20-20", 20, 20, 1),
             ("okhttp", 30, 30, 1),
             ("engineio-v3", 25, 20, 1),
         ];
@@ -415,7 +562,9 @@ mod tests {
             ("courier-paho-ping", s(55.0), s(115.0), s(90.0)),
             ("mqttjs-ping", s(60.0), s(90.0), s(90.0)),
             // Where nobody is sure to answer, nothing is promised.
-            ("rabbitmq-amqp", s(30.0), NEVER, s(60.0)),
+            ("rabbitmq-java", s(30.0), NEVER, s(180.0)),
+            ("pika", s(30.0), NEVER, s(180.0)),
+            ("amqplib", s(60.0), NEVER, s(180.0)),
             ("stomp-heartbeat", s(10.0), NEVER, s(30.0)),
             ("signalr-15-30", s(15.0), NEVER, s(30.0)),
             ("bfd-async", s(10.0), NEVER, s(30.0)),
@@ -423,25 +572,27 @@ mod tests {
             ("nats-ping", s(120.0), s(360.0), s(360.0)),
             ("kafka-session", s(3.0), s(45.0), s(45.0)),
             ("smack-ping", s(1_800.0), s(1_805.0), NEVER),
-            ("discord-gateway", NEVER, NEVER, s(45.0)),
+            ("discord-js", NEVER, NEVER, s(45.0)),
             ("phoenix-30", s(30.0), s(60.0), s(60.0)),
             // Cut one way only, the server pings on until it gives up, and the watchdog runs from its last ping.
             ("engineio-v4", NEVER, s(90.0), s(45.0)),
             ("engineio-v3", s(25.0), s(45.0), s(45.0)),
-            ("actioncable-3-6", NEVER, NEVER, NEVER),
-            ("azure-web-pubsub", s(20.0), s(120.0), NEVER),
+            ("actioncable-6", NEVER, NEVER, NEVER),
+            ("azure-web-pubsub", s(20.0), s(160.0), NEVER),
             ("gorilla", NEVER, NEVER, s(60.0)),
             ("centrifugo", NEVER, s(68.0), s(33.0)),
-            ("python-websockets-20-20", s(20.0), s(40.0), s(40.0)),
-            ("temporal-30-15", s(30.0), s(45.0), NEVER),
+            // And ten seconds for the close.
+            ("python-websockets-20-20", s(20.0), s(50.0), s(40.0)),
+            // A hung peer; a dead path is noticed 45 s earlier.
+            ("temporal-30-15", s(30.0), s(90.0), NEVER),
             ("grpc-race", s(60.0), NEVER, NEVER),
             // Blocked after two pings without data; the server pings after 2 h.
-            ("grpc-keepalive", NEVER, NEVER, s(7_220.0)),
+            ("grpc-core-1.62", NEVER, NEVER, s(7_220.0)),
             ("http2-ping-envoy", s(34.5), s(49.5), NEVER),
             ("netty-idle-handler", s(30.0), s(60.0), s(60.0)),
             ("ssh-server-alive", s(15.0), s(60.0), NEVER),
             // Two thirds of the session; the session, rounded up to a tick.
-            ("zookeeper-session", s(9.0), s(20.0), s(33.0)),
+            ("zookeeper-session", s(10.0), s(20.0), s(33.0)),
             ("quic-keepalive-20", s(20.0), s(50.0), NEVER),
             ("quic-keepalive-30", s(30.0), s(90.0), NEVER),
             ("sctp-heartbeat", s(31.5), s(219.0), NEVER),
@@ -466,12 +617,12 @@ mod tests {
     #[test]
     fn who_only_listens_is_more_patient_than_the_other_side_is_quiet() {
         let rows = [
-            ("rabbitmq-amqp", 60, 30),
+            ("rabbitmq-java", 135, 30),
             ("rabbitmq-amqp-pre-3-7-11", 60, 30),
             ("stomp-heartbeat", 30, 10),
             ("signalr-15-30", 30, 15),
             ("bfd-async", 30, 10),
-            ("actioncable-3-6", 6, 3),
+            ("actioncable-6", 6, 3),
             ("engineio-v4", 45, 25),
             ("centrifugo", 35, 25),
         ];

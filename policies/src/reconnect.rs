@@ -24,7 +24,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    actioncable::ActioncablePoll,
+    actioncable::{ActioncablePoll, PollBackoff},
     backoff::{DelayFrom, Jitter, ProcessScale},
     courier::CourierRetry,
     exponential::{CapAt, ExponentialBackoff},

@@ -95,10 +95,14 @@ impl Registry {
         preset::all().iter().chain(&self.strategies)
     }
 
-    /// Returns the strategy of that name, which may be a [former](preset::FORMER_NAMES) one.
+    /// Returns the strategy of that name, or of the preset that has taken its place.
     pub fn preset(&self, name: &str) -> Option<&Preset> {
-        let name = preset::name_today(name);
-        self.presets().find(|preset| preset.name == name)
+        self.presets().find(|preset| preset.name == name).or_else(|| preset::find(name))
+    }
+
+    /// Returns the members of a family, in the order of all strategies.
+    pub fn family<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Preset> {
+        self.presets().filter(move |preset| preset.family().is_some_and(|family| family == name))
     }
 }
 
@@ -254,6 +258,15 @@ mod tests {
         assert_eq!(registry.presets().last(), registry.preset("own"));
         assert_eq!(registry.preset("wechat-270"), preset::find("wechat-270"));
         assert_eq!(Registry::new().preset("own"), None);
+        assert_eq!(registry.preset("grpc-keepalive").map(|preset| preset.name), Some("grpc-core-1.85"));
+    }
+
+    #[test]
+    fn a_family_has_presets_and_strategies_of_ones_own() {
+        let registry = registry().strategy("mine", "name = \"mine\"\nfamily = \"mqtt\"\nheartbeat = \"none\"");
+        let members: Vec<&str> = registry.family("mqtt").map(|preset| preset.name).collect();
+        assert!(members.len() > 5 && members[0] == "mqtt-keepalive" && members.last() == Some(&"mine"), "{members:?}");
+        assert_eq!(registry.family("nobody").count(), 0);
     }
 
     #[test]

@@ -26,6 +26,12 @@ pub struct StrategySpec {
     /// Parameters that the source does not give and that were chosen here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assumptions: Vec<String>,
+    /// The family of those that it is compared with, as in `"mqtt"`: lower case, digits, `-`. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// How it is known that the product does this. Default: not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
     /// How long an attempt may take, from SYN to the server's welcome. Default 10 s: what mobile applications commonly
     /// use.
     #[serde(default = "connect_timeout")]
@@ -46,6 +52,31 @@ pub struct StrategySpec {
     pub server: ServerSpec,
 }
 
+/// How it is known that a product does what its strategy says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Evidence {
+    /// The product was run, and its times compared with those of the strategy.
+    Measured,
+    /// Its source, its documentation or a report on it was read.
+    Read,
+    /// The numbers were chosen here, or are known from memory.
+    Assumed,
+}
+
+impl Evidence {
+    /// Returns it as files have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Read => "read",
+            Self::Assumed => "assumed",
+        }
+    }
+}
+
 fn connect_timeout() -> Span {
     Span::secs(10)
 }
@@ -54,10 +85,21 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Returns whether `text` can be the name of a strategy, or of a custom policy.
+/// Returns whether `text` can be the name of a custom policy, or of a family.
 pub(crate) fn is_name(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=64).contains(&text.len()) && text.bytes().all(is_part)
+}
+
+/// Returns whether `text` can be the name of a strategy: between digits it may have points, as versions have.
+fn is_strategy_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_of_version = |place: usize| {
+        let is_digit = |place: Option<usize>| place.and_then(|it| bytes.get(it)).is_some_and(u8::is_ascii_digit);
+        is_digit(place.checked_sub(1)) && is_digit(Some(place + 1))
+    };
+    let points = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'.');
+    is_name(&text.replace('.', "-")) && points.map(|(place, _)| place).all(is_of_version)
 }
 
 impl StrategySpec {
@@ -68,6 +110,8 @@ impl StrategySpec {
             about: String::new(),
             source: String::new(),
             assumptions: Vec::new(),
+            family: None,
+            evidence: None,
             connect_timeout: connect_timeout(),
             frames: Frames::default(),
             heartbeat,
@@ -116,11 +160,18 @@ impl StrategySpec {
     /// Returns every contradiction in the strategy; empty when it can run.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if !is_name(&self.name) {
+        if !is_strategy_name(&self.name) {
             problems.push(Problem::new(
                 "name",
                 format!("`{}` is not a strategy's name", self.name),
                 "use 1 to 64 lower-case letters, digits and `-`, as in \"netease-30-15\"",
+            ));
+        }
+        if let Some(family) = self.family.as_ref().filter(|family| !is_name(family)) {
+            problems.push(Problem::new(
+                "family",
+                format!("`{family}` is not a family's name"),
+                "use 1 to 64 lower-case letters, digits and `-`, as in \"mqtt\"",
             ));
         }
         problems.extend(self.frames.problems());
@@ -128,10 +179,6 @@ impl StrategySpec {
         problems.extend(self.reconnect.problems());
         problems.extend(self.reconnect_rules.problems());
         problems.extend(self.server.problems());
-        if let (HeartbeatSpec::Composed(parts), Some(pings)) = (&self.heartbeat, &self.server.pings) {
-            problems.extend(parts.impatience(pings.interval.get()));
-        }
-        problems.extend(self.heartbeat.announced_interval().and_then(|interval| self.server.impatience(interval)));
         problems
     }
 
@@ -193,6 +240,16 @@ mod tests {
     }
 
     #[test]
+    fn a_name_may_have_a_version_with_points() {
+        for name in ["a", "grpc-core-1.85", "grpc-1.62.2-core"] {
+            assert!(is_strategy_name(name), "{name}");
+        }
+        for name in ["", ".", "a.b", "a.toml", "1.", ".1", "1..2", "Grpc-1.62", "a/b"] {
+            assert!(!is_strategy_name(name), "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_left_out_takes_its_default() {
         let spec = read("name = \"a\"\nheartbeat.fixed = { interval = \"30s\", timeout = \"15s\" }");
         assert_eq!(spec.connect_timeout, Span::secs(10));
@@ -218,6 +275,9 @@ mod tests {
             r#"heartbeat.composed = { schedule.grid = { interval = "30s" }, judge.freshness = { detector.phi = { threshold = 8.0, window = 100, min_deviation = "0s", pause = "3s", tail = "logistic", learns_mistakes = false } } }"#,
             r#"heartbeat.composed = { schedule.grid = { interval = "30s" }, judge.freshness = { detector.cassandra = { threshold = 12.0, window = 100 } } }"#,
             r#"heartbeat.composed = { schedule.grid = { interval = "30s" }, judge.freshness = { detector.weibull = { threshold = 8.0, shape = 2.0, window = 100 } } }"#,
+            r#"heartbeat.composed = { schedule.checks = { every = "60s" }, judge.silence = { limit = "60s", while_awaiting = true }, user_timeout = "20s", close_timeout = "10s" }"#,
+            r#"heartbeat.composed = { schedule.grid = { interval = "30s", unless_sent = true }, judge.looks = { every = "60s", silent = 2 }, most_without_data = 2, throttled_without_data = "1m" }"#,
+            r#"heartbeat.composed = { schedule = "peer-sends", judge.silence = { limit = "6s", look = { every = "6s", longest = "12s" } }, beat_on = ["connected"] }"#,
             r#"heartbeat.mars-smart-heartbeat = { min = "200s", max = "500s", step = "50s", success_step = "10s", base_successes = 4, max_failures = 3, short_beats = 2, reprobe_after = "6d", records = 10, timeout = "7s", late_timeout = "4s", late_after = "10m", inactive_after = "5m", doze_slack = "10s", fixed = "100s", until_told = "active", alarm_never_fires = true }"#,
             r#"heartbeat.wechat-smart-2013 = { min = "200s", max = "500s", step = "50s", margin = "10s", short_beats = 2, search_failures = 3, stable_tests = 4, timeout = "7s", inactive_after = "5m", research_on = "friday", time_zero = "sunday", until_told = "active" }"#,
             r#"heartbeat.androidpn = { min = "6s", cellular_max = "4m", wifi_max = "6m", step = "6s", margin = "3s", threshold = 4, foreground = "30s", background = "250s", timeout = "5s" }"#,
@@ -236,7 +296,9 @@ mod tests {
             r#"reconnect.linear = { base = "1s", cap = "30s", jitter = { below = 0.25 }, delay_from = "failure", reset = "connected", after_loss = "0s" }"#,
             r#"reconnect.steps = { waits = ["0s", "2s"], then = "give-up", jitter = { backo2 = 0.5 }, scale = { least = 2, most = 14, whole = true }, delay_from = "attempt-start", reset = "connected", after_loss = "100ms" }"#,
             r#"reconnect.courier-retry = { fixed = "5s", random = "15s", threshold = 10, cap = "3m", reset = { uptime = "5m" } }"#,
-            r#"reconnect.actioncable-poll = { least = "3s", most = "30s", stale = "6s" }"#,
+            r#"reconnect.actioncable-poll = { least = "3s", most = "30s", stale = "6s", last_ping = "3s", reopen = "0s", backoff = { rate = 0.2, attempts_most = 5, first_jitter = 0.5 } }"#,
+            r#"reconnect.exponential = { flat_for = 11, compounds = true, minimum = "500ms", first_added = "2m", first_at_once = true }"#,
+            r#"reconnect.steps = { waits = ["1s"], first_added = "2m" }"#,
             r#"reconnect.mars-longlink-monitor = { inactive_after = "10m" }"#,
         ];
         let servers = [r#"server = "none""#, r#"server.idle-reaper = { idle = "10m", scan = "5s" }"#];

@@ -16,7 +16,7 @@ impl StrategySpec {
     pub fn warnings(&self) -> Vec<Problem> {
         let waits = [self.herd(), self.collapsed_jitter(), self.drawn_once(), self.end()];
         let sides = [self.starved_server(), self.hasty_reaper(), self.blind_heartbeat()];
-        waits.into_iter().chain(sides).flatten().collect()
+        self.short_lived().into_iter().chain(waits.into_iter().chain(sides).flatten()).collect()
     }
 
     /// Clients that were disconnected together come back together (invariant 18).
@@ -123,7 +123,7 @@ impl StrategySpec {
     fn hasty_reaper(&self) -> Option<Problem> {
         let interval = self.heartbeat.announced_interval()?;
         let reaper = self.server.idle_reaper.as_ref()?;
-        let limit = reaper.limit(Some(interval));
+        let limit = reaper.patience(Some(interval));
         (limit > interval && limit < interval * 3 / 2 && self.server.directed.is_none()).then(|| {
             let (limit, interval) = (format_duration(limit), format_duration(interval));
             let message =

@@ -8,10 +8,11 @@ use cardiogram_policies::{
     Action, AppState, Bounds, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason, Network, PolicyRng, ServerPings,
     Time,
     heartbeat::{
-        Adopt, Anchor, Androidpn, AnsweredBy, Bertier, CarsonAdaptive5, Cassandra, Chen, ChromiumGcm, Composed,
-        DetectorSpec, Feed, FirstBeat, Fixed, Freshness, Grid, HalfrostSearch, Idle, Judges, LateReply, Leave,
-        MarsSmartHeartbeat, MicrogMcsAimd, Patience, Phi, Reply, Rto, ScheduleSpec, Search, SearchRule, SearchWhen,
-        Silence, Stream, TcpKeepalive, TestOn, Threshold, TwoWindow, Unanswered, WechatSmart2013, Weibull, WhenDead,
+        Adopt, Anchor, Androidpn, AnsweredBy, Bertier, CarsonAdaptive5, Cassandra, Checks, Chen, ChromiumGcm, Composed,
+        DetectorSpec, Feed, FirstBeat, Fixed, Freshness, Grid, HalfrostSearch, Idle, Judges, LateReply, Leave, Look,
+        Looks, MarsSmartHeartbeat, MicrogMcsAimd, Patience, Phi, Reply, Rto, ScheduleSpec, Search, SearchRule,
+        SearchWhen, Silence, Stream, TcpKeepalive, TestOn, Threshold, TwoWindow, Unanswered, WechatSmart2013, Weibull,
+        WhenDead,
     },
     unit::{Delay, Span},
 };
@@ -98,12 +99,19 @@ fn any_composed() -> impl Strategy<Value = HeartbeatSpec> {
     ]);
     let evidence = prop::sample::select(vec![AnsweredBy::Reply, AnsweredBy::Acknowledged, AnsweredBy::Any]);
     let feed = prop::sample::select(vec![Feed::Any, Feed::Pings, Feed::Replies]);
-    let schedule = (1_000_u64..600_000, 0.1..1.0, 0_u8..5, anchor).prop_map(|(ms, share, kind, anchor)| {
+    let schedule = (1_000_u64..600_000, 0.1..1.0, 0_u8..7, anchor).prop_map(|(ms, share, kind, anchor)| {
         let (interval, shortest) = (Span::millis(ms), Span::millis((ms as f64 * share) as u64));
         match kind {
             0 => ScheduleSpec::PeerSends,
-            1 => ScheduleSpec::Grid(Grid { interval, shortest: Some(shortest), first_beat: FirstBeat::Interval }),
-            2 => ScheduleSpec::Grid(Grid { interval, shortest: None, first_beat: FirstBeat::RandomPhase }),
+            1 => {
+                let (shortest, first_beat) = (Some(shortest), FirstBeat::Interval);
+                ScheduleSpec::Grid(Grid { interval, shortest, first_beat, unless_sent: false })
+            }
+            2 | 3 => {
+                let (shortest, first_beat) = (None, FirstBeat::RandomPhase);
+                ScheduleSpec::Grid(Grid { interval, shortest, first_beat, unless_sent: kind == 3 })
+            }
+            4 => ScheduleSpec::Checks(Checks { every: interval }),
             _ => ScheduleSpec::Idle(Threshold { threshold: interval, anchor }),
         }
     });
@@ -113,13 +121,18 @@ fn any_composed() -> impl Strategy<Value = HeartbeatSpec> {
         evidence,
         late_reply: LateReply::Counts,
     });
-    let silence = (1_u64..1_000_000, feed, any::<bool>()).prop_map(|(ms, fed_by, while_awaiting)| Silence {
-        limit: Span::millis(ms),
-        fed_by,
-        while_awaiting,
+    let look =
+        prop::option::of((100_u64..100_000, prop::option::of(0_u64..100_000)).prop_map(|(ms, more)| Look {
+            every: Span::millis(ms),
+            longest: more.map(|more| Span::millis(ms + more)),
+        }));
+    let silence = (1_u64..1_000_000, feed, any::<bool>(), look).prop_map(|(ms, fed_by, while_awaiting, look)| {
+        Silence { limit: Span::millis(ms), fed_by, while_awaiting, look }
     });
+    let looks = (100_u64..500_000, 1_u32..4).prop_map(|(ms, silent)| Looks { every: Span::millis(ms), silent });
     let unanswered = (1_u64..100_000).prop_map(|ms| Unanswered { limit: Span::millis(ms) });
     let judges = (prop::option::of(reply), prop::option::of(silence), prop::option::of(unanswered));
+    let judges = (judges, prop::option::weighted(0.3, looks), prop::option::weighted(0.2, 1_u64..20_000));
     let rule = prop::sample::select(vec![
         SearchRule::Linear,
         SearchRule::Halving,
@@ -146,11 +159,12 @@ fn any_composed() -> impl Strategy<Value = HeartbeatSpec> {
     });
     let ends = prop::sample::select(vec![WhenDead::GiveUp, WhenDead::GiveUp, WhenDead::Diagnose, WhenDead::Race]);
     (schedule, judges, prop::option::weighted(0.2, search), ends, 0_u8..8)
-        .prop_map(|(schedule, (reply, silence, unanswered), search, when_dead, leaves)| {
+        .prop_map(|(schedule, ((reply, silence, unanswered), looks, close_ms), search, when_dead, leaves)| {
             let leave = (leaves == 0).then(|| Leave { age: Some(Span::secs(500)), ..Leave::default() });
             HeartbeatSpec::Composed(Box::new(Composed {
-                judge: Judges { reply, silence, unanswered, freshness: None },
+                judge: Judges { reply, silence, looks, unanswered, freshness: None },
                 search,
+                close_timeout: close_ms.map(Span::millis).filter(|_| when_dead == WhenDead::GiveUp),
                 when_dead,
                 leave,
                 ..Composed::new(schedule)
@@ -177,7 +191,12 @@ fn any_detector() -> impl Strategy<Value = DetectorSpec> {
 
 /// A beat on a grid, judged by what the connection has shown so far.
 fn on_grid(interval_ms: u64, judge: Judges) -> HeartbeatSpec {
-    let grid = Grid { interval: Span::millis(interval_ms), shortest: None, first_beat: FirstBeat::Interval };
+    let grid = Grid {
+        interval: Span::millis(interval_ms),
+        shortest: None,
+        first_beat: FirstBeat::Interval,
+        unless_sent: false,
+    };
     HeartbeatSpec::Composed(Box::new(Composed { judge, ..Composed::new(ScheduleSpec::Grid(grid)) }))
 }
 

@@ -8,9 +8,9 @@ use cardiogram_policies::{
     ReconnectAction, ReconnectEvent, ReconnectRules, ReconnectSpec, ServerChoice, StrategySpec, Time,
     reconnect::{
         ActioncablePoll, CapAt, CircuitBreaker, CourierRetry, DelayFrom, Denied, Ended, ExponentialBackoff, FixedDelay,
-        FullPass, GiveUpAfter, Jitter, LimitBy, Linear, MarsLonglinkMonitor, NetworkChange, NetworkCheck, ProcessScale,
-        Reset, RetryBudget, RetryLimit, RetryQuota, RetryThrottle, Rotation, ServerBan, Steps, Then, Trip, WhenHidden,
-        WindowTrip,
+        FullPass, GiveUpAfter, Jitter, LimitBy, Linear, MarsLonglinkMonitor, NetworkChange, NetworkCheck, PollBackoff,
+        ProcessScale, Reset, RetryBudget, RetryLimit, RetryQuota, RetryThrottle, Rotation, ServerBan, Steps, Then,
+        Trip, WhenHidden, WindowTrip,
     },
     unit::{Delay, Fraction, Span},
 };
@@ -57,6 +57,7 @@ fn any_jitter() -> impl Strategy<Value = Jitter> + Clone {
         fraction().prop_map(Jitter::Below),
         fraction().prop_map(Jitter::Backo2),
         delay(0..10_000).prop_map(Jitter::Added),
+        delay(0..10_000).prop_map(Jitter::Above),
     ]
 }
 
@@ -82,31 +83,58 @@ fn any_exponential() -> impl Strategy<Value = ExponentialBackoff> {
     let cap_at = prop_oneof![Just(CapAt::BeforeJitter), Just(CapAt::AfterJitter), Just(CapAt::Both)];
     let shape = (1_u64..10_000, 1_u64..100, 1.0..=10.0, cap_at, jitter, any::<bool>());
     let rest = (any_scale(), any_delay_from(), any_reset(), delay(0..5_000));
-    (shape, rest).prop_map(
-        |((base_ms, times, factor, cap_at, jitter, first_exact), (scale, delay_from, reset, after_loss))| {
+    let extra = (1_u32..5, any::<bool>(), delay(0..2_000), delay(0..5_000), any::<bool>());
+    (shape, rest, extra).prop_map(
+        |(
+            (base_ms, times, factor, cap_at, jitter, first_exact),
+            (scale, delay_from, reset, after_loss),
+            (flat_for, compounds, minimum, first_added, first_at_once),
+        )| {
             let scaled = base_ms * scale.map_or(1, |scale: ProcessScale| scale.most as u64);
             let (base, cap) = (Span::millis(base_ms), Span::millis(scaled * times));
-            ExponentialBackoff { base, factor, cap, cap_at, jitter, first_exact, scale, delay_from, reset, after_loss }
+            let compounds = compounds && !matches!(jitter, Jitter::None | Jitter::Decorrelated);
+            ExponentialBackoff {
+                base,
+                factor,
+                cap,
+                cap_at,
+                jitter,
+                first_exact,
+                flat_for,
+                compounds,
+                minimum,
+                scale,
+                delay_from,
+                reset,
+                after_loss,
+                first_added,
+                first_at_once,
+            }
         },
     )
+}
+
+/// `after_loss` and `first_added`.
+fn any_starts() -> impl Strategy<Value = (Delay, Delay)> + Clone {
+    (delay(0..5_000), delay(0..5_000))
 }
 
 fn any_steps() -> impl Strategy<Value = Steps> {
     let waits = (prop::collection::vec(delay(0..60_000), 0..8), delay(1..60_000));
     let then = prop_oneof![4 => Just(Then::RepeatLast), 1 => Just(Then::GiveUp)];
-    (waits, then, any_jitter(), any_scale(), any_delay_from(), any_reset(), delay(0..5_000)).prop_map(
-        |((mut waits, last), then, jitter, scale, delay_from, reset, after_loss)| {
+    (waits, then, any_jitter(), any_scale(), any_delay_from(), any_reset(), any_starts()).prop_map(
+        |((mut waits, last), then, jitter, scale, delay_from, reset, (after_loss, first_added))| {
             waits.push(last);
-            Steps { waits, then, jitter, scale, delay_from, reset, after_loss }
+            Steps { waits, then, jitter, scale, delay_from, reset, after_loss, first_added }
         },
     )
 }
 
 fn any_waits() -> impl Strategy<Value = ReconnectSpec> {
-    let linear = (1_u64..10_000, 1_u64..100, any_jitter(), any_delay_from(), any_reset(), delay(0..5_000)).prop_map(
-        |(base_ms, times, jitter, delay_from, reset, after_loss)| {
+    let linear = (1_u64..10_000, 1_u64..100, any_jitter(), any_delay_from(), any_reset(), any_starts()).prop_map(
+        |(base_ms, times, jitter, delay_from, reset, (after_loss, first_added))| {
             let (base, cap) = (Span::millis(base_ms), Span::millis(base_ms * times));
-            ReconnectSpec::Linear(Linear { base, cap, jitter, delay_from, reset, after_loss })
+            ReconnectSpec::Linear(Linear { base, cap, jitter, delay_from, reset, after_loss, first_added })
         },
     );
     let courier = (span(1..10_000), 1_u64..20, 0_u32..12, 1_u64..20, any_reset()).prop_map(
@@ -116,10 +144,13 @@ fn any_waits() -> impl Strategy<Value = ReconnectSpec> {
             ReconnectSpec::CourierRetry(CourierRetry { fixed, random, threshold, cap, reset })
         },
     );
-    let poll = (span(100..5_000), 1_u64..10, span(100..20_000)).prop_map(|(least, times, stale)| {
-        let most = Span::new(least.get() * times as u32).expect("a span");
-        ReconnectSpec::ActioncablePoll(ActioncablePoll { least, most, stale })
-    });
+    let backoff = option::of(Just(PollBackoff::default()));
+    let poll = (span(100..5_000), 1_u64..10, span(100..20_000), delay(0..5_000), delay(0..2_000), backoff).prop_map(
+        |(least, times, stale, last_ping, reopen, backoff)| {
+            let most = Span::new(least.get() * times as u32).expect("a span");
+            ReconnectSpec::ActioncablePoll(ActioncablePoll { least, most, stale, last_ping, reopen, backoff })
+        },
+    );
     let mars = span(1_000..1_000_000)
         .prop_map(|inactive_after| ReconnectSpec::MarsLonglinkMonitor(MarsLonglinkMonitor { inactive_after }));
     prop_oneof![
@@ -454,7 +485,10 @@ proptest! {
         seed: u64,
     ) {
         let reset = Reset::Uptime(Span::secs(10));
-        let waits = ExponentialBackoff { jitter: Jitter::None, delay_from: DelayFrom::Failure, reset, after_loss: Delay::ZERO, ..waits };
+        let (jitter, delay_from, none) = (Jitter::None, DelayFrom::Failure, Delay::ZERO);
+        let waits = ExponentialBackoff {
+            jitter, delay_from, reset, compounds: false, after_loss: none, first_added: none, first_at_once: false, ..waits
+        };
         let spec = strategy(ReconnectSpec::Exponential(waits), ReconnectRules::default());
         let mut policy = spec.build_reconnect(1, rng(seed), rng(seed));
         let (mut now, mut previous, mut first) = (Time::ZERO, Duration::ZERO, None);

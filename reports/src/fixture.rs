@@ -146,7 +146,14 @@ fn manifest<'a>(
     strategies: impl Iterator<Item = &'a str>,
 ) -> String {
     let strategies: Vec<ManifestStrategy> = strategies
-        .map(|name| ManifestStrategy { name: name.to_owned(), built_in: false, hash: hash(""), text: String::new() })
+        .map(|name| ManifestStrategy {
+            name: name.to_owned(),
+            built_in: false,
+            family: None,
+            warnings: Vec::new(),
+            hash: hash(""),
+            text: String::new(),
+        })
         .collect();
     let scenario = |(name, text, duration_s): (&str, String, f64)| ManifestScenario {
         name: name.to_owned(),

@@ -125,6 +125,13 @@ pub struct ManifestStrategy {
     /// is false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub built_in: bool,
+    /// The family of those that it is compared with, such as `mqtt`. Absent where its file names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
+    /// Why a connection of its cannot live although nothing is wrong with it, or why nobody calls it back: its numbers then say
+    /// more of that than of anything else. Absent where there is nothing to say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// XXH3-128 of the text, in hexadecimal.
     pub hash: String,
     /// The whole file.
@@ -175,6 +182,8 @@ mod tests {
         let strategy = |name: &str, built_in| ManifestStrategy {
             name: name.into(),
             built_in,
+            family: None,
+            warnings: Vec::new(),
             hash: hash(""),
             text: String::new(),
         };

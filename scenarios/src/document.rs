@@ -218,7 +218,7 @@ fn resolve(tree: &Spanned<DeTable<'_>>, problem: Problem) -> Diagnostic {
 fn former_names(name: &str) -> impl Iterator<Item = &'static str> {
     let kind = FaultKind::ALL.iter().find(|kind| kind.name() == name);
     let of_kind = kind.into_iter().flat_map(|kind| kind.former_names()).copied();
-    of_kind.chain(preset::FORMER_NAMES.iter().filter(move |(_, today)| *today == name).map(|(former, _)| *former))
+    of_kind.chain(preset::aliases().iter().filter(move |alias| alias.now == name).map(|alias| alias.name))
 }
 
 /// serde's words as a sentence for the person who wrote the file.

@@ -36,7 +36,11 @@ static SCENARIOS: &[(&str, &str)] = &[
     ("doze", include_str!("../library/doze.toml")),
     ("commute", include_str!("../library/commute.toml")),
     ("learning", include_str!("../library/learning.toml")),
-    ("protocols", include_str!("../library/protocols.toml")),
+    ("brokers", include_str!("../library/brokers.toml")),
+    ("browser-sockets", include_str!("../library/browser-sockets.toml")),
+    ("remote-calls", include_str!("../library/remote-calls.toml")),
+    ("queues-and-databases", include_str!("../library/queues-and-databases.toml")),
+    ("messengers", include_str!("../library/messengers.toml")),
     ("detectors", include_str!("../library/detectors.toml")),
 ];
 

@@ -43,7 +43,7 @@ pub enum LoadError {
     /// The name is neither built in nor a path.
     #[error("there is no {kind} named `{name}`")]
     UnknownName {
-        /// `scenario` or `strategy`.
+        /// `scenario`, `strategy` or `family`.
         kind: &'static str,
         /// What was asked for.
         name: String,
@@ -83,8 +83,13 @@ impl LoadError {
     /// What to write instead, where that is not in the message.
     pub fn help(&self) -> Option<String> {
         let Self::UnknownName { kind, nearest, .. } = self else { return None };
-        let plural = if *kind == "strategy" { "strategies" } else { "scenarios" };
-        let list = format!("`cardiogram list {plural}` shows those built in, a file's path ends in `.toml`");
+        let list = match *kind {
+            "family" => "`cardiogram list strategies` shows the families with their members".to_owned(),
+            kind => {
+                let plural = if kind == "strategy" { "strategies" } else { "scenarios" };
+                format!("`cardiogram list {plural}` shows those built in, a file's path ends in `.toml`")
+            }
+        };
         Some(nearest.as_ref().map_or_else(|| list.clone(), |name| format!("did you mean `{name}`? {list}")))
     }
 }
@@ -104,9 +109,9 @@ pub fn scenario(name: &str) -> Result<Loaded<Scenario>, LoadError> {
 pub fn strategy(name: &str, folder: Option<&Path>, registry: &Registry) -> Result<Loaded<StrategySpec>, LoadError> {
     match registry.preset(name) {
         Some(preset) => {
-            let value = parse_strategy(name, preset.toml, registry)?;
-            if value.name != preset.name {
-                let message = format!("this strategy is registered as `{}`", preset.name);
+            let (name, value) = (preset.name, parse_strategy(preset.name, preset.toml, registry)?);
+            if value.name != name {
+                let message = format!("this strategy is registered as `{name}`");
                 let problem = Problem::new("name", message, "give it the same name in both places");
                 return Err(Invalid::new(name, preset.toml, vec![document::place(preset.toml, problem)]).into());
             }
@@ -120,6 +125,24 @@ pub fn strategy(name: &str, folder: Option<&Path>, registry: &Registry) -> Resul
     }
 }
 
+/// The strategies that `name` names: the members of a family, as in `mqtt/*`, or the one that [`strategy`] finds.
+pub fn strategies(
+    name: &str,
+    folder: Option<&Path>,
+    registry: &Registry,
+) -> Result<Vec<Loaded<StrategySpec>>, LoadError> {
+    let Some(family) = name.strip_suffix(OF_FAMILY) else { return Ok(vec![strategy(name, folder, registry)?]) };
+    let members: Result<Vec<_>, _> =
+        registry.family(family).map(|preset| strategy(preset.name, None, registry)).collect();
+    match members? {
+        none if none.is_empty() => Err(unknown("family", family, preset::FAMILIES.iter().map(|family| family.name))),
+        members => Ok(members),
+    }
+}
+
+/// What follows a family's name where it stands for its members.
+const OF_FAMILY: &str = "/*";
+
 /// The strategies that a scenario compares unless it is told otherwise, in its own order. A built-in scenario, which cannot
 /// name them, compares those of the registry too; a file names what it wants. The scenario's reference is to be among them.
 pub fn strategies_of(
@@ -128,10 +151,10 @@ pub fn strategies_of(
     registry: &Registry,
 ) -> Result<Vec<Loaded<StrategySpec>>, LoadError> {
     let added = if scenario.built_in { registry.strategies() } else { &[] };
-    let added = added.iter().map(|preset| strategy(preset.name, None, registry));
+    let added = added.iter().map(|preset| strategies(preset.name, None, registry));
     let names = &scenario.value.strategies;
     let named = names.iter().enumerate().map(|(index, name)| {
-        strategy(name, scenario.folder.as_deref(), registry).map_err(|error| match error {
+        strategies(name, scenario.folder.as_deref(), registry).map_err(|error| match error {
             // The scenario's file is to blame: show the place in it.
             LoadError::UnknownName { .. } | LoadError::Read { .. } => {
                 let help = error.help().unwrap_or_default();
@@ -141,7 +164,8 @@ pub fn strategies_of(
             other => other,
         })
     });
-    let found: Vec<Loaded<StrategySpec>> = named.chain(added).collect::<Result<_, _>>()?;
+    let found: Vec<Loaded<StrategySpec>> =
+        named.chain(added).collect::<Result<Vec<_>, LoadError>>()?.into_iter().flatten().collect();
     let is_there = |name: &String| found.iter().any(|it| it.value.name == preset::name_today(name));
     if let Some(name) = scenario.value.reference.as_ref().filter(|name| !is_there(name)) {
         let known: Vec<&str> = found.iter().map(|it| it.value.name.as_str()).filter(|name| *name != "none").collect();
@@ -195,6 +219,13 @@ pub fn warnings(name: &str, strategy: &Loaded<StrategySpec>) -> Option<Invalid> 
     let place = |warning| document::place(&strategy.text, warning);
     let found: Vec<Diagnostic> = strategy.value.warnings().into_iter().map(place).collect();
     (!found.is_empty()).then(|| Invalid::new(name, &strategy.text, found))
+}
+
+/// What is wrong with a strategy in a scenario that both can be used, at its place in the strategy's file: that nobody calls back
+/// a client that waits for it. `name` is what messages call the file. `None`: nothing is.
+pub fn warning_in(scenario: &Scenario, name: &str, strategy: &Loaded<StrategySpec>) -> Option<Invalid> {
+    let problem = strategy.value.called_by_nobody().filter(|_| scenario.wakeup.is_none())?;
+    Some(Invalid::new(name, &strategy.text, vec![document::place(&strategy.text, problem)]))
 }
 
 /// The text of a strategy's file, with every value spelled out, defaults too.

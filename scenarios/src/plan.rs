@@ -263,6 +263,8 @@ impl Plan {
                 strategies.push(ManifestStrategy {
                     name: strategy.value.name.clone(),
                     built_in: strategy.built_in,
+                    family: strategy.value.family.clone(),
+                    warnings: self.warnings(&strategy.value),
                     hash: hash(&strategy.text),
                     text: strategy.text.clone(),
                 });
@@ -288,6 +290,14 @@ impl Plan {
             sweep: self.sweep.clone(),
             files: Vec::new(),
         }
+    }
+
+    /// What the results say against a strategy.
+    fn warnings(&self, strategy: &StrategySpec) -> Vec<String> {
+        let meets = |contest: &&Contest| contest.strategies.iter().any(|it| it.value.name == strategy.name);
+        let uncalled = self.contests.iter().filter(meets).any(|contest| contest.scenario.value.wakeup.is_none());
+        let nobody = strategy.called_by_nobody().filter(|_| uncalled);
+        strategy.short_lived().into_iter().chain(nobody).map(|it| it.message).collect()
     }
 
     /// The name of a directory for its results: what it is of, and the begin of its fingerprint.

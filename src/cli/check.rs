@@ -12,7 +12,7 @@ use cardiogram_scenarios::{
     sweep,
 };
 
-use super::{Failure, warn};
+use super::{Failure, warn, warn_of_contest};
 
 /// Check scenario files, strategy files and plan files of sweeps; exit code 2 if one cannot be used
 #[derive(clap::Args)]
@@ -55,6 +55,10 @@ fn check(file: &Path, registry: &Registry, quiet: bool) -> Result<String, Failur
     let what = format!("scenario {}, good", scenario.value.name);
     let origin = file.display().to_string();
     let strategies = load::strategies_of(&scenario, &origin, registry)?;
-    Plan::new(vec![Contest { origin, scenario, strategies }], 1, 1, EngineChoice::Auto, Shard::WHOLE)?;
+    let contest = Contest { origin, scenario, strategies };
+    if !quiet {
+        warn_of_contest(&contest);
+    }
+    Plan::new(vec![contest], 1, 1, EngineChoice::Auto, Shard::WHOLE)?;
     Ok(what)
 }

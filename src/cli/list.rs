@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use cardiogram_policies::Registry;
+use cardiogram_policies::{Registry, measured, preset, strategy::Evidence};
 use cardiogram_scenarios::{
     library, load,
     network::{NetworkPreset, networks, servers},
@@ -37,12 +37,14 @@ enum What {
 struct Item {
     kind: &'static str,
     /// What it stands under in the list, where that has groups.
-    group: Option<&'static str>,
+    group: Option<String>,
     name: String,
     about: String,
     source: String,
     /// What a good strategy shows there: of scenarios only.
     expect: Option<String>,
+    /// How it is known that a product does this, and what of which product was measured: of strategies only.
+    evidence: Option<(Evidence, Vec<String>)>,
 }
 
 pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Result<(), Failure> {
@@ -75,8 +77,9 @@ pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Resu
     let width = items.iter().map(|item| item.name.len()).max().unwrap_or(0);
     let mut group = None;
     for item in &items {
-        if std::mem::replace(&mut group, item.group) != item.group {
-            writeln!(out, "{}:", item.group.unwrap_or_default())?;
+        if group != item.group {
+            writeln!(out, "{}:", heading(item.group.as_deref().unwrap_or_default()))?;
+            group.clone_from(&item.group);
         }
         writeln!(out, "{:width$}  {}", item.name, one_line(&item.about))?;
     }
@@ -94,8 +97,14 @@ impl Item {
         if let Some(expect) = &self.expect {
             item["expect"] = one_line(expect).into();
         }
-        if let Some(group) = self.group.filter(|group| *group != self.kind) {
-            item["family"] = group.into();
+        if let Some(group) = self.group.as_ref().filter(|group| *group != self.kind && !group.is_empty()) {
+            item["family"] = group.as_str().into();
+        }
+        if let Some((evidence, measured)) = &self.evidence {
+            item["evidence"] = evidence.name().into();
+            if !measured.is_empty() {
+                item["measured"] = measured.as_slice().into();
+            }
         }
         item
     }
@@ -117,17 +126,27 @@ fn scenarios() -> Result<Vec<Item>, Failure> {
     let items = library::names().map(|name| {
         let it = load::scenario(name)?.value;
         let (kind, expect) = ("scenario", Some(it.expect));
-        Ok(Item { kind, group: None, name: it.name, about: it.about, source: it.source, expect })
+        Ok(Item { kind, group: None, name: it.name, about: it.about, source: it.source, expect, evidence: None })
     });
     items.collect()
 }
 
-/// The strategies, gathered by what they are for; families and their strategies in the order of the presets.
+/// What stands above a group: of a family, what to call its members together, too.
+fn heading(group: &str) -> String {
+    match preset::FAMILIES.iter().find(|family| family.name == group) {
+        Some(family) => format!("{}/* ({})", family.name, family.about),
+        None if group.is_empty() => "strategies without a family".into(),
+        None => group.into(),
+    }
+}
+
+/// The strategies, gathered by families; these and their strategies in the order of the presets.
 fn strategies(registry: &Registry) -> Result<Vec<Item>, Failure> {
     let items = registry.presets().map(|preset| {
         let it = load::strategy(preset.name, None, registry)?.value;
-        let group = Some(preset.family(&it));
-        Ok(Item { kind: "strategy", group, name: it.name, about: it.about, source: it.source, expect: None })
+        let group = Some(it.family.unwrap_or_default());
+        let evidence = it.evidence.map(|evidence| (evidence, measured::of(preset)));
+        Ok(Item { kind: "strategy", group, name: it.name, about: it.about, source: it.source, expect: None, evidence })
     });
     let items = items.collect::<Result<Vec<_>, Failure>>()?;
     let mut families: Vec<Vec<Item>> = Vec::new();
@@ -142,7 +161,7 @@ fn strategies(registry: &Registry) -> Result<Vec<Item>, Failure> {
 
 fn network<T>(kind: &'static str, (name, network): (&String, &NetworkPreset<T>)) -> Item {
     let (about, source) = (network.about.clone(), network.source.clone());
-    Item { kind, group: Some(kind), name: name.clone(), about, source, expect: None }
+    Item { kind, group: Some(kind.into()), name: name.clone(), about, source, expect: None, evidence: None }
 }
 
 /// Text that its file breaks into lines, on one.

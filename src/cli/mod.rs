@@ -35,7 +35,7 @@ use cardiogram_results::{
 use cardiogram_scenarios::{
     load::{self, LoadError, Loaded},
     merge::MergeError,
-    plan::{EngineChoice, PlanError},
+    plan::{Contest, EngineChoice, PlanError},
     runner::RunnerError,
 };
 use cardiogram_sim::Engine;
@@ -332,6 +332,25 @@ fn print_error(message: impl fmt::Display) {
 fn warn(name: &str, strategy: &Loaded<StrategySpec>) {
     if let Some(warnings) = load::warnings(name, strategy) {
         print_line(&warnings.render_as_warnings(colours()));
+    }
+}
+
+/// Tells what is unwise about the strategies of a scenario, those that come with the program apart, and which of all nobody
+/// calls back there.
+fn warn_of_contest(contest: &Contest) {
+    for strategy in &contest.strategies {
+        let name = &strategy.value.name;
+        if !strategy.built_in {
+            warn(name, strategy);
+        }
+        warn_in(contest, strategy);
+    }
+}
+
+/// Tells that nobody calls a strategy back in a scenario, where that is so.
+fn warn_in(contest: &Contest, strategy: &Loaded<StrategySpec>) {
+    if let Some(warning) = load::warning_in(&contest.scenario.value, &strategy.value.name, strategy) {
+        print_line(&warning.render_as_warnings(colours()));
     }
 }
 

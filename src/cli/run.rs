@@ -8,7 +8,7 @@ use cardiogram_scenarios::{library, load, plan::Contest};
 use super::{
     Failure,
     carry_out::{Options, carry_out},
-    warn,
+    warn, warn_in, warn_of_contest,
 };
 
 /// Compare strategies in scenarios; write runs.csv, episodes.csv, series.csv, manifest.json and report/
@@ -17,7 +17,7 @@ pub(super) struct Args {
     /// Built-in scenarios or paths of scenario files [default: every built-in scenario]
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<String>,
-    /// Compare this strategy, a preset or the path of a file; may be repeated [default: those each scenario names]
+    /// Compare this strategy, a preset or the path of a file, or a whole family as in 'mqtt/*'; may be repeated [default: those each scenario names]
     #[arg(long = "strategy", value_name = "S")]
     strategies: Vec<String>,
     #[command(flatten)]
@@ -30,11 +30,13 @@ pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn W
 
 /// The scenarios with their strategies, as the arguments name them.
 fn contests(args: &Args, registry: &Registry, quiet: bool) -> Result<Vec<Contest>, Failure> {
-    let asked =
-        args.strategies.iter().map(|name| load::strategy(name, None, registry)).collect::<Result<Vec<_>, _>>()?;
-    // What is unwise about a preset is the product's, and known.
-    let own = args.strategies.iter().zip(&asked).filter(|(_, strategy)| !quiet && !strategy.built_in);
-    own.for_each(|(name, strategy)| warn(name, strategy));
+    let mut asked = Vec::new();
+    for name in &args.strategies {
+        let named = load::strategies(name, None, registry)?;
+        // What is unwise about a preset is the product's, and known.
+        named.iter().filter(|it| !quiet && !it.built_in).for_each(|strategy| warn(name, strategy));
+        asked.extend(named);
+    }
     let names: Vec<&str> = if args.scenarios.is_empty() {
         library::names().collect()
     } else {
@@ -42,9 +44,15 @@ fn contests(args: &Args, registry: &Registry, quiet: bool) -> Result<Vec<Contest
     };
     let contests = names.into_iter().map(|origin| {
         let scenario = load::scenario(origin)?;
-        let strategies =
-            if asked.is_empty() { load::strategies_of(&scenario, origin, registry)? } else { asked.clone() };
-        Ok(Contest { origin: origin.into(), scenario, strategies })
+        let own = asked.is_empty();
+        let strategies = if own { load::strategies_of(&scenario, origin, registry)? } else { asked.clone() };
+        let contest = Contest { origin: origin.into(), scenario, strategies };
+        match (quiet, own) {
+            (true, _) => {}
+            (false, true) => warn_of_contest(&contest),
+            (false, false) => contest.strategies.iter().for_each(|strategy| warn_in(&contest, strategy)),
+        }
+        Ok(contest)
     });
     contests.collect()
 }

@@ -28,8 +28,8 @@ pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Resu
     if registry.preset(name).is_some() || load::is_path(name) {
         let spec = load::strategy(name, None, registry)?.value;
         let scenario = load::scenario(args.scenario.as_deref().unwrap_or("healthy"))?.value;
-        for (former, _) in preset::FORMER_NAMES.iter().filter(|(_, today)| *today == spec.name) {
-            writeln!(out, "# Formerly `{former}`, a name that is still read.")?;
+        for former in preset::aliases().iter().filter(|alias| alias.now == spec.name) {
+            writeln!(out, "# Formerly `{}`, a name that is still read. {}", former.name, former.why)?;
         }
         return Ok(out.write_all(strategy::in_full(&spec, &scenario).as_bytes())?);
     }

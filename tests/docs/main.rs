@@ -175,6 +175,12 @@ fn the_table_of_presets_and_their_parts_is_current() {
 }
 
 #[test]
+fn the_page_of_conformance_is_current() {
+    check_made("docs/conformance.md", "conformance", &parts::conformance());
+    check_made("docs/conformance.md", "methods", &parts::methods());
+}
+
+#[test]
 fn the_tables_of_columns_and_of_the_metrics_made_from_them_are_current() {
     // One after another, since the tables of a page are written anew into the same file.
     check_made("docs/results.md", RunColumn::FILE, &columns::<RunColumn>());

@@ -1,33 +1,30 @@
-//! The table of presets in docs/policies.md, made from the presets: of which parts each one is.
+//! The tables of presets in docs/policies.md and docs/conformance.md, made from the presets: of which parts each one is, and
+//! how far each does what its product does.
 
 use std::fmt::Write;
 
 use cardiogram::policies::{
     HeartbeatSpec, StrategySpec,
     heartbeat::{Composed, ScheduleSpec},
-    preset,
+    measured::{self, Measurement},
+    preset::{self, Preset},
+    strategy::Evidence,
 };
 use serde_json::{Map, Value};
 
 /// Every preset under its family, both in the order of the presets.
 pub(crate) fn tables() -> String {
-    let mut families: Vec<(&str, Vec<StrategySpec>)> = Vec::new();
-    for preset in preset::all() {
-        let spec = preset.spec();
-        let family = preset.family(&spec);
-        match families.iter_mut().find(|(name, _)| *name == family) {
-            Some((_, specs)) => specs.push(spec),
-            None => families.push((family, vec![spec])),
-        }
-    }
     let mut text = String::new();
-    for (family, specs) in families {
-        let mut letters = family.chars();
-        let first = letters.next().expect("a family has a name").to_uppercase();
-        write!(text, "\n### {first}{}\n\n", letters.as_str()).expect("strings take everything");
-        text.push_str("| Preset | Schedule, or machine | Judges | Modifiers | Reconnect | Server | Source |\n");
-        text.push_str("|---|---|---|---|---|---|---|\n");
-        for spec in specs {
+    for family in preset::FAMILIES {
+        let mut letters = family.about.chars();
+        let first = letters.next().expect("a family is told").to_uppercase();
+        write!(text, "\n### {first}{}: `{}/*`\n\n", letters.as_str(), family.name).expect("strings take everything");
+        text.push_str(
+            "| Preset | Schedule, or machine | Judges | Modifiers | Reconnect | Server | Evidence | Source |\n",
+        );
+        text.push_str("|---|---|---|---|---|---|---|---|\n");
+        let specs = preset::all().iter().map(Preset::spec);
+        for spec in specs.filter(|spec| spec.family.as_deref() == Some(family.name)) {
             let cells = [format!("`{}`", spec.name)].into_iter().chain(cells(&spec));
             let row: Vec<String> = cells.map(|cell| cell.replace('|', "\\|")).collect();
             writeln!(text, "| {} |", row.join(" | ")).expect("strings take everything");
@@ -37,7 +34,49 @@ pub(crate) fn tables() -> String {
     text
 }
 
-fn cells(spec: &StrategySpec) -> [String; 6] {
+/// Every preset whose product was run: what of it agrees with what was seen, and what does not and why.
+pub(crate) fn conformance() -> String {
+    let mut text =
+        String::from("| Preset | Product | Version | What agrees | What does not, and why |\n|---|---|---|---|---|\n");
+    let products = measured::all();
+    for preset in preset::all() {
+        for product in &products {
+            let of_preset = |it: &&Measurement| it.presets.iter().any(|name| name == preset.name);
+            let (differ, agree): (Vec<_>, Vec<_>) =
+                product.measurements.iter().filter(of_preset).partition(|it| it.differs.is_some());
+            if agree.is_empty() && differ.is_empty() {
+                continue;
+            }
+            let agree: Vec<&str> = agree.iter().map(|it| it.what.as_str()).collect();
+            let differ: Vec<String> = differ
+                .iter()
+                .map(|it| format!("{} *{}*", it.what, it.differs.as_deref().expect("it differs")))
+                .collect();
+            let cells = [
+                format!("`{}`", preset.name),
+                product.product.clone(),
+                product.version.clone(),
+                agree.join("<br>"),
+                differ.join("<br>"),
+            ];
+            let row: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+            writeln!(text, "| {} |", row.join(" | ")).expect("strings take everything");
+        }
+    }
+    text
+}
+
+/// How each product was run.
+pub(crate) fn methods() -> String {
+    let mut text = String::from("| Product | Version | How it was run | When |\n|---|---|---|---|\n");
+    for product in measured::all() {
+        writeln!(text, "| {} | {} | {} | {} |", product.product, product.version, product.how, product.date)
+            .expect("strings take everything");
+    }
+    text
+}
+
+fn cells(spec: &StrategySpec) -> [String; 7] {
     let strategy = concise(&in_parts(spec.clone()));
     let part = |key: &str| strategy.get(key).map(words).unwrap_or_default();
     let (schedule, judges, modifiers) = match &strategy["heartbeat"] {
@@ -55,7 +94,8 @@ fn cells(spec: &StrategySpec) -> [String; 6] {
     let waits = strategy.get("reconnect").map_or_else(|| "the default".into(), words);
     let rules = strategy.get("reconnect_rules").map(|rules| format!("rules: {}", words(rules)));
     let reconnect = [Some(waits), rules, timeout].into_iter().flatten().collect::<Vec<_>>().join("; ");
-    [schedule, judges, modifiers, reconnect, part("server"), spec.source.clone()]
+    let evidence = spec.evidence.map_or("", Evidence::name).to_owned();
+    [schedule, judges, modifiers, reconnect, part("server"), evidence, spec.source.clone()]
 }
 
 /// The same strategy, its heartbeat taken apart where its name is short for parts.

@@ -70,7 +70,8 @@ fn a_former_name_is_read_and_show_says_so() {
     let place = place!();
     let shown = place.cardiogram("show oracle").good();
     assert!(
-        shown.starts_with("# Formerly `oracle`, a name that is still read.\nname = \"known-nat-timeout\"\n"),
+        shown.starts_with("# Formerly `oracle`, a name that is still read. It knows")
+            && shown.contains("\nname = \"known-nat-timeout\"\n"),
         "{shown}"
     );
     assert_eq!(place.cardiogram("show known-nat-timeout").good(), shown);
@@ -351,16 +352,17 @@ fn strategies_are_listed_by_what_they_are_for() {
     let of = |name: &str| {
         list.lines().take_while(|line| !line.starts_with(name)).filter(|line| families.contains(line)).last()
     };
-    assert_eq!(of("none "), Some("without a heartbeat:"));
-    assert_eq!(of("wechat-270 "), Some("heartbeats on a fixed grid:"));
-    assert_eq!(of("reconnect-fixed-5s "), Some("reconnect policies under one heartbeat:"));
+    assert_eq!(of("none "), Some("baseline/* (without a heartbeat, and one that knows what no product can):"));
+    assert_eq!(of("wechat-270 "), Some("im/* (messengers):"));
+    assert_eq!(of("reconnect-fixed-5s "), Some("reconnect/* (reconnect policies under one heartbeat):"));
 
     let json: serde_json::Value = serde_json::from_str(&place.cardiogram("list strategies --json").good()).unwrap();
     let item = json.as_array().unwrap().iter().find(|item| item["name"] == "idle-45-rx").unwrap();
     assert_snapshot!(format!("{item:#}"), @r#"
     {
       "about": "A heartbeat after 45 s in which nothing was received: what was sent may never have arrived.",
-      "family": "heartbeats when idle",
+      "evidence": "read",
+      "family": "idle",
       "kind": "strategy",
       "name": "idle-45-rx",
       "source": "[zhang], comments of 2021-09-14 and 2021-10-27: only received data counts, for a local send proves nothing."
@@ -405,6 +407,8 @@ fn a_strategy_is_shown_in_full() {
         "Reply timeout 15 s and death at the first miss: the source gives none, so they are those of netease-30-15, and the presets differ in their interval alone.",
         "Reconnect and connect timeout: the source gives none, so they are the defaults that all presets share.",
     ]
+    family = "im"
+    evidence = "read"
     connect_timeout = "10s"
     server = "none"
 
@@ -422,9 +426,18 @@ fn a_strategy_is_shown_in_full() {
     cap_at = "before-jitter"
     jitter = "full"
     first_exact = false
+    flat_for = 1
+    compounds = false
+    minimum = "0s"
     delay_from = "failure"
     reset = "connected"
     after_loss = "0s"
+    first_added = "0s"
+    first_at_once = false
+
+    # How it is known
+    #
+    # Read, in what `source` names, and not run.
 
     # How it works
     #
@@ -457,8 +470,10 @@ fn a_strategy_is_shown_in_full() {
     assert_snapshot!(place.cardiogram("show whatsapp-gcm-wake --scenario lossless.toml").good(), @r#"
     name = "whatsapp-gcm-wake"
     about = "WhatsApp with Google's push service: no heartbeat; the connection is dropped after 10 minutes without a message, and a push wakes the app to connect again. Without a wake-up channel in the scenario it never comes back."
-    source = "[52im-121]: analysis of WhatsApp on Android devices with GCM."
+    source = "[52im-121]: with GCM WhatsApp sends no heartbeat; the connection is dropped after 10 min without a message and made anew when a push wakes it."
     assumptions = ["Reconnect: after a loss or a failed attempt, the default that all presets share; after leaving on purpose, none until it is called."]
+    family = "polling"
+    evidence = "read"
     connect_timeout = "10s"
     server = "none"
 
@@ -472,9 +487,18 @@ fn a_strategy_is_shown_in_full() {
     cap_at = "before-jitter"
     jitter = "full"
     first_exact = false
+    flat_for = 1
+    compounds = false
+    minimum = "0s"
     delay_from = "failure"
     reset = "connected"
     after_loss = "0s"
+    first_added = "0s"
+    first_at_once = false
+
+    # How it is known
+    #
+    # Read, in what `source` names, and not run.
 
     # How it works
     #
@@ -490,6 +514,12 @@ fn a_strategy_is_shown_in_full() {
     # network neither hastens a planned attempt nor puts it off. It remembers nothing else.
     #
     # Server: Closes no session: each is kept until TCP ends it.
+
+    # What is unwise about it
+    #
+    # reconnect.on-call: it leaves its connection on purpose and comes back when it is called, and
+    # nobody calls: the scenario has no `wakeup`, and the device stays away for good; give the scenario
+    # a `wakeup`, or use reconnect.fixed-delay.
 
     # What it promises in the scenario `small`
     #
@@ -518,9 +548,14 @@ fn a_strategy_is_shown_in_full() {
     cap_at = "before-jitter"
     jitter = "full"
     first_exact = false
+    flat_for = 1
+    compounds = false
+    minimum = "0s"
     delay_from = "failure"
     reset = "connected"
     after_loss = "0s"
+    first_added = "0s"
+    first_at_once = false
 
     [server.idle-reaper]
     idle = "10m"
@@ -543,6 +578,12 @@ fn a_strategy_is_shown_in_full() {
     # Server: Notes when each session last carried a frame, of any kind and either way; a frame that
     # makes no sense does not count. Every 10s it looks through all sessions and closes those idle for
     # 10m or longer. It tells clients nothing.
+
+    # What is unwise about it
+    #
+    # server.idle-reaper.idle: a healthy connection cannot live: the server closes it after 10m without
+    # hearing the client, and `heartbeat` never lets any come; let the other side send something, or
+    # wait for something that it sends.
 
     # What it promises in the scenario `small`
     #
@@ -575,6 +616,56 @@ fn every_strategy_is_shown_as_a_file_that_says_the_same() {
             assert!(shown.contains(part), "{part}: {shown}");
         }
     }
+}
+
+#[test]
+fn an_old_name_shows_what_has_taken_its_place_and_why() {
+    let shown = place!().cardiogram("show grpc-keepalive --scenario small.toml").good();
+    assert!(shown.starts_with("# Formerly `grpc-keepalive`, a name that is still read. Implementations"), "{shown}");
+    assert!(shown.contains("\nname = \"grpc-core-1.85\"\n") && shown.contains("\n# Measured: "), "{shown}");
+}
+
+#[test]
+fn a_family_stands_for_its_members_on_a_command_line_and_in_a_scenario() {
+    let place = place!();
+    let names = |manifest: &str| {
+        let manifest: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(place.path(manifest)).unwrap()).unwrap();
+        let strategies = manifest["strategies"].as_array().unwrap().clone();
+        strategies.iter().map(|it| (it["name"].clone(), it["family"].clone())).collect::<Vec<_>>()
+    };
+    place.cardiogram("run small.toml --seeds 1 --quiet --strategy tcp/* --out a").good();
+    let of_tcp = names("a/manifest.json");
+    assert!(of_tcp.len() >= 4 && of_tcp.iter().all(|(_, family)| family == "tcp"), "{of_tcp:?}");
+    place.write(
+        "family.toml",
+        SCENARIO
+            .replace("name = \"small\"", "name = \"family\"")
+            .replace("[\"qq-fixed-45\", \"netease-30-15\"]", "[\"tcp/*\"]"),
+    );
+    place.cardiogram("run family.toml --seeds 1 --quiet --out b").good();
+    assert_eq!(names("b/manifest.json"), of_tcp);
+    let refused = place.cardiogram("run small.toml --strategy mqt/*").failed(2);
+    assert!(refused.contains("no family named `mqt`") && refused.contains("did you mean `mqtt`?"), "{refused}");
+}
+
+#[test]
+fn who_cannot_live_is_warned_of_and_runs() {
+    let place = place!();
+    let deaf = "name = \"deaf\"\n[heartbeat.composed]\nschedule = \"peer-sends\"\n\
+                judge.silence = { limit = \"30s\", fed_by = \"pings\" }\n";
+    place.write("deaf.toml", deaf);
+    let told = "warning: a healthy connection cannot live: the client gives it up after 30s";
+    assert!(place.cardiogram("check deaf.toml").err.starts_with(told));
+    let run = place.cardiogram("run small.toml --seeds 1 --strategy deaf.toml --out deaf");
+    assert!(run.err.contains(told), "{}", run.err);
+    assert!(fs::read_to_string(place.path("deaf/manifest.json")).unwrap().contains("a healthy connection cannot live"));
+    place.write(
+        "called.toml",
+        "name = \"called\"\nheartbeat.leave-when-quiet = { after = \"3m\" }\nreconnect.on-call = {}\n",
+    );
+    let uncalled = place.cardiogram("run small.toml --seeds 1 --strategy called.toml --out called").err;
+    assert!(uncalled.contains("nobody calls: the scenario has no `wakeup`"), "{uncalled}");
 }
 
 #[test]

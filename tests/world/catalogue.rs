@@ -55,6 +55,7 @@ fn notices(interval: Duration) -> Pings {
         misses: 1,
         answered: false,
         doubles_first: false,
+        first: None,
     }
 }
 
@@ -323,7 +324,8 @@ fn cuts_are_noticed_within_the_bounds_of_the_catalogue() {
         ("signalr-15-30", 15, 30),
         ("nats-ping", 240, 360),
         ("ssh-server-alive", 45, 60),
-        ("rabbitmq-amqp", 30, 60),
+        ("rabbitmq-java", 105, 135),
+        ("pika", 40, 130),
         // From the last answer: 2 h, and nine probes 75 s apart.
         ("linux-keepalive", 7_875 - 7_200, 7_875),
     ];

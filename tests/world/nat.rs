@@ -85,6 +85,7 @@ fn what_a_server_sends_into_a_forgotten_mapping_is_a_loss_where_nothing_breaks()
         misses: 1,
         answered: true,
         doubles_first: false,
+        first: None,
     };
     let is_loss_free = |class, pings| {
         let mut world = forgotten(class);

@@ -112,7 +112,8 @@ fn a_transports_handshake_is_told_apart_from_a_welcome() {
         let waits = vec![Delay::millis(1_000), Delay::millis(30_000)];
         let then = Then::RepeatLast;
         let (jitter, delay_from) = (Jitter::None, DelayFrom::Failure);
-        let steps = Steps { waits, then, jitter, scale: None, delay_from, reset, after_loss: Delay::ZERO };
+        let none = Delay::ZERO;
+        let steps = Steps { waits, then, jitter, scale: None, delay_from, reset, after_loss: none, first_added: none };
         let mut world = crashed(ReconnectSpec::Steps(steps), ReconnectRules::default(), LifeConfig::default());
         world.duration = Duration::from_secs(200);
         world.faults = vec![FaultConfig::ServerStall(server_fault(BEGIN, None))];

@@ -112,7 +112,7 @@ fn zookeeper_closes_sessions_at_the_next_tick() {
 
 fn pings(interval: u64, after: PingAfter, timeout: Option<u64>) -> Pings {
     let (interval, timeout) = (Span::secs(interval), timeout.map(Span::secs));
-    Pings { interval, after, timeout, misses: 1, answered: true, doubles_first: false }
+    Pings { interval, after, timeout, misses: 1, answered: true, doubles_first: false, first: None }
 }
 
 fn with_pings(pings: Pings) -> ServerSpec {
@@ -173,7 +173,7 @@ fn notices_reach_the_client_and_nothing_comes_back_but_acknowledgements() {
 /// MQTT 5's Server Keep Alive, and another interval after 100 s of the session.
 #[test]
 fn a_client_beats_as_it_is_told_with_the_welcome_and_later() {
-    let grid = Grid { interval: Span::secs(60), shortest: None, first_beat: FirstBeat::Interval };
+    let grid = Grid { interval: Span::secs(60), shortest: None, first_beat: FirstBeat::Interval, unless_sent: false };
     let pace = Pace { directed: true, ..Pace::default() };
     let heartbeat = Composed { pace, ..Composed::new(ScheduleSpec::Grid(grid)) };
     let changes = vec![Redirected { after: Span::secs(100), interval: Span::secs(50) }];

@@ -17,7 +17,7 @@ use super::{
     schedule::Schedule,
     search::{Prober, Search, Searcher, TestOn},
 };
-use crate::{PolicyRng, Time};
+use crate::{PolicyRng, Time, unit::Span};
 
 /// A schedule and its judges, modified. Only the schedule has to be named.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,12 +45,25 @@ pub struct Composed {
     /// At most this many beats until data was sent (gRPC: 2). Default: any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most_without_data: Option<u32>,
+    /// After those there is still a beat each so long (gRPC's core since 1.6x: one a minute). Default: none until data was
+    /// sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_without_data: Option<Span>,
+    /// `TCP_USER_TIMEOUT`: the kernel ends the connection once what was written, a beat included, has been unacknowledged
+    /// for so long. A path that is dead is told from a peer that hangs, whose kernel still acknowledges (gRPC's core).
+    /// Default: not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_timeout: Option<Span>,
     /// The kernel's keepalive beside the application's beats. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keepalive: Option<TcpKeepalive>,
     /// What is done with a connection found dead. Default `give-up`.
     #[serde(default, skip_serializing_if = "is_give_up")]
     pub when_dead: WhenDead,
+    /// A connection found dead is closed by a handshake, and given up when the peer answers that or so long has passed
+    /// (websockets for Python: 10 s). Default: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_timeout: Option<Span>,
     /// When the connection is left on purpose. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leave: Option<Leave>,
@@ -61,6 +74,8 @@ pub struct Composed {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Occasion {
+    /// The connection is established (`SignalR`: a ping right after the handshake).
+    Connected,
     /// The peer's ping asks for one (Discord's heartbeat request).
     Request,
     /// The application comes to the screen (`WeChat`).
@@ -110,8 +125,11 @@ impl Composed {
             answered: true,
             beat_on: Vec::new(),
             most_without_data: None,
+            throttled_without_data: None,
+            user_timeout: None,
             keepalive: None,
             when_dead: WhenDead::GiveUp,
+            close_timeout: None,
             leave: None,
         }
     }
@@ -131,8 +149,11 @@ pub(super) struct ComposedHeartbeat {
     answered: bool,
     beat_on: Vec<Occasion>,
     most_without_data: Option<u32>,
+    throttled_without_data: Option<Duration>,
+    user_timeout: Option<Duration>,
     keepalive: Option<Box<TcpKeepalive>>,
     when_dead: WhenDead,
+    close_timeout: Option<Duration>,
     connection: Option<Connection>,
 }
 
@@ -141,6 +162,8 @@ struct Connection {
     next_id: u32,
     /// When the last beat that wants an answer was sent.
     last_beat: Time,
+    /// When the last beat of any kind was sent.
+    last_sent: Time,
     /// What the host was told last.
     suspected: bool,
     /// Options of the socket that the host has yet to be told.
@@ -174,13 +197,17 @@ enum Stage {
     Diagnosed(GiveUp),
     /// Another connection is being opened.
     Racing,
+    /// Found dead, for this reason; the closing handshake is over at this time at the latest.
+    Closing(GiveUp, Time),
 }
 
 impl ComposedHeartbeat {
-    pub(super) fn new(spec: Composed, rng: PolicyRng) -> Self {
+    pub(super) fn new(spec: Composed, mut rng: PolicyRng) -> Self {
+        let seed = if spec.judge.draws() { rng.next_u64() } else { 0 };
+        let own_timeout = spec.keepalive.as_ref().and_then(|keepalive| keepalive.user_timeout);
         Self {
             schedule: spec.schedule.build(rng),
-            judges: spec.judge.build(spec.schedule.interval()),
+            judges: spec.judge.build(spec.schedule.interval(), seed),
             pacer: (spec.pace != Pace::default()).then(|| Box::new(Pacer::new(&spec.pace))),
             leaver: spec.leave.as_ref().map(|leave| Box::new(Leaver::new(leave))),
             searcher: spec.search.as_ref().map(|search| Box::new(Searcher::new(search))),
@@ -192,23 +219,23 @@ impl ComposedHeartbeat {
             answered: spec.answered,
             beat_on: spec.beat_on,
             most_without_data: spec.most_without_data,
+            throttled_without_data: spec.throttled_without_data.map(Span::get),
+            user_timeout: spec.user_timeout.or(own_timeout).map(Span::get),
             keepalive: spec.keepalive.map(Box::new),
             when_dead: spec.when_dead,
+            close_timeout: spec.close_timeout.map(Span::get),
             connection: None,
         }
     }
 
     fn connected(&mut self, now: Time) {
-        let keepalive = self.keepalive.as_ref();
         self.connection = Some(Connection {
             next_id: 0,
             last_beat: now,
+            last_sent: now,
             suspected: false,
-            options: Options {
-                keepalive: keepalive.is_some(),
-                user_timeout: keepalive.is_some_and(|keepalive| keepalive.user_timeout.is_some()),
-            },
-            asked: false,
+            options: Options { keepalive: self.keepalive.is_some(), user_timeout: self.user_timeout.is_some() },
+            asked: self.beat_on.contains(&Occasion::Connected),
             without_data: 0,
             own_bytes: false,
             last_traffic: now,
@@ -267,10 +294,15 @@ impl ComposedHeartbeat {
 
     /// Returns when the next beat is due.
     fn next_beat(&self, connection: &Connection) -> Option<Time> {
-        let is_blocked = self.most_without_data.is_some_and(|most| connection.without_data >= most);
+        let is_held_back = self.most_without_data.is_some_and(|most| connection.without_data >= most);
         // One beat is out at a time: a beat that was sent before its time may still wait when the next one is due.
         let free = self.judges.iter().filter_map(|judge| judge.settles()).max().unwrap_or(Time::ZERO);
-        self.schedule.next_beat(free).filter(|_| !is_blocked)
+        let next = self.schedule.next_beat(free)?;
+        match self.throttled_without_data {
+            _ if !is_held_back => Some(next),
+            None => None,
+            Some(apart) => Some(next.max(connection.last_sent + apart)),
+        }
     }
 
     /// The host carries out what it is told of a connection found dead.
@@ -285,6 +317,10 @@ impl ComposedHeartbeat {
                 connection.stage = Stage::Racing;
                 self.judges.iter_mut().for_each(|judge| judge.pardon(now));
                 Some(Action::Race)
+            }
+            (WhenDead::GiveUp, Stage::Alive) if let Some(timeout) = self.close_timeout => {
+                connection.stage = Stage::Closing(reason, now + timeout);
+                None
             }
             // The answer comes before anything else does.
             (WhenDead::Diagnose, Stage::Asked) => None,
@@ -302,6 +338,7 @@ impl ComposedHeartbeat {
         let connection = self.connection.as_mut().expect("only a connection is kept alive");
         (connection.asked, connection.own_bytes) = (false, true);
         connection.without_data += 1;
+        connection.last_sent = now;
         if let Some(leaver) = &mut self.leaver {
             leaver.sent();
         }
@@ -342,7 +379,12 @@ impl Heartbeat for ComposedHeartbeat {
                 let alive = ago <= now.since(connection.last_beat);
                 connection.stage = Stage::Diagnosed(if alive { GiveUp::ServiceDead } else { GiveUp::NetworkDead });
             }
-            ref event if event.is_reception() && connection.stage == Stage::Racing => connection.stage = Stage::Alive,
+            ref event if event.is_reception() => match connection.stage {
+                Stage::Racing => connection.stage = Stage::Alive,
+                // What comes stands for the peer's answer to the close.
+                Stage::Closing(reason, _) => connection.stage = Stage::Closing(reason, now),
+                _ => {}
+            },
             _ => {}
         }
         let occasion = match event {
@@ -367,13 +409,16 @@ impl Heartbeat for ComposedHeartbeat {
             return Some(Action::Remember);
         }
         let connection = self.connection.as_mut()?;
-        if let Some(keepalive) = &self.keepalive {
-            if std::mem::take(&mut connection.options.keepalive) {
-                return Some(Action::SetKeepalive(Some(keepalive.numbers())));
-            }
-            if std::mem::take(&mut connection.options.user_timeout) {
-                return Some(Action::SetUserTimeout(keepalive.user_timeout.map(crate::unit::Span::get)));
-            }
+        if let Some(keepalive) = &self.keepalive
+            && std::mem::take(&mut connection.options.keepalive)
+        {
+            return Some(Action::SetKeepalive(Some(keepalive.numbers())));
+        }
+        if std::mem::take(&mut connection.options.user_timeout) {
+            return Some(Action::SetUserTimeout(self.user_timeout));
+        }
+        if let Stage::Closing(reason, until) = connection.stage {
+            return if until <= now { self.end(now, reason) } else { None };
         }
         let opinion = self.judges.iter_mut().map(|judge| judge.opinion(now)).max().unwrap_or(Opinion::Alive);
         if connection.suspected != (opinion > Opinion::Alive || connection.stage == Stage::Racing) {
@@ -415,6 +460,9 @@ impl Heartbeat for ComposedHeartbeat {
 
     fn deadline(&self) -> Option<Time> {
         let connection = self.connection.as_ref()?;
+        if let Stage::Closing(_, until) = connection.stage {
+            return Some(until);
+        }
         let beat = self.next_beat(connection);
         let leave = self.leaver.as_ref().and_then(|leaver| leaver.due(beat));
         let probe = self.prober.as_ref().and_then(|prober| prober.deadline());

@@ -40,7 +40,7 @@ impl Fixed {
         let reply = Reply { timeout: timeout.into(), misses, evidence: AnsweredBy::Reply, late_reply };
         Composed {
             judge: Judges { reply: Some(reply), ..Judges::default() },
-            ..Composed::new(ScheduleSpec::Grid(Grid { interval, shortest: None, first_beat }))
+            ..Composed::new(ScheduleSpec::Grid(Grid { interval, shortest: None, first_beat, unless_sent: false }))
         }
     }
 }

@@ -3,6 +3,7 @@
 //! first to condemn decides.
 
 mod freshness;
+mod looks;
 mod reply;
 mod silence;
 mod unanswered;
@@ -14,8 +15,9 @@ use serde::{Deserialize, Serialize};
 pub(super) use self::reply::one_miss;
 pub use self::{
     freshness::{Bertier, Cassandra, Chen, DetectorSpec, Freshness, Phi, Stream, Tail, TwoWindow, Weibull},
+    looks::Looks,
     reply::{AnsweredBy, LateReply, Patience, Reply, Rto},
-    silence::{Feed, Silence},
+    silence::{Feed, Look, Silence},
     unanswered::Unanswered,
 };
 use super::{Event, GiveUp};
@@ -33,6 +35,9 @@ pub struct Judges {
     /// Judges by silence, whatever was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silence: Option<Silence>,
+    /// Looks from time to time whether anything has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looks: Option<Looks>,
     /// The age of what was sent and not answered by anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unanswered: Option<Unanswered>,
@@ -47,14 +52,22 @@ impl Judges {
         *self == Self::default()
     }
 
-    /// `gap` is what lies between two beats of the schedule, if there are any.
-    pub(super) fn build(&self, gap: Option<Duration>) -> Vec<Box<dyn Judge>> {
+    /// Returns whether a judge draws anything.
+    pub(super) fn draws(&self) -> bool {
+        self.silence.as_ref().and_then(|judge| judge.look.as_ref()).is_some_and(|look| look.longest.is_some())
+    }
+
+    /// `gap` is what lies between two beats of the schedule, if there are any. What is drawn is drawn from `seed`.
+    pub(super) fn build(&self, gap: Option<Duration>, seed: u64) -> Vec<Box<dyn Judge>> {
         let mut judges: Vec<Box<dyn Judge>> = Vec::new();
         if let Some(spec) = &self.reply {
             judges.push(Box::new(reply::ReplyJudge::new(spec)));
         }
         if let Some(spec) = &self.silence {
-            judges.push(Box::new(silence::SilenceJudge::new(spec)));
+            judges.push(Box::new(silence::SilenceJudge::new(spec, seed)));
+        }
+        if let Some(spec) = &self.looks {
+            judges.push(Box::new(looks::LooksJudge::new(spec)));
         }
         if let Some(spec) = &self.unanswered {
             judges.push(Box::new(unanswered::UnansweredJudge::new(spec)));

@@ -155,7 +155,8 @@ mod tests {
 
     /// Returns a beat a minute, and `leave`.
     fn beating(leave: Leave) -> ComposedHeartbeat {
-        let grid = Grid { interval: Span::secs(60), shortest: None, first_beat: FirstBeat::Interval };
+        let grid =
+            Grid { interval: Span::secs(60), shortest: None, first_beat: FirstBeat::Interval, unless_sent: false };
         ComposedHeartbeat::new(Composed { leave: Some(leave), ..Composed::new(ScheduleSpec::Grid(grid)) }, rng(1))
     }
 

@@ -1,6 +1,7 @@
 //! When to beat: the first of the two questions that every heartbeat answers. A schedule knows nothing of death; that is a
 //! [judge's](super::judge) business.
 
+mod checks;
 mod grid;
 mod idle;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    checks::Checks,
     grid::{FirstBeat, Grid},
     idle::{Anchor, Threshold},
 };
@@ -26,6 +28,8 @@ pub enum ScheduleSpec {
     Grid(Grid),
     /// Beats after a stretch of idleness.
     Idle(Threshold),
+    /// Beats at checks that find one direction idle.
+    Checks(Checks),
 }
 
 impl ScheduleSpec {
@@ -34,15 +38,17 @@ impl ScheduleSpec {
             Self::PeerSends => Box::new(Never),
             Self::Grid(spec) => Box::new(grid::GridBeats::new(spec, rng)),
             Self::Idle(spec) => Box::new(idle::IdleBeats::new(spec)),
+            Self::Checks(spec) => Box::new(checks::CheckBeats::new(spec)),
         }
     }
 
     /// Returns the gap between beats while nothing changes it; `None` if there are no beats.
-    pub(super) fn interval(&self) -> Option<Duration> {
+    pub(crate) fn interval(&self) -> Option<Duration> {
         match self {
             Self::PeerSends => None,
             Self::Grid(spec) => Some(spec.interval.get()),
             Self::Idle(spec) => Some(spec.threshold.get()),
+            Self::Checks(spec) => Some(spec.every.get()),
         }
     }
 }

@@ -171,23 +171,20 @@ impl HeartbeatSpec {
         }
     }
 
+    /// Returns the parts that it is put together from; `None` for a machine, a custom policy and an oracle.
+    pub(crate) fn parts(&self) -> Option<Box<Composed>> {
+        match self.made_of() {
+            MadeOf::Parts(parts) => Some(parts),
+            MadeOf::Machine(_) | MadeOf::Custom(_) | MadeOf::Known(_) => None,
+        }
+    }
+
     /// Returns how well a heartbeat that searches for its interval finds it; `None` if it does not search.
     pub fn learning(&self) -> Option<Learning> {
         match self.made_of() {
             MadeOf::Parts(parts) => parts.search.as_ref().map(Search::learning),
             MadeOf::Machine(machine) => machine.learning(),
             MadeOf::Custom(_) | MadeOf::Known(_) => None,
-        }
-    }
-
-    /// Returns what lists gather strategies under: what they do instead of, or for, a heartbeat, in a few words.
-    pub fn family(&self) -> &'static str {
-        match self.made_of() {
-            _ if matches!(self, Self::None) => "without a heartbeat",
-            MadeOf::Parts(parts) => parts.family(),
-            MadeOf::Machine(_) => "heartbeats that learn their interval",
-            MadeOf::Custom(_) => "custom policies",
-            MadeOf::Known(_) => "heartbeats that know what no product can",
         }
     }
 

@@ -3,20 +3,27 @@
 use std::time::Duration;
 
 use super::{
-    Reconnect, ReconnectAction, ReconnectEvent,
+    Ended, Reconnect, ReconnectAction, ReconnectEvent,
     backoff::micros,
     plan::{Pace, Plan},
 };
-use crate::{Problem, Time, unit::Span};
+use crate::{
+    PolicyRng, Problem, Time, random,
+    unit::{Delay, Fraction, Span},
+};
 
 parameters! {
-    /// The monitor looks in every `clamp(5 * ln(attempts + 1), least, most)` seconds, all the time. Where the connection
-    /// has been gone for `stale` by then it opens another one; each look at one that is still not back counts as an
-    /// attempt, whether or not it opens anything. A welcome sets the count to 0. No jitter.
+    /// A monitor that looks in from time to time, all the time. A connection that has been gone for more than `stale` by then
+    /// is opened anew at each look, whether or not the attempt before has ended; each such look counts as an attempt. One
+    /// that the client closed itself, because it was stale at a look, is opened anew `reopen` later. A welcome sets the count
+    /// to 0; the looks go on as they were.
     ///
-    /// Source: rails/rails, `connection_monitor.js` before its backoff rate of 0.15. Two things are simpler here. The
-    /// monitor judges staleness by the last ping of the server and "disconnected recently" by the loss; a reconnect policy
-    /// knows the loss alone, so a lost connection becomes stale `stale` after it. And looks begin anew with each welcome.
+    /// The time between two looks is `clamp(5 * ln(attempts + 1), least, most)` seconds, without jitter, as in Rails up to
+    /// 6.1, or grows by `backoff`, as in Rails since 7.0.
+    ///
+    /// Source: rails/rails, `connection_monitor.js` of 6.1 and 7.0. Two things are simpler here. A reconnect policy does not
+    /// hear of pings, so that it draws how long ago the last one was. And the monitor of 6.1 closes an attempt that is under
+    /// way at the next look; here it has its connect timeout.
     pub struct ActioncablePoll {
         /// The shortest time between two looks. Default 3 s.
         pub least: Span = Span::secs(3),
@@ -24,69 +31,166 @@ parameters! {
         pub most: Span = Span::secs(30),
         /// How long a connection has to be gone before another one is opened. Default 6 s.
         pub stale: Span = Span::secs(6),
+        /// When a connection is lost, the server's last ping was up to this long ago, drawn each time. A look that finds the
+        /// ping stale and the loss not counts as an attempt that opens nothing. Default 0 s: a loss comes right after a ping.
+        pub last_ping: Delay = Delay::ZERO,
+        /// From closing a stale connection to opening another one. Default 500 ms.
+        pub reopen: Delay = Delay::millis(500),
+        /// How the time between looks grows. Default: by the logarithm of the attempts.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub backoff: Option<PollBackoff> = None,
+    }
+}
+
+parameters! {
+    /// Looks come `stale * (1 + rate)^min(attempts, attempts_most)` apart, times 1 and a random share: up to `first_jitter`
+    /// before there was an attempt, up to `rate` afterwards. `least` and `most` hold for what is drawn.
+    ///
+    /// Source: rails/rails, `connection_monitor.js`, `getPollInterval` of 7.0.
+    pub struct PollBackoff {
+        /// By which share the time grows with each attempt. Default 0.15.
+        pub rate: Fraction = Fraction::new(0.15).expect("a share"),
+        /// After so many attempts it grows no more, at most 1000. Default 10.
+        #[cfg_attr(feature = "schema", schemars(range(max = 1000)))]
+        pub attempts_most: u32 = 10,
+        /// The largest share that is added before the first attempt. Default 1.
+        pub first_jitter: Fraction = Fraction::ONE,
     }
 }
 
 impl ActioncablePoll {
     pub(super) fn describe(&self) -> String {
-        let Self { least, most, stale } = self;
+        let Self { least, most, stale, last_ping: _, reopen, backoff } = self;
+        let when = match backoff {
+            None => format!("5 s times the logarithm of the attempts and one, at least {least} and at most {most}"),
+            Some(PollBackoff { rate, attempts_most, first_jitter }) => {
+                let percent = |share: &Fraction| (share.get() * 10_000.0).round() / 100.0;
+                format!(
+                    "{stale}, grown by {} % with each of up to {attempts_most} attempts and with a random {} % more at most ({} % \
+                     before the first attempt), at least {least} and at most {most}",
+                    percent(rate),
+                    percent(rate),
+                    percent(first_jitter)
+                )
+            }
+        };
         format!(
-            "A monitor looks in every 5 s times the logarithm of the attempts and one, at least {least} and at most {most}, \
-             and connects again at the first look at which the connection has been gone for {stale}; each look at one that \
-             is still not back counts as an attempt, and a welcome sets their number to zero. {} It remembers nothing else.",
+            "A monitor looks in every {when}, and connects again at each look at which the connection has been gone for more \
+             than {stale}, which counts as an attempt; a connection that it gave up itself it opens anew {reopen} later. A \
+             welcome sets the number of attempts to zero. {} It remembers nothing else.",
             Plan::DESCRIBED
         )
     }
 
-    /// Returns the time between two looks after this many attempts.
-    fn interval(&self, attempts: u32) -> Duration {
-        let us = 5e6 * libm::log(f64::from(attempts) + 1.0);
-        Duration::from_micros(us.clamp(micros(self.least.get()), micros(self.most.get())) as u64)
+    /// Returns between which times it draws the next look after this many attempts.
+    fn interval(&self, attempts: u32) -> (Duration, Duration) {
+        let clamp = |us: f64| us.clamp(micros(self.least.get()), micros(self.most.get()));
+        let (low, high) = match &self.backoff {
+            None => {
+                let us = 5e6 * libm::log(f64::from(attempts) + 1.0);
+                (us, us)
+            }
+            Some(backoff) => {
+                let rate = backoff.rate.get();
+                let mut us = micros(self.stale.get());
+                for _ in 0..attempts.min(backoff.attempts_most) {
+                    us *= 1.0 + rate;
+                }
+                (us, us * (1.0 + if attempts == 0 { backoff.first_jitter.get() } else { rate }))
+            }
+        };
+        (Duration::from_micros(clamp(low) as u64), Duration::from_micros(clamp(high) as u64))
     }
 
+    /// The shortest gaps between attempts: one that is made `reopen` after a look, and the next look; a connection that is
+    /// lost as soon as it is there; and one that is given up at once.
     pub(super) fn pace(&self) -> Pace {
-        Pace { gap: self.stale.get(), longest: Some(self.stale.get() + self.most.get()) }
+        let (reopen, least, stale) = (self.reopen.get(), self.least.get(), self.stale.get());
+        let gap = reopen.min(least.saturating_sub(reopen)).min(stale);
+        Pace { gap, longest: Some((stale + self.most.get()).max(reopen)) }
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
+        let path = "reconnect.actioncable-poll";
         let most = (self.most < self.least).then(|| {
             let message = format!("the longest time between looks is {}, the shortest {}", self.most, self.least);
-            Problem::new("reconnect.actioncable-poll.most", message, format!("use at least \"{}\"", self.least))
+            Problem::new(format!("{path}.most"), message, format!("use at least \"{}\"", self.least))
         });
-        most.into_iter().collect()
+        let attempts = self.backoff.as_ref().filter(|backoff| backoff.attempts_most > 1_000).map(|backoff| {
+            let message = format!("{} attempts are more than 1000", backoff.attempts_most);
+            Problem::new(format!("{path}.backoff.attempts_most"), message, "use 10")
+        });
+        most.into_iter().chain(attempts).collect()
     }
 }
 
 /// [`ActioncablePoll`] at work.
 pub(super) struct Poll {
     spec: ActioncablePoll,
+    rng: PolicyRng,
     plan: Plan,
     attempts: u32,
-    /// When the monitor looked in last, as far as this has been followed.
-    looked: Time,
-    attempt_failed: bool,
+    /// When the monitor looks in next, as far as this has been followed; `None` before the first attempt of all.
+    next_look: Option<Time>,
+    /// When a connection was last there; before the first, when that was attempted first.
+    gone: Time,
+    /// When the server's last ping came.
+    pinged: Time,
+    /// The connection was given up at a look, which is now.
+    was_given_up: bool,
 }
 
+/// As many looks are followed one by one; where more have gone by, the monitor may be anywhere between two of them.
+const FOLLOWED: u32 = 1_000;
+
 impl Poll {
-    pub(super) fn new(spec: ActioncablePoll) -> Self {
-        Self { spec, plan: Plan::default(), attempts: 0, looked: Time::ZERO, attempt_failed: false }
+    pub(super) fn new(spec: ActioncablePoll, rng: PolicyRng) -> Self {
+        let (plan, never) = (Plan::default(), Time::ZERO);
+        Self { spec, rng, plan, attempts: 0, next_look: None, gone: never, pinged: never, was_given_up: false }
     }
 
-    /// Returns how long until the look at which a connection that went at `now` is stale.
-    fn until_stale(&mut self, now: Time) -> Duration {
-        // With every look until now nothing was wrong, or the attempt was still under way.
-        let idle = self.spec.interval(self.attempts);
-        let looks = now.since(self.looked).as_micros() / idle.as_micros();
-        self.looked += Duration::from_micros((looks * idle.as_micros()) as u64);
-        loop {
-            self.looked += self.spec.interval(self.attempts);
-            let is_stale = self.looked.since(now) >= self.spec.stale.get();
-            // After a loss the last ping is fresh for a while; after a failed attempt it is long ago.
-            if is_stale || self.attempt_failed {
+    fn draw(&mut self) -> Duration {
+        let (low, high) = self.spec.interval(self.attempts);
+        if low == high { low } else { random::between(&mut *self.rng, low, high) }
+    }
+
+    /// Leaves behind the looks before `now`, at which nothing was to be done.
+    fn follow(&mut self, now: Time, is_attempt: bool) {
+        let mut next = self.next_look.unwrap_or(now);
+        for _ in 0..FOLLOWED {
+            if next >= now {
+                break;
+            }
+            if is_attempt {
                 self.attempts = self.attempts.saturating_add(1);
             }
+            next += self.draw();
+        }
+        if next < now {
+            let apart = self.draw();
+            let gone_by = now.since(next).as_micros() / apart.as_micros() + 1;
+            next += Duration::from_micros((gone_by * apart.as_micros()) as u64);
+        }
+        self.next_look = Some(next);
+    }
+
+    /// Returns how long until another connection is opened.
+    fn until_open(&mut self, now: Time) -> Duration {
+        if self.was_given_up {
+            self.attempts = self.attempts.saturating_add(1);
+            self.next_look = Some(now + self.draw());
+            return self.spec.reopen.get();
+        }
+        loop {
+            let look = self.next_look.expect("there was an attempt");
+            let stale = self.spec.stale.get();
+            let is_stale = look.since(self.pinged) > stale;
             if is_stale {
-                return self.looked.since(now);
+                self.attempts = self.attempts.saturating_add(1);
+            }
+            self.next_look = Some(look + self.draw());
+            if is_stale && look.since(self.gone) >= stale {
+                return look.since(now);
             }
         }
     }
@@ -95,9 +199,26 @@ impl Poll {
 impl Reconnect for Poll {
     fn on_event(&mut self, now: Time, event: &ReconnectEvent) {
         match event {
-            ReconnectEvent::AttemptStarted { .. } => self.attempt_failed = false,
-            ReconnectEvent::AttemptFailed(_) => self.attempt_failed = true,
-            ReconnectEvent::Connected => (self.attempts, self.looked) = (0, now),
+            ReconnectEvent::AttemptStarted { .. } => {
+                if self.next_look.is_none() {
+                    (self.gone, self.pinged) = (now, now);
+                    self.next_look = Some(now + self.draw());
+                }
+                self.was_given_up = false;
+            }
+            // The looks while it lasted each counted.
+            ReconnectEvent::AttemptFailed(_) => self.follow(now, true),
+            ReconnectEvent::Connected => {
+                self.follow(now, true);
+                self.attempts = 0;
+            }
+            ReconnectEvent::Lost(end) => {
+                self.follow(now, false);
+                let age = self.spec.last_ping.get();
+                let age = if age.is_zero() { age } else { random::between(&mut *self.rng, Duration::ZERO, age) };
+                (self.gone, self.pinged) = (now, now - age);
+                self.was_given_up = matches!(end, Ended::GivenUp(_));
+            }
             ReconnectEvent::Reset => self.attempts = 0,
             _ => {}
         }
@@ -108,7 +229,9 @@ impl Reconnect for Poll {
         if self.plan.is_made() {
             return self.plan.verdict(now, || None);
         }
-        let wait = self.until_stale(now);
+        // Asked without an attempt before, it looks at once.
+        self.next_look.get_or_insert(now);
+        let wait = self.until_open(now);
         self.plan.verdict(now, || Some(wait))
     }
 }
@@ -116,34 +239,57 @@ impl Reconnect for Poll {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reconnect::testing::Client;
+    use crate::{reconnect::testing::Client, testing::rng};
+
+    fn client(spec: ActioncablePoll) -> Client<Poll> {
+        Client::new(Poll::new(spec, rng(1)))
+    }
 
     #[test]
     fn looks_come_every_3_to_30_seconds_by_the_logarithm_of_the_attempts() {
         let spec = ActioncablePoll::default();
-        let micros = |attempts| spec.interval(attempts).as_micros();
+        let micros = |attempts| spec.interval(attempts).0.as_micros();
         assert_eq!([micros(0), micros(1), micros(2)], [3_000_000, 3_465_735, 5_493_061]);
         assert!(micros(402) < 30_000_000);
         assert_eq!([micros(403), micros(u32::MAX)], [30_000_000; 2]);
     }
 
     #[test]
-    fn a_lost_connection_is_reopened_at_the_first_look_six_seconds_later() {
-        let mut client = Client::new(Poll::new(ActioncablePoll::default()));
-        // Looks at 3, 6, 9, 12, ... after the welcome: 4 s is stale at 10 and seen at 12.
-        assert_eq!(client.live(Duration::from_secs(4)), Duration::from_secs(8));
-        assert_eq!(client.live(Duration::from_secs(6)), Duration::from_secs(6));
+    fn looks_of_rails_7_grow_by_a_rate_up_to_ten_attempts() {
+        let spec = ActioncablePoll { backoff: Some(PollBackoff::default()), ..ActioncablePoll::default() };
+        let secs = |attempts| {
+            let (low, high) = spec.interval(attempts);
+            [low, high].map(|span| (span.as_secs_f64() * 10.0).round() / 10.0)
+        };
+        assert_eq!([secs(0), secs(1), secs(4)], [[6.0, 12.0], [6.9, 7.9], [10.5, 12.1]]);
+        assert_eq!([secs(10), secs(11)], [[24.3, 27.9]; 2]);
     }
 
     #[test]
-    fn every_look_at_what_is_still_gone_counts_as_an_attempt() {
-        let mut client = Client::new(Poll::new(ActioncablePoll::default()));
-        assert_eq!(client.live(Duration::from_secs(6)), Duration::from_secs(6));
-        // One attempt counted: a look after 3.466 s, too soon, and one after 5 ln 3 = 5.493 s more.
-        assert_eq!(client.fail(), Duration::from_micros(3_465_735 + 5_493_061));
-        // Three counted: 5 ln 4 = 6.931 s, enough at once.
-        assert_eq!(client.fail(), Duration::from_micros(6_931_471));
-        // A welcome sets the count back.
-        assert_eq!(client.live(Duration::from_secs(3)), Duration::from_secs(6));
+    fn a_lost_connection_is_reopened_at_the_first_look_that_is_more_than_six_seconds_later() {
+        let mut client = client(ActioncablePoll::default());
+        // Looks at 3, 6, 9, 12, ... after the first attempt: 4 s is stale after 10 and seen at 12.
+        assert_eq!(client.live(Duration::from_secs(4)), Duration::from_secs(8));
+        // That look counted, so that the next was due 3.466 s later, and from the welcome on they come every 3 s again.
+        assert_eq!(client.live(Duration::from_secs(6)), Duration::from_micros(6_465_735));
+    }
+
+    #[test]
+    fn every_look_at_what_is_still_gone_is_another_attempt() {
+        let mut client = client(ActioncablePoll::default());
+        assert_eq!(client.live(Duration::from_secs(6)), Duration::from_secs(9));
+        for wait in [3_465_735, 5_493_061, 6_931_471] {
+            assert_eq!(client.fail(), Duration::from_micros(wait));
+        }
+        client.attempt = Duration::from_secs(10);
+        // 5 ln 5 = 8.047 s and 5 ln 6 = 8.959 s after the look at which it began: one look went by while it hung.
+        assert_eq!(client.fail(), Duration::from_micros(8_047_189 + 8_958_797 - 10_000_000));
+    }
+
+    #[test]
+    fn what_the_client_gave_up_itself_is_opened_again_at_once() {
+        let mut client = client(ActioncablePoll::default());
+        client.live_and_end(Duration::from_secs(9), Ended::GivenUp(crate::GiveUp::Silence));
+        assert_eq!(client.wait(), Duration::from_millis(500));
     }
 }

@@ -36,6 +36,8 @@ pub enum Jitter {
     /// Uniform between `v` less this share of it and `v`: Chromium's `BackoffEntry` calls the share fuzz, Realm takes
     /// away up to a quarter.
     Below(Fraction),
+    /// Uniform between this and `v`, or this where `v` is less (Hocuspocus: 1 s).
+    Above(Delay),
     /// Uniform between `v` and `v` plus this: NATS adds up to 100 ms, `ZooKeeper` up to 1 s.
     Added(Delay),
     /// As Socket.IO's backo2 (socket.io@d2d753fe, backo2.ts): of one number `r` from 0 to 1 the deviation is `r` times
@@ -112,6 +114,9 @@ pub(super) trait Waits: Send {
     /// Returns the wait before the next retry; `None` if there is none to come.
     fn draw(&mut self, rng: &mut PolicyRng) -> Option<Duration>;
 
+    /// Returns whether the next wait is the first one.
+    fn is_first(&self) -> bool;
+
     /// A retry has begun: on to the next wait.
     fn advance(&mut self);
 
@@ -130,6 +135,25 @@ pub(super) enum Growth {
     Steps { waits: Box<[f64]>, repeats_last: bool },
 }
 
+/// What sets one exponential sequence apart from another.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    /// The first wait is the nominal one.
+    pub(super) first_exact: bool,
+    /// So many waits are the base before it grows.
+    pub(super) flat_for: u32,
+    /// A wait grows from what was drawn before it.
+    pub(super) compounds: bool,
+    /// Comes to everything that is drawn.
+    pub(super) minimum: Duration,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { first_exact: false, flat_for: 1, compounds: false, minimum: Duration::ZERO }
+    }
+}
+
 /// [`Growth`] under caps and with jitter.
 pub(super) struct Spread {
     growth: Growth,
@@ -137,8 +161,7 @@ pub(super) struct Spread {
     /// For the nominal wait, and for the wait that was drawn.
     caps: (f64, Duration),
     scale: f64,
-    /// The first wait is the nominal one.
-    first_exact: bool,
+    shape: Shape,
     /// How many retries there were since the beginning.
     retries: u32,
     /// What an exponential sequence has grown to.
@@ -158,14 +181,14 @@ impl Spread {
     ) -> Self {
         let caps = (nominal_cap.map_or(ENDLESS_US, micros), wait_cap.unwrap_or(Duration::MAX));
         let scale = scale.map_or(1.0, |scale| scale.draw(rng));
-        let (first_exact, previous) = (false, Duration::ZERO);
-        let mut spread = Self { growth, jitter, caps, scale, first_exact, retries: 0, grown: 0.0, previous };
+        let (shape, previous) = (Shape::default(), Duration::ZERO);
+        let mut spread = Self { growth, jitter, caps, scale, shape, retries: 0, grown: 0.0, previous };
         spread.reset();
         spread
     }
 
-    pub(super) fn with_exact_first(self, first_exact: bool) -> Self {
-        Self { first_exact, ..self }
+    pub(super) fn with_shape(self, shape: Shape) -> Self {
+        Self { shape, ..self }
     }
 
     /// Returns the wait without its jitter.
@@ -185,8 +208,9 @@ impl Spread {
 impl Waits for Spread {
     fn draw(&mut self, rng: &mut PolicyRng) -> Option<Duration> {
         let nominal = self.nominal()?;
-        if self.first_exact && self.retries == 0 {
-            return Some(nominal.min(self.caps.1));
+        if self.shape.first_exact && self.retries == 0 {
+            self.previous = nominal.min(self.caps.1);
+            return Some(self.previous);
         }
         let wait = match (self.jitter, &self.growth) {
             (Jitter::Backo2(share), _) => {
@@ -203,14 +227,21 @@ impl Waits for Spread {
                 random::between(&mut **rng, low, high)
             }
         };
-        self.previous = wait.min(self.caps.1);
+        self.previous = (wait + self.shape.minimum).min(self.caps.1);
         Some(self.previous)
+    }
+
+    fn is_first(&self) -> bool {
+        self.retries == 0
     }
 
     fn advance(&mut self) {
         self.retries = self.retries.saturating_add(1);
-        if let Growth::Exponential { factor, .. } = self.growth {
-            self.grown = (self.grown * factor).min(self.caps.0);
+        if let Growth::Exponential { factor, .. } = self.growth
+            && self.retries >= self.shape.flat_for
+        {
+            let from = if self.shape.compounds { micros(self.previous) } else { self.grown };
+            self.grown = (from * factor).min(self.caps.0);
         }
     }
 
@@ -233,6 +264,7 @@ impl Jitter {
             Self::Decorrelated => "The wait is drawn between the base and three times the wait before".into(),
             Self::Proportional(share) => format!("The wait is drawn within {} % of that, cap or not", percent(share)),
             Self::Below(share) => format!("The wait is drawn between that and {} % less", percent(share)),
+            Self::Above(least) => format!("The wait is drawn between {least} and that"),
             Self::Added(most) => format!("The wait is drawn between that and {most} more"),
             Self::Backo2(share) => {
                 format!(
@@ -255,8 +287,15 @@ impl Jitter {
                 (nominal.saturating_sub(spread), nominal + spread)
             }
             Self::Below(share) => (nominal.saturating_sub(of(nominal, share)), nominal),
+            Self::Above(least) => (least.get(), nominal.max(least.get())),
             Self::Added(most) => (nominal, nominal + most.get()),
         }
+    }
+
+    /// Returns the least wait that it may draw, as a share of the nominal one.
+    pub(super) fn least_share(self) -> f64 {
+        let nominal = Duration::from_secs(1_000);
+        micros(self.range(nominal).0) / micros(nominal)
     }
 
     /// `decorrelated` means nothing to waits that do not grow from a base.
@@ -284,6 +323,10 @@ pub(super) struct Counting {
     pub(super) reset: Reset,
     /// After a loss, wait at least a random time up to this.
     pub(super) after_loss: Delay,
+    /// A random time up to this is added to the first wait.
+    pub(super) first_added: Delay,
+    /// The first attempt after the loss of a good connection comes at once, and the waits begin after it.
+    pub(super) first_at_once: bool,
 }
 
 impl Counting {
@@ -299,13 +342,24 @@ impl Counting {
         } else {
             format!(" After a loss it waits a random time up to {} at least.", self.after_loss)
         };
+        let first_added = if self.first_added == Delay::ZERO {
+            String::new()
+        } else {
+            format!(" To the first wait it adds a random time up to {}.", self.first_added)
+        };
+        let at_once = if self.first_at_once {
+            " The first attempt after the loss of such a connection comes at once, and the waits follow it."
+        } else {
+            ""
+        };
         let reset = match self.reset {
             Reset::Established => "The transport's handshake brings".into(),
             Reset::Connected => "An established connection brings".into(),
             Reset::Uptime(least) => format!("A connection that lived for {least} brings"),
         };
         format!(
-            "counted {from}.{after_loss} {reset} the waits back to their beginning. {} It remembers nothing else.",
+            "counted {from}.{after_loss}{first_added} {reset} the waits back to their beginning.{at_once} {} It remembers \
+             nothing else.",
             Plan::DESCRIBED
         )
     }
@@ -320,12 +374,14 @@ pub(super) struct Backoff {
     health: Health,
     attempt_started: Time,
     was_lost: bool,
+    /// The attempt that was planned comes at once and is none of the waits' own.
+    is_extra: bool,
 }
 
 impl Backoff {
     pub(super) fn new(waits: Box<dyn Waits>, counting: Counting, rng: PolicyRng) -> Self {
         let (plan, health) = (Plan::default(), Health::new(counting.reset));
-        Self { waits, counting, rng, plan, health, attempt_started: Time::ZERO, was_lost: false }
+        Self { waits, counting, rng, plan, health, attempt_started: Time::ZERO, was_lost: false, is_extra: false }
     }
 }
 
@@ -336,7 +392,8 @@ impl Reconnect for Backoff {
                 self.attempt_started = now;
                 self.was_lost = false;
                 // Only a retry makes the next wait longer: a device's very first attempt was nobody's retry.
-                if self.plan.is_made() {
+                let is_extra = std::mem::take(&mut self.is_extra);
+                if self.plan.is_made() && !is_extra {
                     self.waits.advance();
                 }
             }
@@ -350,14 +407,20 @@ impl Reconnect for Backoff {
     }
 
     fn next(&mut self, now: Time) -> ReconnectAction {
-        let Self { waits, counting, rng, .. } = self;
+        let Self { waits, counting, rng, is_extra, .. } = self;
         let (attempt_started, was_lost) = (self.attempt_started, self.was_lost);
         self.plan.verdict(now, || {
-            let wait = waits.draw(rng)?;
-            let wait = match counting.delay_from {
+            let is_first = waits.is_first();
+            *is_extra = counting.first_at_once && was_lost && is_first;
+            let wait = if *is_extra { Duration::ZERO } else { waits.draw(rng)? };
+            let mut wait = match counting.delay_from {
                 DelayFrom::Failure => wait,
                 DelayFrom::AttemptStart => wait.saturating_sub(now.since(attempt_started)),
             };
+            let added = counting.first_added.get();
+            if is_first && !added.is_zero() {
+                wait += random::between(&mut **rng, Duration::ZERO, added);
+            }
             let after_loss = counting.after_loss.get();
             if was_lost && !after_loss.is_zero() {
                 return Some(wait.max(random::between(&mut **rng, Duration::ZERO, after_loss)));

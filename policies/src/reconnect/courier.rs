@@ -78,6 +78,10 @@ impl Waits for CourierWaits {
         Some(self.previous)
     }
 
+    fn is_first(&self) -> bool {
+        self.tries == 0
+    }
+
     fn advance(&mut self) {
         self.tries = self.tries.saturating_add(1);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    backoff::{Backoff, Counting, DelayFrom, Growth, Jitter, ProcessScale, Spread, micros},
+    backoff::{Backoff, Counting, DelayFrom, Growth, Jitter, ProcessScale, Shape, Spread, micros},
     plan::{Pace, Reset},
 };
 use crate::{
@@ -33,8 +33,17 @@ parameters! {
         pub cap_at: CapAt = CapAt::default(),
         /// How the waits of different clients are spread. Default `full`.
         pub jitter: Jitter = Jitter::default(),
-        /// The first wait is `base` itself, without jitter (gRPC). Default false.
+        /// The first wait is `base` itself, without jitter (gRPC's core before its 1.6x releases, grpc-js). Default false.
         pub first_exact: bool = false,
+        /// So many waits are nominally `base` before the growth begins, 1 to 1000 (Lightstreamer: 11). Default 1.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+        pub flat_for: u32 = 1,
+        /// The next nominal wait is `factor` times the one that was drawn, not the one before its jitter (grpc-js).
+        /// Default false.
+        pub compounds: bool = false,
+        /// Comes to every wait that is drawn, and is the least there is under a full jitter (Centrifugo: 500 ms). A cap after
+        /// the jitter holds for the sum. Default 0.
+        pub minimum: Delay = Delay::ZERO,
         /// A factor of the nominal waits that each process draws once. Default none.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub scale: Option<ProcessScale> = None,
@@ -45,6 +54,12 @@ parameters! {
         /// After the loss of an established connection, wait at least a random time up to this: it spreads the clients of a
         /// server that went away where the wait itself is over by then, counted from the attempt's start. Default 0.
         pub after_loss: Delay = Delay::ZERO,
+        /// A random time up to this comes to the first wait, after each loss anew: the clients of a server that was
+        /// restarted come back spread over it (elastic-agent: 120 s). Default 0.
+        pub first_added: Delay = Delay::ZERO,
+        /// The first attempt after the loss of a connection that had proven good comes at once, and the waits begin after it
+        /// (Chromium's GCM client). Default false.
+        pub first_at_once: bool = false,
     }
 }
 
@@ -78,9 +93,18 @@ impl ExponentialBackoff {
             }
             jitter => {
                 let first = if self.first_exact { ", but for the first one, which is exact" } else { "" };
+                let before = if self.flat_for == 1 {
+                    "before the first retry".to_owned()
+                } else {
+                    format!("before each of the first {} retries", self.flat_for)
+                };
+                let times = if self.compounds { "times as long as was drawn before" } else { "times as long before" };
+                let minimum = match self.minimum {
+                    Delay::ZERO => String::new(),
+                    minimum => format!(", and {minimum} longer"),
+                };
                 format!(
-                    "Waits nominally {base} before the first retry and {factor} times as long before each next, {cap_at}.\
-                     {scale} {}{first}",
+                    "Waits nominally {base} {before} and {factor} {times} each next, {cap_at}.{scale} {}{minimum}{first}",
                     jitter.describe()
                 )
             }
@@ -89,7 +113,13 @@ impl ExponentialBackoff {
     }
 
     fn counting(&self) -> Counting {
-        Counting { delay_from: self.delay_from, reset: self.reset, after_loss: self.after_loss }
+        Counting {
+            delay_from: self.delay_from,
+            reset: self.reset,
+            after_loss: self.after_loss,
+            first_added: self.first_added,
+            first_at_once: self.first_at_once,
+        }
     }
 
     pub(super) fn build(&self, mut rng: PolicyRng) -> Backoff {
@@ -101,7 +131,13 @@ impl ExponentialBackoff {
             (_, CapAt::BeforeJitter) => (Some(cap), None),
             (_, CapAt::AfterJitter) => (None, Some(cap)),
         };
-        let waits = Spread::new(growth, self.jitter, caps, self.scale, &mut rng).with_exact_first(self.first_exact);
+        let shape = Shape {
+            first_exact: self.first_exact,
+            flat_for: self.flat_for,
+            compounds: self.compounds,
+            minimum: self.minimum.get(),
+        };
+        let waits = Spread::new(growth, self.jitter, caps, self.scale, &mut rng).with_shape(shape);
         Backoff::new(Box::new(waits), self.counting(), rng)
     }
 
@@ -110,11 +146,19 @@ impl ExponentialBackoff {
     pub(super) fn pace(&self) -> Pace {
         let cap = self.cap.get();
         let base = self.base_scaled(self.scale.map_or(1.0, |scale| scale.least)).min(cap);
+        let minimum = self.minimum.get();
         let longest = match self.cap_at {
-            CapAt::BeforeJitter => self.jitter.range(cap).1,
+            CapAt::BeforeJitter => self.jitter.range(cap).1 + minimum,
             CapAt::AfterJitter | CapAt::Both => cap,
         };
-        Pace { gap: self.jitter.range(base).0.min(cap), longest: Some(longest.max(self.after_loss.get())) }
+        // Where each draw is the base of the next, waits may shrink as long as they are drawn.
+        let gap = if self.first_at_once || (self.compounds && self.factor * self.jitter.least_share() < 1.0) {
+            Duration::ZERO
+        } else {
+            let drawn = (self.jitter.range(base).0 + minimum).min(cap);
+            if self.first_exact { drawn.min(base) } else { drawn }
+        };
+        Pace { gap, longest: Some(longest.max(self.after_loss.get()) + self.first_added.get()) }
     }
 
     fn base_scaled(&self, scale: f64) -> Duration {
@@ -137,6 +181,17 @@ impl ExponentialBackoff {
                 format!("{path}.cap"),
                 format!("a cap of {} is shorter than the base of {}", self.cap, self.base),
                 format!("use at least \"{}\", or a shorter base", self.base),
+            ));
+        }
+        if !(1..=1000).contains(&self.flat_for) {
+            let message = format!("{} waits before the growth are outside 1 to 1000", self.flat_for);
+            problems.push(Problem::new(format!("{path}.flat_for"), message, "use 1 to let the second wait grow"));
+        }
+        if self.compounds && matches!(self.jitter, Jitter::None | Jitter::Decorrelated) {
+            problems.push(Problem::new(
+                format!("{path}.compounds"),
+                "nothing is drawn that the next wait could grow from",
+                "remove it, or use jitter = { proportional = 0.2 }",
             ));
         }
         problems.extend(self.scale.and_then(|scale| scale.problem(&path)));
@@ -335,6 +390,7 @@ mod tests {
             (0.0..=1.0).prop_map(|value| Jitter::Below(share(value))),
             (0.0..=1.0).prop_map(|value| Jitter::Backo2(share(value))),
             (0_u64..5_000).prop_map(|ms| Jitter::Added(Delay::millis(ms))),
+            (0_u64..5_000).prop_map(|ms| Jitter::Above(Delay::millis(ms))),
         ]
     }
 
@@ -366,6 +422,7 @@ mod tests {
                         (v.mul_f64(1.0 - share.get()), v.mul_f64(1.0 + share.get()))
                     }
                     Jitter::Below(share) => (v.mul_f64(1.0 - share.get()), v),
+                    Jitter::Above(least) => (least.get(), v.max(least.get())),
                     Jitter::Added(most) => (v, v + most.get()),
                 };
                 let rounding = Duration::from_micros(1);

@@ -24,6 +24,8 @@ parameters! {
         pub reset: Reset = Reset::default(),
         /// After the loss of an established connection, wait at least a random time up to this. Default 0.
         pub after_loss: Delay = Delay::ZERO,
+        /// A random time up to this comes to the first wait, after each loss anew. Default 0.
+        pub first_added: Delay = Delay::ZERO,
     }
 }
 
@@ -37,7 +39,13 @@ impl Linear {
     }
 
     fn counting(&self) -> Counting {
-        Counting { delay_from: self.delay_from, reset: self.reset, after_loss: self.after_loss }
+        Counting {
+            delay_from: self.delay_from,
+            reset: self.reset,
+            after_loss: self.after_loss,
+            first_added: self.first_added,
+            ..Counting::default()
+        }
     }
 
     pub(super) fn build(&self, mut rng: PolicyRng) -> Backoff {
@@ -47,7 +55,7 @@ impl Linear {
     }
 
     pub(super) fn pace(&self) -> Pace {
-        let longest = self.jitter.range(self.cap.get()).1.max(self.after_loss.get());
+        let longest = self.jitter.range(self.cap.get()).1.max(self.after_loss.get()) + self.first_added.get();
         Pace { gap: self.jitter.range(self.base.get()).0, longest: Some(longest) }
     }
 

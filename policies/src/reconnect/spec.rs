@@ -66,7 +66,7 @@ impl ReconnectSpec {
             Self::Steps(spec) => Box::new(spec.build(rng)),
             Self::OnCall(spec) => Box::new(OnCall::new(spec, rng)),
             Self::CourierRetry(spec) => Box::new(spec.build(rng)),
-            Self::ActioncablePoll(spec) => Box::new(Poll::new(spec.clone())),
+            Self::ActioncablePoll(spec) => Box::new(Poll::new(spec.clone(), rng)),
             Self::MarsLonglinkMonitor(spec) => Box::new(Monitor::new(spec.clone(), rng)),
             Self::Custom(custom) => custom.resolved().build(rng),
         }

@@ -41,6 +41,10 @@ pub struct Steps {
     /// `firstRetryMaxDelay`: 100 ms). Default 0.
     #[serde(default)]
     pub after_loss: Delay,
+    /// A random time up to this comes to the first wait, after each loss anew (websockets for Python: 5 s, and a first wait of
+    /// 0). Default 0.
+    #[serde(default)]
+    pub first_added: Delay,
 }
 
 fn no_jitter() -> Jitter {
@@ -72,7 +76,13 @@ impl Steps {
     }
 
     fn counting(&self) -> Counting {
-        Counting { delay_from: self.delay_from, reset: self.reset, after_loss: self.after_loss }
+        Counting {
+            delay_from: self.delay_from,
+            reset: self.reset,
+            after_loss: self.after_loss,
+            first_added: self.first_added,
+            ..Counting::default()
+        }
     }
 
     pub(super) fn build(&self, mut rng: PolicyRng) -> Backoff {
@@ -92,7 +102,7 @@ impl Steps {
         let gap = self.waits.iter().map(|wait| scaled(wait, least).0).min().unwrap_or_default();
         let longest = self.waits.iter().map(|wait| scaled(wait, most).1).max().unwrap_or_default();
         let repeats = self.then == Then::RepeatLast;
-        Pace { gap, longest: repeats.then(|| longest.max(self.after_loss.get())) }
+        Pace { gap, longest: repeats.then(|| longest.max(self.after_loss.get()) + self.first_added.get()) }
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {

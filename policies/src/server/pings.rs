@@ -44,6 +44,10 @@ pub struct Pings {
     /// The first ping of a session takes twice the interval (`RabbitMQ`'s brokers before 3.7.11). Default false.
     #[serde(default)]
     pub doubles_first: bool,
+    /// From the welcome to the first ping (the NATS server: 2 s). Default: as between the others, or twice as long with
+    /// `doubles_first`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Span>,
 }
 
 /// What the interval between pings is counted from; at first, from the welcome.
@@ -77,18 +81,18 @@ impl Pings {
         // The first ping that cannot be answered comes within an interval, the last of `misses` so much later, each when
         // the one before has been judged, and is judged itself.
         let apart = self.interval.get().max(timeout);
-        Some(self.first() + apart * self.misses.saturating_sub(1) + timeout)
+        Some(self.longest() + apart * self.misses.saturating_sub(1) + timeout)
     }
 
     /// Returns what clients may expect of them on a path whose round trips take at most `rtt_max`.
     pub fn expected(&self, rtt_max: Duration) -> ServerPings {
         let interval = match self.after {
-            PingAfter::Grid => self.first(),
-            PingAfter::Pong => self.first().max(self.interval.get() + rtt_max),
+            PingAfter::Grid => self.longest(),
+            PingAfter::Pong => self.longest().max(self.interval.get() + rtt_max),
             // Traffic makes them unnecessary, for as long as there is any.
             PingAfter::Received | PingAfter::Sent => return ServerPings { interval: LONGEST, timeout: None },
         };
-        let judged = self.closes_within().map(|within| within.saturating_sub(self.first()));
+        let judged = self.closes_within().map(|within| within.saturating_sub(self.longest()));
         ServerPings { interval, timeout: judged }
     }
 
@@ -103,7 +107,11 @@ impl Pings {
         };
         let asks =
             if self.answered { "Asks each client whether it lives" } else { "Shows each client that the server lives" };
-        let first = if self.doubles_first { ", the first time after twice as long" } else { "" };
+        let first = match self.first {
+            Some(first) => format!(", the first time after {first}"),
+            None if self.doubles_first => ", the first time after twice as long".to_owned(),
+            None => String::new(),
+        };
         let judges = match self.timeout {
             None => String::new(),
             Some(timeout) if self.misses == 1 => format!(" It closes who has not answered within {timeout}."),
@@ -114,8 +122,16 @@ impl Pings {
         format!("{asks}, {when}{first}.{judges}")
     }
 
+    /// The longest time before a ping.
+    fn longest(&self) -> Duration {
+        self.first().max(self.interval.get())
+    }
+
     /// From the welcome to the first ping.
     fn first(&self) -> Duration {
+        if let Some(first) = self.first {
+            return first.get();
+        }
         self.interval.get() * if self.doubles_first { 2 } else { 1 }
     }
 
@@ -123,6 +139,9 @@ impl Pings {
         let mut problems = Problems::at("server.pings");
         if !(1..=1000).contains(&self.misses) {
             problems.add("misses", format!("{} misses are outside 1 to 1000", self.misses), "use 1 to 3");
+        }
+        if self.first.is_some() && self.doubles_first {
+            problems.add("first", "a first ping at a time of its own is not doubled", "remove `doubles_first`, or it");
         }
         if !self.answered && self.after == PingAfter::Pong {
             let message = "pings that nobody answers cannot be counted from the answer";
@@ -407,6 +426,7 @@ mod tests {
             let timeout = if after == PingAfter::Pong { timeout } else { timeout.min(interval) };
             let spec = Pings {
                 interval: Span::secs(interval), after, timeout: Some(Span::secs(timeout)), misses, answered: true, doubles_first,
+                first: None,
             };
             prop_assert_eq!(spec.problems(), []);
             let within = spec.closes_within().expect("it has a timeout");

@@ -43,6 +43,16 @@ pub struct IdleReaper {
     /// most 20 scans long, and a limit that ends on a scan counts at the next one. Default false.
     #[serde(default)]
     pub bucketed: bool,
+    /// Silence is not timed: each session is looked at whenever its limit has passed, counted from its opening, and is closed
+    /// at so many looks in a row at which nothing had come since the look before (`RabbitMQ`'s `rabbit_heartbeat`: 2, so
+    /// that a session lives two to three limits longer than its client). 0 (the default): silence is timed. At most 1000.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub silent_looks: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it by reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The frames that end a session's silence.
@@ -73,6 +83,7 @@ impl IdleReaper {
             doubles_first: false,
             scan,
             bucketed: false,
+            silent_looks: 0,
         }
     }
 
@@ -91,7 +102,13 @@ impl IdleReaper {
     /// Returns within what time of its last sound a session is closed whose client has announced `interval`.
     pub(super) fn closes_within(&self, interval: Option<Duration>) -> Duration {
         let first = if self.doubles_first { 2 } else { 1 };
-        first * self.limit(interval) + self.scan.get()
+        let looks = self.silent_looks.saturating_add(1);
+        looks * first * self.limit(interval) + self.scan.get()
+    }
+
+    /// Returns the shortest silence after which a session may be closed, for a client that has announced `interval`.
+    pub(crate) fn patience(&self, interval: Option<Duration>) -> Duration {
+        self.limit(interval) * self.silent_looks.max(1)
     }
 
     /// Returns what it does, in words.
@@ -111,6 +128,11 @@ impl IdleReaper {
             }
         };
         let when = match self.scan {
+            _ if self.silent_looks > 0 => format!(
+                "It looks at each whenever that has gone by and closes it after {} looks in a row without anything new; \
+                 that is for sessions idle {limit}.",
+                self.silent_looks
+            ),
             Delay::ZERO => format!("It closes each that has been idle {limit}, at once."),
             scan => format!("Every {scan} it looks through all sessions and closes those idle {limit}."),
         };
@@ -137,6 +159,20 @@ impl IdleReaper {
                 "use 1.5 as MQTT does, or 2 to 3; with 1 or less every client would be closed before it beats",
             ));
         }
+        if self.silent_looks > 1_000 {
+            problems.push(Problem::new(
+                "server.idle-reaper.silent_looks",
+                format!("{} looks are more than 1000", self.silent_looks),
+                "use 2 as RabbitMQ does",
+            ));
+        }
+        if self.silent_looks > 0 && (!self.scan.get().is_zero() || self.doubles_first) {
+            problems.push(Problem::new(
+                "server.idle-reaper.silent_looks",
+                "looks at each session on its own leave no room for scans or a doubled limit",
+                "use scan = \"0s\" and remove `doubles_first`, or remove `silent_looks`",
+            ));
+        }
         if self.bucketed && self.scan.get().is_zero() {
             problems.push(Problem::new(
                 "server.idle-reaper.scan",
@@ -161,6 +197,10 @@ struct Silence {
     next_limit: Duration,
     /// The client has sent something.
     is_heard: bool,
+    /// With looks: the next one, how many in a row found nothing new, and whether this one will find something.
+    look: Time,
+    silent: u32,
+    is_fresh: bool,
 }
 
 impl Reaper {
@@ -172,6 +212,9 @@ impl Reaper {
 impl Silence {
     /// Returns when the session is to be closed if silence lasts.
     fn due(&self, spec: &IdleReaper) -> Time {
+        if spec.silent_looks > 0 {
+            return self.look;
+        }
         let first = if spec.doubles_first && !self.is_heard { 2 } else { 1 };
         let over = self.since + first * self.limit;
         let scan = u64::try_from(spec.scan.get().as_micros()).expect("a delay is at most ten years");
@@ -184,11 +227,31 @@ impl Silence {
     }
 }
 
+impl Silence {
+    /// Looks whether anything came since the look before; returns whether the session is to be closed.
+    fn look(&mut self, spec: &IdleReaper, now: Time) -> bool {
+        self.silent = if std::mem::take(&mut self.is_fresh) { 0 } else { self.silent + 1 };
+        while self.look <= now {
+            self.look += self.limit;
+        }
+        self.silent >= spec.silent_looks
+    }
+}
+
 impl ServerPolicy for Reaper {
     fn on_event(&mut self, now: Time, session: SessionId, event: &SessionEvent) {
         if let SessionEvent::Opened { interval } = event {
             let limit = self.spec.limit(*interval);
-            let silence = Silence { since: now, limit, next_limit: limit, is_heard: false };
+            let silence = Silence {
+                since: now,
+                limit,
+                next_limit: limit,
+                is_heard: false,
+                look: now + limit,
+                silent: 0,
+                // Its opening is something that came.
+                is_fresh: true,
+            };
             let due = silence.due(&self.spec);
             return self.sessions.open(session, silence, due);
         }
@@ -212,7 +275,7 @@ impl ServerPolicy for Reaper {
             (silence.limit, silence.is_heard) = (silence.next_limit, true);
         }
         if refreshes {
-            silence.since = now;
+            (silence.since, silence.is_fresh) = (now, true);
         }
         let due = silence.due(&self.spec);
         self.sessions.look(session, due);
@@ -221,7 +284,9 @@ impl ServerPolicy for Reaper {
     fn poll(&mut self, now: Time) -> Option<ServerAction> {
         while let Some((session, silence)) = self.sessions.pop(now) {
             let due = silence.due(&self.spec);
-            if due <= now {
+            let is_over = due <= now && (self.spec.silent_looks == 0 || silence.look(&self.spec, now));
+            let due = silence.due(&self.spec);
+            if is_over {
                 self.sessions.close(session);
                 return Some(ServerAction::Close { session, reason: CloseReason::Silence });
             }

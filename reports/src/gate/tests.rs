@@ -23,6 +23,8 @@ fn write(dir: &Path, seeds: u64) {
     let strategies = STRATEGIES.map(|name| ManifestStrategy {
         name: name.to_owned(),
         built_in: false,
+        family: None,
+        warnings: Vec::new(),
         hash: manifest::hash(name),
         text: name.to_owned(),
     });

@@ -88,9 +88,10 @@ pub fn parse(name: &str, text: &str, folder: Option<&Path>, registry: &Registry)
     let bases = (0..)
         .zip(&file.strategies)
         .map(|(at, name): (usize, _)| {
-            load::strategy(name, folder, registry).map_err(at_its_place(format!("strategies[{at}]")))
+            load::strategies(name, folder, registry).map_err(at_its_place(format!("strategies[{at}]")))
         })
         .collect::<Result<Vec<_>, _>>()?;
+    let bases: Vec<_> = bases.into_iter().flatten().collect();
     for (at, base) in bases.iter().enumerate() {
         let name = &base.value.name;
         if bases[..at].iter().any(|other| other.value.name == *name) {

@@ -3,7 +3,9 @@
 
 use std::{fmt::Write, time::Duration};
 
-use cardiogram_policies::{Bounds, Promises, StrategySpec, unit::format_duration};
+use cardiogram_policies::{
+    Bounds, Promises, StrategySpec, measured, preset, strategy::Evidence, unit::format_duration,
+};
 use cardiogram_scenarios::{Scenario, load};
 
 /// The width of the comments, in characters.
@@ -14,6 +16,7 @@ const NO_PROMISE: &str = "no promise";
 /// Everything there is to say about `spec`, its promises within the bounds of `scenario`.
 pub(super) fn in_full(spec: &StrategySpec, scenario: &Scenario) -> String {
     let mut text = load::strategy_text(spec);
+    evidence(&mut text, spec);
     text.push_str("\n# How it works\n");
     let parts = [
         ("Heartbeat", spec.heartbeat.describe()),
@@ -25,7 +28,8 @@ pub(super) fn in_full(spec: &StrategySpec, scenario: &Scenario) -> String {
         comment(&mut text, &format!("{part}: {words}"));
     }
 
-    let warnings = spec.warnings();
+    let mut warnings = spec.warnings();
+    warnings.extend(spec.called_by_nobody().filter(|_| scenario.wakeup.is_none()));
     if !warnings.is_empty() {
         text.push_str("\n# What is unwise about it\n");
         for warning in warnings {
@@ -47,6 +51,26 @@ pub(super) fn in_full(spec: &StrategySpec, scenario: &Scenario) -> String {
     text.push_str("#\n");
     comment(&mut text, &format!("It counts on this: {}.", words_of(&bounds).join("; ")));
     text
+}
+
+/// How it is known that the product does this, where that is told.
+fn evidence(text: &mut String, spec: &StrategySpec) {
+    let Some(kind) = spec.evidence else { return };
+    let preset = preset::find(&spec.name);
+    let told = match kind {
+        Evidence::Measured => {
+            let products = preset.map(measured::of).unwrap_or_default();
+            format!("Measured: its times are those of {}.", products.join(", "))
+        }
+        Evidence::Read => "Read, in what `source` names, and not run.".into(),
+        _ => "Assumed: the numbers were chosen here, or are known from memory.".into(),
+    };
+    text.push_str("\n# How it is known\n#\n");
+    comment(text, &told);
+    for (product, what, why) in preset.map(measured::differences).unwrap_or_default() {
+        text.push_str("#\n");
+        comment(text, &format!("It differs from {product}. {what} {why}"));
+    }
 }
 
 /// Each promise and how far it goes.

@@ -26,11 +26,22 @@ impl Composed {
             );
         }
         if let Some(most) = self.most_without_data {
-            text.push(format!("After {most} heartbeats it sends no more until data was sent."));
+            text.push(match self.throttled_without_data {
+                None => format!("After {most} heartbeats it sends no more until data was sent."),
+                Some(apart) => format!("After {most} heartbeats it sends one each {apart} until data was sent."),
+            });
         }
+        text.extend(self.user_timeout.map(|timeout| {
+            format!("The kernel ends the connection once what was written has been unacknowledged for {timeout}.")
+        }));
         text.extend(self.keepalive.as_ref().map(super::TcpKeepalive::describe));
         text.extend(self.judge.describe(self.keepalive.is_some() || self.leave.is_some()));
         text.extend(self.when_dead.describe().map(str::to_owned));
+        text.extend(self.close_timeout.map(|timeout| {
+            format!(
+                "It closes such a connection by a handshake, and gives it up when that is answered or {timeout} later."
+            )
+        }));
         text.extend(self.leave.as_ref().map(|leave| leave.describe(&self.judge)));
         text.push(match self.search {
             Some(_) => "What it has learnt it remembers for each network, over restarts.".into(),
@@ -46,6 +57,14 @@ impl Composed {
             }
             ScheduleSpec::PeerSends => "Sends no heartbeats.".into(),
             ScheduleSpec::Grid(grid) => grid.describe(),
+            ScheduleSpec::Checks(checks) => {
+                let every = checks.every;
+                format!(
+                    "Looks {every} after the connection is established, after each heartbeat and after what was sent last. At \
+                     a look it sends a heartbeat if nothing was sent for {every}, or nothing received for so long while no \
+                     heartbeat waits for its reply."
+                )
+            }
             ScheduleSpec::Idle(idle) => {
                 let threshold = idle.threshold;
                 let when = match idle.anchor {
@@ -78,7 +97,12 @@ impl Grid {
             Some(shortest) => format!("{shortest} to {}, drawn anew each time", self.interval),
             None => self.interval.to_string(),
         };
-        format!("Sends a heartbeat every {every}, {first}, whatever else is sent meanwhile.")
+        let others = if self.unless_sent {
+            "unless something was sent since the one before would have been due, a heartbeat included"
+        } else {
+            "whatever else is sent meanwhile"
+        };
+        format!("Sends a heartbeat every {every}, {first}, {others}.")
     }
 }
 
@@ -154,6 +178,7 @@ impl Pace {
 impl Occasion {
     const fn describe(self) -> &'static str {
         match self {
+            Self::Connected => "An established connection makes one due at once.",
             Self::Request => "A ping of the server makes one due at once.",
             Self::Foreground => "Coming to the screen makes one due at once.",
             Self::NetworkChange => "A change of network makes one due at once.",
@@ -166,6 +191,14 @@ impl Judges {
         let mut text = Vec::new();
         text.extend(self.reply.as_ref().map(Reply::describe));
         text.extend(self.silence.as_ref().map(Silence::describe));
+        text.extend(self.looks.as_ref().map(|judge| {
+            let in_a_row = if judge.silent == 1 { "one look".into() } else { format!("{} looks in a row", judge.silent) };
+            format!(
+                "Every {} it looks whether anything has arrived since the look before; after {in_a_row} without anything the \
+                 connection is dead.",
+                judge.every
+            )
+        }));
         text.extend(self.unanswered.as_ref().map(|judge| {
             format!(
                 "Once the oldest thing sent has seen nothing arrive after it for {}, the connection is dead.",
@@ -210,7 +243,20 @@ impl Silence {
             Feed::Replies => "no reply has arrived",
         };
         let when = if self.while_awaiting { " while a heartbeat waits for its reply" } else { "" };
-        format!("Once {what} for {}{when}, the connection is dead.", self.limit)
+        match &self.look {
+            None => format!("Once {what} for {}{when}, the connection is dead.", self.limit),
+            Some(look) => {
+                let every = look.longest.map_or_else(
+                    || look.every.to_string(),
+                    |longest| format!("{} to {longest}, drawn anew each time,", look.every),
+                );
+                format!(
+                    "It looks every {every} and takes the connection for dead at the first look at which {what} for more than \
+                     {}{when}.",
+                    self.limit
+                )
+            }
+        }
     }
 }
 

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Anchor, Feed, FirstBeat, Pace, ScheduleSpec, Search, Stream, TestOn,
+        Anchor, FirstBeat, Pace, ScheduleSpec, Search, Stream, TestOn,
         spec::{check_misses, check_timeout},
     },
     Composed, WhenDead,
     promises::Gaps,
 };
-use crate::{Problem, unit::format_duration};
+use crate::Problem;
 
 impl Composed {
     /// Returns the contradictions between the parts, each with the path to the key that should change.
@@ -32,7 +32,9 @@ impl Composed {
         if let Some(reply) = &self.judge.reply {
             problems.extend(check_misses("heartbeat.composed.judge.reply", reply.misses));
             problems.extend(reply.timeout.problems_at("heartbeat.composed.judge.reply"));
-            if let Some(gap) = least_gap {
+            // Idleness begins anew with each beat, and one that is judged late puts off the next one.
+            let waits = matches!(self.schedule, ScheduleSpec::Idle(_)) && reply.misses == 1;
+            if let Some(gap) = least_gap.filter(|_| !waits) {
                 problems.extend(check_timeout(
                     "heartbeat.composed.judge.reply",
                     reply.timeout.longest(),
@@ -42,19 +44,24 @@ impl Composed {
             }
             problems.extend(self.unanswered_beats("heartbeat.composed.judge.reply", "waits for replies"));
         }
-        if let Some(silence) = &self.judge.silence {
-            if silence.while_awaiting || silence.fed_by == Feed::Replies {
-                problems.extend(self.unanswered_beats("heartbeat.composed.judge.silence", "waits for replies"));
-            }
-            // Fed by nothing but the answers to its own beats, it must outlast the gap between them.
-            let limit = silence.limit.get();
-            if let Some(gap) = least_gap.filter(|gap| silence.fed_by == Feed::Replies && limit <= *gap) {
-                problems.push(Problem::new(
-                    "heartbeat.composed.judge.silence.limit",
-                    format!("a limit of {} does not outlast the gap of {}", silence.limit, format_duration(gap)),
-                    format!("use more than \"{}\", twice as much to be safe", format_duration(gap)),
-                ));
-            }
+        if self.judge.silence.as_ref().is_some_and(|silence| silence.while_awaiting) {
+            problems.extend(self.unanswered_beats("heartbeat.composed.judge.silence", "waits for replies"));
+        }
+        if let Some(looks) = self.judge.looks.as_ref().filter(|looks| !(1..=1000).contains(&looks.silent)) {
+            problems.push(Problem::new(
+                "heartbeat.composed.judge.looks.silent",
+                format!("{} looks are outside 1 to 1000", looks.silent),
+                "use 1 or 2",
+            ));
+        }
+        if let Some(look) = self.judge.silence.as_ref().and_then(|silence| silence.look.as_ref())
+            && let Some(longest) = look.longest.filter(|longest| *longest < look.every)
+        {
+            problems.push(Problem::new(
+                "heartbeat.composed.judge.silence.look.longest",
+                format!("the longest time between looks is {longest}, the shortest {}", look.every),
+                format!("use at least \"{}\"", look.every),
+            ));
         }
         if let Some(freshness) = &self.judge.freshness {
             problems.extend(freshness.problems_at("heartbeat.composed.judge.freshness"));
@@ -80,6 +87,7 @@ impl Composed {
                 "use at least 1, or leave it out",
             ));
         }
+        problems.extend(self.without_effect());
         if self.when_dead != WhenDead::GiveUp && self.judge.is_empty() {
             problems.push(Problem::new(
                 "heartbeat.composed.when_dead",
@@ -88,6 +96,39 @@ impl Composed {
             ));
         }
         problems
+    }
+
+    /// Keys that would change nothing beside the others.
+    fn without_effect(&self) -> Vec<Problem> {
+        let is_drawn =
+            matches!(&self.schedule, ScheduleSpec::Grid(grid) if grid.unless_sent && grid.shortest.is_some());
+        let has_own = self.keepalive.as_ref().is_some_and(|keepalive| keepalive.user_timeout.is_some());
+        let only_given_up = self.when_dead == WhenDead::GiveUp && !self.judge.is_empty();
+        [
+            (
+                self.throttled_without_data.is_some() && self.most_without_data.is_none(),
+                "throttled_without_data",
+                "nothing holds beats back",
+                "add most_without_data = 2",
+            ),
+            (
+                self.user_timeout.is_some() && has_own,
+                "user_timeout",
+                "`keepalive` has a user timeout, and a socket has one",
+                "remove one of them",
+            ),
+            (
+                self.close_timeout.is_some() && !only_given_up,
+                "close_timeout",
+                "only a connection that a judge finds dead, and that is given up then, is closed by a handshake",
+                "name a judge, and leave `when_dead` out",
+            ),
+            (is_drawn, "schedule.grid.unless_sent", "a grid whose gaps are drawn has no points", "remove `shortest`"),
+        ]
+        .into_iter()
+        .filter(|(is_wrong, ..)| *is_wrong)
+        .map(|(_, key, message, help)| Problem::new(format!("heartbeat.composed.{key}"), message, help))
+        .collect()
     }
 
     /// A search has to know how long the path was idle before a beat, and what became of the beat.
@@ -117,22 +158,6 @@ impl Composed {
         }
     }
 
-    /// A watchdog that the server's pings feed, and a server that pings no more often than the watchdog bites: healthy
-    /// connections die for ever (invariant 15; aspnetcore issue 44197).
-    pub(crate) fn impatience(&self, pings: Duration) -> Option<Problem> {
-        let silence = self.judge.silence.as_ref().filter(|silence| !silence.while_awaiting)?;
-        let has_replies = self.answered && !matches!(self.schedule, ScheduleSpec::PeerSends);
-        let only_pings = silence.fed_by == Feed::Pings || silence.fed_by == Feed::Any && !has_replies;
-        (only_pings && silence.limit.get() <= pings).then(|| {
-            let pings = format_duration(pings);
-            Problem::new(
-                "heartbeat.composed.judge.silence.limit",
-                format!("a limit of {} does not outlast the server's pings, one every {pings}", silence.limit),
-                format!("use more than \"{pings}\", twice as much to be safe"),
-            )
-        })
-    }
-
     /// Somebody waits for replies that nobody sends.
     fn unanswered_beats(&self, path: &str, what: &str) -> Option<Problem> {
         let has_none = !self.answered || matches!(self.schedule, ScheduleSpec::PeerSends);
@@ -145,36 +170,25 @@ impl Composed {
         })
     }
 
-    /// Returns what lists gather it under.
-    pub const fn family(&self) -> &'static str {
-        if self.search.is_some() {
-            return "heartbeats that learn their interval";
-        }
-        if self.judge.freshness.is_some() {
-            return "failure detectors of the literature";
-        }
-        match self.schedule {
-            ScheduleSpec::PeerSends if self.keepalive.is_some() => "the kernel's keepalive",
-            ScheduleSpec::PeerSends if self.leave.is_some() => "no lasting connection: polling and push services",
-            ScheduleSpec::PeerSends => "the server's heartbeats",
-            ScheduleSpec::Grid(_) => "heartbeats on a fixed grid",
-            ScheduleSpec::Idle(_) => "heartbeats when idle",
-        }
-    }
-
     /// A detector that expects replies at a constant interval, and beats that have none.
     fn uneven_beats(&self) -> Vec<Problem> {
         let grid = match &self.schedule {
             ScheduleSpec::Grid(grid) => Some(grid),
-            ScheduleSpec::PeerSends | ScheduleSpec::Idle(_) => None,
+            ScheduleSpec::PeerSends | ScheduleSpec::Idle(_) | ScheduleSpec::Checks(_) => None,
         };
-        let is_idle = matches!(self.schedule, ScheduleSpec::Idle(_));
+        let is_idle = matches!(self.schedule, ScheduleSpec::Idle(_) | ScheduleSpec::Checks(_));
         [
             (is_idle, "schedule.idle", "beats after idleness have none", "use `schedule.grid`"),
             (
                 grid.is_some_and(|grid| grid.shortest.is_some()),
                 "schedule.grid.shortest",
                 "these gaps are drawn",
+                "leave it out",
+            ),
+            (
+                grid.is_some_and(|grid| grid.unless_sent),
+                "schedule.grid.unless_sent",
+                "what is sent puts them off",
                 "leave it out",
             ),
             (

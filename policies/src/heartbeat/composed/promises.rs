@@ -5,26 +5,30 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Anchor, AnsweredBy, Feed, LateReply, Reply, ScheduleSpec, Silence, Unanswered, judge::Judges, spec::per_hour,
+        Anchor, AnsweredBy, Feed, LateReply, Look, Reply, ScheduleSpec, Silence, Unanswered, judge::Judges,
+        spec::per_hour,
     },
     Composed, WhenDead,
 };
-use crate::{Bounds, Promises};
+use crate::{Bounds, Promises, unit::Span};
 
 impl Composed {
     /// Returns what the heartbeat guarantees within `bounds`.
     pub fn promises(&self, bounds: &Bounds) -> Promises {
-        let Judges { reply, silence, unanswered, freshness } = &self.judge;
+        let Judges { reply, silence, looks, unanswered, freshness } = &self.judge;
         let cases = Cases { parts: self, bounds, gaps: self.gaps() };
         // A detector's patience is what it has learnt, which has no bound on a path that was ill before.
         let detects = [
             reply.as_ref().and_then(|judge| cases.reply_detects(judge)),
             silence.as_ref().and_then(|judge| cases.silence_detects(judge)),
+            looks.as_ref().and_then(|judge| cases.silence_detects(&fed_by_anything(judge.longest()))),
             unanswered.as_ref().and_then(|judge| cases.unanswered_detects(judge)),
         ];
         let is_patient = [
             reply.as_ref().is_none_or(|judge| cases.reply_is_patient(judge)),
             silence.as_ref().is_none_or(|judge| cases.silence_is_patient(judge)),
+            looks.as_ref().is_none_or(|judge| cases.silence_is_patient(&fed_by_anything(judge.shortest()))),
+            self.user_timeout.is_none_or(|timeout| bounds.loss_free && bounds.rtt_max < timeout.get()),
             unanswered.as_ref().is_none_or(|judge| cases.unanswered_is_patient(judge)),
             // A host that sends its beats late hears of them late.
             freshness
@@ -34,8 +38,9 @@ impl Composed {
         ];
         // One that is left on purpose before it was found dead was never found dead; and a race puts the end off.
         let is_final = self.leave.is_none() && self.when_dead != WhenDead::Race;
+        let closing = self.close_timeout.map_or(Duration::ZERO, Span::get);
         Promises {
-            detects_within: detects.into_iter().flatten().min().filter(|_| is_final),
+            detects_within: detects.into_iter().flatten().min().filter(|_| is_final).map(|within| within + closing),
             heartbeats_per_hour: self.heartbeats_per_hour(),
             no_false_alarm: is_patient.into_iter().all(|is_patient| is_patient),
             ..Promises::default()
@@ -68,6 +73,9 @@ impl Composed {
             }),
             _ => shortest,
         };
+        // A point of the grid is left out where something was sent just after the one before.
+        let skips = matches!(&self.schedule, ScheduleSpec::Grid(grid) if grid.unless_sent);
+        let longest = if skips { longest * 2 } else { longest };
         // After too many pings there are fewer, without a limit.
         let longest = (!self.pace.doubles).then_some(longest);
         Gaps::Known { shortest, longest }
@@ -116,11 +124,13 @@ impl Cases<'_> {
     }
 
     fn reply_detects(&self, judge: &Reply) -> Option<Duration> {
-        let (gap, timeout, rtt) = (self.longest_gap()?, judge.timeout.longest().get(), self.bounds.rtt_max);
+        let (timeout, rtt) = (judge.timeout.longest().get(), self.bounds.rtt_max);
+        // A beat that is judged late puts off the next one.
+        let gap = self.longest_gap()?.max(if judge.misses > 1 { timeout } else { Duration::ZERO });
         let is_own_clock = match &self.parts.schedule {
             ScheduleSpec::Grid(_) => true,
             ScheduleSpec::Idle(idle) => idle.anchor == Anchor::Reply,
-            ScheduleSpec::PeerSends => false,
+            ScheduleSpec::PeerSends | ScheduleSpec::Checks(_) => false,
         };
         if is_own_clock && judge.evidence == AnsweredBy::Reply {
             let is_grid = matches!(self.parts.schedule, ScheduleSpec::Grid(_));
@@ -157,7 +167,9 @@ impl Cases<'_> {
     }
 
     fn silence_detects(&self, judge: &Silence) -> Option<Duration> {
-        let (limit, rtt) = (judge.limit.get(), self.bounds.rtt_max);
+        // Where there are looks, the one that finds it comes up to a time between two of them later.
+        let looks = judge.look.as_ref().map_or(Duration::ZERO, Look::apart);
+        let (limit, rtt) = (judge.limit.get() + looks, self.bounds.rtt_max);
         if judge.while_awaiting {
             let gap = self.longest_gap().filter(|_| self.only_beats())?;
             return Some(rtt + gap + limit);
@@ -191,6 +203,9 @@ impl Cases<'_> {
                 Anchor::Rx | Anchor::Each if judge.fed_by == Feed::Any => true,
                 _ => self.only_beats(),
             },
+            // Idleness that what is sent does not let be found is not ended by a beat in time.
+            ScheduleSpec::Checks(_) => self.only_beats(),
+            ScheduleSpec::Grid(grid) if grid.unless_sent => self.only_beats(),
             _ => true,
         });
         let fed = match judge.fed_by {
@@ -218,6 +233,11 @@ impl Cases<'_> {
         };
         self.bounds.loss_free && is_answered && answered_within.is_some_and(|within| within < judge.limit.get())
     }
+}
+
+/// Returns a watchdog that ends a silence of this length, whatever ends silence.
+fn fed_by_anything(limit: Duration) -> Silence {
+    Silence { limit: Span::at_least(limit), fed_by: Feed::Any, while_awaiting: false, look: None }
 }
 
 #[cfg(test)]

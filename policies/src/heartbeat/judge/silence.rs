@@ -27,6 +27,77 @@ pub struct Silence {
     /// Silence counts only while a beat waits for its reply, and from its sending at the earliest. Default false.
     #[serde(default)]
     pub while_awaiting: bool,
+    /// Nobody looks but from time to time: dead at the first look that finds more than `limit` (Azure's Web `PubSub` client:
+    /// every 40 s for 120 s). Default: at the very moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<Look>,
+}
+
+/// The times at which a client looks at something, counted from the connection's establishment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Look {
+    /// From one look to the next; the shortest time where `longest` is given.
+    pub every: Span,
+    /// Each of these times is drawn anew, uniformly between `every` and this (Rails 7: 6 s to 12 s). Left out, all are
+    /// `every`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest: Option<Span>,
+}
+
+impl Look {
+    /// Returns the longest time from one look to the next.
+    pub(in crate::heartbeat) fn apart(&self) -> Duration {
+        self.longest.unwrap_or(self.every).get()
+    }
+}
+
+/// [`Look`] at work.
+struct Looker {
+    every: Duration,
+    longest: Duration,
+    /// Where the next draw comes from.
+    state: u64,
+    next: Time,
+    /// The last look found it dead.
+    over: bool,
+}
+
+impl Looker {
+    fn new(spec: &Look, seed: u64) -> Self {
+        Self { every: spec.every.get(), longest: spec.apart(), state: seed, next: Time::ZERO, over: false }
+    }
+
+    fn connected(&mut self, now: Time) {
+        self.over = false;
+        self.step(now);
+    }
+
+    /// `SplitMix64` (Steele, Lea, Flood 2014): a judge draws little and shares no generator with the schedule.
+    fn step(&mut self, from: Time) {
+        self.next = from + self.every;
+        if self.longest > self.every {
+            self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut bits = self.state;
+            bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            let share = ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64;
+            let width = self.longest.saturating_sub(self.every).as_micros() as f64;
+            self.next += Duration::from_micros((share * width) as u64);
+        }
+    }
+
+    /// Looks, if it is time to; a host that overslept looks once.
+    fn look(&mut self, now: Time, is_over: bool) -> bool {
+        if self.next <= now {
+            self.over = is_over;
+            while self.next <= now {
+                self.step(self.next);
+            }
+        }
+        self.over
+    }
 }
 
 /// The arrivals that restart a watchdog.
@@ -51,23 +122,34 @@ pub(super) struct SilenceJudge {
     last_fed: Time,
     /// When the first beat was sent that waits for its reply.
     awaits: Option<Time>,
+    looker: Option<Box<Looker>>,
 }
 
 impl SilenceJudge {
-    pub(super) fn new(spec: &Silence) -> Self {
+    /// What looks are drawn from begins with `seed`.
+    pub(super) fn new(spec: &Silence, seed: u64) -> Self {
         Self {
             limit: spec.limit.get(),
             fed_by: spec.fed_by,
             while_awaiting: spec.while_awaiting,
             last_fed: Time::ZERO,
             awaits: None,
+            looker: spec.look.as_ref().map(|look| Box::new(Looker::new(look, seed))),
         }
+    }
+
+    /// Returns since when it has been silent, where that counts.
+    fn since(&self) -> Option<Time> {
+        if self.while_awaiting { Some(self.awaits?.max(self.last_fed)) } else { Some(self.last_fed) }
     }
 }
 
 impl Judge for SilenceJudge {
     fn connected(&mut self, now: Time) {
         (self.last_fed, self.awaits) = (now, None);
+        if let Some(looker) = &mut self.looker {
+            looker.connected(now);
+        }
     }
 
     fn on_event(&mut self, now: Time, event: &Event) {
@@ -78,6 +160,9 @@ impl Judge for SilenceJudge {
         };
         if feeds {
             self.last_fed = now;
+            if let Some(looker) = &mut self.looker {
+                looker.over = false;
+            }
         }
         if matches!(event, Event::HeartbeatReply { .. }) {
             self.awaits = None;
@@ -89,16 +174,25 @@ impl Judge for SilenceJudge {
     }
 
     fn deadline(&self) -> Option<Time> {
-        let since = if self.while_awaiting { self.awaits?.max(self.last_fed) } else { self.last_fed };
-        Some(since + self.limit)
+        match &self.looker {
+            Some(looker) => Some(looker.next),
+            None => self.since().map(|since| since + self.limit),
+        }
     }
 
     fn opinion(&mut self, now: Time) -> Opinion {
-        let is_over = self.deadline().is_some_and(|due| due <= now);
+        let since = self.since();
+        let is_over = match &mut self.looker {
+            Some(looker) => looker.look(now, since.is_some_and(|since| now.since(since) > self.limit)),
+            None => since.is_some_and(|since| since + self.limit <= now),
+        };
         if is_over { Opinion::Dead(GiveUp::Silence) } else { Opinion::Alive }
     }
 
     fn pardon(&mut self, now: Time) {
         self.last_fed = now;
+        if let Some(looker) = &mut self.looker {
+            looker.over = false;
+        }
     }
 }

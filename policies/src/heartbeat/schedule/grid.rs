@@ -23,6 +23,10 @@ pub struct Grid {
     /// When a connection's first beat is due. Default `interval`.
     #[serde(default)]
     pub first_beat: FirstBeat,
+    /// A beat is left out where something was sent since the point of the grid before, another beat included (amqplib).
+    /// Default false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unless_sent: bool,
 }
 
 /// When the first beat of a connection is due; the later ones follow every interval.
@@ -40,17 +44,23 @@ pub enum FirstBeat {
     RandomPhase,
 }
 
+/// The least time there is.
+const MOMENT: Duration = Duration::from_micros(1);
+
 /// [`Grid`] at work.
 pub(super) struct GridBeats {
     interval: Duration,
     /// The shortest gap as a share of the interval; `None` if all gaps are alike.
     shortest: Option<f64>,
     first_beat: FirstBeat,
+    unless_sent: bool,
     rng: PolicyRng,
     /// When the last beat was sent, or the connection established.
     last: Time,
     /// The next point of the grid.
     next: Time,
+    /// When anything was sent last.
+    last_tx: Time,
 }
 
 impl GridBeats {
@@ -61,9 +71,11 @@ impl GridBeats {
             interval,
             shortest: spec.shortest.map(share),
             first_beat: spec.first_beat,
+            unless_sent: spec.unless_sent,
             rng,
             last: Time::ZERO,
             next: Time::ZERO,
+            last_tx: Time::ZERO,
         }
     }
 
@@ -77,7 +89,7 @@ impl GridBeats {
 
 impl Schedule for GridBeats {
     fn connected(&mut self, now: Time) {
-        self.last = now;
+        (self.last, self.last_tx) = (now, now);
         self.next = now
             + match self.first_beat {
                 FirstBeat::Now => Duration::ZERO,
@@ -86,7 +98,11 @@ impl Schedule for GridBeats {
             };
     }
 
-    fn on_event(&mut self, _: Time, _: &Event) {}
+    fn on_event(&mut self, now: Time, event: &Event) {
+        if *event == Event::BytesWritten {
+            self.last_tx = now;
+        }
+    }
 
     fn sent(&mut self, now: Time, settled: Time) {
         // A beat that was sent before its time, because something asked for it, leaves the grid as it is.
@@ -97,11 +113,12 @@ impl Schedule for GridBeats {
         self.next = if self.shortest.is_some() {
             (self.last + self.gap()).max(settled)
         } else {
-            next_on_grid(self.next, self.interval, settled.max(now + Duration::from_micros(1)))
+            next_on_grid(self.next, self.interval, settled.max(now + MOMENT))
         };
     }
 
     fn next_beat(&self, free: Time) -> Option<Time> {
+        let free = if self.unless_sent { free.max(self.last_tx + self.interval + MOMENT) } else { free };
         let is_skipped = self.next < free;
         Some(match self.shortest {
             None if is_skipped => next_on_grid(self.next, self.interval, free),

@@ -77,8 +77,8 @@ impl IdleBeats {
 impl Schedule for IdleBeats {
     fn connected(&mut self, now: Time) {
         (self.last_tx, self.last_rx, self.last_reply, self.last_beat) = (now, now, now, now);
-        // The server's welcome has just been received.
-        self.heard = true;
+        // The welcome is no message of the server's: a beat waits for one.
+        self.heard = false;
     }
 
     fn on_event(&mut self, now: Time, event: &Event) {

@@ -386,7 +386,7 @@ fn pings() -> impl Strategy<Value = Pings> {
             let of_interval = |percent: u64| Span::millis(interval.get().as_millis() as u64 * percent / 100);
             let timeout = percent.filter(|_| answered).map(of_interval);
             let misses = if timeout.is_some() { misses } else { 1 };
-            Pings { interval, after, timeout, misses, answered, doubles_first }
+            Pings { interval, after, timeout, misses, answered, doubles_first, first: None }
         },
     )
 }

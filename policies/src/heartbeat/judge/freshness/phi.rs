@@ -13,7 +13,7 @@ parameters! {
     /// beyond the mean, so that nothing has to be evaluated while it lasts.
     ///
     /// Before anything was measured the window holds two gaps, an interval less and more a quarter of it (Akka's; the paper
-    /// leaves it open).
+    /// leaves it open). The first arrival ends no gap that it could learn from.
     ///
     /// Sources: Hayashibara, Defago, Yared, Katayama, "The phi accrual failure detector", SRDS 2004 (window 1000); Akka's
     /// `PhiAccrualFailureDetector.scala` (akka/akka-core) for everything else. Akka counts in whole milliseconds and asks
@@ -85,6 +85,7 @@ impl Phi {
             pause: self.pause.get().as_micros() as f64,
             learns_mistakes: self.learns_mistakes,
             gaps: Window::new(self.window),
+            is_heard: false,
             last: Time::ZERO,
             freshness: Time::ZERO,
         }
@@ -100,6 +101,8 @@ pub(super) struct ByDeviations {
     pause: f64,
     learns_mistakes: bool,
     gaps: Window,
+    /// Something has arrived: the gap before that began with no arrival.
+    is_heard: bool,
     last: Time,
     freshness: Time,
 }
@@ -117,11 +120,12 @@ impl Detector for ByDeviations {
         self.gaps.clear();
         self.gaps.push(self.interval - self.interval / 4);
         self.gaps.push(self.interval + self.interval / 4);
+        self.is_heard = false;
         self.trust_from(now);
     }
 
     fn heard(&mut self, now: Time, _: u64) {
-        if self.learns_mistakes || now < self.freshness {
+        if std::mem::replace(&mut self.is_heard, true) && (self.learns_mistakes || now < self.freshness) {
             self.gaps.push(micros(now.since(self.last)));
         }
         self.trust_from(now);
@@ -183,12 +187,15 @@ mod tests {
         detector.reset(Time::ZERO);
         // 0.75 and 1.25: mean 1, deviation 0.25.
         assert_near(detector.freshness().as_secs_f64(), 1.0 + 1.281_552 * 0.25, 2e-6);
+        // The first arrival ends no gap between arrivals.
+        detector.heard(Time::from_millis(900), 1);
+        assert_near(detector.freshness().as_secs_f64(), 0.9 + 1.0 + 1.281_552 * 0.25, 2e-6);
         // 1.25 and 1.1: mean 1.175, deviation 0.075, which is less than is believed.
-        detector.heard(Time::from_millis(1_100), 1);
-        assert_near(detector.freshness().as_secs_f64(), 1.1 + 1.175 + 1.281_552 * 0.1, 2e-6);
+        detector.heard(Time::from_millis(2_000), 2);
+        assert_near(detector.freshness().as_secs_f64(), 2.0 + 1.175 + 1.281_552 * 0.1, 2e-6);
         // 1.1 and 1.7: mean 1.4, deviation 0.3.
-        detector.heard(Time::from_millis(2_800), 2);
-        assert_near(detector.freshness().as_secs_f64(), 2.8 + 1.4 + 1.281_552 * 0.3, 2e-6);
+        detector.heard(Time::from_millis(3_700), 3);
+        assert_near(detector.freshness().as_secs_f64(), 3.7 + 1.4 + 1.281_552 * 0.3, 2e-6);
     }
 
     #[test]
@@ -198,8 +205,9 @@ mod tests {
             let mut detector = spec.build(SECOND);
             detector.reset(Time::ZERO);
             assert_near(detector.freshness().as_secs_f64(), 4.0 + 5.2260 * 0.25, 0.0001);
-            detector.heard(Time::from_secs(20), 20);
-            detector.freshness().since(Time::from_secs(20)).as_secs_f64()
+            detector.heard(Time::from_secs(1), 1);
+            detector.heard(Time::from_secs(21), 21);
+            detector.freshness().since(Time::from_secs(21)).as_secs_f64()
         };
         assert_near(silence(akka()), 4.0 + 5.2260 * 0.25, 0.0001);
         // Otherwise gaps of 0.75, 1.25, 20: mean 7.3333, deviation 8.9590.
@@ -209,7 +217,7 @@ mod tests {
     #[test]
     fn a_path_without_any_variation_is_trusted_up_to_the_mean_gap() {
         let mut detector = Phi { min_deviation: Delay::ZERO, window: 1, ..Phi::default() }.build(SECOND);
-        points(&mut detector, 0, 1_250, &[(1_100, 1, 2_200), (2_100, 2, 3_100), (3_100, 3, 4_100)]);
+        points(&mut detector, 0, 1_250, &[(1_100, 1, 2_350), (2_200, 2, 3_300), (3_200, 3, 4_200)]);
     }
 
     proptest! {

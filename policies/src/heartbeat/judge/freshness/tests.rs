@@ -18,7 +18,7 @@ fn chen() -> Freshness {
 
 /// Returns a beat every 10 s.
 fn composed(judge: Freshness) -> Composed {
-    let grid = Grid { interval: Span::secs(10), shortest: None, first_beat: FirstBeat::Interval };
+    let grid = Grid { interval: Span::secs(10), shortest: None, first_beat: FirstBeat::Interval, unless_sent: false };
     Composed {
         judge: Judges { freshness: Some(judge), ..Judges::default() },
         ..Composed::new(ScheduleSpec::Grid(grid))
@@ -203,7 +203,9 @@ fn numbers_out_of_range_are_named() {
 #[test]
 fn beats_that_have_no_constant_interval_are_rejected_by_the_key_that_makes_them_so() {
     let path = |key: &str| vec![format!("heartbeat.composed.{key}")];
-    let grid = |shortest, first_beat| ScheduleSpec::Grid(Grid { interval: Span::secs(10), shortest, first_beat });
+    let grid = |shortest, first_beat| {
+        ScheduleSpec::Grid(Grid { interval: Span::secs(10), shortest, first_beat, unless_sent: false })
+    };
     let of = |change: &dyn Fn(&mut Composed)| {
         let mut spec = composed(chen());
         change(&mut spec);

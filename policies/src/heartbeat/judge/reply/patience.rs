@@ -283,7 +283,8 @@ mod tests {
     fn a_beat_waits_as_long_as_the_round_trips_suggest_and_twice_as_long_after_a_miss() {
         let timeout = Patience::Estimated(Rto { floor: Span::millis(200), cap: Span::secs(10), ..Rto::default() });
         let reply = Reply { timeout, misses: 3, evidence: AnsweredBy::Reply, late_reply: LateReply::Counts };
-        let grid = Grid { interval: Span::secs(10), shortest: None, first_beat: FirstBeat::Interval };
+        let grid =
+            Grid { interval: Span::secs(10), shortest: None, first_beat: FirstBeat::Interval, unless_sent: false };
         let spec = HeartbeatSpec::Composed(Box::new(Composed {
             judge: Judges { reply: Some(reply), ..Judges::default() },
             ..Composed::new(ScheduleSpec::Grid(grid))
