@@ -84,7 +84,9 @@ impl Size {
     /// Returns the size of a picture that is so wide on paper.
     pub(crate) fn paper(width_cm: f64) -> Self {
         let width = (width_cm * Self::PIXELS_PER_CM).round();
-        Self { width, plot_height: (0.56 * width).min(Self::SCREEN.plot_height).round(), paper_cm: Some(width_cm) }
+        // High enough for the names of all axes, which are read from bottom to top.
+        let plot_height = (0.56 * width).clamp(290.0, Self::SCREEN.plot_height).round();
+        Self { width, plot_height, paper_cm: Some(width_cm) }
     }
 }
 

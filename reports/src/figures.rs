@@ -267,7 +267,9 @@ mod tests {
         assert_eq!(names, ["figures/energy.svg", "figures/energy.csv", "figures/wide.svg", "figures/wide.csv"]);
         let (svg, csv) = (&files[0].1, &files[1].1);
         assert!(svg.contains("width=\"8.5cm\"") && !svg.contains("prefers-color-scheme"), "{svg}");
+        // The names of both axes find room, also on a narrow picture.
         assert!(svg.contains("energy of the radio (J per device-hour)"), "{svg}");
+        assert!(svg.contains("avoidable downtime (s per device-day)"), "{svg}");
         let points: Vec<&str> = csv.lines().filter(|line| line.starts_with("point,")).collect();
         assert!(points.len() == 2 && points.iter().any(|line| line.contains("weibo-120")), "{csv}");
         let (svg, csv) = (&files[2].1, &files[3].1);

@@ -199,6 +199,7 @@ impl Layout<'_> {
                 canvas.group(tip, |canvas| {
                     self.draw_bars(canvas, *row, parts);
                     if let Some(whisker) = self.whisker(*row, *interval) {
+                        stroke_whisker(canvas, whisker, Stroke::solid(WHITE, 4.0));
                         draw_whisker(canvas, whisker, INK);
                     }
                 });
@@ -351,9 +352,13 @@ impl Layout<'_> {
     }
 }
 
-/// Draws an interval: a line with a bar across each end.
-fn draw_whisker<B: Surface>(canvas: &mut Canvas<B>, (from, to): (Spot, Spot), color: Color) {
-    let stroke = Stroke::solid(color, 1.0);
+/// Draws an interval in a colour.
+fn draw_whisker<B: Surface>(canvas: &mut Canvas<B>, whisker: (Spot, Spot), color: Color) {
+    stroke_whisker(canvas, whisker, Stroke::solid(color, 1.0));
+}
+
+/// Draws an interval, or the ground that sets it off from what is behind it: a line with a bar across each end.
+fn stroke_whisker<B: Surface>(canvas: &mut Canvas<B>, (from, to): (Spot, Spot), stroke: Stroke) {
     canvas.line(&[from, to], stroke);
     let across = if (from.0 - to.0).abs() < (from.1 - to.1).abs() { (4.0, 0.0) } else { (0.0, 4.0) };
     for end in [from, to] {
