@@ -53,7 +53,7 @@ pub use reconnect::{
 #[cfg(feature = "registry")]
 pub use registry::Registry;
 pub use server::{CloseReason, ServerAction, ServerPolicy, ServerSpec, SessionEvent, SessionId};
-pub use strategy::StrategySpec;
+pub use strategy::{NAME_RULE, StrategySpec, is_name};
 pub use time::Time;
 
 /// The generator a policy draws from: handed to it when it is built, seeded by its host, its only source of chance.

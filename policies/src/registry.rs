@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     custom::{Custom, CustomHeartbeat, CustomReconnect, CustomServer},
     preset::{self, Preset},
-    strategy::is_name,
+    strategy::{NAME_RULE, is_name},
 };
 
 /// What a program adds to what is built in. Empty to begin with.
@@ -124,7 +124,7 @@ impl<P: ?Sized> Registered<P> {
 }
 
 fn check_name(name: &str) {
-    assert!(is_name(name), "`{name}` is not a name: use 1 to 64 lower-case letters, digits and `-`");
+    assert!(is_name(name), "`{name}` is not a name: {NAME_RULE}");
 }
 
 impl<P: ?Sized> Default for Registered<P> {

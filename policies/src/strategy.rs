@@ -85,10 +85,18 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Returns whether `text` can be the name of a custom policy, or of a family.
-pub(crate) fn is_name(text: &str) -> bool {
+/// What a name may be, in words for whoever wrote another.
+pub const NAME_RULE: &str = "use 1 to 64 lower-case letters, digits and `-`, a letter or digit first, and no name that Windows has for a device";
+
+/// Returns whether `text` can be a name that tables, files and command lines take without quoting: of a scenario, a sweep, a
+/// network, a family, a custom policy. See [`NAME_RULE`].
+pub fn is_name(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=64).contains(&text.len()) && text.bytes().all(is_part)
+    let is_port = |ports: &str| {
+        text.strip_prefix(ports).is_some_and(|rest| rest.len() == 1 && rest.as_bytes()[0].is_ascii_digit())
+    };
+    let is_device = ["con", "prn", "aux", "nul"].contains(&text) || is_port("com") || is_port("lpt");
+    (1..=64).contains(&text.len()) && text.bytes().all(is_part) && !text.starts_with('-') && !is_device
 }
 
 /// Returns whether `text` can be the name of a strategy: between digits it may have points, as versions have.
@@ -164,7 +172,7 @@ impl StrategySpec {
             problems.push(Problem::new(
                 "name",
                 format!("`{}` is not a strategy's name", self.name),
-                "use 1 to 64 lower-case letters, digits and `-`, as in \"netease-30-15\"",
+                format!("{NAME_RULE}, as in \"netease-30-15\""),
             ));
         }
         if let Some(family) = self.family.as_ref().filter(|family| !is_name(family)) {

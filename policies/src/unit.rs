@@ -7,8 +7,8 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// The longest span that any input may name: ten years.
-pub(crate) const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
+/// The longest span that any input may name: ten years of 365.25 days, as the parser of durations has them.
+pub(crate) const LONGEST: Duration = Duration::from_hours(10 * 365 * 24 + 60);
 
 /// A span of time longer than zero: `"90s"`, `"4m30s"`, `"24h"`, `"40ms"`; at most ten years, whole microseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,9 +3,8 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use cardiogram_policies::Problem;
+use cardiogram_policies::{NAME_RULE, Problem, is_name};
 use cardiogram_scenarios::load::{self, LoadError, nearest};
-use cardiogram_sim::config::is_name;
 use serde::Deserialize;
 
 use crate::{
@@ -103,8 +102,8 @@ impl Known<'_> {
                 problems.push(Problem::new(format!("plot[{place}]{key}"), message, help));
             };
             if !is_name(&plot.name) {
-                let help = "use 1 to 64 lower-case letters, digits and `-`, as in \"fig-3\"";
-                wrong(".name", format!("`{}` is not a name of files", plot.name), help.to_owned());
+                let help = format!("{NAME_RULE}, as in \"fig-3\"");
+                wrong(".name", format!("`{}` is not a name of files", plot.name), help);
             } else if !names.insert(&plot.name) {
                 wrong(
                     ".name",

@@ -41,6 +41,24 @@ pub struct Claim {
     is_new: bool,
 }
 
+/// The fingerprint of the program whose results are in `dir`; `None` where that is not said.
+pub fn program_of(dir: &Path) -> Option<String> {
+    let marker = marker_in(dir).ok()??;
+    (!marker.program.is_empty()).then_some(marker.program)
+}
+
+fn marker_in(dir: &Path) -> Result<Option<Marker>, Error> {
+    let path = dir.join(HOME).join("marker.json");
+    let damaged = |problem| Error::Damaged { path: path.clone(), problem };
+    let mut text = Vec::new();
+    match File::open(&path).and_then(|file| file.take(NOTE_BYTES_MAX).read_to_end(&mut text)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(Error::Read { path, source }),
+        Ok(_) => {}
+    }
+    serde_json::from_slice(&text).map(Some).map_err(|error| damaged(crate::in_words(&error)))
+}
+
 /// What [`HOME`] says of the directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Marker {
@@ -133,15 +151,7 @@ impl Claim {
     }
 
     pub(crate) fn marker(&self) -> Result<Option<Marker>, Error> {
-        let path = self.home("marker.json");
-        let damaged = |problem| Error::Damaged { path: path.clone(), problem };
-        let mut text = Vec::new();
-        match File::open(&path).and_then(|file| file.take(NOTE_BYTES_MAX).read_to_end(&mut text)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(Error::Read { path, source }),
-            Ok(_) => {}
-        }
-        serde_json::from_slice(&text).map(Some).map_err(|error| damaged(crate::in_words(&error)))
+        marker_in(&self.dir)
     }
 
     pub(crate) fn set_marker(&self, marker: &Marker) -> Result<(), Error> {

@@ -32,7 +32,7 @@ mod table;
 mod write;
 
 pub use begin::{Begin, Begun};
-pub use claim::Claim;
+pub use claim::{Claim, program_of};
 pub use column::{Column, Kind, Row};
 pub use decimal::Decimal;
 pub use error::{Error, in_words};

@@ -22,19 +22,38 @@ pub struct Invalid {
     name: String,
     text: String,
     diagnostics: Vec<Diagnostic>,
+    /// How many more there are than are kept.
+    more: usize,
 }
+
+/// The most problems that are shown of one file: nobody reads more.
+const SHOWN_MAX: usize = 20;
 
 impl Invalid {
     /// The problems of the file `name`, whose content is `text`, in the order of their places in the file.
     pub fn new(name: impl Into<String>, text: impl Into<String>, mut diagnostics: Vec<Diagnostic>) -> Self {
         assert!(!diagnostics.is_empty(), "a file without problems is not invalid");
         diagnostics.sort_by_key(|diagnostic| diagnostic.span.as_ref().map(|span| span.start));
-        Self { name: name.into(), text: text.into(), diagnostics }
+        let more = diagnostics.len().saturating_sub(SHOWN_MAX);
+        diagnostics.truncate(SHOWN_MAX);
+        Self { name: name.into(), text: text.into(), diagnostics, more }
     }
 
-    /// Returns all problems that were found, in the order of the file.
+    /// Returns the problems that were found, the first of them, in the order of the file.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
+    }
+
+    /// The line and the column at which a problem begins, both counted from 1; `None` where no part of the file is to blame.
+    pub fn place(&self, diagnostic: &Diagnostic) -> Option<(usize, usize)> {
+        let before = self.text.get(..diagnostic.span.as_ref()?.start)?;
+        let line = before.rsplit('\n').next().unwrap_or(before);
+        Some((before.matches('\n').count() + 1, line.chars().count() + 1))
+    }
+
+    /// How many problems there are beyond those that are shown.
+    pub const fn more(&self) -> usize {
+        self.more
     }
 
     /// The message for a terminal, with colours or without; several lines, no line break at the end.
@@ -49,7 +68,13 @@ impl Invalid {
 
     fn render_as(&self, level: &Level<'_>, colours: bool) -> String {
         let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
-        let shown: Vec<String> = self.diagnostics.iter().map(|it| renderer.render(&[self.group(level, it)])).collect();
+        let mut shown: Vec<String> =
+            self.diagnostics.iter().map(|it| renderer.render(&[self.group(level, it)])).collect();
+        match self.more {
+            0 => {}
+            1 => shown.push(format!("and 1 more in {}", self.name)),
+            more => shown.push(format!("and {more} more in {}", self.name)),
+        }
         shown.join("\n\n")
     }
 

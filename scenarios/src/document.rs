@@ -19,8 +19,8 @@ use toml::{
 
 use crate::diagnostic::Diagnostic;
 
-/// The most problems that are reported for one file: nobody reads more, and a file full of errors ends soon.
-const PROBLEMS_MAX: usize = 20;
+/// The most problems that are looked for in one file: each costs reading the rest anew.
+const PROBLEMS_MAX: usize = 200;
 
 /// Reads `text`. `check` finds what contradicts itself in a value that could be read.
 pub(crate) fn read<T: DeserializeOwned>(
@@ -108,7 +108,7 @@ pub(crate) fn deserialize<'de, T>(
         };
         let span = error.span().unwrap_or_else(|| tree.span());
         if !(is_absence(&error) && incomplete.contains(&span)) {
-            found.push(explain(&error));
+            found.push(explain(&error, tree));
         }
         match take_out(rest.get_mut(), &span) {
             Some(Taken::Here) => incomplete.push(tree.span()),
@@ -177,6 +177,8 @@ const EMPTY_TABLE: &str = "wanted exactly 1 element, found 0 elements";
 /// serde's words for the same, where a type looks at the table's content itself.
 const EMPTY_TABLE_BEHIND_VISITOR: &str = "invalid type: map, expected enum";
 
+/// Our words where a name stands alone that has parameters.
+const NEEDS_PARAMETERS: &str = "this needs parameters";
 /// Our words where a table has several keys and an enum's variant is expected.
 pub(crate) const SEVERAL_KINDS: &str = "this table names more than one kind";
 
@@ -222,11 +224,40 @@ fn former_names(name: &str) -> impl Iterator<Item = &'static str> {
 }
 
 /// serde's words as a sentence for the person who wrote the file.
-fn explain(error: &Error) -> Diagnostic {
+fn explain(error: &Error, tree: &Spanned<DeTable<'_>>) -> Diagnostic {
     let (message, help) = words(error.message());
     // An error at no place is one of the whole file.
     let span = error.span().filter(|span| !span.is_empty());
-    Diagnostic { message, span, help }
+    let at = span.as_ref().and_then(|span| value_at(tree.get_ref(), span));
+    let better = match (message.as_str(), at) {
+        (NEEDS_PARAMETERS, Some((_, DeValue::String(name)))) => Some(format!(
+            "write a table, as in {{ {name} = {{ ... }} }}, or {{ {name} = {{}} }} where every parameter has a default"
+        )),
+        // Its parts have parameters, and only to have none is said by a name.
+        (_, Some(("server", DeValue::String(name)))) if message.starts_with("unknown name") => {
+            Some(format!("write it as a table, as in server.{name} = {{ ... }}; alone in quotes there is only `none`"))
+        }
+        // Of faults there may be several, of a heartbeat there is one.
+        (SEVERAL_KINDS, Some((key, DeValue::Table(table)))) if key != "faults" => {
+            let names: Vec<String> = table.iter().map(|(name, _)| format!("`{}`", name.get_ref())).collect();
+            Some(format!("there is one `{key}`: keep one of {}", names.join(", ")))
+        }
+        _ => None,
+    };
+    Diagnostic { message, span, help: better.or(help) }
+}
+
+/// The value at a place, and the key at the top of the file that it is below.
+fn value_at<'a>(table: &'a DeTable<'_>, span: &Range<usize>) -> Option<(&'a str, &'a DeValue<'a>)> {
+    fn below<'a>(value: &'a Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<&'a DeValue<'a>> {
+        let inner = match value.get_ref() {
+            DeValue::Table(table) => table.iter().find_map(|(_, value)| below(value, span)),
+            DeValue::Array(array) => array.iter().find_map(|value| below(value, span)),
+            _ => None,
+        };
+        inner.or_else(|| (value.span() == *span).then(|| value.get_ref()))
+    }
+    table.iter().find_map(|(key, value)| Some((&**key.get_ref(), below(value, span)?)))
 }
 
 fn words(message: &str) -> (String, Option<String>) {
@@ -277,7 +308,7 @@ fn words(message: &str) -> (String, Option<String>) {
     if let Some((found, expected)) = found_and_expected("invalid type: ") {
         return match found {
             "unit variant" => (
-                "this needs parameters".into(),
+                NEEDS_PARAMETERS.into(),
                 Some(
                     "write a table, as in { name = { ... } }, or { name = {} } where every parameter has a default"
                         .into(),
@@ -285,7 +316,11 @@ fn words(message: &str) -> (String, Option<String>) {
             ),
             "map" => ("a table does not belong here".into(), Some(format!("write {}", plain(expected)))),
             "sequence" => ("an array does not belong here".into(), Some(format!("write {}", plain(expected)))),
-            _ => (format!("{found} does not belong here"), Some(format!("write {}", plain(expected)))),
+            // The parser's own type for numbers that it has none for.
+            _ => (
+                format!("{} does not belong here", found.trim_end_matches(" as i128")),
+                Some(format!("write {}", plain(expected))),
+            ),
         };
     }
     if let Some((found, expected)) = found_and_expected("invalid value: ") {

@@ -5,6 +5,8 @@
 
 mod breaking_faults;
 mod contest;
+#[cfg(feature = "runner")]
+pub mod cost;
 mod custom;
 pub mod diagnostic;
 mod document;

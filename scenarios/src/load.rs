@@ -4,6 +4,7 @@
 //! place of its first bad byte.
 
 use std::{
+    fmt,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -74,6 +75,16 @@ pub enum LoadError {
         /// The place of the first bad byte in the file, counted from 0.
         offset: usize,
     },
+    /// It is a file or a name of another kind than belongs here.
+    #[error("{name} is {is}, and {wanted} belongs here")]
+    WrongKind {
+        /// What was named.
+        name: String,
+        /// What it is.
+        is: FileKind,
+        /// What is wanted.
+        wanted: FileKind,
+    },
     /// The file says something that cannot be.
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -82,6 +93,17 @@ pub enum LoadError {
 impl LoadError {
     /// What to write instead, where that is not in the message.
     pub fn help(&self) -> Option<String> {
+        if let Self::WrongKind { name, is, wanted } = self {
+            return Some(match (is, wanted) {
+                (FileKind::Strategy, _) => {
+                    format!(
+                        "`cardiogram run SCENARIO --strategy {name}` compares it, `cardiogram show {name}` shows it"
+                    )
+                }
+                (FileKind::Scenario, _) => format!("`cardiogram run {name}` runs it"),
+                (FileKind::Sweep, _) => format!("`cardiogram sweep {name}` carries it out"),
+            });
+        }
         let Self::UnknownName { kind, nearest, .. } = self else { return None };
         let list = match *kind {
             "family" => "`cardiogram list strategies` shows the families with their members".to_owned(),
@@ -101,6 +123,7 @@ pub fn scenario(name: &str) -> Result<Loaded<Scenario>, LoadError> {
             Ok(Loaded { value: parse_scenario(name, text)?, text: text.into(), built_in: true, folder: None })
         }
         None if is_path(name) => scenario_file(Path::new(name)),
+        None if preset::find(name).is_some() => Err(wrong_kind(name, FileKind::Strategy, FileKind::Scenario)),
         None => Err(unknown("scenario", name, library::names())),
     }
 }
@@ -121,6 +144,7 @@ pub fn strategy(name: &str, folder: Option<&Path>, registry: &Registry) -> Resul
             Some(folder) => strategy_file(&folder.join(name), registry),
             None => strategy_file(Path::new(name), registry),
         },
+        None if library::text(name).is_some() => Err(wrong_kind(name, FileKind::Scenario, FileKind::Strategy)),
         None => Err(unknown("strategy", name, registry.presets().map(|preset| preset.name))),
     }
 }
@@ -178,15 +202,26 @@ pub fn strategies_of(
 
 /// Reads a scenario file.
 pub fn scenario_file(path: &Path) -> Result<Loaded<Scenario>, LoadError> {
-    let text = read(path)?;
-    let value = parse_scenario(&path.display().to_string(), &text)?;
+    scenario_in(path, read(path)?)
+}
+
+/// The scenario in a file whose text was read.
+pub fn scenario_in(path: &Path, text: String) -> Result<Loaded<Scenario>, LoadError> {
+    let name = path.display().to_string();
+    let value = parse_scenario(&name, &text).map_err(|invalid| as_kind(FileKind::Scenario, &name, &text, invalid))?;
     Ok(Loaded { value, text, built_in: false, folder: path.parent().map(Path::to_path_buf) })
 }
 
 /// Reads a strategy file.
 pub fn strategy_file(path: &Path, registry: &Registry) -> Result<Loaded<StrategySpec>, LoadError> {
-    let text = read(path)?;
-    let value = parse_strategy(&path.display().to_string(), &text, registry)?;
+    strategy_in(path, read(path)?, registry)
+}
+
+/// The strategy in a file whose text was read.
+pub fn strategy_in(path: &Path, text: String, registry: &Registry) -> Result<Loaded<StrategySpec>, LoadError> {
+    let name = path.display().to_string();
+    let value =
+        parse_strategy(&name, &text, registry).map_err(|invalid| as_kind(FileKind::Strategy, &name, &text, invalid))?;
     Ok(Loaded { value, text, built_in: false, folder: path.parent().map(Path::to_path_buf) })
 }
 
@@ -233,17 +268,74 @@ pub fn strategy_text(spec: &StrategySpec) -> String {
     toml::to_string_pretty(spec).expect("what can be read from TOML can be written as TOML")
 }
 
-/// Whether `text` looks like a strategy rather than a scenario.
-pub fn is_strategy(text: &str) -> bool {
-    document::has_key(text, "heartbeat")
+/// What a file that people write is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A scenario.
+    Scenario,
+    /// A strategy.
+    Strategy,
+    /// The plan of a sweep.
+    Sweep,
 }
 
-/// The content of the file at `path`, if it is not too long and is UTF-8.
+impl FileKind {
+    /// What `text` looks like, by the keys that only one kind has; `None` where it looks like nothing.
+    pub fn of(text: &str) -> Option<Self> {
+        let kinds = [
+            ("axis", Self::Sweep),
+            ("heartbeat", Self::Strategy),
+            ("access", Self::Scenario),
+            ("core", Self::Scenario),
+        ];
+        kinds.into_iter().find_map(|(key, kind)| document::has_key(text, key).then_some(kind))
+    }
+}
+
+impl FileKind {
+    /// Its name alone.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Scenario => "scenario",
+            Self::Strategy => "strategy",
+            Self::Sweep => "sweep",
+        }
+    }
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scenario => "a scenario",
+            Self::Strategy => "a strategy",
+            Self::Sweep => "the plan of a sweep",
+        })
+    }
+}
+
+/// What is wrong with a file of which a kind was wanted: that it is of another, where it looks like that.
+pub(crate) fn as_kind(wanted: FileKind, name: &str, text: &str, invalid: Invalid) -> LoadError {
+    match FileKind::of(text) {
+        Some(is) if is != wanted => wrong_kind(name, is, wanted),
+        _ => invalid.into(),
+    }
+}
+
+fn wrong_kind(name: &str, is: FileKind, wanted: FileKind) -> LoadError {
+    LoadError::WrongKind { name: name.into(), is, wanted }
+}
+
+/// The content of the file at `path`, if it is not too long and is UTF-8. `-` is the standard input.
 pub fn read(path: &Path) -> Result<String, LoadError> {
     let fail = |source| LoadError::Read { path: path.into(), source };
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too long from one that just fits.
-    File::open(path).and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut bytes)).map_err(fail)?;
+    let read = if path == Path::new("-") {
+        io::stdin().take(FILE_MAX + 1).read_to_end(&mut bytes)
+    } else {
+        File::open(path).and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(fail)?;
     if bytes.len() as u64 > FILE_MAX {
         return Err(LoadError::TooLong { path: path.into() });
     }
@@ -264,7 +356,7 @@ fn or_hint(mut found: Vec<Diagnostic>, hint: &str) -> Vec<Diagnostic> {
 
 /// Whether a scenario or strategy of this name is looked for in a file.
 pub fn is_path(name: &str) -> bool {
-    name.contains(['/', '\\', '.'])
+    name == "-" || name.contains(['/', '\\', '.'])
 }
 
 fn unknown(kind: &'static str, name: &str, known: impl Iterator<Item = &'static str>) -> LoadError {

@@ -1,6 +1,6 @@
 //! Joins the results of the shards of a plan: the files are those of a run that was never shared out, byte for byte.
 //!
-//! Nothing is computed here. Shards take turns in the plan's order, so the rows only have to be dealt back; that each
+//! Nothing is computed here. The plan says which shard has which run, so the rows only have to be dealt back; that each
 //! is the one whose turn it is, is checked, and so is that the shards are of one plan and that none is missing.
 
 use std::{
@@ -12,6 +12,7 @@ use cardiogram_policies::Registry;
 use cardiogram_results::{
     Begin, Claim, Column, Error, Finished, Reader, Record, Row as _, Table,
     manifest::{self, Manifest, ManifestScenario, hash},
+    program_of,
     rows::{EpisodeColumn, RunColumn, RunName, SeriesColumn},
 };
 use cardiogram_sim::{Engine, series};
@@ -76,25 +77,45 @@ pub enum MergeError {
 }
 
 /// Joins the results in `dirs`, in any order, and writes those of the whole plan to the directory that was claimed. At least
-/// one directory. The registry is that of the program that ran the shards; `command` and `force` are as in
+/// one directory. Returns what is worth telling about them. The registry is that of the program that ran the shards; `command` and `force` are as in
 /// [`RunnerOptions`](crate::runner::RunnerOptions).
-pub fn merge(dirs: &[PathBuf], out: &Claim, registry: &Registry, command: &str, force: bool) -> Result<(), MergeError> {
+pub fn merge(
+    dirs: &[PathBuf],
+    out: &Claim,
+    registry: &Registry,
+    command: &str,
+    force: bool,
+) -> Result<Option<String>, MergeError> {
     if let Some(dir) = dirs.iter().find(|dir| is_same(dir, out.dir())) {
         return Err(MergeError::OverShard { dir: dir.clone() });
     }
     let mut parts = dirs.iter().map(|dir| Part::open(dir, registry)).collect::<Result<Vec<_>, _>>()?;
     in_order(&mut parts)?;
+    let note = different_programs(&parts);
 
     let plan = parts[0].plan.whole();
+    let all = plan.cells();
+    let owners = parts[0].plan.owners(&all);
     let mut cells = Vec::new();
-    for (place, cell) in plan.cells().into_iter().enumerate() {
-        let turn = place % parts.len();
-        cells.push(parts[turn].finished(&plan, cell)?);
+    for (cell, owner) in all.into_iter().zip(owners) {
+        cells.push(parts[owner as usize].finished(&plan, cell)?);
     }
     parts.iter().try_for_each(Part::check_end)?;
     let manifest = plan.manifest();
     out.begin(&Begin { manifest: &manifest, command, cells: 0, is_merge: true, force })?;
-    Ok(cardiogram_results::write(out, &manifest, &cells)?)
+    cardiogram_results::write(out, &manifest, &cells)?;
+    Ok(note)
+}
+
+/// That parts were run by different builds of the program, where they say by which.
+fn different_programs(parts: &[Part]) -> Option<String> {
+    let mut known = parts.iter().filter_map(|part| Some((part, program_of(&part.dir)?)));
+    let (first, program) = known.next()?;
+    let (other, _) = known.find(|(_, other)| *other != program)?;
+    let (first, other) = (first.dir.display(), other.dir.display());
+    Some(format!(
+        "{first} and {other} were run by different builds of the program; their results should not depend on that"
+    ))
 }
 
 /// Puts the parts in order; an error where they are not all the shards of one plan, each once.

@@ -1,7 +1,7 @@
 //! What is to be run: which strategies in which scenarios with which seeds, and in which order. Decided completely
 //! before anything runs; running is the business of `runner`.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{cmp::Reverse, collections::BinaryHeap, fmt, str::FromStr, time::Duration};
 
 use cardiogram_policies::StrategySpec;
 use cardiogram_results::{
@@ -9,16 +9,34 @@ use cardiogram_results::{
     manifest::{Manifest, ManifestScenario, ManifestStrategy, ManifestSweep, VERSION, hash},
     rows::{RunColumn, RunName},
 };
-use cardiogram_sim::{Engine, WorldConfig};
+use cardiogram_sim::{Engine, WorldConfig, config::WorldCost};
 
 pub use crate::contest::Contest;
-use crate::{diagnostic::Invalid, load::Loaded, measure::engine_name};
+use crate::{
+    cost::{Limits, PlanCost, size},
+    diagnostic::Invalid,
+    load::Loaded,
+    measure::engine_name,
+};
 
 /// The most runs of one plan: those that results can be read of.
 pub const CELLS_MAX: u64 = RunColumn::ROWS_MAX;
 /// Of how many pairs of scenario and strategy, the first of the plan, results have the first run over time: more than the
 /// library has, and some 25 MB.
 pub const SERIES_PAIRS_MAX: u64 = 1_000;
+
+/// The most bytes of the texts of a plan's files: what a manifest can hold, with what JSON adds to them.
+pub const TEXTS_BYTES_MAX: u64 = 48 << 20;
+
+/// What a cell costs beside its simulation: measures, rows, the journal.
+const CELL_OVERHEAD: Duration = Duration::from_micros(300);
+/// How many times as long as the event engine turmoil takes (docs/benchmarks.md: 17 times for one device; less where there are many).
+const TURMOIL_TIMES: u32 = 15;
+/// Memory of the program with its report, of an episode's row and of a run's, which are kept to the end (measured: 60 MB; 300 and
+/// 1,000 bytes, and as much again for the report).
+const PROGRAM_BYTES: u64 = 64 << 20;
+const EPISODE_BYTES: u64 = 400;
+const RUN_BYTES: u64 = 2_000;
 
 /// The most characters of a scenario's or sweep's name in [`Plan::directory`].
 const DIRECTORY_NAME_MAX: usize = 40;
@@ -52,7 +70,7 @@ impl fmt::Display for EngineChoice {
     }
 }
 
-/// A part of a plan: every `of`-th cell, beginning with the `index`-th, counted from 1. Written `2/8`.
+/// A part of a plan: the `index`-th of `of`, counted from 1. Written `2/8`. All parts cost about the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     index: u64,
@@ -63,6 +81,11 @@ impl Shard {
     /// The plan in one piece.
     pub const WHOLE: Self = Self { index: 1, of: 1 };
 
+    /// The `index`-th of `of` parts, counted from 1; `None` where there is no such part.
+    pub fn new(index: u64, of: u64) -> Option<Self> {
+        (1..=of).contains(&index).then_some(Self { index, of })
+    }
+
     /// Which part it is, counted from 1.
     pub(crate) const fn index(self) -> u64 {
         self.index
@@ -71,11 +94,6 @@ impl Shard {
     /// How many parts there are.
     pub(crate) const fn of(self) -> u64 {
         self.of
-    }
-
-    /// Whether the cell at this place of the whole plan, counted from 0, belongs to the part.
-    const fn has(self, place: u64) -> bool {
-        place % self.of == self.index - 1
     }
 }
 
@@ -90,8 +108,7 @@ impl FromStr for Shard {
 
     fn from_str(text: &str) -> Result<Self, String> {
         text.split_once('/')
-            .and_then(|(index, of)| Some(Self { index: index.parse().ok()?, of: of.parse().ok()? }))
-            .filter(|shard| (1..=shard.of).contains(&shard.index))
+            .and_then(|(index, of)| Self::new(index.parse().ok()?, of.parse().ok()?))
             .ok_or_else(|| format!("`{text}` is not a shard; write I/N with I from 1 to N, as in 2/8"))
     }
 }
@@ -140,6 +157,20 @@ pub enum PlanError {
         /// How many it would be.
         cells: u64,
     },
+    /// The files of all scenarios and strategies are more than results can hold.
+    #[error("the texts of the plan's files have {} together, and results hold {}", size(*.bytes), size(TEXTS_BYTES_MAX))]
+    Texts {
+        /// How many bytes they have.
+        bytes: u64,
+    },
+    /// It costs more than it may.
+    #[error("{problem}")]
+    TooDear {
+        /// What is too much.
+        problem: String,
+        /// What to do about it.
+        help: String,
+    },
     /// A scenario contradicts a strategy.
     #[error("{0}")]
     Invalid(#[from] Invalid),
@@ -185,6 +216,11 @@ impl Plan {
             contest.check()?;
             kept.push(contest);
         }
+        let texts = kept.iter().map(|it| &it.scenario.text).chain(known.iter().map(|it| &it.text));
+        let bytes = texts.map(|text| text.len() as u64).sum();
+        if bytes > TEXTS_BYTES_MAX {
+            return Err(PlanError::Texts { bytes });
+        }
         let pairs: u64 = kept.iter().map(|contest| contest.strategies.len() as u64).sum();
         let cells = pairs.saturating_mul(seeds);
         if cells > CELLS_MAX {
@@ -216,22 +252,103 @@ impl Plan {
 
     /// The runs of this plan's shard in their order: by scenario, then strategy, then seed.
     pub(crate) fn cells(&self) -> Vec<Cell> {
+        let cells = self.all_cells();
+        if self.shard == Shard::WHOLE {
+            return cells;
+        }
+        let owners = self.owners(&cells);
+        let own = self.shard.index - 1;
+        cells.into_iter().zip(owners).filter(|(_, owner)| *owner == own).map(|(cell, _)| cell).collect()
+    }
+
+    /// The runs of the whole plan.
+    fn all_cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
-        let mut place = 0;
+        let mut pair = 0;
         for (contest, it) in self.contests.iter().enumerate() {
             for strategy in 0..it.strategies.len() {
                 for seed in self.first_seed..=self.first_seed + (self.seeds - 1) {
-                    if self.shard.has(place) {
-                        let cross_check = self.engine == EngineChoice::Auto && seed == self.first_seed;
-                        let pair = place / self.seeds;
-                        let has_series = seed == self.first_seed && pair < SERIES_PAIRS_MAX;
-                        cells.push(Cell { contest, strategy, seed, cross_check, has_series });
-                    }
-                    place += 1;
+                    let cross_check = self.engine == EngineChoice::Auto && seed == self.first_seed;
+                    let has_series = seed == self.first_seed && pair < SERIES_PAIRS_MAX;
+                    cells.push(Cell { contest, strategy, seed, cross_check, has_series });
                 }
+                pair += 1;
             }
         }
         cells
+    }
+
+    /// Which shard each cell of the whole plan belongs to, counted from 0: the dearest first, each to the shard that has the least so
+    /// far. (Graham's rule of the longest processing time.)
+    pub(crate) fn owners(&self, cells: &[Cell]) -> Vec<u64> {
+        let costs = self.pair_costs();
+        let cost = |cell: &Cell| self.cpu(&costs[cell.contest][cell.strategy], *cell);
+        let mut dearest: Vec<(Reverse<Duration>, usize)> =
+            cells.iter().enumerate().map(|(place, cell)| (Reverse(cost(cell)), place)).collect();
+        dearest.sort_unstable();
+        // Shards beyond the number of cells get none.
+        let shards = self.shard.of.min(cells.len() as u64);
+        let mut loads: BinaryHeap<Reverse<(Duration, u64)>> =
+            (0..shards).map(|of| Reverse((Duration::ZERO, of))).collect();
+        let mut owners = vec![0; cells.len()];
+        for (Reverse(cost), place) in dearest {
+            let Reverse((load, of)) = loads.pop().expect("there is a shard for each cell");
+            owners[place] = of;
+            loads.push(Reverse((load.saturating_add(cost), of)));
+        }
+        owners
+    }
+
+    /// What a run costs, by contest and strategy.
+    fn pair_costs(&self) -> Vec<Vec<WorldCost>> {
+        let of = |contest: &Contest| {
+            let worlds = contest.strategies.iter().map(|strategy| contest.scenario.value.world(&strategy.value));
+            worlds.map(|world| world.cost()).collect()
+        };
+        self.contests.iter().map(of).collect()
+    }
+
+    /// The processor time of a cell.
+    fn cpu(&self, cost: &WorldCost, cell: Cell) -> Duration {
+        let on_event = cost.cpu.saturating_add(CELL_OVERHEAD);
+        let on_turmoil = on_event.saturating_mul(TURMOIL_TIMES);
+        match self.engine {
+            EngineChoice::Auto if cell.cross_check => on_event.saturating_add(on_turmoil),
+            EngineChoice::Only(Engine::Turmoil) => on_turmoil,
+            EngineChoice::Auto | EngineChoice::Only(Engine::Event) => on_event,
+        }
+    }
+
+    /// What the plan's shard costs with so many runs at a time.
+    pub fn cost(&self, jobs: usize) -> PlanCost {
+        let costs = self.pair_costs();
+        let mut all = PlanCost::default();
+        let (mut largest, mut rows) = (0, 0_u64);
+        for cell in self.cells() {
+            let of = &costs[cell.contest][cell.strategy];
+            all.runs += 1;
+            all.device_time = all.device_time.saturating_add(of.device_time);
+            all.strikes = all.strikes.max(of.strikes);
+            all.mappings = all.mappings.max(of.mappings);
+            all.cpu = all.cpu.saturating_add(self.cpu(of, cell));
+            largest = largest.max(of.memory_bytes);
+            rows = rows.saturating_add(of.breaks.saturating_mul(EPISODE_BYTES)).saturating_add(RUN_BYTES);
+        }
+        all.memory_bytes = PROGRAM_BYTES.saturating_add(largest.saturating_mul(jobs as u64)).saturating_add(rows);
+        all
+    }
+
+    /// Refuses a plan that costs more than it may, with so many runs at a time.
+    ///
+    /// # Errors
+    ///
+    /// What is too much, and which key or option to change.
+    pub fn check_cost(&self, jobs: usize, limits: &Limits) -> Result<PlanCost, PlanError> {
+        let cost = self.cost(jobs);
+        match cost.excess(limits) {
+            Some((problem, help)) => Err(PlanError::TooDear { problem, help }),
+            None => Ok(cost),
+        }
     }
 
     /// What tables call the run `cell`.
@@ -347,6 +464,17 @@ mod tests {
             (1..=5).flat_map(|index| names(&plan(format!("{index}/5").parse().unwrap()))).collect();
         parts.sort_by_key(|name| whole.iter().position(|other| other == name));
         assert_eq!(parts, whole);
+    }
+
+    #[test]
+    fn shards_cost_about_the_same() {
+        let loads: Vec<Duration> =
+            (1..=3).map(|index| plan(format!("{index}/3").parse().unwrap()).cost(1).cpu).collect();
+        let whole = plan(Shard::WHOLE).cost(1).cpu;
+        assert_eq!(loads.iter().sum::<Duration>(), whole);
+        // No shard has more than an even share and one run.
+        let dearest = plan(Shard::WHOLE).cells().len() as u32;
+        assert!(loads.iter().all(|load| *load <= whole / 3 + whole * 4 / dearest), "{loads:?} of {whole:?}");
     }
 
     #[test]

@@ -6,10 +6,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use cardiogram_policies::{HeartbeatSpec, Problem, ReconnectSpec, StrategySpec, unit::Span};
+use cardiogram_policies::{HeartbeatSpec, NAME_RULE, Problem, ReconnectSpec, StrategySpec, is_name, unit::Span};
 use cardiogram_sim::{
     WorldConfig,
-    config::{Distribution, FaultConfig, LinkConfig, NatConfig, NetworkConfig, RadioConfig, ServerConfig, is_name},
+    config::{Distribution, FaultConfig, LinkConfig, NatConfig, NetworkConfig, RadioConfig, ServerConfig},
     keys,
 };
 use schemars::JsonSchema;
@@ -161,7 +161,7 @@ impl Scenario {
             problems.push(Problem::new(
                 "name",
                 format!("`{}` is not a scenario's name", self.name),
-                "use 1 to 64 lower-case letters, digits and `-`, as in \"silent-nat\"",
+                format!("{NAME_RULE}, as in \"silent-nat\""),
             ));
         }
         if self.strategies.is_empty() || self.strategies.len() > STRATEGIES_MAX {

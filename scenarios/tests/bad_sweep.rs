@@ -211,7 +211,7 @@ fn what_the_file_itself_lacks_or_has_too_much_is_named() {
     1 | name = "S"
       |        ^^^
       |
-      = help: use 1 to 64 lower-case letters, digits and `-`, as in "interval-against-nat"
+      = help: use 1 to 64 lower-case letters, digits and `-`, a letter or digit first, and no name that Windows has for a device, as in "interval-against-nat"
 
     error: no strategy is named
      --> plan.toml:3:14

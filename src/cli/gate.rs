@@ -32,6 +32,9 @@ pub(super) struct Args {
     /// Write it as Markdown to this file, in place of what is there: ready for a GitHub step summary
     #[arg(long, value_name = "F")]
     summary: Option<PathBuf>,
+    /// Print the comparison as JSON, in place of the table
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
@@ -54,7 +57,10 @@ pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), F
     let junit = args.junit.as_deref().map(|path| (path, comparison.junit(strictness)));
     let summary = args.summary.as_deref().map(|path| (path, comparison.markdown(&results, strictness)));
     gate::write_files(&junit.into_iter().chain(summary).collect::<Vec<_>>())?;
-    if !quiet {
+    if args.json {
+        writeln!(out, "{:#}", comparison.json(&results, strictness))?;
+        out.flush()?;
+    } else if !quiet {
         write!(out, "{}", comparison.table(&results))?;
         let undecided = comparison.count(Verdict::Undecided);
         if undecided > 0 && strictness == Strictness::AllowUndecided {

@@ -6,7 +6,7 @@ use cardiogram_policies::Registry;
 use cardiogram_results::Claim;
 use cardiogram_scenarios::merge;
 
-use super::{Failure, command_line, report};
+use super::{Failure, command_line, print_line, report};
 
 /// Join the results of `run --shard`: the same files as those of one run that was not shared out
 #[derive(clap::Args)]
@@ -25,7 +25,10 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let command = command_line();
     let claim = Claim::take(&args.out, &command)?;
-    merge::merge(&args.dirs, &claim, registry, &command, args.force)?;
+    let note = merge::merge(&args.dirs, &claim, registry, &command, args.force)?;
+    if let Some(note) = note.filter(|_| !quiet) {
+        print_line(&note);
+    }
     let report = report::publish(&claim)?;
     claim.finish()?;
     report.tell(quiet, out)

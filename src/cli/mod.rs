@@ -6,6 +6,7 @@
 mod baseline;
 mod carry_out;
 mod check;
+mod completions;
 mod gate;
 mod list;
 mod merge;
@@ -13,6 +14,7 @@ mod replay;
 mod report;
 mod run;
 mod schema;
+mod shard;
 mod show;
 mod sweep;
 mod trace;
@@ -33,6 +35,8 @@ use cardiogram_results::{
     rows::{EpisodeColumn, RunColumn, SeriesColumn},
 };
 use cardiogram_scenarios::{
+    cost::PlanCost,
+    diagnostic::Invalid,
     load::{self, LoadError, Loaded},
     merge::MergeError,
     plan::{Contest, EngineChoice, PlanError},
@@ -40,6 +44,7 @@ use cardiogram_scenarios::{
 };
 use cardiogram_sim::Engine;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use serde_json::{Value, json};
 
 /// The program's name; a custom program has its own.
 const PROGRAM: &str = "cardiogram";
@@ -55,6 +60,17 @@ struct Cli {
     /// No progress, no notes, no summary: only what was asked for, and errors
     #[arg(long, short, global = true)]
     quiet: bool,
+    /// Whether messages have colours [default: auto, on a terminal]
+    #[arg(long, value_name = "WHEN", global = true, value_enum, default_value_t = Colours::Auto, hide_default_value = true)]
+    color: Colours,
+}
+
+/// When messages have colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Colours {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Subcommand)]
@@ -71,6 +87,8 @@ enum Command {
     Merge(merge::Args),
     Baseline(baseline::Args),
     Gate(gate::Args),
+    Completions(completions::Completions),
+    Man(completions::Man),
 }
 
 /// The command `cardiogram`: reads the process's arguments, does what they say, and returns its exit code.
@@ -87,6 +105,8 @@ pub fn main(registry: Registry) -> ExitCode {
             return ExitCode::from(error.exit_code() as u8);
         }
     };
+    // The first and only one that sets it.
+    let _ = COLOURS.set(cli.color);
     let mut out = Reader(Some(io::stdout().lock()));
     let done = match cli.command {
         Command::Run(args) => run::run(&args, &registry, cli.quiet, &mut out),
@@ -101,6 +121,8 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Merge(args) => merge::run(&args, &registry, cli.quiet, &mut out),
         Command::Baseline(args) => baseline::run(&args, cli.quiet, &mut out),
         Command::Gate(args) => gate::run(&args, cli.quiet, &mut out),
+        Command::Completions(args) => completions::completions(&args, command(), &mut out),
+        Command::Man(args) => completions::man(&args, command(), &mut out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -113,12 +135,16 @@ pub fn main(registry: Registry) -> ExitCode {
 
 /// What the process's arguments say, with the program's own name in help and version.
 fn parse() -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&command().try_get_matches()?)
+}
+
+/// The command line's definition.
+fn command() -> clap::Command {
     let command = Cli::command().name(program());
-    let command = match program() {
+    match program() {
         PROGRAM => command,
         _ => command.version(concat!("with cardiogram ", env!("CARGO_PKG_VERSION"))),
-    };
-    Cli::from_arg_matches(&command.try_get_matches()?)
+    }
 }
 
 /// The standard output as long as somebody reads it. That nobody does any more is the reader's right, and changes nothing
@@ -219,10 +245,24 @@ impl Failure {
         }
     }
 
+    /// What is said of it, and what to do about it.
+    fn words(&self) -> (String, Option<String>) {
+        match self {
+            Self::Load(error) => (error.to_string(), error.help()),
+            Self::Input(message) | Self::Check(message) | Self::Interrupted(message) => {
+                match message.split_once("\n  = help: ") {
+                    Some((message, help)) => (message.into(), Some(help.into())),
+                    None => (message.clone(), None),
+                }
+            }
+            Self::Printed => (String::new(), None),
+        }
+    }
+
     fn print(&self) {
         match self {
             Self::Input(message) | Self::Check(message) => print_error(message),
-            Self::Load(LoadError::Invalid(invalid)) => print_line(&invalid.render(colours())),
+            Self::Load(LoadError::Invalid(invalid)) => print_line(&invalid.render(style())),
             Self::Load(error) => {
                 print_error(error);
                 if let Some(help) = error.help() {
@@ -245,6 +285,7 @@ impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Invalid(invalid) => Self::Load(invalid.into()),
+            PlanError::TooDear { problem, help } => Self::with_help(&problem, &help),
             other => Self::Input(other.to_string()),
         }
     }
@@ -324,33 +365,39 @@ impl From<EngineArg> for EngineChoice {
 
 /// Prints an error in the form of the diagnostics.
 fn print_error(message: impl fmt::Display) {
-    let label = if colours() { "\x1b[1m\x1b[91merror\x1b[0m" } else { "error" };
+    let label = if style() { "\x1b[1m\x1b[91merror\x1b[0m" } else { "error" };
     print_line(&format!("{label}: {message}"));
 }
 
 /// Prints what is unwise about a strategy that can be used.
 fn warn(name: &str, strategy: &Loaded<StrategySpec>) {
     if let Some(warnings) = load::warnings(name, strategy) {
-        print_line(&warnings.render_as_warnings(colours()));
+        print_line(&warnings.render_as_warnings(style()));
     }
 }
 
-/// Tells what is unwise about the strategies of a scenario, those that come with the program apart, and which of all nobody
-/// calls back there.
+/// Tells what is unwise about the strategies of a scenario.
 fn warn_of_contest(contest: &Contest) {
-    for strategy in &contest.strategies {
-        let name = &strategy.value.name;
-        if !strategy.built_in {
-            warn(name, strategy);
-        }
-        warn_in(contest, strategy);
+    for warning in warnings_of(contest) {
+        print_line(&warning.render_as_warnings(style()));
     }
+}
+
+/// What is unwise about the strategies of a scenario, those that come with the program apart, and which of all nobody
+/// calls back there.
+fn warnings_of(contest: &Contest) -> Vec<Invalid> {
+    let of = |strategy: &Loaded<StrategySpec>| {
+        let name = &strategy.value.name;
+        let own = if strategy.built_in { None } else { load::warnings(name, strategy) };
+        own.into_iter().chain(load::warning_in(&contest.scenario.value, name, strategy))
+    };
+    contest.strategies.iter().flat_map(of).collect()
 }
 
 /// Tells that nobody calls a strategy back in a scenario, where that is so.
 fn warn_in(contest: &Contest, strategy: &Loaded<StrategySpec>) {
     if let Some(warning) = load::warning_in(&contest.scenario.value, &strategy.value.name, strategy) {
-        print_line(&warning.render_as_warnings(colours()));
+        print_line(&warning.render_as_warnings(style()));
     }
 }
 
@@ -359,7 +406,33 @@ fn print_line(line: &str) {
     let _ = writeln!(io::stderr(), "{}", in_own_name(line));
 }
 
-/// Whether the standard error shows colours: a terminal, and no objection in `NO_COLOR` (no-color.org).
-fn colours() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+/// What the command line says about colours.
+static COLOURS: OnceLock<Colours> = OnceLock::new();
+
+/// Whether the standard error shows colours: as asked for, else a terminal, and no objection in `NO_COLOR` (no-color.org).
+fn style() -> bool {
+    match COLOURS.get() {
+        Some(Colours::Always) => true,
+        Some(Colours::Never) => false,
+        Some(Colours::Auto) | None => {
+            io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
+    }
+}
+
+/// How many runs go at a time unless something else is said.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// An estimate of costs for programs.
+fn json_of_cost(cost: &PlanCost) -> Value {
+    json!({
+        "runs": cost.runs,
+        "device_days": cost.device_time.as_secs_f64() / 86_400.0,
+        "strikes_of_a_run": cost.strikes,
+        "mappings_of_a_run": cost.mappings,
+        "cpu_s": cost.cpu.as_secs(),
+        "memory_bytes": cost.memory_bytes,
+    })
 }

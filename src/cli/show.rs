@@ -11,6 +11,8 @@ use cardiogram_scenarios::{
     network::{self, networks, servers},
 };
 
+use serde_json::json;
+
 use super::Failure;
 
 /// Print the file of something built in; of a strategy also what it does in words, and what it promises
@@ -21,6 +23,9 @@ pub(super) struct Args {
     /// The scenario in which a strategy's promises are told, a built-in one or the path of a file [default: healthy]
     #[arg(long, value_name = "SCENARIO")]
     scenario: Option<String>,
+    /// As JSON: of a strategy its words, promises and what is unwise about it; of anything else its file
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Result<(), Failure> {
@@ -28,6 +33,9 @@ pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Resu
     if registry.preset(name).is_some() || load::is_path(name) {
         let spec = load::strategy(name, None, registry)?.value;
         let scenario = load::scenario(args.scenario.as_deref().unwrap_or("healthy"))?.value;
+        if args.json {
+            return Ok(writeln!(out, "{:#}", strategy::json(&spec, &scenario))?);
+        }
         for former in preset::aliases().iter().filter(|alias| alias.now == spec.name) {
             writeln!(out, "# Formerly `{}`, a name that is still read. {}", former.name, former.why)?;
         }
@@ -39,6 +47,9 @@ pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Resu
     if args.scenario.is_some() {
         let message = format!("--scenario is where a strategy's promises are told, and `{name}` is no strategy");
         return Err(Failure::Input(message));
+    }
+    if args.json {
+        return Ok(writeln!(out, "{:#}", json!({ "name": name, "text": text }))?);
     }
     Ok(out.write_all(text.as_bytes())?)
 }

@@ -10,7 +10,7 @@ use cardiogram_scenarios::{
     load,
     plan::{Contest, EngineChoice, Plan, Shard},
 };
-use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig, pcap, perfetto, run as simulate};
+use cardiogram_sim::{Engine, Outcome, RunOptions, WorldConfig, pcap, perfetto, reading::Reading, run as simulate};
 use clap::ValueEnum;
 
 use super::{Failure, check_outputs};
@@ -40,16 +40,16 @@ pub(super) struct Args {
     /// Write JSON lines
     #[arg(long, value_name = "FILE")]
     json: Option<String>,
-    /// Which device the strip chart shows [default: 0], and the log [default: all]
+    /// Which device the strip chart shows [default: 0], and the log and the JSON lines [default: all]
     #[arg(long, value_name = "N")]
     device: Option<u32>,
-    /// Where the log and the strip chart begin, as "1h52m" into the run [default: its start]
+    /// Where the log, the JSON lines and the strip chart begin, as "1h52m" into the run [default: its start]
     #[arg(long, value_name = "T", value_parser = unit::parse_duration)]
     from: Option<Duration>,
     /// Where they end [default: the end of the run]
     #[arg(long, value_name = "T", value_parser = unit::parse_duration)]
     to: Option<Duration>,
-    /// Whether the log shows heartbeats that went well [default: hide]
+    /// Whether heartbeats that went well are shown, by the log [default: hide] and the JSON lines [default: show]
     #[arg(long, value_name = "WHETHER")]
     heartbeats: Option<Heartbeats>,
 }
@@ -87,7 +87,7 @@ pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Resu
     let outcome = simulate(&world, args.seed, &options).map_err(|error| Failure::Check(error.to_string()))?;
     let mut written = Vec::new();
     for (form, file) in &files {
-        let content = form.content(&outcome, &view);
+        let content = form.content(args, &outcome, &view);
         match *file {
             "-" => out.write_all(&content)?,
             file => written.push((Path::new(file), content)),
@@ -107,7 +107,7 @@ pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Resu
 }
 
 impl Form {
-    fn content(self, outcome: &Outcome, view: &strip::View<'_>) -> Vec<u8> {
+    fn content(self, args: &Args, outcome: &Outcome, view: &strip::View<'_>) -> Vec<u8> {
         let trace = outcome.trace.as_ref().expect("it was asked for");
         let about = format!("cardiogram: scenario {}, strategy {}, seed {}", view.scenario, view.strategy, view.seed);
         match self {
@@ -115,7 +115,14 @@ impl Form {
             Self::Svg => strip::svg(outcome, view).into_bytes(),
             Self::Png => strip::png(outcome, view),
             Self::Perfetto => perfetto::write(outcome, &about).into_bytes(),
-            Self::Json => trace.json_lines().into_bytes(),
+            Self::Json => {
+                let shown = |at: Time, of: &Reading| {
+                    let is_about = args.device.is_none() || of.device.is_none() || of.device == args.device;
+                    let is_news = args.heartbeats != Some(Heartbeats::Hide) || !of.routine;
+                    is_about && is_news && (view.from..=view.to).contains(&at)
+                };
+                trace.json_lines_where(shown).into_bytes()
+            }
         }
     }
 }
@@ -137,19 +144,20 @@ fn files(args: &Args) -> Result<Vec<(Form, &str)>, Failure> {
     let inputs = inputs.into_iter().filter(|(_, name)| load::is_path(name));
     check_outputs(&outputs, &inputs.map(|(words, name)| (words, Path::new(name))).collect::<Vec<_>>(), None)?;
     let is_log = asked.is_empty();
-    if !is_log && args.heartbeats.is_some() {
+    if !is_log && args.json.is_none() && args.heartbeats.is_some() {
         let others = asked.iter().map(|(option, _)| *option).collect::<Vec<_>>().join(" and ");
         return Err(Failure::Input(format!(
-            "--heartbeats says what the log shows, and {others} stands in its place; leave one of them out"
+            "--heartbeats says what the log and --json show, and {others} stands in their place; leave one of them out"
         )));
     }
     let narrowed = [("--device", args.device.is_some()), ("--from", args.from.is_some()), ("--to", args.to.is_some())];
     if let Some((option, _)) = narrowed.iter().find(|(_, given)| *given)
         && !is_log
         && args.timeline.is_none()
+        && args.json.is_none()
     {
         return Err(Failure::Input(format!(
-            "{option} narrows the log and --timeline; the other files hold the whole run, so leave it out"
+            "{option} narrows the log, --json and --timeline; the other files hold the whole run, so leave it out"
         )));
     }
     asked.into_iter().map(|(option, file)| Ok((form(option, file)?, file))).collect()

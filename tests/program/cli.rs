@@ -176,6 +176,7 @@ fn an_interrupt_keeps_what_is_finished() {
     let child = begun(&place);
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let done = Done::from(child.wait_with_output().unwrap());
+    assert!(done.err.contains("; Ctrl-C again to end now\n"), "{}", done.err);
     assert!(done.err.contains("are kept in here; the same command goes on there"), "{}", done.err);
     done.failed(130);
     goes_on(&place);
@@ -213,7 +214,7 @@ fn bad_input_touches_nothing() {
     ");
     assert_snapshot!(place.cardiogram("run small.toml --seeds 0").failed(2), @"error: seeds are counted from --first-seed up: take at least one, and none above 18446744073709551615");
     assert_snapshot!(place.cardiogram("run small.toml --shard 3/2").failed(2), @r"
-    error: invalid value '3/2' for '--shard <I/N>': `3/2` is not a shard; write I/N with I from 1 to N, as in 2/8
+    error: invalid value '3/2' for '--shard <I/N>': `3/2` is not a shard; write I/N with I from 1 to N, as in 2/8, or auto or auto/N
 
     For more information, try '--help'.
     ");
@@ -673,11 +674,17 @@ fn what_is_shown_is_a_file_to_start_from() {
     let place = place!();
     place.write("scenario.toml", place.cardiogram("show elevator").good());
     place.write("strategy.toml", place.cardiogram("show weibo-120").good());
-    assert_snapshot!(place.cardiogram("check scenario.toml strategy.toml small.toml").good(), @r"
-    scenario.toml: scenario elevator, good
-    strategy.toml: strategy weibo-120, good
-    small.toml: scenario small, good
-    ");
+    let checked = place.cardiogram("check scenario.toml strategy.toml small.toml").good();
+    // What each costs is told in brackets.
+    let good: Vec<&str> = checked.lines().map(|line| line.split(" (").next().unwrap()).collect();
+    assert_eq!(
+        good,
+        [
+            "scenario.toml: scenario elevator, good",
+            "strategy.toml: strategy weibo-120, good",
+            "small.toml: scenario small, good"
+        ]
+    );
     assert_snapshot!(place.cardiogram("show cn-mobile-2g3g").good(), @r#"
     # China Mobile and China Unicom 2G and 3G: 5 min, silent.
     # Source: WeChat's carrier measurements of 2013 (V2); what follows expiry A.
@@ -696,7 +703,13 @@ fn every_file_that_is_wrong_is_told_of() {
     place.write("empty.toml", "");
     place.write("latin.toml", b"name = \"caf\xe9\"\n");
     let done = place.cardiogram("check empty.toml small.toml latin.toml missing.toml");
-    assert_eq!((done.code, done.out.as_str()), (Some(2), "small.toml: scenario small, good\n"));
+    assert_eq!(
+        (done.code, done.out.as_str()),
+        (
+            Some(2),
+            "small.toml: scenario small, good (20 runs, 0.833 device-days, about 1s of one processor and 66MiB of memory)\n"
+        )
+    );
     assert_snapshot!(done.err, @r"
     error: the file is empty
     --> empty.toml

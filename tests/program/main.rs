@@ -4,6 +4,7 @@
 mod any_input;
 mod browser;
 mod cli;
+mod cluster;
 mod disk;
 mod fuzz_corpus;
 mod gate;
@@ -14,4 +15,5 @@ mod series;
 mod sweep;
 mod together;
 mod trace_export;
+mod usage;
 mod writing;

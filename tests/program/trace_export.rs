@@ -96,9 +96,12 @@ fn what_would_have_no_effect_is_refused_and_nothing_is_written() {
     let failed = |arguments| trace(&place, arguments).failed(2);
     let texts = [
         ("--timeline strip.pdf", ".svg or .png"),
-        ("--json t.json --heartbeats hide", "--heartbeats says what the log shows, and --json stands in its place"),
-        ("--pcap t.pcapng --device 1", "--device narrows the log and --timeline"),
-        ("--perfetto t.json --from 1m", "--from narrows the log and --timeline"),
+        (
+            "--pcap t.json --heartbeats hide",
+            "--heartbeats says what the log and --json show, and --pcap stands in their place",
+        ),
+        ("--pcap t.pcapng --device 1", "--device narrows the log, --json and --timeline"),
+        ("--perfetto t.json --from 1m", "--from narrows the log, --json and --timeline"),
         ("--device 2", "numbered from 0 to 1"),
         ("--from 1h", "the run is over after 40m"),
         ("--from 10m --to 10m", "leaves nothing to show"),
@@ -132,6 +135,44 @@ fn every_form_is_the_same_bytes_each_time_and_leaves_nothing_beside_it() {
     let [to_file, to_output] = ["--json t.json", "--json -"].map(|form| trace(&place, form).good());
     assert_eq!(to_file, "");
     assert_eq!(to_output, fs::read_to_string(place.path("t.json")).unwrap());
+}
+
+#[test]
+fn json_lines_are_narrowed_as_the_log_is() {
+    let place = place();
+    let lines = |arguments: &str| -> Vec<String> {
+        trace(&place, &format!("--json - {arguments}")).good().lines().map(str::to_owned).collect()
+    };
+    let all = lines("");
+    let narrow = lines("--device 1 --from 5m --to 15m --heartbeats hide");
+    assert!(!narrow.is_empty() && narrow.len() < all.len() / 4, "{} of {}", narrow.len(), all.len());
+    assert!(narrow.iter().all(|line| all.contains(line)), "no line is another one");
+    for line in &narrow {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        let at: f64 = entry["t_s"].as_str().unwrap().parse().unwrap();
+        assert!((300.0..=900.0).contains(&at), "{line}");
+        assert!(entry["device"].as_u64().is_none_or(|device| device == 1), "{line}");
+    }
+    assert_eq!(lines("--heartbeats show"), all);
+}
+
+/// Programs that read captures open ours, and see as many packets in it as each other.
+#[test]
+fn other_peoples_programs_open_a_capture() {
+    let place = place();
+    trace(&place, "--pcap t.pcapng").good();
+    let counted = |program: &str, arguments: &[&str]| -> Option<usize> {
+        let read = Command::new(program).args(arguments).arg(place.path("t.pcapng")).output();
+        let Ok(read) = read else {
+            eprintln!("skipped: there is no {program} here");
+            return None;
+        };
+        assert!(read.status.success(), "{program}: {}", String::from_utf8_lossy(&read.stderr));
+        Some(String::from_utf8_lossy(&read.stdout).lines().count())
+    };
+    let packets = [counted("tcpdump", &["-n", "-r"]), counted("tshark", &["-n", "-r"])];
+    let packets: Vec<usize> = packets.into_iter().flatten().collect();
+    assert!(packets.iter().all(|count| *count > 100 && *count == packets[0]), "{packets:?}");
 }
 
 #[test]

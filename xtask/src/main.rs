@@ -1,8 +1,9 @@
 //! Chores of this project's developers, as `cargo xtask`: [`bless`] writes the committed files that the code makes,
-//! [`licences`] checks what dependencies may be used under. It tests nothing itself and is not published.
+//! [`licences`] checks what dependencies may be used under, [`soak`] runs tests for a night. It tests nothing itself and is not published.
 
 mod bless;
 mod licences;
+mod soak;
 
 use std::{
     path::Path,
@@ -12,6 +13,7 @@ use std::{
 const USAGE: &str = "\
 usage: cargo xtask bless [WHAT...]   write the committed files that the code makes; without WHAT, all but the findings
        cargo xtask licences          check the licences of all dependencies against deny.toml
+       cargo xtask soak MINUTES      run all tests deeper and with fresh seeds for so long; tell the seed of every failure
 ";
 
 fn main() -> ExitCode {
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
     let done = match arguments.as_slice() {
         ["bless", what @ ..] => bless::bless(what),
         ["licences"] => licences::check(),
+        ["soak", minutes] => soak::soak(minutes),
         _ => Err(format!("{USAGE}\n{}", bless::list())),
     };
     match done {

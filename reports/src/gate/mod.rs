@@ -15,6 +15,7 @@ mod baseline;
 mod calibration;
 mod compare;
 mod error;
+mod json;
 mod junit;
 mod markdown;
 mod matching;

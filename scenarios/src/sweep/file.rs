@@ -1,7 +1,6 @@
 //! The plan file of a sweep as a type, and what is wrong with it before anything is looked up.
 
-use cardiogram_policies::Problem;
-use cardiogram_sim::config::is_name;
+use cardiogram_policies::{NAME_RULE, Problem, is_name};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -110,7 +109,7 @@ impl SweepFile {
         let mut problems = Vec::new();
         if !is_name(&self.name) {
             let message = format!("`{}` is not a sweep's name", self.name);
-            let help = "use 1 to 64 lower-case letters, digits and `-`, as in \"interval-against-nat\"";
+            let help = format!("{NAME_RULE}, as in \"interval-against-nat\"");
             problems.push(Problem::new("name", message, help));
         }
         if self.strategies.is_empty() {

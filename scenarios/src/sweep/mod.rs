@@ -23,10 +23,11 @@ use self::{
     name::Names,
 };
 use crate::{
+    cost::size,
     diagnostic::Invalid,
     document,
-    load::{self, LoadError, Loaded},
-    plan::Contest,
+    load::{self, FileKind, LoadError, Loaded},
+    plan::{Contest, TEXTS_BYTES_MAX},
     scenario::Scenario,
 };
 
@@ -44,19 +45,20 @@ pub struct Sweep {
     pub bases: Vec<Loaded<StrategySpec>>,
 }
 
-/// Whether `text` looks like the plan file of a sweep.
-pub fn is_sweep(text: &str) -> bool {
-    document::has_key(text, "axis")
-}
-
 /// Reads the plan file of a sweep.
 pub fn file(path: &Path, registry: &Registry) -> Result<Sweep, LoadError> {
-    parse(&path.display().to_string(), &load::read(path)?, path.parent(), registry)
+    file_in(path, &load::read(path)?, registry)
+}
+
+/// The plan in a file whose text was read.
+pub fn file_in(path: &Path, text: &str, registry: &Registry) -> Result<Sweep, LoadError> {
+    parse(&path.display().to_string(), text, path.parent(), registry)
 }
 
 /// Reads the text of a plan file; `name` is what messages call it, and paths in it start from `folder`.
 pub fn parse(name: &str, text: &str, folder: Option<&Path>, registry: &Registry) -> Result<Sweep, LoadError> {
-    let file: SweepFile = document::read(text, SweepFile::problems).map_err(|found| Invalid::new(name, text, found))?;
+    let file: SweepFile = document::read(text, SweepFile::problems)
+        .map_err(|found| load::as_kind(FileKind::Sweep, name, text, Invalid::new(name, text, found)))?;
     let refuse = |problems: Vec<Problem>| {
         let found = problems.into_iter().map(|problem| document::place(text, problem)).collect();
         LoadError::from(Invalid::new(name, text, found))
@@ -74,6 +76,7 @@ pub fn parse(name: &str, text: &str, folder: Option<&Path>, registry: &Registry)
         return Err(refuse(vec![Problem::new("axis", message, "take fewer values, or fewer strategies")]));
     }
 
+    let count = |of: Of| axes.iter().filter(|axis| axis.of == of).map(|axis| axis.values.list.len()).product::<usize>();
     // A name that there is not is the plan file's fault, what a file says is that file's.
     let at_its_place = |path: String| {
         move |error: LoadError| match error {
@@ -98,6 +101,13 @@ pub fn parse(name: &str, text: &str, folder: Option<&Path>, registry: &Registry)
             let message = format!("two strategies are named `{name}`; results could not tell them apart");
             return Err(refuse(vec![Problem::new(format!("strategies[{at}]"), message, "rename one of them")]));
         }
+    }
+    let texts = (base.text.len() * count(Of::Scenario)) as u64;
+    if texts > TEXTS_BYTES_MAX {
+        let (is, most) = (size(texts), size(TEXTS_BYTES_MAX));
+        let message = format!("{} copies of the scenario's file have {is} together", count(Of::Scenario));
+        let help = format!("results hold {most} of texts: take fewer values, or a shorter file");
+        return Err(refuse(vec![Problem::new("scenario", message, help)]));
     }
     let mut blame = Blame::new(file.strategies.len() > 1);
     let mut names = Names::default();

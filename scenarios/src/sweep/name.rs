@@ -47,7 +47,7 @@ fn slug(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use cardiogram_sim::config::is_name;
+    use cardiogram_policies::is_name;
 
     use super::*;
 

@@ -176,7 +176,7 @@ error: this needs parameters
 7 | cut.when = "every"
   |            ^^^^^^^
   |
-  = help: write a table, as in { name = { ... } }, or { name = {} } where every parameter has a default
+  = help: write a table, as in { every = { ... } }, or { every = {} } where every parameter has a default
 "#);
 }
 
@@ -286,7 +286,7 @@ fn contradictions_point_at_their_values() {
     1 | name = "X Y"
       |        ^^^^^
       |
-      = help: use 1 to 64 lower-case letters, digits and `-`, as in "silent-nat"
+      = help: use 1 to 64 lower-case letters, digits and `-`, a letter or digit first, and no name that Windows has for a device, as in "silent-nat"
 
     error: a scenario compares 1 to 1000 strategies, not 0
      --> test.toml:2:14

@@ -3,6 +3,7 @@
 
 mod balancer;
 mod bounds;
+mod cost;
 pub(crate) mod distribution;
 mod fault;
 mod frames;
@@ -23,6 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::balancer::{BalancerConfig, HealthCheck, OnUnhealthy};
+pub use self::cost::WorldCost;
 pub use self::distribution::{Distribution, Exponential, LogNormal, Normal, Part, Uniform};
 pub use self::fault::*;
 pub use self::frames::FrameSizes;
@@ -32,7 +34,7 @@ pub use self::nat::{
     AfterExpiry, AtExpiry, Background, ClassShare, FromInside, FromOutside, NatClass, NatConfig, NatRefresh,
 };
 pub(crate) use self::network::{BETWEEN_NATS, Network};
-pub use self::network::{LinkName, MAIN, NETWORKS_MAX, NO_NETWORK, is_name};
+pub use self::network::{LinkName, MAIN, NETWORKS_MAX, NO_NETWORK};
 pub use self::radio::{RadioConfig, TailStage};
 pub use self::server::{Cost, Login, Pauses, ServerConfig, Undelivered};
 pub use self::wakeup::{Carries, WakeupConfig};

@@ -16,13 +16,6 @@ pub const NETWORKS_MAX: usize = 8;
 /// How long a packet is under way between two NATs.
 pub(crate) const BETWEEN_NATS: Span = Span::millis(1);
 
-/// Whether it is a name that tables, files and command lines take without quoting: 1 to 64 lower-case letters, digits and
-/// `-`.
-pub fn is_name(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=64).contains(&name.len()) && name.bytes().all(is_plain)
-}
-
 /// A network of a world: the first one, or a further one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Network<'a> {

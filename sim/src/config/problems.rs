@@ -21,6 +21,9 @@ use crate::config::{
 
 /// The most frequent messages: more is load, not a long-lived connection.
 const MESSAGE_GAP_MIN: Duration = Duration::from_millis(100);
+/// The most strikes of all faults of a run, those on each device counted for itself: they are drawn before it, some 125 bytes
+/// each, and 400 where they break a session (docs/benchmarks.md).
+const STRIKES_OF_ALL_MAX: u64 = 10_000_000;
 /// The most faults that a random process may be expected to make in a run, for one device or server.
 const STRIKES_MAX: u128 = 100_000;
 
@@ -41,6 +44,7 @@ impl WorldConfig {
         for (place, fault) in self.faults.iter().enumerate() {
             found.fault(place, fault, self);
         }
+        found.all_strikes(self);
         found.0
     }
 }
@@ -176,6 +180,21 @@ impl Found {
                 format!("this may begin as late as {to}, after the end of the run at {end}"),
                 format!("use at most {end}, or make `duration` longer"),
             );
+        }
+    }
+
+    /// All faults on all devices and servers together.
+    fn all_strikes(&mut self, world: &WorldConfig) {
+        let strikes: Vec<u64> = world.faults.iter().map(|fault| world.strikes_of(&fault.facts())).collect();
+        let all = strikes.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
+        let most = strikes.iter().zip(0_usize..).max_by_key(|(count, _)| **count);
+        if let Some((count, place)) = most.filter(|_| all > STRIKES_OF_ALL_MAX) {
+            let devices = world.devices.count;
+            let message = format!(
+                "about {count} strikes are to be drawn for {devices} devices; all faults may have {STRIKES_OF_ALL_MAX}"
+            );
+            let help = "let it strike more rarely, or take fewer `devices.count`";
+            self.add(format!("faults[{place}].{}.when", world.faults[place].kind().name()), message, help);
         }
     }
 

@@ -11,14 +11,24 @@ use crate::{
         faults::FaultSpan,
         trace::{DeviceEvent, DropReason, Entry, Fact, NatEvent, ServerEvent, Trace, Usable, What},
     },
+    show::reading::{self, Reading},
     wire::packet::Packet,
 };
 
 impl Trace {
     /// The record as JSON lines, one object an entry, each ended by a line feed.
     pub fn json_lines(&self) -> String {
-        let mut known: Vec<(Time, Fields<'_>)> = self.faults.iter().map(|of| (of.begin, fault(of, self))).collect();
-        known.extend(self.usable.iter().map(|of| (of.begin, usable(of, self))));
+        self.json_lines_where(|_, _| true)
+    }
+
+    /// The lines of [`Trace::json_lines`] that `shown` wants, which is told a line's time and what can be said of it: whose it
+    /// is, and whether it is routine.
+    pub fn json_lines_where(&self, shown: impl Fn(Time, &Reading) -> bool) -> String {
+        let about = |device| Reading { device, ..Reading::default() };
+        let faults = self.faults.iter().filter(|of| shown(of.begin, &about(of.device)));
+        let mut known: Vec<(Time, Fields<'_>)> = faults.map(|of| (of.begin, fault(of, self))).collect();
+        let usables = self.usable.iter().filter(|of| shown(of.begin, &about(Some(of.device))));
+        known.extend(usables.map(|of| (of.begin, usable(of, self))));
         known.sort_by_key(|(at, _)| *at);
         let mut known = known.into_iter().peekable();
         let mut text = String::new();
@@ -26,7 +36,7 @@ impl Trace {
             let json = serde_json::to_string(&Line { t_s: at.to_string(), node, what }).expect("plain data");
             writeln!(text, "{json}").expect("strings take everything");
         };
-        for entry in &self.entries {
+        for (entry, _) in self.entries.iter().zip(reading::read(self)).filter(|(entry, of)| shown(entry.at, of)) {
             while let Some((at, what)) = known.next_if(|(at, _)| *at <= entry.at) {
                 line(at, None, what);
             }

@@ -18,8 +18,8 @@ use crate::{
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const ENHANCED_PACKET: u32 = 6;
-/// Packets begin with the IP header.
-const LINKTYPE_RAW: u16 = 101;
+/// Packets begin with the IPv4 header. libpcap, and so tcpdump, reads no file of several interfaces that say `LINKTYPE_RAW`.
+const LINKTYPE_IPV4: u16 = 228;
 const OPTION_COMMENT: u16 = 1;
 const OPTION_NAME: u16 = 2;
 const OPTION_FLAGS: u16 = 2;
@@ -42,7 +42,7 @@ pub fn write(trace: &Trace, about: &str) -> Vec<u8> {
     block(&mut file, SECTION_HEADER, &section);
     for node in &trace.nodes {
         let mut interface = Vec::new();
-        interface.extend(LINKTYPE_RAW.to_le_bytes());
+        interface.extend(LINKTYPE_IPV4.to_le_bytes());
         interface.extend(0_u16.to_le_bytes());
         interface.extend(0_u32.to_le_bytes());
         option(&mut interface, OPTION_NAME, node.as_bytes());

@@ -7,6 +7,7 @@ use cardiogram_policies::{
     Bounds, Promises, StrategySpec, measured, preset, strategy::Evidence, unit::format_duration,
 };
 use cardiogram_scenarios::{Scenario, load};
+use serde_json::{Value, json};
 
 /// The width of the comments, in characters.
 const WIDTH: usize = 100;
@@ -71,6 +72,37 @@ fn evidence(text: &mut String, spec: &StrategySpec) {
         text.push_str("#\n");
         comment(text, &format!("It differs from {product}. {what} {why}"));
     }
+}
+
+/// The same for programs; spans in seconds, `null` where there is no promise.
+pub(super) fn json(spec: &StrategySpec, scenario: &Scenario) -> Value {
+    let world = scenario.world(spec);
+    let promises = world.promises();
+    let reaps_within = spec.server.reaps_within(spec.heartbeat.announced_interval(), &world.bounds());
+    let seconds = |span: Option<Duration>| span.map(|span| span.as_secs_f64());
+    let warnings = spec.warnings();
+    let warnings = warnings.iter().map(|it| json!({ "path": it.path, "message": it.message, "help": it.help }));
+    json!({
+        "kind": "strategy",
+        "name": spec.name,
+        "about": spec.about,
+        "source": spec.source,
+        "assumptions": spec.assumptions,
+        "text": load::strategy_text(spec),
+        "heartbeat": spec.heartbeat.describe(),
+        "reconnect": spec.describe_reconnect(),
+        "server": spec.server.describe(),
+        "warnings": warnings.collect::<Vec<_>>(),
+        "scenario": scenario.name,
+        "promises": {
+            "detects_within_s": seconds(promises.detects_within),
+            "reconnects_within_s": seconds(promises.reconnects_within),
+            "no_false_alarm": promises.no_false_alarm,
+            "heartbeats_per_hour": promises.heartbeats_per_hour,
+            "attempts": promises.attempts.map(|limit| json!({ "count": limit.count, "window_s": limit.window.as_secs_f64() })),
+            "server_closes_within_s": seconds(reaps_within),
+        },
+    })
 }
 
 /// Each promise and how far it goes.

@@ -11,7 +11,7 @@ use cardiogram_policies::{
     unit::{Delay, parse_duration},
 };
 use cardiogram_reports::gate::{self, Bands, Baseline, Strictness};
-use cardiogram_results::Claim;
+use cardiogram_results::{Claim, Reader, cells_in};
 use cardiogram_scenarios::{load, sweep};
 use cardiogram_sim::{
     Engine, RunOptions, WorldConfig,
@@ -26,7 +26,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
 pub type Target = fn(&[u8]);
 
 /// Every function here, by the name of its corpus.
-pub const ALL: [(&str, Target); 9] = [
+pub const ALL: [(&str, Target); 11] = [
     ("scenario", scenario),
     ("strategy", strategy),
     ("sweep", sweep),
@@ -35,6 +35,8 @@ pub const ALL: [(&str, Target); 9] = [
     ("baseline", baseline),
     ("bands", bands),
     ("results", results),
+    ("manifest", manifest),
+    ("journal", journal),
     ("memory", memory),
 ];
 
@@ -273,6 +275,28 @@ pub fn bands(data: &[u8]) {
     fs::write(&path, data).expect("a file");
     if let Err(error) = Bands::read(&path) {
         assert!(!error.to_string().is_empty());
+    }
+}
+
+/// A manifest alone: it names a plan, and what is written of it names the same.
+pub fn manifest(data: &[u8]) {
+    let dir = tempfile::tempdir().expect("a folder");
+    fs::write(dir.path().join("manifest.json"), data).expect("a file");
+    match Reader::open(dir.path()) {
+        Ok(reader) => {
+            fs::write(dir.path().join("manifest.json"), reader.manifest.to_json()).expect("a file");
+            let again = Reader::open(dir.path()).expect("what is written can be read");
+            assert_eq!(again.manifest.fingerprint(), reader.manifest.fingerprint());
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A journal of three runs, as it is and with checksums made right, which no fuzzer would guess: any bytes tell of some of them,
+/// or of none.
+pub fn journal(data: &[u8]) {
+    for sealed in [false, true] {
+        assert!(cells_in(data, sealed) <= 3);
     }
 }
 

@@ -1,9 +1,11 @@
 //! What can be wrong with networks: their links, radios and NATs, and faults of NATs.
 
+use cardiogram_policies::is_name;
+
 use super::Found;
 use crate::config::{
     AfterExpiry, MAIN, NATS_MAX, NETWORKS_MAX, NO_NETWORK, NatConfig, Network, WorldConfig,
-    distribution::weights_problem, is_name,
+    distribution::weights_problem,
 };
 
 /// Names of links, which no network can have.
