@@ -588,8 +588,6 @@ fn contradictions_name_the_key_and_the_nearest_good_value() {
         "schedule.grid = { interval = \"1m\" }\njudge.reply = { timeout = \"61s\" }".to_owned(),
         format!("schedule.grid = {{ interval = \"1m\" }}\n{reply}\npace.wifi = \"5s\""),
         format!("schedule.grid = {{ interval = \"1m\" }}\n{reply}\nanswered = false"),
-        "schedule = \"peer-sends\"\njudge.silence = { limit = \"1m\", fed_by = \"replies\" }".to_owned(),
-        format!("{idle}\njudge.silence = {{ limit = \"1m\", fed_by = \"replies\" }}"),
         format!("{idle}\njudge.reply = {{ timeout = \"10s\", misses = 0 }}"),
         format!("{idle}\nleave = {{}}"),
         format!("{idle}\nleave = {{ beats = 0 }}"),
