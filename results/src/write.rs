@@ -104,7 +104,7 @@ mod tests {
         assert!(runs.starts_with(stable), "{runs}");
         assert_eq!(
             text::<EpisodeColumn>([].iter()),
-            "scenario,strategy,seed,device,cause,begin_s,end_s,outcome,detected_by,detect_latency_s,recovery_s\n"
+            "scenario,strategy,seed,device,cause,begin_s,end_s,outcome,detected_by,detect_latency_s,recovery_s,fault\n"
         );
         assert_eq!(
             text::<SeriesColumn>([].iter()),
@@ -117,7 +117,7 @@ mod tests {
         let row =
             EpisodeRow { scenario: "s".into(), strategy: "t".into(), cause: "cut".into(), ..EpisodeRow::default() };
         let text = text::<EpisodeColumn>([row.clone()].iter());
-        assert_eq!(text.lines().nth(1), Some("s,t,0,0,cut,0.000000,,,,,"));
+        assert_eq!(text.lines().nth(1), Some("s,t,0,0,cut,0.000000,,,,,,"));
         let back: Vec<EpisodeRow> =
             csv::Reader::from_reader(text.as_bytes()).deserialize().collect::<Result<_, _>>().unwrap();
         assert_eq!(back, [row]);
