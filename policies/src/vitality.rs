@@ -146,7 +146,14 @@ impl<'a> Traffic<'a> {
         match (is_put_off, checks) {
             (true, _) => Rate::Never,
             (false, true) => Rate::Every(gap * 2),
-            (false, false) => Rate::Every(gap),
+            (false, false) => Rate::Every(match &parts.schedule {
+                ScheduleSpec::Idle(idle) => match idle.anchor {
+                    Anchor::Rx | Anchor::Either => put_off(gap, self.pings),
+                    Anchor::Tx => put_off(gap, self.pongs),
+                    _ => gap,
+                },
+                _ => gap,
+            }),
         }
     }
 
@@ -182,11 +189,7 @@ impl<'a> Traffic<'a> {
         };
         match by {
             Rate::Every(gap) if gap <= interval => Rate::Never,
-            // From the last ping before something else to the one that follows that an interval later.
-            Rate::Every(gap) => {
-                let before = (gap.as_micros().div_ceil(interval.as_micros()) - 1) as u32;
-                Rate::Every((gap + interval).saturating_sub(interval * before))
-            }
+            Rate::Every(_) => Rate::Every(put_off(interval, by)),
             // The beats before they cease put a ping off once.
             Rate::Never if pings.after != PingAfter::Grid && self.ceases() => Rate::Every(interval * 2),
             Rate::Never | Rate::Unknown => Rate::Every(interval),
@@ -307,6 +310,18 @@ impl<'a> Traffic<'a> {
             },
             _ => "heartbeat",
         }
+    }
+}
+
+/// Returns the longest gap of what comes an `interval` after the last of its kind or of another that comes at a rate: from the
+/// last before the other to the one that follows that.
+fn put_off(interval: Duration, by: Rate) -> Duration {
+    match by {
+        Rate::Every(gap) if gap > interval => {
+            let before = (gap.as_micros().div_ceil(interval.as_micros()) - 1) as u32;
+            (gap + interval).saturating_sub(interval * before)
+        }
+        _ => interval,
     }
 }
 
