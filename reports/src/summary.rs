@@ -106,6 +106,10 @@ pub(crate) struct CellStats {
     pub(crate) strategy: String,
     /// Its place in the manifest: its colour and marker in every plot.
     pub(crate) strategy_index: usize,
+    /// The family of those that it is compared with, such as `mqtt`.
+    pub(crate) family: Option<String>,
+    /// Why a healthy connection cannot live under it, or why it never comes back, as the manifest says; mostly empty.
+    pub(crate) unfit: Vec<String>,
     pub(crate) seeds: usize,
     pub(crate) device_hours: f64,
     pub(crate) detected: u64,
@@ -237,7 +241,6 @@ fn scenario_stats(
     // A file of another version may not be readable here; its numbers are all the same.
     let file = load::parse_scenario(&entry.name, &entry.text).ok();
     let devices = file.as_ref().map(|file| file.devices.count);
-    let name = |strategy: usize| results.manifest.strategies[strategy].name.as_str();
 
     let replications = cell::replicate(&scenario.cells);
     let mut cells: Vec<CellStats> = scenario
@@ -245,12 +248,13 @@ fn scenario_stats(
         .par_iter()
         .zip(&replications)
         .map(|(cell, replications)| {
-            cell::stats(
-                cell,
-                name(cell.strategy),
-                replications,
-                sessions::Extent { devices, duration_s: entry.duration_s },
-            )
+            let strategy = &results.manifest.strategies[cell.strategy];
+            let extent = sessions::Extent { devices, duration_s: entry.duration_s };
+            CellStats {
+                family: strategy.family.clone(),
+                unfit: strategy.warnings.clone(),
+                ..cell::stats(cell, &strategy.name, replications, extent)
+            }
         })
         .collect();
     let listed = |cell: &CellStats| entry.strategies.iter().position(|name| *name == cell.strategy);

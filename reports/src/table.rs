@@ -44,6 +44,9 @@ pub(crate) fn render(summary: &Summary) -> String {
         };
         notes.push(format!("* on the Pareto front of avoidable downtime and {cost}"));
     }
+    if cells().any(|cell| !cell.unfit.is_empty()) {
+        notes.push("! a healthy connection cannot live under it, or it never comes back: see the report".to_owned());
+    }
     let names: Vec<&str> = HEADER.iter().zip(left_out).filter(|(_, is_out)| *is_out).map(|(name, _)| *name).collect();
     if !names.is_empty() {
         notes.push(format!("no room for: {}; the report has all numbers", list(&names)));
@@ -85,7 +88,10 @@ fn row(cell: &CellStats) -> [String; COLUMNS] {
     let name: String = cell.strategy.chars().take(NAME_MAX).collect();
     let noticed = if cell.episodes() == 0 { "-".to_owned() } else { format!("{}/{}", cell.detected, cell.episodes()) };
     [
-        if cell.on_front { format!("{name} *") } else { name },
+        [(cell.on_front, " *"), (!cell.unfit.is_empty(), " !")]
+            .into_iter()
+            .filter(|(is_so, _)| *is_so)
+            .fold(name, |name, (_, mark)| name + mark),
         short(cell.packets_per_device_hour),
         estimated(cell.detect_mean_s),
         estimated(cell.detect_p95_s),

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::{
     number::short,
-    summary::{Summary, overall},
+    summary::{Overall, Summary, overall},
 };
 
 /// Upper ends of the classes of colour, in seconds of avoidable downtime per device-day, with what a reader calls them.
@@ -20,16 +20,17 @@ const CLASSES: [(f64, &str); 6] = [
 /// The matrix, best strategies first; `slugs` has the names of the scenarios' pages. Nothing where the results do not tell
 /// downtime.
 pub(super) fn matrix(summary: &Summary, slugs: &[String]) -> Markup {
-    let strategies = overall(summary);
+    let families = families(overall(summary));
     let class = |value: f64| {
         let place = CLASSES.iter().position(|(end, _)| value < *end).unwrap_or(CLASSES.len() - 1);
         format!("d{place}")
     };
     html! {
-        @if !strategies.is_empty() {
+        @if !families.is_empty() {
             p.faint id="matrix-words" {
                 "Avoidable downtime in seconds a day: time without a session that the policy could have saved. Best strategies \
-                 first, by how many others are better, on average over their scenarios. Empty: not tried there. "
+                 first, by how many others are better, on average over their scenarios; those of one family together, where its best is. \
+                 Empty: not tried there. "
                 @for (place, (_, words)) in CLASSES.iter().enumerate() {
                     span class={ "key d" (place) } { (words) }
                 }
@@ -45,9 +46,15 @@ pub(super) fn matrix(summary: &Summary, slugs: &[String]) -> Markup {
                         }
                     }
                     tbody {
-                        @for strategy in &strategies {
+                        @for strategy in families.iter().flatten() {
                             tr {
-                                th scope="row" { (strategy.strategy) }
+                                th scope="row" {
+                                    @if let Some(family) = strategy.family { small.faint { (family) "/" } }
+                                    (strategy.strategy)
+                                    @if !strategy.unfit.is_empty() {
+                                        " " span.warn title=(strategy.unfit.join("; ")) { "!" }
+                                    }
+                                }
                                 @for (scenario, slug) in summary.scenarios.iter().zip(slugs) {
                                     @let cell = scenario.cells.iter().find(|cell| cell.strategy == strategy.strategy);
                                     @match cell.and_then(|cell| cell.downtime) {
@@ -70,6 +77,19 @@ pub(super) fn matrix(summary: &Summary, slugs: &[String]) -> Markup {
     }
 }
 
+/// Returns the strategies by family, the families and those without one in the order of their best.
+fn families(strategies: Vec<Overall<'_>>) -> Vec<Vec<Overall<'_>>> {
+    let mut families: Vec<Vec<Overall<'_>>> = Vec::new();
+    for strategy in strategies {
+        let is_kin = |family: &&mut Vec<Overall<'_>>| strategy.family.is_some() && family[0].family == strategy.family;
+        match families.iter_mut().find(is_kin) {
+            Some(family) => family.push(strategy),
+            None => families.push(vec![strategy]),
+        }
+    }
+    families
+}
+
 /// Short enough for a small field: whole seconds from ten on.
 fn number(value: f64) -> String {
     match value {
@@ -77,5 +97,29 @@ fn number(value: f64) -> String {
         v if v < 9.95 => format!("{v:.1}"),
         v if v < 99_950.0 => format!("{v:.0}"),
         v => short(v),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_stands_where_its_best_does() {
+        let of = |strategy, family| Overall {
+            strategy,
+            family,
+            unfit: &[],
+            scenarios: 1,
+            beaten_by: 0.0,
+            avoidable_s_per_day: 0.0,
+            worst: (0.0, "w"),
+            worst_part: "",
+            packets_per_device_hour: 1.0,
+        };
+        let (mqtt, grpc) = (Some("mqtt"), Some("grpc"));
+        let all = vec![of("a", mqtt), of("b", None), of("c", grpc), of("d", mqtt), of("e", None), of("f", grpc)];
+        let names: Vec<&str> = families(all).iter().flatten().map(|it| it.strategy).collect();
+        assert_eq!(names, ["a", "d", "b", "c", "f", "e"]);
     }
 }

@@ -43,6 +43,7 @@ pub(crate) fn scenario(
             @if !scenario.warnings.is_empty() {
                 ul.warnings { @for warning in &scenario.warnings { li { (warning.words()) } } }
             }
+            (unfit(scenario))
             (headlines(figures, ROOT))
             (downtime_table(scenario))
             (costs_table(scenario))
@@ -53,6 +54,16 @@ pub(crate) fn scenario(
             (outliers_table(outliers))
         },
     )
+}
+
+/// Returns what is wrong with strategies whatever they meet.
+fn unfit(scenario: &ScenarioStats) -> Markup {
+    let unfit = || scenario.cells.iter().flat_map(|cell| cell.unfit.iter().map(move |why| (&cell.strategy, why)));
+    html! {
+        @if unfit().next().is_some() {
+            ul.warnings { @for (strategy, why) in unfit() { li { strong { (strategy) } ": " (why) } } }
+        }
+    }
 }
 
 /// Returns how much of what the bound allows the strategies reach.

@@ -206,6 +206,8 @@ pub(super) fn stats(cell: &Cell, strategy: &str, replications: &Replications, ex
     let mut stats = CellStats {
         strategy: strategy.to_owned(),
         strategy_index: cell.strategy,
+        family: None,
+        unfit: Vec::new(),
         seeds: cell.runs.len(),
         device_hours,
         detected: count(Outcome::Detected),

@@ -134,6 +134,10 @@ fn rank(cells: &mut [CellStats], replications: &[Replications], cost: Cost, mut 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Overall<'a> {
     pub(crate) strategy: &'a str,
+    /// The family of those that it is compared with.
+    pub(crate) family: Option<&'a str>,
+    /// Why a healthy connection cannot live under it, or why it never comes back; mostly empty.
+    pub(crate) unfit: &'a [String],
     /// In how many scenarios it ran.
     pub(crate) scenarios: usize,
     /// Mean over its scenarios of how many strategies are better there: 0 where none is, 1 where all others are.
@@ -181,6 +185,8 @@ fn of_strategy<'a>(strategy: &'a str, cells: &[(&'a ScenarioStats, &'a CellStats
     ];
     Overall {
         strategy,
+        family: worst.family.as_deref(),
+        unfit: &worst.unfit,
         scenarios: cells.len(),
         beaten_by: mean(&|scenario, cell| {
             let others = scenario.cells.iter().filter(|it| it.downtime.is_some()).count() - 1;
