@@ -200,7 +200,8 @@ fn messages_are_created_at_the_same_moments_whatever_the_strategy() {
     for (preset, outcome) in lasting_presets().zip(&outcomes) {
         assert_eq!(outcome.pushes.created, outcomes[0].pushes.created);
         let common: Vec<_> = pushes(outcome).into_iter().filter(|(key, _)| first.contains_key(key)).collect();
-        assert!(common.len() > 50, "{}: {}", preset.name, common.len());
+        // A client that gives up for good gets fewer than the others.
+        assert!(common.len() > 30, "{}: {}", preset.name, common.len());
         assert!(common.iter().all(|(key, created)| first[key] == *created));
         assert!(outcome.pushes.delays.len() as u64 + outcome.pushes.undelivered() == outcome.pushes.created);
     }
