@@ -102,7 +102,7 @@ fn the_same_seed_gives_the_same_bytes_and_shards_join() {
 #[test]
 fn the_strategy_stands_in_the_list_and_is_shown_in_full() {
     let list = good("list strategies");
-    assert!(list.contains("\ncustom policies:\ntwo-speed "), "{list}");
+    assert!(list.contains("\nstrategies without a family:\ntwo-speed "), "{list}");
     let shown = good("show two-speed --scenario scenarios/pocket.toml");
     for words in [
         "[heartbeat.custom.two-speed]\n",
