@@ -20,7 +20,7 @@ const CLASSES: [(f64, &str); 6] = [
 /// The matrix, best strategies first; `slugs` has the names of the scenarios' pages. Nothing where the results do not tell
 /// downtime.
 pub(super) fn matrix(summary: &Summary, slugs: &[String]) -> Markup {
-    let families = families(overall(summary));
+    let families = families(overall(summary), summary.scenarios.len());
     let class = |value: f64| {
         let place = CLASSES.iter().position(|(end, _)| value < *end).unwrap_or(CLASSES.len() - 1);
         format!("d{place}")
@@ -77,8 +77,10 @@ pub(super) fn matrix(summary: &Summary, slugs: &[String]) -> Markup {
     }
 }
 
-/// Returns the strategies by family, the families and those without one in the order of their best.
-fn families(strategies: Vec<Overall<'_>>) -> Vec<Vec<Overall<'_>>> {
+/// Returns the strategies by family, the families and those without one in the order of their best. Of those that met only some of
+/// the scenarios nobody knows how they do in the others: they come later.
+fn families(mut strategies: Vec<Overall<'_>>, scenarios: usize) -> Vec<Vec<Overall<'_>>> {
+    strategies.sort_by_key(|it| 2 * it.scenarios < scenarios);
     let mut families: Vec<Vec<Overall<'_>>> = Vec::new();
     for strategy in strategies {
         let is_kin = |family: &&mut Vec<Overall<'_>>| strategy.family.is_some() && family[0].family == strategy.family;
@@ -106,11 +108,11 @@ mod tests {
 
     #[test]
     fn a_family_stands_where_its_best_does() {
-        let of = |strategy, family| Overall {
+        let of = |strategy, family, scenarios| Overall {
             strategy,
             family,
             unfit: &[],
-            scenarios: 1,
+            scenarios,
             beaten_by: 0.0,
             avoidable_s_per_day: 0.0,
             worst: (0.0, "w"),
@@ -118,8 +120,16 @@ mod tests {
             packets_per_device_hour: 1.0,
         };
         let (mqtt, grpc) = (Some("mqtt"), Some("grpc"));
-        let all = vec![of("a", mqtt), of("b", None), of("c", grpc), of("d", mqtt), of("e", None), of("f", grpc)];
-        let names: Vec<&str> = families(all).iter().flatten().map(|it| it.strategy).collect();
-        assert_eq!(names, ["a", "d", "b", "c", "f", "e"]);
+        let all = vec![
+            of("g", grpc, 1),
+            of("a", mqtt, 4),
+            of("b", None, 4),
+            of("c", grpc, 4),
+            of("d", mqtt, 2),
+            of("e", None, 1),
+            of("f", grpc, 4),
+        ];
+        let names: Vec<&str> = families(all, 4).iter().flatten().map(|it| it.strategy).collect();
+        assert_eq!(names, ["a", "d", "b", "c", "f", "g", "e"]);
     }
 }
