@@ -63,7 +63,7 @@ fn measure(world: &WorldConfig, options: RunOptions) -> Measured {
     Measured { took: start.elapsed(), exchanges: outcome.totals.heartbeats_answered }
 }
 
-/// The fastest of several: the one least disturbed.
+/// Returns the fastest of several: the one least disturbed.
 fn best(times: u32, world: &WorldConfig, options: RunOptions) -> Measured {
     let all = (0..times).map(|_| measure(world, options));
     all.min_by_key(|measured| measured.took).expect("at least one")
@@ -183,7 +183,7 @@ fn policy_steps() {
     );
 }
 
-/// The mean over many beats, each with its bytes, its reply and the questions that follow; `None`: it sends none.
+/// Returns the mean over many beats, each with its bytes, its reply and the questions that follow; `None`: it sends none.
 #[expect(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
 fn policy_step(strategy: &StrategySpec) -> Option<Duration> {
     const STEPS: u32 = 200_000;
@@ -216,7 +216,7 @@ fn policy_step(strategy: &StrategySpec) -> Option<Duration> {
     (beats > STEPS / 100).then(|| start.elapsed() / steps)
 }
 
-/// The most memory this process has had.
+/// Returns the most memory this process has had.
 fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

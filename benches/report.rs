@@ -86,12 +86,12 @@ fn write_episodes(dir: &Path, size: Size) {
     rows.flush().expect("a place to write");
 }
 
-/// How many of a run's breaks are noticed.
+/// Returns how many of a run's breaks are noticed.
 fn detected(seed: u64) -> u64 {
     BREAKS - seed % 4
 }
 
-/// Every run by its names.
+/// Returns every run by its names.
 fn runs(size: Size) -> impl Iterator<Item = (String, String, u64)> {
     let scenarios = (0..size.scenarios).map(|it| format!("scenario-number-{it}"));
     scenarios.flat_map(move |scenario| {

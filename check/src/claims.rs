@@ -28,7 +28,7 @@ use cardiogram_scenarios::replay::{Attempts, Health, Learns, Promised};
 
 use super::corners::{ideal, ideal_promises};
 
-/// What a strategy is held to whatever it promises given the circumstances: what it promises in an ideal world, and
+/// Returns what a strategy is held to whatever it promises given the circumstances: what it promises in an ideal world, and
 /// yardsticks where it promises nothing. In the order of tables.
 pub fn claims(strategy: &StrategySpec) -> Vec<Promised> {
     let ideal_world = ideal_promises(strategy);
@@ -65,8 +65,8 @@ pub fn claims(strategy: &StrategySpec) -> Vec<Promised> {
     .collect()
 }
 
-/// What the kernel's documentation says of its keepalive: after an idle time it sends probes at an interval, and gives up
-/// after a number of them.
+/// Returns what the kernel's documentation says of its keepalive: after an idle time it sends probes at an interval, and gives
+/// up after a number of them.
 fn probes_for(heartbeat: &HeartbeatSpec) -> Option<Duration> {
     let HeartbeatSpec::TcpKeepalive(keepalive) = heartbeat else { return None };
     let probes = keepalive.interval.get() * keepalive.count;
@@ -74,8 +74,8 @@ fn probes_for(heartbeat: &HeartbeatSpec) -> Option<Duration> {
     Some(keepalive.idle.get() + longest + ideal().rtt_max)
 }
 
-/// How well a heartbeat that searches for its interval is to find it; `None` if it does not search. How long the searches of
-/// presets take at most is measured in docs/search-costs.md.
+/// Returns how well a heartbeat that searches for its interval is to find it; `None` if it does not search. How long the
+/// searches of presets take at most is measured in docs/search-costs.md.
 fn learns(heartbeat: &HeartbeatSpec) -> Option<Learns> {
     let learning = heartbeat.learning()?;
     // The longest that a NAT is drawn to keep a mapping: a search without a limit need not have come further.

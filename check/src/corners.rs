@@ -6,13 +6,13 @@ use std::time::Duration;
 use cardiogram_policies::{Bounds, Promises, ReconnectSpec, StrategySpec};
 use cardiogram_sim::known_nat;
 
-/// What a reader of the strategy's documentation would expect of the world: a path without loss, a silent application, a
-/// steady host.
+/// Returns what a reader of the strategy's documentation would expect of the world: a path without loss, a silent application,
+/// a steady host.
 pub(super) const fn ideal() -> Bounds {
     Bounds::healthy(Duration::from_secs(1)).with_handshake_max(Duration::from_secs(5))
 }
 
-/// What a strategy promises in an ideal world.
+/// Returns what a strategy promises in an ideal world.
 pub(crate) fn ideal_promises(strategy: &StrategySpec) -> Promises {
     let pings = strategy.server.pings.as_ref().map(|pings| pings.expected(ideal().rtt_max));
     known_nat::promises(strategy, &ideal().with_server_pings(pings))

@@ -58,7 +58,7 @@ pub struct Counterexample {
 }
 
 impl Counterexample {
-    /// The kind of the promise, as files and tables name it.
+    /// Returns the kind of the promise, as files and tables name it.
     pub const fn kind(&self) -> &'static str {
         kind(&self.promise)
     }
@@ -72,7 +72,7 @@ impl fmt::Display for Counterexample {
     }
 }
 
-/// The heading of a world that is run and never written.
+/// Returns the heading of a world that is run and never written.
 pub(crate) const fn plain_heading() -> Heading<'static> {
     Heading { name: "drawn", about: "", strategy: "none", comment: "" }
 }
@@ -120,7 +120,7 @@ pub(crate) fn write(
     })
 }
 
-/// What stands above everything in the file.
+/// Returns what stands above everything in the file.
 fn comment(found: &Found, faults_before: usize, strategy: &StrategySpec, path: &Path) -> String {
     let Found { promise, breach, seed, number, .. } = found;
     let faults = if faults_before == 1 { "1 fault".to_owned() } else { format!("{faults_before} faults") };
@@ -135,7 +135,7 @@ fn comment(found: &Found, faults_before: usize, strategy: &StrategySpec, path: &
     )
 }
 
-/// What a person does to see a counterexample again.
+/// Returns what a person does to see a counterexample again.
 fn see_again(promise: &Promised, path: &str) -> String {
     match promise {
         // Nobody else has the code.

@@ -52,7 +52,7 @@ impl Coverage {
         }
     }
 
-    /// What was to be tested and never came about.
+    /// Returns what was to be tested and never came about.
     pub(crate) fn unmet(&self, rules: &[Rule]) -> Vec<String> {
         let named = rules.iter().flat_map(|rule| match rule {
             // What a strategy promises depends on the world; what it hardly ever promises need not be tested.

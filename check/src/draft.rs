@@ -82,7 +82,7 @@ impl Draft {
         self.strikes.retain(|strike| strike.what.kind() != FaultKind::ProcessKilled);
     }
 
-    /// The scenario file of this world.
+    /// Returns the scenario file of this world.
     pub(crate) fn to_toml(&self, heading: &Heading<'_>, replay: Option<&Replay>) -> String {
         let mut text = String::new();
         for line in heading.comment.lines() {
@@ -162,13 +162,13 @@ impl Draft {
 }
 
 impl Strike {
-    /// The fault as a world has it.
+    /// Returns the fault as a world has it.
     pub(crate) fn fault(&self) -> FaultConfig {
         let delay = |at: &Duration| Delay::new(*at).expect("a draft's times are those of files");
         self.what.clone().struck(When::At(self.at.iter().map(delay).collect()), self.lasts.map(Span::at_least))
     }
 
-    /// The fault as files have it: its kind, and its keys but for those that have their default.
+    /// Returns the fault as files have it: its kind, and its keys but for those that have their default.
     pub(crate) fn keys(&self) -> (&'static str, Table) {
         let fault = self.fault();
         let kind = fault.kind().name();
@@ -197,12 +197,12 @@ impl Strike {
     }
 }
 
-/// The fault of these keys; `None` where there is none.
+/// Returns the fault of these keys; `None` where there is none.
 pub(crate) fn read(kind: &str, keys: Table) -> Option<FaultConfig> {
     FaultConfig::deserialize(Value::from(Table::from_iter([(kind.to_owned(), Value::Table(keys))]))).ok()
 }
 
-/// The value with constants as people write them, rather than as tables.
+/// Returns the value with constants as people write them, rather than as tables.
 fn brief(value: Value) -> Value {
     match value {
         Value::Table(mut table) => match table.remove("constant") {
@@ -217,7 +217,7 @@ fn push(text: &mut String, line: &str) {
     writeln!(text, "{line}").expect("strings take everything");
 }
 
-/// A duration as files have it.
+/// Returns a duration as files have it.
 fn quoted(span: Duration) -> String {
     format!("\"{}\"", format_duration(span))
 }

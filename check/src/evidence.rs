@@ -27,39 +27,39 @@ impl<'a> Evidence<'a> {
         Self { world, outcome, periods: fault_periods::periods(&world.faults) }
     }
 
-    /// The world, with the strategy that lived in it.
+    /// Returns the world, with the strategy that lived in it.
     pub const fn world(&self) -> &'a WorldConfig {
         self.world
     }
 
-    /// What came out of the run.
+    /// Returns what came out of the run.
     pub const fn outcome(&self) -> &'a Outcome {
         self.outcome
     }
 
-    /// The end of the run.
+    /// Returns the end of the run.
     pub fn end(&self) -> Time {
         Time::ZERO + self.world.duration
     }
 
-    /// What the world guarantees while nothing is wrong.
+    /// Returns what the world guarantees while nothing is wrong.
     pub fn bounds(&self) -> Bounds {
         self.world.bounds()
     }
 
-    /// Whether nothing ever goes wrong: no fault, and no chance losses.
+    /// Returns whether nothing ever goes wrong: no fault, and no chance losses.
     pub fn is_healthy(&self) -> bool {
         self.world.faults.is_empty() && self.bounds().loss_free
     }
 
-    /// The moment from which on nothing is wrong any more, if there is one before the end of the run and it is known: faults
-    /// at random moments, or without an end, have none.
+    /// Returns the moment from which on nothing is wrong any more, if there is one before the end of the run and it is known:
+    /// faults at random moments, or without an end, have none.
     pub fn healed(&self) -> Option<Time> {
         let ends = self.periods.as_ref()?.iter().map(|period| period.end);
         ends.collect::<Option<Vec<Time>>>()?.into_iter().max().filter(|healed| *healed < self.end())
     }
 
-    /// When something is wrong, as far as it is known: `None` where faults strike at random moments.
+    /// Returns when something is wrong, as far as it is known: `None` where faults strike at random moments.
     pub(crate) fn periods(&self) -> Option<&[Period]> {
         self.periods.as_deref()
     }
@@ -73,7 +73,7 @@ impl<'a> Evidence<'a> {
         &self.trace().entries
     }
 
-    /// What happened to devices, in the order of time.
+    /// Returns what happened to devices, in the order of time.
     pub fn device_events(&self) -> impl Iterator<Item = (Time, u32, DeviceEvent)> + use<'a> {
         self.entries().iter().filter_map(|entry| match entry.what {
             What::Fact(Fact::Device { device, event }) => Some((entry.at, device, event)),
@@ -81,12 +81,12 @@ impl<'a> Evidence<'a> {
         })
     }
 
-    /// What happened to one device.
+    /// Returns what happened to one device.
     pub fn events_of(&self, device: u32) -> impl Iterator<Item = (Time, DeviceEvent)> + use<'a> {
         self.device_events().filter(move |(_, of, _)| *of == device).map(|(at, _, event)| (at, event))
     }
 
-    /// What happened to servers, in the order of time.
+    /// Returns what happened to servers, in the order of time.
     pub fn server_events(&self) -> impl Iterator<Item = (Time, u32, ServerEvent)> + use<'a> {
         self.entries().iter().filter_map(|entry| match entry.what {
             What::Fact(Fact::Server { server, event }) => Some((entry.at, server, event)),
@@ -94,19 +94,19 @@ impl<'a> Evidence<'a> {
         })
     }
 
-    /// When a device had a usable session, by the lab's truth, in the order of time.
+    /// Returns when a device had a usable session, by the lab's truth, in the order of time.
     pub fn usable_of(&self, device: u32) -> impl Iterator<Item = &'a Usable> + use<'a> {
         self.trace().usable.iter().filter(move |usable| usable.device == device)
     }
 
-    /// When the session began whose break `episode` is.
+    /// Returns when the session began whose break `episode` is.
     pub(crate) fn session_begin(&self, episode: &Episode) -> Option<Time> {
         let connected = |(at, event): (Time, DeviceEvent)| matches!(event, DeviceEvent::Connected { .. }).then_some(at);
         self.events_of(episode.device).take_while(|(at, _)| *at <= episode.begin).filter_map(connected).last()
     }
 
-    /// Whether the path was well from `from` to `episode`'s begin, and is not mended within `within` of it: what a break for
-    /// good is, as far as a policy can tell.
+    /// Returns whether the path was well from `from` to `episode`'s begin, and is not mended within `within` of it: what a
+    /// break for good is, as far as a policy can tell.
     pub(crate) fn breaks_a_healthy_session(&self, episode: &Episode, within: Duration) -> bool {
         let (Some(periods), Some(from)) = (self.periods(), self.session_begin(episode)) else { return false };
         let until = episode.begin + within;

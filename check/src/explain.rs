@@ -15,7 +15,7 @@ const LINES: usize = 16;
 /// What a picture shows before and after them, at least.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// The explanation, several lines.
+/// Returns the explanation, several lines.
 pub(crate) fn explain(breach: &Breach, outcome: &Outcome) -> String {
     let mut text = format!("promised: {}\nhappened: {}\n", breach.promised, breach.happened);
     let whose = breach.device.map_or_else(|| "of all devices".to_owned(), |device| format!("of device {device}"));
@@ -26,7 +26,8 @@ pub(crate) fn explain(breach: &Breach, outcome: &Outcome) -> String {
     text
 }
 
-/// The part of a run, which ends at `end`, that the explanation tells: from its first line, and a little beyond the break.
+/// Returns the part of a run, which ends at `end`, that the explanation tells: from its first line, and a little beyond the
+/// break.
 pub(crate) fn shown(breach: &Breach, outcome: &Outcome, end: Time) -> (Time, Time) {
     let from = lines(breach, outcome).first().map_or(Time::ZERO, |(at, _)| *at);
     // Whole seconds, with some room.
@@ -35,7 +36,7 @@ pub(crate) fn shown(breach: &Breach, outcome: &Outcome, end: Time) -> (Time, Tim
     (from, (Time::ZERO + second(breach.at) + 2 * MARGIN).min(end))
 }
 
-/// What the device did, what became of its mappings, and what went wrong around it; packets are for `cardiogram trace`.
+/// Returns what the device did, what became of its mappings, and what went wrong around it; packets are for `cardiogram trace`.
 fn lines(breach: &Breach, outcome: &Outcome) -> Vec<(Time, String)> {
     let trace = outcome.trace.as_ref().expect("explained runs keep their record");
     let concerns = |device: u32| breach.device.is_none_or(|of| of == device);

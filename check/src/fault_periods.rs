@@ -13,13 +13,13 @@ pub(crate) struct Period {
 }
 
 impl Period {
-    /// Whether it is a single moment, and this one.
+    /// Returns whether it is a single moment, and this one.
     pub(crate) fn is_instant_at(&self, moment: Time) -> bool {
         self.begin == moment && self.end == Some(moment)
     }
 }
 
-/// Every time in which one of `faults` is at work; `None` where some of them are not known before the run.
+/// Returns every time in which one of `faults` is at work; `None` where some of them are not known before the run.
 pub(crate) fn periods(faults: &[FaultConfig]) -> Option<Vec<Period>> {
     let of_fault = |fault: &FaultConfig| {
         let period = |(begin, end)| Period { begin, end };

@@ -262,7 +262,7 @@ impl Check {
         Ok(Checked { cases, seed, coverage })
     }
 
-    /// Whether there is something to check.
+    /// Returns whether there is something to check.
     fn usable(&self) -> Result<(), Failure> {
         let refuse = |message: String| Err(Failure::Unusable(message));
         if self.rules.is_empty() {
@@ -344,7 +344,7 @@ impl Check {
         Ok((world, outcome))
     }
 
-    /// What the simplest case says that breaks the promise of `found`.
+    /// Returns what the simplest case says that breaks the promise of `found`.
     fn counterexample(&self, found: &Found) -> Result<Failure, Failure> {
         let name = name_of(&found.promise).to_owned();
         let breach_of = |case: &Case| {
@@ -422,12 +422,12 @@ impl Trial {
     }
 }
 
-/// A promise's kind, or the name of one that is code.
+/// Returns a promise's kind, or the name of one that is code.
 fn name_of(promise: &Promised) -> &str {
     if let Promised::Own(name) = promise { name } else { kind(promise) }
 }
 
-/// The first promise that was broken.
+/// Returns the first promise that was broken.
 fn broken(judgements: Vec<(Promised, Judgement)>) -> Option<(Promised, Breach)> {
     judgements.into_iter().find_map(|(promise, judgement)| match judgement {
         Judgement::Broken(breach) => Some((promise, breach)),
@@ -441,7 +441,7 @@ fn run_traced(world: &WorldConfig, seed: u64) -> Outcome {
     cardiogram_sim::run(world, seed, &options).expect("the event engine does not fail")
 }
 
-/// What a promise's worlds have to be drawn for; `None`: it is code, and says so itself.
+/// Returns what a promise's worlds have to be drawn for; `None`: it is code, and says so itself.
 fn aim(promise: &Promised) -> Option<Aim> {
     Some(match promise {
         Promised::DetectsWithin(within) => Aim::BreaksFor { lasts: within.get() },
@@ -459,7 +459,7 @@ fn aim(promise: &Promised) -> Option<Aim> {
     })
 }
 
-/// What an environment variable says, if it is set.
+/// Returns what an environment variable says, if it is set.
 fn variable(name: &str) -> Result<Option<u64>, Failure> {
     let Some(value) = std::env::var_os(name) else { return Ok(None) };
     let number = value.to_str().and_then(|text| text.parse().ok());

@@ -66,7 +66,7 @@ impl Judgement {
     }
 }
 
-/// What `evidence` says about `promise`.
+/// Returns what `evidence` says about `promise`.
 pub fn judge(promise: &Promised, evidence: &Evidence<'_>) -> Judgement {
     match promise {
         Promised::DetectsWithin(within) => detects_within::judge(evidence, within.get()),
@@ -89,7 +89,7 @@ pub fn judge(promise: &Promised, evidence: &Evidence<'_>) -> Judgement {
     }
 }
 
-/// The kind of a promise, as files and tables name it: `detects-within`.
+/// Returns the kind of a promise, as files and tables name it: `detects-within`.
 pub const fn kind(promise: &Promised) -> &'static str {
     match promise {
         Promised::DetectsWithin(_) => "detects-within",
@@ -156,7 +156,7 @@ pub(crate) enum Rule {
 pub(crate) type OwnJudge = Arc<dyn Fn(&Evidence<'_>) -> Judgement + Send + Sync>;
 
 impl Rule {
-    /// What the run says about the rule: about each of the promises that it stands for in this world.
+    /// Returns what the run says about the rule: about each of the promises that it stands for in this world.
     pub(crate) fn judge(&self, evidence: &Evidence<'_>) -> Vec<(Promised, Judgement)> {
         let world = evidence.world();
         match self {

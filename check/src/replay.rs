@@ -89,13 +89,13 @@ pub fn replay(path: &Path, registry: &Registry) -> Result<Replayed, LoadError> {
     })
 }
 
-/// The path of `name` that starts from `folder`, as a command line has to have it: with a dot, or it would be a name.
+/// Returns the path of `name` that starts from `folder`, as a command line has to have it: with a dot, or it would be a name.
 fn beside(folder: &Path, name: &str) -> String {
     let path = folder.join(name.strip_prefix("./").unwrap_or(name)).display().to_string();
     if load::is_path(&path) { path } else { format!("./{path}") }
 }
 
-/// What keeps a scenario that can be run from being a counterexample that can be judged.
+/// Returns what keeps a scenario that can be run from being a counterexample that can be judged.
 fn problems(scenario: &Scenario, promise: &Promised) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let Promised::Own(name) = promise {

@@ -43,7 +43,7 @@ pub(crate) struct Case {
     pub(crate) seed: u64,
 }
 
-/// The simplest case that `breaks`, as far as single simplifications lead from `case`, which does.
+/// Returns the simplest case that `breaks`, as far as single simplifications lead from `case`, which does.
 pub(crate) fn shrink(case: Case, breaks: impl FnMut(&Case) -> bool) -> Case {
     let mut search = Search { best: case, breaks, runs: 0 };
     while search.runs < RUNS_MAX {
@@ -249,7 +249,7 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
     }
 }
 
-/// The fault of these keys, without the times that a strike has.
+/// Returns the fault of these keys, without the times that a strike has.
 fn timeless(kind: &str, keys: Table) -> Option<FaultConfig> {
     read(kind, keys).map(|fault| fault.struck(When::At(Vec::new()), None))
 }

@@ -10,7 +10,7 @@ use std::{
 /// The most counterexamples of one check. A user with this many needs no more.
 const MOST: u32 = 100;
 
-/// The counterexamples that a check of this name wrote earlier, the oldest first.
+/// Returns the counterexamples that a check of this name wrote earlier, the oldest first.
 pub(crate) fn earlier(folder: &Path, name: &str) -> Vec<PathBuf> {
     (1..=MOST).map(|number| folder.join(file(name, number))).filter(|path| path.is_file()).collect()
 }
@@ -26,7 +26,7 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// The first free place of a check of this name. Checks that run at the same time never get the same one.
+    /// Returns the first free place of a check of this name. Checks that run at the same time never get the same one.
     pub(crate) fn take(folder: &Path, name: &str) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         for path in (1..=MOST).map(|number| folder.join(file(name, number))) {
@@ -47,7 +47,7 @@ impl Reservation {
         &self.path
     }
 
-    /// The name of the strategy's file beside it.
+    /// Returns the name of the strategy's file beside it.
     pub(crate) fn strategy_file(&self) -> String {
         let stem = self.path.file_stem().expect("it has a name").to_string_lossy();
         format!("{stem}.strategy.toml")

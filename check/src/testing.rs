@@ -112,7 +112,7 @@ impl Story {
     }
 }
 
-/// A welcome on this port.
+/// Returns a welcome on this port.
 pub(crate) const fn connected(port: u16) -> DeviceEvent {
     DeviceEvent::Connected { port, server: 0 }
 }
@@ -120,12 +120,12 @@ pub(crate) const fn connected(port: u16) -> DeviceEvent {
 /// The beginning of an attempt.
 pub(crate) const ATTEMPT: DeviceEvent = DeviceEvent::AttemptStarted { port: 1, server: 0 };
 
-/// The end of the session of this port.
+/// Returns the end of the session of this port.
 pub(crate) const fn lost(port: u16) -> DeviceEvent {
     DeviceEvent::Lost { port, reason: LossReason::Reset }
 }
 
-/// The device's own end to the session of this port.
+/// Returns the device's own end to the session of this port.
 pub(crate) const fn given_up(port: u16) -> DeviceEvent {
     DeviceEvent::GivenUp { port, reason: GiveUp::NoReply }
 }

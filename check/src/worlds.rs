@@ -85,7 +85,7 @@ fn millis(range: std::ops::Range<u64>) -> impl Strategy<Value = Duration> + Clon
     range.prop_map(Duration::from_millis)
 }
 
-/// A length of time near one that matters: often exactly that, or a millisecond beside it.
+/// Returns a length of time near one that matters: often exactly that, or a millisecond beside it.
 fn near(corners: &Corners) -> impl Strategy<Value = Duration> + use<> {
     let beside = prop_oneof![
         3 => Just(0_i64),
@@ -100,8 +100,8 @@ fn near(corners: &Corners) -> impl Strategy<Value = Duration> + use<> {
     })
 }
 
-/// A moment at which something happens to the strategy, or beside it: a number of beats after the connection, and an offset
-/// of which the shortest lie between a beat and its reply.
+/// Returns a moment at which something happens to the strategy, or beside it: a number of beats after the connection, and an
+/// offset of which the shortest lie between a beat and its reply.
 fn moment(corners: &Corners, beats: std::ops::Range<u32>) -> impl Strategy<Value = Duration> + use<> {
     let interval = corners.interval;
     let offset = prop_oneof![
@@ -113,7 +113,7 @@ fn moment(corners: &Corners, beats: std::ops::Range<u32>) -> impl Strategy<Value
     (beats, offset).prop_map(move |(beats, offset)| interval * beats + offset)
 }
 
-/// The parts of a world that every aim draws alike; faults and length come later.
+/// Returns the parts of a world that every aim draws alike; faults and length come later.
 fn place(corners: &Corners) -> impl Strategy<Value = Draft> + use<> {
     let traffic = {
         let interval = corners.interval;
@@ -160,7 +160,7 @@ fn place(corners: &Corners) -> impl Strategy<Value = Draft> + use<> {
     )
 }
 
-/// The one-way delays of a path: of the access link, what it may add to a packet, of the core link.
+/// Returns the one-way delays of a path: of the access link, what it may add to a packet, of the core link.
 fn delays() -> impl Strategy<Value = (Duration, Option<Duration>, Duration)> {
     let jitter = prop_oneof![4 => Just(None), 1 => millis(1..100).prop_map(Some)];
     (millis(1..150), jitter, millis(1..60))
@@ -176,12 +176,12 @@ fn with_late_timers(draft: Draft, corners: &Corners) -> BoxedStrategy<Draft> {
     prop_oneof![8 => Just(draft), 1 => grid, 1 => doze].boxed()
 }
 
-/// When the devices of a draft have their sessions, or would have them: the first moment worth a fault.
+/// Returns when the devices of a draft have their sessions, or would have them: the first moment worth a fault.
 fn connected(draft: &Draft) -> Duration {
     draft.start_within + 4 * (draft.access + draft.jitter.unwrap_or_default() + draft.core)
 }
 
-/// A run of this length, and no more messages than it takes.
+/// Returns a run of this length, and no more messages than it takes.
 fn of_length(mut draft: Draft, duration: Duration) -> Draft {
     draft.duration = duration.max(draft.start_within + secs(1));
     let sparse = |mean: Option<Duration>| mean.map(|mean| mean.max(draft.duration / MESSAGES_MAX));
@@ -227,7 +227,7 @@ fn learning(lasts: Duration) -> BoxedStrategy<Draft> {
         .boxed()
 }
 
-/// What the keys of faults are drawn from: small numbers that a person would write.
+/// Returns what the keys of faults are drawn from: small numbers that a person would write.
 fn draws(corners: &Corners) -> FaultDraws {
     let percent = (5_u32..100).prop_map(|percent| Fraction::new(f64::from(percent) / 100.0).expect("below 1"));
     let delay = (50_u64..20_000).prop_map(|delay| Distribution::Constant(Span::millis(delay)));
@@ -264,13 +264,13 @@ fn strikes_of(kinds: Vec<FaultKind>, corners: &Corners, beats: u32) -> BoxedStra
         .boxed()
 }
 
-/// A fault that ends.
+/// Returns a fault that ends.
 fn strike(what: FaultConfig, at: Duration, lasts: Duration) -> Strike {
     let lasts = what.kind().longest().map_or(lasts, |longest| lasts.min(longest));
     Strike { what, at: vec![at], lasts: Some(lasts) }
 }
 
-/// A fault that does not end, if its kind can last to the end of the run.
+/// Returns a fault that does not end, if its kind can last to the end of the run.
 fn for_good(what: FaultConfig, at: Duration) -> Strike {
     Strike { what, at: vec![at], lasts: None }
 }
@@ -297,8 +297,8 @@ fn from_connection(draft: &Draft, mut strikes: Vec<Strike>) -> Vec<Strike> {
     kept
 }
 
-/// When the effect of a fault is over, with what it takes a process to come back, or a packet to arrive; its begin, if it
-/// never is.
+/// Returns when the effect of a fault is over, with what it takes a process to come back, or a packet to arrive; its begin, if
+/// it never is.
 fn end(strike: &Strike) -> Duration {
     let last = strike.fault().periods().and_then(|periods| periods.last().copied());
     let (begin, end) = last.expect("strikes have times");
@@ -444,7 +444,7 @@ pub(crate) mod tests {
         drawn(&worlds(&Corners::of(strategy), aim), count)
     }
 
-    /// A fault of every kind.
+    /// Returns a fault of every kind.
     pub(crate) fn one_of_each_kind() -> Vec<FaultConfig> {
         let draws = super::draws(&Corners::of(&strategy("none")));
         FaultKind::ALL.iter().flat_map(|kind| drawn(&kind.any(&draws), 1)).collect()
@@ -467,7 +467,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Whether some of the worlds have the corner, which is how a person would say it of one.
+    /// Returns whether some of the worlds have the corner, which is how a person would say it of one.
     #[track_caller]
     fn are_drawn(worlds: &[Draft], corner: impl Fn(&Draft) -> bool) {
         let count = worlds.iter().filter(|draft| corner(draft)).count();

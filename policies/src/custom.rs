@@ -25,8 +25,8 @@ pub trait CustomHeartbeat: Send + Sync + 'static {
         Promises::default()
     }
 
-    /// The longest gap between its beats while nothing else is sent: what the client announces to servers that ask for it,
-    /// what a NAT has to outlast, and around which the checks of promises draw their worlds. Default: it is not known.
+    /// Returns the longest gap between its beats while nothing else is sent: what the client announces to servers that ask for
+    /// it, what a NAT has to outlast, and around which the checks of promises draw their worlds. Default: it is not known.
     fn longest_gap(&self) -> Option<Duration> {
         None
     }
@@ -121,7 +121,7 @@ fn parameters(spec: &impl Serialize) -> Map<String, Value> {
     }
 }
 
-/// The value without what is absent in it, for which TOML has no word.
+/// Returns the value without what is absent in it, for which TOML has no word.
 fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(table) => {
@@ -134,7 +134,7 @@ fn without_nulls(value: Value) -> Value {
 }
 
 impl<P: ?Sized> Custom<P> {
-    /// The name that the policy is registered by.
+    /// Returns the name that the policy is registered by.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -46,7 +46,7 @@ impl Span {
         Self(Duration::from_micros(u64::try_from(micros).expect("ten years in microseconds fit in 64 bits")))
     }
 
-    /// The span as the standard library has it.
+    /// Returns the span as the standard library has it.
     pub const fn get(self) -> Duration {
         self.0
     }
@@ -66,7 +66,7 @@ impl Delay {
         (span <= LONGEST && span.subsec_nanos().is_multiple_of(1_000)).then_some(Self(span))
     }
 
-    /// The delay as the standard library has it.
+    /// Returns the delay as the standard library has it.
     pub const fn get(self) -> Duration {
         self.0
     }

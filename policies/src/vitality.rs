@@ -101,7 +101,7 @@ impl<'a> Traffic<'a> {
         self.spec.heartbeat.parts()
     }
 
-    /// How often the client beats, whatever the server sends by itself.
+    /// Returns how often the client beats, whatever the server sends by itself.
     fn beats(&self) -> Rate {
         let heartbeat = &self.spec.heartbeat;
         let Some(parts) = self.parts() else {
@@ -168,7 +168,7 @@ impl<'a> Traffic<'a> {
         }
     }
 
-    /// The intervals that the server tells.
+    /// Returns the intervals that the server tells.
     fn directed(&self) -> Vec<Duration> {
         let directed = self.spec.server.directed.iter();
         directed
@@ -177,7 +177,7 @@ impl<'a> Traffic<'a> {
             .collect()
     }
 
-    /// How often the server pings, whatever the client sends by itself.
+    /// Returns how often the server pings, whatever the client sends by itself.
     fn pings(&self) -> Rate {
         let Some(pings) = &self.spec.server.pings else { return Rate::Never };
         let interval = pings.interval.get().max(pings.first.map_or(Duration::ZERO, Span::get));
@@ -200,7 +200,7 @@ impl<'a> Traffic<'a> {
         self.parts().is_some_and(|parts| parts.most_without_data.is_some())
     }
 
-    /// What the client waits for in vain.
+    /// Returns what the client waits for in vain.
     fn client_starves(&self) -> Vec<Problem> {
         let Some(parts) = self.parts() else { return Vec::new() };
         let anything = self.replies.or(self.pings);
@@ -237,7 +237,7 @@ impl<'a> Traffic<'a> {
         found
     }
 
-    /// What the server waits for in vain.
+    /// Returns what the server waits for in vain.
     fn server_starves(&self) -> Option<Problem> {
         let reaper = self.spec.server.idle_reaper.as_ref()?;
         let announced = reaper.times_announced.and_then(|_| self.spec.heartbeat.announced_interval());
@@ -280,7 +280,7 @@ impl<'a> Traffic<'a> {
         })
     }
 
-    /// The key that says how often comes what is waited for.
+    /// Returns the key that says how often comes what is waited for.
     fn place(&self, what: Waits) -> &'static str {
         let by_pings = match what {
             Waits::Pings => true,
@@ -295,7 +295,7 @@ impl<'a> Traffic<'a> {
         }
     }
 
-    /// The key of the client's interval.
+    /// Returns the key of the client's interval.
     fn of_beats(&self) -> &'static str {
         match &self.spec.heartbeat {
             HeartbeatSpec::Fixed(_) => "heartbeat.fixed.interval",

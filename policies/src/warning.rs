@@ -75,7 +75,7 @@ impl StrategySpec {
         })
     }
 
-    /// A client that gives up stays away (`SignalR` after 42 s of waiting; invariant 24).
+    /// Returns a client that gives up stays away (`SignalR` after 42 s of waiting; invariant 24).
     fn end(&self) -> Option<Problem> {
         let path = match &self.reconnect {
             ReconnectSpec::Steps(spec) if spec.then == Then::GiveUp => "reconnect.steps.then",
@@ -119,7 +119,7 @@ impl StrategySpec {
         }
     }
 
-    /// A reaper that one late heartbeat sets off (advice: 1.5 to 3 intervals; invariants 1 and 15).
+    /// Returns a reaper that one late heartbeat sets off (advice: 1.5 to 3 intervals; invariants 1 and 15).
     fn hasty_reaper(&self) -> Option<Problem> {
         let interval = self.heartbeat.announced_interval()?;
         let reaper = self.server.idle_reaper.as_ref()?;

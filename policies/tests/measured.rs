@@ -20,7 +20,7 @@ fn rng(seed: u64) -> PolicyRng {
     Box::new(ChaCha8Rng::seed_from_u64(seed))
 }
 
-/// A preset with the parameters that the product was run with.
+/// Returns a preset with the parameters that the product was run with.
 fn strategy(name: &str, with: &toml::Table) -> StrategySpec {
     let preset = preset::find(name).expect("a preset");
     let mut table: toml::Table = toml::from_str(preset.toml).expect("a table");
@@ -39,7 +39,7 @@ fn merge(table: &mut toml::Table, with: &toml::Table) {
     }
 }
 
-/// What a preset did differently; `None` where it did the same.
+/// Returns what a preset did differently; `None` where it did the same.
 fn difference(spec: &StrategySpec, it: &Measurement) -> Option<String> {
     let within = it.within.get();
     if let Some(told) = &it.heartbeat {

@@ -28,7 +28,7 @@ fn rng(seed: u64) -> PolicyRng {
     Box::new(ChaCha8Rng::seed_from_u64(seed))
 }
 
-/// A path without losses, to a server that pings every `pings_s` seconds, if at all.
+/// Returns a path without losses, to a server that pings every `pings_s` seconds, if at all.
 fn bounds(rtt_max: Duration, pings_s: Option<u64>) -> Bounds {
     let pings = pings_s.map(|secs| {
         let interval = Duration::from_secs(secs);
@@ -58,7 +58,7 @@ fn any_idle() -> impl Strategy<Value = HeartbeatSpec> {
     )
 }
 
-/// The adaptive state machines with their sources' numbers, and with the variants that their sources leave open.
+/// Returns the adaptive state machines with their sources' numbers, and with the variants that their sources leave open.
 fn any_adaptive() -> impl Strategy<Value = HeartbeatSpec> {
     let mars = any::<bool>().prop_map(|alarm_never_fires| {
         HeartbeatSpec::MarsSmartHeartbeat(MarsSmartHeartbeat { alarm_never_fires, ..MarsSmartHeartbeat::default() })
@@ -86,7 +86,7 @@ fn any_adaptive() -> impl Strategy<Value = HeartbeatSpec> {
     ]
 }
 
-/// A judge of each kind or none, over a schedule of any kind: most of what can be composed.
+/// Returns a judge of each kind or none, over a schedule of any kind: most of what can be composed.
 fn any_composed() -> impl Strategy<Value = HeartbeatSpec> {
     let anchor = prop::sample::select(vec![
         Anchor::Tx,
@@ -189,7 +189,7 @@ fn any_detector() -> impl Strategy<Value = DetectorSpec> {
     ]
 }
 
-/// A beat on a grid, judged by what the connection has shown so far.
+/// Returns a beat on a grid, judged by what the connection has shown so far.
 fn on_grid(interval_ms: u64, judge: Judges) -> HeartbeatSpec {
     let grid = Grid {
         interval: Span::millis(interval_ms),

@@ -84,13 +84,13 @@ impl Client {
         ms / 1_000
     }
 
-    /// The waits of so many failures, in milliseconds.
+    /// Returns the waits of so many failures, in milliseconds.
     fn failures(&mut self, count: usize) -> Vec<u64> {
         (0..count).map(|_| self.fail().expect("it does not stop")).collect()
     }
 }
 
-/// The `n`-th waits of many clients, in milliseconds, sorted.
+/// Returns the `n`-th waits of many clients, in milliseconds, sorted.
 fn waits(preset: &str, n: usize) -> Vec<u64> {
     let mut waits: Vec<_> = (0..2_000).map(|seed| Client::new(preset, seed).failures(n + 1)[n]).collect();
     waits.sort_unstable();

@@ -103,7 +103,7 @@ fn secs() -> impl Strategy<Value = u32> {
     select(vec![5_u32, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300])
 }
 
-/// A client and a server, each with its numbers, which need not fit.
+/// Returns a client and a server, each with its numbers, which need not fit.
 fn any_strategy() -> impl Strategy<Value = StrategySpec> {
     let anchors = select(vec!["tx", "rx", "either", "each", "reply", "acknowledged", "tx-once-heard"]);
     let schedule = (secs(), anchors, 0..6).prop_map(|(secs, anchor, kind)| match kind {

@@ -313,7 +313,7 @@ impl Chart {
     }
 }
 
-/// The text of an SVG's text element and the place it takes; a little less than its line's height, since neighbouring
+/// Returns the text of an SVG's text element and the place it takes; a little less than its line's height, since neighbouring
 /// lines may touch.
 #[cfg(test)]
 fn text_box(element: &str) -> (String, labels::Rect) {

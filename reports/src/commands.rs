@@ -6,8 +6,8 @@ use cardiogram_results::manifest::Manifest;
 /// What to know about commands that name files.
 pub(crate) const NOTE: &str = "Where a name ends in .toml, write the path of the file that was run.";
 
-/// The command that shows the run of a strategy in a scenario with a seed. Names in it that end in `.toml` are not built in:
-/// they stand for the paths of the files that were run.
+/// Returns the command that shows the run of a strategy in a scenario with a seed. Names in it that end in `.toml` are not
+/// built in: they stand for the paths of the files that were run.
 pub(crate) fn trace(manifest: &Manifest, scenario: &str, strategy: &str, seed: u64) -> String {
     let scenario_is_known = manifest.scenarios.iter().any(|it| it.name == scenario && it.built_in);
     let strategy_is_known = manifest.strategies.iter().any(|it| it.name == strategy && it.built_in);

@@ -78,7 +78,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// The number in a column; `None` where the file lacks the column, and where the field is empty.
+    /// Returns the number in a column; `None` where the file lacks the column, and where the field is empty.
     pub(crate) fn get(&self, column: RunColumn) -> Option<f64> {
         self.numbers.get(column)
     }
@@ -236,7 +236,7 @@ fn read_episodes(reader: &Reader, runs: &mut Runs) -> Result<(), Error> {
     Ok(())
 }
 
-/// The row of an episode that went so, in a run of `duration_s`.
+/// Returns the row of an episode that went so, in a run of `duration_s`.
 fn episode(row: Record<'_, EpisodeColumn>, outcome: Outcome, duration_s: f64) -> Result<Episode, Error> {
     let begin_s = row.number(EpisodeColumn::begin_s)?;
     let end_s = row.number_or_empty(EpisodeColumn::end_s)?;
@@ -260,7 +260,7 @@ fn episode(row: Record<'_, EpisodeColumn>, outcome: Outcome, duration_s: f64) ->
     })
 }
 
-/// The row of a usable session that was left.
+/// Returns the row of a usable session that was left.
 fn false_alarm(row: Record<'_, EpisodeColumn>) -> Result<FalseAlarm, Error> {
     let (begin_s, end_s) = (row.number(EpisodeColumn::begin_s)?, row.number_or_empty(EpisodeColumn::end_s)?);
     Ok(FalseAlarm { device: device(row)?, begin_s, end_s })

@@ -122,7 +122,7 @@ pub(crate) fn told(cell: &CellStats, name: &str) -> Option<Told> {
     Some(Told { label, value, interval: interval.and_then(|interval| interval(cell)) })
 }
 
-/// The numbers with their intervals, in the order of the columns.
+/// Returns the numbers with their intervals, in the order of the columns.
 fn columns(cell: &CellStats) -> impl Iterator<Item = (String, Option<f64>)> {
     NUMBERS.iter().flat_map(|Number { name, value, interval, .. }| {
         let mut columns = vec![((*name).to_owned(), value(cell))];
@@ -139,7 +139,7 @@ fn cells(summary: &Summary) -> impl Iterator<Item = (&ScenarioStats, &CellStats)
     summary.scenarios.iter().flat_map(|scenario| scenario.cells.iter().map(move |cell| (scenario, cell)))
 }
 
-/// The rows as CSV, in the order of the report: scenarios as they were named, strategies by packets.
+/// Returns the rows as CSV, in the order of the report: scenarios as they were named, strategies by packets.
 pub(crate) fn csv(summary: &Summary) -> Vec<u8> {
     let mut out = csv::Writer::from_writer(Vec::new());
     let mut write = |fields: Vec<String>| out.write_record(fields).expect("memory takes every row");
@@ -156,7 +156,7 @@ pub(crate) fn csv(summary: &Summary) -> Vec<u8> {
     out.into_inner().expect("memory takes every row")
 }
 
-/// The same rows as JSON: an array of objects.
+/// Returns the same rows as JSON: an array of objects.
 pub(crate) fn json(summary: &Summary) -> Vec<u8> {
     let row = |(scenario, cell): (&ScenarioStats, &CellStats)| {
         let mut row = Map::new();

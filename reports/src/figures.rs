@@ -207,7 +207,7 @@ fn chosen(plot: &Plot, scenario: &ScenarioStats) -> ScenarioStats {
     chosen
 }
 
-/// What a plan calls one of the report's plots.
+/// Returns what a plan calls one of the report's plots.
 fn name(figure: &Figure) -> &str {
     if figure.suffix.is_empty() { LATENCY } else { figure.suffix }
 }
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
     use crate::{data, fixture, summary};
 
-    /// The files that a plan makes of the fixture's results, or what is wrong with it.
+    /// Returns the files that a plan makes of the fixture's results, or what is wrong with it.
     fn made(plan: &str) -> Result<Vec<(String, String)>, String> {
         let dir = tempfile::tempdir().unwrap();
         fixture::write(dir.path(), 3);

@@ -17,7 +17,7 @@ const MORE_COLUMNS: &str = "data_up,pure_ack_up,syn_up,fin_up,rst_up,retransmiss
     pure_ack_down,syn_down,fin_down,rst_down,retransmission_down,probe_down,energy_j,pushes_created,pushes_delivered,\
     push_delay_mean_s,pushes_within_1s,pushes_within_10s,pushes_within_1min,pushes_within_10min,downtime_s,unavoidable_s,unnoticed_s,waiting_s,connecting_s";
 
-/// The stable columns of a table: what every file has.
+/// Returns the stable columns of a table: what every file has.
 pub(crate) fn header<C: Column>() -> String {
     C::ALL[..C::STABLE].iter().map(|column| column.name()).collect::<Vec<_>>().join(",")
 }
@@ -89,7 +89,7 @@ const WORLDS: [World; 7] = [
     World { name: "two-faults", other_cause: Some("server-stall"), breaks: 6, lasts_s: 3_000.0, ..HEALTHY },
 ];
 
-/// The right to write a report of the results in `dir`.
+/// Returns the right to write a report of the results in `dir`.
 pub(crate) fn claim(dir: &Path) -> Claim {
     Claim::take(dir, "a test").unwrap()
 }
@@ -116,7 +116,7 @@ pub(crate) fn write(dir: &Path, seeds: u64) {
     fs::write(dir.join("manifest.json"), manifest).unwrap();
 }
 
-/// The names of all scenarios and strategies of [`write`].
+/// Returns the names of all scenarios and strategies of [`write`].
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     WORLDS.iter().map(|world| world.name).chain(BEATS.iter().map(|beat| beat.name))
 }
@@ -139,7 +139,7 @@ pub(crate) fn write_rows(
     fs::write(dir.join("manifest.json"), manifest).unwrap();
 }
 
-/// A manifest of scenarios (name, file, seconds) and strategies.
+/// Returns a manifest of scenarios (name, file, seconds) and strategies.
 fn manifest<'a>(
     seeds: u64,
     scenarios: impl Iterator<Item = (&'a str, String, f64)>,
@@ -178,7 +178,7 @@ fn manifest<'a>(
     serde_json::to_string_pretty(&manifest).unwrap()
 }
 
-/// The file of a world.
+/// Returns the file of a world.
 fn text(world: &World) -> String {
     format!(
         r#"

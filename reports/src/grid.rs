@@ -20,7 +20,7 @@ const NUMBERS: [Number; 2] = [
     ("packets/h", |cell| short(cell.packets_per_device_hour)),
 ];
 
-/// The tables of all strategies that the sweep starts from.
+/// Returns the tables of all strategies that the sweep starts from.
 pub(crate) fn render(sweep: &ManifestSweep, summary: &Summary) -> String {
     let mut bases: Vec<&str> = Vec::new();
     for point in &sweep.points {

@@ -137,7 +137,7 @@ pub fn write_with(claim: &Claim, options: &Options) -> Result<Report, OptionErro
     Ok(Report { index: cardiogram_results::write_report(claim, &files)?, table })
 }
 
-/// A page for all scenarios, and one for each.
+/// Returns a page for all scenarios, and one for each.
 fn of_scenarios(results: &Results, summary: &Summary) -> Vec<(String, Vec<u8>)> {
     let slugs = page::slugs(summary);
     let looks = plots::Looks::of(summary);

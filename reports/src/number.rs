@@ -16,7 +16,7 @@ pub(crate) fn short(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-/// A share of one as percent, with as many digits as tell it from 100 %: `100 %`, `99.98 %`, `73.2 %`.
+/// Returns a share of one as percent, with as many digits as tell it from 100 %: `100 %`, `99.98 %`, `73.2 %`.
 pub(crate) fn percent(share: f64) -> String {
     let percent = 100.0 * share;
     match percent {

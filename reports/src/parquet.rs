@@ -39,7 +39,7 @@ pub fn write(claim: &Claim) -> Result<(), Error> {
     write_beside(claim, &tables.into_iter().flatten().collect::<Vec<_>>())
 }
 
-/// A table as Parquet, with the name of its file.
+/// Returns a table as Parquet, with the name of its file.
 fn convert<C: Column>(mut table: Table<C>) -> Result<(String, Vec<u8>), Error> {
     let path = PathBuf::from(C::FILE).with_extension("parquet");
     let failed = |error: ParquetError| Error::Write { path: path.clone(), source: io::Error::other(error) };
@@ -135,7 +135,7 @@ fn write_group(
     Ok(())
 }
 
-/// The values that are there.
+/// Returns the values that are there.
 fn numbers<'a, T: std::str::FromStr>(fields: impl Iterator<Item = &'a str>, column: &str) -> Result<Vec<T>, Problem> {
     let parse = |(row, field): (usize, &str)| {
         field

@@ -74,12 +74,12 @@ impl Window {
         self.to.since(self.from)
     }
 
-    /// Whether a moment lies in it.
+    /// Returns whether a moment lies in it.
     fn has(self, at: Time) -> bool {
         (self.from..=self.to).contains(&at)
     }
 
-    /// What of a period lies in it.
+    /// Returns what of a period lies in it.
     fn clip(self, (begin, end): Period) -> Option<Period> {
         (begin <= self.to && end >= self.from).then(|| (begin.max(self.from), end.min(self.to)))
     }

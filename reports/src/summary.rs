@@ -195,8 +195,8 @@ pub(crate) struct Downtime {
 }
 
 impl ScenarioStats {
-    /// What no policy can avoid, in seconds per device-day: the least of all strategies, since it differs a little where sessions
-    /// outlive what keeps newcomers out. `None` where no strategy tells its downtime.
+    /// Returns what no policy can avoid, in seconds per device-day: the least of all strategies, since it differs a little
+    /// where sessions outlive what keeps newcomers out. `None` where no strategy tells its downtime.
     pub(crate) fn unavoidable_s_per_day(&self) -> Option<f64> {
         self.cells.iter().filter_map(|cell| Some(cell.downtime?.unavoidable_s_per_day)).reduce(f64::min)
     }
@@ -208,12 +208,12 @@ impl CellStats {
         self.detected + self.ridden_out + self.undetected
     }
 
-    /// Where it stands in the trade-off, if both numbers are known: packets per device-hour, mean latency in seconds.
+    /// Returns where it stands in the trade-off, if both numbers are known: packets per device-hour, mean latency in seconds.
     pub(crate) fn point(&self) -> Option<(f64, f64)> {
         Some((self.packets_per_device_hour, self.detect_mean_s?.known()?))
     }
 
-    /// How sure it is that it is on the front, or is not.
+    /// Returns how sure it is that it is on the front, or is not.
     pub(crate) fn front_membership(&self) -> Option<Membership> {
         self.front_share.map(Membership::of)
     }
@@ -306,7 +306,7 @@ fn scenario_stats(
     }
 }
 
-/// Whether a strategy has no heartbeat at all, as its file says; one that cannot be read here may have one.
+/// Returns whether a strategy has no heartbeat at all, as its file says; one that cannot be read here may have one.
 fn has_no_heartbeat(strategy: &ManifestStrategy) -> bool {
     let file = load::parse_strategy(&strategy.name, &strategy.text, &Registry::default());
     file.is_ok_and(|file| matches!(file.heartbeat, HeartbeatSpec::None))

@@ -15,7 +15,7 @@ fn results(seeds: u64) -> tempfile::TempDir {
     dir
 }
 
-/// Every file below `dir` with its contents.
+/// Returns every file below `dir` with its contents.
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
@@ -36,7 +36,7 @@ static REPORT: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| {
     files(&dir.path().join("report"))
 });
 
-/// A file of [`REPORT`] that is text.
+/// Returns a file of [`REPORT`] that is text.
 fn report(name: &str) -> &'static str {
     std::str::from_utf8(&REPORT[name]).unwrap()
 }
@@ -58,7 +58,7 @@ fn the_same_results_give_the_same_bytes() {
     assert!(files(&dir.path().join("report")) == *REPORT);
 }
 
-/// The pages of [`REPORT`] by their places.
+/// Returns the pages of [`REPORT`] by their places.
 fn pages() -> impl Iterator<Item = (&'static str, &'static str)> {
     let pages = REPORT.keys().filter(|name| Path::new(name).extension().is_some_and(|it| it == "html"));
     pages.map(|name| (name.as_str(), report(name)))

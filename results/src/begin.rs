@@ -88,8 +88,8 @@ impl Claim {
         Ok(Begun::Open { journal, known: known.finished, notes })
     }
 
-    /// Whether the results that are here are those of the plan, by the same program. An error where they are another plan's,
-    /// which must be told to go.
+    /// Returns whether the results that are here are those of the plan, by the same program. An error where they are another
+    /// plan's, which must be told to go.
     fn finished(&self, fingerprint: &str, program: &str, force: bool) -> Result<bool, Error> {
         let marker = self.marker()?.unwrap_or_default();
         let manifest = match Reader::manifest_in(self.dir()) {

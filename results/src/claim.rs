@@ -41,7 +41,7 @@ pub struct Claim {
     is_new: bool,
 }
 
-/// The fingerprint of the program whose results are in `dir`; `None` where that is not said.
+/// Returns the fingerprint of the program whose results are in `dir`; `None` where that is not said.
 pub fn program_of(dir: &Path) -> Option<String> {
     let marker = marker_in(dir).ok()??;
     (!marker.program.is_empty()).then_some(marker.program)
@@ -126,12 +126,12 @@ impl Claim {
         }
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// A path in the lab's own folder.
+    /// Returns a path in the lab's own folder.
     pub(crate) fn home(&self, name: &str) -> PathBuf {
         self.dir.join(HOME).join(name)
     }

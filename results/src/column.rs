@@ -34,25 +34,25 @@ pub trait Column: Copy + Eq + fmt::Debug + 'static {
     /// written fewer.
     const STABLE: usize;
 
-    /// The place of the column in [`Column::ALL`].
+    /// Returns the place of the column in [`Column::ALL`].
     fn place(self) -> usize;
-    /// The name in the file.
+    /// Returns the name in the file.
     fn name(self) -> &'static str;
-    /// What it holds.
+    /// Returns what it holds.
     fn kind(self) -> Kind;
-    /// Whether a field may be empty: the run says nothing about it.
+    /// Returns whether a field may be empty: the run says nothing about it.
     fn is_optional(self) -> bool;
-    /// The unit; empty for words, counts and shares.
+    /// Returns the unit; empty for words, counts and shares.
     fn unit(self) -> &'static str;
-    /// What it means, as Markdown.
+    /// Returns what it means, as Markdown.
     fn meaning(self) -> &'static str;
 
-    /// What no run can have measured, in a row with these numbers; `None` where there is no such thing.
+    /// Returns what no run can have measured, in a row with these numbers; `None` where there is no such thing.
     fn contradiction(_number: &dyn Fn(Self) -> Option<f64>) -> Option<String> {
         None
     }
 
-    /// The column of that name, if there is one.
+    /// Returns the column of that name, if there is one.
     fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|column| column.name() == name)
     }
@@ -60,7 +60,7 @@ pub trait Column: Copy + Eq + fmt::Debug + 'static {
 
 /// A line of a table. Its fields are the columns, and their order is that of the file.
 pub trait Row: Serialize + DeserializeOwned + Default {
-    /// Whether the row belongs to that run.
+    /// Returns whether the row belongs to that run.
     fn is_of(&self, name: &RunName) -> bool;
 }
 

@@ -26,7 +26,7 @@ impl Decimal {
         Some(Self(u64::try_from(millionths).expect("ratios of measures are small")))
     }
 
-    /// The number in millionths.
+    /// Returns the number in millionths.
     pub const fn millionths(self) -> u64 {
         self.0
     }

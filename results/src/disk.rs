@@ -99,7 +99,7 @@ fn or_absent(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Whether `file` is what the path leads to. Where the system does not say, it is.
+/// Returns whether `file` is what the path leads to. Where the system does not say, it is.
 pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     #[cfg(unix)]
     {

@@ -130,7 +130,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What to do about it.
+    /// Returns what to do about it.
     pub const fn help(&self) -> &'static str {
         match self {
             Self::NoResults { .. } | Self::Read { .. } => "name a directory that `cardiogram run --out DIR` wrote",
@@ -169,7 +169,7 @@ fn by(holder: &str) -> String {
     if holder.is_empty() { String::new() } else { format!(" ({holder})") }
 }
 
-/// What serde says about a JSON text, with the place before it as in every message here.
+/// Returns what serde says about a JSON text, with the place before it as in every message here.
 pub fn in_words(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());

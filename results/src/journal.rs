@@ -62,7 +62,7 @@ pub(crate) struct Known {
     length: u64,
 }
 
-/// What is unfinished in `dir`, if something is. A header that cannot be read is one of an unknown command.
+/// Returns what is unfinished in `dir`, if something is. A header that cannot be read is one of an unknown command.
 pub(crate) fn unfinished_in(dir: &Path) -> Result<Option<Unfinished>, Error> {
     let path = dir.join(HOME).join(FILE_NAME);
     let fail = |source| Error::Read { path: path.clone(), source };
@@ -152,20 +152,20 @@ fn read_back(file: impl Read, header: &Unfinished) -> io::Result<Known> {
     Ok(known)
 }
 
-/// Whether a finished cell of that plan is in the journal, whatever its header says.
+/// Returns whether a finished cell of that plan is in the journal, whatever its header says.
 pub(crate) fn is_of(claim: &Claim, header: &Unfinished) -> Result<bool, Error> {
     let known = File::open(claim.home(FILE_NAME)).and_then(|file| read_back(file, header));
     Ok(known.map_err(|source| claim.fail(source))?.length > 0)
 }
 
-/// What a line says, if it is as it was written under that key.
+/// Returns what a line says, if it is as it was written under that key.
 fn checked<T: for<'de> Deserialize<'de>>(line: &[u8], key: u64) -> Option<T> {
     let (checksum, text) = line.strip_suffix(b"\n")?.split_at_checked(CHECKSUM)?;
     let expected = format!("{:016x} ", xxh3_64_with_seed(text, key));
     (checksum == expected.as_bytes()).then(|| serde_json::from_slice(text).ok())?
 }
 
-/// The key of the lines below that header.
+/// Returns the key of the lines below that header.
 fn key(header: &Unfinished) -> u64 {
     xxh3_64_with_seed(format!("{} {} {}", header.plan, header.program, header.cells).as_bytes(), 0)
 }
@@ -187,8 +187,8 @@ pub(crate) fn program() -> io::Result<String> {
     }
 }
 
-/// How many finished cells of a plan of three cells `bytes` tell as a journal, for the fuzzers; with `sealed`, each line
-/// gets the checksum that it would need first.
+/// Returns how many finished cells of a plan of three cells `bytes` tell as a journal, for the fuzzers; with `sealed`, each
+/// line gets the checksum that it would need first.
 #[doc(hidden)]
 pub fn cells_in(bytes: &[u8], sealed: bool) -> usize {
     let header = Unfinished { command: String::new(), plan: String::new(), program: String::new(), cells: 3 };
@@ -219,7 +219,7 @@ mod tests {
         Unfinished { command: "cardiogram run".into(), plan: plan.into(), program: "p".into(), cells: 3 }
     }
 
-    /// A claim with a journal of the plan `a` with cells 0 and 2 of 3 finished.
+    /// Returns a claim with a journal of the plan `a` with cells 0 and 2 of 3 finished.
     fn written() -> (tempfile::TempDir, Claim) {
         let dir = tempfile::tempdir().unwrap();
         let claim = Claim::take(dir.path(), "test").unwrap();

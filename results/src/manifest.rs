@@ -139,7 +139,7 @@ pub struct ManifestStrategy {
 }
 
 impl Manifest {
-    /// The content of the file.
+    /// Returns the content of the file.
     pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("a manifest is plain data");
         text.push('\n');
@@ -163,7 +163,7 @@ const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-/// Whether `text` can be a hash of a file or of a trace: 32 hexadecimal digits.
+/// Returns whether `text` can be a hash of a file or of a trace: 32 hexadecimal digits.
 pub fn is_hash(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|it| it.is_ascii_hexdigit())
 }

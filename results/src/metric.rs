@@ -40,33 +40,33 @@ macro_rules! metrics {
             /// Every metric, in the order in which they are told.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$metric,)+];
 
-            /// The name in files.
+            /// Returns the name in files.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$metric => $name,)+ }
             }
 
-            /// The formula in words, as Markdown.
+            /// Returns the formula in words, as Markdown.
             pub fn formula(self) -> &'static str {
                 match self { $(Self::$metric => $formula.trim(),)+ }
             }
 
-            /// The unit; empty for counts and shares.
+            /// Returns the unit; empty for counts and shares.
             pub const fn unit(self) -> &'static str {
                 match self { $(Self::$metric => $unit,)+ }
             }
 
-            /// What does not matter unless a file says otherwise: a share of the baseline, and what nobody would notice of a
-            /// value near zero.
+            /// Returns what does not matter unless a file says otherwise: a share of the baseline, and what nobody would notice
+            /// of a value near zero.
             pub const fn default_band(self) -> Band {
                 match self { $(Self::$metric => Band { relative: $relative, absolute: $absolute },)+ }
             }
 
-            /// The decimals that baselines hold: none that is much less than what the default band allows near zero.
+            /// Returns the decimals that baselines hold: none that is much less than what the default band allows near zero.
             const fn decimals(self) -> usize {
                 match self { $(Self::$metric => $decimals,)+ }
             }
 
-            /// The value in a run. `None`: the run says nothing about it.
+            /// Returns the value in a run. `None`: the run says nothing about it.
             pub fn value(self, run: Run<'_>) -> Option<f64> {
                 match self { $(Self::$metric => { let formula: fn(Run<'_>) -> Option<f64> = $value; formula(run) })+ }
             }
@@ -139,7 +139,7 @@ fn per_day(run: Run<'_>, cost: RunColumn) -> Option<f64> {
 }
 
 impl Metric {
-    /// The most that it can be: 1 of a share, a day of the seconds in one.
+    /// Returns the most that it can be: 1 of a share, a day of the seconds in one.
     pub fn most(self) -> f64 {
         match self.name() {
             name if name.ends_with("_share") => 1.0,

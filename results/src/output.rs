@@ -56,7 +56,7 @@ pub fn check_distinct(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)]) -> Re
     Ok(())
 }
 
-/// What tells two paths of one file; `None` where there is nothing to be mixed up.
+/// Returns what tells two paths of one file; `None` where there is nothing to be mixed up.
 fn identity(path: &Path) -> Option<PathBuf> {
     match Target::of(path).ok()? {
         Target::Out => Some("/dev/stdout".into()),
@@ -190,7 +190,7 @@ fn locked(path: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
 
-    /// The names of what is in a directory.
+    /// Returns the names of what is in a directory.
     fn names(dir: &Path) -> Vec<OsString> {
         fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name()).collect()
     }

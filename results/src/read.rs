@@ -88,7 +88,7 @@ impl Reader {
         })
     }
 
-    /// The manifest in `dir` alone.
+    /// Returns the manifest in `dir` alone.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl Reader {
         Ok(reader)
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -129,7 +129,7 @@ impl Reader {
         Table::new(path, file)
     }
 
-    /// The runs over time; `None` where there is no such file, as in results of earlier versions.
+    /// Returns the runs over time; `None` where there is no such file, as in results of earlier versions.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ impl Reader {
         self.tables.contains_key(SeriesColumn::FILE).then(|| self.table()).transpose()
     }
 
-    /// Which run a row belongs to.
+    /// Returns which run a row belongs to.
     ///
     /// # Errors
     ///

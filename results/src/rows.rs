@@ -15,7 +15,7 @@ use crate::{
 /// Sums of decimals may be so far off: as much as rounding each of them takes.
 const ROUNDING: f64 = 1e-4;
 
-/// What no run can have measured: see [`Column::contradiction`].
+/// Returns what no run can have measured: see [`Column::contradiction`].
 fn run_contradiction(number: &dyn Fn(RunColumn) -> Option<f64>) -> Option<String> {
     #[allow(clippy::enum_glob_use, reason = "the rules name many columns")]
     use RunColumn::*;
@@ -78,7 +78,7 @@ pub struct RunName {
 }
 
 impl fmt::Display for RunName {
-    /// The name as messages have it.
+    /// Returns the name as messages have it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "scenario {}, strategy {}, seed {}", self.scenario, self.strategy, self.seed)
     }

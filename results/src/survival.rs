@@ -47,14 +47,14 @@ pub enum Estimated {
 }
 
 impl Estimated {
-    /// The number, or its lower bound.
+    /// Returns the number, or its lower bound.
     pub const fn value(self) -> f64 {
         match self {
             Self::Known(value) | Self::AtLeast(value) => value,
         }
     }
 
-    /// The number, where it is known.
+    /// Returns the number, where it is known.
     pub const fn known(self) -> Option<f64> {
         match self {
             Self::Known(value) => Some(value),
@@ -75,12 +75,12 @@ impl Sample {
         Self { observations }
     }
 
-    /// The observations by time, those of the same time and fate together; at equal times events before censorings.
+    /// Returns the observations by time, those of the same time and fate together; at equal times events before censorings.
     pub fn groups(&self) -> impl Iterator<Item = &[Observation]> {
         self.observations.chunk_by(|a, b| order(a, b).is_eq())
     }
 
-    /// The curve; `None` if there is no observation.
+    /// Returns the curve; `None` if there is no observation.
     pub fn curve(&self) -> Option<Curve> {
         let mut watched = self.observations.len();
         let mut curve = Curve { steps: Vec::new(), horizon: self.observations.last()?.time };
@@ -103,7 +103,7 @@ impl Curve {
         &self.steps
     }
 
-    /// The mean: the area under the curve up to the longest time watched. At least that, where the curve does not
+    /// Returns the mean: the area under the curve up to the longest time watched. At least that, where the curve does not
     /// reach 0.
     pub fn mean(&self) -> Estimated {
         let (mut area, mut from, mut survival) = (0.0, 0.0, 1.0);
@@ -115,7 +115,7 @@ impl Curve {
         if survival > 0.0 { Estimated::AtLeast(area) } else { Estimated::Known(area) }
     }
 
-    /// The time by which a share `q` (0 to 1) has happened: the first at which the curve is no more than 1 - q. At
+    /// Returns the time by which a share `q` (0 to 1) has happened: the first at which the curve is no more than 1 - q. At
     /// least the longest time watched, where the curve stays above that.
     pub fn quantile(&self, q: f64) -> Estimated {
         // The curve is a product of rounded quotients: without the allowance, 19 of 20 may miss 95 % by the last bit.

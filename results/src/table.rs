@@ -43,14 +43,14 @@ pub struct Numbers<C> {
 }
 
 impl<C: Column> Numbers<C> {
-    /// The number in a column; `None` where the field is empty, the file lacks the column, or the column holds words.
+    /// Returns the number in a column; `None` where the field is empty, the file lacks the column, or the column holds words.
     pub fn get(&self, column: C) -> Option<f64> {
         Some(self.values[column.place()]).filter(|value| !value.is_nan())
     }
 }
 
 impl<C: Column> Table<C> {
-    /// The table in a file, which stands at its start.
+    /// Returns the table in a file, which stands at its start.
     ///
     /// # Errors
     ///
@@ -71,22 +71,22 @@ impl<C: Column> Table<C> {
         Ok(Self { path, reader, header, places, record, rows: 0, columns })
     }
 
-    /// The names of the file's columns, those that the list does not have included.
+    /// Returns the names of the file's columns, those that the list does not have included.
     pub const fn header(&self) -> &csv::StringRecord {
         &self.header
     }
 
-    /// Whether the file's columns are exactly those of this version.
+    /// Returns whether the file's columns are exactly those of this version.
     pub fn is_complete(&self) -> bool {
         self.header.iter().eq(C::ALL.iter().map(|column| column.name()))
     }
 
-    /// The line at which the next row begins, counted from 1.
+    /// Returns the line at which the next row begins, counted from 1.
     pub fn line(&self) -> u64 {
         self.reader.position().line()
     }
 
-    /// The next row, if there is one.
+    /// Returns the next row, if there is one.
     ///
     /// # Errors
     ///
@@ -107,12 +107,12 @@ impl<C: Column> Table<C> {
 }
 
 impl<'a, C: Column> Record<'a, C> {
-    /// The fields as they stand in the file, by the header's places.
+    /// Returns the fields as they stand in the file, by the header's places.
     pub const fn fields(self) -> &'a csv::StringRecord {
         &self.table.record
     }
 
-    /// The row with the types of its fields, of a table that [is complete](Table::is_complete).
+    /// Returns the row with the types of its fields, of a table that [is complete](Table::is_complete).
     ///
     /// # Errors
     ///
@@ -125,13 +125,13 @@ impl<'a, C: Column> Record<'a, C> {
         })
     }
 
-    /// What stands in a column; empty where the field is, and where the file has no such column.
+    /// Returns what stands in a column; empty where the field is, and where the file has no such column.
     pub fn text(self, column: C) -> &'a str {
         let field = |place: usize| self.table.record.get(place).expect("the reader refuses rows of another length");
         self.table.places[column.place()].map_or("", field)
     }
 
-    /// The number in a column, of whichever kind.
+    /// Returns the number in a column, of whichever kind.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl<'a, C: Column> Record<'a, C> {
         number.ok_or_else(|| self.error(column, "a number of zero or more"))
     }
 
-    /// The number in a column; `None` where the field may be empty and is, and where the file has no such column.
+    /// Returns the number in a column; `None` where the field may be empty and is, and where the file has no such column.
     ///
     /// # Errors
     ///
@@ -154,7 +154,7 @@ impl<'a, C: Column> Record<'a, C> {
         if may_be_empty && self.text(column).is_empty() { Ok(None) } else { self.number(column).map(Some) }
     }
 
-    /// The numbers in all columns.
+    /// Returns the numbers in all columns.
     ///
     /// # Errors
     ///
@@ -170,7 +170,7 @@ impl<'a, C: Column> Record<'a, C> {
         contradiction.map_or(Ok(numbers), |problem| Err(self.problem(problem)))
     }
 
-    /// The count in a column.
+    /// Returns the count in a column.
     ///
     /// # Errors
     ///

@@ -74,7 +74,7 @@ impl Write for Hashed<'_> {
     }
 }
 
-/// The rows below a line with the names of the columns, which is there even if no row is.
+/// Returns the rows below a line with the names of the columns, which is there even if no row is.
 fn table<'a, C: Column>(out: &mut dyn Write, rows: impl Iterator<Item = &'a C::Row>) -> io::Result<()> {
     let mut out = csv::WriterBuilder::new().has_headers(false).from_writer(out);
     out.write_record(C::ALL.iter().map(|column| column.name()))?;

@@ -15,15 +15,15 @@ pub struct BreakingFault {
 }
 
 impl BreakingFault {
-    /// Whether an episode whose column `cause` is `name` may be its work.
+    /// Returns whether an episode whose column `cause` is `name` may be its work.
     pub fn explains(&self, name: &str) -> bool {
         self.causes.iter().any(|cause| cause.name() == name)
     }
 }
 
 impl Scenario {
-    /// The faults that break sessions, each kind once, in the file's order. Faults that only lose, delay or slow down are
-    /// not among them: no episode has them as its cause.
+    /// Returns the faults that break sessions, each kind once, in the file's order. Faults that only lose, delay or slow down
+    /// are not among them: no episode has them as its cause.
     pub fn breaking_faults(&self) -> Vec<BreakingFault> {
         let mut strikes: Vec<BreakingFault> = Vec::new();
         for fault in self.faults.iter().filter(|fault| fault.is_break()) {

@@ -16,7 +16,7 @@ pub struct Contest {
 }
 
 impl Contest {
-    /// The strategy that the scenario names to compare the others with, if it is here.
+    /// Returns the strategy that the scenario names to compare the others with, if it is here.
     pub fn reference(&self) -> Option<&str> {
         let name = preset::name_today(self.scenario.value.reference.as_deref()?);
         self.strategies.iter().map(|strategy| strategy.value.name.as_str()).find(|there| *there == name)

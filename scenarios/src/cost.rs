@@ -38,7 +38,7 @@ impl Default for Limits {
 }
 
 impl PlanCost {
-    /// What of it is too much, and what to do about it.
+    /// Returns what of it is too much, and what to do about it.
     pub(crate) fn excess(&self, limits: &Limits) -> Option<(String, String)> {
         let scope = format!(
             "{} runs of {} device-days in all, with up to {} strikes and {} mappings in one",
@@ -79,7 +79,7 @@ impl fmt::Display for PlanCost {
     }
 }
 
-/// Time as device-days, to three digits.
+/// Returns time as device-days, to three digits.
 pub fn device_days(time: Duration) -> String {
     let days = time.as_secs_f64() / 86_400.0;
     match days {
@@ -89,7 +89,7 @@ pub fn device_days(time: Duration) -> String {
     }
 }
 
-/// A span as an estimate is worth telling: at least a second, and of hours no seconds.
+/// Returns a span as an estimate is worth telling: at least a second, and of hours no seconds.
 fn rounded(span: Duration) -> String {
     let step = match span.as_secs() {
         0..600 => 1,
@@ -100,7 +100,7 @@ fn rounded(span: Duration) -> String {
     format_duration(Duration::from_secs((span.as_secs().div_ceil(step) * step).max(1)))
 }
 
-/// An amount of memory in MiB or GiB.
+/// Returns an amount of memory in MiB or GiB.
 pub fn size(bytes: u64) -> String {
     match bytes.div_ceil(1 << 20) {
         mib @ 0..10_240 => format!("{mib}MiB"),

@@ -44,19 +44,20 @@ impl Invalid {
         &self.diagnostics
     }
 
-    /// The line and the column at which a problem begins, both counted from 1; `None` where no part of the file is to blame.
+    /// Returns the line and the column at which a problem begins, both counted from 1; `None` where no part of the file is to
+    /// blame.
     pub fn place(&self, diagnostic: &Diagnostic) -> Option<(usize, usize)> {
         let before = self.text.get(..diagnostic.span.as_ref()?.start)?;
         let line = before.rsplit('\n').next().unwrap_or(before);
         Some((before.matches('\n').count() + 1, line.chars().count() + 1))
     }
 
-    /// How many problems there are beyond those that are shown.
+    /// Returns how many problems there are beyond those that are shown.
     pub const fn more(&self) -> usize {
         self.more
     }
 
-    /// The message for a terminal, with colours or without; several lines, no line break at the end.
+    /// Returns the message for a terminal, with colours or without; several lines, no line break at the end.
     pub fn render(&self, colours: bool) -> String {
         self.render_as(&Level::ERROR, colours)
     }

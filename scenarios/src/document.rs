@@ -62,12 +62,12 @@ pub(crate) fn place(text: &str, problem: Problem) -> Diagnostic {
     resolve(&DeTable::parse(text).expect("the text was read before"), problem)
 }
 
-/// Whether the top level of `text` has this key; false where the text is not TOML.
+/// Returns whether the top level of `text` has this key; false where the text is not TOML.
 pub(crate) fn has_key(text: &str, key: &str) -> bool {
     DeTable::parse(text).is_ok_and(|tree| tree.get_ref().contains_key(key))
 }
 
-/// The dotted path of the innermost key or value of `text` that lies at `span`, and whether it is the key.
+/// Returns the dotted path of the innermost key or value of `text` that lies at `span`, and whether it is the key.
 #[cfg(feature = "runner")]
 pub(crate) fn path_at(text: &str, span: &Range<usize>) -> Option<(String, bool)> {
     fn in_table(table: &DeTable<'_>, span: &Range<usize>, path: &str) -> Option<(String, bool)> {
@@ -91,7 +91,7 @@ pub(crate) fn path_at(text: &str, span: &Range<usize>) -> Option<(String, bool)>
     in_table(DeTable::parse(text).ok()?.get_ref(), span, "")
 }
 
-/// What `read` makes of the table `tree`, or everything that it finds wrong there.
+/// Returns what `read` makes of the table `tree`, or everything that it finds wrong there.
 pub(crate) fn deserialize<'de, T>(
     tree: &Spanned<DeTable<'de>>,
     read: impl Fn(Deserializer<'de>) -> Result<T, Error>,
@@ -194,7 +194,7 @@ fn is_absence(error: &Error) -> bool {
         || message == EMPTY_TABLE_BEHIND_VISITOR
 }
 
-/// A problem found by the owner of the type, with its path turned into a place.
+/// Returns a problem found by the owner of the type, with its path turned into a place.
 fn resolve(tree: &Spanned<DeTable<'_>>, problem: Problem) -> Diagnostic {
     let mut table = Some(tree.get_ref());
     let mut span = None;
@@ -216,7 +216,7 @@ fn resolve(tree: &Spanned<DeTable<'_>>, problem: Problem) -> Diagnostic {
     Diagnostic { message, span, help: (!problem.help.is_empty()).then_some(problem.help) }
 }
 
-/// The names that files of earlier versions have for a kind of fault, or for a heartbeat.
+/// Returns the names that files of earlier versions have for a kind of fault, or for a heartbeat.
 fn former_names(name: &str) -> impl Iterator<Item = &'static str> {
     let kind = FaultKind::ALL.iter().find(|kind| kind.name() == name);
     let of_kind = kind.into_iter().flat_map(|kind| kind.former_names()).copied();
@@ -247,7 +247,7 @@ fn explain(error: &Error, tree: &Spanned<DeTable<'_>>) -> Diagnostic {
     Diagnostic { message, span, help: better.or(help) }
 }
 
-/// The value at a place, and the key at the top of the file that it is below.
+/// Returns the value at a place, and the key at the top of the file that it is below.
 fn value_at<'a>(table: &'a DeTable<'_>, span: &Range<usize>) -> Option<(&'a str, &'a DeValue<'a>)> {
     fn below<'a>(value: &'a Spanned<DeValue<'_>>, span: &Range<usize>) -> Option<&'a DeValue<'a>> {
         let inner = match value.get_ref() {
@@ -333,7 +333,7 @@ fn words(message: &str) -> (String, Option<String>) {
     }
 }
 
-/// The names in backticks.
+/// Returns the names in backticks.
 fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
@@ -363,7 +363,7 @@ pub(crate) fn choose(unknown: &str, known: &[&str], lead: &str) -> String {
     }
 }
 
-/// The name most like `unknown`, if one is like it at all: it begins alike, or is a slip of the finger away.
+/// Returns the name most like `unknown`, if one is like it at all: it begins alike, or is a slip of the finger away.
 pub fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let alike = |name: &str| strsim::jaro_winkler(unknown, name);
     let slip = |name: &str| strsim::normalized_damerau_levenshtein(unknown, name);

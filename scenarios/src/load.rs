@@ -91,7 +91,7 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// What to write instead, where that is not in the message.
+    /// Returns what to write instead, where that is not in the message.
     pub fn help(&self) -> Option<String> {
         if let Self::WrongKind { name, is, wanted } = self {
             return Some(match (is, wanted) {
@@ -116,7 +116,7 @@ impl LoadError {
     }
 }
 
-/// The scenario that `name` names: one of the library, or a path.
+/// Returns the scenario that `name` names: one of the library, or a path.
 pub fn scenario(name: &str) -> Result<Loaded<Scenario>, LoadError> {
     match library::text(name) {
         Some(text) => {
@@ -128,7 +128,7 @@ pub fn scenario(name: &str) -> Result<Loaded<Scenario>, LoadError> {
     }
 }
 
-/// The strategy that `name` names: a preset, one of the registry, or a path that starts from `folder`.
+/// Returns the strategy that `name` names: a preset, one of the registry, or a path that starts from `folder`.
 pub fn strategy(name: &str, folder: Option<&Path>, registry: &Registry) -> Result<Loaded<StrategySpec>, LoadError> {
     match registry.preset(name) {
         Some(preset) => {
@@ -149,7 +149,7 @@ pub fn strategy(name: &str, folder: Option<&Path>, registry: &Registry) -> Resul
     }
 }
 
-/// The strategies that `name` names: the members of a family, as in `mqtt/*`, or the one that [`strategy`] finds.
+/// Returns the strategies that `name` names: the members of a family, as in `mqtt/*`, or the one that [`strategy`] finds.
 pub fn strategies(
     name: &str,
     folder: Option<&Path>,
@@ -167,8 +167,9 @@ pub fn strategies(
 /// What follows a family's name where it stands for its members.
 const OF_FAMILY: &str = "/*";
 
-/// The strategies that a scenario compares unless it is told otherwise, in its own order. A built-in scenario, which cannot
-/// name them, compares those of the registry too; a file names what it wants. The scenario's reference is to be among them.
+/// Returns the strategies that a scenario compares unless it is told otherwise, in its own order. A built-in scenario, which
+/// cannot name them, compares those of the registry too; a file names what it wants. The scenario's reference is to be among
+/// them.
 pub fn strategies_of(
     scenario: &Loaded<Scenario>,
     origin: &str,
@@ -205,7 +206,7 @@ pub fn scenario_file(path: &Path) -> Result<Loaded<Scenario>, LoadError> {
     scenario_in(path, read(path)?)
 }
 
-/// The scenario in a file whose text was read.
+/// Returns the scenario in a file whose text was read.
 pub fn scenario_in(path: &Path, text: String) -> Result<Loaded<Scenario>, LoadError> {
     let name = path.display().to_string();
     let value = parse_scenario(&name, &text).map_err(|invalid| as_kind(FileKind::Scenario, &name, &text, invalid))?;
@@ -217,7 +218,7 @@ pub fn strategy_file(path: &Path, registry: &Registry) -> Result<Loaded<Strategy
     strategy_in(path, read(path)?, registry)
 }
 
-/// The strategy in a file whose text was read.
+/// Returns the strategy in a file whose text was read.
 pub fn strategy_in(path: &Path, text: String, registry: &Registry) -> Result<Loaded<StrategySpec>, LoadError> {
     let name = path.display().to_string();
     let value =
@@ -248,22 +249,22 @@ pub fn parse<T: DeserializeOwned>(
     document::read(text, check).map_err(|found| Invalid::new(name, text, found))
 }
 
-/// What is unwise about a strategy that can be used, at its places in the file; `name` is what messages call it. `None`:
-/// nothing is.
+/// Returns what is unwise about a strategy that can be used, at its places in the file; `name` is what messages call it.
+/// `None`: nothing is.
 pub fn warnings(name: &str, strategy: &Loaded<StrategySpec>) -> Option<Invalid> {
     let place = |warning| document::place(&strategy.text, warning);
     let found: Vec<Diagnostic> = strategy.value.warnings().into_iter().map(place).collect();
     (!found.is_empty()).then(|| Invalid::new(name, &strategy.text, found))
 }
 
-/// What is wrong with a strategy in a scenario that both can be used, at its place in the strategy's file: that nobody calls back
-/// a client that waits for it. `name` is what messages call the file. `None`: nothing is.
+/// Returns what is wrong with a strategy in a scenario that both can be used, at its place in the strategy's file: that nobody
+/// calls back a client that waits for it. `name` is what messages call the file. `None`: nothing is.
 pub fn warning_in(scenario: &Scenario, name: &str, strategy: &Loaded<StrategySpec>) -> Option<Invalid> {
     let problem = strategy.value.called_by_nobody().filter(|_| scenario.wakeup.is_none())?;
     Some(Invalid::new(name, &strategy.text, vec![document::place(&strategy.text, problem)]))
 }
 
-/// The text of a strategy's file, with every value spelled out, defaults too.
+/// Returns the text of a strategy's file, with every value spelled out, defaults too.
 pub fn strategy_text(spec: &StrategySpec) -> String {
     toml::to_string_pretty(spec).expect("what can be read from TOML can be written as TOML")
 }
@@ -280,7 +281,7 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// What `text` looks like, by the keys that only one kind has; `None` where it looks like nothing.
+    /// Returns what `text` looks like, by the keys that only one kind has; `None` where it looks like nothing.
     pub fn of(text: &str) -> Option<Self> {
         let kinds = [
             ("axis", Self::Sweep),
@@ -293,7 +294,7 @@ impl FileKind {
 }
 
 impl FileKind {
-    /// Its name alone.
+    /// Returns its name alone.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Scenario => "scenario",
@@ -313,7 +314,7 @@ impl fmt::Display for FileKind {
     }
 }
 
-/// What is wrong with a file of which a kind was wanted: that it is of another, where it looks like that.
+/// Returns what is wrong with a file of which a kind was wanted: that it is of another, where it looks like that.
 pub(crate) fn as_kind(wanted: FileKind, name: &str, text: &str, invalid: Invalid) -> LoadError {
     match FileKind::of(text) {
         Some(is) if is != wanted => wrong_kind(name, is, wanted),
@@ -325,7 +326,7 @@ fn wrong_kind(name: &str, is: FileKind, wanted: FileKind) -> LoadError {
     LoadError::WrongKind { name: name.into(), is, wanted }
 }
 
-/// The content of the file at `path`, if it is not too long and is UTF-8. `-` is the standard input.
+/// Returns the content of the file at `path`, if it is not too long and is UTF-8. `-` is the standard input.
 pub fn read(path: &Path) -> Result<String, LoadError> {
     let fail = |source| LoadError::Read { path: path.into(), source };
     let mut bytes = Vec::new();
@@ -354,7 +355,7 @@ fn or_hint(mut found: Vec<Diagnostic>, hint: &str) -> Vec<Diagnostic> {
     found
 }
 
-/// Whether a scenario or strategy of this name is looked for in a file.
+/// Returns whether a scenario or strategy of this name is looked for in a file.
 pub fn is_path(name: &str) -> bool {
     name == "-" || name.contains(['/', '\\', '.'])
 }

@@ -16,7 +16,7 @@ use cardiogram_sim::{
 const MICROS: u128 = 1_000_000;
 const MICROS_PER_HOUR: u128 = 3_600 * MICROS;
 
-/// What the run `name` of `duration` on `engine` came to.
+/// Returns what the run `name` of `duration` on `engine` came to.
 pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Outcome) -> RunRow {
     let count = |kind| outcome.episodes.iter().filter(|episode| episode.outcome() == kind).count() as u64;
     let detection = |episode: &Episode| episode.detection.map(|detection| detection.at);
@@ -106,7 +106,7 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
     }
 }
 
-/// The episodes of the run `name`, then its false alarms, each by device, then by time.
+/// Returns the episodes of the run `name`, then its false alarms, each by device, then by time.
 pub fn episode_rows(name: &RunName, outcome: &Outcome) -> Vec<EpisodeRow> {
     let blank = EpisodeRow {
         scenario: name.scenario.clone(),
@@ -146,7 +146,7 @@ pub fn episode_rows(name: &RunName, outcome: &Outcome) -> Vec<EpisodeRow> {
     episodes.chain(false_alarms).collect()
 }
 
-/// The run `name` over time.
+/// Returns the run `name` over time.
 pub fn series_rows(name: &RunName, outcome: &Outcome) -> Vec<SeriesRow> {
     let rows = outcome.series.iter().map(|bin| SeriesRow {
         scenario: name.scenario.clone(),
@@ -162,7 +162,7 @@ pub fn series_rows(name: &RunName, outcome: &Outcome) -> Vec<SeriesRow> {
     rows.collect()
 }
 
-/// The engine's name in files and on the command line.
+/// Returns the engine's name in files and on the command line.
 pub const fn engine_name(engine: Engine) -> &'static str {
     match engine {
         Engine::Turmoil => "turmoil",
@@ -178,7 +178,8 @@ const fn outcome_name(outcome: EpisodeOutcome) -> &'static str {
     }
 }
 
-/// What episodes took until `noticed`, as far as it was seen: else to the end of the episode, else to the end of the run.
+/// Returns what episodes took until `noticed`, as far as it was seen: else to the end of the episode, else to the end of the
+/// run.
 fn episode_curve(outcome: &Outcome, run: Duration, noticed: impl Fn(&Episode) -> Option<Time>) -> Option<Curve> {
     let observe = |episode: &Episode| {
         let noticed = noticed(episode);
@@ -188,7 +189,7 @@ fn episode_curve(outcome: &Outcome, run: Duration, noticed: impl Fn(&Episode) ->
     Sample::new(outcome.episodes.iter().map(observe).collect()).curve()
 }
 
-/// How long mistakes lasted, as far as it was seen.
+/// Returns how long mistakes lasted, as far as it was seen.
 fn mistake_curve(mistakes: &[Mistake]) -> Option<Curve> {
     let observe = |mistake: &Mistake| observation(mistake.end.since(mistake.begin), mistake.corrected);
     Sample::new(mistakes.iter().map(observe).collect()).curve()
@@ -200,12 +201,12 @@ fn observation(watched: Duration, happened: bool) -> Observation {
     Observation { time: watched.as_micros() as f64, happened, replicate: 0 }
 }
 
-/// The restricted mean of a curve in microseconds.
+/// Returns the restricted mean of a curve in microseconds.
 fn mean_of_curve(curve: &Curve) -> Decimal {
     micros(curve.mean().value())
 }
 
-/// An estimate in microseconds.
+/// Returns an estimate in microseconds.
 fn micros(estimate: f64) -> Decimal {
     Decimal::from_millionths(estimate.round() as u64)
 }
@@ -219,14 +220,14 @@ fn recovery(episode: &Episode) -> Option<Duration> {
     episode.end.map(|end| end.since(episode.begin))
 }
 
-/// The mean, rounded down to a microsecond; `None` of nothing.
+/// Returns the mean, rounded down to a microsecond; `None` of nothing.
 fn mean(spans: &[Duration]) -> Option<Decimal> {
     let sum: u128 = spans.iter().map(Duration::as_micros).sum();
     let micros = sum.checked_div(spans.len() as u128)?;
     Some(Decimal::from_millionths(u64::try_from(micros).expect("a mean is no longer than the longest")))
 }
 
-/// The smallest value that at least `percent` of `sorted` do not exceed; `None` of nothing.
+/// Returns the smallest value that at least `percent` of `sorted` do not exceed; `None` of nothing.
 fn quantile(sorted: &[Duration], percent: usize) -> Option<Decimal> {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.checked_sub(1)?).copied().map(Decimal::seconds)

@@ -153,7 +153,7 @@ fn in_order(parts: &mut [Part]) -> Result<(), MergeError> {
     Err(MergeError::Missing { shards: format!("{shards} {}{more} {are}", named.join(", ")) })
 }
 
-/// The first thing in which two plans differ, their shards aside.
+/// Returns the first thing in which two plans differ, their shards aside.
 fn difference(a: &Manifest, b: &Manifest) -> Option<String> {
     if a.engine != b.engine {
         return Some(format!("the engine (`{}` and `{}`)", a.engine, b.engine));
@@ -187,7 +187,7 @@ fn is_same(a: &Path, b: &Path) -> bool {
     fs::canonicalize(a).is_ok_and(|a| fs::canonicalize(b).is_ok_and(|b| a == b))
 }
 
-/// The plan that a manifest describes; `None` where there can be no such plan: it was changed.
+/// Returns the plan that a manifest describes; `None` where there can be no such plan: it was changed.
 fn plan_of(manifest: &Manifest, registry: &Registry) -> Option<Plan> {
     let engines = [EngineChoice::Auto, EngineChoice::Only(Engine::Event), EngineChoice::Only(Engine::Turmoil)];
     let engine = engines.into_iter().find(|engine| engine.to_string() == manifest.engine)?;
@@ -213,7 +213,7 @@ fn contest_of(scenario: &ManifestScenario, manifest: &Manifest, registry: &Regis
     })
 }
 
-/// A strategy that is as it was written and yet cannot be read: its policies are those of another program.
+/// Returns a strategy that is as it was written and yet cannot be read: its policies are those of another program.
 fn unreadable_strategy(manifest: &Manifest, registry: &Registry) -> Option<Invalid> {
     let mut intact = manifest.strategies.iter().filter(|strategy| hash(&strategy.text) == strategy.hash);
     intact.find_map(|it| load::parse_strategy(&it.name, &it.text, registry).err())
@@ -251,7 +251,7 @@ impl Part {
         self.plan.shard()
     }
 
-    /// The next run, which must be this one of the whole plan.
+    /// Returns the next run, which must be this one of the whole plan.
     fn finished(&mut self, plan: &Plan, cell: Cell) -> Result<Finished, Error> {
         let name = plan.name(cell);
         let Some(run) = self.runs.next_of(&name)? else {
@@ -265,7 +265,7 @@ impl Part {
         })
     }
 
-    /// An error where rows are left over.
+    /// Returns an error where rows are left over.
     fn check_end(&self) -> Result<(), Error> {
         self.runs.check_end()?;
         self.episodes.check_end()?;
@@ -292,7 +292,7 @@ impl<C: Column> Ahead<C> {
         Ok(table)
     }
 
-    /// The row that comes next, if it is one of that run.
+    /// Returns the row that comes next, if it is one of that run.
     fn next_of(&mut self, name: &RunName) -> Result<Option<C::Row>, Error> {
         let row = self.next.take_if(|row| row.is_of(name));
         if row.is_some() {
@@ -301,7 +301,7 @@ impl<C: Column> Ahead<C> {
         Ok(row)
     }
 
-    /// All rows of that run, of which there must be `count`.
+    /// Returns all rows of that run, of which there must be `count`.
     fn all_of(&mut self, name: &RunName, count: u64) -> Result<Vec<C::Row>, Error> {
         let mut rows = Vec::new();
         while let Some(row) = self.next_of(name)? {

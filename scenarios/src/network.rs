@@ -38,14 +38,14 @@ pub struct Networks {
     pub nat: BTreeMap<String, NetworkPreset<NatConfig>>,
 }
 
-/// The built-in presets.
+/// Returns the built-in presets.
 pub fn networks() -> &'static Networks {
     static NETWORKS: LazyLock<Networks> =
         LazyLock::new(|| toml::from_str(include_str!("networks.toml")).expect("the built-in networks are valid"));
     &NETWORKS
 }
 
-/// The built-in servers, by name.
+/// Returns the built-in servers, by name.
 pub fn servers() -> &'static BTreeMap<String, NetworkPreset<ServerConfig>> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -57,7 +57,7 @@ pub fn servers() -> &'static BTreeMap<String, NetworkPreset<ServerConfig>> {
     &SERVERS.server
 }
 
-/// What goes by that name, a link and its radio for example, spelt out as tables of a scenario file.
+/// Returns what goes by that name, a link and its radio for example, spelt out as tables of a scenario file.
 pub fn text(name: &str) -> Option<String> {
     fn spelt<T: Serialize>(key: &str, network: &NetworkPreset<T>) -> String {
         let table = toml::to_string(&BTreeMap::from([(key, &network.config)])).expect("a preset is plain data");
@@ -73,7 +73,8 @@ pub fn text(name: &str) -> Option<String> {
     of_each.into_iter().flatten().reduce(|text, more| text + "\n" + &more)
 }
 
-/// The table that a name stands for under a key of a scenario, `access` or `nat` for example; `None`: there is no such name.
+/// Returns the table that a name stands for under a key of a scenario, `access` or `nat` for example; `None`: there is no such
+/// name.
 #[cfg(feature = "runner")]
 pub(crate) fn table(key: &str, name: &str) -> Option<toml::Value> {
     fn of<T: Named + Serialize>(name: &str) -> Option<toml::Value> {
@@ -94,7 +95,7 @@ pub(crate) trait Named: Clone + DeserializeOwned + JsonSchema + 'static {
     /// What messages call it.
     const KIND: &'static str;
 
-    /// The presets of this kind.
+    /// Returns the presets of this kind.
     fn presets() -> &'static BTreeMap<String, NetworkPreset<Self>>;
 }
 
@@ -197,13 +198,13 @@ pub(crate) fn named_row<'de, T: Named, D: Deserializer<'de>>(input: D) -> Result
     input.deserialize_any(Either(PhantomData))
 }
 
-/// The schema of what [`named_row`] reads.
+/// Returns the schema of what [`named_row`] reads.
 pub(crate) fn named_row_schema<T: Named>(generator: &mut SchemaGenerator) -> Schema {
     let one = named_schema::<T>(generator);
     json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
 }
 
-/// The schema of what [`named`] reads.
+/// Returns the schema of what [`named`] reads.
 pub(crate) fn named_schema<T: Named>(generator: &mut SchemaGenerator) -> Schema {
     let names: Vec<&String> = T::presets().keys().collect();
     let table = generator.subschema_for::<T>();

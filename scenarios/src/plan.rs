@@ -52,7 +52,7 @@ pub enum EngineChoice {
 }
 
 impl EngineChoice {
-    /// The engine whose outcome counts.
+    /// Returns the engine whose outcome counts.
     pub const fn engine(self) -> Engine {
         match self {
             Self::Auto => Engine::Event,
@@ -81,17 +81,17 @@ impl Shard {
     /// The plan in one piece.
     pub const WHOLE: Self = Self { index: 1, of: 1 };
 
-    /// The `index`-th of `of` parts, counted from 1; `None` where there is no such part.
+    /// Returns the `index`-th of `of` parts, counted from 1; `None` where there is no such part.
     pub fn new(index: u64, of: u64) -> Option<Self> {
         (1..=of).contains(&index).then_some(Self { index, of })
     }
 
-    /// Which part it is, counted from 1.
+    /// Returns which part it is, counted from 1.
     pub(crate) const fn index(self) -> u64 {
         self.index
     }
 
-    /// How many parts there are.
+    /// Returns how many parts there are.
     pub(crate) const fn of(self) -> u64 {
         self.of
     }
@@ -177,7 +177,7 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// A plan for all contests, each with `seeds` seeds from `first_seed` up. The same scenario twice counts once, and
+    /// Returns a plan for all contests, each with `seeds` seeds from `first_seed` up. The same scenario twice counts once, and
     /// so does the same strategy.
     pub fn new(
         contests: Vec<Contest>,
@@ -235,12 +235,12 @@ impl Plan {
         Self { sweep, ..self }
     }
 
-    /// The engine that was asked for.
+    /// Returns the engine that was asked for.
     pub const fn engine(&self) -> EngineChoice {
         self.engine
     }
 
-    /// Which part of it is to be carried out.
+    /// Returns which part of it is to be carried out.
     pub const fn shard(&self) -> Shard {
         self.shard
     }
@@ -250,7 +250,7 @@ impl Plan {
         Self { shard: Shard::WHOLE, ..self.clone() }
     }
 
-    /// The runs of this plan's shard in their order: by scenario, then strategy, then seed.
+    /// Returns the runs of this plan's shard in their order: by scenario, then strategy, then seed.
     pub(crate) fn cells(&self) -> Vec<Cell> {
         let cells = self.all_cells();
         if self.shard == Shard::WHOLE {
@@ -261,7 +261,7 @@ impl Plan {
         cells.into_iter().zip(owners).filter(|(_, owner)| *owner == own).map(|(cell, _)| cell).collect()
     }
 
-    /// The runs of the whole plan.
+    /// Returns the runs of the whole plan.
     fn all_cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         let mut pair = 0;
@@ -278,8 +278,8 @@ impl Plan {
         cells
     }
 
-    /// Which shard each cell of the whole plan belongs to, counted from 0: the dearest first, each to the shard that has the least so
-    /// far. (Graham's rule of the longest processing time.)
+    /// Returns which shard each cell of the whole plan belongs to, counted from 0: the dearest first, each to the shard that
+    /// has the least so far. (Graham's rule of the longest processing time.)
     pub(crate) fn owners(&self, cells: &[Cell]) -> Vec<u64> {
         let costs = self.pair_costs();
         let cost = |cell: &Cell| self.cpu(&costs[cell.contest][cell.strategy], *cell);
@@ -299,7 +299,7 @@ impl Plan {
         owners
     }
 
-    /// What a run costs, by contest and strategy.
+    /// Returns what a run costs, by contest and strategy.
     fn pair_costs(&self) -> Vec<Vec<WorldCost>> {
         let of = |contest: &Contest| {
             let worlds = contest.strategies.iter().map(|strategy| contest.scenario.value.world(&strategy.value));
@@ -308,7 +308,7 @@ impl Plan {
         self.contests.iter().map(of).collect()
     }
 
-    /// The processor time of a cell.
+    /// Returns the processor time of a cell.
     fn cpu(&self, cost: &WorldCost, cell: Cell) -> Duration {
         let on_event = cost.cpu.saturating_add(CELL_OVERHEAD);
         let on_turmoil = on_event.saturating_mul(TURMOIL_TIMES);
@@ -319,7 +319,7 @@ impl Plan {
         }
     }
 
-    /// What the plan's shard costs with so many runs at a time.
+    /// Returns what the plan's shard costs with so many runs at a time.
     pub fn cost(&self, jobs: usize) -> PlanCost {
         let costs = self.pair_costs();
         let mut all = PlanCost::default();
@@ -351,7 +351,7 @@ impl Plan {
         }
     }
 
-    /// What tables call the run `cell`.
+    /// Returns what tables call the run `cell`.
     pub(crate) fn name(&self, cell: Cell) -> RunName {
         let contest = &self.contests[cell.contest];
         RunName {
@@ -361,18 +361,18 @@ impl Plan {
         }
     }
 
-    /// How long the run `cell` lasts.
+    /// Returns how long the run `cell` lasts.
     pub(crate) fn duration(&self, cell: Cell) -> Duration {
         self.contests[cell.contest].scenario.value.duration
     }
 
-    /// The world of the run `cell`.
+    /// Returns the world of the run `cell`.
     pub(crate) fn world(&self, cell: Cell) -> WorldConfig {
         let contest = &self.contests[cell.contest];
         contest.scenario.value.world(&contest.strategies[cell.strategy].value)
     }
 
-    /// What the results say about where they come from.
+    /// Returns what the results say about where they come from.
     pub fn manifest(&self) -> Manifest {
         let mut strategies: Vec<ManifestStrategy> = Vec::new();
         for strategy in self.contests.iter().flat_map(|contest| &contest.strategies) {
@@ -409,7 +409,7 @@ impl Plan {
         }
     }
 
-    /// What the results say against a strategy.
+    /// Returns what the results say against a strategy.
     fn warnings(&self, strategy: &StrategySpec) -> Vec<String> {
         let meets = |contest: &&Contest| contest.strategies.iter().any(|it| it.value.name == strategy.name);
         let uncalled = self.contests.iter().filter(meets).any(|contest| contest.scenario.value.wakeup.is_none());
@@ -417,7 +417,7 @@ impl Plan {
         strategy.short_lived().into_iter().chain(nobody).map(|it| it.message).collect()
     }
 
-    /// The name of a directory for its results: what it is of, and the begin of its fingerprint.
+    /// Returns the name of a directory for its results: what it is of, and the begin of its fingerprint.
     pub fn directory(&self) -> String {
         let names: Vec<&str> = match &self.sweep {
             Some(sweep) => vec![&sweep.name],

@@ -230,7 +230,7 @@ mod tests {
         Plan::new(contests.to_vec(), 1, seeds, EngineChoice::Auto, Shard::WHOLE).unwrap()
     }
 
-    /// An outcome that depends on the world and the seed alone, as a real one does.
+    /// Returns an outcome that depends on the world and the seed alone, as a real one does.
     #[expect(clippy::unnecessary_wraps, reason = "the shape of a simulator")]
     fn fake(world: &WorldConfig, seed: u64, _: Engine) -> Result<Outcome, RunError> {
         Ok(Outcome {
@@ -272,7 +272,7 @@ mod tests {
         Ok(ending)
     }
 
-    /// Every file of a directory, but for the lab's own folder.
+    /// Returns every file of a directory, but for the lab's own folder.
     fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
         let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap()).filter(|it| it.path().is_file());
         entries.map(|it| (it.file_name().into_string().unwrap(), fs::read(it.path()).unwrap())).collect()

@@ -136,13 +136,13 @@ fn networks<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeMap<String, Netw
 const STRATEGIES_MAX: usize = 1_000;
 
 impl Scenario {
-    /// The world of this scenario, inhabited by `strategy`.
+    /// Returns the world of this scenario, inhabited by `strategy`.
     pub fn world(&self, strategy: &StrategySpec) -> WorldConfig {
         keys!(world => taken_from! { self WorldConfig { strategy: strategy.clone() } })
     }
 
-    /// The idle time after which an established connection of any device is forgotten, at any time of the run. `None` where
-    /// that differs: a distribution, or a fault that changes it.
+    /// Returns the idle time after which an established connection of any device is forgotten, at any time of the run. `None`
+    /// where that differs: a distribution, or a fault that changes it.
     pub fn nat_timeout(&self) -> Option<Duration> {
         let shifts = self.faults.iter().any(|fault| matches!(fault, FaultConfig::NatTimeout(_)));
         let constant = |nat: &NatConfig| match nat.established {
@@ -154,7 +154,7 @@ impl Scenario {
         if shifts || !self.networks.is_empty() { None } else { timeouts?.into_iter().min() }
     }
 
-    /// Every contradiction in the scenario; empty when it can run with any strategy that can run at all.
+    /// Returns every contradiction in the scenario; empty when it can run with any strategy that can run at all.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if !is_name(&self.name) {
@@ -183,12 +183,12 @@ impl Scenario {
     }
 }
 
-/// The NAT of a scenario that names none.
+/// Returns the NAT of a scenario that names none.
 fn one_nat() -> Vec<NatConfig> {
     vec![NatConfig::default()]
 }
 
-/// A strategy without effect: a world is checked before it is known who will live in it.
+/// Returns a strategy without effect: a world is checked before it is known who will live in it.
 fn bystander() -> StrategySpec {
     StrategySpec::new("none", HeartbeatSpec::None).with_reconnect(ReconnectSpec::Immediate)
 }

@@ -5,17 +5,17 @@ use schemars::{Schema, schema_for};
 
 use crate::{scenario::Scenario, sweep::SweepFile};
 
-/// The schema of a scenario file.
+/// Returns the schema of a scenario file.
 pub fn scenario() -> Schema {
     schema_for!(Scenario)
 }
 
-/// The schema of a strategy file.
+/// Returns the schema of a strategy file.
 pub fn strategy() -> Schema {
     schema_for!(StrategySpec)
 }
 
-/// The schema of the plan file of a sweep.
+/// Returns the schema of the plan file of a sweep.
 pub fn sweep() -> Schema {
     schema_for!(SweepFile)
 }

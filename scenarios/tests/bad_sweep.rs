@@ -4,12 +4,12 @@ use cardiogram_policies::Registry;
 use cardiogram_scenarios::sweep;
 use insta::assert_snapshot;
 
-/// The message for a plan file of this text.
+/// Returns the message for a plan file of this text.
 fn whole(text: &str) -> String {
     sweep::parse("plan.toml", text, None, &Registry::new()).expect_err("the plan is wrong").to_string()
 }
 
-/// The message for a plan whose only axis is `axis`.
+/// Returns the message for a plan whose only axis is `axis`.
 fn plan(axis: &str) -> String {
     whole(&format!(
         "name = \"s\"\nscenario = \"long-nat\"\nstrategies = [\"wechat-270\", \"qq-fixed-45\"]\n[[axis]]\n{axis}\n"

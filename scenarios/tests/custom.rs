@@ -77,7 +77,7 @@ fn registry() -> Registry {
         .strategy("own", "name = \"own\"\nheartbeat.custom.lazy = { interval = \"1m\" }\n")
 }
 
-/// The message for a strategy file of these lines.
+/// Returns the message for a strategy file of these lines.
 fn strategy(lines: &str) -> String {
     let text = format!("name = \"test\"\n{lines}\n");
     load::parse_strategy("test.toml", &text, &registry()).expect_err("the strategy is wrong").to_string()

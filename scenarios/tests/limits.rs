@@ -10,7 +10,7 @@ use cardiogram_scenarios::{
     sweep,
 };
 
-/// What is wrong with a scenario of `lines` on top of what every scenario needs; the empty text: nothing.
+/// Returns what is wrong with a scenario of `lines` on top of what every scenario needs; the empty text: nothing.
 fn wrong(lines: &str) -> String {
     let given = |key: &str| lines.lines().any(|line| line.starts_with(key));
     let mut text = "name = \"test\"\n".to_owned();

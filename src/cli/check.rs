@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn W
     if all_good { Ok(()) } else { Err(Failure::Printed) }
 }
 
-/// What the file is, if it can be used. It is read once: it may be a pipe.
+/// Returns what the file is, if it can be used. It is read once: it may be a pipe.
 fn check(file: &Path, registry: &Registry) -> Result<Good, Failure> {
     let text = load::read(file)?;
     match FileKind::of(&text) {

@@ -131,7 +131,7 @@ fn scenarios() -> Result<Vec<Item>, Failure> {
     items.collect()
 }
 
-/// What stands above a group: of a family, what to call its members together, too.
+/// Returns what stands above a group: of a family, what to call its members together, too.
 fn heading(group: &str) -> String {
     match preset::FAMILIES.iter().find(|family| family.name == group) {
         Some(family) => format!("{}/* ({})", family.name, family.about),
@@ -140,7 +140,7 @@ fn heading(group: &str) -> String {
     }
 }
 
-/// The strategies, gathered by families; these and their strategies in the order of the presets.
+/// Returns the strategies, gathered by families; these and their strategies in the order of the presets.
 fn strategies(registry: &Registry) -> Result<Vec<Item>, Failure> {
     let items = registry.presets().map(|preset| {
         let it = load::strategy(preset.name, None, registry)?.value;

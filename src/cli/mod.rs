@@ -91,7 +91,7 @@ enum Command {
     Man(completions::Man),
 }
 
-/// The command `cardiogram`: reads the process's arguments, does what they say, and returns its exit code.
+/// Returns the command `cardiogram`: reads the process's arguments, does what they say, and returns its exit code.
 ///
 /// With a registry, its policies and strategies stand beside those built in, in every subcommand: a custom program
 /// whose `main` calls this is the whole command line with its own policies compiled in.
@@ -133,12 +133,12 @@ pub fn main(registry: Registry) -> ExitCode {
     }
 }
 
-/// What the process's arguments say, with the program's own name in help and version.
+/// Returns what the process's arguments say, with the program's own name in help and version.
 fn parse() -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&command().try_get_matches()?)
 }
 
-/// The command line's definition.
+/// Returns the command line's definition.
 fn command() -> clap::Command {
     let command = Cli::command().name(program());
     match program() {
@@ -184,13 +184,13 @@ fn check_outputs(outputs: &[(&str, &Path)], inputs: &[(&str, &Path)], dir: Optio
     Ok(cardiogram_results::check_distinct(outputs, &inputs)?)
 }
 
-/// The command line of this process, as a shell takes it.
+/// Returns the command line of this process, as a shell takes it.
 fn command_line() -> String {
     let arguments = std::env::args_os().skip(1).map(|it| quoted(&it.to_string_lossy()));
     [program().to_owned()].into_iter().chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
-/// The name of the running program: `cardiogram`, or that of a custom program.
+/// Returns the name of the running program: `cardiogram`, or that of a custom program.
 fn program() -> &'static str {
     static NAME: OnceLock<String> = OnceLock::new();
     NAME.get_or_init(|| {
@@ -200,7 +200,7 @@ fn program() -> &'static str {
     })
 }
 
-/// A message with the name of the running program in the commands that it tells.
+/// Returns a message with the name of the running program in the commands that it tells.
 fn in_own_name(message: &str) -> Cow<'_, str> {
     if program() == PROGRAM {
         return message.into();
@@ -245,7 +245,7 @@ impl Failure {
         }
     }
 
-    /// What is said of it, and what to do about it.
+    /// Returns what is said of it, and what to do about it.
     fn words(&self) -> (String, Option<String>) {
         match self {
             Self::Load(error) => (error.to_string(), error.help()),
@@ -383,7 +383,7 @@ fn warn_of_contest(contest: &Contest) {
     }
 }
 
-/// What is unwise about the strategies of a scenario, those that come with the program apart, and which of all nobody
+/// Returns what is unwise about the strategies of a scenario, those that come with the program apart, and which of all nobody
 /// calls back there.
 fn warnings_of(contest: &Contest) -> Vec<Invalid> {
     let of = |strategy: &Loaded<StrategySpec>| {
@@ -409,7 +409,8 @@ fn print_line(line: &str) {
 /// What the command line says about colours.
 static COLOURS: OnceLock<Colours> = OnceLock::new();
 
-/// Whether the standard error shows colours: as asked for, else a terminal, and no objection in `NO_COLOR` (no-color.org).
+/// Returns whether the standard error shows colours: as asked for, else a terminal, and no objection in `NO_COLOR`
+/// (no-color.org).
 fn style() -> bool {
     match COLOURS.get() {
         Some(Colours::Always) => true,
@@ -420,12 +421,12 @@ fn style() -> bool {
     }
 }
 
-/// How many runs go at a time unless something else is said.
+/// Returns how many runs go at a time unless something else is said.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// An estimate of costs for programs.
+/// Returns an estimate of costs for programs.
 fn json_of_cost(cost: &PlanCost) -> Value {
     json!({
         "runs": cost.runs,

@@ -59,7 +59,7 @@ fn tell(args: &Args, replayed: &Replayed, out: &mut dyn Write) -> Result<(), Fai
     Ok(())
 }
 
-/// The command that draws the run around the break.
+/// Returns the command that draws the run around the break.
 fn strip_chart(args: &Args, replayed: &Replayed, device: Option<u32>) -> String {
     let path = args.file.display().to_string();
     // Without a dot or a slash it would be a name.

@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args, registry: &Registry, quiet: bool, out: &mut dyn W
     carry_out(contests(args, registry, quiet)?, None, &args.options, quiet, out)
 }
 
-/// The scenarios with their strategies, as the arguments name them.
+/// Returns the scenarios with their strategies, as the arguments name them.
 fn contests(args: &Args, registry: &Registry, quiet: bool) -> Result<Vec<Contest>, Failure> {
     let mut asked = Vec::new();
     for name in &args.strategies {

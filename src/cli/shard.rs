@@ -60,7 +60,7 @@ const ENGINES: [Engine; 4] = [
 ];
 
 impl ShardArg {
-    /// The shard.
+    /// Returns the shard.
     ///
     /// # Errors
     ///

@@ -127,7 +127,7 @@ impl Form {
     }
 }
 
-/// The files that are asked for; refuses what would get in each other's way, or have no effect.
+/// Returns the files that are asked for; refuses what would get in each other's way, or have no effect.
 fn files(args: &Args) -> Result<Vec<(Form, &str)>, Failure> {
     let asked = [
         ("--pcap", &args.pcap),
@@ -179,7 +179,7 @@ fn form(option: &str, file: &str) -> Result<Form, Failure> {
     })
 }
 
-/// Which part of the run is to be shown.
+/// Returns which part of the run is to be shown.
 fn view<'a>(
     args: &Args,
     world: &WorldConfig,

@@ -53,7 +53,7 @@ fn crates_depend_on_those_to_their_left() {
     }
 }
 
-/// The files of the simulator, but for those that are compiled for tests only, with the modules that each uses.
+/// Returns the files of the simulator, but for those that are compiled for tests only, with the modules that each uses.
 fn uses() -> BTreeMap<Module, BTreeSet<Module>> {
     let mut files = BTreeMap::new();
     collect(&root().join("sim/src"), &[], &mut files);
@@ -86,13 +86,13 @@ fn collect(folder: &Path, at: &[String], files: &mut BTreeMap<Module, String>) {
     }
 }
 
-/// The modules that a file declares for tests only.
+/// Returns the modules that a file declares for tests only.
 fn test_modules(module: &Module, text: &str) -> Vec<Module> {
     let declared = text.split("#[cfg(test)]\nmod ").skip(1).filter_map(|rest| rest.split(';').next());
     declared.map(|name| [&module[..], &[name.to_owned()]].concat()).collect()
 }
 
-/// The paths that a text names from `crate`, `self` or `super` on, those of its `use` lines one by one.
+/// Returns the paths that a text names from `crate`, `self` or `super` on, those of its `use` lines one by one.
 fn paths(text: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for start in ["crate::", "self::", "super::"] {
@@ -134,7 +134,7 @@ fn branch(text: &mut &str, before: &mut Vec<String>, found: &mut Vec<Vec<String>
     before.truncate(depth);
 }
 
-/// A path from the crate's root.
+/// Returns a path from the crate's root.
 fn resolve(module: &Module, path: &[String]) -> Option<Module> {
     let mut at = if path[0] == "crate" { Vec::new() } else { module.clone() };
     for step in path {

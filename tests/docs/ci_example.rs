@@ -39,7 +39,7 @@ fn carry_out(commands: &str, place: &Place) -> String {
     printed
 }
 
-/// The lines of `shown` that are not what `printed` begins with; `...` stands for the rest of a paragraph.
+/// Returns the lines of `shown` that are not what `printed` begins with; `...` stands for the rest of a paragraph.
 fn differing(shown: &str, printed: &str) -> Vec<String> {
     let mut printed = printed.lines();
     let mut differing = Vec::new();
@@ -62,7 +62,7 @@ fn differing(shown: &str, printed: &str) -> Vec<String> {
     differing
 }
 
-/// A metric of the cell of `tunnel` in a baseline.
+/// Returns a metric of the cell of `tunnel` in a baseline.
 fn detect_mean(place: &Place, baseline: &str) -> (String, Value) {
     let text = fs::read_to_string(place.path(baseline)).unwrap();
     let all: Value = serde_json::from_str(&text).unwrap();

@@ -67,7 +67,7 @@ fn has_word(line: &str, word: &str) -> bool {
     line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|it| it == word)
 }
 
-/// A method stands in a file with an `impl` or the trait of its type, a variant in the file of its enum.
+/// Returns a method stands in a file with an `impl` or the trait of its type, a variant in the file of its enum.
 fn has_member(source: &str, owner: &str, name: &str) -> bool {
     let heads = if name.starts_with(char::is_uppercase) { &["enum "][..] } else { &["impl", "trait "] };
     let is_head = |line: &str| heads.iter().any(|head| line.trim_start_matches("pub ").starts_with(head));

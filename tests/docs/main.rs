@@ -30,19 +30,19 @@ fn page(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// What stands between backticks.
+/// Returns what stands between backticks.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// The cells of the first table below a heading, by row.
+/// Returns the cells of the first table below a heading, by row.
 fn rows<'a>(page: &'a str, heading: &str) -> impl Iterator<Item = Vec<&'a str>> {
     let (_, section) = page.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
     let table = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
     table.skip(2).map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
 }
 
-/// The first cells of the first table below a heading.
+/// Returns the first cells of the first table below a heading.
 fn first_cells<'a>(page: &'a str, heading: &str) -> impl Iterator<Item = &'a str> {
     rows(page, heading).map(|cells| cells[0])
 }
@@ -87,7 +87,7 @@ fn missing<'a>(page: &str, words: &'a BTreeSet<String>) -> Vec<&'a String> {
     words.iter().filter(|word| !there.contains(word.as_str())).collect()
 }
 
-/// The keys and named values of what the command line prints as a JSON Schema.
+/// Returns the keys and named values of what the command line prints as a JSON Schema.
 fn schema(what: &str) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
     let text = place!().cardiogram(&format!("schema {what}")).good();
@@ -284,7 +284,7 @@ fn the_guide_to_own_policies_shows_the_code_of_the_example() {
     assert!(parts >= 10, "{parts}");
 }
 
-/// The name that a heading has in links, as on GitHub.
+/// Returns the name that a heading has in links, as on GitHub.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase().replace(|c: char| !(c.is_alphanumeric() || " -_".contains(c)), "");
     kept.replace(' ', "-")
@@ -313,7 +313,7 @@ fn every_link_leads_somewhere() {
     }
 }
 
-/// What stands in square brackets and is no link: keys of sources, as `[yuan]`.
+/// Returns what stands in square brackets and is no link: keys of sources, as `[yuan]`.
 fn citations(text: &str) -> impl Iterator<Item = &str> {
     let after = text.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
     let is_key =

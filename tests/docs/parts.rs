@@ -12,7 +12,7 @@ use cardiogram::policies::{
 };
 use serde_json::{Map, Value};
 
-/// Every preset under its family, both in the order of the presets.
+/// Returns every preset under its family, both in the order of the presets.
 pub(crate) fn tables() -> String {
     let mut text = String::new();
     for family in preset::FAMILIES {
@@ -34,7 +34,7 @@ pub(crate) fn tables() -> String {
     text
 }
 
-/// Every preset whose product was run: what of it agrees with what was seen, and what does not and why.
+/// Returns every preset whose product was run: what of it agrees with what was seen, and what does not and why.
 pub(crate) fn conformance() -> String {
     let mut text =
         String::from("| Preset | Product | Version | What agrees | What does not, and why |\n|---|---|---|---|---|\n");
@@ -66,7 +66,7 @@ pub(crate) fn conformance() -> String {
     text
 }
 
-/// How each product was run.
+/// Returns how each product was run.
 pub(crate) fn methods() -> String {
     let mut text = String::from("| Product | Version | How it was run | When |\n|---|---|---|---|\n");
     for product in measured::all() {
@@ -98,7 +98,7 @@ fn cells(spec: &StrategySpec) -> [String; 7] {
     [schedule, judges, modifiers, reconnect, part("server"), evidence, spec.source.clone()]
 }
 
-/// The same strategy, its heartbeat taken apart where its name is short for parts.
+/// Returns the same strategy, its heartbeat taken apart where its name is short for parts.
 fn in_parts(mut spec: StrategySpec) -> StrategySpec {
     spec.heartbeat = match spec.heartbeat {
         HeartbeatSpec::None => HeartbeatSpec::Composed(Box::new(Composed::new(ScheduleSpec::PeerSends))),
@@ -111,7 +111,7 @@ fn in_parts(mut spec: StrategySpec) -> StrategySpec {
     spec
 }
 
-/// A strategy as its file would say it that leaves out whatever goes without saying.
+/// Returns a strategy as its file would say it that leaves out whatever goes without saying.
 fn concise(spec: &StrategySpec) -> Value {
     let mut whole = serde_json::to_value(spec).expect("a strategy is data");
     let mut paths = Vec::new();
@@ -147,7 +147,7 @@ fn remove(value: &mut Value, path: &[String]) {
     }
 }
 
-/// A value in a few words: names as in files, tables in parentheses where they have several keys.
+/// Returns a value in a few words: names as in files, tables in parentheses where they have several keys.
 fn words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -143,7 +143,7 @@ fn strategies() -> Vec<String> {
     preset::all().iter().map(|preset| preset.toml.to_owned()).collect()
 }
 
-/// The example, with its paths taken out, and one axis of each kind.
+/// Returns the example, with its paths taken out, and one axis of each kind.
 fn sweeps() -> Vec<String> {
     let of = |axes: &str| {
         format!("name = \"x\"\nabout = \"y\"\nscenario = \"silent-nat\"\nstrategies = [\"wechat-270\"]\n{axes}")

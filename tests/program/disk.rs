@@ -53,13 +53,13 @@ fn stopped(place: &Place, command: &str, kind: &str, at: usize) -> Option<Done> 
     done.err.contains("fault: ").then_some(done)
 }
 
-/// How many runs the journal in a folder has.
+/// Returns how many runs the journal in a folder has.
 fn noted(place: &Place, folder: &str) -> usize {
     let text = fs::read_to_string(place.path(folder).join(".cardiogram/journal")).unwrap_or_default();
     text.lines().count().saturating_sub(1)
 }
 
-/// Whether the folder has complete results for whoever reads them; an error has to say why not.
+/// Returns whether the folder has complete results for whoever reads them; an error has to say why not.
 fn is_readable(place: &Place, folder: &str) -> bool {
     let done = place.cardiogram(&format!("baseline {folder} --out read.json -q"));
     match done.code {

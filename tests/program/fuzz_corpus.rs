@@ -9,7 +9,7 @@ use std::{
 
 use kit::entries;
 
-/// The files of a folder of the repository, sorted.
+/// Returns the files of a folder of the repository, sorted.
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -18,7 +18,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The files of a folder that make the function panic.
+/// Returns the files of a folder that make the function panic.
 fn panics(folder: &str, entry: entries::Target) -> Vec<PathBuf> {
     let mut files = files(folder);
     assert!(!files.is_empty(), "{folder} has no files");

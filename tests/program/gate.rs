@@ -78,7 +78,7 @@ cap = "1m"
 jitter = "full"
 "#;
 
-/// A place with a scenario, its strategy, results in `then` and their baseline.
+/// Returns a place with a scenario, its strategy, results in `then` and their baseline.
 fn place(scenario: &str) -> Place {
     let place = place!();
     place.write("scenario.toml", scenario);
@@ -99,13 +99,13 @@ fn edit(place: &Place, file: &str, from: &str, to: &str) {
     place.write(file, text.replace(from, to));
 }
 
-/// What the gate says of results in `now`: its exit code and its table.
+/// Returns what the gate says of results in `now`: its exit code and its table.
 fn judge(place: &Place, arguments: &str) -> (Option<i32>, String) {
     let done = place.cardiogram(&format!("gate now --baseline baseline.json {arguments}"));
     (done.code, done.out)
 }
 
-/// The lines of a table below a title, each as the words in it.
+/// Returns the lines of a table below a title, each as the words in it.
 fn below<'a>(table: &'a str, title: &str) -> Vec<Vec<&'a str>> {
     let lines = table.lines().skip_while(|line| *line != title).skip(2).take_while(|line| !line.is_empty());
     lines.map(|line| line.split_whitespace().collect()).collect()
@@ -384,7 +384,7 @@ fn draw(state: &mut u64, most: u64, count: usize) -> Vec<u64> {
     seeds
 }
 
-/// The rows of these seeds under the seeds 1, 2, and so on.
+/// Returns the rows of these seeds under the seeds 1, 2, and so on.
 fn relabelled(header: &str, rows: &str, seeds: &[u64]) -> String {
     let mut out = format!("{header}\n");
     for row in rows.lines() {
@@ -462,7 +462,7 @@ fn strictness_and_bands_are_the_users() {
     "#);
 }
 
-/// What the gate says where it must refuse.
+/// Returns what the gate says where it must refuse.
 fn refusal(place: &Place, dir: &str) -> String {
     let message = place.cardiogram(&format!("gate {dir} --baseline baseline.json --junit x --summary y")).failed(2);
     assert!(!place.path("x").exists() && !place.path("y").exists(), "nothing is written");

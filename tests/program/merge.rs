@@ -8,7 +8,7 @@ use kit::{
     place::{Place, SCENARIO},
 };
 
-/// A place with a shard of the plan `run small.toml --seeds 3` in each of the folders `1` to `of`.
+/// Returns a place with a shard of the plan `run small.toml --seeds 3` in each of the folders `1` to `of`.
 fn shards(of: u32) -> Place {
     let place = place!();
     for index in 1..=of {
@@ -28,7 +28,7 @@ fn edit(place: &Place, file: &str, from: &str, to: &str) {
     place.write(file, text.replacen(from, to, 1));
 }
 
-/// What a merge into `whole` that must fail says.
+/// Returns what a merge into `whole` that must fail says.
 fn refusal(place: &Place, dirs: &str) -> String {
     let message = place.cardiogram(&format!("merge {dirs} --out whole")).failed(2);
     assert!(!place.path("whole").exists(), "nothing is written");

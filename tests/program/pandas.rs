@@ -20,7 +20,7 @@ fn python(place: &Place, arguments: &[&str]) -> Option<Output> {
     run.map_err(|error| eprintln!("skipped: python3: {error}")).ok()
 }
 
-/// Whether Python has what the example needs; a notice where it has not.
+/// Returns whether Python has what the example needs; a notice where it has not.
 fn has_pandas(place: &Place) -> bool {
     let has = python(place, &["-c", "import matplotlib, pandas"]).is_some_and(|done| done.status.success());
     if !has {

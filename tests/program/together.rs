@@ -12,7 +12,7 @@ use kit::{
     place::{Done, Place},
 };
 
-/// How often each pair of commands is tried: few here. 200 were tried by hand.
+/// Returns how often each pair of commands is tried: few here. 200 were tried by hand.
 fn rounds() -> usize {
     std::env::var("CARDIOGRAM_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3)
 }
@@ -25,7 +25,8 @@ access = "lte-near"
 core = "backbone"
 "#;
 
-/// A place with a scenario, two shards of its plan in `1` and `2`, its results in `out` and `whole`, and their baseline.
+/// Returns a place with a scenario, two shards of its plan in `1` and `2`, its results in `out` and `whole`, and their
+/// baseline.
 fn prepared() -> Place {
     let place = place!();
     place.write("tiny.toml", SCENARIO);

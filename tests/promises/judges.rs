@@ -27,7 +27,7 @@ fn held(strategy: StrategySpec, promise: Promised, folder: &Path) -> Check {
     Check::of(strategy).promise(promise).on_a_steady_host().cases(CASES).keep_in(folder).quietly()
 }
 
-/// What a check finds, which has to be simple and the same again from its file.
+/// Returns what a check finds, which has to be simple and the same again from its file.
 #[track_caller]
 fn caught(check: Check, name: &str) -> Counterexample {
     let found = match check.run() {
@@ -127,7 +127,7 @@ fn waits_that_are_all_alike_are_found() {
     tells_apart(&Promised::JitteredWaits(most()), waits(WaitBug::NoJitterAtCap), correct());
 }
 
-/// A promise as somebody else may write it: the first beat of a session comes within 40 s.
+/// Returns a promise as somebody else may write it: the first beat of a session comes within 40 s.
 fn first_beat(evidence: &Evidence<'_>) -> Judgement {
     let mut tested = false;
     for device in 0..evidence.world().devices.count {

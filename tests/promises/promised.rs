@@ -27,7 +27,7 @@ fn sweep(test: &str, try_one: impl Fn(&StrategySpec, u64) -> Result<bool, String
     assert!(promising > 0, "no preset promises anything");
 }
 
-/// The same where there may be none; how many there were. `CARDIOGRAM_PRESET` names one to try alone.
+/// Returns the same where there may be none; how many there were. `CARDIOGRAM_PRESET` names one to try alone.
 #[track_caller]
 fn sweep_those_there_are(test: &str, try_one: impl Fn(&StrategySpec, u64) -> Result<bool, String>) -> usize {
     let only = std::env::var("CARDIOGRAM_PRESET").ok();
@@ -58,12 +58,12 @@ fn silent(strategy: &StrategySpec, phases: Duration) -> WorldConfig {
     world
 }
 
-/// When breaks begin: every device has had a session for a minute at least.
+/// Returns when breaks begin: every device has had a session for a minute at least.
 fn begin(phases: Duration) -> Time {
     Time::from_secs(60) + phases
 }
 
-/// The faults that break every session at a moment.
+/// Returns the faults that break every session at a moment.
 fn breaks(begin: Time, lasts: Option<Duration>) -> [(&'static str, FaultConfig); 6] {
     let one_way = |direction| cut_of(LinkName::Access, direction, begin, lasts);
     [
@@ -76,7 +76,7 @@ fn breaks(begin: Time, lasts: Option<Duration>) -> [(&'static str, FaultConfig);
     ]
 }
 
-/// Who leaves on purpose may have left before the break.
+/// Returns who leaves on purpose may have left before the break.
 fn someone_was_struck(strategy: &StrategySpec, outcome: &Outcome, begin: Time) -> Kept {
     let is_struck = outcome.episodes.iter().any(|episode| episode.begin == begin);
     if is_struck || matches!(strategy.heartbeat, HeartbeatSpec::LeaveWhenQuiet(_)) {

@@ -21,7 +21,7 @@ fn preset_of(name: &str) -> StrategySpec {
     preset::find(name).unwrap().spec()
 }
 
-/// A strategy that breaks a promise in some worlds, and is found to.
+/// Returns a strategy that breaks a promise in some worlds, and is found to.
 fn breaks(strategy: StrategySpec, promise: Promised, seed: u64, name: &str, folder: &Path) -> Counterexample {
     match Check::of(strategy).promise(promise).cases(2_000).seed(seed).named(name).keep_in(folder).quietly().run() {
         Err(Failure::Broken(found)) => *found,
@@ -81,7 +81,7 @@ fn two_hundred_counterexamples_run_the_same_wherever_they_are_run() {
     }
 }
 
-/// A counterexample of a strategy that is no preset, in `found/mine.toml`.
+/// Returns a counterexample of a strategy that is no preset, in `found/mine.toml`.
 fn mine(place: &Place) -> Counterexample {
     let strategy = preset::find("netease-30-15").unwrap().toml.replace("name = \"netease-30-15\"", "name = \"mine\"");
     let strategy = faulty::from_text(&strategy);
@@ -221,7 +221,7 @@ fn nothing_is_checked_of_what_cannot_be() {
     assert!(unresolved.is_err());
 }
 
-/// The blocks of a guide that begin with these words, each to its end.
+/// Returns the blocks of a guide that begin with these words, each to its end.
 fn blocks<'a>(guide: &'a str, begin: &str) -> Vec<&'a str> {
     let blocks = guide.split("\n```").filter_map(|block| Some(block.split_once('\n')?.1));
     blocks.filter(|block| block.starts_with(begin)).collect()

@@ -7,7 +7,7 @@ use cardiogram::{
 use kit::faulty::{BeatBug, ReapBug, WaitBug, beats, correct, reaps, waits};
 use tempfile::TempDir;
 
-/// What a check of everything that the strategy promises of itself finds.
+/// Returns what a check of everything that the strategy promises of itself finds.
 fn found(strategy: StrategySpec) -> Option<Counterexample> {
     let folder = TempDir::new().unwrap();
     match Check::of(strategy).promises().cases(2_000).keep_in(folder.path()).quietly().run() {

@@ -18,8 +18,8 @@ fn by_number(seconds: f64, number: usize) -> Estimate {
     Estimate { mean, error: mean / (number as f64).sqrt() }
 }
 
-/// The lossy world of the theory tests: a beat every 30 s is answered within 250 ms or, by TCP's repairs, too late; it is
-/// missed with probability q = 1 - (1-p)^2, p = 0.1.
+/// Returns the lossy world of the theory tests: a beat every 30 s is answered within 250 ms or, by TCP's repairs, too late; it
+/// is missed with probability q = 1 - (1-p)^2, p = 0.1.
 fn lossy(misses: u32) -> (Outcome, f64) {
     let mut world = world(fixed(secs(30), millis(250), misses));
     world.access.packet_loss = Fraction::new(0.1).expect("a probability");
@@ -80,7 +80,7 @@ fn mistakes_of_a_patient_detector_are_mostly_corrected() {
     );
 }
 
-/// A device that beats every 30 s from 30.2 s on, suspects after 10 s and gives up after the second miss, through one
+/// Returns a device that beats every 30 s from 30.2 s on, suspects after 10 s and gives up after the second miss, through one
 /// fault.
 fn patient(fault: FaultConfig) -> Outcome {
     let world = world(fixed(secs(30), secs(10), 2));

@@ -36,7 +36,7 @@ fn of_first(lasts: Option<u64>) -> ServerFault {
     ServerFault { server: Some(0), ..server_fault(FAULT, lasts.map(secs)) }
 }
 
-/// When each attempt of any device began, and at which server.
+/// Returns when each attempt of any device began, and at which server.
 fn attempts(outcome: &Outcome) -> Vec<(Time, u32)> {
     let started = device_events(outcome).filter_map(|(at, _, event)| match event {
         DeviceEvent::AttemptStarted { server, .. } => Some((at, server)),
@@ -45,7 +45,7 @@ fn attempts(outcome: &Outcome) -> Vec<(Time, u32)> {
     started.collect()
 }
 
-/// The devices that were given the first server at their start; neither none nor all.
+/// Returns the devices that were given the first server at their start; neither none nor all.
 fn on_first(outcome: &Outcome) -> Vec<u32> {
     let first = device_events(outcome).filter_map(|(at, device, event)| match event {
         DeviceEvent::Connected { server: 0, .. } if at < FAULT => Some(device),
@@ -56,7 +56,7 @@ fn on_first(outcome: &Outcome) -> Vec<u32> {
     devices
 }
 
-/// What happened to a device after the fault began.
+/// Returns what happened to a device after the fault began.
 fn fate(outcome: &Outcome, device: u32) -> Vec<(Time, DeviceEvent)> {
     let its = device_events(outcome).filter(|(at, of, _)| *of == device && *at >= FAULT);
     its.map(|(at, _, event)| (at, event)).collect()

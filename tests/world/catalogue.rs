@@ -21,13 +21,13 @@ use cardiogram_sim::{
 use kit::common::*;
 use proptest::prelude::*;
 
-/// A composition as in a strategy's file, below `[heartbeat.composed]`.
+/// Returns a composition as in a strategy's file, below `[heartbeat.composed]`.
 fn composed(text: &str) -> HeartbeatSpec {
     let text = format!("name = \"composed\"\n[heartbeat.composed]\n{text}");
     load::parse_strategy("composed", &text, &Registry::new()).unwrap_or_else(|error| panic!("{error}")).heartbeat
 }
 
-/// How long a beat of this interval waits for its reply.
+/// Returns how long a beat of this interval waits for its reply.
 fn patience(interval: Duration) -> Duration {
     interval.min(secs(15))
 }
@@ -46,7 +46,7 @@ fn behind_nat(timeout: Duration, heartbeat: HeartbeatSpec) -> WorldConfig {
     WorldConfig { nat: vec![nat], ..world(heartbeat) }
 }
 
-/// A server that tells its clients that it lives, and wants no answer.
+/// Returns a server that tells its clients that it lives, and wants no answer.
 fn notices(interval: Duration) -> Pings {
     Pings {
         interval: span(interval),

@@ -25,8 +25,8 @@ fn usual_world() -> WorldConfig {
     WorldConfig { duration: secs(600), ..world(fixed(secs(30), secs(10), 1)) }
 }
 
-/// The parts in milliseconds: unavoidable, unnoticed, waiting, connecting. The device starts at 0, so that its whole time is
-/// usable or down.
+/// Returns the parts in milliseconds: unavoidable, unnoticed, waiting, connecting. The device starts at 0, so that its whole
+/// time is usable or down.
 fn parts(outcome: &Outcome) -> [u128; 4] {
     let Downtime { unavoidable, unnoticed, waiting, connecting, .. } = outcome.downtime;
     assert_eq!(outcome.usable_time + outcome.downtime.total(), outcome.device_time);

@@ -10,7 +10,7 @@ fn run_with(world: &WorldConfig, seed: u64, options: &RunOptions) -> Outcome {
     run(world, seed, options).expect("both engines finish")
 }
 
-/// Where two runs part, for a person to read.
+/// Returns where two runs part, for a person to read.
 fn first_difference(world: &WorldConfig, seed: u64, options: &RunOptions) -> String {
     let kept = |options: RunOptions| {
         let outcome = run_with(world, seed, &RunOptions { keep_trace: true, ..options });

@@ -20,7 +20,7 @@ use cardiogram_sim::{
 };
 use kit::common::*;
 
-/// A session whose mapping is gone when the first beat comes, at 100.2 s; its last packet passed the NAT at 0.22 s.
+/// Returns a session whose mapping is gone when the first beat comes, at 100.2 s; its last packet passed the NAT at 0.22 s.
 fn forgotten(class: NatClass) -> WorldConfig {
     let mut world = one_session(fixed(secs(100), secs(10), 1));
     world.nat[0].established = Span::secs(60).into();
@@ -257,7 +257,7 @@ fn a_full_accept_queue_drops_syns() {
     assert_eq!(outcome.totals.sessions, 0);
 }
 
-/// The address of a device: that of the SYN it sends when it starts.
+/// Returns the address of a device: that of the SYN it sends when it starts.
 fn device_ip(outcome: &Outcome, device: u32) -> std::net::Ipv4Addr {
     let start = device_events(outcome)
         .find_map(|(at, of, event)| (of == device && matches!(event, DeviceEvent::AttemptStarted { .. })).then_some(at))

@@ -18,7 +18,7 @@ fn totals(outcome: &Outcome) -> [u64; 4] {
     [up.packets, up.bytes, down.packets, down.bytes]
 }
 
-/// What `world` sends more if the strategy's frames are so large.
+/// Returns what `world` sends more if the strategy's frames are so large.
 fn grown(world: &WorldConfig, heartbeat: u16, reply: u16) -> [u64; 4] {
     let mut large = world.clone();
     large.strategy.frames = Frames { heartbeat: Some(heartbeat), reply: Some(reply) };

@@ -54,19 +54,19 @@ fn play(world: &WorldConfig, steps: &[(u64, Action)], verdicts: &[ReconnectActio
 }
 
 impl Played {
-    /// What the heartbeat policy was told, in milliseconds, bytes that were written apart.
+    /// Returns what the heartbeat policy was told, in milliseconds, bytes that were written apart.
     fn heard(&self) -> Vec<(u64, Event)> {
         let heard = self.told.heartbeat.iter().filter(|(_, event)| *event != Event::BytesWritten);
         heard.map(|(at, event)| (ms(*at), *event)).collect()
     }
 
-    /// What the reconnect policy was told, in milliseconds, handshakes apart.
+    /// Returns what the reconnect policy was told, in milliseconds, handshakes apart.
     fn asked(&self) -> Vec<(u64, ReconnectEvent)> {
         let asked = self.told.reconnect.iter().filter(|(_, event)| *event != ReconnectEvent::Established);
         asked.map(|(at, event)| (ms(*at), *event)).collect()
     }
 
-    /// When something happened to the device, in milliseconds.
+    /// Returns when something happened to the device, in milliseconds.
     fn times(&self, of: impl Fn(&DeviceEvent) -> bool) -> Vec<u64> {
         device_events(&self.outcome).filter(|(.., event)| of(event)).map(|(at, ..)| ms(at)).collect()
     }
@@ -95,7 +95,7 @@ fn usual() -> WorldConfig {
     world(HeartbeatSpec::None)
 }
 
-/// A NAT that forgets after 100 s.
+/// Returns a NAT that forgets after 100 s.
 fn forgetful(class: NatClass) -> WorldConfig {
     let nat = NatConfig {
         established: constant(secs(100)),
@@ -195,7 +195,7 @@ fn what_the_server_acknowledges_is_told_as_such() {
     assert!(!played.told.heartbeat.iter().any(|(_, event)| *event == Event::BytesReceived));
 }
 
-/// The session beats once a minute; the probe connection is quiet for two and a half.
+/// Returns the session beats once a minute; the probe connection is quiet for two and a half.
 fn beside_a_session(last: &[(u64, Action)]) -> Vec<(u64, Action)> {
     let mut steps: Vec<_> = (1..60).map(|minute| (minute * 60_000, beat(minute as u32 - 1))).collect();
     steps.extend([
@@ -208,7 +208,7 @@ fn beside_a_session(last: &[(u64, Action)]) -> Vec<(u64, Action)> {
     steps
 }
 
-/// What is heard of the probe connection.
+/// Returns what is heard of the probe connection.
 fn of_probe(played: &Played) -> Vec<(u64, Event)> {
     let is_of_probe =
         |event: &Event| matches!(event, Event::ProbeConnected | Event::ProbeReply { .. } | Event::ProbeLost);
@@ -370,7 +370,7 @@ const CHECK: ReconnectAction = ReconnectAction::CheckAfter { wait: Duration::fro
 const AT_ONCE: ReconnectAction = ReconnectAction::TryAfter { wait: Duration::ZERO, server: ServerChoice::Same };
 const NEVER_AGAIN: (u64, Action) = (20_000, Action::GiveUp(GiveUp::NetworkDead));
 
-/// What the reconnect policy is told after the session was given up at 20 s.
+/// Returns what the reconnect policy is told after the session was given up at 20 s.
 fn after_the_end(played: &Played) -> Vec<(u64, ReconnectEvent)> {
     let asked = played.asked().into_iter();
     asked.skip_while(|(at, _)| *at < 20_000).skip(1).collect()

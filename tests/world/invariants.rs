@@ -174,7 +174,7 @@ proptest! {
     }
 }
 
-/// The same world without chance losses and with one device whose server works at no cost: what promises are made for.
+/// Returns the same world without chance losses and with one device whose server works at no cost: what promises are made for.
 fn calm(world: WorldConfig) -> WorldConfig {
     let lossless = |link: LinkConfig| LinkConfig { burst_loss: None, packet_loss: Fraction::default(), ..link };
     let mut world = WorldConfig { access: lossless(world.access), core: lossless(world.core), ..world };

@@ -54,14 +54,14 @@ fn two_networks() -> WorldConfig {
     world
 }
 
-/// The usual device with this plan.
+/// Returns the usual device with this plan.
 fn planned(attach: Vec<Attach>) -> Outcome {
     let mut world = two_networks();
     world.life.attach = attach;
     go_traced(&world, 1)
 }
 
-/// The usual device through one fault.
+/// Returns the usual device through one fault.
 fn struck(fault: FaultConfig) -> Outcome {
     go_traced(&WorldConfig { faults: vec![fault], ..two_networks() }, 1)
 }
@@ -98,7 +98,7 @@ fn episode(cause: Cause, begin: u64, detection: Option<(u64, DetectedBy)>, end: 
     Episode { device: 0, cause, fault, begin, end, detection, suspected }
 }
 
-/// What happened to the device from `begin` on, up to its next session, heartbeats apart.
+/// Returns what happened to the device from `begin` on, up to its next session, heartbeats apart.
 fn events_from(outcome: &Outcome, begin: Time) -> Vec<(Time, DeviceEvent)> {
     let mut events = Vec::new();
     for (at, _, event) in device_events(outcome).filter(|(at, ..)| *at >= begin) {
@@ -118,7 +118,7 @@ fn attempts(outcome: &Outcome) -> Vec<Time> {
     attempts.map(|(at, ..)| at).collect()
 }
 
-/// The packets that the device put on a link.
+/// Returns the packets that the device put on a link.
 fn sent(outcome: &Outcome) -> Vec<(Time, &Packet, Fate)> {
     let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
         What::Sent { packet, fate, .. } if entry.node == DEVICES => Some((entry.at, packet, *fate)),
@@ -127,7 +127,7 @@ fn sent(outcome: &Outcome) -> Vec<(Time, &Packet, Fate)> {
     packets.collect()
 }
 
-/// The packets that the device's system threw away: of an address that it does not have.
+/// Returns the packets that the device's system threw away: of an address that it does not have.
 fn dropped(outcome: &Outcome) -> Vec<(Time, &Packet)> {
     let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
         What::Dropped { packet, reason: DropReason::NoRoute | DropReason::NetworkLeft } if entry.node == DEVICES => {
@@ -138,7 +138,7 @@ fn dropped(outcome: &Outcome) -> Vec<(Time, &Packet)> {
     packets.collect()
 }
 
-/// The addresses that the device sends from, with the time of the first packet of each stretch.
+/// Returns the addresses that the device sends from, with the time of the first packet of each stretch.
 fn sources(outcome: &Outcome) -> Vec<(Time, Ipv4Addr)> {
     let mut sources: Vec<(Time, Ipv4Addr)> = sent(outcome).iter().map(|(at, p, _)| (*at, *p.src.ip())).collect();
     sources.dedup_by_key(|(_, source)| *source);

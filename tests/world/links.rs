@@ -24,7 +24,7 @@ use kit::common::*;
 /// When the first beat is sent.
 const BEAT: Time = Time::from_millis(30_200);
 
-/// The usual device for a minute, the first beat under the fault.
+/// Returns the usual device for a minute, the first beat under the fault.
 fn first_beat_under(fault: FaultConfig) -> Outcome {
     let world = world(fixed(secs(30), secs(10), 1));
     go_traced(&WorldConfig { duration: secs(60), faults: vec![fault], ..world }, 1)
@@ -37,7 +37,7 @@ fn fates(outcome: &Outcome) -> impl Iterator<Item = (Time, NodeId, &Packet, Fate
     })
 }
 
-/// The packets that a node took off its links.
+/// Returns the packets that a node took off its links.
 fn received(outcome: &Outcome, by: NodeId) -> impl Iterator<Item = (Time, &Packet)> + '_ {
     entries(outcome).iter().filter_map(move |entry| match &entry.what {
         What::Received { packet, .. } if entry.node == by => Some((entry.at, packet)),
@@ -45,7 +45,7 @@ fn received(outcome: &Outcome, by: NodeId) -> impl Iterator<Item = (Time, &Packe
     })
 }
 
-/// When replies to beats arrived, and how long they took.
+/// Returns when replies to beats arrived, and how long they took.
 fn replies(outcome: &Outcome) -> Vec<(Time, Duration)> {
     device_events(outcome)
         .filter_map(|(at, _, event)| match event {

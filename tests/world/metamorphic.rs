@@ -74,7 +74,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
 }
 
 impl Recipe {
-    /// The world with all times `scale` times as long.
+    /// Returns the world with all times `scale` times as long.
     fn world(&self, scale: u64) -> WorldConfig {
         let ms = |time: u64| millis(time * scale);
         let (interval, timeout) = (ms(self.interval), ms(self.interval * self.timeout_percent / 100));
@@ -198,7 +198,7 @@ proptest! {
 /// A device that starts later, in a world where everything goes wrong as much later, lives the same life.
 #[test]
 fn the_epoch_does_not_matter() {
-    /// When the device of this world starts, before anything has gone wrong.
+    /// Returns when the device of this world starts, before anything has gone wrong.
     fn start(world: &WorldConfig, seed: u64) -> Duration {
         let outcome = go_traced(&WorldConfig { faults: Vec::new(), duration: secs(60), ..world.clone() }, seed);
         age(device_events(&outcome).next().expect("it starts").0)

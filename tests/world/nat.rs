@@ -26,7 +26,7 @@ use cardiogram_sim::{
 };
 use kit::common::*;
 
-/// A session whose mapping is gone when the first beat comes, at 100.2 s; its last packet passed the NAT at 0.22 s.
+/// Returns a session whose mapping is gone when the first beat comes, at 100.2 s; its last packet passed the NAT at 0.22 s.
 fn forgotten(class: NatClass) -> WorldConfig {
     let mut world = one_session(fixed(secs(100), secs(10), 1));
     world.nat[0] = nat(60, class);
@@ -46,7 +46,7 @@ fn with(flag: Flags, packets: &[(Time, &Packet)]) -> Vec<Time> {
     packets.iter().filter(|(_, packet)| packet.flags.has(flag)).map(|(at, _)| *at).collect()
 }
 
-/// What happened at the NATs behind the first one.
+/// Returns what happened at the NATs behind the first one.
 fn outer_events(outcome: &Outcome) -> Vec<(Time, u32, NatEvent)> {
     let events = entries(outcome).iter().filter_map(|entry| match entry.what {
         What::Fact(Fact::OuterNat { nat, event, .. }) => Some((entry.at, nat, event)),
@@ -55,7 +55,7 @@ fn outer_events(outcome: &Outcome) -> Vec<(Time, u32, NatEvent)> {
     events.collect()
 }
 
-/// When mappings ended that were not closed, and why.
+/// Returns when mappings ended that were not closed, and why.
 fn ends(outcome: &Outcome) -> Vec<(Time, NatEvent)> {
     nat_events(outcome).filter(|(_, event)| !matches!(event, NatEvent::Created { .. })).collect()
 }
@@ -68,7 +68,8 @@ fn no_reply(at: Time) -> Detection {
     Detection { at, by: DetectedBy::Heartbeat(GiveUp::NoReply) }
 }
 
-/// A seed of a world with pushes whose first push is created at a moment that `fits`, and the moment. A patient NAT tells.
+/// Returns a seed of a world with pushes whose first push is created at a moment that `fits`, and the moment. A patient NAT
+/// tells.
 fn first_push(world: &WorldConfig, fits: impl Fn(Time) -> bool) -> (u64, Time) {
     let patient = WorldConfig { nat: vec![NatConfig::default()], ..world.clone() };
     let push = |seed| created_pushes(&go_traced(&patient, seed)).first().copied().map(|push| (seed, push));

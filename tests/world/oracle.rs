@@ -34,7 +34,7 @@ use cardiogram_sim::{
 use kit::{script, worlds};
 use proptest::prelude::*;
 
-/// Whether the exchange of a device failed for others that were asked, or for something that was under way.
+/// Returns whether the exchange of a device failed for others that were asked, or for something that was under way.
 fn is_excused(config: &WorldConfig, seed: u64, at: Time, device: u32) -> bool {
     let (answers, entries) = ask(config, seed, at, Question::Beat, Some(device));
     let happens = |is_such: fn(&ServerEvent) -> bool| {
@@ -65,20 +65,20 @@ fn is_excused(config: &WorldConfig, seed: u64, at: Time, device: u32) -> bool {
         || port_is_gone && has_class(config, comes_back)
 }
 
-/// Whether a newcomer failed for others that came with it, or for want of a port.
+/// Returns whether a newcomer failed for others that came with it, or for want of a port.
 fn is_newcomer_excused(config: &WorldConfig, seed: u64, at: Time, device: u32) -> bool {
     let (answers, entries) = ask(config, seed, at, Question::ComeAnew, Some(device));
     let has_no_port = |entry: &Entry| matches!(entry.what, What::Dropped { reason: DropReason::NoPort, .. });
     answers == [(device, true)] || entries.iter().any(has_no_port)
 }
 
-/// Whether a NAT is, or may be, of such a class.
+/// Returns whether a NAT is, or may be, of such a class.
 fn has_class(config: &WorldConfig, is_such: impl Fn(NatClass) -> bool) -> bool {
     let beside = config.networks.values().flat_map(|network| &network.nat);
     config.nat.iter().chain(beside).any(|nat| nat.after_expiry.classes().any(&is_such))
 }
 
-/// What the truth says of a device at `at`, by the turns of what is asked for.
+/// Returns what the truth says of a device at `at`, by the turns of what is asked for.
 fn is_so(turns: &[(u32, Time, bool)], device: u32, at: Time) -> bool {
     let latest = turns.iter().rfind(|(of, since, _)| *of == device && *since <= at);
     latest.is_some_and(|(.., is_so)| *is_so)

@@ -177,7 +177,7 @@ fn the_strike_that_began_a_break_is_the_same_whatever_the_strategy() {
     assert!(breaks.values().filter(|of_strategies| of_strategies.len() > 10).count() > 20);
 }
 
-/// Whether a device is without a usable session just before `at`.
+/// Returns whether a device is without a usable session just before `at`.
 fn is_down(outcome: &Outcome, device: u32, at: Time) -> bool {
     let around = |begin: Time, end: Option<Time>| begin < at && end.is_none_or(|end| end >= at);
     outcome.episodes.iter().any(|e| e.device == device && around(e.begin, e.end))
@@ -252,7 +252,7 @@ fn a_packets_coin_depends_on_when_it_is_sent_and_on_nothing_else() {
     assert!(common.iter().all(|(one, other)| one == other));
 }
 
-/// The lane that a packet takes: that of its device on the access link, the only one on the core link.
+/// Returns the lane that a packet takes: that of its device on the access link, the only one on the core link.
 fn lane(from: NodeId, to: NodeId, packet: &Packet) -> String {
     match (from, to) {
         (DEVICES, _) => packet.src.ip().to_string(),

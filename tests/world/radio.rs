@@ -39,7 +39,7 @@ fn with_radio(heartbeat: HeartbeatSpec, radio: RadioConfig) -> WorldConfig {
     WorldConfig { radio: Some(radio), ..world(heartbeat) }
 }
 
-/// What the device puts on its link.
+/// Returns what the device puts on its link.
 fn sent(outcome: &Outcome) -> Vec<(Time, &Packet)> {
     let sent = entries(outcome).iter().filter(|entry| entry.node == DEVICES).filter_map(|entry| match &entry.what {
         What::Sent { packet, .. } => Some((entry.at, packet)),
@@ -125,7 +125,7 @@ fn a_push_to_a_sleeping_radio_waits_for_its_page_and_the_promotion() {
     assert_eq!(outcome.pushes.delays.last().copied(), waits.iter().max().map(|wait| RTT / 2 + *wait));
 }
 
-/// The energy of a run in nJ, worked out anew from the packets of its record: every packet takes 1 ms here, and between
+/// Returns the energy of a run in nJ, worked out anew from the packets of its record: every packet takes 1 ms here, and between
 /// two of them there is tail until it is over.
 fn energy_of_record(outcome: &Outcome, end: Time) -> (u128, u64) {
     let (mut energy, mut wakeups) = (0, 0);

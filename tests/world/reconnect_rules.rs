@@ -20,7 +20,7 @@ use kit::common::*;
 
 const BEGIN: Time = Time::from_secs(100);
 
-/// A device whose server has crashed at 100 s for good, under these rules.
+/// Returns a device whose server has crashed at 100 s for good, under these rules.
 fn crashed(reconnect: ReconnectSpec, rules: ReconnectRules, life: LifeConfig) -> WorldConfig {
     let heartbeat = fixed(secs(30), secs(10), 1);
     let mut world = WorldConfig { duration: secs(600), life, ..world(heartbeat) };
@@ -33,7 +33,7 @@ fn every(seconds: u64) -> ReconnectSpec {
     ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(seconds) })
 }
 
-/// When attempts began, after the first one, in whole seconds; all are refused within one.
+/// Returns when attempts began, after the first one, in whole seconds; all are refused within one.
 fn retries(outcome: &Outcome) -> Vec<u64> {
     let starts = device_events(outcome).filter(|(.., event)| matches!(event, DeviceEvent::AttemptStarted { .. }));
     starts.skip(1).map(|(at, ..)| at.as_micros() / 1_000_000).collect()

@@ -34,8 +34,8 @@ const PRODUCTS: [&str; 6] = [
     "microg-mcs-aimd",
 ];
 
-/// The heartbeat of a preset; the run begins on a Thursday, so that it is over before the Wednesday on which `WeChat` begins
-/// anew.
+/// Returns the heartbeat of a preset; the run begins on a Thursday, so that it is over before the Wednesday on which `WeChat`
+/// begins anew.
 fn preset_of(name: &str) -> HeartbeatSpec {
     let mut heartbeat = preset::find(name).unwrap_or_else(|| panic!("{name} is a preset")).spec().heartbeat;
     if let HeartbeatSpec::WechatSmart2013(spec) = &mut heartbeat {

@@ -49,8 +49,8 @@ fn sessions(outcome: &Outcome) -> Vec<Time> {
     times(outcome, |event| matches!(event, DeviceEvent::Connected { .. }))
 }
 
-/// The mean time in seconds that messages wait for a core, one sample a seed: messages of many devices come as a Poisson
-/// stream of 100 a second, and a message is answered when it has been worked on.
+/// Returns the mean time in seconds that messages wait for a core, one sample a seed: messages of many devices come as a
+/// Poisson stream of 100 a second, and a message is answered when it has been worked on.
 fn waiting(cores: u32, work: Distribution, mean_work: Duration) -> Estimate {
     let mut world = world(HeartbeatSpec::None);
     world.duration = secs(40);
@@ -344,7 +344,7 @@ fn undelivered_pushes_are_retried_or_lost_as_configured() {
     assert_eq!(lost.pushes.created, retried.pushes.created);
 }
 
-/// A crash of a minute with 200 clients.
+/// Returns a crash of a minute with 200 clients.
 fn stormed(jitter: Jitter) -> Outcome {
     let mut world = world(HeartbeatSpec::None);
     world.duration = secs(300);
@@ -356,7 +356,7 @@ fn stormed(jitter: Jitter) -> Outcome {
     go_traced(&world, 1)
 }
 
-/// The most attempts within a tenth of a second, after the crash.
+/// Returns the most attempts within a tenth of a second, after the crash.
 fn peak(outcome: &Outcome) -> usize {
     let after: Vec<Time> = attempts(outcome).into_iter().filter(|at| *at > Time::from_secs(60)).collect();
     let within = |first: &Time| after.iter().filter(|at| **at >= *first && at.since(*first) < millis(100)).count();
@@ -388,7 +388,7 @@ fn without_jitter_a_storm_comes_back_as_one() {
     assert_eq!((without.totals.sessions, with.totals.sessions), (400, 400), "both are back in the end");
 }
 
-/// The share of the last ten minutes of an hour in which devices had usable sessions, after a restart that sent 200
+/// Returns the share of the last ten minutes of an hour in which devices had usable sessions, after a restart that sent 200
 /// clients away at once: to welcome them takes the server 40 s, and they wait 10 s each.
 fn availability_after_a_storm(reconnect: ReconnectSpec, drop_dead_work: bool) -> f64 {
     let mut world = world(fixed(secs(30), secs(15), 1));

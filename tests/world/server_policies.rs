@@ -24,19 +24,19 @@ use kit::common::*;
 /// When the server opens the first session.
 const OPENED: Time = Time::from_millis(150);
 
-/// A device that stays away once it has lost its session.
+/// Returns a device that stays away once it has lost its session.
 fn world_with(heartbeat: HeartbeatSpec, server: ServerSpec) -> WorldConfig {
     let mut world = one_session(heartbeat);
     world.strategy.server = server;
     world
 }
 
-/// When the server's policy closed sessions for silence.
+/// Returns when the server's policy closed sessions for silence.
 fn reaped(outcome: &Outcome) -> Vec<Time> {
     server_events(outcome).filter(|(_, event)| matches!(event, ServerEvent::Reaped { .. })).map(|(at, _)| at).collect()
 }
 
-/// When it closed sessions for other reasons, and why.
+/// Returns when it closed sessions for other reasons, and why.
 fn expelled(outcome: &Outcome) -> Vec<(Time, CloseReason)> {
     let expelled = server_events(outcome).filter_map(|(at, event)| match event {
         ServerEvent::Expelled { reason, .. } => Some((at, reason)),

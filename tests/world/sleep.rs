@@ -26,7 +26,7 @@ fn lives(heartbeat: HeartbeatSpec, life: LifeConfig) -> WorldConfig {
     WorldConfig { life, duration: Duration::from_hours(2), ..world(heartbeat) }
 }
 
-/// A device that nobody touches: it dozes from 600 s on, and its first maintenance window begins at 4200 s.
+/// Returns a device that nobody touches: it dozes from 600 s on, and its first maintenance window begins at 4200 s.
 fn dozing(heartbeat: HeartbeatSpec, alarms: IdleAlarms, suspends: bool) -> WorldConfig {
     let doze = Some(DozeConfig { after: Span::secs(600), alarms, suspends, ..DozeConfig::default() });
     lives(heartbeat, LifeConfig { doze, ..LifeConfig::default() })
@@ -40,7 +40,7 @@ fn periods(at: &[u64], lasts: u64) -> Periods {
     Periods { when: When::At(at), lasts: constant(secs(lasts)) }
 }
 
-/// A beat every 270 s, as `[yuan]` has it, given up after 10 s.
+/// Returns a beat every 270 s, as `[yuan]` has it, given up after 10 s.
 fn wechat() -> HeartbeatSpec {
     fixed(secs(270), secs(10), 1)
 }
@@ -58,7 +58,7 @@ fn app_states(outcome: &Outcome) -> Vec<(Time, AppState)> {
     states.collect()
 }
 
-/// The packets that the device put on its link.
+/// Returns the packets that the device put on its link.
 fn sent(outcome: &Outcome) -> Vec<(Time, &Packet)> {
     let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
         What::Sent { packet, .. } if entry.node == DEVICES => Some((entry.at, packet)),

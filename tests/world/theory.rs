@@ -87,7 +87,7 @@ const BREAKS: [Break; 9] = [
     Break { name: "NAT flush", cause: Cause::NatFlush, fault: flush, lag: Duration::from_millis(80) },
 ];
 
-/// The detection time of a break at `begin` in a world that ends long after it: must be an episode of the right cause,
+/// Returns the detection time of a break at `begin` in a world that ends long after it: must be an episode of the right cause,
 /// detected by the heartbeat.
 #[track_caller]
 fn detection_time(world: &WorldConfig, broken: &Break, begin: Time) -> Duration {
@@ -224,7 +224,7 @@ fn power(base: f64, exponent: u32) -> f64 {
     (0..exponent).map(|_| base).product()
 }
 
-/// A world in which single packets are lost on the access link, each way, with probability `loss`, and in which TCP's
+/// Returns a world in which single packets are lost on the access link, each way, with probability `loss`, and in which TCP's
 /// repairs come too late to matter.
 ///
 /// A lost beat or reply is sent again by TCP, at the earliest after RTT + 200 ms = 300 ms (the tail-loss probe, and no
@@ -329,7 +329,7 @@ fn f3_false_alarms_come_as_often_as_runs_of_lost_beats() {
     }
 }
 
-/// A world whose devices speak now and then, behind a NAT that forgets after `timeout`, on a path so short that an
+/// Returns a world whose devices speak now and then, behind a NAT that forgets after `timeout`, on a path so short that an
 /// exchange is over at once: a message passes the NAT at x, and the last packet of its exchange within [`EXCHANGE`].
 fn talking_world(heartbeat: HeartbeatSpec, timeout: Duration, mean: Duration, devices: u32) -> WorldConfig {
     let mut world = world(heartbeat);

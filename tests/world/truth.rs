@@ -30,7 +30,7 @@ fn usual_world() -> WorldConfig {
     WorldConfig { duration: secs(600), ..world(fixed(secs(30), secs(10), 1)) }
 }
 
-/// The usual device through one fault: the outcome, with the books balanced.
+/// Returns the usual device through one fault: the outcome, with the books balanced.
 fn usual(fault: FaultConfig) -> Outcome {
     let outcome = go(&WorldConfig { faults: vec![fault], ..usual_world() }, 1);
     assert_eq!(outcome.device_time, secs(600));

@@ -49,7 +49,7 @@ fn behind(preset: &str, heartbeat: HeartbeatSpec) -> WorldConfig {
     world
 }
 
-/// A beat after so many seconds of a session, and every so many seconds.
+/// Returns a beat after so many seconds of a session, and every so many seconds.
 fn beats(every: u64) -> HeartbeatSpec {
     fixed(secs(every), secs(every), 1)
 }
@@ -58,7 +58,7 @@ fn resets(outcome: &Outcome, by: NodeId) -> Vec<Time> {
     received(outcome, by).into_iter().filter(|(_, packet)| packet.flags.has(Flags::RST)).map(|(at, _)| at).collect()
 }
 
-/// What the NAT threw away because it had no mapping for it.
+/// Returns what the NAT threw away because it had no mapping for it.
 fn unmapped(outcome: &Outcome) -> Vec<Time> {
     let dropped = entries(outcome).iter().filter(|entry| entry.node == NAT);
     dropped
@@ -67,7 +67,8 @@ fn unmapped(outcome: &Outcome) -> Vec<Time> {
         .collect()
 }
 
-/// The world's run with the first seed whose only push before `until` is created at a moment that `fits`; and the moment.
+/// Returns the world's run with the first seed whose only push before `until` is created at a moment that `fits`; and the
+/// moment.
 fn with_push(world: &WorldConfig, until: Time, fits: impl Fn(Time) -> bool) -> (Outcome, Time) {
     let world = {
         let mut world = world.clone();

@@ -27,7 +27,7 @@ fn channel() -> WakeupConfig {
     WakeupConfig::of_delay(constant(WAY))
 }
 
-/// A message every 10 min on average for a device whose server restarts at 100 s, and which then waits for an hour.
+/// Returns a message every 10 min on average for a device whose server restarts at 100 s, and which then waits for an hour.
 fn waiting() -> WorldConfig {
     let mut world = world(HeartbeatSpec::None);
     world.nat[0].established = constant(Duration::from_hours(24));
@@ -38,13 +38,13 @@ fn waiting() -> WorldConfig {
     world
 }
 
-/// The same device with a session that nothing flows on from `begin` on, though neither end has been told.
+/// Returns the same device with a session that nothing flows on from `begin` on, though neither end has been told.
 fn cut_off(begin: Time, lasts: Option<Duration>) -> WorldConfig {
     let cut = cut_of(LinkName::Core, Direction::Down, begin, lasts);
     WorldConfig { faults: vec![cut], ..waiting() }
 }
 
-/// When the messages for the device are created, those from the restart on; the same with and without faults.
+/// Returns when the messages for the device are created, those from the restart on; the same with and without faults.
 fn messages(world: &WorldConfig) -> Vec<Time> {
     let healthy = WorldConfig { faults: Vec::new(), wakeup: None, ..world.clone() };
     let later: Vec<Time> = created_pushes(&go_traced(&healthy, 1)).into_iter().filter(|at| *at > RESTART).collect();

@@ -51,7 +51,7 @@ const ALL: [Blessed; 5] = [
     },
 ];
 
-/// What can be written anew, one line each.
+/// Returns what can be written anew, one line each.
 pub(crate) fn list() -> String {
     let lines: Vec<_> = ALL.iter().map(|it| format!("{:14}{}", it.name, it.about)).collect();
     lines.join("\n")

@@ -48,7 +48,7 @@ fn run(command: &mut Command) -> Result<String, String> {
     }
 }
 
-/// Whether an SPDX expression can be met with these licences. `AND` binds closer than `OR`, and old packages write `/`
+/// Returns whether an SPDX expression can be met with these licences. `AND` binds closer than `OR`, and old packages write `/`
 /// for `OR`. An exception (`WITH`) belongs to its licence.
 fn is_allowed(expression: &str, allowed: &BTreeSet<&str>) -> bool {
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");

@@ -30,7 +30,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, limit: Attempts) -> Judgement {
     Judgement::kept_if(tested)
 }
 
-/// When a device began to connect.
+/// Returns when a device began to connect.
 pub(super) fn attempts_of(evidence: &Evidence<'_>, device: u32) -> Vec<Time> {
     let is_attempt = |event| matches!(event, DeviceEvent::AttemptStarted { .. });
     evidence.events_of(device).filter(|(_, event)| is_attempt(*event)).map(|(at, _)| at).collect()

@@ -45,7 +45,7 @@ pub(super) fn judge(evidence: &Evidence<'_>, within: Duration) -> Judgement {
     Judgement::kept_if(tested)
 }
 
-/// Whether a device gave its connection up from `begin` to `due`.
+/// Returns whether a device gave its connection up from `begin` to `due`.
 fn has_left(evidence: &Evidence<'_>, device: u32, begin: Time, due: Time) -> bool {
     let is_left = |event| matches!(event, DeviceEvent::GivenUp { .. });
     evidence.events_of(device).any(|(at, event)| is_left(event) && (begin..=due).contains(&at))
@@ -63,7 +63,7 @@ mod tests {
 
     const WITHIN: Promised = Promised::DetectsWithin(Span::secs(45));
 
-    /// A link that is cut at ten minutes, and when that was noticed or over.
+    /// Returns a link that is cut at ten minutes, and when that was noticed or over.
     fn cut(lasts: &str, noticed: Option<u64>, end: Option<u64>) -> Story {
         Story::cut("none", lasts).told(&[(0, connected(1))]).broke(Cause::Cut, 600, noticed, end)
     }

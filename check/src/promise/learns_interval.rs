@@ -47,7 +47,7 @@ mod tests {
     use super::*;
     use crate::{Promised, testing::Story};
 
-    /// What a NAT of five minutes taught.
+    /// Returns what a NAT of five minutes taught.
     fn learnt(interval_s: Option<u64>) -> Story {
         let mut story = Story::healthy("none");
         let (interval, nat_timeout) = (interval_s.map(Duration::from_secs), Some(Duration::from_secs(300)));

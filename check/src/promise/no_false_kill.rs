@@ -41,7 +41,7 @@ mod tests {
 
     const REAPED: ServerEvent = ServerEvent::Reaped { device: 0, network: 0, outside: 7 };
 
-    /// A session that was usable from 1 s to 90 s.
+    /// Returns a session that was usable from 1 s to 90 s.
     fn told(story: Story, events: &[(u64, ServerEvent)]) -> Story {
         let mut story = story.told_by_server(events);
         let usable = Usable { device: 0, begin: Time::from_secs(1), end: Time::from_secs(90) };

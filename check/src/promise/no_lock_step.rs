@@ -48,8 +48,8 @@ pub(super) fn judge(evidence: &Evidence<'_>, share: f64) -> Judgement {
     Judgement::kept_if(tested)
 }
 
-/// What `word` makes of the events that follow the disconnect of everyone, by their number at each device (from the second
-/// on), with their times. A device that has a session again is through.
+/// Returns what `word` makes of the events that follow the disconnect of everyone, by their number at each device (from the
+/// second on), with their times. A device that has a session again is through.
 pub(super) fn by_number<T>(
     evidence: &Evidence<'_>,
     word: impl Fn(DeviceEvent) -> Option<T>,
@@ -67,7 +67,7 @@ pub(super) fn by_number<T>(
     numbered
 }
 
-/// The first moment in whose following second half of the devices or more lose their sessions.
+/// Returns the first moment in whose following second half of the devices or more lose their sessions.
 fn disconnect_of_everyone(evidence: &Evidence<'_>) -> Option<Time> {
     let is_end = |event| matches!(event, DeviceEvent::Lost { .. } | DeviceEvent::GivenUp { .. });
     let ends: Vec<Time> = evidence.device_events().filter(|(.., event)| is_end(*event)).map(|(at, ..)| at).collect();

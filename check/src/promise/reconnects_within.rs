@@ -58,7 +58,7 @@ mod tests {
 
     use crate::{Promised, testing::Story};
 
-    /// A cut from 600 s to 660 s, and when the device was back.
+    /// Returns a cut from 600 s to 660 s, and when the device was back.
     fn back(end: Option<u64>) -> Story {
         Story::cut("none", ", lasts = \"1m\"").broke(Cause::Cut, 600, Some(601), end)
     }

@@ -305,7 +305,7 @@ impl ComposedHeartbeat {
         }
     }
 
-    /// The host carries out what it is told of a connection found dead.
+    /// Returns the host carries out what it is told of a connection found dead.
     fn end(&mut self, now: Time, reason: GiveUp) -> Option<Action> {
         let connection = self.connection.as_mut().expect("only a connection is found dead");
         match (self.when_dead, connection.stage) {

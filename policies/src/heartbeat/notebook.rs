@@ -31,7 +31,7 @@ impl<K: Ord + Serialize + DeserializeOwned, R: Serialize + DeserializeOwned> Not
         Self { policy, records: BTreeMap::new() }
     }
 
-    /// The record of a network that has one: it was connected over.
+    /// Returns the record of a network that has one: it was connected over.
     pub(super) fn page(&mut self, network: &K) -> &mut R {
         self.records.get_mut(network).expect("a network gets its record when a connection comes up over it")
     }

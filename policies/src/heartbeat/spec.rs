@@ -160,7 +160,7 @@ impl HeartbeatSpec {
         }
     }
 
-    /// The longest gap between its beats that a server has to expect while nothing else is sent, as clients announce it
+    /// Returns the longest gap between its beats that a server has to expect while nothing else is sent, as clients announce it
     /// where their protocol lets them; `None` if it sends none, or no known ones.
     pub fn announced_interval(&self) -> Option<Duration> {
         match self.made_of() {

@@ -29,7 +29,7 @@ const LONGEST: Span = Span::secs(32_767);
 const MOST_PROBES: u32 = 127;
 
 impl TcpKeepalive {
-    /// The parts of a heartbeat that is nothing but this.
+    /// Returns the parts of a heartbeat that is nothing but this.
     pub fn parts(&self) -> Composed {
         Composed { keepalive: Some(self.clone()), ..Composed::new(ScheduleSpec::PeerSends) }
     }

@@ -339,7 +339,7 @@ mod tests {
         Duration::from_secs(secs)
     }
 
-    /// A policy that has found this interval on network 0.
+    /// Returns a policy that has found this interval on network 0.
     fn knowing(interval: &str) -> Wechat {
         let mut policy = wechat();
         let record = format!(r#"{{"interval":"{interval}","stable":true}}"#);

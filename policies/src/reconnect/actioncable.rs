@@ -102,8 +102,8 @@ impl ActioncablePoll {
         (Duration::from_micros(clamp(low) as u64), Duration::from_micros(clamp(high) as u64))
     }
 
-    /// The shortest gaps between attempts: one that is made `reopen` after a look, and the next look; a connection that is
-    /// lost as soon as it is there; and one that is given up at once.
+    /// Returns the shortest gaps between attempts: one that is made `reopen` after a look, and the next look; a connection that
+    /// is lost as soon as it is there; and one that is given up at once.
     pub(super) fn pace(&self) -> Pace {
         let (reopen, least, stale) = (self.reopen.get(), self.least.get(), self.stale.get());
         let gap = reopen.min(least.saturating_sub(reopen)).min(stale);

@@ -147,7 +147,7 @@ impl ReconnectRules {
     }
 }
 
-/// A problem of the rule at `key`.
+/// Returns a problem of the rule at `key`.
 fn problem(key: &str, message: impl Into<String>, help: impl Into<String>) -> Problem {
     Problem::new(format!("reconnect_rules.{key}"), message, help)
 }

@@ -122,7 +122,7 @@ impl Pings {
         format!("{asks}, {when}{first}.{judges}")
     }
 
-    /// The longest time before a ping.
+    /// Returns the longest time before a ping.
     fn longest(&self) -> Duration {
         self.first().max(self.interval.get())
     }

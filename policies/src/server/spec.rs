@@ -206,7 +206,7 @@ impl ServerSpec {
         reaper.chain(pings).chain(directed).chain(custom).chain(self.endless()).collect()
     }
 
-    /// A reaper that the server's own pings keep from ever closing anybody.
+    /// Returns a reaper that the server's own pings keep from ever closing anybody.
     fn endless(&self) -> Option<Problem> {
         let (reaper, pings) = self.idle_reaper.as_ref().zip(self.pings.as_ref())?;
         (reaper.refreshed_by == RefreshedBy::Any && pings.interval <= reaper.idle).then(|| {

@@ -40,7 +40,7 @@ pub(crate) struct Beat {
 }
 
 impl Report {
-    /// The interval before the last answered beat that had one.
+    /// Returns the interval before the last answered beat that had one.
     pub(crate) fn last_interval(&self) -> Option<Duration> {
         self.beats.iter().rev().filter(|beat| beat.answered).find_map(|beat| beat.interval)
     }

@@ -157,7 +157,7 @@ mod tests {
     }
 
     impl Theme {
-        /// What a colour, named in its light form, is in this theme.
+        /// Returns what a colour, named in its light form, is in this theme.
         fn apply(self, color: Color) -> Color {
             let dark = |color| THEMES.iter().find(|(light, _)| *light == color).map(|(_, dark)| *dark);
             match self {
@@ -220,7 +220,7 @@ mod tests {
         [[1.255_528, -0.076_749, -0.178_779], [-0.078_411, 0.930_809, 0.147_602], [0.004_733, 0.691_367, 0.303_900]],
     ];
 
-    /// A colour as `vision` sees it in CIELAB (D65), where distances are differences as seen.
+    /// Returns a colour as `vision` sees it in CIELAB (D65), where distances are differences as seen.
     fn lab(color: Color, vision: &[[f64; 3]; 3]) -> [f64; 3] {
         let linear = color.linear();
         let seen = |row: &[f64; 3]| (0..3).map(|part| row[part] * linear[part]).sum::<f64>().clamp(0.0, 1.0);

@@ -119,7 +119,7 @@ impl Scale {
         }
     }
 
-    /// Whether the axis has names rather than numbers: they go down, and numbers go up.
+    /// Returns whether the axis has names rather than numbers: they go down, and numbers go up.
     pub(crate) const fn is_named(&self) -> bool {
         matches!(self, Self::Names(_) | Self::Lanes(_))
     }

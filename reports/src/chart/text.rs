@@ -73,7 +73,7 @@ pub(crate) fn fit(text: &str, size: f64, width_max: f64) -> String {
     kept + "..."
 }
 
-/// The font library counts from ascender to descender where we count ems.
+/// Returns the font library counts from ascender to descender where we count ems.
 fn px_scale(size: f64) -> PxScale {
     let per_em = FONT.units_per_em().expect("the bundled font states its units");
     PxScale::from(size as f32 * FONT.height_unscaled() / per_em)
@@ -107,7 +107,7 @@ impl BackendTextStyle for TextStyle {
         FontFamily::SansSerif
     }
 
-    /// A box without height: [`Self::draw`] centres the text by itself.
+    /// Returns a box without height: [`Self::draw`] centres the text by itself.
     fn layout_box(&self, text: &str) -> Result<((i32, i32), (i32, i32)), Infallible> {
         Ok(((0, 0), (width(text, self.size).round() as i32, 0)))
     }

@@ -46,17 +46,17 @@ impl Bands {
         Ok(load::parse(&path.display().to_string(), &load::read(path)?, Self::problems)?)
     }
 
-    /// How probable a false alarm of the whole gate may be.
+    /// Returns how probable a false alarm of the whole gate may be.
     pub(crate) const fn alpha(&self) -> f64 {
         self.alpha
     }
 
-    /// The metrics to compare.
+    /// Returns the metrics to compare.
     pub(crate) fn metrics(&self) -> impl Iterator<Item = Metric> {
         Metric::ALL.into_iter().filter(|metric| !self.ignore.contains(metric))
     }
 
-    /// The band of a metric.
+    /// Returns the band of a metric.
     pub(crate) fn of(&self, metric: Metric) -> Band {
         self.band.get(&metric).copied().unwrap_or_else(|| metric.default_band())
     }

@@ -95,34 +95,34 @@ pub(crate) fn mean_and_sd(values: &[f64]) -> (f64, Option<f64>) {
     (mean, (values.len() >= 2).then(|| (squares / (count - 1.0)).sqrt()))
 }
 
-/// The quantile that makes two-sided intervals of 1 - `alpha` from means of so many values, each computed once.
+/// Returns the quantile that makes two-sided intervals of 1 - `alpha` from means of so many values, each computed once.
 pub(crate) fn quantiles(alpha: f64) -> impl FnMut(usize) -> f64 {
     let mut known = BTreeMap::new();
     move |count| *known.entry(count).or_insert_with(|| student::upper_quantile(0.5 * alpha, count as f64 - 1.0))
 }
 
-/// An interval's half, as it is written.
+/// Returns an interval's half, as it is written.
 fn two_digits(value: f64) -> f64 {
     format!("{value:.1e}").parse().expect("a number that was written can be read")
 }
 
 impl Baseline {
-    /// How many cells there are.
+    /// Returns how many cells there are.
     pub fn cells(&self) -> usize {
         self.cells.len()
     }
 
-    /// How many scenarios.
+    /// Returns how many scenarios.
     pub fn scenarios(&self) -> usize {
         self.scenarios.len()
     }
 
-    /// How many seeds each cell has.
+    /// Returns how many seeds each cell has.
     pub const fn seeds(&self) -> u64 {
         self.seeds
     }
 
-    /// The content of the file.
+    /// Returns the content of the file.
     pub fn to_json(&self) -> String {
         let mut out = format!(
             "{{\n\"format\": {FORMAT},\n\"cardiogram\": {},\n\"engine\": {},\n\"first_seed\": {},\n\"seeds\": {},\n",
@@ -220,7 +220,7 @@ fn cell_text(name: &CellName, cell: &Cell, t: &mut impl FnMut(usize) -> f64) -> 
     )
 }
 
-/// The value that every seed has, where it is one.
+/// Returns the value that every seed has, where it is one.
 fn each(values: &[Option<f64>]) -> Option<f64> {
     let first = values[0]?;
     values.iter().all(|value| *value == Some(first)).then_some(first)
@@ -276,7 +276,7 @@ struct DocumentMetric {
 }
 
 impl DocumentMetric {
-    /// The values of so many seeds. What was read may be a bit off what was written, and is rounded again.
+    /// Returns the values of so many seeds. What was read may be a bit off what was written, and is rounded again.
     fn values(self, metric: Metric, seeds: u64, t: &mut impl FnMut(usize) -> f64) -> Result<Vec<Option<f64>>, String> {
         let round = |value: Option<f64>| value.map(|value| metric.round(value));
         let values = match (self.each, self.seeds) {
@@ -309,7 +309,7 @@ impl DocumentMetric {
 }
 
 impl Document {
-    /// The baseline, if what is written in `file` agrees with itself and can have been measured.
+    /// Returns the baseline, if what is written in `file` agrees with itself and can have been measured.
     fn check(self, file: &str) -> Result<Baseline, String> {
         let Self { cardiogram: version, engine, first_seed, seeds, scenarios, strategies, cells: listed, .. } = self;
         if !(1..=SEEDS_MAX).contains(&seeds) || first_seed.checked_add(seeds).is_none() {
@@ -354,7 +354,7 @@ impl Document {
     }
 }
 
-/// Where a cell is written, with a colon, if that is on a line of its own as this program writes it.
+/// Returns where a cell is written, with a colon, if that is on a line of its own as this program writes it.
 fn line_of(file: &str, name: &CellName) -> String {
     let begin = format!("{{\"scenario\":{},\"strategy\":{},", text(&name.scenario), text(&name.strategy));
     file.lines()

@@ -40,13 +40,13 @@ impl Chance {
         count
     }
 
-    /// How long so many outages last together: Pareto from `least` on, with a mean and without a variance.
+    /// Returns how long so many outages last together: Pareto from `least` on, with a mean and without a variance.
     fn outages(&mut self, count: f64, least: f64) -> f64 {
         (0..count as u32).map(|_| least / self.uniform().sqrt()).sum()
     }
 }
 
-/// The metrics of one run: `world` is what both sides share, `own` the policy's own chance.
+/// Returns the metrics of one run: `world` is what both sides share, `own` the policy's own chance.
 fn run(world: &mut Chance, own: &mut Chance) -> [Option<f64>; Metric::ALL.len()] {
     // A cell of 20 device-days with some 50 breaks.
     let days = 20.0;
@@ -83,7 +83,7 @@ fn run(world: &mut Chance, own: &mut Chance) -> [Option<f64>; Metric::ALL.len()]
     Metric::ALL.map(|metric| value(metric).map(|value| metric.round(value)))
 }
 
-/// A cell of so many seeds in the worlds of a trial, as one of the sides runs it.
+/// Returns a cell of so many seeds in the worlds of a trial, as one of the sides runs it.
 fn cell(trial: u64, side: u64, seeds: u64) -> Baseline {
     let name = CellName { scenario: "made-up".to_owned(), strategy: "app".to_owned() };
     let mut columns: [Vec<Option<f64>>; Metric::ALL.len()] = Default::default();
@@ -128,7 +128,7 @@ fn let_through(seeds: u64, trials: u64, make: impl Fn(&mut Baseline)) -> usize {
     (0..trials).filter(passes).count()
 }
 
-/// How many of the trials fail where nothing but chance differs.
+/// Returns how many of the trials fail where nothing but chance differs.
 fn failed_by_chance(seeds: u64, trials: std::ops::Range<u64>) -> usize {
     let fails = |trial: &u64| !judge(&cell(*trial, 1, seeds), &cell(*trial, 2, seeds)).passes(Strictness::Normal);
     trials.filter(fails).count()

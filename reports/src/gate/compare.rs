@@ -88,17 +88,17 @@ pub struct CellComparison {
 }
 
 impl CellComparison {
-    /// Whether the cell is the same in all that is compared.
+    /// Returns whether the cell is the same in all that is compared.
     pub fn is_identical(&self) -> bool {
         self.same_trace && self.metrics.is_empty()
     }
 
-    /// Its metrics with this verdict.
+    /// Returns its metrics with this verdict.
     pub fn with(&self, verdict: Verdict) -> impl Iterator<Item = &MetricComparison> {
         self.metrics.iter().filter(move |it| it.verdict == verdict)
     }
 
-    /// What is worse for sure and exceeds its band most, if there is anything.
+    /// Returns what is worse for sure and exceeds its band most, if there is anything.
     pub(crate) fn worst(&self) -> Option<&MetricComparison> {
         let worse = self.with(Verdict::Regression).chain(self.with(Verdict::Gross));
         worse.max_by(|a, b| a.severity().total_cmp(&b.severity()))
@@ -121,22 +121,22 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// How many metrics have this verdict.
+    /// Returns how many metrics have this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.cells.iter().map(|cell| cell.with(verdict).count()).sum()
     }
 
-    /// How many metrics are worse for sure.
+    /// Returns how many metrics are worse for sure.
     pub fn worse(&self) -> usize {
         self.count(Verdict::Regression) + self.count(Verdict::Gross)
     }
 
-    /// Whether a change is allowed to pass.
+    /// Returns whether a change is allowed to pass.
     pub fn passes(&self, strictness: Strictness) -> bool {
         !self.cells.iter().flat_map(|cell| &cell.metrics).any(|it| it.verdict.fails(strictness))
     }
 
-    /// The cells in which something is worse for sure, the one that exceeds a band most first; with what exceeds it.
+    /// Returns the cells in which something is worse for sure, the one that exceeds a band most first; with what exceeds it.
     pub fn worst_cells(&self) -> Vec<(&CellComparison, &MetricComparison)> {
         let mut cells: Vec<_> = self.cells.iter().filter_map(|cell| Some((cell, cell.worst()?))).collect();
         cells.sort_by(|(_, a), (_, b)| b.severity().total_cmp(&a.severity()));
@@ -188,7 +188,7 @@ struct Pairs {
     there: Vec<(usize, f64, f64)>,
 }
 
-/// The metrics that either side has.
+/// Returns the metrics that either side has.
 fn paired(then: &Cell, now: &Cell, bands: &Bands) -> Vec<Pairs> {
     let metrics = bands.metrics().filter_map(|metric| {
         let values = |cell: &Cell| cell.metrics.get(&metric).cloned();

@@ -20,7 +20,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What to do about it.
+    /// Returns what to do about it.
     pub fn help(&self) -> &str {
         match self {
             Self::Results(error) => error.help(),

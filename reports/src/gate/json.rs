@@ -9,7 +9,7 @@ use super::{
 };
 
 impl Comparison {
-    /// The comparison as JSON, with the command that shows the worst run of each cell that became worse.
+    /// Returns the comparison as JSON, with the command that shows the worst run of each cell that became worse.
     pub fn json(&self, results: &Results, strictness: Strictness) -> Value {
         let cell = |cell: &CellComparison| {
             let worst = cell.worst().and_then(|it| it.worst);

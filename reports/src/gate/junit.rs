@@ -44,7 +44,7 @@ impl Case<'_> {
 }
 
 impl Comparison {
-    /// The comparison as JUnit XML.
+    /// Returns the comparison as JUnit XML.
     pub fn junit(&self, strictness: Strictness) -> String {
         let mut cases: Vec<Case<'_>> = self.cells.iter().map(Case::Compared).collect();
         cases.extend(self.new.iter().map(Case::New));

@@ -14,7 +14,7 @@ use crate::commands;
 const ROWS_MAX: usize = 500;
 
 impl Comparison {
-    /// The comparison as Markdown.
+    /// Returns the comparison as Markdown.
     pub fn markdown(&self, results: &Results, strictness: Strictness) -> String {
         let verdict = if self.passes(strictness) { "passed" } else { "failed" };
         let mut out = format!("## cardiogram gate: {verdict}\n\n{}\n", escape(&words::overview(self)));

@@ -8,9 +8,9 @@ use super::{baseline::Baseline, error::Error, verdict::FEW_SEEDS};
 /// The most names that a message lists.
 const NAMED_MAX: usize = 5;
 
-/// Whether results can be compared with the baseline: same version, engine and seeds, enough seeds, the same scenarios to the byte, and
-/// every cell of the baseline there. Changed strategies are what a comparison is for, and further strategies are only not
-/// compared.
+/// Returns whether results can be compared with the baseline: same version, engine and seeds, enough seeds, the same scenarios
+/// to the byte, and every cell of the baseline there. Changed strategies are what a comparison is for, and further strategies
+/// are only not compared.
 ///
 /// # Errors
 ///

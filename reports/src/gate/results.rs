@@ -28,13 +28,13 @@ pub struct Results {
 }
 
 impl Results {
-    /// What is worth keeping of them.
+    /// Returns what is worth keeping of them.
     pub const fn baseline(&self) -> &Baseline {
         &self.baseline
     }
 
-    /// The command that shows the run of a cell with a seed. Names in it that end in `.toml` are not built in: they stand
-    /// for the paths of the files that were run.
+    /// Returns the command that shows the run of a cell with a seed. Names in it that end in `.toml` are not built in: they
+    /// stand for the paths of the files that were run.
     pub fn command(&self, cell: &CellName, seed: u64) -> String {
         commands::trace(&self.manifest, &cell.scenario, &cell.strategy, seed)
     }
@@ -84,7 +84,7 @@ pub fn read(dir: &Path) -> Result<Results, Error> {
     Ok(Results { manifest: reader.manifest, baseline })
 }
 
-/// What is wrong with what a manifest says, as far as it would make a comparison wrong.
+/// Returns what is wrong with what a manifest says, as far as it would make a comparison wrong.
 fn check_manifest(manifest: &Manifest) -> Result<(), String> {
     if !(1..=baseline::SEEDS_MAX).contains(&manifest.seeds) || manifest.first_seed.checked_add(manifest.seeds).is_none()
     {
@@ -120,13 +120,13 @@ struct Run {
     values: [Option<f64>; Metric::ALL.len()],
 }
 
-/// The most hours that all devices of a scenario have in a run; `None` where its text is no scenario.
+/// Returns the most hours that all devices of a scenario have in a run; `None` where its text is no scenario.
 fn device_hours_max(scenario: &ManifestScenario) -> Option<f64> {
     let file = load::parse_scenario(&scenario.name, &scenario.text).ok()?;
     Some(f64::from(file.devices.count) * scenario.duration_s / 3_600.0)
 }
 
-/// The rows of the manifest's plan; those of no cell of it are refused.
+/// Returns the rows of the manifest's plan; those of no cell of it are refused.
 fn read_runs(reader: &Reader) -> Result<BTreeMap<Key, Run>, ResultsError> {
     let manifest = &reader.manifest;
     let limits: Vec<Option<f64>> = manifest.scenarios.iter().map(device_hours_max).collect();
@@ -164,7 +164,7 @@ fn read_runs(reader: &Reader) -> Result<BTreeMap<Key, Run>, ResultsError> {
     Ok(runs)
 }
 
-/// All runs of a cell as one, or the seed of which there is none.
+/// Returns all runs of a cell as one, or the seed of which there is none.
 fn cell(manifest: &Manifest, runs: &BTreeMap<Key, Run>, scenario: usize, strategy: usize) -> Result<Cell, u64> {
     let mut hashes = String::new();
     let mut columns: [Vec<Option<f64>>; Metric::ALL.len()] = Default::default();

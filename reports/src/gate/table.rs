@@ -48,12 +48,12 @@ impl Comparison {
         out
     }
 
-    /// All metrics with this verdict and their cells.
+    /// Returns all metrics with this verdict and their cells.
     pub(crate) fn with(&self, verdict: Verdict) -> impl Iterator<Item = (&CellComparison, &MetricComparison)> {
         self.cells.iter().flat_map(move |cell| cell.with(verdict).map(move |metric| (cell, metric)))
     }
 
-    /// The worst cells, with what is worst there and the command that shows it.
+    /// Returns the worst cells, with what is worst there and the command that shows it.
     pub(crate) fn worst(&self, results: &Results) -> Vec<(&CellComparison, String, String)> {
         let worst = self.worst_cells().into_iter().take(WORST_CELLS).map(|(cell, metric)| {
             let worst = metric.worst.expect("what is worse has pairs");

@@ -127,7 +127,7 @@ fn parse(text: &str) -> Result<Baseline, Error> {
     Baseline::read(&path)
 }
 
-/// Every metric of every cell multiplied by a number of its own for each seed.
+/// Returns every metric of every cell multiplied by a number of its own for each seed.
 fn scaled(baseline: &Baseline, factor: impl Fn(usize) -> f64) -> Baseline {
     let mut other = baseline.clone();
     for cell in other.cells.values_mut() {

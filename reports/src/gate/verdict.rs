@@ -66,7 +66,7 @@ impl Verdict {
     pub const ALL: [Self; 6] =
         [Self::Regression, Self::Gross, Self::Improvement, Self::Undecided, Self::WithinNoise, Self::Equivalent];
 
-    /// Whether a metric with this verdict makes the gate fail.
+    /// Returns whether a metric with this verdict makes the gate fail.
     pub fn fails(self, strictness: Strictness) -> bool {
         match self {
             Self::Regression | Self::Gross => true,
@@ -76,7 +76,7 @@ impl Verdict {
         }
     }
 
-    /// The verdict in words.
+    /// Returns the verdict in words.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Regression => "regression",
@@ -106,7 +106,7 @@ pub(crate) struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// The verdict.
+    /// Returns the verdict.
     pub(crate) fn verdict(&self) -> Verdict {
         let (margin, is_paired) = (self.margin, self.unpaired() == 0);
         match self.proof {
@@ -120,13 +120,13 @@ impl Evidence<'_> {
         }
     }
 
-    /// How many seeds have a value on one side only.
+    /// Returns how many seeds have a value on one side only.
     pub(crate) fn unpaired(&self) -> usize {
         iter::zip(self.then, self.now).filter(|(then, now)| then.is_some() != now.is_some()).count()
     }
 
-    /// Whether the value is gone, or new, in so many seeds that had it, or have it, that this is hardly chance: in three of
-    /// four and at least [`FEW_SEEDS`], the opposite being nowhere.
+    /// Returns whether the value is gone, or new, in so many seeds that had it, or have it, that this is hardly chance: in
+    /// three of four and at least [`FEW_SEEDS`], the opposite being nowhere.
     pub(crate) fn is_lost(&self) -> bool {
         let only =
             |a: &[Option<f64>], b: &[Option<f64>]| iter::zip(a, b).filter(|(a, b)| a.is_some() && b.is_none()).count();
@@ -140,7 +140,7 @@ impl Evidence<'_> {
         iter::zip(self.then, self.now).filter_map(|(then, now)| Some((*now)? - (*then)?))
     }
 
-    /// How far chance and what does not matter go.
+    /// Returns how far chance and what does not matter go.
     fn reach(&self) -> f64 {
         self.differences().fold(self.margin, |reach, difference| reach.max(-difference))
     }
@@ -150,7 +150,7 @@ impl Evidence<'_> {
         there.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)))
     }
 
-    /// Whether there are seeds beyond everything seen.
+    /// Returns whether there are seeds beyond everything seen.
     fn is_gross(&self) -> bool {
         if self.then.iter().flatten().count() < FEW_SEEDS {
             return false;
@@ -164,7 +164,7 @@ impl Evidence<'_> {
         beyond(ALONE * seen) > 0 || beyond(most.max(TOGETHER * self.reach())) >= FEW_TOGETHER || self.some_stand_apart()
     }
 
-    /// Whether some seeds have doubled, or more, while the others show that chance goes nowhere near that far.
+    /// Returns whether some seeds have doubled, or more, while the others show that chance goes nowhere near that far.
     fn some_stand_apart(&self) -> bool {
         let both = iter::zip(self.then, self.now).filter_map(|(then, now)| Some(((*now)? - (*then)?, (*then)?)));
         let mut worse: Vec<(f64, f64)> = both.collect();
@@ -177,7 +177,7 @@ impl Evidence<'_> {
         (APART_SEEDS..=worse.len().saturating_sub(APART_SEEDS)).any(stands_apart)
     }
 
-    /// Whether the mean is worse by more than the band and this is hardly chance.
+    /// Returns whether the mean is worse by more than the band and this is hardly chance.
     fn is_suspicious(&self) -> bool {
         let pairs = self.differences().count();
         let mean = self.differences().sum::<f64>() / pairs as f64;

@@ -9,12 +9,12 @@ use crate::number::{counted, short};
 /// The columns of every table of metrics.
 pub(crate) const COLUMNS: [&str; 7] = ["scenario", "strategy", "metric", "baseline", "now", "change", "allowed"];
 
-/// A value, or that there is none.
+/// Returns a value, or that there is none.
 pub(crate) fn value(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), short)
 }
 
-/// The difference with its interval: in percent of the baseline, or in the metric's unit near zero.
+/// Returns the difference with its interval: in percent of the baseline, or in the metric's unit near zero.
 pub(crate) fn change(it: &MetricComparison) -> String {
     let (Some(difference), Some(baseline)) = (it.difference, it.baseline) else {
         return if it.baseline.is_none() { "new" } else { "gone" }.to_owned();
@@ -33,7 +33,7 @@ pub(crate) fn change(it: &MetricComparison) -> String {
     }
 }
 
-/// The band in the unit of [`change`].
+/// Returns the band in the unit of [`change`].
 pub(crate) fn allowed(it: &MetricComparison) -> String {
     match it.baseline {
         Some(baseline) if in_percent(it) => format!("{} %", short(100.0 * it.margin / baseline.abs())),
@@ -41,7 +41,7 @@ pub(crate) fn allowed(it: &MetricComparison) -> String {
     }
 }
 
-/// The part of a change that a headline has: `detect_mean_s +9.8 %`.
+/// Returns the part of a change that a headline has: `detect_mean_s +9.8 %`.
 pub(crate) fn headline(it: &MetricComparison) -> String {
     let change = change(it);
     let short = change.split(" (").next().unwrap_or(&change);
@@ -52,7 +52,7 @@ fn in_percent(it: &MetricComparison) -> bool {
     !it.absolute && it.baseline.is_some_and(|baseline| baseline != 0.0)
 }
 
-/// What the verdict rests on or what would decide it; `None` where the interval says all.
+/// Returns what the verdict rests on or what would decide it; `None` where the interval says all.
 pub(crate) fn remark(it: &MetricComparison) -> Option<String> {
     match it.verdict {
         Verdict::Regression | Verdict::Improvement | Verdict::Equivalent => None,
@@ -74,7 +74,7 @@ fn advice(it: &MetricComparison) -> String {
     }
 }
 
-/// What was compared, in two sentences at most.
+/// Returns what was compared, in two sentences at most.
 pub(crate) fn overview(comparison: &Comparison) -> String {
     let cells = comparison.cells.len();
     let identical = comparison.cells.iter().filter(|cell| cell.is_identical()).count();
@@ -100,7 +100,7 @@ pub(crate) fn overview(comparison: &Comparison) -> String {
     )
 }
 
-/// The title over all metrics with a verdict.
+/// Returns the title over all metrics with a verdict.
 pub(crate) const fn title(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Regression => "Regressions",
@@ -112,7 +112,7 @@ pub(crate) const fn title(verdict: Verdict) -> &'static str {
     }
 }
 
-/// What a reader has to know besides: each a sentence.
+/// Returns what a reader has to know besides: each a sentence.
 pub(crate) fn notes(comparison: &Comparison) -> Vec<String> {
     let mut notes = Vec::new();
     let measured: Vec<String> = comparison
@@ -135,7 +135,7 @@ pub(crate) fn notes(comparison: &Comparison) -> Vec<String> {
     notes
 }
 
-/// A few of many names.
+/// Returns a few of many names.
 fn some(names: &[String]) -> String {
     const SHOWN: usize = 5;
     let shown = names[..names.len().min(SHOWN)].join(", ");

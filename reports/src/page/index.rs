@@ -141,7 +141,7 @@ pub(super) fn sentence(scenario: &ScenarioStats) -> String {
     format!("Least avoidable downtime has {}{shared}.{front}", place(best))
 }
 
-/// The strategy with the least avoidable downtime, and of equal ones the cheapest.
+/// Returns the strategy with the least avoidable downtime, and of equal ones the cheapest.
 fn best(scenario: &ScenarioStats) -> Option<&CellStats> {
     let known = scenario.cells.iter().filter(|cell| cell.downtime.is_some());
     known.min_by(|a, b| better(scenario.cost, a, b))
@@ -204,7 +204,7 @@ fn line(scenario: &ScenarioStats) -> Markup {
     }
 }
 
-/// The first names, and how many more there are.
+/// Returns the first names, and how many more there are.
 fn few(names: &[&str]) -> String {
     match names.len() {
         0 => "–".to_owned(),

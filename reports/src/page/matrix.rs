@@ -17,8 +17,8 @@ const CLASSES: [(f64, &str); 6] = [
     (f64::INFINITY, "1 h a day or more"),
 ];
 
-/// The matrix, best strategies first; `slugs` has the names of the scenarios' pages. Nothing where the results do not tell
-/// downtime.
+/// Returns the matrix, best strategies first; `slugs` has the names of the scenarios' pages. Nothing where the results do not
+/// tell downtime.
 pub(super) fn matrix(summary: &Summary, slugs: &[String]) -> Markup {
     let families = families(overall(summary), summary.scenarios.len());
     let class = |value: f64| {

@@ -82,7 +82,7 @@ pub(super) fn figure(scenario: &ScenarioStats, looks: &Looks) -> Option<Figure> 
     })
 }
 
-/// What the axis of a cost is called.
+/// Returns what the axis of a cost is called.
 const fn label(cost: Cost) -> &'static str {
     match cost {
         Cost::Packets => PACKETS_LABEL,

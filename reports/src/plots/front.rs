@@ -9,8 +9,8 @@ pub(super) const WHO_NOT: &str = "but for those without a session for a tenth of
 /// What the legend calls it.
 pub(super) const FRONT_NAME: &str = "Pareto front";
 
-/// The front as stairs. `points` by cost, least first; `end` is the cost from which on there is nothing to lose, below all of
-/// the axis.
+/// Returns the front as stairs. `points` by cost, least first; `end` is the cost from which on there is nothing to lose, below
+/// all of the axis.
 pub(super) fn steps(points: &[Values], end: Option<f64>, x: &Scale, y: &Scale) -> Vec<Values> {
     let ((_, right), (bottom, top)) = (x.ends(), y.ends());
     let mut line = Vec::new();

@@ -49,7 +49,7 @@ pub(crate) enum Kind {
     Seconds,
 }
 
-/// The figure; `None` where nothing was measured.
+/// Returns the figure; `None` where nothing was measured.
 pub(crate) fn heat_map(map: &HeatMap) -> Option<Figure> {
     let rows = map.y.values.len();
     let all = || map.values.iter().flatten().filter_map(|value| *value);
@@ -105,7 +105,7 @@ pub(crate) fn heat_map(map: &HeatMap) -> Option<Figure> {
     })
 }
 
-/// Where both parameters are equal, as places among the names: at every value of either that lies within the other's.
+/// Returns where both parameters are equal, as places among the names: at every value of either that lies within the other's.
 fn equal_line(x: &Side, y: &Side) -> Vec<Values> {
     let rows = y.values.len() as f64;
     let mut line: Vec<Values> = x
@@ -119,7 +119,7 @@ fn equal_line(x: &Side, y: &Side) -> Vec<Values> {
     line
 }
 
-/// Where `value` lies among the values of `side`, by its logarithm where all are above zero; `None` outside them.
+/// Returns where `value` lies among the values of `side`, by its logarithm where all are above zero; `None` outside them.
 fn place(side: &Side, value: f64) -> Option<f64> {
     let is_positive = side.values.iter().all(|(value, _)| *value > 0.0);
     let scaled = |value: f64| if is_positive { libm::log10(value) } else { value };

@@ -92,7 +92,7 @@ impl LinePlot {
         value.map_or("", |(_, words)| words)
     }
 
-    /// A linear axis of seconds says so; a logarithmic one has units at its ticks.
+    /// Returns a linear axis of seconds says so; a logarithmic one has units at its ticks.
     fn x_label(&self) -> String {
         match (self.x.kind, self.x_scale()) {
             (Kind::Seconds, Scale::Linear { .. }) => format!("{} (s)", self.x.label),
@@ -116,7 +116,7 @@ impl LinePlot {
     }
 }
 
-/// A linear scale with room at both ends.
+/// Returns a linear scale with room at both ends.
 pub(super) fn linear_around(least: f64, most: f64) -> Scale {
     let room = if most > least { 0.08 * (most - least) } else { 1.0 };
     Scale::Linear { min: least - room, max: most + room }

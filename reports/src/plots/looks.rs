@@ -54,7 +54,7 @@ impl Looks {
     }
 }
 
-/// A number that is the same for a name on every machine and in every version: FNV-1a.
+/// Returns a number that is the same for a name on every machine and in every version: FNV-1a.
 fn hash(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

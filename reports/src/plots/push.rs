@@ -88,13 +88,13 @@ impl Delivered<'_> {
         self.shares.iter().sum()
     }
 
-    /// The shares of the classes, then of what never arrived.
+    /// Returns the shares of the classes, then of what never arrived.
     fn parts(&self) -> impl Iterator<Item = f64> {
         let never = (1.0 - self.delivered()).max(0.0);
         self.shares.into_iter().chain([never])
     }
 
-    /// The mean over the classes of how much has arrived by their end.
+    /// Returns the mean over the classes of how much has arrived by their end.
     fn promptness(&self) -> f64 {
         let until = |end: usize| self.shares[..=end].iter().sum::<f64>();
         (0..CLASSES.len()).map(until).sum()

@@ -170,7 +170,7 @@ fn the_data_of_a_plot_name_what_it_shows() {
     assert!(notes.contains("cut") && notes.contains("server-stall"), "{causes}");
 }
 
-/// The pixels of a PNG, row by row, and how many a row has.
+/// Returns the pixels of a PNG, row by row, and how many a row has.
 fn pixels(png: &[u8]) -> (Vec<[u8; 3]>, usize) {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
     decoder.set_transformations(png::Transformations::EXPAND);

@@ -43,7 +43,7 @@ impl Replicated {
         }
     }
 
-    /// The interval of probability `level` (0.95). `None` with fewer than 2 replicates, or where the statistic does not
+    /// Returns the interval of probability `level` (0.95). `None` with fewer than 2 replicates, or where the statistic does not
     /// exist in more than one resample of twenty.
     pub(crate) fn interval(&self, level: f64) -> Option<Interval> {
         let mut values = self.finite()?;
@@ -58,14 +58,14 @@ impl Replicated {
         Some(Interval { low: at(low), high: at(high) })
     }
 
-    /// The resamples in which the statistic exists, if these are enough.
+    /// Returns the resamples in which the statistic exists, if these are enough.
     fn finite(&self) -> Option<Vec<f64>> {
         let values: Vec<f64> = self.resamples.iter().copied().filter(|value| value.is_finite()).collect();
         let is_enough = !values.is_empty() && values.len() * 20 >= self.resamples.len() * 19;
         (is_enough && self.estimate.is_finite()).then_some(values)
     }
 
-    /// The shares of the resamples below the interval's two ends; `None` where these do not exist.
+    /// Returns the shares of the resamples below the interval's two ends; `None` where these do not exist.
     fn corrected(&self, values: &[f64], alpha: f64) -> Option<[f64; 2]> {
         let z0 = normal::quantile(share_below(values, self.estimate));
         if z0.is_infinite() {
@@ -82,13 +82,13 @@ impl Replicated {
     }
 }
 
-/// The share of `values` below `point`; those equal to it count half.
+/// Returns the share of `values` below `point`; those equal to it count half.
 fn share_below(values: &[f64], point: f64) -> f64 {
     let halves: usize = values.iter().map(|&value| usize::from(value < point) + usize::from(value <= point)).sum();
     halves as f64 / (2 * values.len()) as f64
 }
 
-/// The acceleration from the estimates that leave something out; 0 where these say nothing.
+/// Returns the acceleration from the estimates that leave something out; 0 where these say nothing.
 fn acceleration(jackknife: &[f64]) -> f64 {
     let mean = jackknife.iter().sum::<f64>() / jackknife.len() as f64;
     let moment = |power: i32| {

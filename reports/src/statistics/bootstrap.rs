@@ -73,7 +73,7 @@ impl Bootstrap {
         (0..count).map(replicated).collect()
     }
 
-    /// How often each replicate counts in the columns from `first` on. The first column of all is the data, then those
+    /// Returns how often each replicate counts in the columns from `first` on. The first column of all is the data, then those
     /// that leave a group out, then the resamples.
     fn weights(self, first: usize) -> Vec<Lanes> {
         let mut weights = vec![[1.0; LANES]; self.replicates];
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
     use crate::statistics::weighted;
 
-    /// The mean of `values`, each counted so often.
+    /// Returns the mean of `values`, each counted so often.
     fn mean(values: &[f64], weights: &[Lanes]) -> Vec<Lanes> {
         let rows: Vec<[f64; 2]> = values.iter().map(|&value| [value, 1.0]).collect();
         let [sum, count] = weighted::sums(&rows, weights);

@@ -34,7 +34,7 @@ impl Chance {
     }
 }
 
-/// The share of the intervals there are that hold `truth`.
+/// Returns the share of the intervals there are that hold `truth`.
 fn coverage(intervals: impl Iterator<Item = Option<Interval>>, truth: f64) -> f64 {
     let intervals: Vec<Interval> = intervals.flatten().collect();
     assert!(intervals.len() * 10 > SETS * 9, "an interval is missing in {} cases", SETS - intervals.len());
@@ -47,7 +47,7 @@ fn assert_nominal(share: f64) {
     assert!((0.88..=0.92).contains(&share), "{share}");
 }
 
-/// The statistic of many data sets of as many replicates each.
+/// Returns the statistic of many data sets of as many replicates each.
 fn replicate<T: Sync>(replicates: usize, sets: &[T], of: impl Fn(&T, &[Lanes]) -> Lanes + Sync) -> Vec<Replicated> {
     Bootstrap::new(replicates).evaluate(|weights| sets.iter().map(|set| of(set, weights)).collect())
 }
@@ -145,7 +145,7 @@ fn curves(key: u64, replicates: u32, of: impl Fn(&mut Chance) -> Vec<(f64, End)>
     sets.map(|set| (set.clone(), Incidence::estimate(set, LEVEL).unwrap())).collect()
 }
 
-/// The earliest of an event, a competing one and the end of the watching.
+/// Returns the earliest of an event, a competing one and the end of the watching.
 fn first(event: f64, competing: f64, censored: f64) -> (f64, End) {
     let all = [(event, End::Event), (competing, End::Competing), (censored, End::Censored)];
     all.into_iter().min_by(|a, b| a.0.total_cmp(&b.0)).expect("there are three")

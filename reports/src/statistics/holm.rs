@@ -5,7 +5,7 @@
 //! smallest of m p-values counts m times, the next m - 1 times, and none counts less than one before it. It needs no
 //! independence.
 
-/// The adjusted p-values, in the order of `p`.
+/// Returns the adjusted p-values, in the order of `p`.
 pub(crate) fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));

@@ -13,7 +13,7 @@ pub(crate) const WORST_PACKETS_PER_DEVICE_HOUR: f64 = 3_600.0;
 /// The worst mean latency in seconds that still counts: an hour.
 pub(crate) const WORST_LATENCY_S: f64 = 3_600.0;
 
-/// The area that `points` are better than, up to `worst`: the union of the rectangles between each and it. Points that
+/// Returns the area that `points` are better than, up to `worst`: the union of the rectangles between each and it. Points that
 /// are not better than `worst` in both add nothing.
 pub(crate) fn area(points: &[(f64, f64)], worst: (f64, f64)) -> f64 {
     let mut inside: Vec<_> = points.iter().copied().filter(|it| it.0 < worst.0 && it.1 < worst.1).collect();
@@ -28,8 +28,8 @@ pub(crate) fn area(points: &[(f64, f64)], worst: (f64, f64)) -> f64 {
     area
 }
 
-/// The share of what lies above the bound `latency = product / packets` that `points` (packets per device-hour, latency in
-/// seconds; both above zero) are better than. `None` where the bound leaves nothing.
+/// Returns the share of what lies above the bound `latency = product / packets` that `points` (packets per device-hour, latency
+/// in seconds; both above zero) are better than. `None` where the bound leaves nothing.
 pub(crate) fn share_of_bound(points: &[(f64, f64)], product: f64) -> Option<f64> {
     let worst = (libm::log10(WORST_PACKETS_PER_DEVICE_HOUR), libm::log10(WORST_LATENCY_S));
     let leg = worst.0 + worst.1 - libm::log10(product);

@@ -98,7 +98,7 @@ impl Products {
         self.by += times * it.b * it.y;
     }
 
-    /// The sum of (b - f a - k y)^2.
+    /// Returns the sum of (b - f a - k y)^2.
     fn squares(&self, f: f64, k: f64) -> f64 {
         let outer = self.bb - 2.0 * f * self.ab + f * f * self.aa;
         (outer - 2.0 * k * (self.by - f * self.ay) + k * k * self.yy).max(0.0)
@@ -168,7 +168,7 @@ impl Incidence {
         Some(Self { steps, horizon })
     }
 
-    /// The last step up to `time`.
+    /// Returns the last step up to `time`.
     pub(crate) fn at(&self, time: f64) -> Option<&Step> {
         self.steps.iter().rfind(|step| step.time <= time)
     }
@@ -189,7 +189,7 @@ impl Incidence {
     }
 }
 
-/// The band of a value, after the one of the step before.
+/// Returns the band of a value, after the one of the step before.
 fn band(value: f64, variance: f64, point: f64, before: Option<Interval>) -> Interval {
     let left = 1.0 - value;
     // Where nothing is left, rounding included, the scale has no such point: no less than before is what is known.
@@ -202,7 +202,7 @@ fn band(value: f64, variance: f64, point: f64, before: Option<Interval>) -> Inte
     Interval { low: end(1.0), high: end(-1.0) }
 }
 
-/// How many replicates have a subject.
+/// Returns how many replicates have a subject.
 pub(crate) fn replicates(subjects: &[Subject]) -> usize {
     subjects.iter().map(|subject| subject.replicate).collect::<BTreeSet<_>>().len()
 }
@@ -213,7 +213,7 @@ mod tests {
 
     use super::*;
 
-    /// Each subject a replicate of its own.
+    /// Returns each subject a replicate of its own.
     fn alone(times: &[(f64, End)]) -> Vec<Subject> {
         (0..).zip(times).map(|(replicate, &(time, end))| Subject { time, end, replicate, count: 1 }).collect()
     }
@@ -284,7 +284,7 @@ mod tests {
         }
     }
 
-    /// The influence of each subject on F, by moving its weight a little: what the variance is made of.
+    /// Returns the influence of each subject on F, by moving its weight a little: what the variance is made of.
     fn influences(subjects: &[Subject], time: f64) -> Vec<f64> {
         let value = |heavy: Option<usize>, by: u32| {
             let weighted = subjects.iter().enumerate().map(|(index, it)| {

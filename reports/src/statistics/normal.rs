@@ -5,7 +5,7 @@ pub(crate) fn cdf(z: f64) -> f64 {
     0.5 * libm::erfc(-z * std::f64::consts::FRAC_1_SQRT_2)
 }
 
-/// The z that Z does not exceed with probability `p`; infinite at 0 and 1.
+/// Returns the z that Z does not exceed with probability `p`; infinite at 0 and 1.
 ///
 /// Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied Statistics 37 (1988), routine
 /// PPND16: a relative error of about 1e-16.

@@ -5,7 +5,7 @@
 //! smallest enclose it with probability P(l <= B < u). Too few observations have no such pair: for the 95th percentile at
 //! 95 % it takes 59. (David, Nagaraja, "Order Statistics", 3rd edition 2003, section 7.1.)
 
-/// The ranks, counted from 1, of two of `n` sorted observations that enclose the q-quantile with at least probability
+/// Returns the ranks, counted from 1, of two of `n` sorted observations that enclose the q-quantile with at least probability
 /// `level`: the closest such pair, of several the one that encloses it most likely. `None` where `n` is too small.
 pub(crate) fn ranks(n: u64, q: f64, level: f64) -> Option<(u64, u64)> {
     let (first, probabilities) = binomial(n, q);
@@ -33,7 +33,7 @@ pub(crate) fn ranks(n: u64, q: f64, level: f64) -> Option<(u64, u64)> {
     best.map(|(from, to, _)| (first + from as u64, first + to as u64 + 1))
 }
 
-/// The binomial probabilities of `n` and `q`, from the returned number on; what is left out on both sides is less than
+/// Returns the binomial probabilities of `n` and `q`, from the returned number on; what is left out on both sides is less than
 /// 1e-17 each.
 fn binomial(n: u64, q: f64) -> (u64, Vec<f64>) {
     let mode = ((n as f64 + 1.0) * q).floor().min(n as f64) as u64;

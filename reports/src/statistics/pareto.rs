@@ -2,7 +2,7 @@
 
 use crate::statistics::bootstrap::Replicated;
 
-/// Which of `points` (x, y) are on the front: those for which no other point is at most as large in both and smaller in
+/// Returns which of `points` (x, y) are on the front: those for which no other point is at most as large in both and smaller in
 /// one. Equal points are on it together. A point with a coordinate that is not a number is not on it, and beats none.
 pub(crate) fn front(points: &[(f64, f64)]) -> Vec<bool> {
     let mut order: Vec<usize> = (0..points.len()).filter(|&it| !(points[it].0 + points[it].1).is_nan()).collect();
@@ -43,7 +43,7 @@ impl Membership {
     }
 }
 
-/// The share of the resamples in which each strategy, given by its two costs, is on the front. Empty where there are no
+/// Returns the share of the resamples in which each strategy, given by its two costs, is on the front. Empty where there are no
 /// resamples.
 pub(crate) fn membership(strategies: &[(&Replicated, &Replicated)]) -> Vec<f64> {
     let resamples = strategies.iter().map(|(x, _)| x.resamples.len()).min().unwrap_or(0);

@@ -15,8 +15,8 @@ use super::{
     order,
 };
 
-/// The interval of the time by which a share `q` has happened. `subjects` have no competing events; `curve` is theirs, with
-/// the band of `level`.
+/// Returns the interval of the time by which a share `q` has happened. `subjects` have no competing events; `curve` is theirs,
+/// with the band of `level`.
 pub(crate) fn interval(subjects: &[Subject], curve: &Incidence, q: f64, level: f64) -> Option<Interval> {
     if replicates(subjects) < 2 {
         return None;
@@ -37,7 +37,7 @@ pub(crate) fn interval(subjects: &[Subject], curve: &Incidence, q: f64, level: f
     Some(Interval { low: times[low - 1], high: times[high - 1] })
 }
 
-/// How many independent observations `n` of so many replicates are worth at the quantile `q`.
+/// Returns how many independent observations `n` of so many replicates are worth at the quantile `q`.
 fn effective(n: usize, replicates: usize, curve: &Incidence, q: f64) -> usize {
     if n == replicates {
         return n;

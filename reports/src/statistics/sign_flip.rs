@@ -23,8 +23,8 @@ const ALL_UP_TO: usize = 12;
 /// Key of the generator: any fixed number makes the same report each time.
 const KEY: u64 = 0x6361_7264_696f_0002;
 
-/// The two-sided p-value of the difference's being 0. `None` with fewer than 2 replicates, or where the difference does not
-/// exist without one of them.
+/// Returns the two-sided p-value of the difference's being 0. `None` with fewer than 2 replicates, or where the difference does
+/// not exist without one of them.
 pub(crate) fn p_value(difference: &Replicated) -> Option<f64> {
     let n = difference.jackknife.len();
     let part = |without: &f64| n as f64 * difference.estimate - (n as f64 - 1.0) * without;
@@ -59,7 +59,7 @@ pub(crate) fn p_value(difference: &Replicated) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// The mean of `values`.
+    /// Returns the mean of `values`.
     fn mean(values: &[f64]) -> Replicated {
         let (n, total) = (values.len() as f64, values.iter().sum::<f64>());
         let jackknife = values.iter().map(|value| (total - value) / (n - 1.0)).collect();

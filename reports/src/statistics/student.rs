@@ -19,7 +19,8 @@ pub(crate) fn upper_tail(t: f64, degrees: f64) -> f64 {
     0.5 * incomplete_beta(degrees / (degrees + square), square / (degrees + square), 0.5 * degrees, 0.5)
 }
 
-/// The t with P(T > t) = `tail`, for a tail above 0 and of at most 0.5, to the last bit that [`upper_tail`] tells apart.
+/// Returns the t with P(T > t) = `tail`, for a tail above 0 and of at most 0.5, to the last bit that [`upper_tail`] tells
+/// apart.
 pub(crate) fn upper_quantile(tail: f64, degrees: f64) -> f64 {
     assert!(tail > 0.0 && tail <= 0.5, "a tail of {tail}");
     let mut high = 1.0;
@@ -40,7 +41,7 @@ pub(crate) fn upper_quantile(tail: f64, degrees: f64) -> f64 {
     }
 }
 
-/// The regularised incomplete beta function I(x; a, b), with `rest` = 1 - x given apart, so that neither end loses
+/// Returns the regularised incomplete beta function I(x; a, b), with `rest` = 1 - x given apart, so that neither end loses
 /// digits.
 fn incomplete_beta(x: f64, rest: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 {
@@ -57,7 +58,7 @@ fn incomplete_beta(x: f64, rest: f64, a: f64, b: f64) -> f64 {
     libm::exp(logarithm) / a * fraction(x, a, b)
 }
 
-/// The continued fraction of DLMF 8.17.22 by Lentz's method (Press et al., Numerical Recipes, 6.4).
+/// Returns the continued fraction of DLMF 8.17.22 by Lentz's method (Press et al., Numerical Recipes, 6.4).
 fn fraction(x: f64, a: f64, b: f64) -> f64 {
     let safe = |value: f64| if value.abs() < TINY { TINY } else { value };
     let mut above = 1.0;

@@ -5,7 +5,7 @@ use cardiogram_results::survival::Sample;
 
 use crate::statistics::bootstrap::{LANES, Lanes};
 
-/// The sums of the columns of `rows`, of which there is one a replicate.
+/// Returns the sums of the columns of `rows`, of which there is one a replicate.
 pub(crate) fn sums<const COLUMNS: usize>(rows: &[[f64; COLUMNS]], weights: &[Lanes]) -> [Lanes; COLUMNS] {
     let mut sums = [[0.0; LANES]; COLUMNS];
     for (row, weight) in rows.iter().zip(weights) {

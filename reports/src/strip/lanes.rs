@@ -40,7 +40,8 @@ struct Strip {
     legend: Vec<(String, Key)>,
 }
 
-/// The chart of a window. Which lanes there are depends on the run, so that windows of one run can be laid beside each other.
+/// Returns the chart of a window. Which lanes there are depends on the run, so that windows of one run can be laid beside each
+/// other.
 pub(super) fn chart(title: String, signals: &Signals, window: Window) -> Chart {
     let mut strip = Strip { window, lanes: Vec::new(), marks: Vec::new(), legend: Vec::new() };
     strip.add_faults(signals);
@@ -60,7 +61,7 @@ pub(super) fn chart(title: String, signals: &Signals, window: Window) -> Chart {
     }
 }
 
-/// The name of the lane for faults at a place.
+/// Returns the name of the lane for faults at a place.
 const fn place(place: FaultPlace) -> &'static str {
     match place {
         FaultPlace::AccessLink { .. } => "access link",
@@ -82,7 +83,7 @@ impl Strip {
         }
     }
 
-    /// What of a period lies in the window.
+    /// Returns what of a period lies in the window.
     fn span(&self, period: Period, color: Color, label: Option<String>) -> Option<Span> {
         let (from, to) = self.window.clip(period)?;
         Some(Span { from: from.as_secs_f64(), to: to.as_secs_f64(), color, label })
@@ -248,8 +249,8 @@ impl Strip {
         self.tall_lane(name, note, rows);
     }
 
-    /// The ends of sessions: a marker above the lanes, with its name and a line through them where there are few. Whether there
-    /// are any.
+    /// Returns the ends of sessions: a marker above the lanes, with its name and a line through them where there are few.
+    /// Whether there are any.
     fn add_ends(&mut self, signals: &Signals) -> bool {
         let ends: Vec<&(Time, String)> = signals.ends.iter().filter(|(at, _)| self.window.has(*at)).collect();
         let are_few = ends.len() <= RULES_MAX;

@@ -224,7 +224,7 @@ struct Open {
     state: Option<(Time, AppState)>,
 }
 
-/// The faults that concern a device. One that strikes several networks or servers at the same time stands once.
+/// Returns the faults that concern a device. One that strikes several networks or servers at the same time stands once.
 fn faults(trace: &Trace, device: u32) -> Vec<Fault> {
     let mut grouped: BTreeMap<_, Vec<&FaultSpan>> = BTreeMap::new();
     for fault in trace.faults.iter().filter(|fault| fault.device.is_none_or(|of| of == device)) {

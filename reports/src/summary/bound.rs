@@ -64,13 +64,13 @@ impl KeepAlive {
         Some(Self { timeout_s: timeout.as_secs_f64() })
     }
 
-    /// The fewest packets, both directions.
+    /// Returns the fewest packets, both directions.
     pub(crate) fn packets_per_device_hour_min(self) -> f64 {
         2.0 * 3_600.0 / self.timeout_s
     }
 }
 
-/// The least mean latency in seconds of a policy that costs so much and leaves its device so often without a session.
+/// Returns the least mean latency in seconds of a policy that costs so much and leaves its device so often without a session.
 pub(crate) fn latency_min_s(packets_per_device_hour: f64, availability: f64) -> f64 {
     3_600.0 * availability / packets_per_device_hour
 }

@@ -28,7 +28,7 @@ pub(crate) struct CauseStats {
     pub(crate) detect_interval_s: Option<Interval>,
 }
 
-/// The breaks of a cell by cause, in the order of the names. `all` is the mean over the breaks of any cause.
+/// Returns the breaks of a cell by cause, in the order of the names. `all` is the mean over the breaks of any cause.
 pub(super) fn by_cause(cell: &Cell, all: &Replicated) -> BTreeMap<Label, CauseStats> {
     let mut of_cause: BTreeMap<Label, Vec<Observation>> = BTreeMap::new();
     for (replicate, run) in (0..).zip(&cell.runs) {

@@ -61,7 +61,7 @@ struct Ingredients {
     detection: RestrictedMean,
 }
 
-/// The replications of `cells`, in their order. Cells with the same seeds are resampled together.
+/// Returns the replications of `cells`, in their order. Cells with the same seeds are resampled together.
 pub(super) fn replicate(cells: &[Cell]) -> Vec<Replications> {
     let mut by_seeds: BTreeMap<Vec<u64>, Vec<usize>> = BTreeMap::new();
     for (index, cell) in cells.iter().enumerate() {
@@ -135,12 +135,12 @@ impl Ingredients {
     }
 }
 
-/// The breaks of a cell.
+/// Returns the breaks of a cell.
 pub(super) fn episodes(cell: &Cell) -> impl Iterator<Item = &Episode> {
     cell.runs.iter().flat_map(|run| &run.episodes)
 }
 
-/// The episodes of a cell as observations of `what`: a time in seconds, and whether what was waited for happened.
+/// Returns the episodes of a cell as observations of `what`: a time in seconds, and whether what was waited for happened.
 fn sample(cell: &Cell, what: impl Fn(&Episode) -> (f64, bool)) -> Sample {
     let mut observations = Vec::new();
     for (replicate, run) in (0..).zip(&cell.runs) {
@@ -156,7 +156,7 @@ fn detection(cell: &Cell) -> Sample {
     sample(cell, |episode| (episode.latency_s, episode.outcome == Outcome::Detected))
 }
 
-/// The episodes of a cell as watched for their detection, with what riding one out is.
+/// Returns the episodes of a cell as watched for their detection, with what riding one out is.
 fn subjects(cell: &Cell, ridden_out: End) -> Vec<Subject> {
     let mut subjects = Vec::new();
     for (replicate, run) in (0..).zip(&cell.runs) {
@@ -172,7 +172,7 @@ fn subjects(cell: &Cell, ridden_out: End) -> Vec<Subject> {
     subjects
 }
 
-/// The episodes of a cell as watched for their end.
+/// Returns the episodes of a cell as watched for their end.
 fn recoveries(cell: &Cell) -> Vec<Subject> {
     let of_run = |(replicate, run): (u32, &Run)| {
         let subject = move |episode: &Episode| Subject {
@@ -186,7 +186,7 @@ fn recoveries(cell: &Cell) -> Vec<Subject> {
     (0..).zip(&cell.runs).flat_map(of_run).collect()
 }
 
-/// The numbers of `cell`, but for what compares it with others.
+/// Returns the numbers of `cell`, but for what compares it with others.
 pub(super) fn stats(cell: &Cell, strategy: &str, replications: &Replications, extent: Extent) -> CellStats {
     let count = |outcome| episodes(cell).filter(|episode| episode.outcome == outcome).count() as u64;
     let device_hours = cell.runs.iter().map(|run| run.device_hours).sum::<f64>();
@@ -254,7 +254,7 @@ pub(super) fn stats(cell: &Cell, strategy: &str, replications: &Replications, ex
     stats
 }
 
-/// The downtime of a cell and its parts; `None` where some run does not tell.
+/// Returns the downtime of a cell and its parts; `None` where some run does not tell.
 fn downtime(cell: &Cell, device_hours: f64, avoidable: &Replicated) -> Option<Downtime> {
     let per_day = |column| {
         let seconds: Option<f64> = cell.runs.iter().map(|run| run.get(column)).sum();

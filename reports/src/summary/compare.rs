@@ -145,7 +145,7 @@ mod tests {
         three_in(None)
     }
 
-    /// The same three in a scenario that names a reference or not.
+    /// Returns the same three in a scenario that names a reference or not.
     fn three_in(reference: Option<&str>) -> Summary {
         let (mut runs, mut episodes) = (Vec::new(), Vec::new());
         for seed in 1..=8_u32 {

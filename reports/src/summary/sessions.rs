@@ -20,7 +20,7 @@ pub(super) struct Extent {
     pub(super) duration_s: f64,
 }
 
-/// The share of sessions that were left for no reason, by their age. `None` where the number of devices is unknown or
+/// Returns the share of sessions that were left for no reason, by their age. `None` where the number of devices is unknown or
 /// contradicts the rows.
 pub(super) fn false_alarms(cell: &Cell, extent: Extent) -> Option<Incidence> {
     let devices = extent.devices?;
@@ -31,7 +31,7 @@ pub(super) fn false_alarms(cell: &Cell, extent: Extent) -> Option<Incidence> {
     Incidence::estimate(subjects, LEVEL)
 }
 
-/// The sessions of a run.
+/// Returns the sessions of a run.
 fn sessions(run: &Run, devices: u32, duration_s: f64, replicate: u32) -> Option<Vec<Subject>> {
     // What ended sessions, by device: when, how, and when there was one again.
     let mut ends: BTreeMap<u32, Vec<(f64, End, Option<f64>)>> = BTreeMap::new();

@@ -21,7 +21,7 @@ pub(crate) enum Cost {
 }
 
 impl Cost {
-    /// The cost of a strategy.
+    /// Returns the cost of a strategy.
     pub(crate) fn of(self, cell: &CellStats) -> f64 {
         match self {
             Self::Packets => cell.packets_per_device_hour,
@@ -29,7 +29,7 @@ impl Cost {
         }
     }
 
-    /// Its 95 % interval.
+    /// Returns its 95 % interval.
     pub(crate) const fn interval(self, cell: &CellStats) -> Option<Interval> {
         match self {
             Self::Packets => cell.packets_interval,
@@ -44,7 +44,7 @@ impl Cost {
         }
     }
 
-    /// The unit, as it stands behind a number.
+    /// Returns the unit, as it stands behind a number.
     pub(crate) const fn unit(self) -> &'static str {
         match self {
             Self::Packets => "packets/h",
@@ -57,12 +57,12 @@ impl Cost {
 /// he sends.
 pub(crate) const UNUSABLE_S_PER_DAY: f64 = 8_640.0;
 
-/// Whether a user could bear what the strategy loses, as far as that is known.
+/// Returns whether a user could bear what the strategy loses, as far as that is known.
 fn is_usable(cell: &CellStats) -> bool {
     cell.downtime.is_none_or(|it| it.avoidable_s_per_day < UNUSABLE_S_PER_DAY)
 }
 
-/// Which of two strategies is better: less avoidable downtime, then less cost. Whose downtime is known is better.
+/// Returns which of two strategies is better: less avoidable downtime, then less cost. Whose downtime is known is better.
 pub(crate) fn better(cost: Cost, a: &CellStats, b: &CellStats) -> Ordering {
     let avoidable = |cell: &CellStats| cell.downtime.map_or(f64::INFINITY, |it| it.avoidable_s_per_day);
     let by_cost = || {
@@ -152,7 +152,7 @@ pub(crate) struct Overall<'a> {
     pub(crate) packets_per_device_hour: f64,
 }
 
-/// The strategies, best first: by how many others are better, on average over a strategy's scenarios.
+/// Returns the strategies, best first: by how many others are better, on average over a strategy's scenarios.
 pub(crate) fn overall(summary: &Summary) -> Vec<Overall<'_>> {
     let mut cells: BTreeMap<&str, Vec<(&ScenarioStats, &CellStats)>> = BTreeMap::new();
     for scenario in &summary.scenarios {
@@ -206,7 +206,8 @@ mod tests {
     use super::*;
     use crate::{data, fixture, summary};
 
-    /// A strategy in a scenario of one day and one device: packets, avoidable downtime and breaks in each of five worlds.
+    /// Returns a strategy in a scenario of one day and one device: packets, avoidable downtime and breaks in each of five
+    /// worlds.
     fn stats(strategies: &[(u32, [u32; 5])]) -> Summary {
         let dir = tempfile::tempdir().unwrap();
         let names: Vec<String> = (0..strategies.len()).map(|it| format!("s{it}")).collect();

@@ -44,7 +44,7 @@ pub(crate) enum Number {
 }
 
 impl Warning {
-    /// A few words to stand beside the number, the same everywhere.
+    /// Returns a few words to stand beside the number, the same everywhere.
     pub(crate) fn words(self) -> String {
         match self {
             Self::TooFewSeeds { seeds: 1 } => "1 seed: no interval".to_owned(),
@@ -57,7 +57,7 @@ impl Warning {
         }
     }
 
-    /// Whether it belongs beside `number`.
+    /// Returns whether it belongs beside `number`.
     pub(crate) fn concerns(self, number: Number) -> bool {
         match self {
             Self::TooFewSeeds { .. } => true,
@@ -68,7 +68,7 @@ impl Warning {
     }
 }
 
-/// The warnings about a cell.
+/// Returns the warnings about a cell.
 pub(super) fn of_cell(cell: &CellStats) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if cell.seeds < SEEDS_FEW {
@@ -96,7 +96,7 @@ pub(super) fn of_cell(cell: &CellStats) -> Vec<Warning> {
     warnings
 }
 
-/// The warnings about a whole scenario: which of its faults no episode names as its cause.
+/// Returns the warnings about a whole scenario: which of its faults no episode names as its cause.
 pub(super) fn of_scenario(file: &Scenario, cells: &[CellStats]) -> Vec<Warning> {
     let has_struck = |strike: &BreakingFault| {
         cells.iter().any(|cell| cell.by_cause.keys().any(|cause| strike.explains(cause.as_str())))

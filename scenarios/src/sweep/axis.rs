@@ -63,7 +63,7 @@ impl Quantity {
         }
     }
 
-    /// A float for every kind: durations in seconds.
+    /// Returns a float for every kind: durations in seconds.
     fn number(self) -> f64 {
         match self {
             Self::Duration(micros) => micros as f64 / 1e6,
@@ -89,7 +89,7 @@ impl Quantity {
     }
 }
 
-/// The values of an axis, or what is wrong with them; `path` is the axis' place in the file.
+/// Returns the values of an axis, or what is wrong with them; `path` is the axis' place in the file.
 pub(super) fn expand(axis: &AxisTable, path: &str) -> Result<Values, Vec<Problem>> {
     let problem = |key: &str, message: String, help: &str| Problem::new(format!("{path}.{key}"), message, help);
     let values = match axis {
@@ -223,7 +223,7 @@ fn logarithmic(from: &Value, to: &Value, steps: u32) -> Result<Vec<AxisValue>, W
     Ok(std::iter::once(first.value("from")).chain(between).chain([last.value("to")]).collect())
 }
 
-/// The ends of a range: both of one kind, the first below the last.
+/// Returns the ends of a range: both of one kind, the first below the last.
 fn ends(from: &Value, to: &Value) -> Result<(Quantity, Quantity), Wrong> {
     let quantity = |key: &str, value: &Value| {
         let help = "write a duration such as \"90s\", or a number";

@@ -35,7 +35,7 @@ impl Blame {
         Self { found: Vec::new(), names_bases }
     }
 
-    /// What was found, if anything was.
+    /// Returns what was found, if anything was.
     pub(super) fn verdict(&mut self) -> Result<(), Vec<Problem>> {
         self.found.truncate(PROBLEMS_MAX);
         if self.found.is_empty() { Ok(()) } else { Err(std::mem::take(&mut self.found)) }
@@ -53,7 +53,7 @@ impl Blame {
         Some(())
     }
 
-    /// What was read from the changed `text` of `base`; `None` where it could not be.
+    /// Returns what was read from the changed `text` of `base`; `None` where it could not be.
     pub(super) fn read<T>(
         &mut self,
         base: &str,

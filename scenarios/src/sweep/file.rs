@@ -77,7 +77,8 @@ pub(super) struct AxisTable {
 }
 
 impl AxisTable {
-    /// What it changes, and the key as it is written. Panics where it names both or none, which [`SweepFile::problems`] tells.
+    /// Returns what it changes, and the key as it is written. Panics where it names both or none, which [`SweepFile::problems`]
+    /// tells.
     pub(super) fn target(&self) -> (Of, &str) {
         match (&self.scenario, &self.strategy) {
             (Some(key), None) => (Of::Scenario, key),
@@ -104,7 +105,7 @@ impl AxisTable {
 }
 
 impl SweepFile {
-    /// What is wrong with it by itself.
+    /// Returns what is wrong with it by itself.
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if !is_name(&self.name) {
@@ -149,7 +150,7 @@ impl SweepFile {
         problems
     }
 
-    /// What `set` changes in the scenario, or in every strategy.
+    /// Returns what `set` changes in the scenario, or in every strategy.
     pub(super) fn changes(&self, of: Of) -> Vec<Change> {
         let table = if of == Of::Scenario { &self.set.scenario } else { &self.set.strategy };
         let mut changes = Vec::new();

@@ -64,7 +64,7 @@ impl Key {
         Self(names.iter().map(|name| Step::Name((*name).into())).collect())
     }
 
-    /// The key, if a sweep may set it there.
+    /// Returns the key, if a sweep may set it there.
     pub(super) fn of(self, of: Of) -> Result<Self, Wrong> {
         let is = |name: &str| matches!(self.0.first(), Some(Step::Name(first)) if first == name);
         if is("name") || is("about") {
@@ -77,7 +77,7 @@ impl Key {
         Ok(self)
     }
 
-    /// The last name on the path.
+    /// Returns the last name on the path.
     pub(super) fn last_name(&self) -> &str {
         let name = |step: &'_ Step| matches!(step, Step::Name(_));
         match self.0.iter().rfind(|step| name(step)) {
@@ -86,12 +86,12 @@ impl Key {
         }
     }
 
-    /// How many steps two paths have in common from the top.
+    /// Returns how many steps two paths have in common from the top.
     pub(super) fn common(&self, other: &Self) -> usize {
         self.0.iter().zip(&other.0).take_while(|(a, b)| a == b).count()
     }
 
-    /// How many steps it has.
+    /// Returns how many steps it has.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

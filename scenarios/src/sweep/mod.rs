@@ -50,7 +50,7 @@ pub fn file(path: &Path, registry: &Registry) -> Result<Sweep, LoadError> {
     file_in(path, &load::read(path)?, registry)
 }
 
-/// The plan in a file whose text was read.
+/// Returns the plan in a file whose text was read.
 pub fn file_in(path: &Path, text: &str, registry: &Registry) -> Result<Sweep, LoadError> {
     parse(&path.display().to_string(), text, path.parent(), registry)
 }
@@ -160,7 +160,7 @@ pub fn parse(name: &str, text: &str, folder: Option<&Path>, registry: &Registry)
     Ok(Sweep { contests, manifest, bases })
 }
 
-/// The scenario that a plan file names: one of the library, or a path that starts from the file's folder.
+/// Returns the scenario that a plan file names: one of the library, or a path that starts from the file's folder.
 fn scenario(name: &str, folder: Option<&Path>) -> Result<Loaded<Scenario>, LoadError> {
     match folder {
         Some(folder) if load::is_path(name) => load::scenario_file(&folder.join(name)),
@@ -179,7 +179,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// The `at`-th axis of the file, and what is wrong with it.
+    /// Returns the `at`-th axis of the file, and what is wrong with it.
     fn of(at: usize, axis: &file::AxisTable) -> (Self, Vec<Problem>) {
         let path = format!("axis[{at}]");
         let mut problems = Vec::new();
@@ -196,7 +196,7 @@ impl Axis {
         (Self { label, of, key, values, path }, problems)
     }
 
-    /// What the axis changes at its `place`-th value.
+    /// Returns what the axis changes at its `place`-th value.
     fn change(&self, place: usize) -> Change {
         let value = &self.values.list[place];
         Change {
@@ -234,7 +234,7 @@ struct Variant<T> {
 /// What names are made of: labels and values.
 type Labels = Vec<(String, String)>;
 
-/// Every combination of the values of the axes of one target, the first axis slowest.
+/// Returns every combination of the values of the axes of one target, the first axis slowest.
 fn variants<T>(
     file: &SweepFile,
     axes: &[Axis],
@@ -261,7 +261,7 @@ fn variants<T>(
     indices.into_iter().map(variant).collect()
 }
 
-/// The base scenario with changes; itself where there are none.
+/// Returns the base scenario with changes; itself where there are none.
 fn scenario_at(
     file: &SweepFile,
     base: &Loaded<Scenario>,
@@ -285,7 +285,7 @@ fn scenario_at(
     Some(Loaded { value, text, built_in: false, folder: base.folder.clone() })
 }
 
-/// A base strategy with changes; itself where there are none.
+/// Returns a base strategy with changes; itself where there are none.
 fn strategy_at(
     base: &Loaded<StrategySpec>,
     title: &str,

@@ -14,7 +14,7 @@ const DIGITS: usize = 10;
 pub(super) struct Names(BTreeSet<String>);
 
 impl Names {
-    /// The name of what starts from `base` and has these values by their labels.
+    /// Returns the name of what starts from `base` and has these values by their labels.
     pub(super) fn of(&mut self, base: &str, values: &[(String, String)]) -> String {
         let parts = values.iter().flat_map(|(label, value)| [label, value]);
         let full = parts.fold(base.to_owned(), |name, part| name + "-" + &slug(part));

@@ -14,7 +14,7 @@ use cardiogram_scenarios::load;
 /// A second network that has everything it needs.
 const WIFI: &str = "[networks.wifi]\naccess = \"wifi\"\n";
 
-/// The message for a scenario of `lines` on top of what every scenario needs.
+/// Returns the message for a scenario of `lines` on top of what every scenario needs.
 fn scenario(lines: &str) -> String {
     let head = r#"name = "test"
 strategies = ["none"]
@@ -25,17 +25,17 @@ access = "lte-near"
     whole_scenario(&format!("{head}{core}{lines}\n"))
 }
 
-/// The message for a scenario file of this text.
+/// Returns the message for a scenario file of this text.
 fn whole_scenario(text: &str) -> String {
     load::parse_scenario("test.toml", text).expect_err("the scenario is wrong").to_string()
 }
 
-/// The message for a strategy file of this text.
+/// Returns the message for a strategy file of this text.
 fn strategy(text: &str) -> String {
     load::parse_strategy("test.toml", text, &Registry::new()).expect_err("the strategy is wrong").to_string()
 }
 
-/// The message for a scenario file of these bytes, with the name of its folder left out.
+/// Returns the message for a scenario file of these bytes, with the name of its folder left out.
 fn file(bytes: &[u8]) -> String {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("test.toml");

@@ -54,7 +54,7 @@ impl Setup {
 
 /// What lies between the hosts.
 pub(crate) trait Path {
-    /// Where a packet goes and what it becomes.
+    /// Returns where a packet goes and what it becomes.
     fn pass(&mut self, now: Time, from: Place, packet: Packet) -> Vec<(Place, Packet)>;
 }
 
@@ -345,7 +345,7 @@ impl<'a> Lab<'a> {
     }
 }
 
-/// What a process finds in `errno`.
+/// Returns what a process finds in `errno`.
 fn errno(failure: Failure, peer_closed: bool) -> &'static str {
     match failure {
         Failure::Refused => "ECONNREFUSED",

@@ -96,17 +96,17 @@ impl Timeline {
         timeline
     }
 
-    /// When the capture's harness started, its first moment.
+    /// Returns when the capture's harness started, its first moment.
     pub(crate) fn begin(&self) -> f64 {
         self.events.iter().find(|event| event.what == "start").expect("a start").at
     }
 
-    /// When the harness made its fault.
+    /// Returns when the harness made its fault.
     pub(crate) fn fault(&self) -> f64 {
         self.events.iter().find(|event| event.what == "FAULT").expect("a fault").at
     }
 
-    /// What the client's application was told by its kernel, and when: `errno` by name.
+    /// Returns what the client's application was told by its kernel, and when: `errno` by name.
     pub(crate) fn errno(&self) -> Option<(f64, String)> {
         let told = |event: &&Event| event.what == "DETECT" && !event.note.contains("app_timeout");
         let event = self.events.iter().find(told)?;
@@ -142,7 +142,7 @@ impl Capture {
     }
 }
 
-/// How late a timer of the kernel may be: its timer wheel is the coarser the longer the wait (250 Hz).
+/// Returns how late a timer of the kernel may be: its timer wheel is the coarser the longer the wait (250 Hz).
 fn timer_step(wait: f64) -> f64 {
     match wait {
         ..=0.25 => 0.004,
@@ -153,7 +153,7 @@ fn timer_step(wait: f64) -> f64 {
     }
 }
 
-/// Whether a span of the replay is the kernel's within the kernel's own imprecision.
+/// Returns whether a span of the replay is the kernel's within the kernel's own imprecision.
 pub(crate) fn near(replayed: f64, kernel: f64, is_timeout: bool) -> bool {
     let rounding = if is_timeout { kernel * TIMEOUT_ROUNDING } else { 0.0 };
     (replayed - kernel).abs() <= timer_step(kernel) + SCHEDULING_S + rounding

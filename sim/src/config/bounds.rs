@@ -10,7 +10,7 @@ use super::{
 };
 
 impl WorldConfig {
-    /// What the world guarantees on a healthy path, on each of its networks: the base of every promise.
+    /// Returns what the world guarantees on a healthy path, on each of its networks: the base of every promise.
     pub fn bounds(&self) -> Bounds {
         let rtt = self.all_networks().map(|network| rtt(self, network)).max().expect("there is a first network");
         let links = self.all_networks().map(|network| network.access).chain([&self.core]);
@@ -40,7 +40,7 @@ impl WorldConfig {
     }
 }
 
-/// The longest round trip through a network on which nothing is lost.
+/// Returns the longest round trip through a network on which nothing is lost.
 fn rtt(world: &WorldConfig, network: Network<'_>) -> Duration {
     let between_nats = BETWEEN_NATS.get() * (network.nat.len() as u32 - 1);
     let one_way = link::delay_max(network.access) + between_nats + link::delay_max(&world.core);
@@ -49,7 +49,7 @@ fn rtt(world: &WorldConfig, network: Network<'_>) -> Duration {
     rtt + network.radio.map_or(Duration::ZERO, |radio| radio_wait(radio, rtt))
 }
 
-/// What a radio adds to an exchange: the promotion, and where it falls asleep before the answer is there, the page and
+/// Returns what a radio adds to an exchange: the promotion, and where it falls asleep before the answer is there, the page and
 /// another promotion.
 fn radio_wait(radio: &RadioConfig, rtt: Duration) -> Duration {
     let tail: Duration = radio.tail.iter().map(|stage| stage.lasts.get()).sum();
@@ -57,7 +57,7 @@ fn radio_wait(radio: &RadioConfig, rtt: Duration) -> Duration {
     if tail > rtt { promotion } else { promotion * 2 + radio.paging_cycle.get() }
 }
 
-/// The shortest idle time after which any NAT may forget an established connection.
+/// Returns the shortest idle time after which any NAT may forget an established connection.
 fn nat_timeout(world: &WorldConfig) -> Option<Duration> {
     let own = nats(world).map(|nat| nat.established.min());
     let shifted = world.faults.iter().filter_map(|fault| match fault.facts().target {
@@ -75,7 +75,7 @@ fn nat_timeout(world: &WorldConfig) -> Option<Duration> {
     own.chain(shifted).chain(pushed_out).min()
 }
 
-/// The NATs of all networks.
+/// Returns the NATs of all networks.
 fn nats(world: &WorldConfig) -> impl Iterator<Item = &NatConfig> {
     world.all_networks().flat_map(|network| network.nat)
 }

@@ -42,7 +42,7 @@ const STRIKE: Duration = Duration::from_micros(25);
 const INTERVAL_UNKNOWN: Duration = Duration::from_secs(60);
 
 impl WorldConfig {
-    /// What a run costs.
+    /// Returns what a run costs.
     pub fn cost(&self) -> WorldCost {
         let devices = u64::from(self.devices.count);
         let device_time = times(self.duration, devices);
@@ -68,7 +68,7 @@ impl WorldConfig {
         }
     }
 
-    /// How often the strategy beats, about.
+    /// Returns how often the strategy beats, about.
     fn interval(&self) -> Duration {
         let promised = self.promises().heartbeats_per_hour.filter(|count| *count > 0);
         let promised = promised.map(|count| Duration::from_hours(1) / count);
@@ -76,7 +76,7 @@ impl WorldConfig {
         announced.or(promised).unwrap_or(INTERVAL_UNKNOWN).max(Duration::from_micros(1))
     }
 
-    /// How often a fault is expected to strike, over all that it strikes.
+    /// Returns how often a fault is expected to strike, over all that it strikes.
     pub(crate) fn strikes_of(&self, fault: &Fault<'_>) -> u64 {
         let devices = u64::from(self.devices.count);
         let struck = match fault.target {
@@ -97,14 +97,14 @@ impl WorldConfig {
         self.expected(fault.when).saturating_mul(struck).saturating_mul(downs)
     }
 
-    /// The begins of screens, foregrounds and dozes.
+    /// Returns the begins of screens, foregrounds and dozes.
     fn periods(&self) -> u64 {
         let of = [&self.life.foreground, &self.life.screen].into_iter().flatten();
         let begun = of.map(|periods| self.expected(&periods.when)).fold(0, u64::saturating_add);
         begun.saturating_mul(u64::from(self.devices.count))
     }
 
-    /// How often something is expected to begin in a run.
+    /// Returns how often something is expected to begin in a run.
     fn expected(&self, when: &When) -> u64 {
         match when {
             When::At(times) => times.len() as u64,
@@ -120,7 +120,7 @@ fn times(span: Duration, count: u64) -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
 }
 
-/// How often `step` fits into `span`.
+/// Returns how often `step` fits into `span`.
 fn whole(span: Duration, step: Duration) -> u64 {
     u64::try_from(span.as_micros() / step.as_micros().max(1)).unwrap_or(u64::MAX)
 }

@@ -153,7 +153,7 @@ impl JsonSchema for Distribution {
 }
 
 impl Distribution {
-    /// The shortest span that can be drawn.
+    /// Returns the shortest span that can be drawn.
     pub fn min(&self) -> Duration {
         match self {
             Self::Constant(span) => span.get(),
@@ -165,7 +165,7 @@ impl Distribution {
         }
     }
 
-    /// The span, where every draw gives the same one.
+    /// Returns the span, where every draw gives the same one.
     pub(crate) const fn constant(&self) -> Option<Span> {
         match self {
             Self::Constant(span) => Some(*span),
@@ -173,7 +173,7 @@ impl Distribution {
         }
     }
 
-    /// A span that a draw exceeds at most about once in 30,000 times, and never where the distribution is bounded.
+    /// Returns a span that a draw exceeds at most about once in 30,000 times, and never where the distribution is bounded.
     pub fn practical_max(&self) -> Duration {
         match self {
             Self::Constant(span) => span.get(),
@@ -185,7 +185,7 @@ impl Distribution {
         }
     }
 
-    /// The span at `u`, a number in (0, 1): the inverse of the distribution function; of a mixture, the parts one after
+    /// Returns the span at `u`, a number in (0, 1): the inverse of the distribution function; of a mixture, the parts one after
     /// the other.
     pub fn at(&self, u: f64) -> Duration {
         match self {
@@ -209,7 +209,7 @@ impl Distribution {
         }
     }
 
-    /// What contradicts itself: the key below this one, what is wrong, what to write.
+    /// Returns what contradicts itself: the key below this one, what is wrong, what to write.
     pub fn problem(&self) -> Option<(String, String, String)> {
         let found = |key: &str, message: String, help: String| Some((key.to_owned(), message, help));
         match self {
@@ -251,7 +251,7 @@ impl Distribution {
 /// The most parts of a mixture or a mix.
 const PARTS_MAX: usize = 100;
 
-/// What is wrong with the weights of a list: the key below the list's, what is wrong, what to write.
+/// Returns what is wrong with the weights of a list: the key below the list's, what is wrong, what to write.
 pub(crate) fn weights_problem(weights: impl ExactSizeIterator<Item = f64>) -> Option<(String, String, String)> {
     /// Far above any sensible weight, far below where sums lose the small ones.
     const WEIGHT_MAX: f64 = 1e6;
@@ -265,7 +265,7 @@ pub(crate) fn weights_problem(weights: impl ExactSizeIterator<Item = f64>) -> Op
     Some((format!("[{place}].weight"), message, "weights count relative to each other, as in 0.25 and 0.75".into()))
 }
 
-/// The part of a weighted list in which `u` lies, a number in (0, 1), and where in the part, again in (0, 1).
+/// Returns the part of a weighted list in which `u` lies, a number in (0, 1), and where in the part, again in (0, 1).
 pub(crate) fn pick<T>(parts: &[T], weight: impl Fn(&T) -> f64, u: f64) -> (&T, f64) {
     let mut rest = u * parts.iter().map(&weight).sum::<f64>();
     let (last, others) = parts.split_last().expect("checked before the run: there is a part");
@@ -302,12 +302,12 @@ fn scale(span: Duration, u: f64) -> Duration {
     from_micros(micros(span) * u)
 }
 
-/// The standard normal distribution function.
+/// Returns the standard normal distribution function.
 pub(crate) fn normal_cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x / std::f64::consts::SQRT_2)
 }
 
-/// The inverse of [`normal_cdf`]: Acklam's rational approximation (relative error below 1.2e-9), P. J. Acklam 2003.
+/// Returns the inverse of [`normal_cdf`]: Acklam's rational approximation (relative error below 1.2e-9), P. J. Acklam 2003.
 #[allow(clippy::excessive_precision, clippy::unreadable_literal)] // the published coefficients, digit by digit
 pub(crate) fn normal_quantile(p: f64) -> f64 {
     const A: [f64; 6] = [

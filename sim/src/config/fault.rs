@@ -55,7 +55,7 @@ macro_rules! kinds {
             /// All kinds, in this order.
             pub const ALL: &[Self] = &[$(Self::$kind),+];
 
-            /// The name in files, in the record and in results.
+            /// Returns the name in files, in the record and in results.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$kind => $name,)+
@@ -71,7 +71,7 @@ macro_rules! kinds {
         }
 
         impl FaultConfig {
-            /// The kind of this fault.
+            /// Returns the kind of this fault.
             pub const fn kind(&self) -> FaultKind {
                 match self {
                     $(Self::$kind(_) => FaultKind::$kind,)+
@@ -154,7 +154,7 @@ pub(crate) enum Target<'a> {
 }
 
 impl FaultConfig {
-    /// What the rest of the world has to know of it.
+    /// Returns what the rest of the world has to know of it.
     pub(crate) fn facts(&self) -> Fault<'_> {
         match self {
             Self::Cut(it) => it.facts(),
@@ -214,7 +214,7 @@ impl FaultConfig {
         self
     }
 
-    /// The causes that an episode which it began may have; none where it only loses, delays or slows down.
+    /// Returns the causes that an episode which it began may have; none where it only loses, delays or slows down.
     pub fn causes(&self) -> Vec<Cause> {
         match self.facts().target {
             Target::Link { direction, effect, .. } if effect.cuts_off() => match direction {
@@ -238,13 +238,13 @@ impl FaultConfig {
         }
     }
 
-    /// Whether every usable session that it strikes breaks. One that only shortens a NAT's timeout breaks those that are
-    /// idle for longer.
+    /// Returns whether every usable session that it strikes breaks. One that only shortens a NAT's timeout breaks those that
+    /// are idle for longer.
     pub fn is_break(&self) -> bool {
         !self.causes().is_empty() && !self.causes().contains(&Cause::NatExpiry)
     }
 
-    /// The times in which it is at work, its aftermath included: each begin with its end, `None` where there is no end.
+    /// Returns the times in which it is at work, its aftermath included: each begin with its end, `None` where there is no end.
     /// `None` for all where only the draws know.
     pub fn periods(&self) -> Option<Vec<(Time, Option<Time>)>> {
         let Fault { when, lasts, aftermath, .. } = self.facts();
@@ -278,7 +278,7 @@ mod tests {
         }
     }
 
-    /// The keys that a kind requires.
+    /// Returns the keys that a kind requires.
     fn keys(kind: FaultKind) -> &'static str {
         if kind == FaultKind::ServerOverload { "capacity = 0.5" } else { "" }
     }

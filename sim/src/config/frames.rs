@@ -42,7 +42,7 @@ impl FrameSizes {
 }
 
 impl WorldConfig {
-    /// The sizes of frames: those of the scenario, but for what the strategy says of its own.
+    /// Returns the sizes of frames: those of the scenario, but for what the strategy says of its own.
     pub(crate) fn frames(&self) -> FrameSizes {
         let (sizes, own) = (self.devices.frames, self.strategy.frames);
         FrameSizes {

@@ -123,12 +123,12 @@ impl Default for IdleAlarms {
 }
 
 impl LifeConfig {
-    /// Whether the application has a foreground and a background.
+    /// Returns whether the application has a foreground and a background.
     pub(crate) const fn has_states(&self) -> bool {
         self.foreground.is_some() || self.screen.is_some() || self.alarm_grid.is_some() || self.doze.is_some()
     }
 
-    /// Whether the application's timers may fire late.
+    /// Returns whether the application's timers may fire late.
     pub(crate) const fn delays_timers(&self) -> bool {
         self.alarm_grid.is_some() || self.doze.is_some()
     }

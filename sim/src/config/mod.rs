@@ -101,7 +101,7 @@ impl LinkConfig {
         Self { base_delay: None, delay, drift: None, rate: None, burst_loss: None, packet_loss: Fraction::ZERO }
     }
 
-    /// The shortest delay that a packet can have.
+    /// Returns the shortest delay that a packet can have.
     pub fn delay_min(&self) -> Duration {
         let drift = self.drift.as_ref().map_or(Duration::ZERO, |drift| drift.delay.min());
         self.base_delay.as_ref().map_or(Duration::ZERO, Distribution::min) + self.delay.min() + drift
@@ -130,12 +130,12 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// The usual queue.
+    /// Returns the usual queue.
     const fn queue_default() -> Delay {
         Delay::millis(1_000)
     }
 
-    /// How long `bytes` take to leave, rounded up to a microsecond.
+    /// Returns how long `bytes` take to leave, rounded up to a microsecond.
     pub(crate) fn time_for(self, bytes: usize) -> Duration {
         Duration::from_micros((bytes as u64 * 8 * 1_000_000).div_ceil(self.bits_per_second))
     }
@@ -178,7 +178,7 @@ pub const FAULTS_MAX: usize = 1_000;
 pub const DURATION_MAX: Duration = Duration::from_secs(366 * 86_400);
 
 impl WorldConfig {
-    /// The smallest delay of any link: the lookahead of the conservative engine.
+    /// Returns the smallest delay of any link: the lookahead of the conservative engine.
     pub fn lookahead(&self) -> Duration {
         let access = self.all_networks().map(|network| network.access.delay_min());
         let push_service = self.wakeup.iter().map(|wakeup| wakeup.delay.min());

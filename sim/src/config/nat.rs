@@ -123,21 +123,21 @@ macro_rules! nat_classes {
             /// Every class, in the order of the documentation.
             pub const ALL: &'static [Self] = &[$(Self::$class),*];
 
-            /// What happens when the idle time of a mapping is over.
+            /// Returns what happens when the idle time of a mapping is over.
             pub const fn at_expiry(self) -> AtExpiry {
                 match self {
                     $(Self::$class => AtExpiry::$at_expiry,)*
                 }
             }
 
-            /// What happens to a packet from the inside.
+            /// Returns what happens to a packet from the inside.
             pub const fn from_inside(self) -> FromInside {
                 match self {
                     $(Self::$class => FromInside::$from_inside,)*
                 }
             }
 
-            /// What happens to a packet from outside.
+            /// Returns what happens to a packet from outside.
             pub const fn from_outside(self) -> FromOutside {
                 match self {
                     $(Self::$class => FromOutside::$from_outside,)*
@@ -192,7 +192,7 @@ pub struct ClassShare {
 }
 
 impl AfterExpiry {
-    /// The classes that a subscriber may meet.
+    /// Returns the classes that a subscriber may meet.
     pub fn classes(&self) -> impl Iterator<Item = NatClass> + '_ {
         let (always, mix) = match self {
             Self::Always(class) => (Some(*class), &[][..]),
@@ -268,7 +268,7 @@ pub struct Background {
 }
 
 impl Background {
-    /// The nanoseconds between two of them.
+    /// Returns the nanoseconds between two of them.
     pub(crate) fn gap_ns(self) -> u64 {
         ((1e9 / self.flows_per_s) as u64).max(1)
     }

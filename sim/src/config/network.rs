@@ -27,14 +27,14 @@ pub(crate) struct Network<'a> {
 }
 
 impl Network<'_> {
-    /// The name of a random stream of this network: bare for the first one, so that further ones change nothing for it.
+    /// Returns the name of a random stream of this network: bare for the first one, so that further ones change nothing for it.
     pub(crate) fn component(&self, name: &str) -> String {
         if self.name == MAIN { name.to_owned() } else { format!("network/{}/{name}", self.name) }
     }
 }
 
 impl WorldConfig {
-    /// All networks by number: the first one, then the further ones by name.
+    /// Returns all networks by number: the first one, then the further ones by name.
     pub(crate) fn all_networks(&self) -> impl ExactSizeIterator<Item = Network<'_>> {
         let first = Network {
             name: MAIN,
@@ -54,7 +54,7 @@ impl WorldConfig {
         all.into_iter()
     }
 
-    /// The number of a network.
+    /// Returns the number of a network.
     pub(crate) fn network_number(&self, name: &str) -> Option<u32> {
         self.all_networks().position(|network| network.name == name).map(|number| number as u32)
     }
@@ -94,7 +94,7 @@ impl From<LinkName> for String {
 }
 
 impl LinkName {
-    /// Whether it means the access link of `network`.
+    /// Returns whether it means the access link of `network`.
     pub(crate) fn is_access_of(&self, network: &str) -> bool {
         match self {
             Self::Access => true,

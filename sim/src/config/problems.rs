@@ -28,7 +28,7 @@ const STRIKES_OF_ALL_MAX: u64 = 10_000_000;
 const STRIKES_MAX: u128 = 100_000;
 
 impl WorldConfig {
-    /// Every contradiction, with paths as in a scenario file; empty when the world can run. The strategy's own problems
+    /// Returns every contradiction, with paths as in a scenario file; empty when the world can run. The strategy's own problems
     /// are not repeated here.
     pub fn problems(&self) -> Vec<Problem> {
         let mut found = Found(Vec::new());

@@ -94,7 +94,7 @@ impl Default for Login {
 }
 
 impl Login {
-    /// The part of `bytes` that belongs to round trip `step`: an equal share, what does not divide first.
+    /// Returns the part of `bytes` that belongs to round trip `step`: an equal share, what does not divide first.
     pub(crate) fn share(&self, bytes: u32, step: u8) -> u16 {
         let (each, over) = (bytes / u32::from(self.round_trips), bytes % u32::from(self.round_trips));
         let share = each + u32::from(u32::from(step) < over);
@@ -137,17 +137,17 @@ impl Cost {
         Self((!work.is_zero()).then(|| Distribution::Constant(span(work))))
     }
 
-    /// The work at `u`, a number in (0, 1).
+    /// Returns the work at `u`, a number in (0, 1).
     pub fn at(&self, u: f64) -> Duration {
         self.0.as_ref().map_or(Duration::ZERO, |drawn| drawn.at(u))
     }
 
-    /// The most work that is to be expected.
+    /// Returns the most work that is to be expected.
     pub fn practical_max(&self) -> Duration {
         self.0.as_ref().map_or(Duration::ZERO, Distribution::practical_max)
     }
 
-    /// What contradicts itself: the key below this one, what is wrong, what to write.
+    /// Returns what contradicts itself: the key below this one, what is wrong, what to write.
     pub fn problem(&self) -> Option<(String, String, String)> {
         self.0.as_ref().and_then(Distribution::problem)
     }

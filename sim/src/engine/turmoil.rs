@@ -123,7 +123,7 @@ fn name(index: usize) -> String {
     format!("node-{index}")
 }
 
-/// The software of a turmoil host: one window of its lab host each time it is woken.
+/// Returns the software of a turmoil host: one window of its lab host each time it is woken.
 async fn live(station: Rc<Station>, shared: Rc<Shared>) -> turmoil::Result {
     let socket = UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, PORT)).await?;
     let peers: Vec<_> = (0..shared.in_flight.len()).map(|index| (turmoil::lookup(name(index)), PORT)).collect();
@@ -151,13 +151,13 @@ async fn live(station: Rc<Station>, shared: Rc<Shared>) -> turmoil::Result {
     }
 }
 
-/// The earliest thing that will happen: an event of a host, or the arrival of a datagram that no host has taken yet.
+/// Returns the earliest thing that will happen: an event of a host, or the arrival of a datagram that no host has taken yet.
 fn next_event(hosts: &[Rc<Station>], in_flight: Time) -> Option<Time> {
     let events = hosts.iter().filter_map(|station| station.host.borrow().next_event());
     events.chain((in_flight < Time::MAX).then_some(in_flight)).min()
 }
 
-/// The begin of the window that `at` lies in.
+/// Returns the begin of the window that `at` lies in.
 fn align(at: Time, tick: Duration) -> Time {
     let tick = tick.as_micros() as u64;
     Time::from_micros(at.as_micros() / tick * tick)

@@ -24,7 +24,7 @@ pub(crate) struct Balancer {
 }
 
 impl Balancer {
-    /// The balancer of a world, if it has one, with the faults of each of its servers.
+    /// Returns the balancer of a world, if it has one, with the faults of each of its servers.
     pub(crate) fn draw(world: &WorldConfig, servers: &[Vec<ServerFaults>], seed: u64) -> Option<Self> {
         let config = world.server.balancer.as_ref()?;
         let horizon = Time::ZERO + world.duration;
@@ -50,24 +50,24 @@ impl Balancer {
         candidates[(coin * candidates.len() as f64) as usize]
     }
 
-    /// When `server` gets no new connections; sorted, without overlaps.
+    /// Returns when `server` gets no new connections; sorted, without overlaps.
     pub(crate) fn closed(&self, server: u32) -> &[Interval] {
         &self.closed[server as usize]
     }
 
-    /// When `server` is believed unhealthy; sorted, without overlaps.
+    /// Returns when `server` is believed unhealthy; sorted, without overlaps.
     pub(crate) fn unhealthy(&self, server: u32) -> &[Interval] {
         &self.unhealthy[server as usize]
     }
 }
 
-/// Whether one of the sorted `intervals` contains `at`.
+/// Returns whether one of the sorted `intervals` contains `at`.
 fn contains(intervals: &[Interval], at: Time) -> bool {
     let over = intervals.partition_point(|interval| interval.end <= at);
     intervals.get(over).is_some_and(|interval| interval.begin <= at)
 }
 
-/// When a server that answers no check during `silent` (sorted, without overlaps) is believed unhealthy.
+/// Returns when a server that answers no check during `silent` (sorted, without overlaps) is believed unhealthy.
 fn unhealthy(config: &BalancerConfig, silent: Vec<Interval>, horizon: Time) -> Vec<Interval> {
     let every = config.check_every.get();
     let check = |number: u64| Time::ZERO + Duration::from_micros(every.as_micros() as u64 * number);

@@ -59,7 +59,7 @@ impl Effect {
         Self { what, coins, intervals, next: 0 }
     }
 
-    /// The interval that `at` lies in. Times must not run backwards.
+    /// Returns the interval that `at` lies in. Times must not run backwards.
     fn in_force(&mut self, at: Time) -> Option<Interval> {
         while self.intervals.get(self.next).is_some_and(|interval| interval.end <= at) {
             self.next += 1;
@@ -67,13 +67,13 @@ impl Effect {
         self.intervals.get(self.next).copied().filter(|interval| interval.begin <= at)
     }
 
-    /// The earliest moment from `start` on at which it lets a packet leave.
+    /// Returns the earliest moment from `start` on at which it lets a packet leave.
     pub(crate) fn resumes(&mut self, start: Time) -> Time {
         let paused = matches!(self.what, EffectKind::Pause).then(|| self.in_force(start)).flatten();
         paused.map_or(start, |pause| pause.end)
     }
 
-    /// The earliest moment from `arrival` on at which it lets a packet arrive.
+    /// Returns the earliest moment from `arrival` on at which it lets a packet arrive.
     pub(crate) fn delivers(&self, arrival: Time) -> Time {
         // Arrivals do not come in order where packets are lost.
         let over = self.intervals.partition_point(|interval| interval.end <= arrival);
@@ -81,7 +81,7 @@ impl Effect {
         stored.filter(|_| matches!(self.what, EffectKind::Store)).map_or(arrival, |interval| interval.end)
     }
 
-    /// The rate it allows at `start`, if it limits it.
+    /// Returns the rate it allows at `start`, if it limits it.
     pub(crate) fn rate(&mut self, start: Time) -> Option<Rate> {
         let EffectKind::Limit(rate) = self.what else { return None };
         self.in_force(start).map(|_| rate)

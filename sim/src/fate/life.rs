@@ -50,7 +50,7 @@ enum Use {
     Doze,
 }
 
-/// Whether anything happens in the lives of a world's devices.
+/// Returns whether anything happens in the lives of a world's devices.
 pub(crate) fn is_eventful(config: &WorldConfig) -> bool {
     config.life != LifeConfig::default()
         || config.faults.iter().any(|fault| matches!(fault.facts().target, Target::Device(_)))
@@ -108,7 +108,7 @@ impl Life {
         self.uses = uses(&foreground, &screen, &dozes);
     }
 
-    /// The application's states, each from its time on.
+    /// Returns the application's states, each from its time on.
     pub(crate) fn app_states(&self) -> impl Iterator<Item = (Time, AppState)> + '_ {
         self.uses.iter().map(|(from, of)| {
             let state = match of {
@@ -120,7 +120,7 @@ impl Life {
         })
     }
 
-    /// When a timer of the application that is due at `due` fires. `last_idle` is when one last woke the dozing device.
+    /// Returns when a timer of the application that is due at `due` fires. `last_idle` is when one last woke the dozing device.
     pub(crate) fn fires(&self, due: Time, last_idle: Option<Time>) -> Time {
         let mut at = due;
         // From one use to the next until one lets the timer fire.
@@ -145,12 +145,12 @@ impl Life {
         in_window.min(idle)
     }
 
-    /// Whether a timer that fires at `now` wakes a dozing device.
+    /// Returns whether a timer that fires at `now` wakes a dozing device.
     pub(crate) fn is_idle_alarm(&self, now: Time) -> bool {
         self.use_at(now).0 == Use::Doze && !contains(&self.windows, now)
     }
 
-    /// How the device is used at a time, and until when.
+    /// Returns how the device is used at a time, and until when.
     fn use_at(&self, at: Time) -> (Use, Time) {
         let next = self.uses.partition_point(|(from, _)| *from <= at);
         let of = next.checked_sub(1).map_or(Use::Foreground, |now| self.uses[now].1);
@@ -158,13 +158,13 @@ impl Life {
     }
 }
 
-/// The next multiple of `grid` at or after a time.
+/// Returns the next multiple of `grid` at or after a time.
 fn next_multiple(at: Time, grid: Duration) -> Time {
     let grid = grid.as_micros() as u64;
     Time::from_micros(at.as_micros().div_ceil(grid) * grid)
 }
 
-/// The maintenance windows of a doze: each wait is twice the one before, up to the longest.
+/// Returns the maintenance windows of a doze: each wait is twice the one before, up to the longest.
 fn windows(doze: Interval, config: &DozeConfig) -> Vec<Interval> {
     let mut wait = config.first_window.get();
     let mut begin = doze.begin + wait;
@@ -198,18 +198,18 @@ fn uses(foreground: &[Interval], screen: &[Interval], dozes: &[Interval]) -> Vec
     uses
 }
 
-/// Whether a time lies in one of sorted intervals.
+/// Returns whether a time lies in one of sorted intervals.
 fn contains(intervals: &[Interval], at: Time) -> bool {
     let next = intervals.partition_point(|interval| interval.end <= at);
     intervals.get(next).is_some_and(|interval| interval.begin <= at)
 }
 
-/// What lies between sorted intervals, from the beginning to `end`.
+/// Returns what lies between sorted intervals, from the beginning to `end`.
 fn gaps(intervals: &[Interval], end: Time) -> Vec<Interval> {
     without(Interval { begin: Time::ZERO, end }, intervals)
 }
 
-/// What is left of an interval.
+/// Returns what is left of an interval.
 fn without(whole: Interval, taken: &[Interval]) -> Vec<Interval> {
     let mut left = Vec::new();
     let mut begin = whole.begin;

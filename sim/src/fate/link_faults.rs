@@ -46,7 +46,7 @@ impl LinkTarget<'_> {
         }
     }
 
-    /// The index of its draws.
+    /// Returns the index of its draws.
     const fn index(self) -> u64 {
         match self {
             Self::Access { device, .. } => device,
@@ -66,13 +66,13 @@ struct OnLink<'a> {
 }
 
 impl OnLink<'_> {
-    /// When it strikes.
+    /// Returns when it strikes.
     fn strikes(&self, config: &WorldConfig, link: LinkTarget<'_>, seed: u64) -> Vec<Interval> {
         schedule::strikes(&self.fault, Time::ZERO + config.duration, seed, &self.name, link.index())
     }
 }
 
-/// The faults of `link`, in the order of the file.
+/// Returns the faults of `link`, in the order of the file.
 fn of_link<'a>(config: &'a WorldConfig, link: LinkTarget<'a>) -> impl Iterator<Item = OnLink<'a>> {
     numbered(config).filter_map(move |(name, config)| {
         let fault = config.facts();
@@ -81,8 +81,8 @@ fn of_link<'a>(config: &'a WorldConfig, link: LinkTarget<'a>) -> impl Iterator<I
     })
 }
 
-/// Each fault of `link`: its kind, its direction, whether nothing passes while it lasts, and when it strikes, in the order
-/// of the file.
+/// Returns each fault of `link`: its kind, its direction, whether nothing passes while it lasts, and when it strikes, in the
+/// order of the file.
 pub(crate) fn all<'a>(
     config: &'a WorldConfig,
     link: LinkTarget<'a>,
@@ -94,7 +94,7 @@ pub(crate) fn all<'a>(
     })
 }
 
-/// When `link` is cut.
+/// Returns when `link` is cut.
 pub(crate) fn cuts(config: &WorldConfig, link: LinkTarget<'_>, seed: u64) -> Cuts {
     let (mut up, mut down) = (Vec::new(), Vec::new());
     for fault in of_link(config, link).filter(|fault| fault.effect.cuts_off()) {
@@ -109,8 +109,8 @@ pub(crate) fn cuts(config: &WorldConfig, link: LinkTarget<'_>, seed: u64) -> Cut
     Cuts { up: schedule::merge(up).into(), down: schedule::merge(down).into() }
 }
 
-/// What else happens to the packets of one lane of `link` in one direction. `coins` gives the lane's coins for a fault's
-/// name.
+/// Returns what else happens to the packets of one lane of `link` in one direction. `coins` gives the lane's coins for a
+/// fault's name.
 pub(crate) fn effects(
     config: &WorldConfig,
     link: LinkTarget<'_>,

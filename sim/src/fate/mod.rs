@@ -83,7 +83,7 @@ impl Schedule {
         }
     }
 
-    /// When nothing can reach a device: where it is cut off downwards, and while it has no network.
+    /// Returns when nothing can reach a device: where it is cut off downwards, and while it has no network.
     pub(crate) fn unreachable(&self, device: usize) -> Vec<Interval> {
         let moves = self.lives.get(device).map_or(&[][..], |life| &life.moves);
         let ends = moves.iter().map(|next| next.at).chain([Time::MAX]);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::config::{AfterExpiry, NatClass, NatConfig, NatEffect, Network, Target, WorldConfig, distribution::pick};
 
-/// How many subscribers the NAT at `index` has: the devices, or the NAT in front of it.
+/// Returns how many subscribers the NAT at `index` has: the devices, or the NAT in front of it.
 pub(crate) const fn subscribers(index: u32, devices: u32) -> u32 {
     if index == 0 { devices } else { 1 }
 }
@@ -25,7 +25,7 @@ pub(crate) struct MappingRules {
     pub(crate) class: NatClass,
 }
 
-/// How the NAT whose random streams begin with `stream` treats each of its subscribers.
+/// Returns how the NAT whose random streams begin with `stream` treats each of its subscribers.
 pub(crate) fn mapping_rules(config: &NatConfig, stream: &str, subscribers: u32, seed: u64) -> Vec<MappingRules> {
     let draw =
         |what, subscriber| random::draw(&mut random::stream(seed, &format!("{stream}/{what}"), u64::from(subscriber)));
@@ -39,7 +39,7 @@ pub(crate) fn mapping_rules(config: &NatConfig, stream: &str, subscribers: u32, 
     (0..subscribers).map(of).collect()
 }
 
-/// What the names of the random streams of a network's NAT begin with.
+/// Returns what the names of the random streams of a network's NAT begin with.
 pub(crate) fn stream(network: &Network<'_>, index: u32) -> String {
     let nats = network.component("nat");
     if index == 0 { nats } else { format!("{nats}/{index}") }

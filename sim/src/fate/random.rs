@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
-/// The stream of number `index` of `component` in the world of `seed`.
+/// Returns the stream of number `index` of `component` in the world of `seed`.
 pub(crate) fn stream(seed: u64, component: &str, index: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..16].copy_from_slice(&xxh3_128_with_seed(component.as_bytes(), seed).to_le_bytes());
@@ -16,12 +16,12 @@ pub(crate) fn stream(seed: u64, component: &str, index: u64) -> ChaCha8Rng {
     rng
 }
 
-/// A number in (0, 1), neither end included, with 52 bits.
+/// Returns a number in (0, 1), neither end included, with 52 bits.
 pub(crate) fn unit(bits: u64) -> f64 {
     ((bits >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
 }
 
-/// The next number in (0, 1) of a stream.
+/// Returns the next number in (0, 1) of a stream.
 pub(crate) fn draw(rng: &mut impl Rng) -> f64 {
     unit(rng.next_u64())
 }
@@ -61,7 +61,7 @@ impl Coins {
         Self(xxh3_64_with_seed(&index.to_le_bytes(), key))
     }
 
-    /// A number in (0, 1).
+    /// Returns a number in (0, 1).
     pub(crate) fn unit(self, purpose: DrawPurpose, at: Time) -> f64 {
         let mut input = [0; 9];
         input[..8].copy_from_slice(&at.as_micros().to_le_bytes());

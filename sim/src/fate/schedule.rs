@@ -15,13 +15,13 @@ pub(crate) struct Interval {
     pub(crate) end: Time,
 }
 
-/// The faults, each with the name of its stream: its place in the file.
+/// Returns the faults, each with the name of its stream: its place in the file.
 pub(crate) fn numbered(config: &WorldConfig) -> impl Iterator<Item = (String, &FaultConfig)> {
     config.faults.iter().enumerate().map(|(place, fault)| (format!("fault/{place}"), fault))
 }
 
-/// When a fault strikes, up to `horizon`, and until when each time: sorted and free of overlaps. `component` and `index` name
-/// the stream of its draws.
+/// Returns when a fault strikes, up to `horizon`, and until when each time: sorted and free of overlaps. `component` and
+/// `index` name the stream of its draws.
 pub(crate) fn strikes(fault: &Fault<'_>, horizon: Time, seed: u64, component: &str, index: u64) -> Vec<Interval> {
     let lasting = |lasts| intervals(fault.when, lasts, horizon, seed, component, index);
     match &fault.lasts {
@@ -36,7 +36,7 @@ pub(crate) fn strikes(fault: &Fault<'_>, horizon: Time, seed: u64, component: &s
     }
 }
 
-/// The moments and lengths of one fault up to `horizon`, sorted and free of overlaps. `component` and `index` name the
+/// Returns the moments and lengths of one fault up to `horizon`, sorted and free of overlaps. `component` and `index` name the
 /// stream; a fault without a length (`lasts` is `None`) lasts for ever.
 pub(crate) fn intervals(
     when: &When,
@@ -55,7 +55,7 @@ pub(crate) fn intervals(
     merge(found)
 }
 
-/// When a flapping link is down.
+/// Returns when a flapping link is down.
 fn flapping(spec: &Flapping, horizon: Time, seed: u64, component: &str, index: u64) -> Vec<Interval> {
     let mut found = Vec::new();
     strike(&spec.when, horizon, &mut random::stream(seed, component, index), |begin, rng| {
@@ -103,7 +103,7 @@ fn strike<R: Rng>(when: &When, horizon: Time, rng: &mut R, mut lasts: impl FnMut
     }
 }
 
-/// A Poisson process that stands still while a fault lasts.
+/// Returns a Poisson process that stands still while a fault lasts.
 fn again<R: Rng>(mean: Duration, within: Interval, rng: &mut R, mut lasts: impl FnMut(Time, &mut R) -> Time) {
     let mut begin = within.begin + exponential(mean, rng);
     while begin < within.end {
@@ -116,7 +116,7 @@ fn end(begin: Time, lasts: Option<&Distribution>, rng: &mut impl Rng) -> Time {
     lasts.map_or(Time::MAX, |lasts| begin + lasts.at(random::unit(rng.next_u64())))
 }
 
-/// The lowest value among those whose interval is under way, as the moments at which it changes; sorted.
+/// Returns the lowest value among those whose interval is under way, as the moments at which it changes; sorted.
 pub(crate) fn lowest<T: Ord + Copy>(valued: &[(Interval, T)]) -> Vec<(Time, Option<T>)> {
     let mut edges: Vec<(Time, bool, T)> = Vec::new();
     for (interval, value) in valued {
@@ -142,7 +142,7 @@ pub(crate) fn lowest<T: Ord + Copy>(valued: &[(Interval, T)]) -> Vec<(Time, Opti
     changes
 }
 
-/// An exponential span of mean `mean`, at least a microsecond so that time moves on.
+/// Returns an exponential span of mean `mean`, at least a microsecond so that time moves on.
 pub(crate) fn exponential(mean: Duration, rng: &mut impl Rng) -> Duration {
     let span = -(mean.as_micros() as f64) * libm::log1p(-random::draw(rng));
     Duration::from_micros((span as u64).max(1))

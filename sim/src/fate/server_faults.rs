@@ -37,7 +37,7 @@ pub(crate) enum Turn {
 }
 
 impl ServerFaults {
-    /// All faults of a server.
+    /// Returns all faults of a server.
     pub(crate) fn draw(config: &WorldConfig, server: u32, seed: u64) -> Vec<Self> {
         let horizon = Time::ZERO + config.duration;
         let mut faults = Vec::new();
@@ -61,13 +61,13 @@ impl ServerFaults {
         faults
     }
 
-    /// When the fault lasts.
+    /// Returns when the fault lasts.
     pub(crate) fn spans(&self) -> &[Interval] {
         &self.intervals
     }
 
-    /// When no exchange with the server could complete. A server that is slow, or closes its sessions one after the other,
-    /// still answers those it has.
+    /// Returns when no exchange with the server could complete. A server that is slow, or closes its sessions one after the
+    /// other, still answers those it has.
     pub(crate) fn unusable(&self) -> Vec<Interval> {
         match self.effect {
             ServerEffect::Stops | ServerEffect::Dies | ServerEffect::Silences => self.intervals.clone(),
@@ -78,7 +78,7 @@ impl ServerFaults {
         }
     }
 
-    /// When no check of this kind is answered. A drain is announced and takes nothing away here.
+    /// Returns when no check of this kind is answered. A drain is announced and takes nothing away here.
     pub(crate) fn fails(&self, check: HealthCheck) -> Vec<Interval> {
         match self.effect {
             ServerEffect::Dies | ServerEffect::Silences => self.intervals.clone(),
@@ -87,12 +87,12 @@ impl ServerFaults {
         }
     }
 
-    /// When the server has said that it wants no new clients.
+    /// Returns when the server has said that it wants no new clients.
     pub(crate) fn announced(&self) -> Vec<Interval> {
         if let ServerEffect::Drains { .. } = self.effect { self.intervals.clone() } else { Vec::new() }
     }
 
-    /// When the server closes its sessions one after the other.
+    /// Returns when the server closes its sessions one after the other.
     pub(crate) fn draining(&self) -> Vec<Interval> {
         match self.effect {
             ServerEffect::Drains { over } => {
@@ -140,7 +140,7 @@ fn watch(faults: &mut [ServerFaults], patience: Duration) -> Option<ServerFaults
     })
 }
 
-/// Every moment at which `faults` change something, the next one last; at equal times an end comes before a begin.
+/// Returns every moment at which `faults` change something, the next one last; at equal times an end comes before a begin.
 pub(crate) fn edges(faults: &[ServerFaults]) -> Vec<Edge> {
     let mut edges = Vec::new();
     for ServerFaults { cause, effect, intervals } in faults {
@@ -180,8 +180,8 @@ impl Capacity {
         Self(slow)
     }
 
-    /// How long `work` takes when it begins at `now`: by the capacity of that moment, the product of what every overload
-    /// leaves.
+    /// Returns how long `work` takes when it begins at `now`: by the capacity of that moment, the product of what every
+    /// overload leaves.
     pub(crate) fn time_for(&self, work: Duration, now: Time) -> Duration {
         let left: f64 = self.0.iter().map(|slow| slow.left(now)).product();
         // The whole capacity leaves the time as it is, to the microsecond.

@@ -14,7 +14,7 @@ use crate::{
     wire::layout::{DEVICES, Layout},
 };
 
-/// All faults of a world, by begin, then by place and device.
+/// Returns all faults of a world, by begin, then by place and device.
 pub(crate) fn spans(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Vec<FaultSpan> {
     let layout = Layout::of(config);
     let end = Time::ZERO + config.duration;

@@ -38,7 +38,7 @@ impl Messages {
         Self { mean, rng, next: Message { id: 0, created } }
     }
 
-    /// The next message.
+    /// Returns the next message.
     pub(crate) const fn peek(&self) -> Message {
         self.next
     }
@@ -53,7 +53,7 @@ impl Messages {
     }
 }
 
-/// When a device starts: at a random moment within `within`.
+/// Returns when a device starts: at a random moment within `within`.
 pub(crate) fn start(seed: u64, device: u32, within: Duration) -> Time {
     let u = random::draw(&mut random::stream(seed, "device/start", u64::from(device)));
     Time::from_micros((within.as_micros() as f64 * u) as u64)

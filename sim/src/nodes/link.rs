@@ -126,7 +126,7 @@ impl Link {
 }
 
 impl Lane {
-    /// Whether the lane is cut at any moment from `now` to `until`, both included.
+    /// Returns whether the lane is cut at any moment from `now` to `until`, both included.
     fn is_cut(&mut self, now: Time, until: Time) -> bool {
         while self.cuts.get(self.cut).is_some_and(|cut| cut.end <= now) {
             self.cut += 1;
@@ -134,8 +134,8 @@ impl Lane {
         self.cuts.get(self.cut).is_some_and(|cut| cut.begin <= until)
     }
 
-    /// When the last bit of a packet put on the lane at `now` leaves; `None`: the queue is full. The rate is that of the
-    /// moment at which its first bit leaves.
+    /// Returns when the last bit of a packet put on the lane at `now` leaves; `None`: the queue is full. The rate is that of
+    /// the moment at which its first bit leaves.
     fn depart(&mut self, now: Time, own: Option<Rate>, bytes: usize) -> Option<Time> {
         let waited = now.max(self.free);
         let start = self.effects.iter_mut().fold(waited, |start, effect| effect.resumes(start));
@@ -183,7 +183,7 @@ impl BurstChain {
         chain
     }
 
-    /// The state at `now`; times must not run backwards.
+    /// Returns the state at `now`; times must not run backwards.
     fn is_bad(&mut self, now: Time) -> bool {
         while self.until <= now {
             self.bad = !self.bad;

@@ -26,13 +26,13 @@ pub(crate) trait Node: Any {
     /// The time of [`next_wake`](Self::next_wake) has come.
     fn on_wake(&mut self, now: Time, io: &mut Io);
 
-    /// When the node wants to be woken next.
+    /// Returns when the node wants to be woken next.
     fn next_wake(&self) -> Option<Time>;
 
     /// From now on nothing breaks or heals by itself, and nobody acts of their own accord: see `frozen`.
     fn freeze(&mut self, _now: Time) {}
 
-    /// What the node counted, at the end of the run.
+    /// Returns what the node counted, at the end of the run.
     fn into_counts(self: Box<Self>) -> Counts {
         Counts::Nothing
     }
@@ -129,7 +129,7 @@ impl Host {
         self.inbox.push(Reverse(Inbound(flight)));
     }
 
-    /// When the host has something to do next.
+    /// Returns when the host has something to do next.
     pub(crate) fn next_event(&self) -> Option<Time> {
         let packet = self.inbox.peek().map(|Reverse(Inbound(flight))| flight.arrival);
         // What a node has put off to a time that is past is due at once.
@@ -174,12 +174,12 @@ impl Host {
         }
     }
 
-    /// The node, where it is a `N`.
+    /// Returns the node, where it is a `N`.
     pub(crate) fn node<N: Node>(&mut self) -> Option<&mut N> {
         (&mut *self.node as &mut dyn Any).downcast_mut()
     }
 
-    /// What the host leaves behind.
+    /// Returns what the host leaves behind.
     pub(crate) fn finish(self) -> Finished {
         let digest = self.recorder.digest();
         let (clues, entries) = self.recorder.into_parts();

@@ -58,7 +58,8 @@ impl Radio {
         Self { config, coins, state: State::Asleep, paid: start, used: RadioUse::default() }
     }
 
-    /// Whether a packet can pass at `now`. If not, the radio is on its way up: [`next_wake`](Self::next_wake) says when.
+    /// Returns whether a packet can pass at `now`. If not, the radio is on its way up: [`next_wake`](Self::next_wake) says
+    /// when.
     ///
     /// What the device sends starts the promotion at once; what comes for it waits for the next paging occasion first.
     pub(crate) fn admits(&mut self, now: Time, way: Way) -> bool {
@@ -83,7 +84,7 @@ impl Radio {
         State::Rising { asked, promotes, up: promotes + self.config.promotion.get() }
     }
 
-    /// When the radio is up, if it is on its way.
+    /// Returns when the radio is up, if it is on its way.
     pub(crate) fn next_wake(&self) -> Option<Time> {
         match self.state {
             State::Rising { up, .. } => Some(up),
@@ -129,7 +130,7 @@ impl Radio {
         self.state = if on { State::Asleep } else { State::Off };
     }
 
-    /// What was used until `end`, the end of the run. A packet that is being carried counts whole.
+    /// Returns what was used until `end`, the end of the run. A packet that is being carried counts whole.
     pub(crate) fn into_use(mut self, end: Time) -> RadioUse {
         self.settle(end);
         self.used
@@ -234,7 +235,7 @@ mod tests {
         Time::from_millis(ms)
     }
 
-    /// What a train of packets costs, at the times at which they pass; the first wakes the radio a promotion earlier.
+    /// Returns what a train of packets costs, at the times at which they pass; the first wakes the radio a promotion earlier.
     fn train(config: &RadioConfig, packets: &[(u64, usize, Way)], end: u64) -> RadioUse {
         let mut radio = Radio::new(Arc::new(config.clone()), Coins::new(1, "radio/paging", 0), Time::ZERO);
         for &(at, bytes, way) in packets {

@@ -35,7 +35,7 @@ impl Timers {
         self.settle();
     }
 
-    /// The earliest timer.
+    /// Returns the earliest timer.
     pub(crate) fn next(&self) -> Option<Time> {
         self.heap.peek().map(|Reverse((due, _))| *due)
     }

@@ -23,7 +23,7 @@ use crate::{
     wire::layout::{DEVICES, Layout},
 };
 
-/// The hosts of a world in the order of their [`NodeId`]s.
+/// Returns the hosts of a world in the order of their [`NodeId`]s.
 pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_trace: bool) -> Vec<Host> {
     let layout = Layout::of(config);
     let networks: Vec<Network<'_>> = config.all_networks().collect();
@@ -131,7 +131,7 @@ impl Wiring<'_> {
         Link::new(&self.config.core, self.seed, std::iter::once(lane))
     }
 
-    /// The way from a server to the devices through the push service, which keeps what a device cannot receive.
+    /// Returns the way from a server to the devices through the push service, which keeps what a device cannot receive.
     fn push_service(&self, config: &WakeupConfig) -> Link {
         let link = LinkConfig { packet_loss: config.loss, ..LinkConfig::of_delay(config.delay.clone()) };
         let lanes = (0..self.config.devices.count).map(|device| {

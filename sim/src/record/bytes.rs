@@ -11,7 +11,7 @@ pub(crate) trait Bytes {
     fn u32(&mut self, value: u32) -> &mut Self;
     fn u64(&mut self, value: u64) -> &mut Self;
 
-    /// A time, or the time between two, in microseconds.
+    /// Returns a time, or the time between two, in microseconds.
     fn time(&mut self, at: Time) -> &mut Self {
         self.u64(at.as_micros())
     }
@@ -20,12 +20,12 @@ pub(crate) trait Bytes {
         self.u64(span.as_micros() as u64)
     }
 
-    /// A network's number. The first one leaves no trace: worlds that have no other are as they were.
+    /// Returns a network's number. The first one leaves no trace: worlds that have no other are as they were.
     fn network(&mut self, network: u32) -> &mut Self {
         if network > 0 { self.u8(0xff).u32(network) } else { self }
     }
 
-    /// A session as its server sees it.
+    /// Returns a session as its server sees it.
     fn session(&mut self, device: u32, network: u32, outside: u16) -> &mut Self {
         self.network(network).u32(device).u16(outside)
     }

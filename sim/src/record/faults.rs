@@ -58,7 +58,7 @@ pub enum FaultPlace {
 }
 
 impl FaultSpan {
-    /// When it is over, or the end of the run at `end` if that comes first.
+    /// Returns when it is over, or the end of the run at `end` if that comes first.
     pub fn end_within(&self, end: Time) -> Time {
         self.end.map_or(end, |own| own.min(end))
     }

@@ -64,18 +64,18 @@ impl Recorder {
         }
     }
 
-    /// The digest so far.
+    /// Returns the digest so far.
     pub(crate) fn digest(&self) -> u128 {
         self.hasher.digest128()
     }
 
-    /// What decides the truth, and the kept entries.
+    /// Returns what decides the truth, and the kept entries.
     pub(crate) fn into_parts(self) -> (Vec<(Time, Clue)>, Vec<Entry>) {
         (self.clues, self.entries.unwrap_or_default())
     }
 }
 
-/// The digest of a run from the digests of its nodes, in their order.
+/// Returns the digest of a run from the digests of its nodes, in their order.
 pub(crate) fn combine(digests: impl Iterator<Item = u128>) -> TraceHash {
     let mut hasher = Xxh3::new();
     for digest in digests {

@@ -11,12 +11,12 @@ use cardiogram_policies::Time;
 /// The most bins of a run: what a plot can show.
 pub const BINS_MAX: u64 = 240;
 
-/// The width of the bins of a run that long: a [`BINS_MAX`]-th of it, rounded up to a whole second.
+/// Returns the width of the bins of a run that long: a [`BINS_MAX`]-th of it, rounded up to a whole second.
 pub const fn width(duration: Duration) -> Duration {
     Duration::from_secs((duration.as_micros() as u64).div_ceil(BINS_MAX * 1_000_000))
 }
 
-/// How many bins a run that long has; the last one may be narrower than the others.
+/// Returns how many bins a run that long has; the last one may be narrower than the others.
 pub const fn bins(duration: Duration) -> u64 {
     (duration.as_micros() as u64).div_ceil(width(duration).as_micros() as u64)
 }
@@ -92,7 +92,7 @@ impl Tally {
         self.intervals += after;
     }
 
-    /// The bins of the whole run, still without the NATs' timeouts.
+    /// Returns the bins of the whole run, still without the NATs' timeouts.
     pub(crate) fn finish(mut self) -> Vec<SeriesBin> {
         self.close_before(self.end);
         if self.open_since() < self.end {
@@ -128,7 +128,7 @@ impl Tally {
     }
 }
 
-/// A mean, rounded down to a microsecond, as a span.
+/// Returns a mean, rounded down to a microsecond, as a span.
 pub(crate) fn micros(mean: u128) -> Duration {
     Duration::from_micros(u64::try_from(mean).expect("a mean is no longer than the longest"))
 }

@@ -139,7 +139,7 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// Whether the truth is made of it. Such facts are rare, so that they are always kept.
+    /// Returns whether the truth is made of it. Such facts are rare, so that they are always kept.
     pub(crate) const fn decides_truth(self) -> bool {
         match self {
             Self::Device { event, .. } => matches!(event.meaning(), DeviceMeaning::Turn(_)),

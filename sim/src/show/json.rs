@@ -16,13 +16,13 @@ use crate::{
 };
 
 impl Trace {
-    /// The record as JSON lines, one object an entry, each ended by a line feed.
+    /// Returns the record as JSON lines, one object an entry, each ended by a line feed.
     pub fn json_lines(&self) -> String {
         self.json_lines_where(|_, _| true)
     }
 
-    /// The lines of [`Trace::json_lines`] that `shown` wants, which is told a line's time and what can be said of it: whose it
-    /// is, and whether it is routine.
+    /// Returns the lines of [`Trace::json_lines`] that `shown` wants, which is told a line's time and what can be said of it:
+    /// whose it is, and whether it is routine.
     pub fn json_lines_where(&self, shown: impl Fn(Time, &Reading) -> bool) -> String {
         let about = |device| Reading { device, ..Reading::default() };
         let faults = self.faults.iter().filter(|of| shown(of.begin, &about(of.device)));
@@ -58,7 +58,7 @@ struct Line<'a> {
     what: Fields<'a>,
 }
 
-/// Whether it is the first network, which is not worth a word.
+/// Returns whether it is the first network, which is not worth a word.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 const fn is_first(network: &u32) -> bool {
     *network == 0

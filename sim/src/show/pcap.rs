@@ -27,7 +27,7 @@ const OPTION_USER_APPLICATION: u16 = 4;
 const INBOUND: u32 = 1;
 const OUTBOUND: u32 = 2;
 
-/// The bytes of the file. Times have microseconds, the format's default resolution. `about` becomes the comment of the
+/// Returns the bytes of the file. Times have microseconds, the format's default resolution. `about` becomes the comment of the
 /// whole file.
 pub fn write(trace: &Trace, about: &str) -> Vec<u8> {
     let mut file = Vec::new();
@@ -74,7 +74,7 @@ pub fn write(trace: &Trace, about: &str) -> Vec<u8> {
     file
 }
 
-/// The packet of an entry and its direction, where a capture at the node would show it.
+/// Returns the packet of an entry and its direction, where a capture at the node would show it.
 const fn on_wire(entry: &Entry) -> Option<(&Packet, u32)> {
     match &entry.what {
         What::Sent { packet, .. } => Some((packet, OUTBOUND)),
@@ -83,7 +83,7 @@ const fn on_wire(entry: &Entry) -> Option<(&Packet, u32)> {
     }
 }
 
-/// The comments of packets, by their places in the trace.
+/// Returns the comments of packets, by their places in the trace.
 fn comments(trace: &Trace) -> BTreeMap<usize, Vec<String>> {
     let readings = reading::read(trace);
     let mut comments = Comments::new(trace, &readings);
@@ -115,7 +115,7 @@ fn comments(trace: &Trace) -> BTreeMap<usize, Vec<String>> {
     comments.found
 }
 
-/// Whether an event is worth a comment: what ends sessions and what makes new ones, and no heartbeat.
+/// Returns whether an event is worth a comment: what ends sessions and what makes new ones, and no heartbeat.
 const fn is_news(fact: &Fact) -> bool {
     match fact {
         Fact::Device { event, .. } => match event.meaning() {

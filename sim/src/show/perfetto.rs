@@ -20,7 +20,7 @@ use crate::{
     wire::tap::PacketKind,
 };
 
-/// The JSON of a run whose [trace](Outcome::trace) was kept; `about` stands in its `otherData`.
+/// Returns the JSON of a run whose [trace](Outcome::trace) was kept; `about` stands in its `otherData`.
 ///
 /// # Panics
 ///
@@ -280,7 +280,7 @@ impl<'a> Timeline<'a> {
     }
 }
 
-/// A row of a device.
+/// Returns a row of a device.
 fn of(device: u32, what: &str) -> Row {
     // Not a node's number but the first process: the devices are the first node.
     (process(0), format!("device {device}: {what}"))
@@ -361,13 +361,13 @@ impl Belief {
         over
     }
 
-    /// What is under way, which is over.
+    /// Returns what is under way, which is over.
     fn finish(&mut self) -> Vec<(State, Time)> {
         [self.connection.take(), self.race.take(), self.suspicion.take()].into_iter().flatten().collect()
     }
 }
 
-/// The category of an event that stands as an instant, and its name, where it is another than its words.
+/// Returns the category of an event that stands as an instant, and its name, where it is another than its words.
 const fn instant(meaning: DeviceMeaning) -> Option<(&'static str, Option<&'static str>)> {
     match meaning {
         DeviceMeaning::Beat(beat) => {

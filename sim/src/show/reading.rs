@@ -132,7 +132,7 @@ impl Reader {
         }
     }
 
-    /// Whether a node is the end of its connection that a packet goes to, or comes from.
+    /// Returns whether a node is the end of its connection that a packet goes to, or comes from.
     fn is_end(&self, node: NodeId, packet: &Packet, goes_to: bool) -> bool {
         if is_up(packet) == goes_to { node >= self.first_server } else { node == DEVICES }
     }
@@ -171,7 +171,7 @@ impl Reader {
     }
 }
 
-/// Whether a packet goes to a server.
+/// Returns whether a packet goes to a server.
 fn is_up(packet: &Packet) -> bool {
     address::server_at(*packet.dst.ip()).is_some()
 }

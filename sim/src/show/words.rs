@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Trace {
-    /// An entry without its time and its node, as one line of a log.
+    /// Returns an entry without its time and its node, as one line of a log.
     pub fn words(&self, entry: &Entry) -> String {
         let width = self.name_width();
         match &entry.what {
@@ -35,12 +35,12 @@ impl Trace {
         }
     }
 
-    /// The longest name of a node, in letters: what a column of names needs.
+    /// Returns the longest name of a node, in letters: what a column of names needs.
     pub fn name_width(&self) -> usize {
         self.nodes.iter().map(String::len).max().unwrap_or(0)
     }
 
-    /// The begins and ends of all faults in words, each with its time; sorted.
+    /// Returns the begins and ends of all faults in words, each with its time; sorted.
     pub fn fault_lines(&self) -> Vec<(Time, &FaultSpan, String)> {
         let mut lines = Vec::new();
         for fault in &self.faults {
@@ -56,7 +56,7 @@ impl Trace {
         lines
     }
 
-    /// A fault in words, without its times: `cut of the access link`, `server-stall of server-0`.
+    /// Returns a fault in words, without its times: `cut of the access link`, `server-stall of server-0`.
     pub fn fault_words(&self, fault: &FaultSpan) -> String {
         let on = |network: u32| {
             let name = self.networks.get(network as usize).map_or("", String::as_str);
@@ -79,7 +79,7 @@ impl Trace {
     }
 }
 
-/// A packet in tcpdump's manner.
+/// Returns a packet in tcpdump's manner.
 fn headers(packet: &Packet) -> String {
     let Packet { src, dst, flags, seq, ack, .. } = packet;
     format!("{src} > {dst} [{flags:?}] seq {seq} ack {ack} length {}", packet.payload.len())

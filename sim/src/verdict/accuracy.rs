@@ -98,7 +98,7 @@ mod tests {
     }
     use Turn::{Break, Heal, Suspect, Trust, Up};
 
-    /// The accuracy of a timeline in seconds that ends at 1000.
+    /// Returns the accuracy of a timeline in seconds that ends at 1000.
     fn accuracy(turns: &[(u64, Turn)]) -> Accuracy {
         let (mut output, mut accuracy) = (Output::new(0), Accuracy::default());
         let (mut usable, mut then) = (false, 0);

@@ -36,14 +36,14 @@ pub(crate) fn add_timeouts(config: &WorldConfig, schedule: &Schedule, series: &m
     }
 }
 
-/// The mean over the devices that have a network.
+/// Returns the mean over the devices that have a network.
 fn mean(config: &WorldConfig, schedule: &Schedule, at: Time) -> Option<Duration> {
     let met = (0..config.devices.count as usize).filter_map(|device| timeout(schedule, device, at));
     let (sum, devices) = met.fold((0, 0), |(sum, devices), timeout| (sum + timeout.as_micros(), devices + 1));
     u128::checked_div(sum, devices).map(series::micros)
 }
 
-/// The shortest idle timeout that a device meets just before `at`; `None`: it has no network.
+/// Returns the shortest idle timeout that a device meets just before `at`; `None`: it has no network.
 fn timeout(schedule: &Schedule, device: usize, at: Time) -> Option<Duration> {
     let moves = schedule.lives.get(device).map_or(&[][..], |life| &life.moves);
     let last_move = moves[..moves.partition_point(|next| next.at < at)].last();
@@ -51,7 +51,7 @@ fn timeout(schedule: &Schedule, device: usize, at: Time) -> Option<Duration> {
     shortest(&schedule.networks[network? as usize], device, at)
 }
 
-/// The shortest idle timeout of the NATs of a network.
+/// Returns the shortest idle timeout of the NATs of a network.
 fn shortest(network: &NetworkSchedule, device: usize, at: Time) -> Option<Duration> {
     let of_nat = |(mapping_rules, faults): (&Rc<[MappingRules]>, &NatFaults)| {
         let begun = faults.timeouts.partition_point(|(from, _)| *from < at);

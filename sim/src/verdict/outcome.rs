@@ -99,7 +99,7 @@ pub enum EpisodeOutcome {
 }
 
 impl Episode {
-    /// How it went.
+    /// Returns how it went.
     pub const fn outcome(&self) -> EpisodeOutcome {
         match (self.detection, self.end) {
             (Some(_), _) => EpisodeOutcome::Detected,

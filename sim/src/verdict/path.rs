@@ -69,7 +69,7 @@ struct Hop {
     outside: Option<u16>,
 }
 
-/// The steps in the records of the NATs, in the order of time; records come in the order of the nodes.
+/// Returns the steps in the records of the NATs, in the order of time; records come in the order of the nodes.
 pub(crate) fn steps(mut records: Vec<(Time, Clue)>) -> Vec<Step> {
     // Stable: at one moment the NAT nearer to the devices comes first.
     records.sort_by_key(|(at, _)| *at);
@@ -128,7 +128,7 @@ mod tests {
         Clue::Fact(Fact::OuterNat { network: 0, nat, port, server: 0, event })
     }
 
-    /// The second, the device, the NAT and what happens, of each step.
+    /// Returns the second, the device, the NAT and what happens, of each step.
     fn found(records: impl IntoIterator<Item = (u64, Clue)>) -> Vec<(u64, u32, u32, MappingEvent)> {
         let records = records.into_iter().map(|(secs, clue)| (Time::from_secs(secs), clue)).collect();
         let steps = steps(records).into_iter();

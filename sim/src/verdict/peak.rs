@@ -5,8 +5,8 @@ use cardiogram_policies::Time;
 
 use crate::record::trace::{Clue, Fact, ServerEvent};
 
-/// The most sessions that all servers together hold at once, the ones that their devices have left included. What happens
-/// at one moment happens at once.
+/// Returns the most sessions that all servers together hold at once, the ones that their devices have left included. What
+/// happens at one moment happens at once.
 pub(crate) fn sessions<'a>(clues: impl Iterator<Item = &'a [(Time, Clue)]>) -> u64 {
     let change = |(at, clue): &(Time, Clue)| match clue {
         Clue::Fact(Fact::Server { event: ServerEvent::SessionOpened { .. }, .. }) => Some((*at, 1)),

@@ -23,7 +23,7 @@ pub(crate) struct Strikes<'a> {
     own: Vec<Strike>,
 }
 
-/// The strikes that may break sessions of all devices, in order.
+/// Returns the strikes that may break sessions of all devices, in order.
 pub(crate) fn common(schedule: &Schedule) -> Vec<Strike> {
     let mut strikes: Vec<Strike> = cuts(&schedule.core, FaultPlace::CoreLink).collect();
     for (network, of_network) in (0..).zip(&schedule.networks) {
@@ -57,7 +57,7 @@ impl<'a> Strikes<'a> {
         Self { common, own: in_order(own) }
     }
 
-    /// The number of the last strike at `place`, up to `at`, that breaks sessions for `cause`.
+    /// Returns the number of the last strike at `place`, up to `at`, that breaks sessions for `cause`.
     pub(crate) fn number(&self, cause: Cause, place: FaultPlace, at: Time) -> Option<u32> {
         let cause = match cause {
             Cause::CutUp | Cause::CutDown => Cause::Cut,
@@ -74,7 +74,7 @@ impl<'a> Strikes<'a> {
     }
 }
 
-/// The cuts of a link: one in both directions is one strike.
+/// Returns the cuts of a link: one in both directions is one strike.
 fn cuts(cuts: &Cuts, place: FaultPlace) -> impl Iterator<Item = Strike> + '_ {
     cuts.up.iter().chain(&*cuts.down).map(move |cut| (cut.begin, place, Cause::Cut))
 }

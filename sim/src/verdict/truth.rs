@@ -97,7 +97,7 @@ pub(crate) fn judge<'a>(
     verdict
 }
 
-/// The times in which sessions were usable, from the [turns](Verdict::turns) of a run that ends at `end`.
+/// Returns the times in which sessions were usable, from the [turns](Verdict::turns) of a run that ends at `end`.
 pub(crate) fn spans(turns: &[(u32, Time, bool)], end: Time) -> Vec<Usable> {
     let mut spans: Vec<Usable> = Vec::new();
     for &(device, at, usable) in turns {
@@ -179,7 +179,7 @@ impl Socket {
         Self { port, address, server, connected: false, path: None, opened: false }
     }
 
-    /// The session as its server knows it, as far as there is a path to it.
+    /// Returns the session as its server knows it, as far as there is a path to it.
     fn at_server(&self) -> Option<(u32, Outside)> {
         Some((self.server, (self.address.network, *self.path.as_ref()?.last()?)))
     }
@@ -301,7 +301,7 @@ impl<'a> Judge<'a> {
         verdict.zombie_time += span * zombies as u32;
     }
 
-    /// Who could end the time without a session that passes now.
+    /// Returns who could end the time without a session that passes now.
     fn blame(&self) -> Blame {
         if self.around.keep_newcomers_out() {
             return Blame::Nobody;
@@ -313,14 +313,14 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The episode that begins now.
+    /// Returns the episode that begins now.
     fn broken(&self, cause: Cause) -> Episode {
         let fault = self.struck(cause).and_then(|(place, at)| self.strikes.number(cause, place, at));
         let (device, begin) = (self.device, self.now);
         Episode { device, cause, fault, begin, end: None, detection: None, suspected: None }
     }
 
-    /// Where a fault struck that breaks the session now, and when at the latest; `None` where it was no fault.
+    /// Returns where a fault struck that breaks the session now, and when at the latest; `None` where it was no fault.
     fn struck(&self, cause: Cause) -> Option<(FaultPlace, Time)> {
         let socket = self.socket.as_ref();
         match cause {
@@ -342,7 +342,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The NAT that lost a mapping of a socket's path in a flush, and when.
+    /// Returns the NAT that lost a mapping of a socket's path in a flush, and when.
     fn flush(&self, socket: &Socket) -> Option<(FaultPlace, Time)> {
         let network = socket.address.network;
         let mut inside = socket.port;
@@ -380,7 +380,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether something real keeps the device from an exchange. Without a session it is anything that might.
+    /// Returns whether something real keeps the device from an exchange. Without a session it is anything that might.
     fn is_broken(&self, state: State) -> bool {
         match state {
             State::Usable => false,
@@ -389,7 +389,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// How the device's session is.
+    /// Returns how the device's session is.
     fn state(&self) -> State {
         if self.around.is_killed() {
             return State::Broken(Cause::ProcessKilled);
@@ -398,7 +398,7 @@ impl<'a> Judge<'a> {
         socket.map_or(State::Absent, |socket| self.state_of(socket))
     }
 
-    /// The state of a session that was usable until now: if the server has closed it for its device's next one, whose
+    /// Returns the state of a session that was usable until now: if the server has closed it for its device's next one, whose
     /// welcome is on its way, nothing is broken.
     fn handed_over(&self, state: State) -> State {
         let (State::Broken(Cause::ServerClosed | Cause::ServerDrain), Some(rival)) = (state, &self.rival) else {
@@ -407,7 +407,7 @@ impl<'a> Judge<'a> {
         if rival.opened && self.state_of(rival) == State::Usable { State::Usable } else { state }
     }
 
-    /// Whether an exchange over a socket could complete.
+    /// Returns whether an exchange over a socket could complete.
     fn state_of(&self, socket: &Socket) -> State {
         if let Some(cause) = self.around.breaks(socket.address, socket.server) {
             return State::Broken(cause);
@@ -415,7 +415,7 @@ impl<'a> Judge<'a> {
         self.state_of_path(socket)
     }
 
-    /// Whether the session's path still leads from the device to a session that the server holds.
+    /// Returns whether the session's path still leads from the device to a session that the server holds.
     fn state_of_path(&self, socket: &Socket) -> State {
         let Some(path) = &socket.path else { return State::Absent };
         let (mut ended_by, mut reset_by) = (None, None);
@@ -442,7 +442,7 @@ impl<'a> Judge<'a> {
         State::Broken(reset_by.unwrap_or(closed_by))
     }
 
-    /// What the NATs of a network do with what they have forgotten of the device.
+    /// Returns what the NATs of a network do with what they have forgotten of the device.
     fn classes_on(&self, network: u32) -> impl Iterator<Item = NatClass> + use<'a> {
         let device = self.device as usize;
         self.classes[network as usize].iter().map(move |of_nat| *of_nat.get(device).unwrap_or(&of_nat[0]))

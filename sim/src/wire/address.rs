@@ -18,13 +18,13 @@ const SERVER_0: u32 = u32::from_be_bytes([203, 0, 113, 10]);
 const DEVICE_BITS: u32 = 16;
 const _: () = assert!(NETWORKS_MAX as u32 * LEASES == 256 && crate::config::DEVICES_MAX < 1 << DEVICE_BITS);
 
-/// The address that a device has on a network the `lease`-th time, counted from 0.
+/// Returns the address that a device has on a network the `lease`-th time, counted from 0.
 pub(crate) const fn device(network: u32, lease: u32, index: u32) -> Ipv4Addr {
     let realm = network * LEASES + lease % LEASES;
     Ipv4Addr::from_bits(DEVICE_0 + (realm << DEVICE_BITS) + index)
 }
 
-/// The device at an address, whether or not it exists.
+/// Returns the device at an address, whether or not it exists.
 pub(crate) const fn device_at(address: Ipv4Addr) -> Option<u32> {
     match address.to_bits().checked_sub(DEVICE_0) {
         Some(offset) if offset < 1 << 24 => Some(offset & ((1 << DEVICE_BITS) - 1)),
@@ -32,27 +32,27 @@ pub(crate) const fn device_at(address: Ipv4Addr) -> Option<u32> {
     }
 }
 
-/// The network of a device's address.
+/// Returns the network of a device's address.
 pub(crate) const fn network_of_device(address: Ipv4Addr) -> u32 {
     ((address.to_bits() - DEVICE_0) >> DEVICE_BITS) / LEASES
 }
 
-/// The outside address of a NAT, by its network and its place there.
+/// Returns the outside address of a NAT, by its network and its place there.
 pub(crate) const fn nat(network: u32, place: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(NAT_0 + network * NATS_MAX as u32 + place)
 }
 
-/// The network of the NAT at an outside address.
+/// Returns the network of the NAT at an outside address.
 pub(crate) const fn network_of_nat(address: Ipv4Addr) -> u32 {
     (address.to_bits() - NAT_0) / NATS_MAX as u32
 }
 
-/// The socket of a server.
+/// Returns the socket of a server.
 pub(crate) const fn server(index: u32) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::from_bits(SERVER_0 + index), SERVER_PORT)
 }
 
-/// The server at an address, whether or not it exists.
+/// Returns the server at an address, whether or not it exists.
 pub(crate) const fn server_at(address: Ipv4Addr) -> Option<u32> {
     address.to_bits().checked_sub(SERVER_0)
 }

@@ -61,7 +61,7 @@ pub enum GoodbyeReason {
 }
 
 impl GoodbyeReason {
-    /// The byte that stands for it, on the wire and in the trace hash.
+    /// Returns the byte that stands for it, on the wire and in the trace hash.
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::TooManyPings => 0,
@@ -86,19 +86,19 @@ const LONG_HELLO: u16 = 16;
 const DIRECT: u16 = 7;
 const GOODBYE: u16 = 8;
 
-/// A span in the whole milliseconds, rounded up, that a frame has for it; zero stands for none.
+/// Returns a span in the whole milliseconds, rounded up, that a frame has for it; zero stands for none.
 fn millis(span: Option<Duration>) -> [u8; 4] {
     u32::try_from(span.map_or(0, |span| span.as_micros().div_ceil(1_000))).unwrap_or(u32::MAX).to_be_bytes()
 }
 
-/// What [`millis`] has written.
+/// Returns what [`millis`] has written.
 fn span(millis: u32) -> Option<Duration> {
     (millis > 0).then(|| Duration::from_millis(u64::from(millis)))
 }
 
 impl Frame {
-    /// Whether the data of a segment are heartbeats, of the client or the server, and answers to them, and nothing else.
-    /// (The segment begins with a frame; one that begins within another frame is none of these.)
+    /// Returns whether the data of a segment are heartbeats, of the client or the server, and answers to them, and nothing
+    /// else. (The segment begins with a frame; one that begins within another frame is none of these.)
     pub(crate) fn are_beats(mut data: &[u8]) -> bool {
         if data.is_empty() {
             return false;

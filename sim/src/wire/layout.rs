@@ -39,7 +39,7 @@ impl Layout {
     }
 }
 
-/// The names of the nodes, in order.
+/// Returns the names of the nodes, in order.
 pub(crate) fn node_names(config: &WorldConfig) -> Vec<String> {
     let nats = config.all_networks().flat_map(|network| {
         let count = network.nat.len();

@@ -44,7 +44,7 @@ impl Flags {
     /// The acknowledgement number counts.
     pub const ACK: Self = Self(0x10);
 
-    /// Whether every bit of `other` is set.
+    /// Returns whether every bit of `other` is set.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
@@ -103,7 +103,7 @@ impl Options {
         len.div_ceil(4) * 4
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -118,7 +118,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Its number in the IPv4 header.
+    /// Returns its number in the IPv4 header.
     pub const fn number(self) -> u8 {
         match self {
             Self::Tcp => 6,
@@ -149,7 +149,7 @@ pub enum DecodeError {
 }
 
 impl Packet {
-    /// What it carries.
+    /// Returns what it carries.
     pub const fn protocol(&self) -> Protocol {
         Protocol::Tcp
     }
@@ -296,7 +296,7 @@ fn decode_options(mut bytes: &[u8]) -> Result<Options, DecodeError> {
     Ok(options)
 }
 
-/// The Internet checksum (RFC 1071) of `bytes`, begun with `sum`.
+/// Returns the Internet checksum (RFC 1071) of `bytes`, begun with `sum`.
 fn checksum(mut sum: u32, bytes: &[u8]) -> u16 {
     let mut words = bytes.chunks_exact(2);
     for word in &mut words {

@@ -98,7 +98,7 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
-    /// The kind of the next packet.
+    /// Returns the kind of the next packet.
     pub(crate) fn kind(&mut self, packet: &Packet) -> PacketKind {
         let end = packet.seq.wrapping_add(packet.seq_len());
         // Sequence numbers compare by their distance (RFC 9293, 3.4).

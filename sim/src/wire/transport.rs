@@ -57,7 +57,7 @@ impl Transport {
         tcp.on_timer(now, out);
     }
 
-    /// How many bytes have arrived in order and were not read.
+    /// Returns how many bytes have arrived in order and were not read.
     pub(crate) fn readable(&self) -> usize {
         let Self::Tcp(tcp) = self;
         tcp.readable()
@@ -99,25 +99,25 @@ impl Transport {
         tcp.set_user_timeout(timeout);
     }
 
-    /// Whether both ends have agreed on the connection, and neither has closed it.
+    /// Returns whether both ends have agreed on the connection, and neither has closed it.
     pub(crate) fn is_established(&self) -> bool {
         let Self::Tcp(tcp) = self;
         tcp.state() == State::Established
     }
 
-    /// Whether nothing is left of it.
+    /// Returns whether nothing is left of it.
     pub(crate) fn is_closed(&self) -> bool {
         let Self::Tcp(tcp) = self;
         tcp.state() == State::Closed
     }
 
-    /// Whether it waits, on the side that was called, for the packet that establishes it.
+    /// Returns whether it waits, on the side that was called, for the packet that establishes it.
     pub(crate) fn is_half_open(&self) -> bool {
         let Self::Tcp(tcp) = self;
         tcp.state() == State::SynReceived
     }
 
-    /// Whether the peer has closed it.
+    /// Returns whether the peer has closed it.
     pub(crate) fn peer_closed(&self) -> bool {
         let Self::Tcp(tcp) = self;
         tcp.peer_closed()
@@ -135,13 +135,13 @@ impl Transport {
         tcp.local()
     }
 
-    /// The other end's address.
+    /// Returns the other end's address.
     pub(crate) fn remote(&self) -> SocketAddrV4 {
         let Self::Tcp(tcp) = self;
         tcp.remote()
     }
 
-    /// When a packet of the peer's arrived last; zero: none has yet.
+    /// Returns when a packet of the peer's arrived last; zero: none has yet.
     pub(crate) fn last_heard(&self) -> Time {
         let Self::Tcp(tcp) = self;
         tcp.last_heard()

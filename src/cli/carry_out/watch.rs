@@ -103,7 +103,7 @@ impl Watch {
 }
 
 impl Seen {
-    /// What a person is told who wants it to end.
+    /// Returns what a person is told who wants it to end.
     fn ending(&self) -> String {
         let longest = self.running.values().map(Instant::elapsed).max();
         let runs = if self.running.len() == 1 { "run" } else { "runs" };

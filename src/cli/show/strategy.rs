@@ -74,7 +74,7 @@ fn evidence(text: &mut String, spec: &StrategySpec) {
     }
 }
 
-/// The same for programs; spans in seconds, `null` where there is no promise.
+/// Returns the same for programs; spans in seconds, `null` where there is no promise.
 pub(super) fn json(spec: &StrategySpec, scenario: &Scenario) -> Value {
     let world = scenario.world(spec);
     let promises = world.promises();
@@ -105,7 +105,7 @@ pub(super) fn json(spec: &StrategySpec, scenario: &Scenario) -> Value {
     })
 }
 
-/// Each promise and how far it goes.
+/// Returns each promise and how far it goes.
 fn promises(promises: &Promises, reaps_within: Option<Duration>) -> [(&'static str, String); 6] {
     let or_none = |promise: Option<String>| promise.unwrap_or_else(|| NO_PROMISE.into());
     let attempts = promises.attempts.map(|limit| format!("{} in any {}", limit.count, rounded_down(limit.window)));
@@ -133,7 +133,7 @@ fn rounded_down(span: Duration) -> String {
     format_duration(if span == over { span } else { span.saturating_sub(over) })
 }
 
-/// What the scenario guarantees, and what it does not.
+/// Returns what the scenario guarantees, and what it does not.
 fn words_of(bounds: &Bounds) -> Vec<String> {
     let either = |holds: bool, yes: &str, no: &str| String::from(if holds { yes } else { no });
     let handshake = match bounds.handshake_max {

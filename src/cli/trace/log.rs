@@ -49,8 +49,8 @@ pub(super) fn write(trace: &Trace, shown: &Shown, out: &mut dyn Write) -> io::Re
     faults.try_for_each(|(at, fault, words)| line(*at, fault.node, words))
 }
 
-/// Whether the log would be silent about a fault: servers and devices tell of their own, but for an address that is dead
-/// without its device's knowledge.
+/// Returns whether the log would be silent about a fault: servers and devices tell of their own, but for an address that is
+/// dead without its device's knowledge.
 fn is_news(fault: &FaultSpan) -> bool {
     match fault.place {
         FaultPlace::Device => fault.kind == "lease-expiry",

@@ -47,7 +47,7 @@ pub fn world(heartbeat: HeartbeatSpec) -> WorldConfig {
     }
 }
 
-/// A link of constant delay and without loss.
+/// Returns a link of constant delay and without loss.
 pub fn link(delay: Duration) -> LinkConfig {
     LinkConfig::of_delay(constant(delay))
 }
@@ -57,7 +57,7 @@ pub fn strategy(name: &str, heartbeat: HeartbeatSpec) -> StrategySpec {
     StrategySpec::new(name, heartbeat).with_reconnect(ReconnectSpec::Immediate)
 }
 
-/// The presets that keep a connection, those that leave it on purpose apart.
+/// Returns the presets that keep a connection, those that leave it on purpose apart.
 pub fn lasting_presets() -> impl Iterator<Item = &'static Preset> {
     preset::all().iter().filter(|preset| match preset.spec().heartbeat {
         HeartbeatSpec::LeaveWhenQuiet(_) => false,
@@ -70,17 +70,17 @@ pub fn lasting_presets() -> impl Iterator<Item = &'static Preset> {
 pub const PITFALLS: [&str; 4] =
     ["server-idle-reaper-heartbeats", "mqtt-starved", "rabbitmq-amqp-pre-3-7-11", "grpc-too-many-pings"];
 
-/// The lasting presets under which a connection lasts as long as nothing is wrong with it.
+/// Returns the lasting presets under which a connection lasts as long as nothing is wrong with it.
 pub fn sound_presets() -> impl Iterator<Item = &'static Preset> {
     lasting_presets().filter(|preset| !PITFALLS.contains(&preset.name))
 }
 
-/// The world with a preset's strategy, its reconnect policy included.
+/// Returns the world with a preset's strategy, its reconnect policy included.
 pub fn world_of(preset: &Preset) -> WorldConfig {
     WorldConfig { strategy: preset.spec(), ..world(HeartbeatSpec::None) }
 }
 
-/// The fixed heartbeat, first beat after an interval, late replies ignored.
+/// Returns the fixed heartbeat, first beat after an interval, late replies ignored.
 pub fn fixed(interval: Duration, timeout: Duration, misses: u32) -> HeartbeatSpec {
     HeartbeatSpec::Fixed(Fixed {
         interval: span(interval),
@@ -101,12 +101,12 @@ pub fn constant(delay: Duration) -> Distribution {
     Distribution::Constant(span(delay))
 }
 
-/// A span in seconds.
+/// Returns a span in seconds.
 pub fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// A span in milliseconds.
+/// Returns a span in milliseconds.
 pub fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
@@ -129,22 +129,22 @@ pub fn one_session(heartbeat: HeartbeatSpec) -> WorldConfig {
     world
 }
 
-/// A cut of the access link both ways; `None`: to the end of the run.
+/// Returns a cut of the access link both ways; `None`: to the end of the run.
 pub fn cut(begin: Time, lasts: Option<Duration>) -> FaultConfig {
     cut_of(LinkName::Access, Direction::Both, begin, lasts)
 }
 
-/// A cut of any link; `lasts` as for [`cut`].
+/// Returns a cut of any link; `lasts` as for [`cut`].
 pub fn cut_of(link: LinkName, direction: Direction, begin: Time, lasts: Option<Duration>) -> FaultConfig {
     FaultConfig::Cut(Cut { link, direction, when: at(begin), lasts: lasts.map(constant) })
 }
 
-/// Every NAT forgets every mapping.
+/// Returns every NAT forgets every mapping.
 pub fn flush(when: Time) -> FaultConfig {
     FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: at(when) })
 }
 
-/// A fault of all servers; wrap it in its kind.
+/// Returns a fault of all servers; wrap it in its kind.
 pub fn server_fault(begin: Time, lasts: Option<Duration>) -> ServerFault {
     ServerFault { server: None, when: at(begin), lasts: lasts.map(constant) }
 }
@@ -160,12 +160,12 @@ pub fn go_traced(world: &WorldConfig, seed: u64) -> Outcome {
     run(world, seed, &options).expect("the event engine does not fail")
 }
 
-/// The record of a run, which must have been kept.
+/// Returns the record of a run, which must have been kept.
 pub fn entries(outcome: &Outcome) -> &[Entry] {
     &outcome.trace.as_ref().expect("the record was asked for").entries
 }
 
-/// What happened to devices, with the time and whose it is.
+/// Returns what happened to devices, with the time and whose it is.
 pub fn device_events(outcome: &Outcome) -> impl Iterator<Item = (Time, u32, DeviceEvent)> + '_ {
     entries(outcome).iter().filter_map(|entry| match entry.what {
         What::Fact(Fact::Device { device, event }) => Some((entry.at, device, event)),
@@ -173,7 +173,7 @@ pub fn device_events(outcome: &Outcome) -> impl Iterator<Item = (Time, u32, Devi
     })
 }
 
-/// What happened to servers, with the time.
+/// Returns what happened to servers, with the time.
 pub fn server_events(outcome: &Outcome) -> impl Iterator<Item = (Time, ServerEvent)> + '_ {
     entries(outcome).iter().filter_map(|entry| match entry.what {
         What::Fact(Fact::Server { event, .. }) => Some((entry.at, event)),
@@ -181,7 +181,7 @@ pub fn server_events(outcome: &Outcome) -> impl Iterator<Item = (Time, ServerEve
     })
 }
 
-/// What happened to mappings, with the time.
+/// Returns what happened to mappings, with the time.
 pub fn nat_events(outcome: &Outcome) -> impl Iterator<Item = (Time, NatEvent)> + '_ {
     entries(outcome).iter().filter_map(|entry| match entry.what {
         What::Fact(Fact::Nat { event, .. }) => Some((entry.at, event)),
@@ -189,7 +189,7 @@ pub fn nat_events(outcome: &Outcome) -> impl Iterator<Item = (Time, NatEvent)> +
     })
 }
 
-/// What a node received, with the time.
+/// Returns what a node received, with the time.
 pub fn received(outcome: &Outcome, by: NodeId) -> Vec<(Time, &Packet)> {
     let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
         What::Received { packet, .. } if entry.node == by => Some((entry.at, packet)),
@@ -198,7 +198,7 @@ pub fn received(outcome: &Outcome, by: NodeId) -> Vec<(Time, &Packet)> {
     packets.collect()
 }
 
-/// What a node put on its links, with the time.
+/// Returns what a node put on its links, with the time.
 pub fn sent(outcome: &Outcome, by: NodeId) -> Vec<(Time, &Packet)> {
     let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
         What::Sent { packet, .. } if entry.node == by => Some((entry.at, packet)),
@@ -207,7 +207,7 @@ pub fn sent(outcome: &Outcome, by: NodeId) -> Vec<(Time, &Packet)> {
     packets.collect()
 }
 
-/// What a node threw away: when, and why.
+/// Returns what a node threw away: when, and why.
 pub fn dropped(outcome: &Outcome, by: NodeId) -> Vec<(Time, DropReason)> {
     let packets = entries(outcome).iter().filter_map(|entry| match &entry.what {
         What::Dropped { reason, .. } if entry.node == by => Some((entry.at, *reason)),
@@ -216,31 +216,31 @@ pub fn dropped(outcome: &Outcome, by: NodeId) -> Vec<(Time, DropReason)> {
     packets.collect()
 }
 
-/// The only episode of a run.
+/// Returns the only episode of a run.
 #[track_caller]
 pub fn only_episode(outcome: &Outcome) -> (Time, Cause, Option<Detection>) {
     let [episode] = outcome.episodes[..] else { panic!("one episode: {:?}", outcome.episodes) };
     (episode.begin, episode.cause, episode.detection)
 }
 
-/// When servers closed sessions.
+/// Returns when servers closed sessions.
 pub fn sessions_closed(outcome: &Outcome) -> Vec<Time> {
     let closed = server_events(outcome).filter(|(_, event)| matches!(event, ServerEvent::SessionClosed { .. }));
     closed.map(|(at, _)| at).collect()
 }
 
-/// A detection by RST.
+/// Returns a detection by RST.
 pub fn reset(at: Time) -> Detection {
     Detection { at, by: DetectedBy::Transport(LossReason::Reset) }
 }
 
-/// When the messages that devices sent were handed to TCP: at their creation, where there was a session.
+/// Returns when the messages that devices sent were handed to TCP: at their creation, where there was a session.
 pub fn sent_messages(outcome: &Outcome) -> Vec<Time> {
     let sent = device_events(outcome).filter(|(.., event)| matches!(event, DeviceEvent::MessageSent { .. }));
     sent.map(|(at, ..)| at).collect()
 }
 
-/// When the messages that were delivered to devices had been created.
+/// Returns when the messages that were delivered to devices had been created.
 pub fn created_pushes(outcome: &Outcome) -> Vec<Time> {
     device_events(outcome)
         .filter_map(|(at, _, event)| match event {

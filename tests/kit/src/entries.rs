@@ -120,7 +120,7 @@ pub fn packet(data: &[u8]) {
     }
 }
 
-/// The bytes with length and checksums made right, which no fuzzer would guess.
+/// Returns the bytes with length and checksums made right, which no fuzzer would guess.
 fn sealed(data: &[u8]) -> Vec<u8> {
     let mut bytes = data.to_vec();
     let Ok(len) = u16::try_from(bytes.len()) else { return bytes };
@@ -403,7 +403,7 @@ pub fn run_a_moment(world: &WorldConfig, text: &str) {
     }
 }
 
-/// The shortest time that a text names between quotes.
+/// Returns the shortest time that a text names between quotes.
 fn shortest(text: &str) -> Duration {
     let named = text.split(['"', '\'']).filter_map(|word| parse_duration(word).ok());
     named.filter(|span| !span.is_zero()).min().unwrap_or(Duration::MAX / 5_000)

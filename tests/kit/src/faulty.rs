@@ -11,12 +11,12 @@ use cardiogram_policies::{
 use cardiogram_scenarios::load;
 use serde::{Deserialize, Serialize};
 
-/// What finds the policies of this file in strategy files.
+/// Returns what finds the policies of this file in strategy files.
 pub fn registry() -> Registry {
     Registry::new().heartbeat::<Beating>("beating").reconnect::<Waiting>("waiting").server::<Reaping>("reaping")
 }
 
-/// A strategy of the three, with their mistakes.
+/// Returns a strategy of the three, with their mistakes.
 pub fn strategy(beat: BeatBug, wait: WaitBug, reap: ReapBug) -> StrategySpec {
     let mut spec = preset::find("none").unwrap().spec();
     spec.name = "faulty".into();
@@ -47,7 +47,7 @@ pub fn reaps(bug: ReapBug) -> StrategySpec {
     strategy(BeatBug::None, WaitBug::None, bug)
 }
 
-/// A strategy from its text.
+/// Returns a strategy from its text.
 pub fn from_text(text: &str) -> StrategySpec {
     load::parse_strategy("test", text, &registry()).unwrap_or_else(|invalid| panic!("{}", invalid.render(false)))
 }

@@ -42,7 +42,7 @@ impl Place {
         place
     }
 
-    /// The path of something here.
+    /// Returns the path of something here.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -52,7 +52,7 @@ impl Place {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// The command `cardiogram` with these arguments, to be run here.
+    /// Returns the command `cardiogram` with these arguments, to be run here.
     pub fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(self.program);
         command.args(arguments.split_whitespace()).current_dir(self.dir.path());
@@ -64,7 +64,7 @@ impl Place {
         Done::from(self.command(arguments).output().unwrap())
     }
 
-    /// The names of all files and folders here.
+    /// Returns the names of all files and folders here.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> =
             fs::read_dir(self.dir.path()).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
@@ -81,7 +81,7 @@ impl Place {
         }
     }
 
-    /// Every file below a folder, by its path, but for what the lab keeps for itself.
+    /// Returns every file below a folder, by its path, but for what the lab keeps for itself.
     pub fn files(&self, folder: &str) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
         let mut folders = vec![self.path(folder)];
@@ -102,7 +102,7 @@ impl Place {
         files
     }
 
-    /// The rows of `runs.csv`, `episodes.csv` and `series.csv` in a folder, each with its file.
+    /// Returns the rows of `runs.csv`, `episodes.csv` and `series.csv` in a folder, each with its file.
     pub fn rows(&self, folder: &str) -> Vec<String> {
         let rows = ["runs.csv", "episodes.csv", "series.csv"].map(|name| {
             let text = fs::read_to_string(self.path(folder).join(name)).unwrap();

@@ -150,7 +150,7 @@ impl Composed {
         })
     }
 
-    /// The longest interval that a server has to expect.
+    /// Returns the longest interval that a server has to expect.
     fn longest(&self) -> Option<Duration> {
         match self.gaps() {
             Gaps::Known { longest, .. } => longest,
@@ -170,7 +170,7 @@ impl Composed {
         })
     }
 
-    /// A detector that expects replies at a constant interval, and beats that have none.
+    /// Returns a detector that expects replies at a constant interval, and beats that have none.
     fn uneven_beats(&self) -> Vec<Problem> {
         let grid = match &self.schedule {
             ScheduleSpec::Grid(grid) => Some(grid),
@@ -211,7 +211,7 @@ impl Composed {
         .collect()
     }
 
-    /// The longest gap between its beats that the server has to expect; `None` if it sends none, or no known ones.
+    /// Returns the longest gap between its beats that the server has to expect; `None` if it sends none, or no known ones.
     pub fn announced_interval(&self) -> Option<Duration> {
         self.longest()
     }

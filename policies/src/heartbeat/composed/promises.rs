@@ -57,7 +57,7 @@ impl Composed {
         }
     }
 
-    /// The shortest and the longest gap between beats of an application that is silent.
+    /// Returns the shortest and the longest gap between beats of an application that is silent.
     pub(super) fn gaps(&self) -> Gaps {
         let Some(own) = self.schedule.interval() else { return Gaps::None };
         if self.pace.directed {

@@ -181,7 +181,7 @@ impl FreshnessJudge {
         self.detector.freshness().max(self.excused)
     }
 
-    /// The number of what has just arrived; `None` if it is not what this judge hears.
+    /// Returns the number of what has just arrived; `None` if it is not what this judge hears.
     fn number(&self, now: Time, event: &Event) -> Option<u64> {
         match *event {
             Event::PeerPing if self.by_pings => Some(self.last.0 + 1),

@@ -59,7 +59,7 @@ impl Bracket {
         self.done
     }
 
-    /// The largest value that has survived; the smallest there is while none has.
+    /// Returns the largest value that has survived; the smallest there is while none has.
     pub(super) fn best(&self, limits: &Limits) -> Duration {
         self.good_ms.map_or(limits.min, Duration::from_millis)
     }
@@ -73,7 +73,7 @@ impl Bracket {
         }
     }
 
-    /// The largest value that is not known to be bad.
+    /// Returns the largest value that is not known to be bad.
     fn last_ms(&self, limits: &Limits) -> u64 {
         self.bad_ms - millis(limits.granularity)
     }

@@ -285,7 +285,7 @@ impl Budget {
         at.as_micros() / (self.rule.ttl.get().as_micros() as u64 / 10).max(1)
     }
 
-    /// A retry counts until it is `ttl` old for certain, a request only while it is younger for certain.
+    /// Returns a retry counts until it is `ttl` old for certain, a request only while it is younger for certain.
     fn allows(&self, at: Time) -> bool {
         let now = self.tenth_of(at);
         let (mut requests, mut retries) = (0_u64, 0_u64);

@@ -17,14 +17,14 @@ macro_rules! causes {
             /// All causes, in this order.
             pub const ALL: &[Self] = &[$(Self::$cause),+];
 
-            /// The name in files and tables.
+            /// Returns the name in files and tables.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$cause => $name,)+
                 }
             }
 
-            /// Its byte in the hash of a run.
+            /// Returns its byte in the hash of a run.
             pub(crate) const fn tag(self) -> u8 {
                 match self {
                     $(Self::$cause => $tag,)+

@@ -30,7 +30,7 @@ pub(crate) enum LinkEffect<'a> {
 }
 
 impl LinkEffect<'_> {
-    /// Whether nothing passes the link while the fault lasts.
+    /// Returns whether nothing passes the link while the fault lasts.
     pub(crate) const fn cuts_off(&self) -> bool {
         match self {
             Self::Cuts => true,
@@ -182,12 +182,12 @@ pub struct Flapping {
 }
 
 impl Flapping {
-    /// The usual time down.
+    /// Returns the usual time down.
     const fn down_default() -> Span {
         Span::secs(8)
     }
 
-    /// The usual time up.
+    /// Returns the usual time up.
     const fn up_default() -> Span {
         Span::secs(20)
     }
@@ -215,7 +215,7 @@ pub struct Handover {
 }
 
 impl Handover {
-    /// The usual gap.
+    /// Returns the usual gap.
     const fn lasts_default() -> Distribution {
         Distribution::Constant(Span::millis(50))
     }

@@ -35,8 +35,8 @@ pub struct FaultDraws {
 }
 
 impl FaultKind {
-    /// How long such a fault lasts at most in a world that is drawn to be believed: what goes on for longer is another kind
-    /// of fault. `None`: as long as it likes.
+    /// Returns how long such a fault lasts at most in a world that is drawn to be believed: what goes on for longer is another
+    /// kind of fault. `None`: as long as it likes.
     pub const fn longest(self) -> Option<Duration> {
         match self {
             Self::Handover | Self::NetworkSwitch | Self::ServerPause => Some(Duration::from_secs(20)),

@@ -62,7 +62,7 @@ impl<'a> Lasts<'a> {
         Self::Drawn(Cow::Owned(Distribution::Constant(span)))
     }
 
-    /// The length, where it can be said before the draws; `Duration::MAX` where there is no end.
+    /// Returns the length, where it can be said before the draws; `Duration::MAX` where there is no end.
     fn known(&self) -> Option<Duration> {
         match self {
             Self::Instant => Some(Duration::ZERO),
@@ -74,8 +74,8 @@ impl<'a> Lasts<'a> {
     }
 }
 
-/// The times from each begin to the end of the aftermath, `None` where there is no end; `None` at all where only the draws
-/// know.
+/// Returns the times from each begin to the end of the aftermath, `None` where there is no end; `None` at all where only the
+/// draws know.
 pub(super) fn periods(when: &When, lasts: &Lasts<'_>, aftermath: Duration) -> Option<Vec<(Time, Option<Time>)>> {
     let lasts = lasts.known()?;
     let When::At(times) = when else { return None };

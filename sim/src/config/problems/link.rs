@@ -18,7 +18,7 @@ const PACKET_MAX: usize = 1_500;
 /// The shortest time constant of a drift: what changes faster is jitter.
 const TAU_MIN: Duration = Duration::from_millis(10);
 
-/// The longest that a packet takes on a healthy link, its wait in the queue included.
+/// Returns the longest that a packet takes on a healthy link, its wait in the queue included.
 pub(crate) fn delay_max(link: &LinkConfig) -> Duration {
     let base = link.base_delay.as_ref().map_or(Duration::ZERO, Distribution::practical_max);
     let queue = link.rate.map_or(Duration::ZERO, |rate| rate.queue.get() + rate.time_for(PACKET_MAX));
@@ -26,7 +26,7 @@ pub(crate) fn delay_max(link: &LinkConfig) -> Duration {
     base + link.delay.practical_max() + drift + queue
 }
 
-/// Whether a healthy link never loses a packet.
+/// Returns whether a healthy link never loses a packet.
 pub(crate) fn is_lossless(link: &LinkConfig) -> bool {
     link.packet_loss.get() <= 0.0 && link.burst_loss.is_none() && link.rate.is_none()
 }

@@ -119,7 +119,7 @@ impl Found {
     }
 }
 
-/// Whether a further network can have this name.
+/// Returns whether a further network can have this name.
 fn is_network_name(name: &str) -> bool {
     is_name(name) && ![MAIN, NO_NETWORK].iter().chain(&LINKS).any(|word| *word == name)
 }

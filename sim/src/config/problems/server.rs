@@ -19,7 +19,7 @@ pub(crate) fn login_round_trips(world: &WorldConfig) -> u32 {
     world.server.login.as_ref().map_or(0, |login| u32::from(login.round_trips))
 }
 
-/// The most that the server does for a connection until its welcome, when nobody else connects.
+/// Returns the most that the server does for a connection until its welcome, when nobody else connects.
 pub(crate) fn login_work(world: &WorldConfig) -> Duration {
     let login = world.server.login.as_ref().map_or(Duration::ZERO, |login| login.cpu.practical_max());
     login + world.server.accept_cost.practical_max()

@@ -49,7 +49,7 @@ struct Step {
     cause: Cause,
 }
 
-/// The moves of device `index`, and the times at which its address is dead, by network.
+/// Returns the moves of device `index`, and the times at which its address is dead, by network.
 pub(super) fn draw(config: &WorldConfig, index: u64, seed: u64) -> (Vec<Move>, Vec<(u32, Interval)>) {
     let mut steps = steps(config, index, seed);
     let dead = dead_leases(config, index, seed, &mut steps);

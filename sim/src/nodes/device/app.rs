@@ -145,7 +145,7 @@ impl Device {
         }
     }
 
-    /// When anything of this device is due next.
+    /// Returns when anything of this device is due next.
     pub(super) fn next_wake(&self) -> Option<Time> {
         let kernel = |socket: &Socket| socket.transport.next_timer().map(|due| self.when(due));
         let socket = self.socket.as_deref().and_then(kernel);
@@ -155,7 +155,7 @@ impl Device {
         others.chain(socket).chain(app).chain(at_once).chain(self.next_of_life()).min()
     }
 
-    /// When a timer of the application fires next.
+    /// Returns when a timer of the application fires next.
     fn next_timer(&self) -> Option<Time> {
         match self.phase {
             Phase::Starting { at: due } | Phase::Waiting { until: due, .. } | Phase::Pausing { until: due, .. } => {
@@ -171,14 +171,14 @@ impl Device {
         }
     }
 
-    /// When something happens to the device.
+    /// Returns when something happens to the device.
     fn next_of_life(&self) -> Option<Time> {
         let linger = self.addresses.lingering.map(|(_, until)| until);
         let happens = self.progress.as_ref().and_then(|progress| progress.next());
         linger.into_iter().chain(happens).min()
     }
 
-    /// The time between its last two heartbeats on one connection.
+    /// Returns the time between its last two heartbeats on one connection.
     pub(super) const fn last_interval(&self) -> Option<Duration> {
         self.last_interval
     }
@@ -191,17 +191,17 @@ impl Device {
         self.addresses
     }
 
-    /// What the kernel's clock shows.
+    /// Returns what the kernel's clock shows.
     pub(super) fn kernel(&self, now: Time) -> Time {
         self.progress.as_ref().map_or(now, |progress| progress.kernel(now))
     }
 
-    /// When the kernel's clock will show a time.
+    /// Returns when the kernel's clock will show a time.
     fn when(&self, kernel: Time) -> Time {
         self.progress.as_ref().map_or(kernel, |progress| progress.when(kernel))
     }
 
-    /// When a timer of the application fires that is due at `due`.
+    /// Returns when a timer of the application fires that is due at `due`.
     fn fires(&self, due: Time) -> Time {
         self.progress.as_ref().map_or(due, |progress| progress.fires(due))
     }
@@ -559,7 +559,7 @@ impl Device {
         }
     }
 
-    /// When something happens that the application wants to do after a wait.
+    /// Returns when something happens that the application wants to do after a wait.
     fn due_after(&self, wait: Duration, context: &Context) -> Time {
         // What is to be done at once needs no timer.
         if wait.is_zero() { context.now } else { self.fires(context.now + wait) }

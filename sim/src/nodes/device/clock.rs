@@ -36,14 +36,14 @@ impl Clock {
         self.sleeps.clear();
     }
 
-    /// What the clock shows at `now`, not before it was last read.
+    /// Returns what the clock shows at `now`, not before it was last read.
     pub(super) fn shows(&self, now: Time) -> Time {
         let (then, shown) = self.read;
         let slept: Duration = self.sleeps_after(then).map(|sleep| sleep.end.min(now).since(sleep.begin.min(now))).sum();
         (shown + now.since(then)) - slept
     }
 
-    /// When the clock will show `time`, if nothing wakes the device before.
+    /// Returns when the clock will show `time`, if nothing wakes the device before.
     pub(super) fn when(&self, time: Time) -> Time {
         let (then, shown) = self.read;
         let mut at = then + time.since(shown);
@@ -56,7 +56,7 @@ impl Clock {
         at
     }
 
-    /// The sleeps from `then` on, less what the device is awake of them.
+    /// Returns the sleeps from `then` on, less what the device is awake of them.
     fn sleeps_after(&self, then: Time) -> impl Iterator<Item = Interval> + '_ {
         let from = then.max(self.awake_until);
         let first = self.sleeps.partition_point(|sleep| sleep.end <= from);

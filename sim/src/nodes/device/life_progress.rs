@@ -26,7 +26,7 @@ pub(super) struct Addresses {
 impl Addresses {
     pub(super) const FIRST: Self = Self { current: Some(Address::FIRST), lingering: None };
 
-    /// Whether an address is one of those that `device` has.
+    /// Returns whether an address is one of those that `device` has.
     pub(super) fn hold(&self, device: u32, ip: Ipv4Addr) -> bool {
         let own = [self.current, self.lingering.map(|(address, _)| address)];
         own.into_iter().flatten().any(|own| own.of(device) == ip)
@@ -34,7 +34,7 @@ impl Addresses {
 }
 
 impl Address {
-    /// The address in packets of `device`.
+    /// Returns the address in packets of `device`.
     pub(super) const fn of(self, device: u32) -> Ipv4Addr {
         address::device(self.network, self.lease, device)
     }
@@ -101,17 +101,17 @@ impl LifeProgress {
         }
     }
 
-    /// When something happens next, besides the end of an address that lingers.
+    /// Returns when something happens next, besides the end of an address that lingers.
     pub(super) fn next(&self) -> Option<Time> {
         self.to_come.last().map(|(at, _)| *at)
     }
 
-    /// What happens at `now`, one after the other.
+    /// Returns what happens at `now`, one after the other.
     pub(super) fn pop(&mut self, now: Time) -> Option<LifeEvent> {
         self.to_come.pop_if(|(at, _)| *at <= now).map(|(_, what)| what)
     }
 
-    /// When a timer of the application that is due at `due` fires.
+    /// Returns when a timer of the application that is due at `due` fires.
     pub(super) fn fires(&self, due: Time) -> Time {
         self.life.fires(due, self.last_idle)
     }
@@ -131,12 +131,12 @@ impl LifeProgress {
         }
     }
 
-    /// What the kernel's clock shows.
+    /// Returns what the kernel's clock shows.
     pub(super) fn kernel(&self, now: Time) -> Time {
         self.clock.as_ref().map_or(now, |clock| clock.shows(now))
     }
 
-    /// When the kernel's clock will show a time.
+    /// Returns when the kernel's clock will show a time.
     pub(super) fn when(&self, kernel: Time) -> Time {
         self.clock.as_ref().map_or(kernel, |clock| clock.when(kernel))
     }

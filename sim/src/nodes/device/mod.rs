@@ -68,12 +68,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// What policies may know of a network.
+    /// Returns what policies may know of a network.
     fn network(&self, number: u32) -> cardiogram_policies::Network {
         cardiogram_policies::Network { id: number, kind: self.network_kinds[number as usize] }
     }
 
-    /// Which server an attempt reaches that begins now, where the device would go to `chosen`.
+    /// Returns which server an attempt reaches that begins now, where the device would go to `chosen`.
     fn server_for(&self, device: u32, chosen: u32, now: Time) -> u32 {
         self.balancer.as_ref().map_or(chosen, |balancer| balancer.server_for(device, now))
     }
@@ -125,7 +125,8 @@ impl Context<'_, '_> {
         }
     }
 
-    /// Whether an address is one of the device's. For one that is not, nothing goes out or comes in: the packet is dropped.
+    /// Returns whether an address is one of the device's. For one that is not, nothing goes out or comes in: the packet is
+    /// dropped.
     fn has_address(&mut self, device: u32, ip: Ipv4Addr, packet: &Packet, otherwise: DropReason) -> bool {
         let has = self.addresses.hold(device, ip);
         if !has {
@@ -149,7 +150,7 @@ impl Context<'_, '_> {
         }
     }
 
-    /// The modem for the network that one of the device's addresses belongs to.
+    /// Returns the modem for the network that one of the device's addresses belongs to.
     fn modem(&mut self, device: u32, ip: Ipv4Addr) -> Option<&mut Modem> {
         self.modems[address::network_of_device(ip) as usize].get_mut(device as usize)
     }

@@ -32,7 +32,7 @@ impl Modem {
         Self { radio, up: VecDeque::new(), down: VecDeque::new() }
     }
 
-    /// A packet from the kernel; returned if it can go on the air at once.
+    /// Returns a packet from the kernel; returned if it can go on the air at once.
     pub(super) fn send(&mut self, now: Time, packet: Packet, counts: PacketCounts) -> Option<(Packet, PacketCounts)> {
         if self.radio.admits(now, Way::Up) {
             self.radio.carry(now, packet.wire_len(), Way::Up);
@@ -42,7 +42,7 @@ impl Modem {
         None
     }
 
-    /// A packet from the network; returned if the kernel gets it at once.
+    /// Returns a packet from the network; returned if the kernel gets it at once.
     pub(super) fn receive(&mut self, now: Time, packet: Packet) -> Option<Packet> {
         if self.radio.admits(now, Way::Down) {
             self.radio.carry(now, packet.wire_len(), Way::Down);
@@ -70,12 +70,12 @@ impl Modem {
         self.up.drain(..).map(|(packet, _)| packet).chain(self.down.drain(..))
     }
 
-    /// When the radio comes up, if it is on its way.
+    /// Returns when the radio comes up, if it is on its way.
     pub(super) fn next_wake(&self) -> Option<Time> {
         self.radio.next_wake()
     }
 
-    /// What the radio used until `end`, the end of the run.
+    /// Returns what the radio used until `end`, the end of the run.
     pub(super) fn into_use(self, end: Time) -> RadioUse {
         self.radio.into_use(end)
     }

@@ -43,7 +43,7 @@ impl Drift {
         Self { spec: spec.clone(), coins, weights, latest: None }
     }
 
-    /// The delay at `now`.
+    /// Returns the delay at `now`.
     pub(super) fn at(&mut self, now: Time) -> Duration {
         let step = (self.spec.tau.get() / LOOKS_PER_TAU).as_micros() as u64;
         let look = now.as_micros() / step;

@@ -74,7 +74,7 @@ impl Mapping {
         self.phase == Phase::Established
     }
 
-    /// What the ends expect next, as far as they have said so, while the connection has not ended.
+    /// Returns what the ends expect next, as far as they have said so, while the connection has not ended.
     pub(super) fn expected(&self) -> (Option<u32>, Option<u32>) {
         if self.phase == Phase::Closing { (None, None) } else { (self.ack_inside, self.ack_outside) }
     }
@@ -120,7 +120,7 @@ impl Mapping {
         self.latest = segment;
     }
 
-    /// The idle time that the latest packet allows; `established` is that of a connection in its prime.
+    /// Returns the idle time that the latest packet allows; `established` is that of a connection in its prime.
     pub(super) fn timeout(&self, config: &NatConfig, established: Duration) -> Duration {
         /// Linux: `nf_conntrack_tcp_max_retrans`.
         const REPEATS: u8 = 3;
@@ -135,7 +135,7 @@ impl Mapping {
     }
 }
 
-/// Whether a packet restarts the idle time.
+/// Returns whether a packet restarts the idle time.
 pub(super) fn refreshes(refresh: NatRefresh, packet: &Packet, outbound: bool) -> bool {
     match refresh {
         NatRefresh::Both => true,

@@ -183,7 +183,7 @@ impl Nat {
         }
     }
 
-    /// The idle time that a mapping has from now on.
+    /// Returns the idle time that a mapping has from now on.
     fn timeout(&self, mapping: &Mapping) -> Duration {
         let own = self.mapping_rules[mapping.inside.0 as usize].established;
         mapping.timeout(&self.config, self.shifted_timeout.unwrap_or(own))
@@ -277,7 +277,7 @@ fn send_inside(subscriber: u32, packet: Packet, io: &mut Io) {
     io.send(TO_INSIDE, subscriber, packet);
 }
 
-/// A segment of the NAT's own, in the name of one of the ends.
+/// Returns a segment of the NAT's own, in the name of one of the ends.
 fn bare(src: SocketAddrV4, dst: SocketAddrV4, flags: Flags, seq: u32, ack: u32) -> Packet {
     // Not a window of zero: whoever gets a FIN still has one to send.
     Packet { src, dst, seq, ack, flags, window: u16::MAX, options: Options::default(), payload: Vec::new() }

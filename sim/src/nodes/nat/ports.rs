@@ -53,8 +53,8 @@ impl Ports {
         }
     }
 
-    /// A free port: the one the connection had, or the inside port, or the next above it; a random one where `at_random`
-    /// says so. `None`: there is none, or none for this subscriber.
+    /// Returns a free port: the one the connection had, or the inside port, or the next above it; a random one where
+    /// `at_random` says so. `None`: there is none, or none for this subscriber.
     pub(super) fn take(&mut self, now: Time, inside: Inside, at_random: bool) -> Option<u16> {
         self.release(now);
         let (subscriber, _, server) = inside;
@@ -129,13 +129,13 @@ impl Ports {
         }
     }
 
-    /// When [`release`](Self::release) has to be called at the latest for [`turns`](Self::turns) to be told in time.
+    /// Returns when [`release`](Self::release) has to be called at the latest for [`turns`](Self::turns) to be told in time.
     pub(super) fn next_release(&self) -> Option<Time> {
         self.releases.front().filter(|_| !self.claims.is_empty()).map(|(until, _)| *until)
     }
 
-    /// The forgotten connections that would get their port back since the last call, or would not any more, in order. Right
-    /// after its end no connection would.
+    /// Returns the forgotten connections that would get their port back since the last call, or would not any more, in order.
+    /// Right after its end no connection would.
     pub(super) fn turns(&mut self) -> Vec<(Inside, bool)> {
         std::mem::take(&mut self.turns)
     }
@@ -146,7 +146,7 @@ impl Ports {
         self.releases.clear();
     }
 
-    /// Whether a connection would get back the port that it had.
+    /// Returns whether a connection would get back the port that it had.
     fn gives_back(&self, inside: Inside, port: u16) -> bool {
         let outside = (port, inside.2);
         match self.held.get(&outside) {

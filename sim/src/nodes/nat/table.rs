@@ -52,7 +52,7 @@ impl Table {
         self.mappings[slot as usize].as_mut().expect("a slot in use")
     }
 
-    /// The slots in use, by inside.
+    /// Returns the slots in use, by inside.
     pub(super) fn slots(&self) -> Vec<u32> {
         self.by_inside.values().copied().collect()
     }
@@ -102,12 +102,12 @@ impl Table {
         mapping
     }
 
-    /// The next mapping whose idle time is over at `now`; its timer is unset.
+    /// Returns the next mapping whose idle time is over at `now`; its timer is unset.
     pub(super) fn pop_expired(&mut self, now: Time) -> Option<u32> {
         self.expiry.pop_due(now)
     }
 
-    /// The mapping that does not fit any more at `now`.
+    /// Returns the mapping that does not fit any more at `now`.
     pub(super) fn overflow(&self, now: Time) -> Option<u32> {
         self.lru.as_ref()?.next().filter(|(due, _)| *due <= now).map(|(_, slot)| slot)
     }
@@ -117,7 +117,7 @@ impl Table {
         (self.expiry, self.lru) = (Timers::default(), None);
     }
 
-    /// When the next mapping ends if nothing is used until then.
+    /// Returns when the next mapping ends if nothing is used until then.
     pub(super) fn next_end(&self) -> Option<Time> {
         let pushed_out = self.lru.as_ref().and_then(Lru::next).map(|(due, _)| due);
         [self.expiry.next(), pushed_out].into_iter().flatten().min()

@@ -105,7 +105,7 @@ struct Session {
     outside: u16,
 }
 
-/// What the server sends in a round trip of the login, and asks for.
+/// Returns what the server sends in a round trip of the login, and asks for.
 fn challenge(login: &Login, step: u8) -> Frame {
     Frame::Challenge { step, size: login.share(login.bytes_down, step), answer: login.share(login.bytes_up, step) }
 }
@@ -205,7 +205,7 @@ impl App {
         }
     }
 
-    /// When the policy wants to be asked next.
+    /// Returns when the policy wants to be asked next.
     pub(super) fn policy_deadline(&self) -> Option<Time> {
         self.policy.deadline()
     }
@@ -287,7 +287,7 @@ impl App {
         self.wakeups = None;
     }
 
-    /// Time spent on work, the one under way included, at whole capacity.
+    /// Returns time spent on work, the one under way included, at whole capacity.
     pub(super) const fn busy(&self) -> Duration {
         self.busy
     }
@@ -381,7 +381,7 @@ impl App {
         }
     }
 
-    /// What decides the cost of a client's work: a number for each moment at which work for it begins.
+    /// Returns what decides the cost of a client's work: a number for each moment at which work for it begins.
     fn coins(&self, slot: u32, context: &Context) -> Coins {
         let remote = context.kernel.end(slot).remote();
         let client = u64::from(remote.ip().to_bits()) << 16 | u64::from(remote.port());
@@ -452,7 +452,7 @@ impl App {
         }
     }
 
-    /// The next client whose login passes the limit now.
+    /// Returns the next client whose login passes the limit now.
     fn next_login(&mut self, context: &Context) -> Option<Ticket> {
         let (connections, drops) = (&self.connections, self.config.drop_dead_work);
         self.login_limit.as_mut()?.pass(context.now, |client| {

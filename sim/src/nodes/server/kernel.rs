@@ -160,19 +160,19 @@ impl Kernel {
         self.events.pop()
     }
 
-    /// Whether a connection waits to be accepted.
+    /// Returns whether a connection waits to be accepted.
     pub(super) fn can_accept(&self) -> bool {
         !self.accept_queue.is_empty()
     }
 
-    /// The process accepts the oldest connection that waits.
+    /// Returns the process accepts the oldest connection that waits.
     pub(super) fn accept(&mut self) -> Option<u32> {
         let slot = self.accept_queue.pop_front()?;
         self.entry(slot).owner = Owner::Process;
         Some(slot)
     }
 
-    /// The connection of an occupied slot, as the process sees it.
+    /// Returns the connection of an occupied slot, as the process sees it.
     pub(super) fn end(&self, slot: u32) -> &Transport {
         &self.connections[slot as usize].as_ref().expect("an occupied slot").end
     }
@@ -230,8 +230,8 @@ impl Kernel {
         }
     }
 
-    /// The host loses its power, and with it every connection, without a word. Returns the RSTs with which someone else who
-    /// knows the connections could end them.
+    /// Returns the host loses its power, and with it every connection, without a word. Returns the RSTs with which someone else
+    /// who knows the connections could end them.
     pub(super) fn power_off(&mut self, now: Time) -> Vec<Packet> {
         let mut resets = Vec::new();
         for slot in 0..self.connections.len() as u32 {

@@ -28,8 +28,8 @@ impl LoginLimit {
         self.waiting.push_back(client);
     }
 
-    /// The first client, if it may pass now. Whether it is still there is not asked, unless `is_dead` knows: those do not
-    /// cost the others their time.
+    /// Returns the first client, if it may pass now. Whether it is still there is not asked, unless `is_dead` knows: those do
+    /// not cost the others their time.
     pub(super) fn pass(&mut self, now: Time, is_dead: impl Fn(Ticket) -> bool) -> Option<Ticket> {
         while self.waiting.front().is_some_and(|client| is_dead(*client)) {
             self.waiting.pop_front();
@@ -42,7 +42,7 @@ impl LoginLimit {
         Some(client)
     }
 
-    /// When someone may pass next.
+    /// Returns when someone may pass next.
     pub(super) fn next(&self) -> Option<Time> {
         (!self.waiting.is_empty()).then_some(self.opens)
     }

@@ -41,7 +41,7 @@ impl Wakeups {
         Self { config, frames, calls: BTreeMap::new(), timers: Timers::default() }
     }
 
-    /// How long a session may owe an acknowledgement until it is believed dead.
+    /// Returns how long a session may owe an acknowledgement until it is believed dead.
     pub(super) const fn patience(&self) -> Duration {
         self.config.after.get()
     }
@@ -55,7 +55,7 @@ impl Wakeups {
         self.timers.set(device, dead.filter(|_| has_news).map(|dead| dead.max(allowed)));
     }
 
-    /// When someone is to be called next.
+    /// Returns when someone is to be called next.
     pub(super) fn next(&self) -> Option<Time> {
         self.timers.next()
     }

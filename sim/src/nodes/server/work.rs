@@ -50,7 +50,7 @@ impl Workers {
         self.queue.push_back(work);
     }
 
-    /// The first work in the queue that can be begun now: a core is idle, and the connection is not being worked on.
+    /// Returns the first work in the queue that can be begun now: a core is idle, and the connection is not being worked on.
     pub(super) fn next_work(&mut self) -> Option<Work> {
         if self.jobs.len() == self.cores {
             return None;
@@ -72,7 +72,7 @@ impl Workers {
         Some(self.jobs.remove(first))
     }
 
-    /// When a piece of work is done next.
+    /// Returns when a piece of work is done next.
     pub(super) fn next_done(&self) -> Option<Time> {
         self.jobs.iter().map(|job| job.done).min()
     }

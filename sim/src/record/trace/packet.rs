@@ -38,7 +38,7 @@ impl Fate {
         };
     }
 
-    /// Its name in JSON lines.
+    /// Returns its name in JSON lines.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Arrives(_) => "arrives",
@@ -60,7 +60,7 @@ impl Fate {
         }
     }
 
-    /// When the packet arrives, and when its copy does.
+    /// Returns when the packet arrives, and when its copy does.
     pub(crate) const fn arrivals(self) -> (Option<Time>, Option<Time>) {
         match self {
             Self::Arrives(at) => (Some(at), None),
@@ -89,7 +89,7 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    /// The byte that goes into the trace hash.
+    /// Returns the byte that goes into the trace hash.
     pub(crate) const fn tag(self) -> u8 {
         match self {
             Self::NoMapping => 0,

@@ -28,12 +28,12 @@ pub(super) fn mark(trace: &Trace, readings: &mut [Reading]) {
     }
 }
 
-/// A packet that shows that an exchange does not go well.
+/// Returns a packet that shows that an exchange does not go well.
 fn is_trouble(reading: Reading) -> bool {
     reading.passage == Passage::Lost || reading.kind == Some(PacketKind::Retransmission)
 }
 
-/// Whether an event tells of a heartbeat, and of nothing else.
+/// Returns whether an event tells of a heartbeat, and of nothing else.
 const fn is_beat(what: &What) -> bool {
     match what {
         What::Fact(Fact::Device { event, .. }) => matches!(event.meaning(), DeviceMeaning::Beat(_)),
@@ -47,7 +47,7 @@ const fn is_beat(what: &What) -> bool {
     }
 }
 
-/// Whether a radio has come up, for a heartbeat or for something else.
+/// Returns whether a radio has come up, for a heartbeat or for something else.
 const fn is_radio(what: &What) -> bool {
     matches!(what, What::Fact(Fact::Device { event, .. }) if matches!(event.meaning(), DeviceMeaning::RadioUp))
 }

@@ -52,7 +52,7 @@ pub(super) enum Obstacle {
 pub(super) type Outside = (u32, u16);
 
 impl Change {
-    /// The change in a fact, and the device it concerns; faults come from the schedule, and what NATs do is found by
+    /// Returns the change in a fact, and the device it concerns; faults come from the schedule, and what NATs do is found by
     /// [`path`](crate::verdict::path).
     pub(super) fn of(fact: Fact) -> Option<(u32, Self)> {
         match fact {
@@ -80,7 +80,7 @@ impl Change {
         }
     }
 
-    /// Whether it takes an address from the device.
+    /// Returns whether it takes an address from the device.
     pub(super) const fn ends_address(&self) -> bool {
         matches!(self, Self::Turn(Turn::Detached { .. }))
     }

@@ -33,7 +33,7 @@ impl Surroundings {
         }
     }
 
-    /// The address that a new connection would have.
+    /// Returns the address that a new connection would have.
     pub(super) const fn address(&self) -> Address {
         self.address
     }
@@ -73,12 +73,12 @@ impl Surroundings {
         }
     }
 
-    /// Whether the obstacle is there now.
+    /// Returns whether the obstacle is there now.
     pub(super) fn has(&self, obstacle: Obstacle) -> bool {
         self.obstacles.contains_key(&obstacle)
     }
 
-    /// What breaks a session from this address with this server, if anything does.
+    /// Returns what breaks a session from this address with this server, if anything does.
     pub(super) fn breaks(&self, address: Address, server: u32) -> Option<Cause> {
         if !self.addresses.contains(&address) {
             return Some(self.detached_by);
@@ -96,13 +96,13 @@ impl Surroundings {
         }
     }
 
-    /// The link that is cut between a network and the servers.
+    /// Returns the link that is cut between a network and the servers.
     pub(super) fn cut_link(&self, network: u32) -> FaultPlace {
         let is_core = [true, false].iter().any(|&up| self.has(Obstacle::Cut { network: None, up }));
         if is_core { FaultPlace::CoreLink } else { FaultPlace::AccessLink { network } }
     }
 
-    /// Whether something breaks sessions now: of any server, over any network.
+    /// Returns whether something breaks sessions now: of any server, over any network.
     pub(super) fn breaks_something(&self) -> bool {
         self.addresses.is_empty()
             || self.obstacles.keys().any(|obstacle| match obstacle {
@@ -111,8 +111,8 @@ impl Surroundings {
             })
     }
 
-    /// Whether a connection that the device opened now could not become a usable session: it has no process or no network,
-    /// nothing passes on the way, or no server that it may get to takes newcomers and answers them.
+    /// Returns whether a connection that the device opened now could not become a usable session: it has no process or no
+    /// network, nothing passes on the way, or no server that it may get to takes newcomers and answers them.
     pub(super) fn keep_newcomers_out(&self) -> bool {
         let takes_newcomers =
             |server: u32| self.breaks(self.address, server).is_none() && !self.has(Obstacle::Drain { server });
@@ -123,7 +123,7 @@ impl Surroundings {
         self.is_killed || !candidates.any(takes_newcomers)
     }
 
-    /// What is wrong with a server, if anything is.
+    /// Returns what is wrong with a server, if anything is.
     fn fault_of(&self, server: u32) -> Option<Cause> {
         self.obstacles.keys().find_map(|obstacle| match obstacle {
             Obstacle::Fault { server: of, cause } if *of == server => Some(*cause),

@@ -71,12 +71,12 @@ impl AckPolicy {
         self.now || self.timer.is_some()
     }
 
-    /// Whether an acknowledgement must leave now, unless it rides on data.
+    /// Returns whether an acknowledgement must leave now, unless it rides on data.
     pub(super) fn is_due_now(&self) -> bool {
         self.now
     }
 
-    /// Whether one should leave because the process has read everything: it is due, and no answer is expected.
+    /// Returns whether one should leave because the process has read everything: it is due, and no answer is expected.
     pub(super) fn is_due_on_read(&self) -> bool {
         self.is_due() && (!self.ping_pong || self.unacknowledged > u32::from(self.segment_max))
     }
@@ -154,7 +154,7 @@ impl AckPolicy {
         }
     }
 
-    /// Whether a segment out of the window may be answered now.
+    /// Returns whether a segment out of the window may be answered now.
     pub(super) fn may_challenge(&mut self, now: Time) -> bool {
         let may = self.last_challenge.is_none_or(|last| now.since(last) >= CHALLENGE_GAP);
         if may {

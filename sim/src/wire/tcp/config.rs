@@ -66,7 +66,7 @@ impl TcpConfig {
         }
     }
 
-    /// How long data may stay unacknowledged for `retries`: the sum of `rto_min` doubling to `rto_max`
+    /// Returns how long data may stay unacknowledged for `retries`: the sum of `rto_min` doubling to `rto_max`
     /// (`tcp_model_timeout`). 924.6 s for 15, 102.2 s for 8, whatever the connection's own timeout.
     pub fn retransmission_bound(&self, retries: u32) -> Duration {
         (0..=retries).map(|step| self.backed_off(self.rto_min, step)).sum()

@@ -164,7 +164,7 @@ impl Connection {
         }
     }
 
-    /// Whether the peer has closed its side and everything before its FIN can be read or was.
+    /// Returns whether the peer has closed its side and everything before its FIN can be read or was.
     pub fn peer_closed(&self) -> bool {
         self.receive.finished()
     }
@@ -228,13 +228,13 @@ impl Connection {
         self.local
     }
 
-    /// The other end's address.
+    /// Returns the other end's address.
     pub fn remote(&self) -> SocketAddrV4 {
         self.remote
     }
 
-    /// When a segment of the peer's that belongs to the conversation arrived last: data, or an acknowledgement, a keepalive
-    /// probe's included (`tcpi_last_data_recv` and `tcpi_last_ack_recv` of `TCP_INFO`). Zero: none has yet.
+    /// Returns when a segment of the peer's that belongs to the conversation arrived last: data, or an acknowledgement, a
+    /// keepalive probe's included (`tcpi_last_data_recv` and `tcpi_last_ack_recv` of `TCP_INFO`). Zero: none has yet.
     pub fn last_heard(&self) -> Time {
         self.receive.last_segment()
     }
@@ -266,7 +266,7 @@ impl Connection {
         self.failure = Some(failure);
     }
 
-    /// A packet of this connection; carries the acknowledgement that is due.
+    /// Returns a packet of this connection; carries the acknowledgement that is due.
     fn packet(&mut self, now: Time, seq: u32, flags: Flags, payload: Vec<u8>) -> Packet {
         let ack = if flags.has(Flags::ACK) { self.receive.next() } else { 0 };
         let window = if flags.has(Flags::RST) { 0 } else { self.receive.window(&self.config) };
@@ -286,7 +286,7 @@ impl Connection {
     }
 }
 
-/// The RST that answers a segment of a connection nobody knows; none answers a RST.
+/// Returns the RST that answers a segment of a connection nobody knows; none answers a RST.
 pub fn reset_for(packet: &Packet) -> Option<Packet> {
     if packet.flags.has(Flags::RST) {
         return None;
@@ -300,12 +300,12 @@ pub fn reset_for(packet: &Packet) -> Option<Packet> {
     Some(Packet { src: packet.dst, dst: packet.src, seq, ack, flags, window: 0, options, payload: Vec::new() })
 }
 
-/// The clock of the timestamps option: milliseconds, never 0, which would mean "none".
+/// Returns the clock of the timestamps option: milliseconds, never 0, which would mean "none".
 fn timestamp(now: Time) -> u32 {
     (now.as_micros() / 1_000) as u32 + 1
 }
 
-/// Whether sequence number `a` lies before `b` (RFC 9293, 3.4).
+/// Returns whether sequence number `a` lies before `b` (RFC 9293, 3.4).
 fn before(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) < 0
 }

@@ -49,7 +49,7 @@ impl Receiver {
         self.acknowledged = self.next;
     }
 
-    /// When a segment arrived last that was part of the conversation: no probe, no stray.
+    /// Returns when a segment arrived last that was part of the conversation: no probe, no stray.
     pub(super) fn last_segment(&self) -> Time {
         self.last_segment
     }
@@ -208,7 +208,7 @@ impl Connection {
         }
     }
 
-    /// The acknowledgement in a segment. Whether to go on with its data.
+    /// Returns the acknowledgement in a segment. Whether to go on with its data.
     fn take_ack(&mut self, now: Time, packet: &Packet, out: &mut Vec<Packet>) -> bool {
         let ack = packet.ack;
         if before(self.send.next(), ack) {
@@ -256,7 +256,7 @@ impl Connection {
         true
     }
 
-    /// The data and the FIN in a segment. Whether the connection still stands.
+    /// Returns the data and the FIN in a segment. Whether the connection still stands.
     fn take_data(&mut self, now: Time, packet: &Packet, out: &mut Vec<Packet>) -> bool {
         let first = self.receive.next;
         // What lies beyond the window was sent by a peer that does not respect it.

@@ -56,7 +56,7 @@ impl RttEstimator {
         }
     }
 
-    /// The smoothed round trip; `None`: nothing measured yet.
+    /// Returns the smoothed round trip; `None`: nothing measured yet.
     pub(super) fn srtt(&self) -> Option<Duration> {
         (self.srtt_8 > 0).then(|| Duration::from_micros(u64::from(self.srtt_8 >> 3)))
     }

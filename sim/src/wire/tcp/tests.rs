@@ -160,12 +160,12 @@ impl Lab {
         self.cut = Box::new(|_, _| false);
     }
 
-    /// When an end sent a packet, in seconds since `start`.
+    /// Returns when an end sent a packet, in seconds since `start`.
     fn times(&self, from: usize, start: Time) -> Vec<f64> {
         self.sent.iter().filter(|sent| sent.from == from).map(|sent| sent.at.since(start).as_secs_f64()).collect()
     }
 
-    /// What was sent since the record was cleared, as `c P. 5` (end, flags, length).
+    /// Returns what was sent since the record was cleared, as `c P. 5` (end, flags, length).
     fn summary(&self) -> Vec<String> {
         let line = |sent: &Sent| {
             let end = ["c", "s"][sent.from];

@@ -44,7 +44,7 @@ impl KeepaliveTimer {
 }
 
 impl Connection {
-    /// When a timer is due next.
+    /// Returns when a timer is due next.
     pub fn next_timer(&self) -> Option<Time> {
         if self.state == State::Closed {
             return None;

@@ -23,7 +23,7 @@ use proptest::{prelude::*, strategy::Union};
 /// The length of every world.
 const DURATION: u64 = 1_800;
 
-/// A random world. It never has problems.
+/// Returns a random world. It never has problems.
 pub fn world() -> impl Strategy<Value = WorldConfig> {
     let access = (link(), prop::option::of(radio()), prop::collection::vec(nat(), 1..4));
     let life = prop_oneof![Just(LifeConfig::default()), life::life()];

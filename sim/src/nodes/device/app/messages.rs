@@ -6,7 +6,7 @@ use super::{Device, Phase};
 use crate::{fate::traffic::Message, nodes::device::Context, record::trace::DeviceEvent, wire::frame::Frame};
 
 impl Device {
-    /// When the application has the next message.
+    /// Returns when the application has the next message.
     pub(super) fn next_message(&self) -> Option<Time> {
         let message = self.messages.as_ref().map(|messages| messages.peek().created);
         message.filter(|_| !matches!(self.phase, Phase::Dead))

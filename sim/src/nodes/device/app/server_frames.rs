@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Device {
-    /// Its first frame, with as much as the server wants to know.
+    /// Returns its first frame, with as much as the server wants to know.
     pub(super) fn hello(&self, context: &Context) -> Frame {
         let strategy = &context.shared.strategy;
         Frame::Hello {

@@ -78,7 +78,7 @@ impl Device {
         Some(self.sides.swap_remove(at))
     }
 
-    /// When a second connection has to be up.
+    /// Returns when a second connection has to be up.
     pub(super) fn next_side_deadline(&self) -> Option<Time> {
         self.sides.iter().filter_map(|side| side.deadline).min()
     }

@@ -33,17 +33,17 @@ impl Socket {
         socket
     }
 
-    /// The device's port.
+    /// Returns the device's port.
     pub(super) fn port(&self) -> u16 {
         self.transport.local().port()
     }
 
-    /// Whether the peer has closed it, or nothing is left of it.
+    /// Returns whether the peer has closed it, or nothing is left of it.
     pub(super) fn is_over(&self) -> bool {
         self.transport.peer_closed() || self.transport.is_closed()
     }
 
-    /// Whether a packet that arrives is of this connection.
+    /// Returns whether a packet that arrives is of this connection.
     pub(super) fn is_of(&self, packet: &Packet) -> bool {
         self.transport.local() == packet.dst && self.transport.remote() == packet.src
     }

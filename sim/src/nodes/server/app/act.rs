@@ -63,7 +63,7 @@ impl App {
         context.close(slot);
     }
 
-    /// Whether a device that wants to may go on with its last session.
+    /// Returns whether a device that wants to may go on with its last session.
     pub(super) fn can_resume(&self, device: u32, now: Time) -> bool {
         let in_time = |window: Span| self.ended.get(&device).is_some_and(|ended| now.since(*ended) <= window.get());
         let window = self.spec.resume.as_ref().map(|resume| resume.window);

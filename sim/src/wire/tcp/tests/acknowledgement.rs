@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The client sends, the server thinks and answers, both read; then a pause. Returns the packets it cost.
+/// Returns the client sends, the server thinks and answers, both read; then a pause. Returns the packets it cost.
 fn exchange(lab: &mut Lab, think: f64) -> Vec<String> {
     lab.sent.clear();
     lab.write(CLIENT, b"ping!");

@@ -240,7 +240,7 @@ fn without_timestamps_a_retransmission_leaves_the_timeout_doubled() {
 
 #[test]
 fn the_echo_of_a_repetition_measures_it_and_ends_the_backoff() {
-    /// When something is sent and sent again after an acknowledgement of what had to be sent four times.
+    /// Returns when something is sent and sent again after an acknowledgement of what had to be sent four times.
     fn times(echo: impl Fn(u32) -> u32) -> Vec<f64> {
         let mut lab = Lab::established(NEAR);
         lab.cut_both();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::wire::{packet::Options, tcp::Failure};
 
-/// A server that does not read, and a client that has filled its window and has more.
+/// Returns a server that does not read, and a client that has filled its window and has more.
 fn full() -> Lab {
     let mut lab = Lab::established(NEAR);
     lab.write(CLIENT, &vec![1; 70_000]);
@@ -96,7 +96,7 @@ fn a_window_full_of_data_under_way_is_no_shut_window() {
     assert!(repeated.len() > 2 && repeated.iter().all(|sent| !sent.packet.payload.is_empty()), "{:?}", lab.summary());
 }
 
-/// What a client sends at once of 10,000 bytes to a server of these options and then this window.
+/// Returns what a client sends at once of 10,000 bytes to a server of these options and then this window.
 fn sent_to(options: impl Fn(&mut Options), window: u16) -> Vec<usize> {
     let mut lab = Lab::new(NEAR);
     lab.connect(7);
