@@ -272,10 +272,7 @@ fn refuse_foreign(dir: &Path) -> Result<(), Error> {
             foreign.insert(name.to_string_lossy().into_owned());
         }
     }
-    if foreign.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Foreign { dir: dir.into(), entries: named(&foreign), has_manifest })
+    refuse_any(dir, &foreign, has_manifest)
 }
 
 /// Refuses a report in which there is something that no report put there.
@@ -302,10 +299,15 @@ fn refuse_foreign_in_report(report: &Path) -> Result<(), Error> {
             }
         }
     }
+    refuse_any(report, &foreign, false)
+}
+
+/// Refuses `dir` where there are `foreign` entries.
+fn refuse_any(dir: &Path, foreign: &BTreeSet<String>, has_manifest: bool) -> Result<(), Error> {
     if foreign.is_empty() {
         return Ok(());
     }
-    Err(Error::Foreign { dir: report.into(), entries: named(&foreign), has_manifest: false })
+    Err(Error::Foreign { dir: dir.into(), entries: named(foreign), has_manifest })
 }
 
 /// Names as a list in a sentence, the first few of them.
