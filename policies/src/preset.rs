@@ -115,9 +115,13 @@ pub struct Family {
     pub about: &'static str,
 }
 
+/// The family of what strategies are measured by, and of what is nobody's choice: no heartbeat at all, and one that knows what no
+/// product can.
+pub const YARDSTICKS: &str = "baseline";
+
 /// The families of the presets, in the order in which lists have them.
 pub const FAMILIES: &[Family] = &[
-    Family { name: "baseline", about: "without a heartbeat, and one that knows what no product can" },
+    Family { name: YARDSTICKS, about: "without a heartbeat, and one that knows what no product can" },
     Family { name: "tcp", about: "the kernel's keepalive" },
     Family { name: "im", about: "messengers" },
     Family { name: "idle", about: "which traffic spares a heartbeat" },

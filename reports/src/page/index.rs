@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use cardiogram_policies::preset::YARDSTICKS;
 use maud::{Markup, html};
 
 use super::{Figure, headlines, matrix::matrix, page, tables::cell};
@@ -12,14 +13,13 @@ use crate::{
 
 /// The most strategies that a sentence or a field names.
 const NAMED_MAX: usize = 3;
-/// The family of what strategies are measured by: no heartbeat at all, and one that knows what no product can.
-const YARDSTICKS: &str = "baseline";
 /// What a user hardly notices: a minute a day.
 const GOOD_ENOUGH_S_PER_DAY: f64 = 60.0;
 
 /// Returns the page. `figures` has those of each scenario, and `slugs` the names of the scenarios' pages.
 pub(crate) fn index(summary: &Summary, slugs: &[String], figures: &[&[Figure]]) -> String {
     let scenarios = || summary.scenarios.iter().zip(slugs);
+    let strategies = overall(summary);
     page(
         "cardiogram report",
         summary,
@@ -27,8 +27,8 @@ pub(crate) fn index(summary: &Summary, slugs: &[String], figures: &[&[Figure]]) 
         &html! {
             h1 { "cardiogram report" }
             p { (extent(summary)) }
-            (verdict(summary))
-            (matrix(summary, slugs))
+            (verdict(&strategies))
+            (matrix(&strategies, summary, slugs))
             (overview(scenarios()))
             @for ((scenario, slug), figures) in scenarios().zip(figures) {
                 section {
@@ -61,11 +61,8 @@ pub(super) fn extent(summary: &Summary) -> String {
 }
 
 /// Three sentences over all scenarios: who is best, who is cheap and good enough, and who must not be used.
-fn verdict(summary: &Summary) -> Markup {
-    let overall = overall(summary);
-    let scenarios = summary.scenarios.iter().filter(|it| it.cells.iter().any(|cell| cell.downtime.is_some())).count();
-    // Of those that met only some scenarios nobody knows how they do in the others.
-    let mut tried: Vec<&Overall<'_>> = overall.iter().filter(|it| 2 * it.scenarios >= scenarios).collect();
+fn verdict(overall: &[Overall<'_>]) -> Markup {
+    let mut tried: Vec<&Overall<'_>> = overall.iter().filter(|it| it.met_most).collect();
     // The yardsticks are no choice of anybody's, where there is another.
     if tried.iter().any(|it| it.family != Some(YARDSTICKS)) {
         tried.retain(|it| it.family != Some(YARDSTICKS));

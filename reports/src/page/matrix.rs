@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::{
     number::short,
-    summary::{Overall, Summary, overall},
+    summary::{Overall, Summary},
 };
 
 /// Upper ends of the classes of colour, in seconds of avoidable downtime per device-day, with what a reader calls them.
@@ -19,8 +19,8 @@ const CLASSES: [(f64, &str); 6] = [
 
 /// Returns the matrix, best strategies first; `slugs` has the names of the scenarios' pages. Nothing where the results do not
 /// tell downtime.
-pub(super) fn matrix(summary: &Summary, slugs: &[String]) -> Markup {
-    let families = families(overall(summary), summary.scenarios.len());
+pub(super) fn matrix(strategies: &[Overall<'_>], summary: &Summary, slugs: &[String]) -> Markup {
+    let families = families(strategies);
     let class = |value: f64| {
         let place = CLASSES.iter().position(|(end, _)| value < *end).unwrap_or(CLASSES.len() - 1);
         format!("d{place}")
@@ -77,13 +77,13 @@ pub(super) fn matrix(summary: &Summary, slugs: &[String]) -> Markup {
     }
 }
 
-/// Returns the strategies by family, the families and those without one in the order of their best. Of those that met only some of
-/// the scenarios nobody knows how they do in the others: they come later.
-fn families(mut strategies: Vec<Overall<'_>>, scenarios: usize) -> Vec<Vec<Overall<'_>>> {
-    strategies.sort_by_key(|it| 2 * it.scenarios < scenarios);
-    let mut families: Vec<Vec<Overall<'_>>> = Vec::new();
-    for strategy in strategies {
-        let is_kin = |family: &&mut Vec<Overall<'_>>| strategy.family.is_some() && family[0].family == strategy.family;
+/// Returns the strategies by family, the families and those without one in the order of their best, those that met most scenarios
+/// first.
+fn families<'a>(strategies: &'a [Overall<'a>]) -> Vec<Vec<&'a Overall<'a>>> {
+    let mut families: Vec<Vec<&Overall<'_>>> = Vec::new();
+    let (most, few): (Vec<_>, Vec<_>) = strategies.iter().partition(|it| it.met_most);
+    for strategy in most.into_iter().chain(few) {
+        let is_kin = |family: &&mut Vec<&Overall<'_>>| strategy.family.is_some() && family[0].family == strategy.family;
         match families.iter_mut().find(is_kin) {
             Some(family) => family.push(strategy),
             None => families.push(vec![strategy]),
@@ -113,6 +113,7 @@ mod tests {
             family,
             unfit: &[],
             scenarios,
+            met_most: 2 * scenarios >= 4,
             beaten_by: 0.0,
             avoidable_s_per_day: 0.0,
             worst: (0.0, "w"),
@@ -129,7 +130,7 @@ mod tests {
             of("e", None, 1),
             of("f", grpc, 4),
         ];
-        let names: Vec<&str> = families(all, 4).iter().flatten().map(|it| it.strategy).collect();
+        let names: Vec<&str> = families(&all).iter().flatten().map(|it| it.strategy).collect();
         assert_eq!(names, ["a", "d", "b", "c", "f", "g", "e"]);
     }
 }

@@ -140,6 +140,8 @@ pub(crate) struct Overall<'a> {
     pub(crate) unfit: &'a [String],
     /// In how many scenarios it ran.
     pub(crate) scenarios: usize,
+    /// Whether these are at least half of those that tell downtime: of who met fewer nobody knows how he does in the others.
+    pub(crate) met_most: bool,
     /// Mean over its scenarios of how many strategies are better there: 0 where none is, 1 where all others are.
     pub(crate) beaten_by: f64,
     /// Mean over its scenarios, in seconds per device-day.
@@ -160,7 +162,10 @@ pub(crate) fn overall(summary: &Summary) -> Vec<Overall<'_>> {
             cells.entry(&cell.strategy).or_default().push((scenario, cell));
         }
     }
-    let mut all: Vec<Overall<'_>> = cells.iter().map(|(strategy, cells)| of_strategy(strategy, cells)).collect();
+    let tells_downtime = |it: &&ScenarioStats| it.cells.iter().any(|cell| cell.downtime.is_some());
+    let scenarios = summary.scenarios.iter().filter(tells_downtime).count();
+    let mut all: Vec<Overall<'_>> =
+        cells.iter().map(|(strategy, cells)| of_strategy(strategy, cells, scenarios)).collect();
     all.sort_by(|a, b| {
         let key = |it: &Overall<'_>| [it.beaten_by, it.avoidable_s_per_day, it.packets_per_device_hour];
         let pairs = key(a).into_iter().zip(key(b));
@@ -169,8 +174,8 @@ pub(crate) fn overall(summary: &Summary) -> Vec<Overall<'_>> {
     all
 }
 
-/// `cells` are those of the strategy whose downtime is known, at least one.
-fn of_strategy<'a>(strategy: &'a str, cells: &[(&'a ScenarioStats, &'a CellStats)]) -> Overall<'a> {
+/// `cells` are those of the strategy whose downtime is known, at least one; `scenarios` is how many tell any.
+fn of_strategy<'a>(strategy: &'a str, cells: &[(&'a ScenarioStats, &'a CellStats)], scenarios: usize) -> Overall<'a> {
     let mean = |of: &dyn Fn(&ScenarioStats, &CellStats) -> f64| {
         cells.iter().map(|(scenario, cell)| of(scenario, cell)).sum::<f64>() / cells.len() as f64
     };
@@ -188,6 +193,7 @@ fn of_strategy<'a>(strategy: &'a str, cells: &[(&'a ScenarioStats, &'a CellStats
         family: worst.family.as_deref(),
         unfit: &worst.unfit,
         scenarios: cells.len(),
+        met_most: 2 * cells.len() >= scenarios,
         beaten_by: mean(&|scenario, cell| {
             let others = scenario.cells.iter().filter(|it| it.downtime.is_some()).count() - 1;
             (cell.rank - 1) as f64 / others.max(1) as f64
