@@ -1,17 +1,19 @@
 //! What stops a command halfway: a kill at every change it makes to the file system, and a disk that is full at every write. After
 //! that, the directory has the old, the new, or says what is unfinished; the same command ends with the bytes of one that nobody
-//! disturbed, and repeats no finished run.
+//! disturbed, and repeats no finished run (`halted.rs`). `killed.rs` does the same at random moments.
 //!
 //! `results/src/disk.rs` is where the program lets itself be stopped (`CARDIOGRAM_FAULT`, in debug builds).
 
 #![cfg(debug_assertions)]
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use kit::{
     place,
     place::{Done, Place},
 };
+
+use crate::halted::{Halted, noted};
 
 /// More changes than any command here makes.
 const CHANGES_MAX: usize = 200;
@@ -53,57 +55,20 @@ fn stopped(place: &Place, command: &str, kind: &str, at: usize) -> Option<Done> 
     done.err.contains("fault: ").then_some(done)
 }
 
-/// Returns how many runs the journal in a folder has.
-fn noted(place: &Place, folder: &str) -> usize {
-    let text = fs::read_to_string(place.path(folder).join(".cardiogram/journal")).unwrap_or_default();
-    text.lines().count().saturating_sub(1)
-}
-
-/// Returns whether the folder has complete results for whoever reads them; an error has to say why not.
-fn is_readable(place: &Place, folder: &str) -> bool {
-    let done = place.cardiogram(&format!("baseline {folder} --out read.json -q"));
-    match done.code {
-        Some(0) => true,
-        Some(2) => {
-            let words = ["no finished results", "disagree", "not the whole plan"];
-            assert!(words.iter().any(|words| done.err.contains(words)), "{}", done.err);
-            false
-        }
-        _ => panic!("{}", done.err),
-    }
-}
-
 /// Kills `command`, which writes to the folder `out`, before every change that it makes; `before` makes the folders anew.
 fn kill_everywhere(command: &str, before: impl Fn() -> Place, runs: usize) {
-    let undisturbed = before();
-    undisturbed.cardiogram(&format!("{command} -q")).good();
-    let expected = undisturbed.files("out");
-    let mut seen = BTreeMap::new();
+    let halted = Halted::new(command, &before(), runs);
     for at in 1..CHANGES_MAX {
         let place = before();
-        let old = if place.path("out").exists() { place.files("out") } else { BTreeMap::new() };
         let Some(done) = stopped(&place, &format!("{command} -q"), "kill", at) else {
             assert!(at > 10, "{command} changes something");
             return;
         };
         assert_eq!(done.code, Some(137), "{}", done.err);
-        seen.insert(at, done.err.clone());
-        let finished = noted(&place, "out");
-        let tables = ["runs.csv", "manifest.json"].map(PathBuf::from);
-        let between = if place.path("out").exists() { place.files("out") } else { BTreeMap::new() };
-        if is_readable(&place, "out") {
-            let is = |all: &BTreeMap<PathBuf, Vec<u8>>| tables.iter().all(|name| all.get(name) == between.get(name));
-            assert!(is(&old) || is(&expected), "{command}: {}", done.err);
-        }
-        let again = place.cardiogram(command);
-        assert_eq!(again.code, Some(0), "{command}: after {}: {}", done.err, again.err);
-        assert!(place.files("out") == expected, "{command}: after {}", done.err);
-        if runs > 0 && finished > 0 {
-            let words = format!("going on: {finished} of {runs} runs are finished already");
-            assert!(again.err.contains(&words), "{command}: after {}: {}", done.err, again.err);
-        }
+        halted.check_between(&place, &done.err);
+        halted.check_end(&place, &done.err);
     }
-    panic!("{command} does not come to its end: {seen:?}");
+    panic!("{command} does not come to its end");
 }
 
 #[test]
@@ -144,6 +109,8 @@ fn a_report_that_is_killed_anywhere_is_written_again() {
     let before = || {
         let place = place_with_files();
         place.cardiogram("run tiny.toml --seeds 1 --engine event --out out -q").good();
+        // Another report than the one that is to come.
+        place.cardiogram("report out --latex -q").good();
         place
     };
     kill_everywhere("report out", before, 0);
@@ -181,7 +148,7 @@ fn a_disk_that_is_full_at_any_write_costs_no_finished_run_and_no_earlier_result(
     place.cardiogram("run tiny.toml --seeds 1 --engine event --out out -q").good();
     let earlier = place.files("out");
     for at in 1..CHANGES_MAX {
-        let before = noted(&place, "out");
+        let before = noted(&place);
         let Some(done) = stopped(&place, command, "full", at) else {
             assert!(at > 5);
             assert!(place.files("out") == expected);
@@ -189,7 +156,7 @@ fn a_disk_that_is_full_at_any_write_costs_no_finished_run_and_no_earlier_result(
         };
         assert_eq!(done.code, Some(2), "{}", done.err);
         assert!(done.err.contains("error: cannot write to out"), "{}", done.err);
-        assert!(noted(&place, "out") >= before, "what is noted stays: {}", done.err);
+        assert!(noted(&place) >= before, "what is noted stays: {}", done.err);
         // Whatever it was that could not be written: the results are the earlier ones or the new ones.
         let now = place.files("out");
         let [table, report] = ["runs.csv", "report/index.html"].map(PathBuf::from);
