@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddrV4, sync::Arc, time::Duration};
 
 use cardiogram_policies::Time;
 use cardiogram_sim::{
-    config::TcpPreset,
+    config::TcpStack,
     packet::{Flags, Packet},
     tcp::{Connection, Failure, State, TcpConfig},
 };
@@ -212,7 +212,7 @@ impl<'a> Conversation<'a> {
         };
         if case.we_connect {
             let mut out = Vec::new();
-            let config = Arc::new(TcpConfig::preset(TcpPreset::LinuxNew));
+            let config = Arc::new(TcpConfig::preset(TcpStack::LinuxNew));
             conversation.ours = Some(Connection::connect(config, Time::ZERO, OURS, THEIRS, case.iss, &mut out));
             conversation.send_ours(out);
         }
@@ -261,7 +261,7 @@ impl<'a> Conversation<'a> {
         if let Some(tcp) = &mut self.ours {
             tcp.on_packet(self.now, &packet, &mut out);
         } else if packet.flags == Flags::SYN {
-            let config = Arc::new(TcpConfig::preset(TcpPreset::LinuxNew));
+            let config = Arc::new(TcpConfig::preset(TcpStack::LinuxNew));
             self.ours =
                 Some(Connection::accept(config, self.now, packet.dst, packet.src, self.case.iss, &packet, &mut out));
         }

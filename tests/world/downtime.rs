@@ -13,7 +13,7 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::{
     Outcome, WorldConfig,
-    config::{Attach, Cost, DevicesConfig, DozeConfig, FaultConfig, IdleAlarms, LifeConfig, OldSockets, TcpPreset},
+    config::{Attach, Cost, DevicesConfig, DozeConfig, FaultConfig, IdleAlarms, LifeConfig, OldSockets, TcpStack},
     outcome::Downtime,
 };
 use kit::common::*;
@@ -151,7 +151,8 @@ fn the_only_server_that_hangs_is_nobodys_fault_and_one_of_two_is() {
 #[test]
 fn a_device_that_has_not_begun_is_not_down() {
     let mut world = usual_world();
-    world.devices = DevicesConfig { start_within: Delay::millis(60_000), tcp: TcpPreset::LinuxNew, ..world.devices };
+    world.devices =
+        DevicesConfig { start_within: Delay::millis(60_000), tcp: TcpStack::LinuxNew.into(), ..world.devices };
     let outcome = go(&world, 3);
     assert!(outcome.device_time < secs(600));
     assert_eq!(outcome.downtime.total(), Duration::from_millis(200));

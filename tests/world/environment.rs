@@ -13,7 +13,7 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::{
     Outcome, WorldConfig,
-    config::{FaultConfig, NatClass, NatConfig, TcpPreset, TrafficConfig},
+    config::{FaultConfig, NatClass, NatConfig, TcpStack, TrafficConfig},
     outcome::{Cause, DetectedBy, Detection, EpisodeOutcome},
     packet::{Flags, Packet},
     trace::{DeviceEvent, DropReason, NatEvent},
@@ -206,13 +206,13 @@ fn a_vanished_host_is_not_noticed_by_the_silent() {
 /// (measured, with the timers of those kernels 3 % late).
 #[test]
 fn syns_into_a_black_hole_follow_the_kernels_schedule() {
-    let schedules: [(TcpPreset, &[u64], u64); 2] = [
-        (TcpPreset::LinuxNew, &[0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 67], 131),
-        (TcpPreset::LinuxOld, &[0, 1, 3, 7, 15, 31, 63], 127),
+    let schedules: [(TcpStack, &[u64], u64); 2] = [
+        (TcpStack::LinuxNew, &[0, 1, 2, 3, 4, 5, 7, 11, 19, 35, 67], 131),
+        (TcpStack::LinuxOld, &[0, 1, 3, 7, 15, 31, 63], 127),
     ];
     for (preset, syns, gives_up) in schedules {
         let mut world = one_session(HeartbeatSpec::None);
-        world.devices.tcp = preset;
+        world.devices.tcp = preset.into();
         world.strategy.connect_timeout = Span::secs(1_000);
         world.faults = vec![cut(Time::ZERO, None)];
         let outcome = go_traced(&world, 1);
@@ -255,6 +255,64 @@ fn a_full_accept_queue_drops_syns() {
     assert!(dropped(&outcome, SERVER).iter().all(|(_, reason)| *reason == DropReason::Backlog));
     assert_eq!(resets(&sent(&outcome, SERVER)), []);
     assert_eq!(outcome.totals.sessions, 0);
+}
+
+/// Three clients that come at the same moment to a listener that takes two, one more than its backlog: the third one's
+/// handshake ends at a full queue. It is left half-open, and with `tcp_abort_on_overflow` reset.
+#[test]
+fn a_handshake_that_ends_at_a_full_backlog_is_reset_where_the_kernel_aborts_on_overflow() {
+    for aborts in [false, true] {
+        let mut world = one_session(HeartbeatSpec::None);
+        world.devices.count = 3;
+        world.devices.start_within = Delay::millis(0);
+        world.server.backlog = 1;
+        world.server.abort_on_overflow = aborts;
+        world.strategy.connect_timeout = Span::secs(60);
+        world.duration = secs(2);
+        world.faults = vec![FaultConfig::ServerStall(server_fault(Time::ZERO, None))];
+        let outcome = go_traced(&world, 1);
+        // Its acknowledgement and its hello arrive in one round trip, and find the queue full.
+        let reset = resets(&sent(&outcome, SERVER));
+        assert_eq!(reset.first().copied(), aborts.then(|| Time::ZERO + RTT + RTT / 2));
+        let lost = device_events(&outcome).filter(|(.., event)| matches!(event, DeviceEvent::AttemptFailed(_))).count();
+        assert_eq!(lost, usize::from(aborts));
+    }
+}
+
+/// Six clients at once, a kernel that remembers two handshakes. With cookies all six are through in a round trip and a half;
+/// without them four SYNs are dropped, and repeated a second later, when two more get through, and so on.
+#[test]
+fn handshakes_beyond_the_syn_backlog_take_a_cookie_or_wait() {
+    for (cookies, rounds) in [(true, [6, 6, 6]), (false, [2, 4, 6])] {
+        let mut world = one_session(HeartbeatSpec::None);
+        world.devices.count = 6;
+        world.devices.start_within = Delay::millis(0);
+        world.server.syn_backlog = 2;
+        world.server.syncookies = cookies;
+        world.duration = secs(3);
+        let outcome = go_traced(&world, 1);
+        let connected: Vec<Time> = device_events(&outcome)
+            .filter(|(.., event)| matches!(event, DeviceEvent::Connected { .. }))
+            .map(|(at, ..)| at)
+            .collect();
+        let by = |seconds: u64| connected.iter().filter(|at| **at < Time::from_secs(seconds)).count();
+        assert_eq!([by(1), by(2), by(3)], rounds, "{connected:?}");
+    }
+}
+
+/// The server's own keepalive, 60 s, 10 s and 3: a device that is cut off at 150 s was heard last at 130.2 s, when it answered
+/// a probe; three probes from 190.2 s on, and at 220.2 s the session is closed.
+#[test]
+fn the_servers_keepalive_closes_the_session_of_a_device_that_has_gone() {
+    let mut world = one_session(HeartbeatSpec::None);
+    world.server.keepalive =
+        Some(TcpKeepalive { idle: Span::secs(60), interval: Span::secs(10), count: 3, user_timeout: None });
+    world.duration = secs(400);
+    world.faults = vec![cut(Time::from_secs(150), None)];
+    let outcome = go_traced(&world, 1);
+    let heard = received(&outcome, SERVER).last().expect("an answer to a probe").0;
+    assert!(heard < Time::from_secs(150));
+    assert_eq!(sessions_closed(&outcome), [heard + secs(60 + 3 * 10)]);
 }
 
 /// Returns the address of a device: that of the SYN it sends when it starts.

@@ -35,7 +35,7 @@ impl TcpKeepalive {
     }
 
     /// Returns what the kernel is told.
-    pub(super) fn numbers(&self) -> Keepalive {
+    pub fn numbers(&self) -> Keepalive {
         Keepalive { idle: self.idle.get(), interval: self.interval.get(), count: self.count }
     }
 
@@ -74,7 +74,8 @@ impl TcpKeepalive {
         )
     }
 
-    pub(super) fn problems_at(&self, path: &str) -> Vec<Problem> {
+    /// Returns what no kernel would take, with the keys below `path`.
+    pub fn problems_at(&self, path: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
         for (key, span) in [("idle", self.idle), ("interval", self.interval)] {
             if span > LONGEST {

@@ -5,16 +5,16 @@
 pub(crate) mod replay;
 pub(crate) mod timeline;
 
-use std::time::Duration;
+use std::{net::SocketAddrV4, time::Duration};
 
 use cardiogram_policies::{Time, heartbeat::Keepalive};
 
 use self::{
-    replay::{Path, Setup, replay},
+    replay::{Path, Setup, compared, replay},
     timeline::Place,
 };
 use crate::{
-    config::TcpPreset,
+    config::{TcpSettings, TcpTimers},
     wire::{
         packet::{Flags, Packet},
         tcp::{Connection, Failure, State, TcpConfig, reset_for},
@@ -33,6 +33,9 @@ const SLOW_HANDSHAKE: Duration = Duration::from_micros(2_500);
 /// comes back as much earlier.
 const IDEAL_TIMERS_ARE_AHEAD_S: f64 = 0.45;
 
+/// How many times that a kernel may have been up are tried: a 32nd of the slots of two seconds.
+const UPTIMES: u8 = 64;
+
 /// A path that changes nothing. These captures were taken through a NAT whose mapping held.
 struct Direct;
 
@@ -42,8 +45,17 @@ impl Path for Direct {
     }
 }
 
+/// With both kinds of timers. How long the kernel of a capture had been up, and so where the slots of its wheel ended, is not
+/// known: an address stands for a time here, and one of these times has to fit. Nothing has to be moved then.
 fn direct(setup: &Setup) {
     replay(setup, |_| Box::new(Direct));
+    let on_the_wheel = |host: u8| {
+        let client = SocketAddrV4::new([10, 0, 0, host].into(), setup.client.port());
+        let setup = Setup { client, timers: TcpTimers::LinuxWheel, heals_earlier: 0.0, ..setup.clone() };
+        compared(&setup, |_| Box::new(Direct))
+    };
+    let differences: Vec<String> = (1..=UPTIMES).map_while(|host| on_the_wheel(host).err()).collect();
+    assert!(differences.len() < usize::from(UPTIMES), "on the wheel: {}", differences[0]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Connection, Failure, Flags, Keepalive, Packet, State, TcpConfig, TcpPreset, Time, reset_for,
+    Connection, Failure, Flags, Keepalive, Packet, State, TcpConfig, TcpSettings, TcpTimers, Time, reset_for,
     timeline::{Capture, Place, Timeline, compare, near},
 };
 
@@ -19,6 +19,7 @@ const REACTION: Duration = Duration::from_micros(100);
 const NO_DELAY: Duration = Duration::from_micros(15);
 
 /// How a capture was made, beyond what its rows say.
+#[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) name: &'static str,
     pub(crate) client: SocketAddrV4,
@@ -32,6 +33,8 @@ pub(crate) struct Setup {
     pub(crate) user_timeout: Option<Duration>,
     /// `tcp_retries2` of the client.
     pub(crate) retries: u32,
+    /// When the timers of both kernels fire.
+    pub(crate) timers: TcpTimers,
     /// How much earlier than in the capture the path comes back.
     pub(crate) heals_earlier: f64,
 }
@@ -47,6 +50,7 @@ impl Setup {
             keepalive: None,
             user_timeout: None,
             retries: 15,
+            timers: TcpTimers::Ideal,
             heals_earlier: 0.0,
         }
     }
@@ -72,8 +76,13 @@ enum Step {
     Kill,
 }
 
-/// Replays a capture and compares both capture points and what the client's application was told.
+/// Replays a capture on ideal timers; panics where it is not what the kernel did.
 pub(crate) fn replay(setup: &Setup, path: impl FnOnce(Time) -> Box<dyn Path>) {
+    compared(setup, path).unwrap_or_else(|difference| panic!("{difference}"));
+}
+
+/// Replays a capture and compares both capture points and what the client's application was told. Says what differs.
+pub(crate) fn compared(setup: &Setup, path: impl FnOnce(Time) -> Box<dyn Path>) -> Result<(), String> {
     let timeline = Timeline::read(setup.name);
     let mut lab = Lab::new(setup, timeline.begin(), path);
     for (at, step) in steps(setup, &timeline) {
@@ -83,20 +92,21 @@ pub(crate) fn replay(setup: &Setup, path: impl FnOnce(Time) -> Box<dyn Path>) {
     lab.run_until(timeline.end.min(timeline.events.last().expect("events").at));
     let replayed = [&lab.captures[0].seen[..], &lab.captures[1].seen];
     for place in [Place::Client, Place::Server] {
-        compare(setup.name, place, replayed, [&timeline.client, &timeline.server]);
+        compare(setup.name, place, replayed, [&timeline.client, &timeline.server])?;
     }
     match (lab.told, timeline.errno()) {
-        (None, None) => {}
+        (None, None) => Ok(()),
         (Some((at, errno)), Some((kernel_at, kernel_errno))) => {
-            assert_eq!(errno, kernel_errno, "{}", setup.name);
             let last = |seen: &[super::timeline::Seen], until: f64| {
                 seen.iter().map(|seen| seen.at).rfind(|at| *at <= until).expect("a packet before the error")
             };
             let gap = at - last(&lab.captures[0].seen, at);
             let kernel_gap = kernel_at - last(&timeline.client, kernel_at);
-            assert!(near(gap, kernel_gap, true), "{}: told after {gap} s, kernel {kernel_gap} s", setup.name);
+            let same = errno == kernel_errno && near(gap, kernel_gap, true);
+            let told = || format!("{}: {errno} after {gap} s, kernel {kernel_errno} after {kernel_gap} s", setup.name);
+            same.then_some(()).ok_or_else(told)
         }
-        (ours, theirs) => panic!("{}: told {ours:?}, kernel {theirs:?}", setup.name),
+        (ours, theirs) => Err(format!("{}: told {ours:?}, kernel {theirs:?}", setup.name)),
     }
 }
 
@@ -165,7 +175,7 @@ struct Host {
 
 impl<'a> Lab<'a> {
     fn new(setup: &'a Setup, begin: f64, path: impl FnOnce(Time) -> Box<dyn Path>) -> Self {
-        let preset = TcpConfig::preset(TcpPreset::LinuxNew);
+        let preset = TcpConfig::of(&TcpSettings { timers: setup.timers, ..TcpSettings::default() });
         let host = |config| Host { config: Some(Arc::new(config)), ..Host::default() };
         let mut lab = Self {
             setup,

@@ -162,14 +162,16 @@ pub(crate) fn near(replayed: f64, kernel: f64, is_timeout: bool) -> bool {
 /// Compares a capture point, given both: the same packets in the same order, each as long after its reference as the
 /// kernel's. The reference of a packet that arrives is its sending, of a retransmission the transmission before, of any
 /// other packet the packet before.
-pub(crate) fn compare(name: &str, place: Place, replayed: [&[Seen]; 2], kernel: [&[Seen]; 2]) {
+pub(crate) fn compare(name: &str, place: Place, replayed: [&[Seen]; 2], kernel: [&[Seen]; 2]) -> Result<(), String> {
     let here = place as usize;
     let sender = place.other() as usize;
     for (index, (ours, theirs)) in replayed[here].iter().zip(kernel[here]).enumerate() {
         let context = || format!("{name}, {place:?}, packet {index}\nreplayed {ours:?}\nkernel   {theirs:?}");
-        assert_eq!((ours.from, &ours.flags, ours.len), (theirs.from, &theirs.flags, theirs.len), "{}", context());
-        assert!(theirs.seq.is_none_or(|seq| ours.seq == Some(seq)), "{}", context());
-        assert!(theirs.ack.is_none_or(|ack| ours.ack == Some(ack)), "{}", context());
+        let same_kind = (ours.from, &ours.flags, ours.len) == (theirs.from, &theirs.flags, theirs.len);
+        let same_seq = theirs.seq.is_none_or(|seq| ours.seq == Some(seq));
+        if !same_kind || !same_seq || theirs.ack.is_some_and(|ack| ours.ack != Some(ack)) {
+            return Err(context());
+        }
 
         let sending = |capture: &[Seen], arrived: &Seen| {
             let same = |seen: &&Seen| {
@@ -195,7 +197,10 @@ pub(crate) fn compare(name: &str, place: Place, replayed: [&[Seen]; 2], kernel: 
             (_, None) => continue,
         };
         let (gap, kernel_gap) = (ours.at - reference, theirs.at - kernel_reference);
-        assert!(near(gap, kernel_gap, theirs.retransmission), "{gap} s, kernel {kernel_gap} s: {}", context());
+        if !near(gap, kernel_gap, theirs.retransmission) {
+            return Err(format!("{gap} s, kernel {kernel_gap} s: {}", context()));
+        }
     }
-    assert_eq!(replayed[here].len(), kernel[here].len(), "{name}, {place:?}: {:#?}", replayed[here]);
+    let (ours, theirs) = (replayed[here], kernel[here].len());
+    (ours.len() == theirs).then_some(()).ok_or_else(|| format!("{name}, {place:?}: kernel {theirs} packets, {ours:#?}"))
 }

@@ -15,6 +15,7 @@ mod network;
 mod problems;
 mod radio;
 mod server;
+mod tcp;
 mod wakeup;
 
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub(crate) use self::network::{BETWEEN_NATS, Network};
 pub use self::network::{LinkName, MAIN, NETWORKS_MAX, NO_NETWORK};
 pub use self::radio::{RadioConfig, TailStage};
 pub use self::server::{Cost, Login, Pauses, ServerConfig, Undelivered};
+pub use self::tcp::{TcpSettings, TcpStack, TcpTimers};
 pub use self::wakeup::{Carries, WakeupConfig};
 
 /// A group of equal devices.
@@ -47,27 +49,21 @@ pub struct DevicesConfig {
     pub count: u32,
     /// Each device starts at a random moment within this time. Default 1 min.
     pub start_within: Delay,
-    /// The TCP of their kernel. Default `linux-new`.
-    pub tcp: TcpPreset,
+    /// The TCP of their kernel: a system's name or a table. Default `linux-new`.
+    pub tcp: TcpSettings,
     /// Sizes of the application's frames.
     pub frames: FrameSizes,
 }
 
 impl Default for DevicesConfig {
     fn default() -> Self {
-        Self { count: 1, start_within: Delay::millis(60_000), tcp: TcpPreset::default(), frames: FrameSizes::default() }
+        Self {
+            count: 1,
+            start_within: Delay::millis(60_000),
+            tcp: TcpSettings::default(),
+            frames: FrameSizes::default(),
+        }
     }
-}
-
-/// The operating system whose TCP timers a host has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum TcpPreset {
-    /// Linux 6.5 and later: SYN retries start with four linear steps.
-    #[default]
-    LinuxNew,
-    /// Linux before 6.5: SYN retries double from the start.
-    LinuxOld,
 }
 
 /// A link, the same in both directions. Packets of one lane and direction arrive in the order they were sent, unless a

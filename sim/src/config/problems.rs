@@ -5,6 +5,7 @@ mod life;
 pub(crate) mod link;
 mod network;
 pub(crate) mod server;
+mod tcp;
 mod wakeup;
 
 use std::time::Duration;
@@ -79,6 +80,7 @@ impl Found {
     }
 
     fn counts(&mut self, world: &WorldConfig) {
+        self.tcp("devices.tcp", &world.devices.tcp);
         let devices = world.devices.count;
         if devices == 0 || devices > DEVICES_MAX {
             self.add("devices.count", format!("{devices} devices"), format!("use 1 to {DEVICES_MAX}"));

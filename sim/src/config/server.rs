@@ -2,14 +2,17 @@
 
 use std::{fmt, time::Duration};
 
-use cardiogram_policies::unit::{Delay, Span, parse_duration};
+use cardiogram_policies::{
+    heartbeat::TcpKeepalive,
+    unit::{Delay, Span, parse_duration},
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{BalancerConfig, Distribution, TcpPreset};
+use super::{BalancerConfig, Distribution, TcpSettings};
 
 /// The servers, all equal. A process works on one piece of work a core at a time, first come, first served.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,10 +23,20 @@ pub struct ServerConfig {
     /// Pieces of work that a process does at the same time; frames of one connection are worked on one after the other.
     /// Default 1, at most 256.
     pub cores: u32,
-    /// The TCP of their kernel. Default `linux-new`.
-    pub tcp: TcpPreset,
+    /// The TCP of their kernel: a system's name or a table. Default `linux-new`.
+    pub tcp: TcpSettings,
+    /// What the process asks the kernel to probe its connections with. Default: off, as `SO_KEEPALIVE` is.
+    pub keepalive: Option<TcpKeepalive>,
     /// The listen backlog: one more connection than this waits to be accepted; later SYNs are dropped. Default 4096.
     pub backlog: u32,
+    /// Whether a client whose handshake ends at a full backlog is told so with RST (`tcp_abort_on_overflow`). Default false:
+    /// it is left to try again.
+    pub abort_on_overflow: bool,
+    /// How many handshakes may be open (`tcp_max_syn_backlog`). Default 4096.
+    pub syn_backlog: u32,
+    /// Whether handshakes beyond that go on without being remembered (`tcp_syncookies`): their SYN-ACK is sent once. Default
+    /// true; false drops the SYN.
+    pub syncookies: bool,
     /// TLS, between the client's hello and the welcome. Default: none.
     pub login: Option<Login>,
     /// The most clients that can be welcomed in a second: the service that checks their credentials has a queue of its own,
@@ -54,8 +67,12 @@ impl Default for ServerConfig {
         Self {
             count: 1,
             cores: 1,
-            tcp: TcpPreset::default(),
+            tcp: TcpSettings::default(),
+            keepalive: None,
             backlog: 4_096,
+            abort_on_overflow: false,
+            syn_backlog: 4_096,
+            syncookies: true,
             login: None,
             logins_per_s: None,
             accept_cost: Cost::ZERO,

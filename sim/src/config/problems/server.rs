@@ -34,6 +34,14 @@ impl Found {
         if server.backlog == 0 || server.backlog > 65_535 {
             self.add("server.backlog", format!("a backlog of {}", server.backlog), "use 1 to 65535");
         }
+        if server.syn_backlog == 0 || server.syn_backlog > 65_535 {
+            let message = format!("a backlog of {} handshakes", server.syn_backlog);
+            self.add("server.syn_backlog", message, "use 1 to 65535");
+        }
+        self.tcp("server.tcp", &server.tcp);
+        if let Some(keepalive) = &server.keepalive {
+            self.0.extend(keepalive.problems_at("server.keepalive"));
+        }
         if server.cores == 0 || server.cores > CORES_MAX {
             self.add("server.cores", format!("{} cores", server.cores), format!("use 1 to {CORES_MAX}"));
         }

@@ -160,7 +160,7 @@ impl DeviceGroup {
     pub(crate) fn new(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Self {
         let shared = Shared {
             seed,
-            tcp: Arc::new(TcpConfig::preset(config.devices.tcp)),
+            tcp: Arc::new(TcpConfig::of(&config.devices.tcp)),
             frames: config.frames(),
             servers: config.server.count,
             balancer: schedule.balancer.clone(),

@@ -5,12 +5,14 @@ use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddrV4,
     sync::Arc,
+    time::Duration,
 };
 
-use cardiogram_policies::Time;
+use cardiogram_policies::{Time, heartbeat::TcpKeepalive, unit::Span};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
+    config::ServerConfig,
     nodes::{node::Io, timers::Timers},
     record::trace::DropReason,
     wire::{
@@ -29,10 +31,20 @@ fn send(packet: Packet, io: &mut Io) {
     io.send(address::network_of_nat(*packet.dst.ip()) as usize, LANE, packet);
 }
 
+/// How long a cookie is good for, at least: its clock counts in minutes, and the last two count (`MAX_SYNCOOKIE_AGE`).
+const COOKIE_AGE: Duration = Duration::from_secs(60);
+
 pub(super) struct Kernel {
     local: SocketAddrV4,
     tcp: Arc<TcpConfig>,
+    /// The kernel of handshakes that nobody remembers: their SYN-ACK is sent once.
+    cookies: Option<Arc<TcpConfig>>,
+    keepalive: Option<TcpKeepalive>,
     backlog: usize,
+    abort_on_overflow: bool,
+    syn_backlog: usize,
+    /// Handshakes that are open, and remembered.
+    half_open: usize,
     seed: u64,
     listening: bool,
     /// Connections by slot; slots are used again.
@@ -50,6 +62,8 @@ pub(super) struct Kernel {
 struct Entry {
     end: Transport,
     owner: Owner,
+    /// It counts among the handshakes that are open.
+    half_open: bool,
 }
 
 /// The owner of a connection.
@@ -64,11 +78,18 @@ enum Owner {
 }
 
 impl Kernel {
-    pub(super) fn new(server: u32, tcp: Arc<TcpConfig>, backlog: u32, seed: u64) -> Self {
+    pub(super) fn new(server: u32, config: &ServerConfig, seed: u64) -> Self {
+        let tcp = Arc::new(TcpConfig::of(&config.tcp));
+        let cookies = || Arc::new(TcpConfig { synack_retries: 0, rto_initial: COOKIE_AGE, ..(*tcp).clone() });
         Self {
             local: address::server(server),
+            cookies: config.syncookies.then(cookies),
             tcp,
-            backlog: backlog as usize,
+            keepalive: config.keepalive.clone(),
+            backlog: config.backlog as usize,
+            abort_on_overflow: config.abort_on_overflow,
+            syn_backlog: config.syn_backlog as usize,
+            half_open: 0,
             seed,
             listening: true,
             connections: Vec::new(),
@@ -94,6 +115,9 @@ impl Kernel {
                 let completes = self.end(slot).is_half_open() && !packet.flags.has(Flags::RST);
                 if completes && self.accept_queue_is_full() {
                     io.dropped(packet, DropReason::Backlog);
+                    if self.abort_on_overflow && !opens {
+                        self.reset(slot, now, io);
+                    }
                     return;
                 }
                 self.with(slot, now, io, |end, out| end.on_packet(now, packet, out));
@@ -124,9 +148,20 @@ impl Kernel {
             io.dropped(packet, DropReason::Backlog);
             return;
         }
+        let remembered = self.half_open < self.syn_backlog;
+        let tcp = if remembered { Some(&self.tcp) } else { self.cookies.as_ref() };
+        let Some(tcp) = tcp.cloned() else {
+            io.dropped(packet, DropReason::Backlog);
+            return;
+        };
         let iss = xxh3_64_with_seed(&now.as_micros().to_le_bytes(), self.seed ^ u64::from(packet.src.port())) as u32;
-        let end = Transport::accept(self.tcp.clone(), now, self.local, iss, packet, &mut self.packets);
-        let entry = Some(Entry { end, owner: Owner::Listener });
+        let mut end = Transport::accept(tcp, now, self.local, iss, packet, &mut self.packets);
+        if let Some(keepalive) = &self.keepalive {
+            end.set_keepalive(now, Some(keepalive.numbers()));
+            end.set_user_timeout(keepalive.user_timeout.map(Span::get));
+        }
+        self.half_open += usize::from(remembered);
+        let entry = Some(Entry { end, owner: Owner::Listener, half_open: remembered });
         let slot = if let Some(slot) = self.free.pop() {
             self.connections[slot as usize] = entry;
             slot
@@ -287,8 +322,12 @@ impl Kernel {
 
     /// After a change: sets the timer, tells the process, and removes what is over and belongs to nobody.
     fn settle(&mut self, slot: u32) {
-        let Some(entry) = &self.connections[slot as usize] else { return };
+        let Some(entry) = &mut self.connections[slot as usize] else { return };
         let closed = entry.end.is_closed();
+        if entry.half_open && !entry.end.is_half_open() {
+            entry.half_open = false;
+            self.half_open -= 1;
+        }
         match entry.owner {
             Owner::Process if closed || entry.end.readable() > 0 || entry.end.peer_closed() => self.events.push(slot),
             Owner::Nobody if closed => return self.remove(slot),
@@ -305,6 +344,7 @@ impl Kernel {
     /// Removes a connection that is over.
     pub(super) fn remove(&mut self, slot: u32) {
         if let Some(entry) = self.connections[slot as usize].take() {
+            self.half_open -= usize::from(entry.half_open);
             self.by_remote.remove(&entry.end.remote());
             self.timers.set(slot, None);
             self.free.push(slot);

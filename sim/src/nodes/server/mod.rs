@@ -8,8 +8,6 @@ mod login_limit;
 mod wakeups;
 mod work;
 
-use std::sync::Arc;
-
 use cardiogram_policies::{ServerSpec, Time};
 
 use self::{app::App, kernel::Kernel};
@@ -24,10 +22,7 @@ use crate::{
         counts::Counts,
         trace::{DropReason, Fact, ServerEvent},
     },
-    wire::{
-        packet::{Flags, Packet},
-        tcp::TcpConfig,
-    },
+    wire::packet::{Flags, Packet},
 };
 
 pub(crate) struct Server {
@@ -100,10 +95,9 @@ impl Server {
         seed: u64,
     ) -> Self {
         let beliefs = unhealthy.iter().rev().flat_map(|sick| [(sick.end, true), (sick.begin, false)]).collect();
-        let tcp = Arc::new(TcpConfig::preset(config.tcp));
         Self {
             index,
-            kernel: Kernel::new(index, tcp, config.backlog, seed),
+            kernel: Kernel::new(index, config, seed),
             app: App::new(config.clone(), policy, clients, Capacity::new(faults), seed),
             edges: edges(faults),
             stalls: 0,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cardiogram_policies::Time;
 
-use super::TcpConfig;
+use super::{TcpConfig, wheel::Clock};
 
 /// Segments acknowledged at once when a conversation starts (`TCP_MAX_QUICKACKS`).
 const QUICK_MAX: u8 = 16;
@@ -89,11 +89,11 @@ impl AckPolicy {
     }
 
     /// `len` bytes arrived in order: an acknowledgement is due now or later.
-    pub(super) fn data_received(&mut self, now: Time, len: u32, rto: Duration, srtt: Option<Duration>) {
+    pub(super) fn data_received(&mut self, clock: Clock, len: u32, rto: Duration, srtt: Option<Duration>) {
         self.unacknowledged = self.unacknowledged.saturating_add(len);
         self.segment_max = self.segment_max.max(len.min(u32::from(u16::MAX)) as u16);
-        let gap = now.since(self.last_data);
-        self.last_data = now;
+        let gap = clock.now.since(self.last_data);
+        self.last_data = clock.now;
         if self.delay.is_zero() {
             self.quick = QUICK_MAX;
             self.delay = self.delay_min;
@@ -104,25 +104,25 @@ impl AckPolicy {
         } else if gap > rto {
             self.quick = QUICK_MAX;
         }
-        self.schedule(now, srtt);
+        self.schedule(clock, srtt);
     }
 
     /// The peer's FIN arrived: the process is expected to answer it with its own (`tcp_fin`).
-    pub(super) fn fin_received(&mut self, now: Time, srtt: Option<Duration>) {
+    pub(super) fn fin_received(&mut self, clock: Clock, srtt: Option<Duration>) {
         self.ping_pong = true;
-        self.schedule(now, srtt);
+        self.schedule(clock, srtt);
     }
 
     /// `__tcp_ack_snd_check` and `tcp_send_delayed_ack`.
-    fn schedule(&mut self, now: Time, srtt: Option<Duration>) {
+    fn schedule(&mut self, clock: Clock, srtt: Option<Duration>) {
         let much = self.unacknowledged > u32::from(self.segment_max);
         let longest = srtt.map_or(self.delay_max, |srtt| srtt.clamp(self.delay_min, self.delay_max));
         let delay = self.delay.min(longest);
-        let about_to_expire = self.timer.is_some_and(|timer| timer <= now + delay / 4);
+        let about_to_expire = self.timer.is_some_and(|timer| timer <= clock.now + delay / 4);
         if much || (self.quick > 0 && !self.ping_pong) || about_to_expire || delay.is_zero() {
             self.now = true;
         } else {
-            let due = now + delay;
+            let due = clock.after(delay);
             self.timer = Some(self.timer.map_or(due, |timer| timer.min(due)));
         }
     }
@@ -166,8 +166,10 @@ impl AckPolicy {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
-    use crate::config::TcpPreset;
+    use crate::config::TcpStack;
 
     const RTO: Duration = Duration::from_secs(1);
 
@@ -183,7 +185,7 @@ mod tests {
 
     impl Peer {
         fn new() -> Self {
-            Self { policy: AckPolicy::new(&TcpConfig::preset(TcpPreset::LinuxNew)), at: Duration::ZERO }
+            Self { policy: AckPolicy::new(&TcpConfig::preset(TcpStack::LinuxNew)), at: Duration::ZERO }
         }
 
         /// After the sixteen acknowledgements of the beginning, with the next ones waiting 40 ms.
@@ -207,9 +209,13 @@ mod tests {
             Time::ZERO + self.at
         }
 
+        fn clock(&self) -> Clock {
+            Clock { now: self.now(), host: Ipv4Addr::LOCALHOST, wheel: None }
+        }
+
         fn hears(&mut self, gap: Duration, len: u32) -> &mut Self {
             self.at += gap;
-            self.policy.data_received(self.now(), len, RTO, None);
+            self.policy.data_received(self.clock(), len, RTO, None);
             self
         }
 
@@ -274,7 +280,7 @@ mod tests {
         // No longer than the peer's retransmission.
         let mut hasty = Peer::conversing();
         hasty.at += ms(30);
-        hasty.policy.data_received(hasty.now(), 100, ms(45), None);
+        hasty.policy.data_received(hasty.clock(), 100, ms(45), None);
         assert_eq!(hasty.waits(), Some(ms(45)));
     }
 
@@ -329,7 +335,7 @@ mod tests {
         for (srtt, waits) in [(ms(100), ms(100)), (ms(10), ms(40))] {
             peer.acknowledges();
             peer.at += ms(400);
-            peer.policy.data_received(peer.now(), 100, RTO, Some(srtt));
+            peer.policy.data_received(peer.clock(), 100, RTO, Some(srtt));
             assert_eq!(peer.waits(), Some(waits));
         }
     }
@@ -349,12 +355,12 @@ mod tests {
     #[test]
     fn a_fin_waits_for_the_answer_but_not_before_any_data() {
         let mut peer = Peer::flowing();
-        peer.policy.fin_received(peer.now(), None);
+        peer.policy.fin_received(peer.clock(), None);
         assert_eq!(peer.waits(), Some(ms(40)));
         peer.policy.stop();
         assert!(!peer.policy.is_due_on_read());
         let mut fresh = Peer::new();
-        fresh.policy.fin_received(fresh.now(), None);
+        fresh.policy.fin_received(fresh.clock(), None);
         assert_eq!(fresh.waits(), None);
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The lab has its own TCP because its clock decides every result: SYN retries, the retransmission timeout and its
 //! bounds, the tail-loss probe, keepalive, user timeout and delayed acknowledgements run exactly as the kernel runs them,
-//! on ideal timers (the kernel's own are up to 7 % late, `docs/kernel-replay.md`).
+//! on ideal timers, or on its wheel, which is up to 7 % late (`docs/kernel-replay.md`).
 //!
 //! What it is not: there is no congestion control beyond one segment at a time after a timeout, no SACK, no fast
 //! retransmit, no urgent data, no simultaneous open, no window scaling of our own. Heartbeats never fill a window;
@@ -12,6 +12,7 @@
 //! - `receive`: what arrives, reassembly, the state machine.
 //! - `ack`: when to acknowledge.
 //! - `timer`: the timers and what they do.
+//! - `wheel`: how late they fire, where they are a kernel's.
 
 mod ack;
 mod config;
@@ -21,13 +22,14 @@ mod send;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod wheel;
 
 use std::{net::SocketAddrV4, sync::Arc, time::Duration};
 
 use cardiogram_policies::{Time, heartbeat::Keepalive};
 
-pub use self::config::TcpConfig;
-use self::{ack::AckPolicy, receive::Receiver, send::Sender, timer::KeepaliveTimer};
+use self::{ack::AckPolicy, receive::Receiver, send::Sender, timer::KeepaliveTimer, wheel::Clock};
+pub use self::{config::TcpConfig, wheel::Wheel};
 use crate::wire::packet::{Flags, Options, Packet};
 
 /// One end of a connection.
@@ -205,7 +207,7 @@ impl Connection {
     /// Switches keepalive on or off (`SO_KEEPALIVE` with `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, `TCP_KEEPCNT`).
     pub fn set_keepalive(&mut self, now: Time, keepalive: Option<Keepalive>) {
         self.keepalive.set(keepalive);
-        self.keepalive.start(now, self.receive.last_segment());
+        self.keepalive.start(self.clock(now), self.receive.last_segment());
     }
 
     /// Sets or unsets `TCP_USER_TIMEOUT`.
@@ -255,6 +257,11 @@ impl Connection {
     #[cfg(test)]
     fn heap_bytes(&self) -> usize {
         self.send.heap_bytes() + self.receive.heap_bytes()
+    }
+
+    /// Returns what timers are set from.
+    fn clock(&self, now: Time) -> Clock {
+        Clock { now, host: *self.local.ip(), wheel: self.config.wheel }
     }
 
     fn is_synchronised(&self) -> bool {

@@ -125,7 +125,7 @@ impl Connection {
             // A connection of before, with the same ports, that the peer still has. The RST ends it there, and the SYN follows
             // as soon as a timer can (Linux since 5.6, `tcp_rcv_synsent_state_process`), but where it was repeated already.
             if self.send.timeouts == 0 {
-                self.send.timer = Some((now + TIMER_MIN, SendTimer::Retransmit));
+                self.send.timer = Some((self.clock(now).after(TIMER_MIN), SendTimer::Retransmit));
             }
             out.extend(reset_for(packet));
             return;
@@ -140,7 +140,7 @@ impl Connection {
             self.take_syn(now, packet);
             self.state = State::Established;
             self.acknowledged(packet.ack, packet.options.timestamps.map(|(_, echo)| echo), now);
-            self.keepalive.start(now, now);
+            self.keepalive.start(self.clock(now), now);
             self.ack.set_due_now();
             self.output_and_acknowledge(now, out);
         }
@@ -155,7 +155,7 @@ impl Connection {
             if self.ack.may_challenge(now) {
                 self.receive.timestamp = packet.options.timestamps.map_or(0, |(value, _)| value);
                 self.transmit_again(0, now, out);
-                self.send.timer = Some((now + self.send.rto, SendTimer::Retransmit));
+                self.send.timer = Some((self.clock(now).after(self.send.rto), SendTimer::Retransmit));
             }
             return;
         }
@@ -225,7 +225,7 @@ impl Connection {
                 return false;
             }
             self.state = State::Established;
-            self.keepalive.start(now, now);
+            self.keepalive.start(self.clock(now), now);
         }
         self.keepalive.answered();
         if before(ack, self.send.oldest()) {
@@ -298,7 +298,7 @@ impl Connection {
         }
         let (rto, srtt) = (self.send.rto, self.send.srtt());
         if !data.is_empty() {
-            self.ack.data_received(now, progress, rto, srtt);
+            self.ack.data_received(self.clock(now), progress, rto, srtt);
         }
         if had_gap {
             self.ack.set_due_now();
@@ -313,7 +313,7 @@ impl Connection {
         match self.state {
             State::Established => {
                 self.state = State::CloseWait;
-                self.ack.fin_received(now, self.send.srtt());
+                self.ack.fin_received(self.clock(now), self.send.srtt());
             }
             State::FinWait1 => {
                 self.state = State::Closing;

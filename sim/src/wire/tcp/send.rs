@@ -30,6 +30,8 @@ pub(super) struct Sender {
     /// Whether the peer offered these options: only then they are in the answer to its SYN.
     peer_scales: bool,
     peer_sacks: bool,
+    /// The end of the last segment that was sent short of a full one (`snd_sml`).
+    short_end: u32,
     /// Bytes from `una` on, sent or not; SYN and FIN are not among them.
     bytes: VecDeque<u8>,
     flight: VecDeque<Segment>,
@@ -104,15 +106,16 @@ impl Sender {
             nxt: iss,
             window_end: iss,
             window_shift: 0,
-            mss: config.mss - TIMESTAMPS_LEN,
-            timestamps: true,
+            mss: config.mss - if config.offers_timestamps { TIMESTAMPS_LEN } else { 0 },
+            timestamps: config.offers_timestamps,
             peer_scales: true,
             peer_sacks: true,
+            short_end: iss,
             bytes: VecDeque::new(),
             flight: VecDeque::new(),
             fin: Fin::None,
             rtt: RttEstimator::default(),
-            rto: config.rto_initial,
+            rto: config.rto(None),
             last_progress: Time::ZERO,
             timeouts: 0,
             first_retransmission: None,
@@ -177,12 +180,13 @@ impl Sender {
     /// Takes the options and the window of the peer's SYN; that window is never scaled.
     pub(super) fn negotiate(&mut self, options: &Options, window: u16) {
         self.window_end = self.nxt.wrapping_add(u32::from(window));
+        let offered = if self.timestamps { TIMESTAMPS_LEN } else { 0 };
         self.timestamps = options.timestamps.is_some();
         self.peer_scales = options.window_scale.is_some();
         self.peer_sacks = options.sack_permitted;
         self.window_shift = options.window_scale.unwrap_or(0).min(14);
         let overhead = if self.timestamps { TIMESTAMPS_LEN } else { 0 };
-        self.mss = (self.mss + TIMESTAMPS_LEN).min(options.mss.unwrap_or(536)).max(88) - overhead;
+        self.mss = (self.mss + offered).min(options.mss.unwrap_or(536)).max(88) - overhead;
     }
 
     /// Bytes in flight, SYN and FIN aside.
@@ -244,7 +248,7 @@ impl Connection {
         };
         self.send.flight.push_back(fresh);
         self.transmit(0, now, out);
-        self.send.timer = Some((now + self.send.rto, SendTimer::Retransmit));
+        self.send.timer = Some((self.clock(now).after(self.send.rto), SendTimer::Retransmit));
     }
 
     /// Sends what may be sent: lost segments first, then new data, then FIN.
@@ -258,7 +262,7 @@ impl Connection {
             self.transmit_again(lost, now, out);
         }
         let mut sent_new = false;
-        while self.send.may_send() && self.send_new(now, out) {
+        while self.send.may_send() && self.send_new(self.config.nodelay, now, out) {
             sent_new = true;
         }
         if sent_new {
@@ -267,14 +271,19 @@ impl Connection {
         self.watch_window(now);
     }
 
-    /// Sends one new segment, if there is something to send and room for it.
-    fn send_new(&mut self, now: Time, out: &mut Vec<Packet>) -> bool {
+    /// Sends one new segment, if there is something to send and room for it. Without `nodelay` one that is not full waits
+    /// for the acknowledgement of another one, unless the end of everything is in it (`tcp_nagle_check`).
+    fn send_new(&mut self, nodelay: bool, now: Time, out: &mut Vec<Packet>) -> bool {
         let send = &mut self.send;
         let unsent = send.unsent();
         let room = if before(send.nxt, send.window_end) { send.window_end.wrapping_sub(send.nxt) as usize } else { 0 };
         let len = unsent.min(usize::from(send.mss)).min(room);
         let fin = send.fin == Fin::Queued && len == unsent && room > len;
         if len == 0 && !fin {
+            return false;
+        }
+        let short = len < usize::from(send.mss);
+        if short && !nodelay && !fin && before(send.una, send.short_end) {
             return false;
         }
         // Linux puts FIN on the last segment that waits, or sends it alone.
@@ -293,6 +302,9 @@ impl Connection {
             lost: false,
         });
         send.nxt = send.nxt.wrapping_add(len as u32 + u32::from(fin));
+        if short {
+            send.short_end = send.nxt;
+        }
         let last = send.flight.len() - 1;
         self.transmit(last, now, out);
         true
@@ -362,11 +374,11 @@ impl Connection {
             _ => None,
         };
         if let Some(rtt) = rtt {
-            send.rtt.sample(rtt, send.una, send.nxt, self.config.rto_min);
+            send.rtt.sample(rtt, send.una, send.nxt, self.config.variance_min);
         }
         // Karn's other half: without a measurement the timeout stays backed off.
         if rtt.is_some() || send.rtt.srtt().is_none() {
-            send.rto = send.rtt.rto().unwrap_or(self.config.rto_initial).min(self.config.rto_max);
+            send.rto = self.config.rto(send.rtt.rto());
         }
         send.last_progress = now;
         send.timeouts = 0;
@@ -405,6 +417,7 @@ impl Connection {
     /// Sets the send timer to a tail-loss probe, or to a retransmission after `rto_left` where that comes first or a
     /// probe is out of place.
     fn schedule(&mut self, now: Time, rto_left: Duration) {
+        let clock = self.clock(now);
         let probes = self.send.recovery.is_none() && self.send.probe_end.is_none() && self.send.timeouts == 0;
         self.send.timer = if probes && self.state != State::SynReceived {
             // `tcp_schedule_loss_probe`: two round trips, and the peer's longest acknowledgement delay where a single
@@ -413,21 +426,21 @@ impl Connection {
                 let slack = if self.send.flight.len() == 1 { self.config.rto_min } else { PROBE_SLACK };
                 2 * srtt + slack
             });
-            Some((now + base.min(rto_left), SendTimer::ProbeTail))
+            Some((clock.after(base.min(rto_left)), SendTimer::ProbeTail))
         } else {
-            Some((now + rto_left, SendTimer::Retransmit))
+            Some((clock.after(rto_left), SendTimer::Retransmit))
         };
     }
 
     /// `tcp_send_loss_probe`: new data if there is any, otherwise the last segment again; then the timeout in full.
     pub(super) fn probe_tail(&mut self, now: Time, out: &mut Vec<Packet>) {
-        if !self.send_new(now, out)
+        if !self.send_new(true, now, out)
             && let Some(last) = self.send.flight.len().checked_sub(1)
         {
             self.transmit_again(last, now, out);
         }
         self.send.probe_end = Some(self.send.nxt);
-        self.send.timer = Some((now + self.send.rto, SendTimer::Retransmit));
+        self.send.timer = Some((self.clock(now).after(self.send.rto), SendTimer::Retransmit));
     }
 
     /// The timeout's work: everything in flight is lost, the oldest segment is sent again.

@@ -5,6 +5,7 @@ mod acknowledgement;
 mod keepalive;
 mod lifecycle;
 mod retransmission;
+mod systems;
 mod window;
 
 use std::{collections::VecDeque, net::SocketAddrV4, sync::Arc, time::Duration};
@@ -13,7 +14,7 @@ use cardiogram_policies::Time;
 
 use super::{Connection, State, TcpConfig, reset_for};
 use crate::{
-    config::TcpPreset,
+    config::TcpStack,
     wire::packet::{Flags, Packet},
 };
 
@@ -45,7 +46,7 @@ struct Lab {
 
 impl Lab {
     fn new(delay: Duration) -> Self {
-        let config = Arc::new(TcpConfig::preset(TcpPreset::LinuxNew));
+        let config = Arc::new(TcpConfig::preset(TcpStack::LinuxNew));
         Self {
             now: Time::from_millis(1_000),
             configs: [config.clone(), config],

@@ -9,6 +9,7 @@ use cardiogram_policies::{Time, heartbeat::Keepalive};
 use super::{
     Connection, Failure, State,
     send::{SendTimer, TIMER_MIN},
+    wheel::Clock,
 };
 use crate::wire::packet::{Flags, Packet};
 
@@ -33,8 +34,8 @@ impl KeepaliveTimer {
     }
 
     /// Starts the timer, counting silence from the last segment.
-    pub(super) fn start(&mut self, now: Time, last_segment: Time) {
-        self.due = self.times.map(|times| (last_segment + times.idle).max(now));
+    pub(super) fn start(&mut self, clock: Clock, last_segment: Time) {
+        self.due = self.times.map(|times| clock.after((last_segment + times.idle).since(clock.now)));
     }
 
     /// Something was heard.
@@ -92,7 +93,7 @@ impl Connection {
             self.send.rto = self.config.backed_off(self.send.rto, 1);
         }
         let wait = self.clamp_to_user_timeout(now, self.send.rto);
-        self.send.timer = Some((now + wait, SendTimer::Retransmit));
+        self.send.timer = Some((self.clock(now).after(wait), SendTimer::Retransmit));
     }
 
     /// `tcp_write_timeout`: whether to give up instead of sending once more.
@@ -101,19 +102,28 @@ impl Connection {
         match self.state {
             State::SynSent => {
                 let retries = self.config.syn_retries + self.config.syn_linear_timeouts;
-                let user = timeouts > 0 && self.user_timeout_passed(now, self.send.waiting_since());
-                (timeouts >= retries || user).then_some(Failure::ConnectTimeout)
+                let since = self.send.waiting_since();
+                let user = timeouts > 0 && self.user_timeout_passed(now, since);
+                let too_long = has_passed(now, since, self.config.connect_max);
+                (timeouts >= retries || user || too_long).then_some(Failure::ConnectTimeout)
             }
             State::SynReceived => (timeouts >= self.config.synack_retries).then_some(Failure::RetransmissionTimeout),
             _ if timeouts == 0 => None,
             _ if self.user_timeout.is_some() => {
                 self.user_timeout_passed(now, self.send.first_retransmission).then_some(Failure::UserTimeout)
             }
+            _ if self.config.retries_are_counted && !self.orphan => {
+                (timeouts >= self.config.retries).then_some(Failure::RetransmissionTimeout)
+            }
             _ => {
                 // The kernel counts from its first retransmission, with timers up to 7 % late. Ideal timers, counted
                 // from the first transmission, give the kernel's number of transmissions; counted like the kernel's
                 // they would miss its bound by one timeout and try once more.
-                let since = now.since(self.send.waiting_since()?);
+                let since = match self.config.wheel {
+                    None => self.send.waiting_since(),
+                    Some(_) => self.send.first_retransmission,
+                };
+                let since = now.since(since?);
                 let retries = if self.orphan { self.config.orphan_retries } else { self.config.retries };
                 (since >= self.config.retransmission_bound(retries)).then_some(Failure::RetransmissionTimeout)
             }
@@ -121,16 +131,19 @@ impl Connection {
     }
 
     fn user_timeout_passed(&self, now: Time, since: Option<Time>) -> bool {
-        matches!((self.user_timeout, since), (Some(timeout), Some(since)) if now.since(since) >= timeout)
+        has_passed(now, since, self.user_timeout)
     }
 
-    /// `tcp_clamp_rto_to_user_timeout`: the last wait ends when the user timeout does.
+    /// `tcp_clamp_rto_to_user_timeout`: the last wait ends when the user timeout does, or the time for connecting.
     fn clamp_to_user_timeout(&self, now: Time, rto: Duration) -> Duration {
-        let since = match self.state {
-            State::SynSent => self.send.waiting_since(),
-            _ => self.send.first_retransmission,
+        let (since, limit) = match self.state {
+            State::SynSent => {
+                let limits = [self.user_timeout, self.config.connect_max];
+                (self.send.waiting_since(), limits.into_iter().flatten().min())
+            }
+            _ => (self.send.first_retransmission, self.user_timeout),
         };
-        match (self.user_timeout, since) {
+        match (limit, since) {
             (Some(timeout), Some(since)) => {
                 let left = (since + timeout).since(now);
                 if left.is_zero() { TICK } else { rto.min(left) }
@@ -164,7 +177,7 @@ impl Connection {
             (Some(timeout), Some(first)) => wait.min((first + timeout).since(now)).max(TIMER_MIN),
             _ => wait,
         };
-        self.send.timer = Some((now + wait, SendTimer::ProbeWindow));
+        self.send.timer = Some((self.clock(now).after(wait), SendTimer::ProbeWindow));
     }
 
     fn on_keepalive_timer(&mut self, now: Time, out: &mut Vec<Packet>) {
@@ -175,12 +188,12 @@ impl Connection {
         }
         // Inert while data is unacknowledged or queued: the retransmission timer owns detection then.
         if !self.send.is_idle() {
-            self.keepalive.due = Some(now + times.idle);
+            self.keepalive.due = Some(self.clock(now).after(times.idle));
             return;
         }
         let silence = now.since(self.receive.last_segment());
         if silence < times.idle {
-            self.keepalive.due = Some(self.receive.last_segment() + times.idle);
+            self.keepalive.due = Some(self.clock(now).after(times.idle.saturating_sub(silence)));
             return;
         }
         // The user timeout replaces the count, and needs one probe out.
@@ -196,7 +209,7 @@ impl Connection {
         }
         self.probe(now, out);
         self.keepalive.unanswered += 1;
-        self.keepalive.due = Some(now + times.interval);
+        self.keepalive.due = Some(self.clock(now).after(times.interval));
     }
 
     /// A segment just below what the peer expects, which it must answer (`tcp_xmit_probe_skb`).
@@ -205,4 +218,9 @@ impl Connection {
         let packet = self.packet(now, seq, Flags::ACK, Vec::new());
         out.push(packet);
     }
+}
+
+/// Returns whether `limit` is over, counted from `since`; where one of them is not there, it is not.
+fn has_passed(now: Time, since: Option<Time>, limit: Option<Duration>) -> bool {
+    matches!((limit, since), (Some(limit), Some(since)) if now.since(since) >= limit)
 }

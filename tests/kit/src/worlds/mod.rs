@@ -16,7 +16,7 @@ use cardiogram_sim::config::{
     AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, DelayDrift, DevicesConfig,
     Distribution, Exponential, FaultConfig, FaultDraws, FaultKind, FrameSizes, HealthCheck, LifeConfig, LinkConfig,
     LinkName, Login, NatClass, NatConfig, NatRefresh, OnUnhealthy, Part, Pauses, RadioConfig, Rate, ServerConfig,
-    TailStage, TcpPreset, TrafficConfig, Undelivered, WakeupConfig, When, WorldConfig,
+    TailStage, TcpSettings, TcpStack, TcpTimers, TrafficConfig, Undelivered, WakeupConfig, When, WorldConfig,
 };
 use proptest::{prelude::*, strategy::Union};
 
@@ -90,8 +90,25 @@ fn devices() -> impl Strategy<Value = DevicesConfig> {
     })
 }
 
-fn tcp() -> impl Strategy<Value = TcpPreset> {
-    prop_oneof![Just(TcpPreset::LinuxNew), Just(TcpPreset::LinuxOld)]
+fn tcp() -> impl Strategy<Value = TcpSettings> {
+    let stack = prop::sample::select(vec![TcpStack::LinuxNew, TcpStack::LinuxOld, TcpStack::Darwin, TcpStack::Windows]);
+    let retries = (retries(1), retries(1), retries(0));
+    let wheel = prop::option::weighted(0.3, prop::sample::select(vec![250, 300, 1_000]));
+    (stack, retries, wheel, prop::bool::weighted(0.8)).prop_map(|(stack, retries, hz, nodelay)| {
+        let (retries2, syn_retries, syn_linear_timeouts) = if stack.is_linux() { retries } else { (None, None, None) };
+        let hz = hz.filter(|_| stack.is_linux());
+        let timers = hz.map_or(TcpTimers::Ideal, |_| TcpTimers::LinuxWheel);
+        TcpSettings { stack, retries2, syn_retries, syn_linear_timeouts, timers, hz, nodelay }
+    })
+}
+
+fn retries(least: u32) -> impl Strategy<Value = Option<u32>> {
+    prop::option::weighted(0.3, least..10)
+}
+
+fn keepalive() -> impl Strategy<Value = TcpKeepalive> {
+    (span(5..300), span(5..60), 2_u32..6, prop::option::weighted(0.3, span(20..120)))
+        .prop_map(|(idle, interval, count, user_timeout)| TcpKeepalive { idle, interval, count, user_timeout })
 }
 
 fn link() -> impl Strategy<Value = LinkConfig> {
@@ -200,15 +217,21 @@ fn server() -> impl Strategy<Value = ServerConfig> {
     let pauses = (span(60..600), millis(1..10_000))
         .prop_map(|(every, lasts)| Pauses { every, lasts: Distribution::Constant(lasts) });
     let care = (prop::option::weighted(0.3, span(5..120)), prop::option::weighted(0.4, balancer()));
-    (1_u32..4, tcp(), 1_u32..5, work, limits, undelivered, prop::option::weighted(0.2, pauses), care).prop_map(
-        |(count, tcp, backlog, work, limits, undelivered, pauses, (watchdog, balancer))| {
+    let kernel = (tcp(), prop::option::weighted(0.3, keepalive()), 1_u32..5, any::<bool>(), 1_u32..5, any::<bool>());
+    (1_u32..4, kernel, work, limits, undelivered, prop::option::weighted(0.2, pauses), care).prop_map(
+        |(count, kernel, work, limits, undelivered, pauses, (watchdog, balancer))| {
+            let (tcp, keepalive, backlog, abort_on_overflow, syn_backlog, syncookies) = kernel;
             let (accept_cost, heartbeat_cost, message_cost, login) = work;
             let (cores, logins_per_s, drop_dead_work) = limits;
             ServerConfig {
                 count,
                 cores,
                 tcp,
+                keepalive,
                 backlog,
+                abort_on_overflow,
+                syn_backlog,
+                syncookies,
                 login,
                 logins_per_s,
                 accept_cost,

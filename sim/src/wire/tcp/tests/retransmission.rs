@@ -3,14 +3,14 @@
 use super::*;
 use crate::wire::tcp::Failure;
 
-fn preset(lab: &mut Lab, preset: TcpPreset) {
+fn preset(lab: &mut Lab, preset: TcpStack) {
     lab.configs = [Arc::new(TcpConfig::preset(preset)), Arc::new(TcpConfig::preset(preset))];
 }
 
 #[test]
 fn syn_schedules_are_those_of_new_and_old_kernels() {
-    let new = (TcpPreset::LinuxNew, &[0., 1., 2., 3., 4., 5., 7., 11., 19., 35., 67.][..], 131.);
-    let old = (TcpPreset::LinuxOld, &[0., 1., 3., 7., 15., 31., 63.][..], 127.);
+    let new = (TcpStack::LinuxNew, &[0., 1., 2., 3., 4., 5., 7., 11., 19., 35., 67.][..], 131.);
+    let old = (TcpStack::LinuxOld, &[0., 1., 3., 7., 15., 31., 63.][..], 127.);
     for (kernel, times, end) in [new, old] {
         let mut lab = Lab::new(NEAR);
         preset(&mut lab, kernel);
@@ -206,7 +206,7 @@ fn part_of_a_segment_can_be_acknowledged() {
 #[test]
 fn the_retransmission_bound_of_few_retries_is_kept() {
     let mut lab = Lab::new(NEAR);
-    let config = TcpConfig { retries: 5, ..TcpConfig::preset(TcpPreset::LinuxNew) };
+    let config = TcpConfig { retries: 5, ..TcpConfig::preset(TcpStack::LinuxNew) };
     lab.configs = [Arc::new(config.clone()), Arc::new(config)];
     lab.connect(7);
     lab.run_for(1.0);
