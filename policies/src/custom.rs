@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-use crate::{Bounds, Heartbeat, PolicyRng, Problem, Promises, Reconnect, ServerPolicy};
+use crate::{Bounds, Heartbeat, Mechanism, PolicyRng, Problem, Promises, Reconnect, ServerPolicy};
 
 /// The parameters of a custom heartbeat policy: what `heartbeat.custom.NAME` says in a file.
 ///
@@ -29,6 +29,12 @@ pub trait CustomHeartbeat: Send + Sync + 'static {
     /// it, what a NAT has to outlast, and around which the checks of promises draw their worlds. Default: it is not known.
     fn longest_gap(&self) -> Option<Duration> {
         None
+    }
+
+    /// Returns what the policy asks of its host beyond reading, writing and a timer, so that one that cannot do it refuses to
+    /// run it. Default: nothing.
+    fn mechanisms(&self) -> Vec<Mechanism> {
+        Vec::new()
     }
 
     /// Returns the contradictions between parameters; a path is the parameter's name. Default: there are none.

@@ -23,6 +23,7 @@ mod frames;
 pub mod heartbeat;
 #[cfg(feature = "registry")]
 pub mod measured;
+mod mechanism;
 pub mod network;
 #[cfg(feature = "registry")]
 pub mod preset;
@@ -44,6 +45,7 @@ mod warning;
 pub use custom::{Custom, CustomHeartbeat, CustomReconnect, CustomServer};
 pub use frames::Frames;
 pub use heartbeat::{Action, AppState, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason};
+pub use mechanism::{Mechanism, Need};
 pub use network::{Network, NetworkKind};
 pub use problem::Problem;
 pub use promise::{AttemptLimit, Bounds, Promises, ServerPings};

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Bounds, Frames, HeartbeatSpec, PolicyRng, Problem, Promises, Reconnect, ReconnectRules, ReconnectSpec, ServerSpec,
-    unit::Span,
+    Bounds, Frames, HeartbeatSpec, Mechanism, Need, PolicyRng, Problem, Promises, Reconnect, ReconnectRules,
+    ReconnectSpec, ServerSpec, unit::Span,
 };
 
 /// What a client and its server do to keep a long-lived connection alive.
@@ -190,6 +190,14 @@ impl StrategySpec {
         problems
     }
 
+    /// Returns what a client's side of the strategy asks of its host beyond reading, writing and a timer, with the keys that
+    /// ask for it.
+    pub fn needs(&self) -> Vec<Need> {
+        let check = self.reconnect_rules.network_check;
+        let check = check.map(|_| Need::new(Mechanism::NetworkCheck, "reconnect_rules.network_check"));
+        self.heartbeat.needs().into_iter().chain(check).collect()
+    }
+
     /// Returns the reconnect policy under its rules, ready to run, for a client that knows `servers` servers. The waits
     /// draw from the first generator, the rules from the second.
     pub fn build_reconnect(&self, servers: u32, waits: PolicyRng, rules: PolicyRng) -> Box<dyn Reconnect> {
@@ -265,6 +273,30 @@ mod tests {
         assert_eq!(spec.server, ServerSpec::default());
         let HeartbeatSpec::Fixed(fixed) = spec.heartbeat else { panic!("{:?}", spec.heartbeat) };
         assert_eq!(fixed.misses, 1);
+    }
+
+    #[test]
+    fn what_a_strategy_needs_of_its_host_is_named_by_its_key() {
+        let needs = |heartbeat: &str| {
+            let rule = "reconnect_rules.network_check = {}";
+            let needs = read(&format!("name = \"a\"\nheartbeat.{heartbeat}\n{rule}")).needs();
+            needs.into_iter().map(|need| (need.mechanism, need.path)).collect::<Vec<_>>()
+        };
+        let own = |mechanism, path: &str| (mechanism, path.to_owned());
+        let check = own(Mechanism::NetworkCheck, "reconnect_rules.network_check");
+        assert_eq!(needs("fixed = { interval = \"30s\", timeout = \"15s\" }"), std::slice::from_ref(&check));
+        let keepalive = "tcp-keepalive = { idle = \"2m\", interval = \"10s\", count = 4, user_timeout = \"30s\" }";
+        let of_keepalive = [
+            own(Mechanism::Keepalive, "heartbeat.tcp-keepalive"),
+            own(Mechanism::UserTimeout, "heartbeat.tcp-keepalive.user_timeout"),
+            check.clone(),
+        ];
+        assert_eq!(needs(keepalive), of_keepalive);
+        let grid = "composed = { schedule.grid = { interval = \"30s\" }, judge.reply = { timeout = \"9s\" }";
+        let of_race = [own(Mechanism::Race, "heartbeat.composed.when_dead"), check.clone()];
+        assert_eq!(needs(&format!("{grid}, when_dead = \"race\" }}")), of_race);
+        let of_diagnosis = [own(Mechanism::LastHeard, "heartbeat.composed.when_dead"), check];
+        assert_eq!(needs(&format!("{grid}, when_dead = \"diagnose\" }}")), of_diagnosis);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 /// What each crate may depend on. One that is not published serves tests only, and none of these may depend on it.
 const CRATES: [(&str, &[&str]); 8] = [
     ("cardiogram-policies", &[]),
-    ("cardiogram-policies-tokio", &["policies"]),
+    ("cardiogram-tokio", &["policies"]),
     ("cardiogram-results", &[]),
     ("cardiogram-sim", &["policies"]),
     ("cardiogram-scenarios", &["policies", "sim", "results"]),

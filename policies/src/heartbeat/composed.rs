@@ -17,7 +17,7 @@ use super::{
     schedule::Schedule,
     search::{Prober, Search, Searcher, TestOn},
 };
-use crate::{PolicyRng, Time, unit::Span};
+use crate::{Mechanism, Need, PolicyRng, Time, unit::Span};
 
 /// A schedule and its judges, modified. Only the schedule has to be named.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,6 +132,24 @@ impl Composed {
             close_timeout: None,
             leave: None,
         }
+    }
+
+    /// Returns what it asks of its host beyond reading, writing and a timer; `path` makes a key's path.
+    pub(super) fn needs(&self, path: impl Fn(&str) -> String) -> Vec<Need> {
+        let own_timeout = self.keepalive.as_ref().is_some_and(|keepalive| keepalive.user_timeout.is_some());
+        let timeout_key = if self.user_timeout.is_some() { "user_timeout" } else { "keepalive.user_timeout" };
+        let probes = self.search.as_ref().is_some_and(|search| search.on == TestOn::Probe);
+        let uses = [
+            (self.keepalive.is_some(), Mechanism::Keepalive, "keepalive"),
+            (self.user_timeout.is_some() || own_timeout, Mechanism::UserTimeout, timeout_key),
+            (self.when_dead == WhenDead::Diagnose, Mechanism::LastHeard, "when_dead"),
+            (self.when_dead == WhenDead::Race, Mechanism::Race, "when_dead"),
+            (probes, Mechanism::Probe, "search.on"),
+        ];
+        uses.into_iter()
+            .filter(|(is_used, ..)| *is_used)
+            .map(|(_, mechanism, key)| Need::new(mechanism, path(key)))
+            .collect()
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     composed::ComposedHeartbeat,
 };
 use crate::{
-    Bounds, Custom, CustomHeartbeat, PolicyRng, Problem, Promises,
+    Bounds, Custom, CustomHeartbeat, Need, PolicyRng, Problem, Promises,
     unit::{Span, format_duration},
 };
 
@@ -168,6 +168,23 @@ impl HeartbeatSpec {
             MadeOf::Machine(machine) => machine.longest_gap(),
             MadeOf::Custom(custom) => custom.policy()?.longest_gap(),
             MadeOf::Known(_) => None,
+        }
+    }
+
+    /// Returns what the policy asks of its host beyond reading, writing and a timer.
+    pub fn needs(&self) -> Vec<Need> {
+        match (self, self.made_of()) {
+            // A short form has keys of its own.
+            (Self::TcpKeepalive(_), MadeOf::Parts(parts)) => parts.needs(|key| {
+                format!("heartbeat.tcp-keepalive{}", if key == "keepalive" { "" } else { ".user_timeout" })
+            }),
+            (_, MadeOf::Parts(parts)) => parts.needs(|key| format!("heartbeat.composed.{key}")),
+            (_, MadeOf::Custom(custom)) => {
+                let mechanisms = custom.policy().map_or_else(Vec::new, CustomHeartbeat::mechanisms);
+                let path = format!("heartbeat.custom.{}", custom.name());
+                mechanisms.into_iter().map(|mechanism| Need::new(mechanism, &path)).collect()
+            }
+            (_, MadeOf::Machine(_) | MadeOf::Known(_)) => Vec::new(),
         }
     }
 
