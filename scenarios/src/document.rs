@@ -229,12 +229,13 @@ fn explain(error: &Error, tree: &Spanned<DeTable<'_>>) -> Diagnostic {
     // An error at no place is one of the whole file.
     let span = error.span().filter(|span| !span.is_empty());
     let at = span.as_ref().and_then(|span| value_at(tree.get_ref(), span));
+    let is_server = tree.get_ref().get("server").is_some_and(|value| Some(value.span()) == span);
     let better = match (message.as_str(), at) {
         (NEEDS_PARAMETERS, Some((_, DeValue::String(name)))) => Some(format!(
             "write a table, as in {{ {name} = {{ ... }} }}, or {{ {name} = {{}} }} where every parameter has a default"
         )),
         // Its parts have parameters, and only to have none is said by a name.
-        (_, Some(("server", DeValue::String(name)))) if message.starts_with("unknown name") => {
+        (_, Some(("server", DeValue::String(name)))) if message.starts_with("unknown name") && is_server => {
             Some(format!("write it as a table, as in server.{name} = {{ ... }}; alone in quotes there is only `none`"))
         }
         // Of faults there may be several, of a heartbeat there is one.

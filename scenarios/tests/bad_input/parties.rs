@@ -89,3 +89,50 @@ interval = "3s"
       = help: write its name alone, in quotes
     ");
 }
+
+#[test]
+fn an_unknown_system_of_a_server_is_told_which_there_are() {
+    assert_snapshot!(scenario(r#"server.tcp = "solaris""#), @r#"
+    error: unknown name `solaris`
+     --> test.toml:6:14
+      |
+    6 | server.tcp = "solaris"
+      |              ^^^^^^^^^
+      |
+      = help: possible here are: `linux-new`, `linux-old`, `darwin`, `windows`
+    "#);
+}
+
+#[test]
+fn a_sysctl_of_linux_is_none_of_darwin() {
+    assert_snapshot!(scenario(r#"devices.tcp = { stack = "darwin", retries2 = 8 }"#), @r#"
+    error: `retries2` is a sysctl of Linux, which this host does not run
+     --> test.toml:6:46
+      |
+    6 | devices.tcp = { stack = "darwin", retries2 = 8 }
+      |                                              ^
+      |
+      = help: leave it out, or use `stack = "linux-new"`
+    "#);
+}
+
+#[test]
+fn ideal_timers_have_no_ticks_and_a_wheel_has_those_of_a_kernel() {
+    assert_snapshot!(scenario("devices.tcp.hz = 250\nserver.tcp = { timers = \"linux-wheel\", hz = 100 }"), @r#"
+    error: ideal timers have no ticks
+     --> test.toml:6:18
+      |
+    6 | devices.tcp.hz = 250
+      |                  ^^^
+      |
+      = help: leave it out, or add `timers = "linux-wheel"`
+
+    error: a kernel of 100 Hz
+     --> test.toml:7:45
+      |
+    7 | server.tcp = { timers = "linux-wheel", hz = 100 }
+      |                                             ^^^
+      |
+      = help: use 250, 300 or 1000
+    "#);
+}
