@@ -2,6 +2,7 @@
 //! share is in `tests/kit`.
 
 mod accuracy;
+mod ages;
 mod balancer;
 mod catalogue;
 mod downtime;

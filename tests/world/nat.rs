@@ -202,6 +202,86 @@ fn data_only_does_not_count_keepalive_probes() {
     }
 }
 
+/// By direction: the same probes pass the NAT at 20.22 s after anything was heard, every 20 s, and their answers 60 ms later. A
+/// heartbeat's reply is data from outside, its last acknowledgement is bare.
+#[test]
+fn what_refreshes_is_a_matter_of_direction_and_payload() {
+    let probes = HeartbeatSpec::TcpKeepalive(TcpKeepalive {
+        idle: Span::secs(20),
+        interval: Span::secs(20),
+        count: 3,
+        user_timeout: None,
+    });
+    let begins = |heartbeat: HeartbeatSpec, refresh| {
+        let mut world = one_session(heartbeat);
+        world.nat[0] = NatConfig { refresh, ..nat(60, NatClass::DropSilent) };
+        go(&world, 1).episodes.first().map(|episode| episode.begin)
+    };
+    let beats = || fixed(secs(50), secs(10), 1);
+    for refresh in NatRefresh::ALL {
+        assert_eq!(begins(beats(), *refresh), None, "{refresh:?}: beats are data, and so are their replies");
+        let of_probes = match refresh {
+            NatRefresh::Both | NatRefresh::Outbound | NatRefresh::Inbound => None,
+            // The hello passes at 0.12 s, the welcome at 0.18 s.
+            NatRefresh::OutboundData => Some(Time::from_millis(60_120)),
+            NatRefresh::DataOnly | NatRefresh::InboundData => Some(Time::from_millis(60_180)),
+        };
+        assert_eq!(begins(probes.clone(), *refresh), of_probes, "{refresh:?}");
+    }
+}
+
+/// A server that pings and wants no answer, on a box that counts what the inside has to say: nobody notices the end.
+#[test]
+fn pings_without_answers_refresh_one_direction_alone() {
+    let pings = Pings {
+        interval: Span::secs(20),
+        after: PingAfter::Grid,
+        timeout: None,
+        misses: 1,
+        answered: false,
+        doubles_first: false,
+        first: None,
+    };
+    let begins = |refresh| {
+        let mut world = one_session(HeartbeatSpec::None);
+        world.strategy.server.pings = Some(pings.clone());
+        world.nat[0] = NatConfig { refresh, ..nat(60, NatClass::DropSilent) };
+        go(&world, 1).episodes.first().map(|episode| episode.begin)
+    };
+    // The client's kernel acknowledges each ping, with nothing in it.
+    let bare = [NatRefresh::Both, NatRefresh::Outbound, NatRefresh::Inbound];
+    assert_eq!(bare.map(begins), [None; 3]);
+    assert_eq!([NatRefresh::DataOnly, NatRefresh::InboundData].map(begins), [None; 2]);
+    assert_eq!(begins(NatRefresh::OutboundData), Some(Time::from_millis(60_120)));
+}
+
+/// Strict Linux with an open outer side: the client beats into the void, the server is reset by its first push.
+#[test]
+fn a_box_that_is_silent_inside_resets_outside() {
+    // Who speaks first after the end: the client, whose beat nobody answers.
+    let outcome = go_traced(&forgotten(NatClass::RstOutsideOnSend), 1);
+    assert_eq!(only_episode(&outcome), (EXPIRED, Cause::NatExpiry, Some(no_reply(BEAT + secs(10)))));
+    assert_eq!(with(Flags::RST, &received(&outcome, DEVICES)), []);
+    assert_eq!(dropped(&outcome, NAT)[0], (BEAT + ACCESS, DropReason::NoMapping));
+    // The server, whose ping draws a RST within a trip to the box and back; the client hears nothing of it.
+    let mut world = one_session(HeartbeatSpec::None);
+    world.nat[0] = nat(60, NatClass::RstOutsideOnSend);
+    world.strategy.server.pings = Some(Pings {
+        interval: Span::secs(100),
+        after: PingAfter::Grid,
+        timeout: None,
+        misses: 1,
+        answered: true,
+        doubles_first: false,
+        first: None,
+    });
+    let outcome = go_traced(&world, 1);
+    let pinged = Time::from_millis(100_150);
+    assert_eq!(with(Flags::RST, &received(&outcome, SERVER)), [pinged + 2 * CORE]);
+    assert_eq!(sessions_closed(&outcome), [pinged + 2 * CORE]);
+    assert_eq!(only_episode(&outcome), (EXPIRED, Cause::NatExpiry, None));
+}
+
 /// With `data-only` a heartbeat of the application counts: 50 s between beats keeps a mapping of 60 s.
 #[test]
 fn data_only_counts_heartbeats_of_the_application() {

@@ -7,13 +7,13 @@
 use std::time::Duration;
 
 use cardiogram_policies::unit::format_duration;
-use cardiogram_sim::{config::NatRefresh, outcome::Cause};
+use cardiogram_sim::outcome::Cause;
 
 use super::{Evidence, Judgement};
 
 pub(super) fn judge(evidence: &Evidence<'_>, timeout: Duration) -> Judgement {
     let world = evidence.world();
-    let keeps = world.nat.iter().all(|nat| nat.refresh != NatRefresh::DataOnly && nat.established.min() >= timeout);
+    let keeps = world.nat.iter().all(|nat| !nat.refresh.wants_data() && nat.established.min() >= timeout);
     if !(keeps && evidence.is_healthy() && evidence.bounds().steady_host) {
         return Judgement::NotTested;
     }

@@ -222,12 +222,13 @@ enum Stage {
 impl ComposedHeartbeat {
     pub(super) fn new(spec: Composed, mut rng: PolicyRng) -> Self {
         let seed = if spec.judge.draws() { rng.next_u64() } else { 0 };
+        let leave_seed = if spec.leave.as_ref().is_some_and(Leave::draws) { rng.next_u64() } else { 0 };
         let own_timeout = spec.keepalive.as_ref().and_then(|keepalive| keepalive.user_timeout);
         Self {
             schedule: spec.schedule.build(rng),
             judges: spec.judge.build(spec.schedule.interval(), seed),
             pacer: (spec.pace != Pace::default()).then(|| Box::new(Pacer::new(&spec.pace))),
-            leaver: spec.leave.as_ref().map(|leave| Box::new(Leaver::new(leave))),
+            leaver: spec.leave.as_ref().map(|leave| Box::new(Leaver::new(leave, leave_seed))),
             searcher: spec.search.as_ref().map(|search| Box::new(Searcher::new(search))),
             prober: spec.search.as_ref().filter(|search| search.on == TestOn::Probe).map(|search| {
                 let reply = spec.judge.reply.as_ref().expect("checked: probes are judged by their replies");

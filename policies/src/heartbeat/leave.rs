@@ -6,7 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Composed, Event, ScheduleSpec};
-use crate::{Problem, Time, unit::Span};
+use crate::{
+    Problem, Time,
+    random::SplitMix,
+    unit::{Fraction, Span},
+};
 
 /// No heartbeat, and the connection is left once nothing was sent or received on it for `after`: short for the composition
 /// of a peer that sends with [`Leave`].
@@ -47,9 +51,23 @@ pub struct Leave {
     /// This long after it was established (LINE in the USA: 30 min; `[52im-121]`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub age: Option<Span>,
+    /// How much the age of each connection strays from `age`, up and down, as a fraction of it: drawn evenly for each, so that
+    /// connections that were opened together are not left together (gRPC's servers stray by 0.1). Below 1; default 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub spread: Fraction,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it by reference")]
+fn is_zero(spread: &Fraction) -> bool {
+    *spread == Fraction::ZERO
 }
 
 impl Leave {
+    /// Returns whether anything of it is drawn.
+    pub(super) fn draws(&self) -> bool {
+        !is_zero(&self.spread)
+    }
+
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if (self.quiet, self.beats, self.age) == (None, None, None) {
@@ -66,6 +84,20 @@ impl Leave {
                 "use at least 1, or `quiet`",
             ));
         }
+        if self.draws() && self.age.is_none() {
+            problems.push(Problem::new(
+                "heartbeat.composed.leave.spread",
+                "it strays from an age that is not named",
+                "name `age`, as in leave = { age = \"30m\", spread = 0.1 }, or leave `spread` out",
+            ));
+        }
+        if self.spread == Fraction::ONE {
+            problems.push(Problem::new(
+                "heartbeat.composed.leave.spread",
+                "a connection may be left as soon as it is established",
+                "use less than 1",
+            ));
+        }
         problems
     }
 }
@@ -75,7 +107,10 @@ pub(super) struct Leaver {
     quiet: Option<Duration>,
     beats: Option<u32>,
     age: Option<Duration>,
-    connected: Time,
+    spread: f64,
+    random: SplitMix,
+    /// When the connection is too old.
+    old: Option<Time>,
     last_traffic: Time,
     sent: u32,
     /// The last bytes written are a heartbeat's.
@@ -83,12 +118,15 @@ pub(super) struct Leaver {
 }
 
 impl Leaver {
-    pub(super) fn new(spec: &Leave) -> Self {
+    /// What is drawn is drawn from `seed`.
+    pub(super) fn new(spec: &Leave, seed: u64) -> Self {
         Self {
             quiet: spec.quiet.map(Span::get),
             beats: spec.beats,
             age: spec.age.map(Span::get),
-            connected: Time::ZERO,
+            spread: spec.spread.get(),
+            random: SplitMix::new(seed),
+            old: None,
             last_traffic: Time::ZERO,
             sent: 0,
             own_bytes: false,
@@ -96,7 +134,14 @@ impl Leaver {
     }
 
     pub(super) fn connected(&mut self, now: Time) {
-        (self.connected, self.last_traffic, self.sent, self.own_bytes) = (now, now, 0, false);
+        (self.last_traffic, self.sent, self.own_bytes) = (now, 0, false);
+        self.old = self.age.map(|age| {
+            if self.spread == 0.0 {
+                return now + age;
+            }
+            let share = 1.0 - self.spread + 2.0 * self.spread * self.random.unit();
+            now + Duration::from_micros((age.as_micros() as f64 * share) as u64)
+        });
     }
 
     pub(super) fn on_event(&mut self, now: Time, event: &Event) {
@@ -118,17 +163,18 @@ impl Leaver {
     /// Returns when the connection is left, if nothing else happens; `beat`: when the next beat is due.
     pub(super) fn due(&self, beat: Option<Time>) -> Option<Time> {
         let quiet = self.quiet.map(|quiet| self.last_traffic + quiet);
-        let age = self.age.map(|age| self.connected + age);
         let beats = beat.filter(|_| self.beats.is_some_and(|beats| self.sent >= beats));
-        [quiet, age, beats].into_iter().flatten().min()
+        [quiet, self.old, beats].into_iter().flatten().min()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::{
-        heartbeat::{Action, FirstBeat, GiveUp, Grid, composed::ComposedHeartbeat},
+        heartbeat::{Action, FirstBeat, GiveUp, Grid, Heartbeat, composed::ComposedHeartbeat},
         testing::{CONNECTED, LOST, beat, play, reply, rng},
     };
 
@@ -194,5 +240,30 @@ mod tests {
                 ],
             );
         }
+    }
+
+    /// Ten connections of a pool, opened at once: 30 min and a tenth more or less, each its own, and each anew.
+    #[test]
+    fn connections_that_are_opened_together_are_left_apart() {
+        let leave = Leave { age: Some(Span::secs(1_800)), spread: Fraction::new(0.1).unwrap(), ..Leave::default() };
+        let ages = |seed| {
+            let parts = Composed { leave: Some(leave.clone()), ..Composed::new(ScheduleSpec::PeerSends) };
+            let mut policy = ComposedHeartbeat::new(parts, rng(seed));
+            [0, 1].map(|_| {
+                policy.on_event(Time::ZERO, &CONNECTED);
+                let left = policy.deadline().expect("it will be too old");
+                assert_eq!(policy.poll(left), Some(LEAVE));
+                left.since(Time::ZERO)
+            })
+        };
+        let all: BTreeSet<Duration> = (0..10).flat_map(ages).collect();
+        assert_eq!(all.len(), 20, "no two are left at the same time");
+        assert!(
+            all.iter().all(|age| (Duration::from_secs(1_620)..Duration::from_secs(1_980)).contains(age)),
+            "{all:?}"
+        );
+        // Evenly drawn from 6 min: the ends are met.
+        let (first, last) = (all.first().unwrap(), all.last().unwrap());
+        assert!(last.saturating_sub(*first) > Duration::from_secs(240), "{all:?}");
     }
 }

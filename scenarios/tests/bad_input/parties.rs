@@ -136,3 +136,50 @@ fn ideal_timers_have_no_ticks_and_a_wheel_has_those_of_a_kernel() {
       = help: use 250, 300 or 1000
     "#);
 }
+
+#[test]
+fn ages_at_which_nothing_lives_long_are_refused() {
+    let lines = "server.max_age = { age = { uniform = { min = \"100ms\", max = \"5m\" } } }\nnat.max_age = \"100ms\"";
+    assert_snapshot!(scenario(lines), @r#"
+error: a connection may end after 100ms
+ --> test.toml:6:26
+  |
+6 | server.max_age = { age = { uniform = { min = "100ms", max = "5m" } } }
+  |                          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = help: let it live for at least "1s"
+
+error: a connection may end after 100ms
+ --> test.toml:7:15
+  |
+7 | nat.max_age = "100ms"
+  |               ^^^^^^^
+  |
+  = help: let it live for at least "1s"
+"#);
+}
+
+#[test]
+fn a_spread_of_ages_needs_an_age_and_leaves_some_of_it() {
+    let leave = |leave: &str| {
+        strategy(&format!("name = \"a\"\nheartbeat.composed = {{ schedule = \"peer-sends\", leave = {leave} }}\n"))
+    };
+    assert_snapshot!(leave("{ quiet = \"10m\", spread = 0.1 }"), @r#"
+error: it strays from an age that is not named
+ --> test.toml:2:83
+  |
+2 | heartbeat.composed = { schedule = "peer-sends", leave = { quiet = "10m", spread = 0.1 } }
+  |                                                                                   ^^^
+  |
+  = help: name `age`, as in leave = { age = "30m", spread = 0.1 }, or leave `spread` out
+"#);
+    assert_snapshot!(leave("{ age = \"10m\", spread = 1 }"), @r#"
+error: a connection may be left as soon as it is established
+ --> test.toml:2:81
+  |
+2 | heartbeat.composed = { schedule = "peer-sends", leave = { age = "10m", spread = 1 } }
+  |                                                                                 ^
+  |
+  = help: use less than 1
+"#);
+}

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use cardiogram_policies::unit::Span;
+
 use crate::config::{Fault, Lasts, LinkName, Target, TrafficConfig, When, WorldConfig};
 
 /// What a run costs.
@@ -51,7 +53,8 @@ impl WorldConfig {
         let mappings = devices * self.all_networks().map(|network| network.nat.len() as u64).sum::<u64>();
         let interval = self.interval();
         let forgets = self.bounds().nat_timeout.filter(|timeout| *timeout < interval);
-        let breaks = forgets.map_or(0, |_| whole(device_time, interval)).saturating_add(strikes);
+        let of_age = self.max_age().map_or(0, |age| whole(device_time, age));
+        let breaks = forgets.map_or(0, |_| whole(device_time, interval)).saturating_add(strikes).saturating_add(of_age);
 
         let TrafficConfig { up, down, .. } = &self.traffic;
         let messages = [up, down].into_iter().flatten().map(|gap| whole(device_time, gap.get())).sum::<u64>();
@@ -66,6 +69,13 @@ impl WorldConfig {
                 .saturating_add(breaks.saturating_mul(STRIKE_BYTES)),
             cpu: times(EXCHANGE, exchanges).saturating_add(times(STRIKE, breaks)),
         }
+    }
+
+    /// Returns how old connections become, about, where something limits it.
+    fn max_age(&self) -> Option<Duration> {
+        let boxes = self.all_networks().flat_map(|network| network.nat).filter_map(|nat| nat.max_age.map(Span::get));
+        let server = self.server.max_age.iter().map(|max| max.age.at(0.5));
+        boxes.chain(server).min()
     }
 
     /// Returns how often the strategy beats, about.

@@ -37,7 +37,7 @@ pub use self::nat::{
 pub(crate) use self::network::{BETWEEN_NATS, Network};
 pub use self::network::{LinkName, MAIN, NETWORKS_MAX, NO_NETWORK};
 pub use self::radio::{RadioConfig, TailStage};
-pub use self::server::{Cost, Login, Pauses, ServerConfig, Undelivered};
+pub use self::server::{Cost, Login, MaxAge, Pauses, ServerConfig, Undelivered};
 pub use self::tcp::{TcpSettings, TcpStack, TcpTimers};
 pub use self::wakeup::{Carries, WakeupConfig};
 

@@ -28,6 +28,9 @@ pub struct NatConfig {
     /// The most idle time of an established connection on which one packet was repeated three times without an answer
     /// (Linux: `nf_conntrack_tcp_timeout_max_retrans`, 300 s). Default: no such limit.
     pub unacknowledged: Option<Span>,
+    /// How long a mapping lives, whatever passes; then it ends as an idle one does. At least 1 s. Default: for as long as
+    /// something passes.
+    pub max_age: Option<Span>,
     /// Which packets restart the idle time. Default `both`.
     pub refresh: NatRefresh,
     /// What happens to packets of a forgotten connection. Default `drop-silent`.
@@ -51,6 +54,7 @@ impl Default for NatConfig {
             transitory: Span::secs(240),
             closing: None,
             unacknowledged: None,
+            max_age: None,
             refresh: NatRefresh::default(),
             after_expiry: AfterExpiry::default(),
             table: None,
@@ -61,18 +65,47 @@ impl Default for NatConfig {
     }
 }
 
-/// Which packets keep a mapping alive.
+/// Which packets keep a mapping alive: by their direction, and by whether they carry something. A packet that opens or ends
+/// a connection carries as much as data does; keepalive probes and mere acknowledgements carry nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NatRefresh {
-    /// Packets of either direction (Linux conntrack, cloud load balancers).
+    /// Any packet of either direction (Linux conntrack, cloud load balancers).
     #[default]
     Both,
-    /// Packets from the inside only (the minimum of RFC 4787 REQ-6).
+    /// Any packet from the inside (the minimum of RFC 4787 REQ-6).
     Outbound,
-    /// Packets of either direction that carry data, or that open or end a connection: neither keepalive probes nor mere
-    /// acknowledgements (boxes that look for payload, such as proxies).
+    /// Any packet from outside.
+    Inbound,
+    /// What carries something, in either direction (boxes that look for payload).
     DataOnly,
+    /// What carries something from the inside.
+    OutboundData,
+    /// What carries something from outside.
+    InboundData,
+}
+
+impl NatRefresh {
+    /// All of them, in the order of the documentation.
+    pub const ALL: &'static [Self] =
+        &[Self::Both, Self::Outbound, Self::Inbound, Self::DataOnly, Self::OutboundData, Self::InboundData];
+
+    /// Returns whether packets of this direction keep a mapping alive, or some of them.
+    pub const fn counts(self, outbound: bool) -> bool {
+        match self {
+            Self::Both | Self::DataOnly => true,
+            Self::Outbound | Self::OutboundData => outbound,
+            Self::Inbound | Self::InboundData => !outbound,
+        }
+    }
+
+    /// Returns whether only those do that carry something.
+    pub const fn wants_data(self) -> bool {
+        match self {
+            Self::Both | Self::Outbound | Self::Inbound => false,
+            Self::DataOnly | Self::OutboundData | Self::InboundData => true,
+        }
+    }
 }
 
 /// What a NAT does when the idle time of a mapping is over.
@@ -165,6 +198,8 @@ nat_classes! {
     RemapNewPort: Nothing, NewPort, Drop;
     /// Sends FIN to the inside when the idle time is over; drops what comes later.
     FinInside: FinInside, Drop, Drop;
+    /// Drops what comes from the inside without a word, answers the outside with RST.
+    RstOutsideOnSend: Nothing, Drop, Reset;
 }
 
 /// What follows the end of a mapping: one class for all subscribers, or a mix of classes of which each subscriber meets

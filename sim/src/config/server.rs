@@ -58,6 +58,8 @@ pub struct ServerConfig {
     /// A process that stands still for this time is killed and restarted, which takes 2 s (A); that ends the stall or pause.
     /// Default: it is left alone.
     pub watchdog: Option<Span>,
+    /// How old a session may become. Default: as old as it likes.
+    pub max_age: Option<MaxAge>,
     /// What stands in front of the servers. Default: nothing, so that clients know each server by its address.
     pub balancer: Option<BalancerConfig>,
 }
@@ -82,6 +84,7 @@ impl Default for ServerConfig {
             undelivered: Undelivered::default(),
             pauses: None,
             watchdog: None,
+            max_age: None,
             balancer: None,
         }
     }
@@ -138,6 +141,19 @@ pub struct Pauses {
     pub every: Span,
     /// How long one lasts.
     pub lasts: Distribution,
+}
+
+/// The greatest age of sessions: gRPC's `MAX_CONNECTION_AGE` with its grace, the end of a watch of Kubernetes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MaxAge {
+    /// From the welcome on, drawn for each session; at least 1 s. What is drawn from a range keeps those who came together
+    /// from going together (gRPC: 10 % more or less).
+    pub age: Distribution,
+    /// From then on until the server closes the session. It says goodbye at its begin, and the client opens the next
+    /// connection beside this one. Default 0: the server closes it without a word.
+    #[serde(default)]
+    pub grace: Delay,
 }
 
 /// Work for the process, as time on one core: a [`Distribution`], or nothing at all.

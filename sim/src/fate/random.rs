@@ -49,6 +49,8 @@ pub(crate) enum DrawPurpose {
     Server,
     /// What moves a delay that drifts?
     Drift,
+    /// How old may it become?
+    Age,
 }
 
 /// The coins of one component: a number for each (purpose, time), whatever else was asked before.

@@ -144,7 +144,12 @@ impl Fact {
         match self {
             Self::Device { event, .. } => matches!(event.meaning(), DeviceMeaning::Turn(_)),
             Self::Server { event, .. } => {
-                matches!(event.meaning(), ServerMeaning::SessionBegins { .. } | ServerMeaning::SessionEnds { .. })
+                matches!(
+                    event.meaning(),
+                    ServerMeaning::SessionBegins { .. }
+                        | ServerMeaning::SessionEnds { .. }
+                        | ServerMeaning::SessionTooOld { .. }
+                )
             }
             Self::Nat { .. } | Self::OuterNat { .. } => true,
         }

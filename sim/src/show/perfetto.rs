@@ -183,7 +183,10 @@ impl<'a> Timeline<'a> {
                         ServerMeaning::SessionEnds { .. } => *count = count.saturating_sub(1),
                         // Faults stand there already.
                         ServerMeaning::Fault => continue,
-                        ServerMeaning::Ping { .. } | ServerMeaning::Pong | ServerMeaning::Other => {
+                        ServerMeaning::SessionTooOld { .. }
+                        | ServerMeaning::Ping { .. }
+                        | ServerMeaning::Pong
+                        | ServerMeaning::Other => {
                             self.instant(row, "server", trace.words(entry), at, None);
                             continue;
                         }

@@ -38,6 +38,7 @@ impl From<NatEvent> for MappingEvent {
             NatEvent::Expired => Self::Ended(Cause::NatExpiry),
             NatEvent::Flushed => Self::Ended(Cause::NatFlush),
             NatEvent::Evicted => Self::Ended(Cause::NatEvicted),
+            NatEvent::TooOld => Self::Ended(Cause::MaxAge),
         }
     }
 }

@@ -156,6 +156,8 @@ struct Judge<'a> {
     mappings: BTreeMap<Key, Mapping>,
     /// Sessions the servers hold for the device.
     held: BTreeSet<(u32, Outside)>,
+    /// Those that they closed for their age.
+    too_old: BTreeSet<(u32, Outside)>,
     episode: Option<Episode>,
     false_alarm: Option<FalseAlarm>,
     /// What the device's detector says.
@@ -215,6 +217,7 @@ impl<'a> Judge<'a> {
             rival: None,
             mappings: BTreeMap::new(),
             held: BTreeSet::new(),
+            too_old: BTreeSet::new(),
             episode: None,
             false_alarm: None,
             output: Output::new(device),
@@ -338,7 +341,7 @@ impl<'a> Judge<'a> {
             | Cause::ServerDrain
             | Cause::ServerStall
             | Cause::ServerPause => Some((FaultPlace::Server { server: socket?.server }, self.now)),
-            Cause::NatExpiry | Cause::NatEvicted | Cause::ServerClosed | Cause::ServerOverload => None,
+            Cause::NatExpiry | Cause::NatEvicted | Cause::MaxAge | Cause::ServerClosed | Cause::ServerOverload => None,
         }
     }
 
@@ -438,7 +441,13 @@ impl<'a> Judge<'a> {
             return State::Usable;
         }
         let drains = Obstacle::Drain { server: socket.server };
-        let closed_by = if self.around.has(drains) { Cause::ServerDrain } else { Cause::ServerClosed };
+        let closed_by = if self.too_old.contains(&(socket.server, (network, inside))) {
+            Cause::MaxAge
+        } else if self.around.has(drains) {
+            Cause::ServerDrain
+        } else {
+            Cause::ServerClosed
+        };
         State::Broken(reset_by.unwrap_or(closed_by))
     }
 
@@ -473,12 +482,16 @@ impl<'a> Judge<'a> {
             Change::Nat { mapping, happens } => self.apply_nat(mapping, happens),
             Change::SessionOpened { server, outside } => {
                 self.held.insert((server, outside));
+                self.too_old.remove(&(server, outside));
                 for socket in [&mut self.socket, &mut self.rival].into_iter().flatten() {
                     socket.opened |= socket.at_server() == Some((server, outside));
                 }
             }
             Change::SessionClosed { server, outside } => {
                 self.held.remove(&(server, outside));
+            }
+            Change::SessionTooOld { server, outside } => {
+                self.too_old.insert((server, outside));
             }
             Change::Obstacle { obstacle, begins } => self.around.turn(obstacle, begins),
         }

@@ -58,6 +58,8 @@ pub enum GoodbyeReason {
     TooManyPings,
     /// Too many others wait for their login.
     Busy,
+    /// The session is too old, and will be closed.
+    TooOld,
 }
 
 impl GoodbyeReason {
@@ -66,7 +68,14 @@ impl GoodbyeReason {
         match self {
             Self::TooManyPings => 0,
             Self::Busy => 1,
+            Self::TooOld => 2,
         }
+    }
+
+    /// Returns the reason that such a byte stands for.
+    fn of(code: u8) -> Self {
+        let of_code = [Self::TooManyPings, Self::Busy, Self::TooOld].into_iter().find(|reason| reason.code() == code);
+        of_code.unwrap_or_else(|| panic!("goodbye for reason {code}: the transport delivered bytes that were not sent"))
     }
 
     /// Returns the reason in words.
@@ -74,6 +83,7 @@ impl GoodbyeReason {
         match self {
             Self::TooManyPings => "too many pings",
             Self::Busy => "busy",
+            Self::TooOld => "too old",
         }
     }
 }
@@ -205,9 +215,8 @@ impl Frame {
             12 => Self::Pong,
             13 => Self::Direct { interval: span(u32_at(0)).unwrap_or_default() },
             14 => {
-                let reason = if body[0] == 0 { GoodbyeReason::TooManyPings } else { GoodbyeReason::Busy };
                 let millis = u32_at(1);
-                Self::Goodbye { reason, retry_after: span(millis) }
+                Self::Goodbye { reason: GoodbyeReason::of(body[0]), retry_after: span(millis) }
             }
             15 => Self::Malformed,
             20 => Self::Notice,
@@ -250,6 +259,7 @@ mod tests {
             (Frame::Direct { interval: Duration::from_millis(41_250) }, DIRECT),
             (Frame::Goodbye { reason: GoodbyeReason::TooManyPings, retry_after: None }, GOODBYE),
             (Frame::Goodbye { reason: GoodbyeReason::Busy, retry_after: Some(Duration::from_secs(30)) }, GOODBYE),
+            (Frame::Goodbye { reason: GoodbyeReason::TooOld, retry_after: None }, GOODBYE),
             (Frame::Malformed, sizes.heartbeat),
             (Frame::Notice, sizes.heartbeat),
             (Frame::ProbeHello { device: 7 }, sizes.hello),

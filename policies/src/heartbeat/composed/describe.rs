@@ -316,7 +316,12 @@ impl Leave {
     fn describe(&self, judges: &Judges) -> String {
         let quiet = self.quiet.map(|quiet| format!("nothing has been sent or received for {quiet}"));
         let beats = self.beats.map(|beats| format!("{beats} heartbeats have been sent and another would be due"));
-        let age = self.age.map(|age: Span| format!("it is {} old", format_duration(age.get())));
+        let strays = if self.draws() {
+            format!(", {} % of that more or less, drawn for each", self.spread.get() * 100.0)
+        } else {
+            String::new()
+        };
+        let age = self.age.map(|age: Span| format!("it is {} old{strays}", format_duration(age.get())));
         let when: Vec<String> = [quiet, beats, age].into_iter().flatten().collect();
         let blind = if judges.is_empty() {
             " It judges nothing: a broken connection is quiet, and left like any other."

@@ -8,6 +8,7 @@ use super::{Judge, Opinion};
 use crate::{
     Time,
     heartbeat::{Event, GiveUp},
+    random::SplitMix,
     unit::Span,
 };
 
@@ -57,8 +58,7 @@ impl Look {
 struct Looker {
     every: Duration,
     longest: Duration,
-    /// Where the next draw comes from.
-    state: u64,
+    random: SplitMix,
     next: Time,
     /// The last look found it dead.
     over: bool,
@@ -66,7 +66,13 @@ struct Looker {
 
 impl Looker {
     fn new(spec: &Look, seed: u64) -> Self {
-        Self { every: spec.every.get(), longest: spec.apart(), state: seed, next: Time::ZERO, over: false }
+        Self {
+            every: spec.every.get(),
+            longest: spec.apart(),
+            random: SplitMix::new(seed),
+            next: Time::ZERO,
+            over: false,
+        }
     }
 
     fn connected(&mut self, now: Time) {
@@ -74,17 +80,12 @@ impl Looker {
         self.step(now);
     }
 
-    /// `SplitMix64` (Steele, Lea, Flood 2014): a judge draws little and shares no generator with the schedule.
+    /// A judge draws little and shares no generator with the schedule.
     fn step(&mut self, from: Time) {
         self.next = from + self.every;
         if self.longest > self.every {
-            self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut bits = self.state;
-            bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            let share = ((bits ^ (bits >> 31)) >> 11) as f64 / (1_u64 << 53) as f64;
             let width = self.longest.saturating_sub(self.every).as_micros() as f64;
-            self.next += Duration::from_micros((share * width) as u64);
+            self.next += Duration::from_micros((self.random.unit() * width) as u64);
         }
     }
 

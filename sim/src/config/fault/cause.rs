@@ -62,6 +62,8 @@ causes! {
     NatFlush = "nat-flush", 8;
     /// The NAT's table was full, and other connections pushed this one out.
     NatEvicted = "nat-evicted", 13;
+    /// The connection reached the greatest age that the server, a box or a proxy on its way allows.
+    MaxAge = "max-age", 18;
     /// The server closed the session, or its kernel gave it up.
     ServerClosed = "server-closed", 9;
     /// The device moved to another network, or got another address.

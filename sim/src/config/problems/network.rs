@@ -4,7 +4,7 @@ use cardiogram_policies::is_name;
 
 use super::Found;
 use crate::config::{
-    AfterExpiry, MAIN, NATS_MAX, NETWORKS_MAX, NO_NETWORK, NatConfig, Network, WorldConfig,
+    AfterExpiry, Distribution, MAIN, NATS_MAX, NETWORKS_MAX, NO_NETWORK, NatConfig, Network, WorldConfig,
     distribution::weights_problem,
 };
 
@@ -61,6 +61,9 @@ impl Found {
             && let Some((key, message, help)) = weights_problem(mix.iter().map(|share| share.weight))
         {
             self.add(format!("{path}.after_expiry.mix{key}"), message, help);
+        }
+        if let Some(age) = nat.max_age {
+            self.max_age(&format!("{path}.max_age"), &Distribution::Constant(age));
         }
         if let Some(table) = nat.table.filter(|table| *table == 0 || *table > TABLE_MAX) {
             self.add(format!("{path}.table"), format!("a table of {table} mappings"), format!("use 1 to {TABLE_MAX}"));

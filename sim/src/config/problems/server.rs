@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-use super::Found;
-use crate::config::{BalancerConfig, Cost, FrameSizes, Login, SERVERS_MAX, ServerEffect, WorldConfig};
+use cardiogram_policies::unit::format_duration;
 
+use super::Found;
+use crate::config::{
+    BalancerConfig, Cost, Distribution, FrameSizes, Login, MaxAge, SERVERS_MAX, ServerEffect, WorldConfig,
+};
+
+/// Whoever lives shorter has no long-lived connection.
+const AGE_MIN: Duration = Duration::from_secs(1);
 /// More cores than this are several servers.
 const CORES_MAX: u32 = 256;
 /// A login service faster than this is no limit.
@@ -64,8 +70,20 @@ impl Found {
             self.distribution("server.pauses.lasts", &pauses.lasts);
             self.strikes("server.pauses.every", pauses.every, world.duration);
         }
+        if let Some(MaxAge { age, .. }) = &server.max_age {
+            self.max_age("server.max_age.age", age);
+        }
         if let Some(balancer) = &server.balancer {
             self.balancer(balancer);
+        }
+    }
+
+    /// The greatest age of a connection.
+    pub(super) fn max_age(&mut self, path: &str, age: &Distribution) {
+        self.distribution(path, age);
+        if age.problem().is_none() && age.min() < AGE_MIN {
+            let message = format!("a connection may end after {}", format_duration(age.min()));
+            self.add(path, message, "let it live for at least \"1s\"");
         }
     }
 

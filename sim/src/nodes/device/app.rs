@@ -89,6 +89,8 @@ pub(super) struct Device {
     ahead: BTreeSet<u32>,
     /// The server of its process's last session.
     last_session: Option<u32>,
+    /// It renews a session that the server will close. (A frozen one does not.)
+    renews: bool,
 }
 
 /// What the application is at.
@@ -142,6 +144,7 @@ impl Device {
             app_state: None,
             ahead: BTreeSet::new(),
             last_session: None,
+            renews: true,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
+use cardiogram_policies::Time;
+
 use crate::{
     config::{NatConfig, NatRefresh},
     wire::packet::{Flags, Packet},
@@ -18,6 +20,8 @@ pub(super) struct Mapping {
     pub(super) address: Ipv4Addr,
     /// The port on the outside.
     pub(super) port: u16,
+    /// When it ends, whatever passes; `None`: nobody has said so since the connection began.
+    pub(super) ends: Option<Time>,
     phase: Phase,
     fin_inside: bool,
     fin_outside: bool,
@@ -56,6 +60,7 @@ impl Mapping {
             inside,
             address,
             port,
+            ends: None,
             phase,
             fin_inside: false,
             fin_outside: false,
@@ -137,11 +142,7 @@ impl Mapping {
 
 /// Returns whether a packet restarts the idle time.
 pub(super) fn refreshes(refresh: NatRefresh, packet: &Packet, outbound: bool) -> bool {
-    match refresh {
-        NatRefresh::Both => true,
-        NatRefresh::Outbound => outbound,
-        NatRefresh::DataOnly => packet.seq_len() > 0 || packet.flags.has(Flags::RST),
-    }
+    refresh.counts(outbound) && (!refresh.wants_data() || packet.seq_len() > 0 || packet.flags.has(Flags::RST))
 }
 
 #[cfg(test)]
@@ -265,9 +266,20 @@ mod tests {
     }
 
     #[test]
-    fn only_data_and_what_opens_or_ends_a_connection_refresh_in_data_only() {
-        let refreshed = |flags, len| refreshes(NatRefresh::DataOnly, &packet(flags, 1, 1, len), true);
-        assert!(refreshed(Flags::ACK, 1) && refreshed(Flags::SYN, 0) && refreshed(Flags::RST, 0));
-        assert!(refreshed(Flags::FIN | Flags::ACK, 0) && !refreshed(Flags::ACK, 0));
+    fn refreshing_is_a_matter_of_direction_and_of_what_a_packet_carries() {
+        let refreshed =
+            |refresh, flags, len| [true, false].map(|outbound| refreshes(refresh, &packet(flags, 1, 1, len), outbound));
+        for refresh in NatRefresh::ALL {
+            let of_direction = match refresh {
+                NatRefresh::Both | NatRefresh::DataOnly => [true, true],
+                NatRefresh::Outbound | NatRefresh::OutboundData => [true, false],
+                NatRefresh::Inbound | NatRefresh::InboundData => [false, true],
+            };
+            for (flags, len) in [(Flags::ACK, 1), (Flags::SYN, 0), (Flags::RST, 0), (Flags::FIN | Flags::ACK, 0)] {
+                assert_eq!(refreshed(*refresh, flags, len), of_direction, "{refresh:?}, {flags:?}");
+            }
+            let bare = if refresh.wants_data() { [false, false] } else { of_direction };
+            assert_eq!(refreshed(*refresh, Flags::ACK, 0), bare, "{refresh:?}: a mere acknowledgement");
+        }
     }
 }

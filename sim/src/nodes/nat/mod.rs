@@ -166,8 +166,9 @@ impl Nat {
             return None;
         };
         self.note(inside, NatEvent::Created { outside: port }, io);
-        let mapping = Mapping::new(inside, *packet.src.ip(), port, phase);
-        let expires = now + self.timeout(&mapping);
+        let mut mapping = Mapping::new(inside, *packet.src.ip(), port, phase);
+        mapping.ends = self.end(now);
+        let expires = self.expires(now, &mapping);
         let slot = self.table.insert(now, mapping, expires);
         // Never the new one itself: nothing has been used since.
         self.evict(now, io);
@@ -176,11 +177,26 @@ impl Nat {
 
     /// Follows a packet of a mapping, and restarts the idle time where the packet does.
     fn pass(&mut self, now: Time, slot: u32, packet: &Packet, outbound: bool) {
-        self.table.get_mut(slot).follow(packet, outbound);
+        let end = self.end(now);
+        let mapping = self.table.get_mut(slot);
+        mapping.follow(packet, outbound);
+        // A connection that begins anew on the same ports is as young as any.
+        mapping.ends = mapping.ends.or(end);
         if refreshes(self.config.refresh, packet, outbound) {
-            let expires = now + self.timeout(self.table.get(slot));
+            let expires = self.expires(now, self.table.get(slot));
             self.table.used(slot, now, expires);
         }
+    }
+
+    /// Returns when a mapping ends that begins now, whatever passes.
+    fn end(&self, now: Time) -> Option<Time> {
+        self.config.max_age.map(|age| now + age.get())
+    }
+
+    /// Returns when a mapping ends if nothing passes from now on.
+    fn expires(&self, now: Time, mapping: &Mapping) -> Time {
+        let idle = now + self.timeout(mapping);
+        mapping.ends.map_or(idle, |end| end.min(idle))
     }
 
     /// Returns the idle time that a mapping has from now on.
@@ -189,9 +205,10 @@ impl Nat {
         mapping.timeout(&self.config, self.shifted_timeout.unwrap_or(own))
     }
 
-    /// Ends a mapping whose idle time is over, as the class has it.
+    /// Ends a mapping whose idle time is over, or that is too old, as the class has it.
     fn expire(&mut self, now: Time, slot: u32, io: &mut Io) {
-        let mapping = self.forget(now, slot, NatEvent::Expired, io);
+        let is_old = self.table.get(slot).ends.is_some_and(|end| end <= now);
+        let mapping = self.forget(now, slot, if is_old { NatEvent::TooOld } else { NatEvent::Expired }, io);
         let (subscriber, port, server) = mapping.inside;
         let inside_end = SocketAddrV4::new(mapping.address, port);
         let outside_end = SocketAddrV4::new(self.address(), mapping.port);
@@ -313,6 +330,10 @@ impl Node for Nat {
 
     fn freeze(&mut self, now: Time) {
         let ever = Span::secs(1_000_000);
+        for slot in self.table.slots() {
+            self.table.get_mut(slot).ends = None;
+        }
+        self.config.max_age = None;
         self.table.freeze();
         self.ports.freeze(now);
         self.flushes.clear();

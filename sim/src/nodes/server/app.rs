@@ -3,6 +3,7 @@
 
 mod act;
 mod admit;
+mod ages;
 mod push;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
 
 use cardiogram_policies::{ServerPolicy, ServerSpec, SessionEvent, SessionId, Time};
 
-use self::push::Pushes;
+use self::{ages::Ages, push::Pushes};
 use super::{
     Clients, Context,
     login_limit::LoginLimit,
@@ -63,6 +64,8 @@ pub(super) struct App {
     ended: BTreeMap<u32, Time>,
     /// Sessions that a drain will close, and when, the next one first.
     leaving: VecDeque<(Time, SessionId)>,
+    /// When sessions are too old, where that is limited.
+    ages: Option<Ages>,
     /// Time spent on work, the one under way included, at whole capacity.
     busy: Duration,
     /// Messages for devices that have had a session here.
@@ -117,6 +120,7 @@ impl App {
             capacity,
             workers: Workers::new(config.cores),
             login_limit: config.logins_per_s.map(LoginLimit::new),
+            ages: config.max_age.clone().map(Ages::new),
             config,
             spec,
             wakeups: clients.wakeup.clone().map(|wakeup| Wakeups::new(wakeup, clients.frames)),
@@ -162,6 +166,7 @@ impl App {
         self.workers.clear();
         self.login_limit.iter_mut().for_each(LoginLimit::clear);
         self.leaving.clear();
+        self.ages.iter_mut().for_each(Ages::clear);
         self.accept_queued = false;
         self.sessions.clear();
         self.online.clear();
@@ -236,6 +241,7 @@ impl App {
                 context.close(slot);
             }
         }
+        self.end_the_old(context);
         self.obey(context);
         while let Some(device) = self.push_timers.pop_due(context.now) {
             self.push(device, context);
@@ -283,6 +289,7 @@ impl App {
         self.spec = ServerSpec::default();
         self.policy = self.spec.build();
         self.leaving.clear();
+        self.ages = None;
         self.push_timers = Timers::default();
         self.wakeups = None;
     }
@@ -299,7 +306,8 @@ impl App {
         let login = self.login_limit.as_ref().and_then(LoginLimit::next);
         let leaves = self.leaving.front().map(|(at, _)| *at);
         let call = self.wakeups.as_ref().and_then(Wakeups::next);
-        let own = [self.workers.next_done(), login, leaves, self.policy.deadline(), self.push_timers.next(), call];
+        let old = self.ages.as_ref().and_then(Ages::next);
+        let own = [self.workers.next_done(), login, leaves, old, self.policy.deadline(), self.push_timers.next(), call];
         own.into_iter().flatten().min()
     }
 
@@ -479,6 +487,10 @@ impl App {
         self.connections.get_mut(&slot).expect("the one being welcomed").session = Some(session);
         self.sessions.insert(session.id, slot);
         self.online.insert(device, slot);
+        let coins = self.coins(slot, context);
+        if let Some(ages) = &mut self.ages {
+            ages.begin(session.id, coins, context.now);
+        }
         context.note(ServerEvent::SessionOpened { device, network, outside });
         self.policy.on_event(context.now, session.id, &SessionEvent::Opened { interval: announces });
         let interval = self.spec.welcome_interval();

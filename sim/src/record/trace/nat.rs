@@ -19,6 +19,8 @@ pub enum NatEvent {
     Flushed,
     /// It was pushed out of a full table.
     Evicted,
+    /// It reached its greatest age.
+    TooOld,
 }
 
 impl NatEvent {
@@ -29,6 +31,7 @@ impl NatEvent {
             Self::Expired => out.u8(1),
             Self::Flushed => out.u8(2),
             Self::Evicted => out.u8(3),
+            Self::TooOld => out.u8(4),
         };
     }
 
@@ -39,6 +42,7 @@ impl NatEvent {
             Self::Expired => "expires".into(),
             Self::Flushed => "is lost with the whole table".into(),
             Self::Evicted => "is pushed out of the full table".into(),
+            Self::TooOld => "is too old and ends".into(),
         }
     }
 }

@@ -99,6 +99,20 @@ pub enum ServerEvent {
         /// The device that it concerns.
         device: u32,
     },
+    /// A session has reached its greatest age, and its client is told so.
+    TurnedOld {
+        /// The device that it concerns.
+        device: u32,
+    },
+    /// A session is closed for its age.
+    TooOld {
+        /// The device whose session it is.
+        device: u32,
+        /// The network it comes through.
+        network: u32,
+        /// The client's port as the server sees it: the NAT's.
+        outside: u16,
+    },
 }
 
 /// What an event of a server means to whoever draws a run or judges it.
@@ -115,6 +129,15 @@ pub enum ServerMeaning {
     },
     /// The server has it no longer.
     SessionEnds {
+        /// The device whose session it is.
+        device: u32,
+        /// The network it comes through.
+        network: u32,
+        /// The client's port as the server sees it: the NAT's.
+        outside: u16,
+    },
+    /// The server is about to end it, since it is too old.
+    SessionTooOld {
         /// The device whose session it is.
         device: u32,
         /// The network it comes through.
@@ -156,6 +179,8 @@ impl ServerEvent {
             }
             Self::Resumed { device } => out.u8(13).u32(device),
             Self::MalformedReceived { device } => out.u8(14).u32(device),
+            Self::TurnedOld { device } => out.u8(15).u32(device),
+            Self::TooOld { device, network, outside } => out.u8(16).session(device, network, outside),
         };
     }
 
@@ -192,6 +217,10 @@ impl ServerEvent {
             }
             Self::Resumed { device } => format!("lets device {device} go on with its last session"),
             Self::MalformedReceived { device } => format!("gets a frame of device {device} that makes no sense"),
+            Self::TurnedOld { device } => format!("tells device {device} that its session is too old"),
+            Self::TooOld { device, network, outside } => {
+                format!("closes the session of device {device} {} (too old)", client(network, outside))
+            }
         }
     }
 
@@ -202,6 +231,7 @@ impl ServerEvent {
                 ServerMeaning::SessionBegins { device, network, outside }
             }
             Self::SessionClosed { device, network, outside } => ServerMeaning::SessionEnds { device, network, outside },
+            Self::TooOld { device, network, outside } => ServerMeaning::SessionTooOld { device, network, outside },
             Self::FaultBegan(_) | Self::FaultEnded(_) => ServerMeaning::Fault,
             Self::PingSent { wants_answer, .. } => ServerMeaning::Ping { wants_answer },
             Self::PongReceived { .. } => ServerMeaning::Pong,
@@ -213,6 +243,7 @@ impl ServerEvent {
             | Self::TurnedAway { .. }
             | Self::Expelled { .. }
             | Self::Resumed { .. }
+            | Self::TurnedOld { .. }
             | Self::MalformedReceived { .. } => ServerMeaning::Other,
         }
     }
@@ -230,6 +261,8 @@ impl ServerEvent {
             | Self::TurnedAway { device, .. }
             | Self::Expelled { device, .. }
             | Self::Resumed { device }
+            | Self::TurnedOld { device }
+            | Self::TooOld { device, .. }
             | Self::MalformedReceived { device } => Some(device),
             Self::FaultBegan(_) | Self::FaultEnded(_) | Self::TurnedUnhealthy | Self::TurnedHealthy => None,
         }

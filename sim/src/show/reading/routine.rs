@@ -106,6 +106,7 @@ impl Exchanges {
                 }
                 ServerMeaning::Ping { wants_answer: false }
                 | ServerMeaning::SessionBegins { .. }
+                | ServerMeaning::SessionTooOld { .. }
                 | ServerMeaning::Fault
                 | ServerMeaning::Other => {}
             },

@@ -26,6 +26,11 @@ pub(super) enum Change {
         server: u32,
         outside: Outside,
     },
+    /// It is about to be, for its age.
+    SessionTooOld {
+        server: u32,
+        outside: Outside,
+    },
     /// Something that is in the way begins, or ends.
     Obstacle {
         obstacle: Obstacle,
@@ -74,6 +79,9 @@ impl Change {
                 }
                 ServerMeaning::SessionEnds { device, network, outside } => {
                     Some((device, Self::SessionClosed { server, outside: (network, outside) }))
+                }
+                ServerMeaning::SessionTooOld { device, network, outside } => {
+                    Some((device, Self::SessionTooOld { server, outside: (network, outside) }))
                 }
                 ServerMeaning::Fault | ServerMeaning::Ping { .. } | ServerMeaning::Pong | ServerMeaning::Other => None,
             },

@@ -15,8 +15,9 @@ use cardiogram_policies::{
 use cardiogram_sim::config::{
     AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, DelayDrift, DevicesConfig,
     Distribution, Exponential, FaultConfig, FaultDraws, FaultKind, FrameSizes, HealthCheck, LifeConfig, LinkConfig,
-    LinkName, Login, NatClass, NatConfig, NatRefresh, OnUnhealthy, Part, Pauses, RadioConfig, Rate, ServerConfig,
-    TailStage, TcpSettings, TcpStack, TcpTimers, TrafficConfig, Undelivered, WakeupConfig, When, WorldConfig,
+    LinkName, Login, MaxAge, NatClass, NatConfig, NatRefresh, OnUnhealthy, Part, Pauses, RadioConfig, Rate,
+    ServerConfig, TailStage, TcpSettings, TcpStack, TcpTimers, TrafficConfig, Undelivered, Uniform, WakeupConfig, When,
+    WorldConfig,
 };
 use proptest::{prelude::*, strategy::Union};
 
@@ -114,7 +115,7 @@ fn keepalive() -> impl Strategy<Value = TcpKeepalive> {
 fn link() -> impl Strategy<Value = LinkConfig> {
     let uniform = (millis(1..40), millis(1..200)).prop_map(|(min, width)| {
         let max = Span::new(min.get() + width.get()).expect("longer than zero");
-        Distribution::Uniform(cardiogram_sim::config::Uniform { min, max })
+        Distribution::Uniform(Uniform { min, max })
     });
     let log_normal = (millis(20..80), millis(1..20), 0.1..1.2).prop_map(|(median, min, sigma)| {
         Distribution::LogNormal(cardiogram_sim::config::LogNormal { median, sigma, min, max: None })
@@ -170,7 +171,7 @@ fn radio() -> impl Strategy<Value = RadioConfig> {
 }
 
 fn nat() -> impl Strategy<Value = NatConfig> {
-    let refresh = prop_oneof![Just(NatRefresh::Both), Just(NatRefresh::Outbound), Just(NatRefresh::DataOnly)];
+    let refresh = prop::sample::select(NatRefresh::ALL);
     let established = prop_oneof![
         3 => span(10..400).prop_map(Distribution::Constant),
         1 => (span(10..60), span(60..400)).prop_map(|(short, long)| {
@@ -183,8 +184,10 @@ fn nat() -> impl Strategy<Value = NatConfig> {
     let background = prop::option::of((0.01..2.0).prop_map(|flows_per_s| Background { flows_per_s }));
     let table = prop::option::of((1_u32..200, background));
     let ports = (prop::option::of(span(1..120)), prop::option::of(1_u32..20));
-    (timers, refresh, after_expiry(), table, ports).prop_map(
-        |((established, transitory, closing, unacknowledged), refresh, after_expiry, table, (hold_down, ports))| {
+    let max_age = prop::option::weighted(0.2, span(20..600));
+    (timers, refresh, after_expiry(), table, ports, max_age).prop_map(
+        |(timers, refresh, after_expiry, table, (hold_down, ports), max_age)| {
+            let (established, transitory, closing, unacknowledged) = timers;
             let (table, background) = table.unzip();
             let background = background.flatten();
             NatConfig {
@@ -192,6 +195,7 @@ fn nat() -> impl Strategy<Value = NatConfig> {
                 transitory,
                 closing,
                 unacknowledged,
+                max_age,
                 refresh,
                 after_expiry,
                 table,
@@ -216,10 +220,18 @@ fn server() -> impl Strategy<Value = ServerConfig> {
     let undelivered = prop_oneof![Just(Undelivered::Retry), Just(Undelivered::Lost)];
     let pauses = (span(60..600), millis(1..10_000))
         .prop_map(|(every, lasts)| Pauses { every, lasts: Distribution::Constant(lasts) });
-    let care = (prop::option::weighted(0.3, span(5..120)), prop::option::weighted(0.4, balancer()));
+    let max_age = (span(20..300), span(1..300), delay(0..30_000)).prop_map(|(min, width, grace)| {
+        let max = Span::at_least(min.get() + width.get());
+        MaxAge { age: Distribution::Uniform(Uniform { min, max }), grace }
+    });
+    let care = (
+        prop::option::weighted(0.3, span(5..120)),
+        prop::option::weighted(0.2, max_age),
+        prop::option::weighted(0.4, balancer()),
+    );
     let kernel = (tcp(), prop::option::weighted(0.3, keepalive()), 1_u32..5, any::<bool>(), 1_u32..5, any::<bool>());
     (1_u32..4, kernel, work, limits, undelivered, prop::option::weighted(0.2, pauses), care).prop_map(
-        |(count, kernel, work, limits, undelivered, pauses, (watchdog, balancer))| {
+        |(count, kernel, work, limits, undelivered, pauses, (watchdog, max_age, balancer))| {
             let (tcp, keepalive, backlog, abort_on_overflow, syn_backlog, syncookies) = kernel;
             let (accept_cost, heartbeat_cost, message_cost, login) = work;
             let (cores, logins_per_s, drop_dead_work) = limits;
@@ -241,6 +253,7 @@ fn server() -> impl Strategy<Value = ServerConfig> {
                 undelivered,
                 pauses,
                 watchdog,
+                max_age,
                 balancer,
             }
         },

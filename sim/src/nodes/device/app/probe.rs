@@ -83,6 +83,7 @@ impl Device {
         (self.heartbeat, self.reconnect) =
             (Box::new(Probe { at: None, waits_for_session: false, answered: Arc::default() }), Box::new(Resigned));
         self.messages = None;
+        self.renews = false;
         if self.is_racing() {
             // Which connection is the session is about to be decided: nobody asks.
             (self.phase, self.socket) = (Phase::Stopped, None);

@@ -44,6 +44,9 @@ impl Device {
                 if let Some(socket) = &mut self.socket {
                     socket.is_blamed = reason == GoodbyeReason::TooManyPings;
                 }
+                if reason == GoodbyeReason::TooOld {
+                    self.renew(context);
+                }
                 if let Some(wait) = retry_after {
                     self.reconnect.on_event(now, &ReconnectEvent::RetryAfter(wait));
                 }

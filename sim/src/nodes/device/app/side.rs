@@ -21,6 +21,8 @@ pub(super) enum Role {
     Probe,
     /// To take the session's place, if it is the first to answer.
     Rival,
+    /// To take the place of a session that is about to be closed.
+    Successor,
     /// To see whether the network carries anything.
     Check,
 }
@@ -89,12 +91,12 @@ impl Device {
             return false;
         }
         let mut any = false;
-        for role in [Role::Probe, Role::Rival, Role::Check] {
+        for role in [Role::Probe, Role::Rival, Role::Successor, Role::Check] {
             while let Some(news) = self.news_of(role, context) {
                 any = true;
                 match role {
                     Role::Probe => self.on_probe(news, context),
-                    Role::Rival => self.on_rival(news, context),
+                    Role::Rival | Role::Successor => self.on_rival(role, news, context),
                     Role::Check => self.on_check(news, context),
                 }
             }
@@ -131,7 +133,9 @@ impl Device {
         while let Some(side) = self.sides.pop() {
             match side.role {
                 Role::Probe => context.note(self.index, DeviceEvent::ProbeClosed),
-                Role::Rival => context.note(self.index, DeviceEvent::RaceLost { port: side.socket.port() }),
+                Role::Rival | Role::Successor => {
+                    context.note(self.index, DeviceEvent::RaceLost { port: side.socket.port() });
+                }
                 Role::Check => {}
             }
             self.abandon(side.socket, context);
@@ -148,7 +152,9 @@ impl Device {
                     context.note(self.index, DeviceEvent::ProbeLost);
                     probe_is_lost = true;
                 }
-                Role::Rival => context.note(self.index, DeviceEvent::RaceLost { port: side.socket.port() }),
+                Role::Rival | Role::Successor => {
+                    context.note(self.index, DeviceEvent::RaceLost { port: side.socket.port() });
+                }
                 // On the next network there is another plan.
                 Role::Check => self.phase = Phase::Pausing { due: context.now, until: context.now },
             }
