@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Connection, Failure, Flags, Keepalive, Packet, State, TcpConfig, TcpSettings, TcpTimers, Time, reset_for,
+    Connection, Failure, Flags, Keepalive, Packet, State, TcpConfig, TcpSettings, Time, reset_for,
     timeline::{Capture, Place, Timeline, compare, near},
 };
 
@@ -31,10 +31,10 @@ pub(crate) struct Setup {
     /// Keepalive's idle, interval, count, in seconds.
     pub(crate) keepalive: Option<(u64, u64, u32)>,
     pub(crate) user_timeout: Option<Duration>,
-    /// `tcp_retries2` of the client.
-    pub(crate) retries: u32,
-    /// When the timers of both kernels fire.
-    pub(crate) timers: TcpTimers,
+    /// The client's kernel; the server's has the same timers.
+    pub(crate) tcp: TcpSettings,
+    /// Whether every connection of the client has the same port.
+    pub(crate) same_port: bool,
     /// How much earlier than in the capture the path comes back.
     pub(crate) heals_earlier: f64,
 }
@@ -49,8 +49,8 @@ impl Setup {
             first_delay: Duration::ZERO,
             keepalive: None,
             user_timeout: None,
-            retries: 15,
-            timers: TcpTimers::Ideal,
+            tcp: TcpSettings::default(),
+            same_port: false,
             heals_earlier: 0.0,
         }
     }
@@ -68,6 +68,7 @@ enum Step {
     Connect,
     Write(Place, usize),
     Close,
+    Abort,
     Listen,
     Cut,
     Heal,
@@ -115,17 +116,21 @@ pub(crate) fn compared(setup: &Setup, path: impl FnOnce(Time) -> Box<dyn Path>) 
 /// echoes.
 fn steps(setup: &Setup, timeline: &Timeline) -> Vec<(f64, Step)> {
     let mut steps: Vec<(f64, Step)> = Vec::new();
+    // Where the harness says when it wrote, what leaves later is the kernel's doing.
+    let writes_are_told = timeline.events.iter().any(|event| event.what == "WRITE");
     for seen in timeline.client.iter().filter(|seen| seen.from == Place::Client && !seen.retransmission) {
         match seen.flags.as_str() {
             "S" => steps.push((seen.at, Step::Connect)),
             "F." => steps.push((seen.at, Step::Close)),
-            _ if seen.len > 0 => steps.push((seen.at, Step::Write(Place::Client, seen.len))),
+            _ if seen.len > 0 && !writes_are_told => steps.push((seen.at, Step::Write(Place::Client, seen.len))),
             _ => {}
         }
     }
     for event in &timeline.events {
         let step = match (event.what.as_str(), &event.note) {
             ("listening", _) => Step::Listen,
+            ("WRITE", _) => Step::Write(Place::Client, 5),
+            ("ABORT", _) => Step::Abort,
             ("PUSH_sent", _) => Step::Write(Place::Server, 5),
             ("FAULT", note) if note.contains("blackhole") => Step::Cut,
             ("FAULT", note) if note.contains("SIGSTOP") => Step::Stop,
@@ -175,7 +180,7 @@ struct Host {
 
 impl<'a> Lab<'a> {
     fn new(setup: &'a Setup, begin: f64, path: impl FnOnce(Time) -> Box<dyn Path>) -> Self {
-        let preset = TcpConfig::of(&TcpSettings { timers: setup.timers, ..TcpSettings::default() });
+        let server = TcpSettings { timers: setup.tcp.timers, ..TcpSettings::default() };
         let host = |config| Host { config: Some(Arc::new(config)), ..Host::default() };
         let mut lab = Self {
             setup,
@@ -184,7 +189,7 @@ impl<'a> Lab<'a> {
             path: Box::new(Nowhere),
             cut: false,
             wire: VecDeque::new(),
-            hosts: [host(TcpConfig { retries: setup.retries, ..preset.clone() }), host(preset)],
+            hosts: [setup.tcp, server].map(|tcp| host(TcpConfig::of(&tcp))),
             captures: [Capture::default(), Capture::default()],
             told: None,
             closed: false,
@@ -212,6 +217,10 @@ impl<'a> Lab<'a> {
                 self.closed = true;
                 self.each(Place::Client, Connection::close);
             }
+            Step::Abort => {
+                self.closed = true;
+                self.each(Place::Client, Connection::abort);
+            }
             Step::Listen => self.hosts[1].listens = true,
             Step::Cut => self.cut = true,
             Step::Heal => self.cut = false,
@@ -231,7 +240,7 @@ impl<'a> Lab<'a> {
     fn connect(&mut self) {
         let mut out = Vec::new();
         let setup = self.setup;
-        let attempt = self.hosts[0].connections.len() as u16;
+        let attempt = if setup.same_port { 0 } else { self.hosts[0].connections.len() as u16 };
         self.hosts[0].connections.clear();
         let local = SocketAddrV4::new(*setup.client.ip(), setup.client.port() + attempt);
         let config = self.hosts[0].config.clone().expect("set");
@@ -318,7 +327,7 @@ impl<'a> Lab<'a> {
         let host = &mut self.hosts[to as usize];
         let ports = (packet.dst.port(), packet.src.port());
         let mut out = Vec::new();
-        if let Some(tcp) = host.connections.get_mut(&ports) {
+        if let Some(tcp) = host.connections.get_mut(&ports).filter(|tcp| tcp.state() != State::Closed) {
             tcp.on_packet(self.now, packet, &mut out);
             host.reacts = host.reacts.or(Some(self.now + REACTION));
         } else if host.listens && packet.flags == Flags::SYN {

@@ -11,7 +11,7 @@ use crate::{
         replay::{Path, Setup, replay},
         timeline::Place,
     },
-    config::{Distribution, LinkConfig, NatClass, NatConfig},
+    config::{Distribution, LinkConfig, NatClass, NatConfig, TcpSettings},
     fate::nat::{NatFaults, mapping_rules},
     nodes::{
         link::{LaneConfig, Link},
@@ -84,7 +84,10 @@ fn e4_a_mapping_comes_back_on_the_same_port() {
 
 #[test]
 fn e4_invalid_packets_are_dropped() {
-    expired(&Setup { retries: 5, ..setup("E4b3_loose0_invaliddrop") }, NatClass::DropSilent);
+    expired(
+        &Setup { tcp: TcpSettings { retries2: Some(5), ..TcpSettings::default() }, ..setup("E4b3_loose0_invaliddrop") },
+        NatClass::DropSilent,
+    );
 }
 
 #[test]

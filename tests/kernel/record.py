@@ -1,0 +1,351 @@
+#!/usr/bin/env python3
+"""Records what this machine's kernel does: two network namespaces, and between them a wire that this program is.
+
+    sudo tests/kernel/record.py DIR [NAME...]
+
+Writes DIR/NAME.csv for every experiment below, or for those named, in the form of sim/tests/data/linux. It needs Linux, the
+right to make network namespaces, `ip`, and nothing beyond Python's own library. tests/kernel/run compares.
+
+The wire carries frames from one end to the other, later by a delay, or loses them. It is the capture, too: a packet's time is
+the one that the kernel noted when it left its host, or when the wire handed it over.
+"""
+
+import ctypes
+import errno
+import json
+import os
+import select
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+CLIENT, SERVER = 0, 1
+SPACES = ["cardiogram-client", "cardiogram-server"]
+ADDRESSES = ["10.77.0.2", "10.77.0.1"]
+PORT = 7000
+LIBC = ctypes.CDLL(None, use_errno=True)
+SO_TIMESTAMPNS = 35
+ETH_P_ALL = 3
+FLAGS = [(0x02, "S"), (0x01, "F"), (0x04, "R"), (0x08, "P"), (0x10, ".")]
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+class Space:
+    """A network namespace: sockets that are made inside stay there."""
+
+    def __init__(self, name):
+        self.file = open(f"/run/netns/{name}")
+
+    def __enter__(self):
+        self.home = open("/proc/thread-self/ns/net")
+        self.enter(self.file)
+
+    def __exit__(self, *_):
+        self.enter(self.home)
+
+    @staticmethod
+    def enter(file):
+        if LIBC.setns(file.fileno(), 0) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+
+    def sysctl(self, key, value):
+        with self, open(f"/proc/sys/net/ipv4/{key}", "w") as file:
+            file.write(str(value))
+
+
+class Lab:
+    """Two hosts with a wire between them, and what was seen on it."""
+
+    def __init__(self, name, delay=0.0):
+        self.name, self.delay, self.cut = name, delay, False
+        self.rows, self.flights = [], []
+        self.bases, self.known = {}, set()
+        self.client, self.listener, self.accepted = None, None, []
+        self.told = float("inf")
+        self.spaces, self.raw = [], []
+        for end, space in enumerate(SPACES):
+            ip("netns", "add", space)
+            ip("link", "add", f"cdg{end}", "type", "veth", "peer", "name", "eth0", "netns", space)
+            ip("-n", space, "addr", "add", f"{ADDRESSES[end]}/24", "dev", "eth0")
+            ip("-n", space, "link", "set", "eth0", "up")
+            ip("link", "set", f"cdg{end}", "up")
+            self.spaces.append(Space(space))
+            raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            raw.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            raw.bind((f"cdg{end}", 0))
+            self.raw.append(raw)
+        # Each host knows the other one's hardware, so that nothing but TCP is on the wire.
+        for end, space in enumerate(SPACES):
+            other = subprocess.run(
+                ["ip", "-n", SPACES[1 - end], "-j", "link", "show", "eth0"], check=True, capture_output=True, text=True
+            )
+            hardware = json.loads(other.stdout)[0]["address"]
+            ip("-n", space, "neigh", "replace", ADDRESSES[1 - end], "lladdr", hardware, "dev", "eth0")
+        self.event("harness", "start", {"exp": name})
+
+    def close(self):
+        for end, space in enumerate(SPACES):
+            subprocess.run(["ip", "link", "del", f"cdg{end}"], stderr=subprocess.DEVNULL)
+            subprocess.run(["ip", "netns", "del", space], stderr=subprocess.DEVNULL)
+
+    # What the hosts do.
+
+    def listen(self):
+        with self.spaces[SERVER]:
+            self.listener = socket.create_server((ADDRESSES[SERVER], PORT))
+        self.listener.setblocking(False)
+        self.event("server", "listening")
+
+    def connect(self, port=0, options=()):
+        with self.spaces[CLIENT]:
+            self.client = socket.socket()
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for option, value in options:
+            level = socket.SOL_SOCKET if option == socket.SO_KEEPALIVE else socket.IPPROTO_TCP
+            self.client.setsockopt(level, option, value)
+        self.client.bind((ADDRESSES[CLIENT], port))
+        self.client.setblocking(False)
+        self.told = float("inf")
+        self.event("client", "connect_start")
+        self.client.connect_ex((ADDRESSES[SERVER], PORT))
+
+    def write(self, size=5):
+        self.event("client", "WRITE", {"len": size})
+        self.client.send(b"x" * size)
+
+    def abort(self):
+        """Ends the client's connection with RST."""
+        self.event("client", "ABORT")
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.client.close()
+        self.client = None
+
+    def lose_everything(self):
+        self.cut = True
+        self.event("fault", "FAULT", {"what": "blackhole"})
+
+    def heal(self):
+        self.cut = False
+        self.event("fault", "RESTORE")
+
+    # The wire.
+
+    def run(self, seconds):
+        """Lets things happen for a while, or until shortly after the client's process was told of an error."""
+        end = time.time() + seconds
+        while time.time() < min(end, self.told + 0.1):
+            due = min([end, self.told + 0.1] + [flight[0] for flight in self.flights])
+            watched = self.raw + [s for s in [self.listener, *self.accepted, self.client] if s]
+            ready, _, _ = select.select(watched, [], [], max(0.0, due - time.time()))
+            for ready_one in ready:
+                if ready_one in self.raw:
+                    self.carry(self.raw.index(ready_one))
+                elif ready_one is self.listener:
+                    accepted, _ = self.listener.accept()
+                    accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    accepted.setblocking(False)
+                    self.accepted.append(accepted)
+                elif ready_one is self.client:
+                    self.read_client()
+                else:
+                    self.echo(ready_one)
+            while self.flights and self.flights[0][0] <= time.time():
+                _, to, frame = self.flights.pop(0)
+                # Noted first: the answer may leave before this program runs again.
+                self.note(to, time.time(), frame)
+                self.raw[to].send(frame)
+
+    def carry(self, end):
+        frame, notes, _, address = self.raw[end].recvmsg(65_536, 256)
+        # What the wire itself sends comes back marked as outgoing; IPv4 and TCP are all that matters.
+        if address[2] == socket.PACKET_OUTGOING or frame[12:14] != b"\x08\x00" or frame[23] != 6:
+            return
+        seconds, nanos = struct.unpack("qq", notes[0][2][:16])
+        frame = with_checksum(frame)
+        self.note(end, seconds + nanos / 1e9, frame)
+        if not self.cut:
+            self.flights.append((time.time() + self.delay, 1 - end, frame))
+
+    def echo(self, accepted):
+        try:
+            data = accepted.recv(65_536)
+        except OSError:
+            data = b""
+        if data:
+            accepted.send(data)
+        else:
+            self.accepted.remove(accepted)
+            accepted.close()
+
+    def read_client(self):
+        try:
+            self.client.recv(65_536)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self.told = time.time()
+            self.event("client", "DETECT", {"op": "recv", "err": errno.errorcode[error.errno]})
+            self.client.close()
+            self.client = None
+
+    # What is written down.
+
+    def event(self, actor, what, note=None):
+        self.rows.append((time.time(), ["event", actor, what, "", "", "", "", "", "", json.dumps(note) if note else ""]))
+
+    def note(self, place, at, frame):
+        packet = frame[14:]
+        header = (packet[0] & 15) * 4
+        tcp = packet[header : struct.unpack("!H", packet[2:4])[0]]
+        source, target, seq, ack = struct.unpack("!HHII", tcp[:12])
+        flags = "".join(name for bit, name in FLAGS if tcp[13] & bit)
+        size = len(tcp) - (tcp[12] >> 4) * 4
+        from_client = socket.inet_ntoa(packet[12:16]) == ADDRESSES[CLIENT]
+        known = (place, from_client, seq, size, flags.strip(".P"))
+        again = known in self.known and (size > 0 or flags != ".")
+        self.known.add(known)
+        bases = self.bases.setdefault(place, [None, None])
+        mine, other = (CLIENT, SERVER) if from_client else (SERVER, CLIENT)
+        if "S" in flags and not again:
+            bases[mine] = seq
+            # Until the peer's own SYN its numbers are those of a connection of before.
+            bases[other] = bases[other] if not from_client else None
+        relative = lambda value, base: "" if base is None else (value - base) % 2**32
+        seq = "" if "R" in flags else relative(seq, bases[mine])
+        ack = relative(ack, bases[other]) if "." in flags else ""
+        if not from_client and bases[SERVER] is None:
+            ack = ""
+        row = ["client" if place == CLIENT else "server", "c>s" if from_client else "s>c", "tcp"]
+        ends = [f"{ADDRESSES[mine]}:{source}", f"{ADDRESSES[other]}:{target}"]
+        self.rows.append((at, row + ends + [flags, size, seq, ack, "retransmission" if again else ""]))
+
+    def save(self, folder):
+        self.event("harness", "teardown")
+        self.rows.sort(key=lambda row: row[0])
+        fault = next(at for at, row in self.rows if row[2] == "FAULT")
+        before = [at for at, row in self.rows if row[2] == "tcp" and at < fault]
+        origin = before[-1] if before else fault
+        with open(os.path.join(folder, f"{self.name}.csv"), "w") as file:
+            file.write("t_since_last_exchange,t_since_fault,capture,dir_or_actor,proto_or_event,src,dst,flags,len,seq_rel,ack_rel,note\n")
+            for at, row in self.rows:
+                note = f'"{row[-1].replace(chr(34), chr(34) * 2)}"' if row[-1].startswith("{") else row[-1]
+                file.write(f"{at - origin:.6f},{at - fault:.6f},{','.join(map(str, row[:-1]))},{note}\n")
+
+
+def with_checksum(frame):
+    """Hosts leave the checksum of TCP to their network card; this wire has none."""
+    header = (frame[14] & 15) * 4
+    end = 14 + struct.unpack("!H", frame[16:18])[0]
+    tcp = bytearray(frame[14 + header : end])
+    tcp[16:18] = b"\0\0"
+    pseudo = frame[26:34] + struct.pack("!BBH", 0, 6, len(tcp))
+    data = pseudo + bytes(tcp) + b"\0" * (len(tcp) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    tcp[16:18] = struct.pack("!H", ~total & 0xFFFF)
+    return frame[: 14 + header] + bytes(tcp)
+
+
+def exchange(lab, options=()):
+    """A connection, and one message and its echo."""
+    lab.listen()
+    lab.connect(options=options)
+    lab.run(0.2)
+    lab.write()
+    lab.run(0.8)
+
+
+# The experiments. Names are those of the replays in sim/src/captures.
+
+
+def keepalive_under_user_timeout(lab):
+    """5 s, 2 s, 3 and a user timeout of 8 s: it replaces the count, and is looked at when a probe is due."""
+    exchange(lab, [
+        (socket.SO_KEEPALIVE, 1), (socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3),
+        (socket.TCP_USER_TIMEOUT, 8_000),
+    ])
+    lab.lose_everything()
+    lab.run(20)
+
+
+def retries2_5(lab):
+    """Data into the void with tcp_retries2 = 5: given up after 12.6 s at the earliest."""
+    lab.spaces[CLIENT].sysctl("tcp_retries2", 5)
+    exchange(lab)
+    lab.lose_everything()
+    lab.write()
+    lab.run(30)
+
+
+def syn_retries_2(lab):
+    """A SYN into the void with one linear timeout and two retries after it."""
+    lab.spaces[CLIENT].sysctl("tcp_syn_linear_timeouts", 1)
+    lab.spaces[CLIENT].sysctl("tcp_syn_retries", 2)
+    lab.listen()
+    lab.lose_everything()
+    lab.connect()
+    lab.run(15)
+
+
+def nagle(lab):
+    """Three small writes at once without TCP_NODELAY, over a round trip of 100 ms."""
+    lab.listen()
+    lab.connect(options=[(socket.TCP_NODELAY, 0)])
+    lab.run(0.5)
+    lab.event("fault", "FAULT", {"what": "a mark"})
+    for _ in range(3):
+        lab.write()
+    lab.run(1.0)
+
+
+def conflict(lab):
+    """A client that has gone without a word comes back on the same port: the server challenges, the client resets."""
+    lab.listen()
+    lab.connect(port=41_000)
+    lab.run(0.2)
+    lab.write()
+    lab.run(0.8)
+    lab.lose_everything()
+    lab.abort()
+    lab.run(1.0)
+    lab.heal()
+    lab.connect(port=41_000)
+    lab.run(0.5)
+    lab.write()
+    lab.run(0.5)
+
+
+EXPERIMENTS = {
+    "K1_keepalive_under_user_timeout": (keepalive_under_user_timeout, 0.0),
+    "K2_retries2_5": (retries2_5, 0.0),
+    "K3_syn_retries_2": (syn_retries_2, 0.0),
+    "K4_nagle_rtt100": (nagle, 0.05),
+    "K5_conflict": (conflict, 0.0),
+}
+
+
+def main():
+    folder, names = sys.argv[1], sys.argv[2:] or list(EXPERIMENTS)
+    for name in names:
+        experiment, delay = EXPERIMENTS[name]
+        lab = None
+        try:
+            lab = Lab(name, delay)
+            experiment(lab)
+            lab.save(folder)
+        finally:
+            for space in SPACES:
+                subprocess.run(["ip", "netns", "del", space], stderr=subprocess.DEVNULL)
+            if lab:
+                lab.close()
+
+
+if __name__ == "__main__":
+    main()
