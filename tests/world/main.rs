@@ -6,6 +6,7 @@ mod ages;
 mod balancer;
 mod catalogue;
 mod downtime;
+mod driver;
 mod engines;
 mod environment;
 mod frames;
