@@ -12,7 +12,7 @@ mod signals;
 use std::time::Duration;
 
 use cardiogram_policies::{Time, unit::format_duration};
-use cardiogram_sim::Outcome;
+use cardiogram_sim::{Outcome, trace::Trace};
 
 use self::signals::{Period, Signals};
 use crate::chart::{Chart, moment};
@@ -56,10 +56,53 @@ fn chart(outcome: &Outcome, view: &View<'_>) -> Chart {
     assert!(view.from < view.to, "a chart has a width");
     let window = Window { from: view.from, to: view.to };
     let title = format!("{} · {} · seed {} · device {}", view.scenario, view.strategy, view.seed, view.device);
-    let [from, to] = [window.from, window.to].map(|at| moment(at.as_micros()));
-    let shown = format!("{from} to {to} ({}).", format_duration(window.span()));
-    let notes = vec![shown, sentence::sentence(outcome, view)];
+    let notes = vec![shown(window), sentence::sentence(outcome, view)];
     Chart { notes, ..lanes::chart(title, &Signals::of(outcome, view.device), window) }
+}
+
+/// What to show of a record of a link, which no laboratory has seen.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordView<'a> {
+    /// What the record is called.
+    pub name: &'a str,
+    /// The number of the device.
+    pub device: u32,
+    /// The left edge of the chart.
+    pub from: Time,
+    /// The right edge: after `from`.
+    pub to: Time,
+}
+
+/// Returns the chart of a record as SVG.
+///
+/// # Panics
+///
+/// Where the view is empty.
+pub fn record_svg(record: &Trace, view: &RecordView<'_>) -> String {
+    record_chart(record, view).to_svg()
+}
+
+/// Returns the chart of a record as PNG.
+///
+/// # Panics
+///
+/// Where the view is empty.
+pub fn record_png(record: &Trace, view: &RecordView<'_>) -> Vec<u8> {
+    record_chart(record, view).to_png()
+}
+
+fn record_chart(record: &Trace, view: &RecordView<'_>) -> Chart {
+    assert!(view.from < view.to, "a chart has a width");
+    let window = Window { from: view.from, to: view.to };
+    let signals = Signals::of_record(record, view.device);
+    let notes = vec![shown(window), sentence::of_record(&signals, window)];
+    Chart { notes, ..lanes::chart(view.name.to_owned(), &signals, window) }
+}
+
+/// Says which part is shown.
+fn shown(window: Window) -> String {
+    let [from, to] = [window.from, window.to].map(|at| moment(at.as_micros()));
+    format!("{from} to {to} ({}).", format_duration(window.span()))
 }
 
 /// The part of a run that is shown.

@@ -35,6 +35,6 @@ pub use config::{WorldConfig, known_nat};
 pub use engine::{Engine, RunError, RunOptions};
 pub use record::{faults, series, trace};
 pub use run::run;
-pub use show::{pcap, perfetto, reading, words};
+pub use show::{pcap, perfetto, reading, recorded, words};
 pub use verdict::outcome::{self, Outcome};
 pub use wire::{packet, tcp};

@@ -5,6 +5,7 @@
 
 mod baseline;
 mod carry_out;
+mod chart;
 mod check;
 mod completions;
 mod gate;
@@ -82,6 +83,7 @@ enum Command {
     Check(check::Args),
     Schema(schema::Args),
     Trace(trace::Args),
+    Chart(chart::Args),
     Replay(replay::Args),
     Report(report::Args),
     Merge(merge::Args),
@@ -116,6 +118,7 @@ pub fn main(registry: Registry) -> ExitCode {
         Command::Check(args) => check::run(&args, &registry, cli.quiet, &mut out),
         Command::Schema(args) => schema::run(&args, &mut out),
         Command::Trace(args) => trace::run(&args, &registry, &mut out),
+        Command::Chart(args) => chart::run(&args, &mut out),
         Command::Replay(args) => replay::run(&args, &registry, cli.quiet, &mut out),
         Command::Report(args) => report::run(&args, cli.quiet, &mut out),
         Command::Merge(args) => merge::run(&args, &registry, cli.quiet, &mut out),

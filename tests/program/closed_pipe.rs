@@ -42,7 +42,7 @@ promise = "no-false-alarm"
 "#;
 
 /// Commands and their exit codes.
-const CASES: [(&str, i32); 47] = [
+const CASES: [(&str, i32); 50] = [
     ("run tiny.toml --seeds 2 --engine event --out out", 0),
     ("run tiny.toml --dry-run", 0),
     ("run nothing.toml", 2),
@@ -56,6 +56,9 @@ const CASES: [(&str, i32); 47] = [
     ("show healthy", 0),
     ("show wechat-270 --scenario healthy", 0),
     ("show nothing", 2),
+    ("chart record.jsonl --out -", 0),
+    ("chart record.jsonl --out chart.png", 0),
+    ("chart tiny.toml --out -", 2),
     ("check tiny.toml", 0),
     ("check tiny.toml plan.toml --json", 0),
     ("check tiny.toml missing.toml", 2),
@@ -96,6 +99,7 @@ const CASES: [(&str, i32); 47] = [
 fn prepared() -> Place {
     let place = place!();
     place.write("tiny.toml", SCENARIO);
+    place.write("record.jsonl", "{\"t_s\":\"3.000000\",\"what\":\"device\",\"event\":\"suspect\"}\n");
     place.write("plan.toml", PLAN);
     let beat = |interval: &str, timeout: &str| {
         format!("name = \"app\"\n\n[heartbeat.fixed]\ninterval = \"{interval}\"\ntimeout = \"{timeout}\"\n")

@@ -405,3 +405,31 @@ fn a_device_is_followed_through_several_nats() {
     let mappings = |log: &str| log.lines().filter(|line| line.contains("nat-1     mapping of port")).count();
     assert_eq!((mappings(&first), mappings(&second)), (1, 1), "{first}");
 }
+
+#[test]
+fn what_a_run_wrote_as_json_is_drawn_as_a_record_is() {
+    let place = place();
+    trace(&place, "--json run.jsonl").good();
+    place.cardiogram("chart run.jsonl --out run.svg --device 1 --from 4m --to 8m").good();
+    place.cardiogram("chart run.jsonl -o run.PNG").good();
+    let chart = fs::read_to_string(place.path("run.svg")).unwrap();
+    assert!(chart.contains("gives up: no reply") && !chart.contains(">truth<"), "{chart}");
+    assert!(place.cardiogram("chart run.jsonl --out -").good().starts_with("<svg"));
+    assert!(fs::read(place.path("run.PNG")).unwrap().starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn a_record_that_makes_no_sense_is_refused_with_its_place() {
+    let place = place!();
+    let good = "{\"t_s\":\"3.000000\",\"what\":\"device\",\"device\":0,\"event\":\"suspect\"}\n";
+    place.write("bad.jsonl", format!("{good}{}", good.replace("suspect", "dance")));
+    let message = place.cardiogram("chart bad.jsonl --out chart.svg").failed(2);
+    assert!(message.contains("bad.jsonl:2:1") && message.contains("unknown variant `dance`"), "{message}");
+    place.write("empty.jsonl", "");
+    let message = place.cardiogram("chart empty.jsonl --out chart.svg").failed(2);
+    assert!(message.contains("there is nothing to show of empty.jsonl"), "{message}");
+    assert!(place.cardiogram("chart nowhere.jsonl --out chart.svg").failed(2).contains("cannot read nowhere.jsonl"));
+    assert!(place.cardiogram("chart bad.jsonl --out chart.gif").failed(2).contains("let it end in .svg or .png"));
+    assert!(place.cardiogram("chart bad.jsonl --out bad.jsonl").failed(2).contains(".svg or .png"));
+    assert!(!place.path("chart.svg").exists());
+}

@@ -10,7 +10,7 @@ use crate::Goodbye;
 /// Something that happened to a link.
 ///
 /// Its names, and its form in a record, are those of the laboratory's events of devices, so that both are drawn and read
-/// alike. A `port` is the number of the connection: they are counted from 1.
+/// alike; three more have no counterpart there. A `port` is the number of the connection: they are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -150,6 +150,16 @@ pub enum LinkEvent {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it by reference")]
 fn in_words<S: Serializer>(mechanism: &Mechanism, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(mechanism.words())
+}
+
+impl LinkEvent {
+    /// Returns what a record calls it: an event of a device, or one that the laboratory's devices do not have.
+    pub(crate) const fn what(&self) -> &'static str {
+        match self {
+            Self::MessageRefused | Self::Refused(_) | Self::Forgotten => "link",
+            _ => "device",
+        }
+    }
 }
 
 impl fmt::Display for LinkEvent {

@@ -20,7 +20,7 @@ impl<F: FnMut(Time, &LinkEvent) + Send + 'static> Record for F {
     }
 }
 
-/// A record as JSON lines, as `cardiogram trace --json` writes them.
+/// A record as JSON lines, as `cardiogram trace --json` writes them; `cardiogram chart` draws it.
 ///
 /// The connection waits for the writer, so let it be a file. A writer that fails ends the record, and nothing else.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ struct Line<'a> {
 
 impl<W: Write + Send + 'static> Record for JsonLines<W> {
     fn note(&mut self, at: Time, event: &LinkEvent) {
-        let line = Line { t_s: at.to_string(), node: "devices", what: "device", device: 0, event };
+        let line = Line { t_s: at.to_string(), node: "devices", what: event.what(), device: 0, event };
         let mut text = serde_json::to_string(&line).expect("plain data");
         text.push('\n');
         if self.writer.as_mut().is_some_and(|writer| writer.write_all(text.as_bytes()).is_err()) {

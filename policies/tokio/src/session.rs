@@ -95,12 +95,21 @@ impl<'a, Io: Transport, P: Protocol> Session<'a, Io, P> {
     ///
     /// Where the heartbeat needs what the transport cannot do, or a second connection.
     pub fn new(heart: &'a mut Heart, io: Io, protocol: P) -> Result<Self, Unfit> {
+        Self::over(UNKNOWN_NETWORK, 0, heart, io, protocol)
+    }
+
+    /// As [`new`](Self::new), for a heart that learns by network and by server: it is told which these are.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn over(network: Network, server: u32, heart: &'a mut Heart, io: Io, protocol: P) -> Result<Self, Unfit> {
         check_needs(&heart.needs, |mechanism| Io::OFFERS.contains(&mechanism), transport_help)?;
-        let connection = Connection::new(io, protocol, 1, 0, UNKNOWN_NETWORK);
+        let connection = Connection::new(io, protocol, 1, server, network);
         Ok(Self::begin(heart, Opened { connection, interval: None }, None, Counts::default()))
     }
 
-    /// As above, on a connection that was just welcomed, for whoever has looked at the needs.
+    /// Runs it on a connection that was just welcomed, for whoever has looked at the needs.
     pub(crate) fn begin(
         heart: &'a mut Heart,
         opened: Opened<Io, P>,

@@ -46,11 +46,15 @@ pub(super) fn chart(title: String, signals: &Signals, window: Window) -> Chart {
     let mut strip = Strip { window, lanes: Vec::new(), marks: Vec::new(), legend: Vec::new() };
     strip.add_faults(signals);
     strip.add_states(signals);
-    strip.add_truth(signals);
+    if !signals.is_record {
+        strip.add_truth(signals);
+    }
     strip.add_session(signals);
     strip.add_beats(signals);
     strip.add_messages(signals);
-    strip.add_packets(signals);
+    if !signals.is_record {
+        strip.add_packets(signals);
+    }
     let has_ends = strip.add_ends(signals);
     let time = Scale::Time { from: window.from.as_secs_f64(), to: window.to.as_secs_f64() };
     Chart {

@@ -9,7 +9,7 @@ use cardiogram_sim::{
     outcome::{Episode, EpisodeOutcome},
 };
 
-use super::{View, Window};
+use super::{View, Window, signals::Signals};
 use crate::chart;
 
 /// How many breaks are told one by one; more are summed up.
@@ -36,11 +36,30 @@ pub(super) fn sentence(outcome: &Outcome, view: &View<'_>) -> String {
     let usable = trace.usable.iter().filter(|of| of.device == view.device);
     let clipped = usable.filter_map(|of| window.clip((of.begin, of.end)));
     let usable: Duration = clipped.map(|(begin, end)| end.since(begin)).sum();
-    let share = 100.0 * usable.as_secs_f64() / window.span().as_secs_f64();
-    // Rounded down: what is not all must not be called 100 %.
-    let share = libm::floor(share * 100.0) / 100.0;
+    let share = share(usable, window);
     words.push(format!("A usable session for {share} % of the time shown."));
     words.join(" ")
+}
+
+/// Tells what a link went through, as far as it knows itself.
+pub(super) fn of_record(signals: &Signals, window: Window) -> String {
+    let of = |number: usize, one: &str, several: &str| format!("{number} {}", if number == 1 { one } else { several });
+    let sessions: Vec<_> = signals.sessions.iter().filter_map(|session| window.clip(*session)).collect();
+    let ends = signals.ends.iter().filter(|(at, _)| window.has(*at)).count();
+    let failed = signals.attempts.iter().filter(|it| it.failed && window.clip(it.span).is_some()).count();
+    let believed: Duration = sessions.iter().map(|(begin, end)| end.since(*begin)).sum();
+    format!(
+        "{}, of which {} given up or lost; {}. It believed in a session for {} % of the time shown.",
+        of(sessions.len(), "session", "sessions"),
+        of(ends, "was", "were"),
+        of(failed, "attempt failed", "attempts failed"),
+        share(believed, window),
+    )
+}
+
+/// Returns how much of a window a time is, in percent; rounded down: what is not all must not be called 100 %.
+fn share(of: Duration, window: Window) -> f64 {
+    libm::floor(100.0 * of.as_secs_f64() / window.span().as_secs_f64() * 100.0) / 100.0
 }
 
 fn moment(at: Time) -> String {

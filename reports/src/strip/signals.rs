@@ -36,6 +36,8 @@ pub(super) struct Signals {
     pub(super) lost_down: Vec<Time>,
     /// The application's states, where it has any but the first.
     pub(super) states: Vec<(Period, AppState)>,
+    /// There is nothing but what the device did: no packets, and nobody knows the truth.
+    pub(super) is_record: bool,
 }
 
 #[derive(Debug)]
@@ -75,15 +77,23 @@ impl Signals {
         let trace = outcome.trace.as_ref().expect("the trace was kept");
         let broken = outcome.episodes.iter().filter(|episode| episode.device == device);
         let usable = trace.usable.iter().filter(|usable| usable.device == device);
-        let mut signals = Self {
+        Self {
             faults: faults(trace, device),
             usable: usable.map(|usable| (usable.begin, usable.end)).collect(),
             broken: broken
                 .map(|episode| ((episode.begin, episode.end.unwrap_or(trace.end)), episode.cause.name()))
                 .collect(),
-            ..Self::default()
-        };
-        let mut open = Open::default();
+            ..Self::of_entries(trace, device)
+        }
+    }
+
+    /// Those of a device by a record that has nothing but what devices did.
+    pub(super) fn of_record(record: &Trace, device: u32) -> Self {
+        Self { is_record: true, ..Self::of_entries(record, device) }
+    }
+
+    fn of_entries(trace: &Trace, device: u32) -> Self {
+        let (mut signals, mut open) = (Self::default(), Open::default());
         for (entry, reading) in trace.entries.iter().zip(reading::read(trace)) {
             if reading.device != Some(device) {
                 continue;

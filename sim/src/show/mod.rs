@@ -4,4 +4,5 @@ mod json;
 pub mod pcap;
 pub mod perfetto;
 pub mod reading;
+pub mod recorded;
 pub mod words;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use cardiogram_policies::Time;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::FrameSizes;
 
@@ -51,7 +51,7 @@ pub(crate) enum Frame {
 }
 
 /// What a server says when it closes a connection; most are closed without a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GoodbyeReason {
     /// The client's heartbeats come too often.

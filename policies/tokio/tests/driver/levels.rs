@@ -71,7 +71,7 @@ async fn a_session_alone_beats_and_gives_up_and_its_heart_goes_on_to_the_next() 
     sleep(ms(1)).await;
     heart.app_state(AppState::Foreground);
     let (client, server) = tokio::io::duplex(1_024);
-    let mut session = Session::new(&mut heart, Plain(client), Lines::new()).unwrap();
+    let mut session = Session::over(Network::wifi(1), 3, &mut heart, Plain(client), Lines::new()).unwrap();
     let mut line = String::new();
     let mut server = BufReader::new(server);
     tokio::select! {
@@ -89,7 +89,7 @@ async fn a_session_alone_beats_and_gives_up_and_its_heart_goes_on_to_the_next() 
         Event::BytesReceived,
         Event::HeartbeatReply { id: 0, rtt: ms(70) },
         Event::AppState(AppState::Foreground),
-        connected,
+        Event::Connected { network: Network::wifi(1), server: 3 },
     ];
     assert_eq!(heard, told);
 }

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use cardiogram_policies::{AppState, AttemptFailure, GiveUp, LossReason};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::GoodbyeReason;
 use crate::{config::Cause, record::bytes::Bytes};
 
 /// What happens to a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum DeviceEvent {
