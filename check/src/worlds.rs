@@ -247,8 +247,12 @@ fn draws(corners: &Corners) -> FaultDraws {
 
 /// Faults around a process that runs that strike within `beats` beats, of the few kinds that exist in this world.
 fn strikes(corners: &Corners, beats: u32) -> BoxedStrategy<Vec<Strike>> {
-    let kinds = FaultKind::ALL.iter().filter(|kind| **kind != FaultKind::ProcessKilled);
-    strikes_of(kinds.copied().collect(), corners, beats)
+    strikes_of(kinds().filter(|kind| *kind != FaultKind::ProcessKilled).collect(), corners, beats)
+}
+
+/// Returns the kinds of faults that these worlds know: there is no proxy in them, which promises nothing a client could.
+fn kinds() -> impl Iterator<Item = FaultKind> {
+    FaultKind::ALL.iter().copied().filter(|kind| !kind.is_of_proxy())
 }
 
 /// Faults of these kinds that strike within `beats` beats.
@@ -321,7 +325,7 @@ fn heals(corners: &Corners, quiet: Duration) -> BoxedStrategy<Draft> {
 
 fn hostile(corners: Corners) -> BoxedStrategy<Draft> {
     // A process that is killed notices nothing and forgets what it did: where anything is counted, none is.
-    (place(&corners), strikes_of(FaultKind::ALL.to_vec(), &corners, 8), any::<bool>())
+    (place(&corners), strikes_of(kinds().collect(), &corners, 8), any::<bool>())
         .prop_flat_map(move |(mut draft, strikes, endless)| {
             draft.strikes = from_connection(&draft, strikes);
             if let (true, Some(last)) = (endless, draft.strikes.last_mut()) {
@@ -447,7 +451,7 @@ pub(crate) mod tests {
     /// Returns a fault of every kind.
     pub(crate) fn one_of_each_kind() -> Vec<FaultConfig> {
         let draws = super::draws(&Corners::of(&strategy("none")));
-        FaultKind::ALL.iter().flat_map(|kind| drawn(&kind.any(&draws), 1)).collect()
+        kinds().flat_map(|kind| drawn(&kind.any(&draws), 1)).collect()
     }
 
     #[test]

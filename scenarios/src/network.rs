@@ -1,10 +1,10 @@
-//! Links, radios, NATs and servers by name. A scenario file names one (`access = "lte-near"`) or spells its parameters out.
+//! Links, radios, NATs, proxies and servers by name. A scenario file names one (`access = "lte-near"`) or spells its parameters out.
 //!
 //! The presets are data, in `networks.toml` and `servers.toml`, each with its source.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData, sync::LazyLock};
 
-use cardiogram_sim::config::{LinkConfig, NatConfig, RadioConfig, ServerConfig};
+use cardiogram_sim::config::{LinkConfig, NatConfig, ProxyConfig, RadioConfig, ServerConfig};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -14,7 +14,7 @@ use serde::{
     },
 };
 
-/// A link, a radio, a NAT or a server that goes by a name.
+/// A link, a radio, a NAT, a proxy or a server that goes by a name.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkPreset<T> {
@@ -26,7 +26,7 @@ pub struct NetworkPreset<T> {
     pub config: T,
 }
 
-/// Every link, radio and NAT that has a name.
+/// Every link, radio, NAT and proxy that has a name.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Networks {
@@ -36,6 +36,8 @@ pub struct Networks {
     pub radio: BTreeMap<String, NetworkPreset<RadioConfig>>,
     /// NATs and stateful firewalls, by name.
     pub nat: BTreeMap<String, NetworkPreset<NatConfig>>,
+    /// Layer-7 proxies, by name.
+    pub proxy: BTreeMap<String, NetworkPreset<ProxyConfig>>,
 }
 
 /// Returns the built-in presets.
@@ -63,11 +65,12 @@ pub fn text(name: &str) -> Option<String> {
         let table = toml::to_string(&BTreeMap::from([(key, &network.config)])).expect("a preset is plain data");
         format!("# {}\n# Source: {}\n{table}", network.about, network.source)
     }
-    let Networks { link, radio, nat } = networks();
+    let Networks { link, radio, nat, proxy } = networks();
     let of_each = [
         link.get(name).map(|network| spelt("access", network)),
         radio.get(name).map(|network| spelt("radio", network)),
         nat.get(name).map(|network| spelt("nat", network)),
+        proxy.get(name).map(|network| spelt("proxy", network)),
         servers().get(name).map(|network| spelt("server", network)),
     ];
     of_each.into_iter().flatten().reduce(|text, more| text + "\n" + &more)
@@ -85,6 +88,7 @@ pub(crate) fn table(key: &str, name: &str) -> Option<toml::Value> {
         "access" | "core" => of::<LinkConfig>(name),
         "radio" => of::<RadioConfig>(name),
         "nat" => of::<NatConfig>(name),
+        "proxy" => of::<ProxyConfig>(name),
         "server" => of::<ServerConfig>(name),
         _ => None,
     }
@@ -120,6 +124,14 @@ impl Named for NatConfig {
 
     fn presets() -> &'static BTreeMap<String, NetworkPreset<Self>> {
         &networks().nat
+    }
+}
+
+impl Named for ProxyConfig {
+    const KIND: &'static str = "a proxy";
+
+    fn presets() -> &'static BTreeMap<String, NetworkPreset<Self>> {
+        &networks().proxy
     }
 }
 
@@ -289,12 +301,23 @@ mod tests {
     }
 
     #[test]
+    fn every_proxy_can_run_and_says_where_it_comes_from() {
+        let healthy = crate::load::scenario("healthy").unwrap().value;
+        for (name, proxy) in &networks().proxy {
+            assert!(!proxy.about.is_empty() && !proxy.source.is_empty(), "{name}");
+            let scenario = crate::Scenario { proxy: Some(proxy.config.clone()), ..healthy.clone() };
+            assert_eq!(scenario.problems(), Vec::new(), "{name}");
+        }
+    }
+
+    #[test]
     fn a_preset_spelt_out_reads_back_as_itself() {
         #[derive(Deserialize)]
         struct Spelt {
             access: Option<LinkConfig>,
             radio: Option<RadioConfig>,
             nat: Option<NatConfig>,
+            proxy: Option<ProxyConfig>,
             server: Option<ServerConfig>,
         }
         for (name, network) in &networks().link {
@@ -308,6 +331,10 @@ mod tests {
         for (name, network) in &networks().nat {
             let spelt: Spelt = toml::from_str(&text(name).unwrap()).unwrap();
             assert_eq!(spelt.nat.as_ref(), Some(&network.config), "{name}");
+        }
+        for (name, network) in &networks().proxy {
+            let spelt: Spelt = toml::from_str(&text(name).unwrap()).unwrap();
+            assert_eq!(spelt.proxy.as_ref(), Some(&network.config), "{name}");
         }
         for (name, server) in servers() {
             let spelt: Spelt = toml::from_str(&text(name).unwrap()).unwrap();

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 use cardiogram_policies::{HeartbeatSpec, NAME_RULE, Problem, ReconnectSpec, StrategySpec, is_name, unit::Span};
 use cardiogram_sim::{
     WorldConfig,
-    config::{Distribution, FaultConfig, LinkConfig, NatConfig, NetworkConfig, RadioConfig, ServerConfig},
+    config::{Distribution, FaultConfig, LinkConfig, NatConfig, NetworkConfig, ProxyConfig, RadioConfig, ServerConfig},
     keys,
 };
 use schemars::JsonSchema;
@@ -38,6 +38,12 @@ macro_rules! in_file {
         in_file! { $file $fields
             $(#[$of])+
             #[serde(default, deserialize_with = "named_option")] #[schemars(schema_with = "named_schema::<RadioConfig>")]
+            $key: $type; $($more)* }
+    };
+    ($file:tt $fields:tt $(#[$of:meta])+ $key:ident: $type:ty as proxy = $default:expr; $($more:tt)*) => {
+        in_file! { $file $fields
+            $(#[$of])+
+            #[serde(default, deserialize_with = "named_option")] #[schemars(schema_with = "named_schema::<ProxyConfig>")]
             $key: $type; $($more)* }
     };
     ($file:tt $fields:tt $(#[$of:meta])+ $key:ident: $type:ty as nats = $default:expr; $($more:tt)*) => {

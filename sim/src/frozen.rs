@@ -59,7 +59,9 @@ pub fn edges(config: &WorldConfig, seed: u64) -> Vec<Time> {
     let edges = cuts.chain(dead).copied().chain(faults).flat_map(|interval| [interval.begin, interval.end]);
     let flushes = networks().flat_map(|network| &network.nats).flat_map(|nat| nat.flushes.iter().copied());
     let moves = schedule.lives.iter().flat_map(|life| life.moves.iter().map(|next| next.at));
-    edges.chain(flushes).chain(moves).collect()
+    let proxy = schedule.proxy.restarts.iter().chain(&schedule.proxy.drains);
+    let proxy = proxy.flat_map(|strike| [strike.begin, strike.end]);
+    edges.chain(flushes).chain(moves).chain(proxy).collect()
 }
 
 /// What a device is asked in a frozen world.

@@ -59,6 +59,7 @@ pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Resu
                 .map(|it| network("link", it))
                 .chain(presets.radio.iter().map(|it| network("radio", it)))
                 .chain(presets.nat.iter().map(|it| network("nat", it)))
+                .chain(presets.proxy.iter().map(|it| network("proxy", it)))
                 .chain(servers().iter().map(|it| network("server", it)))
                 .collect()
         }

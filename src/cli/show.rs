@@ -56,8 +56,8 @@ pub(super) fn run(args: &Args, registry: &Registry, out: &mut dyn Write) -> Resu
 
 fn unknown(name: &str, registry: &Registry) -> Failure {
     let presets = networks();
-    let networks = presets.link.keys().chain(presets.radio.keys()).chain(presets.nat.keys()).chain(servers().keys());
-    let networks = networks.map(String::as_str);
+    let networks = presets.link.keys().chain(presets.radio.keys()).chain(presets.nat.keys());
+    let networks = networks.chain(presets.proxy.keys()).chain(servers().keys()).map(String::as_str);
     let known = library::names().chain(registry.presets().map(|preset| preset.name)).chain(networks);
     let hint = nearest(name, known).map_or(String::new(), |name| format!("; did you mean `{name}`?"));
     Failure::Input(format!(

@@ -102,8 +102,8 @@ fn the_page_of_scenario_files_has_every_key_and_every_name() {
     assert!(words.contains("burst_loss") && words.contains("drop-silent"), "{words:?}");
     words.extend(library::names().map(Into::into));
     let presets = networks();
-    let names = presets.link.keys().chain(presets.radio.keys()).chain(presets.nat.keys()).chain(servers().keys());
-    words.extend(names.cloned());
+    let names = presets.link.keys().chain(presets.radio.keys()).chain(presets.nat.keys());
+    words.extend(names.chain(presets.proxy.keys()).chain(servers().keys()).cloned());
     assert_eq!(missing(&page("docs/scenarios.md"), &words), Vec::<&String>::new());
 }
 

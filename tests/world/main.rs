@@ -20,6 +20,7 @@ mod nat;
 mod oracle;
 mod paired;
 mod polling;
+mod proxy;
 mod radio;
 mod reconnect_rules;
 mod search_costs;

@@ -72,6 +72,7 @@ const fn place(place: FaultPlace) -> &'static str {
         FaultPlace::Nat { .. } => "NAT",
         FaultPlace::CoreLink => "core link",
         FaultPlace::Server { .. } => "server",
+        FaultPlace::Proxy => "proxy",
         _ => "device",
     }
 }

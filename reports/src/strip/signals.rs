@@ -103,7 +103,7 @@ impl Signals {
                 What::Sent { .. } | What::Received { .. } | What::Dropped { .. } => {
                     signals.packet(entry.at, reading, &mut open);
                 }
-                What::Fact(Fact::Nat { .. } | Fact::OuterNat { .. } | Fact::Server { .. }) => {}
+                What::Fact(Fact::Nat { .. } | Fact::OuterNat { .. } | Fact::Proxy { .. } | Fact::Server { .. }) => {}
             }
         }
         signals.close(trace.end, &mut open);
@@ -243,7 +243,8 @@ fn faults(trace: &Trace, device: u32) -> Vec<Fault> {
             FaultPlace::AccessLink { .. } => 1,
             FaultPlace::Nat { .. } => 2,
             FaultPlace::Server { .. } => 3,
-            _ => 4,
+            FaultPlace::Proxy => 4,
+            _ => 5,
         };
         grouped.entry((fault.begin, fault.end, row, fault.kind, fault.direction)).or_default().push(fault);
     }
@@ -265,7 +266,7 @@ impl Fault {
                 (trace.networks.len(), spans.iter().filter_map(|of| network(of, trace)).collect())
             }
             FaultPlace::Nat { .. } => {
-                let nats = trace.nodes.len() - 1 - servers;
+                let nats = trace.nodes.iter().filter(|name| name.starts_with("nat")).count();
                 (nats, spans.iter().map(|of| trace.nodes[of.node.0 as usize].clone()).collect())
             }
             FaultPlace::Server { .. } => {

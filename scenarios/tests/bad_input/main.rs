@@ -5,6 +5,7 @@ mod life;
 mod links;
 mod networks;
 mod parties;
+mod proxies;
 
 use std::fs;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cardiogram_policies::Bounds;
+use cardiogram_policies::{Bounds, unit::Span};
 
 use super::{
     BETWEEN_NATS, DeviceEffect, FromInside, NatConfig, NatEffect, Network, RadioConfig, Target, WorldConfig,
@@ -42,7 +42,8 @@ impl WorldConfig {
 
 /// Returns the longest round trip through a network on which nothing is lost.
 fn rtt(world: &WorldConfig, network: Network<'_>) -> Duration {
-    let between_nats = BETWEEN_NATS.get() * (network.nat.len() as u32 - 1);
+    let boxes_behind = network.nat.len() as u32 - 1 + u32::from(world.proxy.is_some());
+    let between_nats = BETWEEN_NATS.get() * boxes_behind;
     let one_way = link::delay_max(network.access) + between_nats + link::delay_max(&world.core);
     let work = world.server.heartbeat_cost.practical_max().max(world.server.message_cost.practical_max());
     let rtt = 2 * one_way + work;
@@ -57,7 +58,7 @@ fn radio_wait(radio: &RadioConfig, rtt: Duration) -> Duration {
     if tail > rtt { promotion } else { promotion * 2 + radio.paging_cycle.get() }
 }
 
-/// Returns the shortest idle time after which any NAT may forget an established connection.
+/// Returns the shortest idle time after which any NAT may forget an established connection, or the proxy end it.
 fn nat_timeout(world: &WorldConfig) -> Option<Duration> {
     let own = nats(world).map(|nat| nat.established.min());
     let shifted = world.faults.iter().filter_map(|fault| match fault.facts().target {
@@ -65,14 +66,17 @@ fn nat_timeout(world: &WorldConfig) -> Option<Duration> {
         Target::Nat { effect: NatEffect::Forgets, .. }
         | Target::Link { .. }
         | Target::Device(_)
-        | Target::Server { .. } => None,
+        | Target::Server { .. }
+        | Target::Proxy(_) => None,
     });
     // A full table: every device has a connection, and each may have been used since.
     let pushed_out = nats(world).filter_map(|nat| {
         let places = nat.table?.checked_sub(world.devices.count).map_or(0, u64::from);
         Some(Duration::from_nanos(nat.background?.gap_ns().saturating_mul(places)))
     });
-    own.chain(shifted).chain(pushed_out).min()
+    // A proxy ends what is silent, too.
+    let proxy = world.proxy.iter().filter_map(|proxy| proxy.shortest_idle().map(Span::get));
+    own.chain(shifted).chain(pushed_out).chain(proxy).min()
 }
 
 /// Returns the NATs of all networks.

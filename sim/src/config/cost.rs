@@ -29,6 +29,8 @@ pub struct WorldCost {
 /// 4,086 bytes with one NAT), and of a mapping more.
 const DEVICE_BYTES: u64 = 4_096;
 const MAPPING_BYTES: u64 = 256;
+/// A connection through a proxy, both its halves (as those of a device and a server).
+const PROXY_BYTES: u64 = 2_048;
 /// A strike that breaks a session, with all that is kept of it until the run is over: 1,000,000 cuts of access links of 10
 /// devices took 420 MB, as many changes of network 125 MB.
 const STRIKE_BYTES: u64 = 420;
@@ -59,15 +61,16 @@ impl WorldConfig {
         let TrafficConfig { up, down, .. } = &self.traffic;
         let messages = [up, down].into_iter().flatten().map(|gap| whole(device_time, gap.get())).sum::<u64>();
         let exchanges = whole(device_time, interval).saturating_add(messages);
+        let proxied = u64::from(self.proxy.is_some());
         WorldCost {
             device_time,
             strikes,
             mappings,
             breaks,
             memory_bytes: LEAST_BYTES
-                .saturating_add(devices * DEVICE_BYTES + mappings * MAPPING_BYTES)
+                .saturating_add(devices * (DEVICE_BYTES + proxied * PROXY_BYTES) + mappings * MAPPING_BYTES)
                 .saturating_add(breaks.saturating_mul(STRIKE_BYTES)),
-            cpu: times(EXCHANGE, exchanges).saturating_add(times(STRIKE, breaks)),
+            cpu: times(EXCHANGE, exchanges.saturating_mul(1 + proxied)).saturating_add(times(STRIKE, breaks)),
         }
     }
 
@@ -75,7 +78,8 @@ impl WorldConfig {
     fn max_age(&self) -> Option<Duration> {
         let boxes = self.all_networks().flat_map(|network| network.nat).filter_map(|nat| nat.max_age.map(Span::get));
         let server = self.server.max_age.iter().map(|max| max.age.at(0.5));
-        boxes.chain(server).min()
+        let proxy = self.proxy.iter().filter_map(|proxy| Some(proxy.max_age.as_ref()?.at(0.5)));
+        boxes.chain(server).chain(proxy).min()
     }
 
     /// Returns how often the strategy beats, about.
@@ -90,9 +94,10 @@ impl WorldConfig {
     pub(crate) fn strikes_of(&self, fault: &Fault<'_>) -> u64 {
         let devices = u64::from(self.devices.count);
         let struck = match fault.target {
-            Target::Link { link: LinkName::Core, .. } | Target::Nat { .. } | Target::Server { server: Some(_), .. } => {
-                1
-            }
+            Target::Link { link: LinkName::Core, .. }
+            | Target::Nat { .. }
+            | Target::Server { server: Some(_), .. }
+            | Target::Proxy(_) => 1,
             Target::Link { .. } | Target::Device(_) => devices,
             Target::Server { server: None, .. } => u64::from(self.server.count),
         };

@@ -6,6 +6,7 @@ mod cause;
 mod device;
 mod link;
 mod nat;
+mod proxy;
 #[cfg(any(test, feature = "proptest"))]
 mod random;
 mod server;
@@ -26,10 +27,13 @@ pub use self::{
         Cut, DelaySpike, Direction, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit, Reordering,
     },
     nat::{NatFlush, NatTimeout},
+    proxy::{ProxyDrain, ProxyRestart},
     server::{ServerDrain, ServerFault, ServerOverload},
     timing::When,
 };
-pub(crate) use self::{device::DeviceEffect, link::LinkEffect, nat::NatEffect, server::ServerEffect, timing::Lasts};
+pub(crate) use self::{
+    device::DeviceEffect, link::LinkEffect, nat::NatEffect, proxy::ProxyEffect, server::ServerEffect, timing::Lasts,
+};
 use super::{Distribution, LinkName};
 
 /// The kinds of faults, each with its keys, its name in files, records and results, and the name that it had in files of
@@ -54,6 +58,11 @@ macro_rules! kinds {
         impl FaultKind {
             /// All kinds, in this order.
             pub const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// Returns whether such a fault is one of a proxy, which not every world has.
+            pub const fn is_of_proxy(self) -> bool {
+                matches!(self, Self::ProxyRestart | Self::ProxyDrain)
+            }
 
             /// Returns the name in files, in the record and in results.
             pub const fn name(self) -> &'static str {
@@ -125,6 +134,10 @@ kinds! {
     ServerOverload(ServerOverload) = "server-overload", formerly "overload";
     /// The server closes its sessions one after the other and refuses new ones; then its process is restarted.
     ServerDrain(ServerDrain) = "server-drain", formerly "drain";
+    /// The proxy's process is restarted: it ends every connection, and refuses new ones meanwhile.
+    ProxyRestart(ProxyRestart) = "proxy-restart";
+    /// The proxy gets a new configuration: it ends the connections that it has over a time.
+    ProxyDrain(ProxyDrain) = "proxy-drain";
 }
 
 /// What the rest of the world has to know of a fault.
@@ -151,6 +164,8 @@ pub(crate) enum Target<'a> {
     Device(DeviceEffect<'a>),
     /// A server; `None`: all. The cause tells faults apart that do the same.
     Server { server: Option<u32>, cause: Cause, effect: ServerEffect },
+    /// The proxy in front of the servers.
+    Proxy(ProxyEffect),
 }
 
 impl FaultConfig {
@@ -178,6 +193,8 @@ impl FaultConfig {
             Self::ServerRestart(it) => it.restart_facts(),
             Self::ServerOverload(it) => it.facts(),
             Self::ServerDrain(it) => it.facts(),
+            Self::ProxyRestart(it) => it.facts(),
+            Self::ProxyDrain(it) => it.facts(),
         }
     }
 
@@ -210,6 +227,8 @@ impl FaultConfig {
             }
             Self::ServerOverload(it) => (it.when, it.lasts) = (when, drawn),
             Self::ServerDrain(it) => (it.when, it.over) = (when, lasts.unwrap_or(it.over)),
+            Self::ProxyRestart(it) => (it.when, it.lasts) = (when, drawn.or_else(|| it.lasts.take())),
+            Self::ProxyDrain(it) => (it.when, it.over) = (when, lasts.unwrap_or(it.over)),
         }
         self
     }
@@ -235,6 +254,8 @@ impl FaultConfig {
                 }
                 ServerEffect::Slows { .. } => Vec::new(),
             },
+            Target::Proxy(ProxyEffect::Dies) => vec![Cause::ProxyRestart],
+            Target::Proxy(ProxyEffect::Drains { .. }) => vec![Cause::ProxyDrain],
         }
     }
 

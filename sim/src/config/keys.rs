@@ -35,8 +35,11 @@ macro_rules! keys {
             /// Further networks that devices can attach to, each with a name and its own `kind`, `access`, `radio` and `nat`. The
             /// scenario's own are the network `main`.
             networks: std::collections::BTreeMap<String, $crate::config::NetworkConfig> as networks = Default::default();
-            /// The link between the last NAT and the servers: a preset's name or a table.
+            /// The link between the last NAT and the servers, or the proxy in front of them: a preset's name or a table.
             core: $crate::config::LinkConfig as link, required core;
+            /// A layer-7 proxy in front of the servers: a preset's name or a table. Default: none, so that connections lead from
+            /// the devices to the servers.
+            proxy: Option<$crate::config::ProxyConfig> as proxy = None;
             /// The servers: a preset's name or a table. Default: the table's defaults.
             server: $crate::config::ServerConfig as server = Default::default();
             /// How the devices are used: networks, foreground and background, doze.

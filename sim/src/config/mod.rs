@@ -13,6 +13,7 @@ mod life;
 mod nat;
 mod network;
 mod problems;
+mod proxy;
 mod radio;
 mod server;
 mod tcp;
@@ -36,6 +37,7 @@ pub use self::nat::{
 };
 pub(crate) use self::network::{BETWEEN_NATS, Network};
 pub use self::network::{LinkName, MAIN, NETWORKS_MAX, NO_NETWORK};
+pub use self::proxy::{EndsWith, ProxyConfig};
 pub use self::radio::{RadioConfig, TailStage};
 pub use self::server::{Cost, Login, MaxAge, Pauses, ServerConfig, Undelivered};
 pub use self::tcp::{TcpSettings, TcpStack, TcpTimers};
@@ -180,6 +182,6 @@ impl WorldConfig {
         let push_service = self.wakeup.iter().map(|wakeup| wakeup.delay.min());
         let links = access.chain(push_service).chain([self.core.delay_min()]).min().expect("there is a core link");
         let nats_in_a_row = self.all_networks().any(|network| network.nat.len() > 1);
-        if nats_in_a_row { links.min(BETWEEN_NATS.get()) } else { links }
+        if nats_in_a_row || self.proxy.is_some() { links.min(BETWEEN_NATS.get()) } else { links }
     }
 }

@@ -4,6 +4,7 @@
 mod life;
 pub(crate) mod link;
 mod network;
+mod proxy;
 pub(crate) mod server;
 mod tcp;
 mod wakeup;
@@ -38,6 +39,9 @@ impl WorldConfig {
         found.link("core", &self.core);
         found.counts(self);
         found.servers(self);
+        if let Some(proxy) = &self.proxy {
+            found.proxy(proxy);
+        }
         found.frames(self);
         found.life(self);
         found.traffic(self);
@@ -131,6 +135,7 @@ impl Found {
             Target::Link { link, effect, .. } => self.link_fault(&path, link, effect, world),
             Target::Nat { network, nat, .. } => self.nat_fault(&path, network, nat, world),
             Target::Device(effect) => self.device_fault(&path, effect, world),
+            Target::Proxy(_) => self.proxy_fault(&path, world),
             Target::Server { server, cause, effect } => {
                 if cause == Cause::ServerPause && matches!(fault.lasts, Lasts::ForEver) {
                     let help = "write how long it lasts, as in lasts = \"5s\", or use `server-stall`";

@@ -6,6 +6,7 @@ pub(crate) mod effect;
 pub(crate) mod life;
 pub(crate) mod link_faults;
 pub(crate) mod nat;
+pub(crate) mod proxy;
 pub(crate) mod random;
 pub(crate) mod schedule;
 pub(crate) mod server_faults;
@@ -21,6 +22,7 @@ use self::{
     life::{Address, Life},
     link_faults::{Cuts, LinkTarget},
     nat::{MappingRules, NatFaults},
+    proxy::ProxyFaults,
     schedule::Interval,
     server_faults::ServerFaults,
 };
@@ -36,6 +38,8 @@ pub(crate) struct Schedule {
     pub(crate) core: Cuts,
     /// Faults of each server.
     pub(crate) servers: Vec<Vec<ServerFaults>>,
+    /// Faults of the proxy.
+    pub(crate) proxy: ProxyFaults,
     /// What stands in front of the servers, if anything.
     pub(crate) balancer: Option<Rc<Balancer>>,
 }
@@ -75,6 +79,7 @@ impl Schedule {
         };
         let servers: Vec<_> = (0..config.server.count).map(|server| ServerFaults::draw(config, server, seed)).collect();
         Self {
+            proxy: ProxyFaults::draw(config, seed),
             balancer: Balancer::draw(config, &servers, seed).map(Rc::new),
             networks: (0..).zip(config.all_networks()).map(of_network).collect(),
             lives,

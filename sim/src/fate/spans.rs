@@ -94,6 +94,19 @@ pub(crate) fn spans(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Vec
             }
         }
     }
+    let of_proxy = [
+        (FaultKind::ProxyRestart, &schedule.proxy.restarts, true),
+        // Sessions live until their turn has come.
+        (FaultKind::ProxyDrain, &schedule.proxy.drains, false),
+    ];
+    for (kind, strikes, breaks) in of_proxy {
+        if let Some(node) = layout.proxy() {
+            let base = at(FaultPlace::Proxy, node, None, kind.name(), breaks);
+            for strike in strikes {
+                add(&base, *strike);
+            }
+        }
+    }
     for (server, faults) in (0..).zip(&schedule.servers) {
         for fault in faults {
             // A drain is no break until its last session is closed, nor is an overload ever.

@@ -5,6 +5,7 @@ pub(crate) mod device;
 mod link;
 mod nat;
 pub(crate) mod node;
+pub(crate) mod proxy;
 mod radio;
 mod server;
 mod timers;

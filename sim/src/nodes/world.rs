@@ -8,6 +8,7 @@ use super::{
     link::{LaneConfig, Link},
     nat::{Nat, Place},
     node::Host,
+    proxy::{self, Proxy},
     server::{Clients, Server},
 };
 use crate::{
@@ -47,7 +48,7 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
             };
             let mut links = vec![inside];
             if is_last {
-                let core = |server| (layout.server(server), wiring.core(network, true, server));
+                let core = |server| (layout.front(server), wiring.core(network, true, server));
                 links.extend((0..servers).map(core));
             } else {
                 links.push((layout.nat(number, index + 1), wiring.between_nats(network, true)));
@@ -59,23 +60,36 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
             hosts.push(Host::new(layout.nat(number, index), Box::new(node), links, keep_trace));
         }
     }
+    let last_nat = |number: u32, network: &Network<'_>| layout.nat(number, network.nat.len() as u32 - 1);
+    if let (Some(id), Some(proxy)) = (layout.proxy(), &config.proxy) {
+        let around = proxy::Surroundings { networks: networks.len() as u32, servers, frames: config.frames() };
+        let node = Proxy::new(proxy.clone(), around, &schedule.proxy, seed);
+        let to_networks = (0..).zip(&networks).flat_map(|(number, network)| {
+            let wiring = &wiring;
+            (0..servers).map(move |server| (last_nat(number, network), wiring.core(network, false, server)))
+        });
+        let to_servers = (0..servers).map(|server| (layout.server(server), wiring.behind_proxy(true)));
+        hosts.push(Host::new(id, Box::new(node), to_networks.chain(to_servers).collect(), keep_trace));
+    }
     for server in 0..servers {
         let clients = Clients {
             start_within: config.devices.start_within.get(),
             traffic: config.traffic.clone(),
             frames: config.frames(),
             wakeup: config.wakeup.clone(),
-            push_service: networks.len(),
+            push_service: if layout.proxy().is_some() { 1 } else { networks.len() },
         };
         let faults = &schedule.servers[server as usize];
         let unhealthy = schedule.balancer.as_ref().map_or(&[][..], |balancer| balancer.unhealthy(server));
         let policy = config.strategy.server.clone();
         let node = Server::new(server, &config.server, policy, clients, faults, unhealthy, seed);
-        let to_networks = (0..).zip(&networks).map(|(number, network)| {
-            (layout.nat(number, network.nat.len() as u32 - 1), wiring.core(network, false, server))
-        });
-        let push_service = config.wakeup.iter().map(|wakeup| (DEVICES, wiring.push_service(wakeup)));
-        let links = to_networks.chain(push_service).collect();
+        let mut links: Vec<_> = if let Some(proxy) = layout.proxy() {
+            vec![(proxy, wiring.behind_proxy(false))]
+        } else {
+            let to_network = |(number, network)| (last_nat(number, network), wiring.core(network, false, server));
+            (0..).zip(&networks).map(to_network).collect()
+        };
+        links.extend(config.wakeup.iter().map(|wakeup| (DEVICES, wiring.push_service(wakeup))));
         hosts.push(Host::new(layout.server(server), Box::new(node), links, keep_trace));
     }
     hosts
@@ -147,6 +161,13 @@ impl Wiring<'_> {
     fn between_nats(&self, network: &Network<'_>, up: bool) -> Link {
         let names = Names::new(network, "link/nat", up);
         let lane = names.lane(0, [].into(), Vec::new());
+        Link::new(&LinkConfig::of_delay(Distribution::Constant(BETWEEN_NATS)), self.seed, std::iter::once(lane))
+    }
+
+    /// Returns one direction of the link between the proxy and a server, which is like one between two NATs.
+    fn behind_proxy(&self, up: bool) -> Link {
+        let direction = if up { "link/proxy/up" } else { "link/proxy/down" };
+        let lane = LaneConfig { component: "link/proxy", direction, index: 0, cuts: [].into(), effects: Vec::new() };
         Link::new(&LinkConfig::of_delay(Distribution::Constant(BETWEEN_NATS)), self.seed, std::iter::once(lane))
     }
 

@@ -46,6 +46,10 @@ pub(crate) fn fact(out: &mut Vec<u8>, fact: &Fact) {
             out.u8(7).network(network).u32(nat).u16(port).u32(server);
             event.digest(out);
         }
+        Fact::Proxy { device, network, outside, server, event } => {
+            out.u8(8).u32(device).network(network).u16(outside).u32(server);
+            event.digest(out);
+        }
     }
 }
 

@@ -48,8 +48,10 @@ pub enum FaultPlace {
         /// Which of its NATs, counted from the device.
         nat: u32,
     },
-    /// The link between the last NATs and the servers.
+    /// The link between the last NATs and the servers, or the proxy in front of them.
     CoreLink,
+    /// The proxy in front of the servers.
+    Proxy,
     /// A server: its process or its host.
     Server {
         /// The number of the server.

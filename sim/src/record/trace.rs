@@ -7,6 +7,7 @@
 mod device;
 mod nat;
 mod packet;
+mod proxy;
 mod server;
 
 use std::fmt;
@@ -18,6 +19,7 @@ pub use self::{
     device::{Beat, DeviceEvent, DeviceMeaning, Turn},
     nat::NatEvent,
     packet::{DropReason, Fate},
+    proxy::{Parting, ProxyEvent},
     server::{ServerEvent, ServerMeaning},
 };
 use super::faults::FaultSpan;
@@ -129,6 +131,19 @@ pub enum Fact {
         /// What happened to the mapping.
         event: NatEvent,
     },
+    /// Something happened to a connection at the proxy.
+    Proxy {
+        /// The device whose connection it is.
+        device: u32,
+        /// The network it comes through.
+        network: u32,
+        /// The client's port as the proxy sees it: the NAT's.
+        outside: u16,
+        /// The server that the connection leads to.
+        server: u32,
+        /// What happened to the connection.
+        event: ProxyEvent,
+    },
     /// Something happened to a server.
     Server {
         /// The number of the server.
@@ -151,7 +166,7 @@ impl Fact {
                         | ServerMeaning::SessionTooOld { .. }
                 )
             }
-            Self::Nat { .. } | Self::OuterNat { .. } => true,
+            Self::Nat { .. } | Self::OuterNat { .. } | Self::Proxy { .. } => true,
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     record::{
         faults::FaultSpan,
-        trace::{DeviceEvent, DropReason, Entry, Fact, NatEvent, ServerEvent, Trace, Usable, What},
+        trace::{DeviceEvent, DropReason, Entry, Fact, NatEvent, ProxyEvent, ServerEvent, Trace, Usable, What},
     },
     show::reading::{self, Reading},
     wire::packet::Packet,
@@ -103,6 +103,14 @@ enum Fields<'a> {
         server: u32,
         event: NatEvent,
     },
+    Proxy {
+        device: u32,
+        #[serde(skip_serializing_if = "is_first")]
+        network: u32,
+        port: u16,
+        server: u32,
+        event: ProxyEvent,
+    },
     Server {
         server: u32,
         event: ServerEvent,
@@ -185,6 +193,9 @@ fn what<'a>(entry: &Entry, trace: &'a Trace) -> Fields<'a> {
             Fact::Nat { network, device, port, server: _, event } => Fields::Nat { network, device, port, event },
             Fact::OuterNat { network, nat, port, server, event } => {
                 Fields::OuterNat { network, nat, port, server, event }
+            }
+            Fact::Proxy { device, network, outside, server, event } => {
+                Fields::Proxy { device, network, port: outside, server, event }
             }
             Fact::Server { server, event } => Fields::Server { server, event },
         },

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use cardiogram_policies::Time;
 
 use crate::{
-    record::trace::{DeviceMeaning, Entry, Fact, Fate, NatEvent, Trace, Turn, What},
+    record::trace::{DeviceMeaning, Entry, Fact, Fate, NatEvent, ProxyEvent, Trace, Turn, What},
     show::reading::{self, Reading},
     wire::{layout::NodeId, packet::Packet},
 };
@@ -138,6 +138,7 @@ const fn is_news(fact: &Fact) -> bool {
             | DeviceMeaning::Other => false,
         },
         Fact::Nat { event, .. } | Fact::OuterNat { event, .. } => !matches!(event, NatEvent::Created { .. }),
+        Fact::Proxy { event, .. } => !matches!(event, ProxyEvent::Joined { .. }),
         Fact::Server { .. } => false,
     }
 }

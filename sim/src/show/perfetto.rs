@@ -133,7 +133,7 @@ impl<'a> Timeline<'a> {
             let of_device = fault.device.map_or_else(String::new, |device| format!("device {device}: "));
             let row = match fault.place {
                 FaultPlace::AccessLink { .. } | FaultPlace::CoreLink => (LINKS, format!("{of_device}faults")),
-                FaultPlace::Device | FaultPlace::Nat { .. } | FaultPlace::Server { .. } => {
+                FaultPlace::Device | FaultPlace::Nat { .. } | FaultPlace::Proxy | FaultPlace::Server { .. } => {
                     (process(fault.node.0), format!("{of_device}faults"))
                 }
             };
@@ -200,6 +200,10 @@ impl<'a> Timeline<'a> {
                 What::Fact(Fact::Nat { .. } | Fact::OuterNat { .. }) => {
                     let row = (process(entry.node.0), "mappings".to_owned());
                     self.instant(row, "nat", trace.words(entry), entry.at, None);
+                }
+                What::Fact(Fact::Proxy { .. }) => {
+                    let row = (process(entry.node.0), "connections".to_owned());
+                    self.instant(row, "proxy", trace.words(entry), entry.at, None);
                 }
                 What::Sent { .. } | What::Received { .. } | What::Dropped { .. } => self.add_packet(entry, *reading),
             }

@@ -10,11 +10,11 @@ use std::{
 
 pub use crate::wire::tap::PacketKind;
 use crate::{
-    record::trace::{Fact, Trace, What},
+    record::trace::{Fact, ProxyEvent, Trace, What},
     wire::{
         address,
         frame::Frame,
-        layout::{DEVICES, NodeId},
+        layout::{DEVICES, NodeId, PROXY_NAME},
         packet::{Flags, Packet},
         tap::Tap,
     },
@@ -57,7 +57,8 @@ pub struct Reading {
 
 /// Reads a trace: one reading for each of its entries.
 pub fn read(trace: &Trace) -> Vec<Reading> {
-    let first_server = trace.nodes.iter().position(|name| name.starts_with("server-")).unwrap_or(trace.nodes.len());
+    let is_far = |name: &String| name.starts_with("server-") || name == PROXY_NAME;
+    let first_server = trace.nodes.iter().position(is_far).unwrap_or(trace.nodes.len());
     let mut reader = Reader {
         first_server: NodeId(first_server as u32),
         clients: BTreeMap::new(),
@@ -73,7 +74,7 @@ pub fn read(trace: &Trace) -> Vec<Reading> {
 type Stream = (SocketAddrV4, SocketAddrV4, bool);
 
 struct Reader {
-    /// The nodes from here on are servers.
+    /// The nodes from here on are servers, and the proxy in front of them.
     first_server: NodeId,
     /// The device's end of a connection, by its client's address as seen outside a NAT, and the server.
     clients: BTreeMap<(SocketAddrV4, SocketAddrV4), SocketAddrV4>,
@@ -114,6 +115,15 @@ impl Reader {
                 let inside = SocketAddrV4::new(address::nat(*network, nat - 1), *port);
                 let client = self.clients.get(&(inside, address::server(*server)));
                 Reading { device: client.and_then(|client| address::device_at(*client.ip())), ..Reading::default() }
+            }
+            What::Fact(Fact::Proxy { device, network, server, event, .. }) => {
+                if let ProxyEvent::Joined { upstream } = event {
+                    // From now on the proxy's own packets are the device's.
+                    let outside = SocketAddrV4::new(*address::PROXY.ip(), *upstream);
+                    let client = SocketAddrV4::new(address::device(*network, 0, *device), *upstream);
+                    self.clients.insert((outside, address::server(*server)), client);
+                }
+                about(*device)
             }
             What::Fact(Fact::Server { event, .. }) => Reading { device: event.device(), ..Reading::default() },
         }

@@ -31,6 +31,9 @@ impl Trace {
             What::Fact(Fact::OuterNat { nat, port, server, event, .. }) => {
                 format!("mapping of port {port} of NAT {} to server {server} {}", nat - 1, event.words())
             }
+            What::Fact(Fact::Proxy { device, outside, server, event, .. }) => {
+                format!("connection of device {device} (port {outside}) to server {server} {}", event.words())
+            }
             What::Fact(Fact::Server { server, event }) => format!("server {server} {}", event.words(&self.networks)),
         }
     }
@@ -66,6 +69,7 @@ impl Trace {
             FaultPlace::Device => String::new(),
             FaultPlace::AccessLink { network } => format!(" of the access link{}", on(network)),
             FaultPlace::CoreLink => " of the core link".into(),
+            FaultPlace::Proxy => " of the proxy".into(),
             FaultPlace::Nat { .. } | FaultPlace::Server { .. } => format!(" of {}", self.nodes[fault.node.0 as usize]),
         };
         let direction = match fault.direction {

@@ -93,7 +93,7 @@ pub(crate) fn steps(mut records: Vec<(Time, Clue)>) -> Vec<Step> {
                 let user = if nat == 0 { Some(subscriber) } else { hops.get(&key).and_then(|hop| hop.user) };
                 (key, user, MappingEvent::Returns(returns))
             }
-            Clue::Fact(Fact::Device { .. } | Fact::Server { .. }) => continue,
+            Clue::Fact(Fact::Device { .. } | Fact::Proxy { .. } | Fact::Server { .. }) => continue,
         };
         let Some(device) = device else { continue };
         steps.push(Step { device, at, mapping, happens });

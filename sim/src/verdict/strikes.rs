@@ -32,6 +32,10 @@ pub(crate) fn common(schedule: &Schedule) -> Vec<Strike> {
             strikes.extend(faults.flushes.iter().map(|at| (*at, place, Cause::NatFlush)));
         }
     }
+    let proxy = [(&schedule.proxy.restarts, Cause::ProxyRestart), (&schedule.proxy.drains, Cause::ProxyDrain)];
+    for (of_kind, cause) in proxy {
+        strikes.extend(of_kind.iter().map(|strike| (strike.begin, FaultPlace::Proxy, cause)));
+    }
     for (server, faults) in (0..).zip(&schedule.servers) {
         let breaking = faults.iter().filter(|fault| !fault.unusable().is_empty());
         let spans = breaking.flat_map(|fault| fault.spans().iter().map(|span| (span.begin, fault.cause)));

@@ -3,7 +3,7 @@
 //!
 //! A session is usable at t when an exchange begun at t could complete: the path is up both ways, the mapping of every
 //! NAT is the one the server knows (or comes back on the same port), the server's process is up and not stalled, and both ends
-//! hold the connection. Chance losses are not breaks.
+//! hold the connection; where a proxy stands between them, it holds both halves as well. Chance losses are not breaks.
 //!
 //! An episode begins when a usable session stops being usable, and ends when the device has a usable session again. A
 //! usable session that the device leaves is a false alarm. A session that it leaves on purpose, since there is nothing more
@@ -29,7 +29,7 @@ use crate::{
     fate::{Schedule, life::Address, nat::MappingRules},
     record::{
         faults::FaultPlace,
-        trace::{Clue, Fact, Turn, Usable},
+        trace::{Clue, Fact, Parting, ProxyEvent, Turn, Usable},
     },
     verdict::{
         accuracy::Output,
@@ -65,7 +65,7 @@ pub(crate) fn judge<'a>(
     let mut of_nats = Vec::new();
     for (at, clue) in clues.flatten() {
         match clue {
-            Clue::Fact(fact @ (Fact::Device { .. } | Fact::Server { .. })) => {
+            Clue::Fact(fact @ (Fact::Device { .. } | Fact::Proxy { .. } | Fact::Server { .. })) => {
                 if let Some((device, change)) = Change::of(*fact) {
                     of_device[device as usize].push((*at, change));
                 }
@@ -154,6 +154,8 @@ struct Judge<'a> {
     rival: Option<Socket>,
     /// Mappings of the device's connections.
     mappings: BTreeMap<Key, Mapping>,
+    /// What the proxy has made of the device's connections, by server and as the proxy sees the client.
+    halves: BTreeMap<(u32, Outside), Halves>,
     /// Sessions the servers hold for the device.
     held: BTreeSet<(u32, Outside)>,
     /// Those that they closed for their age.
@@ -181,10 +183,25 @@ impl Socket {
         Self { port, address, server, connected: false, path: None, opened: false }
     }
 
-    /// Returns the session as its server knows it, as far as there is a path to it.
-    fn at_server(&self) -> Option<(u32, Outside)> {
-        Some((self.server, (self.address.network, *self.path.as_ref()?.last()?)))
+    /// Returns the session as its server knows it, as far as there is a path to it; `halves`: what a proxy has made of
+    /// connections.
+    fn at_server(&self, halves: &BTreeMap<(u32, Outside), Halves>) -> Option<(u32, Outside)> {
+        let client = (self.address.network, *self.path.as_ref()?.last()?);
+        Some((self.server, seen_behind(halves, self.server, client)))
     }
+}
+
+/// What a proxy has made of a connection.
+struct Halves {
+    /// Its port towards the server.
+    upstream: u16,
+    /// Why it has ended both halves, if it has.
+    parted: Option<Parting>,
+}
+
+/// Returns how a server sees a client that is seen as `client` in front of the proxy, if there is one.
+fn seen_behind(halves: &BTreeMap<(u32, Outside), Halves>, server: u32, client: Outside) -> Outside {
+    halves.get(&(server, client)).map_or(client, |halves| (0, halves.upstream))
 }
 
 struct Mapping {
@@ -216,6 +233,7 @@ impl<'a> Judge<'a> {
             socket: None,
             rival: None,
             mappings: BTreeMap::new(),
+            halves: BTreeMap::new(),
             held: BTreeSet::new(),
             too_old: BTreeSet::new(),
             episode: None,
@@ -299,7 +317,7 @@ impl<'a> Judge<'a> {
             verdict.downtime.add(self.blame(), span);
         }
         self.output.pass(span, usable, &mut verdict.accuracy);
-        let own = [&self.socket, &self.rival].map(|socket| socket.as_ref().and_then(Socket::at_server));
+        let own = [&self.socket, &self.rival].map(|socket| socket.as_ref()?.at_server(&self.halves));
         let zombies = self.held.iter().filter(|session| !own.contains(&Some(**session))).count();
         verdict.zombie_time += span * zombies as u32;
     }
@@ -341,7 +359,13 @@ impl<'a> Judge<'a> {
             | Cause::ServerDrain
             | Cause::ServerStall
             | Cause::ServerPause => Some((FaultPlace::Server { server: socket?.server }, self.now)),
-            Cause::NatExpiry | Cause::NatEvicted | Cause::MaxAge | Cause::ServerClosed | Cause::ServerOverload => None,
+            Cause::ProxyRestart | Cause::ProxyDrain => Some((FaultPlace::Proxy, self.now)),
+            Cause::NatExpiry
+            | Cause::NatEvicted
+            | Cause::MaxAge
+            | Cause::ProxyTimeout
+            | Cause::ServerClosed
+            | Cause::ServerOverload => None,
         }
     }
 
@@ -437,11 +461,15 @@ impl<'a> Judge<'a> {
             }
             inside = *outside;
         }
-        if self.held.contains(&(socket.server, (network, inside))) {
+        let parted = self.halves.get(&(socket.server, (network, inside))).and_then(|halves| halves.parted);
+        let session = (socket.server, seen_behind(&self.halves, socket.server, (network, inside)));
+        if parted.is_none() && self.held.contains(&session) {
             return State::Usable;
         }
         let drains = Obstacle::Drain { server: socket.server };
-        let closed_by = if self.too_old.contains(&(socket.server, (network, inside))) {
+        let closed_by = if let Some(cause) = parted.and_then(Parting::cause) {
+            cause
+        } else if self.too_old.contains(&session) {
             Cause::MaxAge
         } else if self.around.has(drains) {
             Cause::ServerDrain
@@ -484,12 +512,23 @@ impl<'a> Judge<'a> {
                 self.held.insert((server, outside));
                 self.too_old.remove(&(server, outside));
                 for socket in [&mut self.socket, &mut self.rival].into_iter().flatten() {
-                    socket.opened |= socket.at_server() == Some((server, outside));
+                    socket.opened |= socket.at_server(&self.halves) == Some((server, outside));
                 }
             }
             Change::SessionClosed { server, outside } => {
                 self.held.remove(&(server, outside));
             }
+            Change::Proxy { server, client, event } => match event {
+                ProxyEvent::Joined { upstream } => {
+                    self.halves.insert((server, client), Halves { upstream, parted: None });
+                }
+                ProxyEvent::Parted { why } => {
+                    if let Some(halves) = self.halves.get_mut(&(server, client)) {
+                        halves.parted = Some(why);
+                    }
+                }
+                ProxyEvent::BadGateway => {}
+            },
             Change::SessionTooOld { server, outside } => {
                 self.too_old.insert((server, outside));
             }

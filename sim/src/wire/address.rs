@@ -11,6 +11,8 @@ pub(crate) const SERVER_PORT: u16 = 443;
 pub(crate) const LEASES: u32 = 32;
 /// The push service, in TEST-NET-1, at the port of Google's.
 pub(crate) const PUSH_SERVICE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 5228);
+/// The proxy in front of the servers, as these see it; its ports are those of its connections.
+pub(crate) const PROXY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 64), 0);
 const DEVICE_0: u32 = u32::from_be_bytes([10, 0, 0, 1]);
 const NAT_0: u32 = u32::from_be_bytes([198, 51, 100, 1]);
 const SERVER_0: u32 = u32::from_be_bytes([203, 0, 113, 10]);
@@ -42,9 +44,10 @@ pub(crate) const fn nat(network: u32, place: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(NAT_0 + network * NATS_MAX as u32 + place)
 }
 
-/// Returns the network of the NAT at an outside address.
+/// Returns the network of the NAT at an outside address; that of the proxy, behind which servers know no networks, is the
+/// first.
 pub(crate) const fn network_of_nat(address: Ipv4Addr) -> u32 {
-    (address.to_bits() - NAT_0) / NATS_MAX as u32
+    if address.to_bits() == PROXY.ip().to_bits() { 0 } else { (address.to_bits() - NAT_0) / NATS_MAX as u32 }
 }
 
 /// Returns the socket of a server.
@@ -74,5 +77,6 @@ mod tests {
             assert_eq!(network_of_nat(nat(network, place)), network);
         }
         assert_eq!(device_at(nat(0, 0)), None);
+        assert_eq!((device_at(*PROXY.ip()), server_at(*PROXY.ip()), network_of_nat(*PROXY.ip())), (None, None, 0));
     }
 }

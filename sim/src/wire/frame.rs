@@ -60,6 +60,8 @@ pub enum GoodbyeReason {
     Busy,
     /// The session is too old, and will be closed.
     TooOld,
+    /// A proxy has no way to the server: HTTP's 502 and 504.
+    BadGateway,
 }
 
 impl GoodbyeReason {
@@ -69,12 +71,14 @@ impl GoodbyeReason {
             Self::TooManyPings => 0,
             Self::Busy => 1,
             Self::TooOld => 2,
+            Self::BadGateway => 3,
         }
     }
 
     /// Returns the reason that such a byte stands for.
     fn of(code: u8) -> Self {
-        let of_code = [Self::TooManyPings, Self::Busy, Self::TooOld].into_iter().find(|reason| reason.code() == code);
+        let all = [Self::TooManyPings, Self::Busy, Self::TooOld, Self::BadGateway];
+        let of_code = all.into_iter().find(|reason| reason.code() == code);
         of_code.unwrap_or_else(|| panic!("goodbye for reason {code}: the transport delivered bytes that were not sent"))
     }
 
@@ -84,6 +88,7 @@ impl GoodbyeReason {
             Self::TooManyPings => "too many pings",
             Self::Busy => "busy",
             Self::TooOld => "too old",
+            Self::BadGateway => "bad gateway",
         }
     }
 }
@@ -260,6 +265,7 @@ mod tests {
             (Frame::Goodbye { reason: GoodbyeReason::TooManyPings, retry_after: None }, GOODBYE),
             (Frame::Goodbye { reason: GoodbyeReason::Busy, retry_after: Some(Duration::from_secs(30)) }, GOODBYE),
             (Frame::Goodbye { reason: GoodbyeReason::TooOld, retry_after: None }, GOODBYE),
+            (Frame::Goodbye { reason: GoodbyeReason::BadGateway, retry_after: None }, GOODBYE),
             (Frame::Malformed, sizes.heartbeat),
             (Frame::Notice, sizes.heartbeat),
             (Frame::ProbeHello { device: 7 }, sizes.hello),

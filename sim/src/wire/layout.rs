@@ -12,10 +12,15 @@ pub struct NodeId(pub u32);
 /// The node of the devices, the first one.
 pub(crate) const DEVICES: NodeId = NodeId(0);
 
-/// Where the nodes of a world are: the devices, the NATs of each network from there to the servers, the servers in order.
+/// The name of the proxy's node.
+pub(crate) const PROXY_NAME: &str = "proxy";
+
+/// Where the nodes of a world are: the devices, the NATs of each network from there to the servers, the proxy if there is one, the
+/// servers in order.
 pub(crate) struct Layout {
     /// The first NAT of each network.
     first_nats: Vec<u32>,
+    proxy: Option<NodeId>,
     first_server: u32,
 }
 
@@ -27,7 +32,17 @@ impl Layout {
             first_nats.push(next);
             next += network.nat.len() as u32;
         }
-        Self { first_nats, first_server: next }
+        let proxy = config.proxy.is_some().then_some(NodeId(next));
+        Self { first_nats, proxy, first_server: next + u32::from(proxy.is_some()) }
+    }
+
+    pub(crate) const fn proxy(&self) -> Option<NodeId> {
+        self.proxy
+    }
+
+    /// Returns who answers at a server's address: the server, or the proxy in front of it.
+    pub(crate) fn front(&self, server: u32) -> NodeId {
+        self.proxy.unwrap_or_else(|| self.server(server))
     }
 
     pub(crate) fn nat(&self, network: u32, nat: u32) -> NodeId {
@@ -47,5 +62,6 @@ pub(crate) fn node_names(config: &WorldConfig) -> Vec<String> {
         (0..count).map(move |nat| if count == 1 { of_network.clone() } else { format!("{of_network}-{nat}") })
     });
     let servers = (0..config.server.count).map(|server| format!("server-{server}"));
-    std::iter::once("devices".to_owned()).chain(nats).chain(servers).collect()
+    let proxy = config.proxy.iter().map(|_| PROXY_NAME.to_owned());
+    std::iter::once("devices".to_owned()).chain(nats).chain(proxy).chain(servers).collect()
 }

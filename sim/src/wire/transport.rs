@@ -69,10 +69,10 @@ impl Transport {
         tcp.read(now, into, out);
     }
 
-    /// Sends bytes, as far as the connection takes any.
-    pub(crate) fn write(&mut self, now: Time, bytes: &[u8], out: &mut Vec<Packet>) {
+    /// Sends bytes, as far as the connection takes any; returns how many it took.
+    pub(crate) fn write(&mut self, now: Time, bytes: &[u8], out: &mut Vec<Packet>) -> usize {
         let Self::Tcp(tcp) = self;
-        tcp.write(now, bytes, out);
+        tcp.write(now, bytes, out)
     }
 
     /// Ends the connection in order.

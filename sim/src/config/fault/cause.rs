@@ -50,6 +50,10 @@ causes! {
     /// The server had less capacity. No session breaks of that, so no episode has this cause; it names the fault in the
     /// trace.
     ServerOverload = "server-overload", 12;
+    /// The process of the proxy in front of the servers was restarted.
+    ProxyRestart = "proxy-restart", 20;
+    /// The proxy got a new configuration, and its old process ended the connection.
+    ProxyDrain = "proxy-drain", 21;
     /// The link carries nothing.
     Cut = "cut", 4;
     /// The link carries nothing from the device to the server.
@@ -64,7 +68,9 @@ causes! {
     NatEvicted = "nat-evicted", 13;
     /// The connection reached the greatest age that the server, a box or a proxy on its way allows.
     MaxAge = "max-age", 18;
-    /// The server closed the session, or its kernel gave it up.
+    /// One of the proxy's timers for silence ran out.
+    ProxyTimeout = "proxy-timeout", 19;
+    /// The server closed the session, or its kernel gave it up; a proxy's kernel counts as its own.
     ServerClosed = "server-closed", 9;
     /// The device moved to another network, or got another address.
     NetworkSwitch = "network-switch", 14;

@@ -8,8 +8,8 @@ use proptest::{option, prelude::*};
 
 use super::{
     Cut, DelaySpike, Direction, Duplication, FaultConfig, FaultKind, Flapping, Handover, HandoverMode, LeaseExpiry,
-    LossBurst, Malformed, NatFlush, NatTimeout, NetworkSwitch, ProcessKilled, RateLimit, Reordering, ServerDrain,
-    ServerFault, ServerOverload, When,
+    LossBurst, Malformed, NatFlush, NatTimeout, NetworkSwitch, ProcessKilled, ProxyDrain, ProxyRestart, RateLimit,
+    Reordering, ServerDrain, ServerFault, ServerOverload, When,
 };
 use crate::config::{Distribution, LinkName, NO_NETWORK, OldSockets, Rate};
 
@@ -40,7 +40,7 @@ impl FaultKind {
     pub const fn longest(self) -> Option<Duration> {
         match self {
             Self::Handover | Self::NetworkSwitch | Self::ServerPause => Some(Duration::from_secs(20)),
-            Self::ProcessKilled | Self::ServerRestart => Some(Duration::from_secs(60)),
+            Self::ProcessKilled | Self::ServerRestart | Self::ProxyRestart => Some(Duration::from_secs(60)),
             Self::Cut
             | Self::Flapping
             | Self::LossBurst
@@ -56,7 +56,8 @@ impl FaultKind {
             | Self::ServerCrash
             | Self::ServerVanish
             | Self::ServerOverload
-            | Self::ServerDrain => None,
+            | Self::ServerDrain
+            | Self::ProxyDrain => None,
         }
     }
 
@@ -148,6 +149,12 @@ impl FaultKind {
                     FaultConfig::ServerOverload(ServerOverload { server: None, when, lasts, capacity, ramp })
                 })
                 .boxed(),
+            Self::ProxyRestart => {
+                (when, lasts).prop_map(|(when, lasts)| FaultConfig::ProxyRestart(ProxyRestart { when, lasts })).boxed()
+            }
+            Self::ProxyDrain => {
+                (when, span).prop_map(|(when, over)| FaultConfig::ProxyDrain(ProxyDrain { when, over })).boxed()
+            }
             Self::ServerDrain => (when, lasts, span)
                 .prop_map(|(when, lasts, restart)| {
                     let over = lasts.map_or(Span::secs(60), |lasts| Span::at_least(lasts.min()));

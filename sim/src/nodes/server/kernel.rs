@@ -218,7 +218,7 @@ impl Kernel {
     }
 
     pub(super) fn write(&mut self, slot: u32, now: Time, bytes: &[u8], io: &mut Io) {
-        self.with(slot, now, io, |end, out| end.write(now, bytes, out));
+        self.with(slot, now, io, |end, out| _ = end.write(now, bytes, out));
         self.settle(slot);
     }
 

@@ -40,7 +40,7 @@ const fn is_beat(what: &What) -> bool {
         What::Fact(Fact::Server { event, .. }) => {
             matches!(event.meaning(), ServerMeaning::Ping { .. } | ServerMeaning::Pong)
         }
-        What::Fact(Fact::Nat { .. } | Fact::OuterNat { .. })
+        What::Fact(Fact::Nat { .. } | Fact::OuterNat { .. } | Fact::Proxy { .. })
         | What::Sent { .. }
         | What::Received { .. }
         | What::Dropped { .. } => false,
@@ -110,7 +110,7 @@ impl Exchanges {
                 | ServerMeaning::Fault
                 | ServerMeaning::Other => {}
             },
-            What::Fact(Fact::Nat { .. } | Fact::OuterNat { .. }) | What::Dropped { .. } => {}
+            What::Fact(Fact::Nat { .. } | Fact::OuterNat { .. } | Fact::Proxy { .. }) | What::Dropped { .. } => {}
         }
     }
 

@@ -5,7 +5,7 @@ use cardiogram_policies::Time;
 use crate::{
     config::Cause,
     fate::{Schedule, link_faults::Cuts, schedule::Interval},
-    record::trace::{DeviceMeaning, Fact, ServerMeaning, Turn},
+    record::trace::{DeviceMeaning, Fact, ProxyEvent, ServerMeaning, Turn},
     verdict::path::{Key, MappingEvent},
 };
 
@@ -17,6 +17,12 @@ pub(super) enum Change {
     Nat {
         mapping: Key,
         happens: MappingEvent,
+    },
+    /// What the proxy makes of a connection.
+    Proxy {
+        server: u32,
+        client: Outside,
+        event: ProxyEvent,
     },
     SessionOpened {
         server: u32,
@@ -43,6 +49,8 @@ pub(super) enum Change {
 pub(super) enum Obstacle {
     /// The server is not usable.
     Fault { server: u32, cause: Cause },
+    /// The proxy has no process.
+    ProxyRestart,
     /// The server takes no newcomers; sessions live on until their turn has come.
     Drain { server: u32 },
     /// The balancer leads no newcomers to the server.
@@ -53,7 +61,8 @@ pub(super) enum Obstacle {
     DeadLease { network: u32 },
 }
 
-/// A session as a server sees it: the network it comes through and the port there.
+/// A session as a server sees it, or a connection as the proxy does: the network it comes through and the port there. Behind a
+/// proxy it is the first network, and the proxy's port.
 pub(super) type Outside = (u32, u16);
 
 impl Change {
@@ -73,6 +82,9 @@ impl Change {
                 | DeviceMeaning::Other => None,
             },
             Fact::Nat { .. } | Fact::OuterNat { .. } => None,
+            Fact::Proxy { device, network, outside, server, event } => {
+                Some((device, Self::Proxy { server, client: (network, outside), event }))
+            }
             Fact::Server { server, event } => match event.meaning() {
                 ServerMeaning::SessionBegins { device, network, outside } => {
                     Some((device, Self::SessionOpened { server, outside: (network, outside) }))
@@ -96,6 +108,7 @@ impl Change {
 
 pub(super) fn common_changes(schedule: &Schedule) -> Vec<(Time, Change)> {
     let mut changes: Vec<(Time, Change)> = cut_changes(None, &schedule.core).collect();
+    changes.extend(edges(&schedule.proxy.restarts, Obstacle::ProxyRestart));
     for (server, faults) in (0..).zip(&schedule.servers) {
         for fault in faults {
             changes.extend(edges(&fault.unusable(), Obstacle::Fault { server, cause: fault.cause }));

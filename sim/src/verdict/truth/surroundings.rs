@@ -86,6 +86,9 @@ impl Surroundings {
         if let Some(cause) = self.fault_of(server) {
             return Some(cause);
         }
+        if self.has(Obstacle::ProxyRestart) {
+            return Some(Cause::ProxyRestart);
+        }
         let network = address.network;
         let is_cut = |up| [None, Some(network)].iter().any(|&network| self.has(Obstacle::Cut { network, up }));
         match (is_cut(true), is_cut(false)) {
@@ -106,7 +109,9 @@ impl Surroundings {
     pub(super) fn breaks_something(&self) -> bool {
         self.addresses.is_empty()
             || self.obstacles.keys().any(|obstacle| match obstacle {
-                Obstacle::Fault { .. } | Obstacle::Cut { .. } | Obstacle::DeadLease { .. } => true,
+                Obstacle::Fault { .. } | Obstacle::ProxyRestart | Obstacle::Cut { .. } | Obstacle::DeadLease { .. } => {
+                    true
+                }
                 Obstacle::Drain { .. } | Obstacle::Closed { .. } => false,
             })
     }
@@ -128,6 +133,7 @@ impl Surroundings {
         self.obstacles.keys().find_map(|obstacle| match obstacle {
             Obstacle::Fault { server: of, cause } if *of == server => Some(*cause),
             Obstacle::Fault { .. }
+            | Obstacle::ProxyRestart
             | Obstacle::Drain { .. }
             | Obstacle::Closed { .. }
             | Obstacle::Cut { .. }

@@ -14,10 +14,10 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::config::{
     AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, DelayDrift, DevicesConfig,
-    Distribution, Exponential, FaultConfig, FaultDraws, FaultKind, FrameSizes, HealthCheck, LifeConfig, LinkConfig,
-    LinkName, Login, MaxAge, NatClass, NatConfig, NatRefresh, OnUnhealthy, Part, Pauses, RadioConfig, Rate,
-    ServerConfig, TailStage, TcpSettings, TcpStack, TcpTimers, TrafficConfig, Undelivered, Uniform, WakeupConfig, When,
-    WorldConfig,
+    Distribution, EndsWith, Exponential, FaultConfig, FaultDraws, FaultKind, FrameSizes, HealthCheck, LifeConfig,
+    LinkConfig, LinkName, Login, MaxAge, NatClass, NatConfig, NatRefresh, OnUnhealthy, Part, Pauses, ProxyConfig,
+    RadioConfig, Rate, ServerConfig, TailStage, TcpSettings, TcpStack, TcpTimers, TrafficConfig, Undelivered, Uniform,
+    WakeupConfig, When, WorldConfig,
 };
 use proptest::{prelude::*, strategy::Union};
 
@@ -29,13 +29,17 @@ pub fn world() -> impl Strategy<Value = WorldConfig> {
     let access = (link(), prop::option::of(radio()), prop::collection::vec(nat(), 1..4));
     let life = prop_oneof![Just(LifeConfig::default()), life::life()];
     let what_happens = (life, prop::collection::vec(fault(), 0..4), traffic(), prop::option::weighted(0.3, wakeup()));
-    (devices(), access, life::network(), link(), server(), what_happens, strategy()).prop_map(
-        |(devices, (access, radio, nat), network, core, server, (life, faults, traffic, wakeup), strategy)| {
+    let servers = (server(), prop::option::weighted(0.4, proxy()));
+    (devices(), access, life::network(), link(), servers, what_happens, strategy()).prop_map(
+        |(devices, (access, radio, nat), network, core, (server, proxy), what_happens, strategy)| {
+            let (life, mut faults, traffic, wakeup) = what_happens;
+            faults.retain(|fault| proxy.is_some() || !fault.kind().is_of_proxy());
             let mut world = WorldConfig {
                 devices,
                 radio,
                 nat,
                 networks: BTreeMap::from([("wifi".into(), network)]),
+                proxy,
                 server,
                 life,
                 traffic,
@@ -255,6 +259,28 @@ fn server() -> impl Strategy<Value = ServerConfig> {
                 watchdog,
                 max_age,
                 balancer,
+            }
+        },
+    )
+}
+
+fn proxy() -> impl Strategy<Value = ProxyConfig> {
+    let max_age = (span(20..300), span(1..300)).prop_map(|(min, width)| {
+        let max = Span::at_least(min.get() + width.get());
+        Distribution::Uniform(Uniform { min, max })
+    });
+    let idles = (span(60..400), span(60..400), span(5..60)).prop_map(|(client, server, both)| [client, server, both]);
+    let ends_with = prop_oneof![Just(EndsWith::Fin), Just(EndsWith::Rst)];
+    (idles, any::<[bool; 3]>(), prop::option::weighted(0.2, max_age), span(1..60), ends_with, tcp()).prop_map(
+        |([client, server, both], [of_client, of_server, of_both], max_age, connect_timeout, ends_with, tcp)| {
+            ProxyConfig {
+                client_idle: of_client.then_some(client),
+                server_idle: of_server.then_some(server),
+                idle: of_both.then_some(both),
+                max_age,
+                connect_timeout,
+                ends_with,
+                tcp,
             }
         },
     )

@@ -65,6 +65,8 @@ impl Device {
                     self.heartbeat.on_event(now, &Event::ProbeReply { id, rtt });
                 }
             }
+            // A proxy that has no way to the server; it closes the connection.
+            News::Frame(Frame::Goodbye { .. }) => {}
             News::Frame(frame) => unreachable!("a server does not send {frame:?} on a probe connection"),
             News::Over(_) | News::Late => {
                 let side = self.take_side(Role::Probe).expect("it has news");

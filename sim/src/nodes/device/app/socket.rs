@@ -71,7 +71,7 @@ impl Socket {
     pub(super) fn write(&mut self, device: u32, frame: Frame, context: &mut Context) {
         let mut bytes = Vec::new();
         frame.encode(&context.shared.frames, &mut bytes);
-        self.with_transport(device, context, |socket, now, out| socket.transport.write(now, &bytes, out));
+        self.with_transport(device, context, |socket, now, out| _ = socket.transport.write(now, &bytes, out));
     }
 
     /// Lets the transport do something by the kernel's clock, and puts what it wants to send on the link.
