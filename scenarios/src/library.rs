@@ -42,6 +42,13 @@ static SCENARIOS: &[(&str, &str)] = &[
     ("queues-and-databases", include_str!("../library/queues-and-databases.toml")),
     ("messengers", include_str!("../library/messengers.toml")),
     ("detectors", include_str!("../library/detectors.toml")),
+    ("idle-balancer", include_str!("../library/idle-balancer.toml")),
+    ("ipvs-900", include_str!("../library/ipvs-900.toml")),
+    ("proxy-60", include_str!("../library/proxy-60.toml")),
+    ("max-age", include_str!("../library/max-age.toml")),
+    ("pool-after-night", include_str!("../library/pool-after-night.toml")),
+    ("deploy-herd", include_str!("../library/deploy-herd.toml")),
+    ("herd-with-shedding", include_str!("../library/herd-with-shedding.toml")),
 ];
 
 /// Returns the names of the built-in scenarios.

@@ -23,6 +23,7 @@ mod polling;
 mod proxy;
 mod radio;
 mod reconnect_rules;
+mod reported;
 mod search_costs;
 mod server;
 mod server_policies;

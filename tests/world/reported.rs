@@ -1,0 +1,237 @@
+//! Troubles that people report, as the built-in scenarios have them: that each appears with the numbers of those who reported it, and
+//! goes away with their remedy.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use cardiogram_policies::{
+    LossReason, Registry, StrategySpec, preset,
+    unit::{Delay, Span},
+};
+use cardiogram_scenarios::load;
+use cardiogram_sim::{
+    Outcome, WorldConfig,
+    config::Distribution,
+    outcome::{Cause, DetectedBy, Episode, EpisodeOutcome},
+    trace::DeviceEvent,
+};
+use kit::common::*;
+
+/// Returns a built-in scenario's world under a preset, or under a strategy file's text.
+fn world_of(scenario: &str, strategy: &str) -> WorldConfig {
+    let strategy = preset::find(strategy).map_or_else(|| of_text(strategy), preset::Preset::spec);
+    load::scenario(scenario).expect("built in").value.world(&strategy)
+}
+
+fn of_text(text: &str) -> StrategySpec {
+    let text = format!("name = \"tested\"\n{text}");
+    load::parse_strategy("tested", &text, &Registry::new()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn of_cause(outcome: &Outcome, cause: Cause) -> Vec<Episode> {
+    outcome.episodes.iter().filter(|episode| episode.cause == cause).copied().collect()
+}
+
+fn latency(episode: &Episode) -> Option<Duration> {
+    episode.detection.map(|detection| detection.at.since(episode.begin))
+}
+
+const fn minutes(minutes: u64) -> Duration {
+    Duration::from_mins(minutes)
+}
+
+/// Returns how long after the first attempt of `from` on all devices had a session again.
+fn all_back(outcome: &Outcome, from: Duration) -> Option<Duration> {
+    let mut online: BTreeMap<u32, bool> = BTreeMap::new();
+    let mut back = None;
+    for (at, device, event) in device_events(outcome) {
+        match event {
+            DeviceEvent::Connected { .. } => _ = online.insert(device, true),
+            DeviceEvent::Lost { .. } | DeviceEvent::GivenUp { .. } => _ = online.insert(device, false),
+            _ => continue,
+        }
+        if age(at) > from {
+            let all = online.values().all(|is_online| *is_online);
+            back = if all { back.or(Some(age(at) - from)) } else { None };
+        }
+    }
+    back
+}
+
+/// Gaps of 6 min on average against 350 s: exp(-350/360) = 37.8 % of them are too long, and each costs a request a reset.
+#[test]
+fn idle_balancer_resets_every_request_after_350_idle_seconds() {
+    let outcome = go_traced(&world_of("idle-balancer", "none"), 1);
+    let lost = of_cause(&outcome, Cause::NatExpiry);
+    // 10 devices x 12 h x 10 requests an hour.
+    let requests = sent_messages(&outcome).len() as f64;
+    let share = lost.len() as f64 / 1_200.0;
+    assert!((share - 0.378).abs() < 0.06, "{} of about 1200, {requests} sent", lost.len());
+    // The reset comes with the request, and not before: whoever says nothing learns nothing.
+    let noticed = lost.iter().filter(|episode| episode.detection.is_some());
+    assert!(noticed.clone().all(|it| it.detection.unwrap().by == DetectedBy::Transport(LossReason::Reset)));
+    assert!(noticed.count() + 10 >= lost.len());
+    // 270 s < 350 s.
+    assert_eq!(of_cause(&go(&world_of("idle-balancer", "wechat-270"), 1), Cause::NatExpiry), []);
+}
+
+/// Idle for 512 s: fine; for 901 s and more: the message is gone, and its sender hangs for as long as the kernel repeats it.
+#[test]
+fn ipvs_900_lets_a_sender_hang_for_fifteen_minutes() {
+    let outcome = go(&world_of("ipvs-900", "none"), 1);
+    let lost = of_cause(&outcome, Cause::NatExpiry);
+    assert!(lost.len() > 100, "{}", lost.len());
+    for episode in lost.iter().filter(|episode| episode.detection.is_some()) {
+        assert_eq!(episode.detection.unwrap().by, DetectedBy::Transport(LossReason::RetransmissionTimeout));
+        // tcp_retries2 from the first message after the end: 924.6 s at least.
+        assert!(latency(episode).unwrap() >= Duration::from_millis(924_600), "{episode:?}");
+    }
+    // Two hours are too long, a minute is not.
+    assert!(!of_cause(&go(&world_of("ipvs-900", "linux-keepalive"), 1), Cause::NatExpiry).is_empty());
+    assert_eq!(of_cause(&go(&world_of("ipvs-900", "tcp-user-timeout"), 1), Cause::NatExpiry), []);
+    // The reporter's numbers: sleep 512 s and the answer comes, sleep 1024 s and it does not.
+    let after = |idle: u64| {
+        let mut world = world_of("ipvs-900", "none");
+        (world.devices.count, world.traffic.up) = (1, None);
+        world.devices.start_within = Delay::ZERO;
+        world.strategy = of_text(&format!(
+            "[heartbeat.fixed]\ninterval = \"{idle}s\"\ntimeout = \"60s\"\n[reconnect.fixed-delay]\ndelay = \"1d\""
+        ));
+        world.duration = minutes(60);
+        go(&world, 1).episodes.len()
+    };
+    assert_eq!([after(512), after(895), after(901), after(1_024)], [0, 0, 1, 1]);
+}
+
+/// "By default, the connection will be closed if the proxied server does not transmit any data within 60 seconds."
+#[test]
+fn proxy_60_ends_what_the_server_is_silent_on_and_probes_do_not_help() {
+    // Nobody pushes, so that the welcome is the last word.
+    let quiet = |strategy: &str| {
+        let mut world = world_of("proxy-60", strategy);
+        world.traffic.down = None;
+        world
+    };
+    for strategy in ["none", "linux-keepalive", "whatsapp-tcp-10s", "tcp-user-timeout"] {
+        let outcome = go(&quiet(strategy), 1);
+        let lost = of_cause(&outcome, Cause::ProxyTimeout);
+        // Sessions of a minute: some 4 h x 60 x 20.
+        assert!(lost.len() > 4_000, "{strategy}: {}", lost.len());
+        assert!(lost.iter().filter_map(latency).all(|latency| latency < secs(2)), "{strategy}: a FIN tells at once");
+    }
+    for strategy in ["netease-30-15", "engineio-v4", "python-websockets-20-20"] {
+        assert_eq!(of_cause(&go(&quiet(strategy), 1), Cause::ProxyTimeout), [], "{strategy}");
+    }
+    // The race that Mattermost reports: a ping every 60 s against 60 s.
+    let race = go(&quiet("whatsapp-app-60"), 1);
+    assert!(of_cause(&race, Cause::ProxyTimeout).len() > 1_000);
+}
+
+/// Two hours in all: everybody who came in one minute goes in one minute, unless the client leaves before, each at an age of its own.
+#[test]
+fn max_age_sends_all_away_together_unless_they_leave_before() {
+    let heartbeat = "[heartbeat.composed]\nschedule.grid = { interval = \"5m\" }\njudge.reply.timeout = \"15s\"\n";
+    let renewing = |leave: &str| format!("reconnect = \"immediate\"\n{heartbeat}{leave}");
+    let staying = go_traced(&world_of("max-age", &renewing("")), 1);
+    let aged = of_cause(&staying, Cause::MaxAge);
+    // At 2, 4, 6, 8 and 10 h; the last hour sees none.
+    assert_eq!(aged.len(), 5 * 50);
+    let first: Vec<Duration> = aged.iter().map(|episode| age(episode.begin)).filter(|at| *at < minutes(130)).collect();
+    assert_eq!(first.len(), 50);
+    assert!(first.iter().all(|at| (minutes(120)..minutes(121) + secs(1)).contains(at)), "{first:?}");
+    // The remedy: 90 min, a sixth more or less, is always below two hours.
+    let leaving = go_traced(&world_of("max-age", &renewing("leave = { age = \"90m\", spread = 0.16 }")), 1);
+    assert_eq!(of_cause(&leaving, Cause::MaxAge), []);
+    assert!(leaving.downtime.avoidable() < staying.downtime.avoidable() * 2);
+    // How many minutes of the day see anybody leave: five, each with fifty, or hundreds.
+    let busiest = |outcome: &Outcome| {
+        let mut by_minute: BTreeMap<u64, u32> = BTreeMap::new();
+        for (at, _, event) in device_events(outcome) {
+            if matches!(event, DeviceEvent::AttemptStarted { .. }) && age(at) > minutes(2) {
+                *by_minute.entry(age(at).as_secs() / 60).or_default() += 1;
+            }
+        }
+        by_minute.into_values().max().unwrap_or(0)
+    };
+    assert!(busiest(&staying) > 25 && busiest(&leaving) < 12, "{} and {}", busiest(&staying), busiest(&leaving));
+}
+
+/// "The first query of the morning hangs for fifteen minutes."
+#[test]
+fn pool_after_night_hangs_for_fifteen_minutes_unless_the_pool_renews_itself() {
+    let outcome = go(&world_of("pool-after-night", "none"), 1);
+    let hangs = of_cause(&outcome, Cause::NatExpiry);
+    let noticed: Vec<&Episode> = hangs.iter().filter(|episode| episode.detection.is_some()).collect();
+    assert!(noticed.len() > 20, "{}", noticed.len());
+    assert!(
+        noticed.iter().all(|it| it.detection.unwrap().by == DetectedBy::Transport(LossReason::RetransmissionTimeout))
+    );
+    // HikariCP: maxLifetime of 30 min, a fortieth of it drawn off.
+    let renewed = "reconnect = \"immediate\"\n[heartbeat.composed]\nschedule = \"peer-sends\"\n\
+                   leave = { age = \"29m\", spread = 0.025 }\n";
+    let renewed = go(&world_of("pool-after-night", renewed), 1);
+    assert_eq!((renewed.episodes.len(), renewed.false_alarms.len()), (0, 0));
+    // A user timeout alone shortens the hang from a quarter of an hour to its 90 s.
+    let told = go(&world_of("pool-after-night", "tcp-user-timeout"), 1);
+    assert_eq!(of_cause(&told, Cause::NatExpiry), [], "its probes of a minute keep the mapping as well");
+}
+
+/// A thousand clients within two seconds, or over ten minutes.
+#[test]
+fn deploy_herd_is_made_by_a_restart_and_not_by_a_drain() {
+    let outcome = go_traced(&world_of("deploy-herd", "reconnect-immediate"), 1);
+    let attempts = |from: u64, to: u64| {
+        let mut by_second: BTreeMap<u64, u32> = BTreeMap::new();
+        for (at, _, event) in device_events(&outcome) {
+            let second = age(at).as_secs();
+            if matches!(event, DeviceEvent::AttemptStarted { .. }) && (from..to).contains(&second) {
+                *by_second.entry(second).or_default() += 1;
+            }
+        }
+        (by_second.values().sum::<u32>(), by_second.into_values().max().unwrap_or(0))
+    };
+    let (_, restart) = attempts(600, 660);
+    assert!(restart >= 1_000, "{restart}");
+    let (all, drain) = attempts(2_400, 3_001);
+    assert!(all >= 1_000 && drain <= 4, "{all}, at most {drain} a second");
+    assert_eq!(of_cause(&outcome, Cause::ProxyRestart).len(), 1_000);
+    assert_eq!(of_cause(&outcome, Cause::ProxyDrain).len(), 1_000);
+    // Drawn waits make a hill of it.
+    let spread = go(&world_of("deploy-herd", "reconnect-exp-full-jitter"), 1);
+    let recovered =
+        |outcome: &Outcome| of_cause(outcome, Cause::ProxyRestart).iter().filter(|it| it.end.is_some()).count();
+    assert_eq!((recovered(&outcome), recovered(&spread)), (1_000, 1_000));
+}
+
+/// 600 clients x 40 ms are 24 s of work, for clients that wait 10 s.
+#[test]
+fn herd_with_shedding_is_back_sooner_where_a_busy_server_says_so() {
+    let strategy = |server: &str| {
+        format!(
+            "connect_timeout = \"10s\"\nheartbeat.fixed = {{ interval = \"4m30s\", timeout = \"15s\" }}\n\
+             reconnect.fixed-delay = {{ delay = \"5s\" }}\n{server}"
+        )
+    };
+    let back = |server: &str| {
+        let outcome = go_traced(&world_of("herd-with-shedding", &strategy(server)), 1);
+        (all_back(&outcome, minutes(10)), outcome.server_busy)
+    };
+    let (without, work_without) = back("");
+    // 100 logins wait 4 s, well within 10 s.
+    let (with, work) = back("[server]\nbusy = { waiting = 100, retry_after = \"5s\" }\n");
+    let with = with.expect("everybody is back");
+    assert!(with < secs(120), "{with:?}");
+    assert!(without.is_none_or(|without| without > 2 * with), "{without:?} without, {with:?} with");
+    assert!(work < work_without, "{work:?}, {work_without:?}");
+}
+
+/// What the scenarios say of themselves: the yardstick that knows the timeouts loses nothing to them.
+#[test]
+fn who_knows_the_timeout_loses_nothing() {
+    for scenario in ["idle-balancer", "ipvs-900", "pool-after-night"] {
+        let outcome = go(&world_of(scenario, "known-nat-timeout"), 1);
+        assert!(outcome.episodes.iter().all(|it| it.outcome() != EpisodeOutcome::Detected), "{scenario}");
+    }
+    let world = world_of("max-age", "none");
+    let age = world.proxy.and_then(|proxy| proxy.max_age);
+    assert_eq!(age, Some(Distribution::Constant(Span::secs(7_200))));
+}
