@@ -3,20 +3,25 @@
 //!
 //! The world is that of `common`, an hour and a half of it: a round trip takes 100 ms, a session is up after 200 ms, the server
 //! answers at once, and the path is cut for half an hour. The driver runs in tokio's paused time over a stream that carries
-//! bytes as that path does.
+//! bytes as that path does. What the server says by itself, and how the kernel ends a connection, is taken from the device's
+//! run: a driver that did anything else would not be there to hear it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
 use bytes::BytesMut;
-use cardiogram_policies::{HeartbeatSpec, Mechanism, ReconnectSpec, StrategySpec, Time, preset, reconnect::FixedDelay};
+use cardiogram_policies::{
+    HeartbeatSpec, LossReason, Mechanism, ReconnectSpec, StrategySpec, Time, heartbeat::Keepalive, preset,
+    reconnect::FixedDelay,
+};
 use cardiogram_sim::trace::DeviceEvent;
-use cardiogram_tokio::{Hello, Incoming, Link, LinkEvent, Plain, Protocol, Welcome};
+use cardiogram_tokio::{Goodbye, Hello, Incoming, Link, LinkEvent, Protocol, Transport, Welcome};
 use kit::common::*;
 use serde_json::Value;
 use tokio::{
@@ -30,26 +35,39 @@ const CUT: Time = Time::from_millis(1_800_345);
 const CUT_FOR: Duration = Duration::from_mins(30);
 
 /// At least so many presets.
-const COMPARED: usize = 100;
+const COMPARED: usize = 140;
+
+/// Something that reaches the client by itself.
+#[derive(Clone)]
+enum Arrival {
+    Line(String),
+    /// The server closes the connection.
+    End,
+    /// The kernel ends it.
+    Error(io::ErrorKind),
+}
 
 /// The path and the server, as the driver's stream.
 struct Path {
     start: Instant,
-    /// What the server has answered, and when it arrives.
-    arrivals: VecDeque<(Instant, Vec<u8>)>,
+    /// What is on its way, and when it arrives.
+    arrivals: VecDeque<(Time, Arrival)>,
     timer: Pin<Box<Sleep>>,
     /// Whoever waits for an answer to what is still to be written.
     reader: Option<Waker>,
 }
 
+fn now(start: Instant) -> Time {
+    Time::ZERO + start.elapsed()
+}
+
 fn is_cut(start: Instant) -> bool {
-    let now = Time::ZERO + start.elapsed();
-    (CUT..CUT + CUT_FOR).contains(&now)
+    (CUT..CUT + CUT_FOR).contains(&now(start))
 }
 
 /// Connects as Linux does: a SYN, five more a second apart, then others after 2 s, 4 s and so on, until one gets through or ten
-/// did not.
-async fn dial(start: Instant) -> io::Result<Plain<Path>> {
+/// did not. What the server says by itself from then on is in `said`.
+async fn dial(start: Instant, said: Arc<[(Time, Arrival)]>) -> io::Result<Path> {
     let mut sent = 0_u32;
     while is_cut(start) {
         sleep(Duration::from_secs(1 << sent.saturating_sub(4))).await;
@@ -59,19 +77,43 @@ async fn dial(start: Instant) -> io::Result<Plain<Path>> {
         }
     }
     sleep(RTT).await;
-    Ok(Plain(Path { start, arrivals: VecDeque::new(), timer: Box::pin(sleep(Duration::ZERO)), reader: None }))
+    let arrivals = said.iter().filter(|(at, _)| *at > now(start)).cloned().collect();
+    Ok(Path { start, arrivals, timer: Box::pin(sleep(Duration::ZERO)), reader: None })
+}
+
+/// Asks a port that nobody serves: a SYN each second until one gets through, and the refusal a round trip later.
+async fn check(start: Instant) -> bool {
+    while is_cut(start) {
+        sleep(Duration::from_secs(1)).await;
+    }
+    sleep(RTT).await;
+    true
+}
+
+/// What the options make the kernel do is in the device's run.
+impl Transport for Path {
+    const OFFERS: &'static [Mechanism] = &[Mechanism::Keepalive, Mechanism::UserTimeout];
+
+    fn set_keepalive(&self, _: Option<Keepalive>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_user_timeout(&self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl AsyncWrite for Path {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if !is_cut(self.start) {
+            let at = now(self.start) + RTT;
             let text = std::str::from_utf8(bytes).expect("lines");
-            let answers: String = text
-                .lines()
-                .filter_map(|line| line.strip_prefix('?'))
-                .fold(String::new(), |all, line| all + line + "\n");
-            let at = Instant::now() + RTT;
-            self.arrivals.push_back((at, answers.into_bytes()));
+            for answer in text.lines().filter_map(|line| line.strip_prefix('?')) {
+                // An answer is there before what is said at the same moment.
+                let answers = |it: &(Time, Arrival)| it.0 < at || it.0 == at && is_answer(&it.1);
+                let place = self.arrivals.partition_point(answers);
+                self.arrivals.insert(place, (at, Arrival::Line(answer.to_owned())));
+            }
             if let Some(reader) = self.reader.take() {
                 reader.wake();
             }
@@ -90,21 +132,29 @@ impl AsyncWrite for Path {
 
 impl AsyncRead for Path {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        while let Some((at, _)) = self.arrivals.front() {
-            let at = *at;
-            if self.timer.deadline() != at {
-                self.timer.as_mut().set(sleep_until(at));
-            }
-            ready!(self.timer.as_mut().poll(context));
-            let (_, bytes) = self.arrivals.pop_front().expect("just looked at");
-            if !bytes.is_empty() {
-                into.put_slice(&bytes);
-                return Poll::Ready(Ok(()));
-            }
+        let Some((at, _)) = self.arrivals.front() else {
+            self.reader = Some(context.waker().clone());
+            return Poll::Pending;
+        };
+        let at = self.start + at.since(Time::ZERO);
+        if self.timer.deadline() != at {
+            self.timer.as_mut().set(sleep_until(at));
         }
+        // Something else may come before it.
         self.reader = Some(context.waker().clone());
-        Poll::Pending
+        ready!(self.timer.as_mut().poll(context));
+        match self.arrivals.pop_front().expect("just looked at").1 {
+            Arrival::Line(line) => into.put_slice(format!("{line}\n").as_bytes()),
+            Arrival::End => {}
+            Arrival::Error(kind) => return Poll::Ready(Err(kind.into())),
+        }
+        Poll::Ready(Ok(()))
     }
+}
+
+/// Returns whether it is one that was asked for: a welcome, or a number.
+fn is_answer(arrival: &Arrival) -> bool {
+    matches!(arrival, Arrival::Line(line) if line == "welcome" || line.parse::<u32>().is_ok())
 }
 
 /// Lines; what begins with `?` wants the rest of it as its answer.
@@ -131,13 +181,21 @@ impl Protocol for Questions {
         unreachable!("nobody sends messages here")
     }
 
-    fn decode(&mut self, input: &mut BytesMut, _: &mut BytesMut) -> io::Result<Option<Incoming<String>>> {
+    fn decode(&mut self, input: &mut BytesMut, answer: &mut BytesMut) -> io::Result<Option<Incoming<String>>> {
         let Some(end) = input.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
         let line = input.split_to(end + 1);
         let line = std::str::from_utf8(&line[..end]).expect("lines");
-        Ok(Some(match line.parse() {
-            Ok(id) => Incoming::Reply { id: Some(id) },
-            Err(_) => Incoming::Welcome { interval: None },
+        let (word, micros) = line.split_once(' ').unwrap_or((line, ""));
+        Ok(Some(match word {
+            "welcome" => Incoming::Welcome { interval: None },
+            "ping" => {
+                answer.extend_from_slice(b"pong\n");
+                Incoming::Ping
+            }
+            "alive" => Incoming::Ping,
+            "direct" => Incoming::DirectedInterval(Duration::from_micros(micros.parse().expect("a number"))),
+            "too-many-pings" => Incoming::Goodbye { reason: Goodbye::TooManyPings, retry_after: None },
+            id => Incoming::Reply { id: Some(id.parse().expect("a number")) },
         }))
     }
 }
@@ -157,23 +215,45 @@ fn numbered(events: impl Iterator<Item = (Time, Value)>) -> Events {
     events.map(number).collect()
 }
 
-fn of_the_device(strategy: &StrategySpec, seed: u64) -> Events {
+fn of_the_device(strategy: &StrategySpec, seed: u64) -> Vec<(Time, DeviceEvent)> {
     let mut world = world(HeartbeatSpec::None);
     world.strategy = strategy.clone();
     world.duration = LASTS;
     world.faults = vec![cut(CUT, Some(CUT_FOR))];
-    let outcome = go_traced(&world, seed);
-    let events = device_events(&outcome).map(|(at, _, event)| (at, serde_json::to_value(event).expect("plain data")));
-    numbered(events)
+    device_events(&go_traced(&world, seed)).map(|(at, _, event)| (at, event)).collect()
 }
 
-fn of_the_driver(strategy: &StrategySpec) -> Result<Events, String> {
+fn as_record(device: &[(Time, DeviceEvent)]) -> Events {
+    numbered(device.iter().map(|(at, event)| (*at, serde_json::to_value(event).expect("plain data"))))
+}
+
+/// Returns what reached the device by itself.
+fn said(device: &[(Time, DeviceEvent)]) -> Arc<[(Time, Arrival)]> {
+    let arrival = |event: DeviceEvent| {
+        let line = |text: &str| Some(Arrival::Line(text.to_owned()));
+        match event {
+            DeviceEvent::PingAnswered => line("ping"),
+            DeviceEvent::NoticeReceived => line("alive"),
+            DeviceEvent::Directed { interval } => line(&format!("direct {}", interval.as_micros())),
+            DeviceEvent::GoodbyeReceived { .. } => line("too-many-pings"),
+            DeviceEvent::Lost { reason: LossReason::Closed | LossReason::TooManyPings, .. } => Some(Arrival::End),
+            DeviceEvent::Lost { reason: LossReason::Reset, .. } => Some(Arrival::Error(io::ErrorKind::ConnectionReset)),
+            DeviceEvent::Lost { .. } => Some(Arrival::Error(io::ErrorKind::TimedOut)),
+            _ => None,
+        }
+    };
+    device.iter().filter_map(|(at, event)| Some((*at, arrival(*event)?))).collect()
+}
+
+fn of_the_driver(strategy: &StrategySpec, said: &Arc<[(Time, Arrival)]>) -> Result<Events, String> {
+    let said = said.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("time");
     runtime.block_on(async {
         let start = Instant::now();
         let (note, mut noted) = tokio::sync::mpsc::unbounded_channel();
         let link = Link::builder(strategy)
-            .dial(move |_| dial(start))
+            .dial(move |_| dial(start, said.clone()))
+            .check(move |_| check(start))
             .protocol(Questions)
             .record(move |at: Time, event: &LinkEvent| {
                 let _ = note.send((at, serde_json::to_value(event).expect("plain data")));
@@ -199,31 +279,16 @@ fn of_the_driver(strategy: &StrategySpec) -> Result<Events, String> {
     })
 }
 
-fn is_late_reply(event: &Value) -> bool {
-    let rtt = ["heartbeat-answered", "probe-answered"].iter().find_map(|name| event.get(name)).map(|of| &of["rtt"]);
-    rtt.is_some_and(|rtt| *rtt != serde_json::to_value(RTT).expect("plain data"))
-}
-
 /// Why a strategy cannot be compared in this world.
-fn incomparable(strategy: &StrategySpec) -> Option<&'static str> {
-    let device = of_the_device(strategy, 1);
-    let happens = |name: &str| {
-        device
-            .iter()
-            .any(|(_, event)| event.as_str() == Some(name) || event.as_object().is_some_and(|of| of.contains_key(name)))
-    };
-    let has = |mechanism| matches!(mechanism, Mechanism::Race | Mechanism::Probe);
-    if strategy.needs().iter().any(|need| !has(need.mechanism)) {
-        Some("it needs more than this path has: the kernel's options or a check of the network")
-    } else if of_the_driver(strategy).is_err() {
+fn incomparable(strategy: &StrategySpec, device: &[(Time, DeviceEvent)]) -> Option<&'static str> {
+    let is_late = |event: &DeviceEvent| matches!(event, DeviceEvent::HeartbeatAnswered { rtt, .. } | DeviceEvent::ProbeAnswered { rtt, .. } if *rtt != RTT);
+    if strategy.needs().iter().any(|need| need.mechanism == Mechanism::LastHeard) {
+        Some("it asks the kernel when that last heard from the server, which this path does not know")
+    } else if matches!(strategy.heartbeat, HeartbeatSpec::KnownNatTimeout(_)) {
         Some("it knows what only a lab knows")
-    } else if happens("ping-answered") || happens("notice-received") || happens("directed") {
-        Some("its server speaks by itself")
-    } else if happens("lost") {
-        Some("its kernel or its server ends a connection")
-    } else if device.iter().any(|(_, event)| is_late_reply(event)) {
+    } else if device.iter().any(|(_, event)| is_late(event)) {
         Some("its kernel sends a beat again, which this path does not")
-    } else if device != of_the_device(strategy, 2) {
+    } else if as_record(device) != as_record(&of_the_device(strategy, 2)) {
         Some(DRAWS)
     } else if device.iter().any(|(at, _)| at.as_micros() % 1_000 != 0) {
         Some("its times are no whole milliseconds, which tokio's timers count")
@@ -241,16 +306,20 @@ fn the_driver_does_what_the_lab_does_for_every_preset_that_can_be_compared() {
     let mut compared = 0;
     for preset in preset::all() {
         let mut strategy = preset.spec();
-        let mut why = incomparable(&strategy);
+        let mut device = of_the_device(&strategy, 1);
+        let mut why = incomparable(&strategy, &device);
         if why == Some(DRAWS) {
             strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: span(secs(5)) });
-            why = incomparable(&strategy);
+            device = of_the_device(&strategy, 1);
+            why = incomparable(&strategy, &device);
         }
         if let Some(why) = why {
             left_out.entry(why).or_default().push(preset.name);
             continue;
         }
-        let (device, driver) = (of_the_device(&strategy, 1), of_the_driver(&strategy).expect("just tried"));
+        let driver =
+            of_the_driver(&strategy, &said(&device)).unwrap_or_else(|error| panic!("{}: {error}", preset.name));
+        let device = as_record(&device);
         for (place, (expected, got)) in device.iter().zip(&driver).enumerate() {
             assert_eq!(got, expected, "{}: event {place}", preset.name);
         }

@@ -5,13 +5,8 @@
 //! - [`Retry`]: a reconnect policy alone, for connections that are kept alive by themselves.
 //!
 //! All of it is generic over the [`Transport`] (anything that reads and writes; keepalive, `TCP_USER_TIMEOUT` and `TCP_INFO`
-//! where the socket has them) and over the [`Protocol`] (hello, heartbeat, encode, decode). Protocols behind features:
-#![cfg_attr(feature = "lines", doc = "[`Lines`],")]
-#![cfg_attr(not(feature = "lines"), doc = "`Lines`,")]
-#![cfg_attr(feature = "length-delimited", doc = "[`LengthDelimited`],")]
-#![cfg_attr(not(feature = "length-delimited"), doc = "`LengthDelimited`,")]
-#![cfg_attr(feature = "websocket", doc = "[`WebSocket`].")]
-#![cfg_attr(not(feature = "websocket"), doc = "`WebSocket`.")]
+//! where the socket has them) and over the [`Protocol`] (hello, heartbeat, encode, decode). Protocols stand behind features:
+//! `Lines` (`lines`) and `LengthDelimited` (`length-delimited`), which are there by default, and `WebSocket` (`websocket`).
 //!
 //! A blocked write never delays reading or a deadline. What arrives at the moment of a deadline counts before it does. Time is
 //! tokio's, so that a program's tests with a paused clock are exact. A strategy that asks for what is not there is refused
