@@ -54,15 +54,24 @@ pub struct Report {
 }
 
 /// What a report has beyond what every one has.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
+    /// What the program is called in the commands that the report tells. Default: `cardiogram`.
+    pub program: String,
     /// The strategy that the others are compared with, wherever it ran. Default: the best of each scenario.
     pub reference: Option<String>,
     /// A table a scenario for LaTeX: `tables/SCENARIO.tex`.
     pub latex: bool,
     /// The path of a plan of plots for papers: `figures/NAME.svg` with its numbers, `figures/NAME.csv`.
     pub plots: Option<PathBuf>,
+}
+
+impl Default for Options {
+    /// A report with nothing beyond.
+    fn default() -> Self {
+        Self { program: commands::PROGRAM.into(), reference: None, latex: false, plots: None }
+    }
 }
 
 /// Why there is no report as it was asked for.
@@ -117,7 +126,7 @@ pub fn write_with(claim: &Claim, options: &Options) -> Result<Report, OptionErro
     let summary = summary::summarize(&results, options.reference.as_deref());
     let (mut files, table) = match &results.manifest.sweep {
         Some(sweep) => (of_sweep(sweep, &summary), grid::render(sweep, &summary)),
-        None => (of_scenarios(&results, &summary), table::render(&summary)),
+        None => (of_scenarios(&results, &summary, &options.program), table::render(&summary)),
     };
     files.push(("summary.csv".to_owned(), export::csv(&summary)));
     files.push(("summary.json".to_owned(), export::json(&summary)));
@@ -138,7 +147,7 @@ pub fn write_with(claim: &Claim, options: &Options) -> Result<Report, OptionErro
 }
 
 /// Returns a page for all scenarios, and one for each.
-fn of_scenarios(results: &Results, summary: &Summary) -> Vec<(String, Vec<u8>)> {
+fn of_scenarios(results: &Results, summary: &Summary, program: &str) -> Vec<(String, Vec<u8>)> {
     let slugs = page::slugs(summary);
     let looks = plots::Looks::of(summary);
     // Pictures take the most time, and none depends on another.
@@ -152,8 +161,8 @@ fn of_scenarios(results: &Results, summary: &Summary) -> Vec<(String, Vec<u8>)> 
                 .into_par_iter()
                 .map(|figure| page::Figure::of(figure, slug))
                 .collect();
-            let outliers = page::outliers(&results.manifest, of_scenario);
-            (page::scenario(summary, scenario, &figures, &outliers), figures)
+            let outliers = page::outliers(program, &results.manifest, of_scenario);
+            (page::scenario(program, summary, scenario, &figures, &outliers), figures)
         })
         .collect();
     let figures: Vec<&[page::Figure]> = drawn.iter().map(|(_, figures)| figures.as_slice()).collect();

@@ -73,6 +73,7 @@ fn what_is_asked_for_beyond_the_usual_is_in_the_report() {
         reference: reference.map(str::to_owned),
         latex: true,
         plots: Some(plan.clone()),
+        ..crate::Options::default()
     };
     crate::write_with(&fixture::claim(dir.path()), &options(Some("weibo-120"))).unwrap();
     let made = files(&dir.path().join("report"));

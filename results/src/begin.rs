@@ -41,7 +41,23 @@ pub enum Begun<'a> {
     },
 }
 
+/// What [`Begun`] says, before anything is opened.
+enum Standing {
+    Complete,
+    /// With what is worth telling about what was there.
+    Open(Option<String>),
+}
+
 impl Claim {
+    /// Refuses a plan that may not be begun here, before anything is done for it. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Claim::begin`], but for what cannot be written.
+    pub fn check_begin(&self, plan: &Begin<'_>) -> Result<(), Error> {
+        self.standing(plan, &self.header(plan)?).map(drop)
+    }
+
     /// Begins a plan, or goes on with it.
     ///
     /// # Errors
@@ -49,25 +65,44 @@ impl Claim {
     /// Without `force`: there are results of another plan, or another one is unfinished. Also where the directory cannot
     /// be read or written.
     pub fn begin(&self, plan: &Begin<'_>) -> Result<Begun<'_>, Error> {
-        let program = journal::program().map_err(|source| self.fail(source))?;
+        let header = self.header(plan)?;
+        let mut notes = match self.standing(plan, &header)? {
+            Standing::Complete => return Ok(Begun::Complete),
+            Standing::Open(note) => Vec::from_iter(note),
+        };
+        let (journal, known) = Journal::open(self, &header)?;
+        if known.damaged > 0 {
+            let lines = if known.damaged == 1 { "1 line".into() } else { format!("{} lines", known.damaged) };
+            notes.push(format!("{lines} of the journal are damaged; the runs that they told of are run again"));
+        }
+        self.set_marker(&Marker { format: FORMAT, program: header.program, command: plan.command.into() })?;
+        Ok(Begun::Open { journal, known: known.finished, notes })
+    }
+
+    /// Returns the first line that the plan's journal has.
+    fn header(&self, plan: &Begin<'_>) -> Result<Unfinished, Error> {
         let fingerprint = plan.manifest.fingerprint();
-        let header = Unfinished {
+        Ok(Unfinished {
             command: plan.command.into(),
             // What a merge has begun is nothing that a run could go on with.
-            plan: if plan.is_merge { format!("merge {fingerprint}") } else { fingerprint.clone() },
-            program: program.clone(),
+            plan: if plan.is_merge { format!("merge {fingerprint}") } else { fingerprint },
+            program: journal::program().map_err(|source| self.fail(source))?,
             cells: plan.cells,
-        };
-        let mut notes = Vec::new();
+        })
+    }
+
+    /// Returns how the plan stands here, where it may be begun.
+    fn standing(&self, plan: &Begin<'_>, header: &Unfinished) -> Result<Standing, Error> {
         match journal::unfinished_in(self.dir())? {
             None => {
-                if self.finished(&fingerprint, &program, plan.force)? && !plan.force && !plan.is_merge {
-                    return Ok(Begun::Complete);
+                let is_there = self.finished(&plan.manifest.fingerprint(), &header.program, plan.force)?;
+                if is_there && !plan.force && !plan.is_merge {
+                    return Ok(Standing::Complete);
                 }
             }
             // Whose it is, its lines say, even where the header is damaged.
             Some(other) if other.command.is_empty() && !plan.force => {
-                if !journal::is_of(self, &header)? {
+                if !journal::is_of(self, header)? {
                     return Err(Error::OtherUnfinished { dir: self.dir().into(), command: String::new() });
                 }
             }
@@ -75,17 +110,12 @@ impl Claim {
                 return Err(Error::OtherUnfinished { dir: self.dir().into(), command: other.command });
             }
             Some(other) if other.plan == header.plan && other.program != header.program => {
-                notes.push("the finished runs here are of another build of the program, and are run again".into());
+                let note = "the finished runs here are of another build of the program, and are run again";
+                return Ok(Standing::Open(Some(note.into())));
             }
             Some(_) => {}
         }
-        let (journal, known) = Journal::open(self, &header)?;
-        if known.damaged > 0 {
-            let lines = if known.damaged == 1 { "1 line".into() } else { format!("{} lines", known.damaged) };
-            notes.push(format!("{lines} of the journal are damaged; the runs that they told of are run again"));
-        }
-        self.set_marker(&Marker { format: FORMAT, program, command: plan.command.into() })?;
-        Ok(Begun::Open { journal, known: known.finished, notes })
+        Ok(Standing::Open(None))
     }
 
     /// Returns whether the results that are here are those of the plan, by the same program. An error where they are another

@@ -2,10 +2,11 @@
 //!
 //! - [`rows`]: the list of columns of `runs.csv`, `episodes.csv` and `series.csv`; [`Column`] says what an entry is.
 //! - [`Manifest`](manifest::Manifest): what the results are of.
-//! - [`Reader`]: reads a directory, with one set of limits; [`Error`] says what is wrong with it.
+//! - [`Reader`]: reads a directory, with one set of limits; [`Streams`] reads it once, in little memory; [`Error`] says what is
+//!   wrong with it.
 //! - [`Claim`]: the right to write there, of one process at a time, where nothing of somebody else's lies. [`Claim::begin`]
-//!   begins a plan or goes on with it, and [`Journal`] keeps what it has done so far; [`write()`] and [`write_report`] write
-//!   what came of it, whole or not at all.
+//!   begins a plan or goes on with it, and [`Journal`] keeps what it has done so far; [`write()`], [`Tables`] and
+//!   [`write_report`] write what came of it, whole or not at all.
 //! - [`write_files`]: files that a person names, elsewhere.
 //! - [`metric`]: which numbers of a run are costs, and what change of them does not matter.
 //! - [`survival`]: the estimator that columns and reports share.
@@ -27,6 +28,7 @@ mod output;
 mod read;
 mod report;
 pub mod rows;
+mod stream;
 pub mod survival;
 mod table;
 mod write;
@@ -41,5 +43,6 @@ pub use latest::point_latest;
 pub use output::{check_distinct, write_files};
 pub use read::{Key, Reader};
 pub use report::{write_beside, write_report};
+pub use stream::{Stream, Streams};
 pub use table::{Numbers, Record, Table};
-pub use write::{Finished, write};
+pub use write::{Finished, Tables, write};

@@ -17,6 +17,7 @@ use crate::{
     journal,
     manifest::{self, Manifest, VERSION},
     rows::{EpisodeColumn, RunColumn, SeriesColumn},
+    stream::Input,
     table::{Record, Table},
 };
 
@@ -24,7 +25,12 @@ use crate::{
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 
 /// The most bytes of a table: twice what the most rows need.
-const TABLE_BYTES_MAX: u64 = 4 << 30;
+pub(crate) const TABLE_BYTES_MAX: u64 = 4 << 30;
+/// In words.
+pub(crate) const TABLE_BYTES_MAX_WORDS: &str = "4 GiB";
+
+/// How much of a table is read at a time.
+const PIECE_BYTES: usize = 1 << 16;
 
 /// A results directory whose manifest has been read.
 #[derive(Debug)]
@@ -59,9 +65,7 @@ impl Reader {
     /// There is no manifest, or it cannot be one; something there has not come to its end; or the tables are not those that
     /// the manifest was written with.
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        if let Some(unfinished) = journal::unfinished_in(dir)? {
-            return Err(Error::Unfinished { dir: dir.into(), command: unfinished.command });
-        }
+        refuse_unfinished(dir)?;
         Self::new(dir)
     }
 
@@ -104,9 +108,7 @@ impl Reader {
     /// The errors of [`Reader::open`]; also results of another version.
     pub fn open_finished(dir: &Path) -> Result<Self, Error> {
         let reader = Self::open(dir)?;
-        if reader.manifest.version != VERSION {
-            return Err(Error::Version { dir: dir.into(), version: reader.manifest.version });
-        }
+        refuse_other_version(dir, &reader.manifest)?;
         Ok(reader)
     }
 
@@ -126,7 +128,7 @@ impl Reader {
         let table = self.tables.get(C::FILE).ok_or_else(|| fail(not_found()))?;
         let mut file = table.try_clone().map_err(fail)?;
         file.rewind().map_err(fail)?;
-        Table::new(path, file)
+        Table::new(path, Input::File(file), PIECE_BYTES)
     }
 
     /// Returns the runs over time; `None` where there is no such file, as in results of earlier versions.
@@ -155,6 +157,26 @@ impl Reader {
             seed: row.count(seed)?,
         })
     }
+}
+
+/// Returns the manifest of finished results of this version.
+pub(crate) fn finished_manifest(dir: &Path) -> Result<Manifest, Error> {
+    refuse_unfinished(dir)?;
+    let manifest = read_manifest(dir)?;
+    refuse_other_version(dir, &manifest)?;
+    Ok(manifest)
+}
+
+fn refuse_unfinished(dir: &Path) -> Result<(), Error> {
+    let unfinished = journal::unfinished_in(dir)?;
+    unfinished.map_or(Ok(()), |it| Err(Error::Unfinished { dir: dir.into(), command: it.command }))
+}
+
+fn refuse_other_version(dir: &Path, manifest: &Manifest) -> Result<(), Error> {
+    if manifest.version == VERSION {
+        return Ok(());
+    }
+    Err(Error::Version { dir: dir.into(), version: manifest.version.clone() })
 }
 
 fn read_manifest(dir: &Path) -> Result<Manifest, Error> {
@@ -190,7 +212,7 @@ fn tables(dir: &Path, manifest: &Manifest) -> Result<BTreeMap<&'static str, File
     let mut tables = BTreeMap::new();
     for name in [RunColumn::FILE, EpisodeColumn::FILE, SeriesColumn::FILE] {
         let path = dir.join(name);
-        let file = match limited(&path, TABLE_BYTES_MAX, "4 GiB") {
+        let file = match open_table(&path) {
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => continue,
             other => other?,
         };
@@ -209,11 +231,21 @@ fn tables(dir: &Path, manifest: &Manifest) -> Result<BTreeMap<&'static str, File
             }
         }
         if format!("{:032x}", hash.digest128()) != expected.hash {
-            let problem = format!("{} is not the one that {} was written with", expected.name, manifest::FILE_NAME);
-            return Err(Error::Disagree { dir: dir.into(), problem });
+            return Err(not_of_manifest(dir, &expected.name));
         }
     }
     Ok(tables)
+}
+
+/// Opens a table that is not too long to be read.
+pub(crate) fn open_table(path: &Path) -> Result<File, Error> {
+    limited(path, TABLE_BYTES_MAX, TABLE_BYTES_MAX_WORDS)
+}
+
+/// Returns the error that a table is not the one that the manifest names.
+pub(crate) fn not_of_manifest(dir: &Path, name: &str) -> Error {
+    let problem = format!("{name} is not the one that {} was written with", manifest::FILE_NAME);
+    Error::Disagree { dir: dir.into(), problem }
 }
 
 fn not_found() -> io::Error {

@@ -4,7 +4,6 @@
 //! mean together is the business of whoever reads them.
 
 use std::{
-    fs::File,
     io,
     marker::PhantomData,
     path::{Path, PathBuf},
@@ -13,13 +12,14 @@ use std::{
 use crate::{
     column::{Column, Kind},
     error::Error,
+    stream::Input,
 };
 
 /// A table that is being read.
 #[derive(Debug)]
 pub struct Table<C> {
     path: PathBuf,
-    reader: csv::Reader<File>,
+    reader: csv::Reader<Input>,
     header: csv::StringRecord,
     /// The place of each column in the file, by [`Column::place`].
     places: Vec<Option<usize>>,
@@ -50,13 +50,13 @@ impl<C: Column> Numbers<C> {
 }
 
 impl<C: Column> Table<C> {
-    /// Returns the table in a file, which stands at its start.
+    /// Returns the table in a file, which stands at its start, and of which so many bytes are read at a time.
     ///
     /// # Errors
     ///
     /// It is without a stable column.
-    pub(crate) fn new(path: PathBuf, file: File) -> Result<Self, Error> {
-        let mut reader = csv::Reader::from_reader(file);
+    pub(crate) fn new(path: PathBuf, input: Input, piece_bytes: usize) -> Result<Self, Error> {
+        let mut reader = csv::ReaderBuilder::new().buffer_capacity(piece_bytes).from_reader(input);
         let header = reader.headers().map_err(|error| unreadable(&path, error))?.clone();
         let place = |column: &C| header.iter().position(|name| name == column.name());
         let places: Vec<_> = C::ALL.iter().map(place).collect();
@@ -98,6 +98,11 @@ impl<C: Column> Table<C> {
             return Err(Error::TooLarge { path: self.path.clone(), limit: format!("{} rows", C::ROWS_MAX) });
         }
         Ok(more.then_some(Record { table: self }))
+    }
+
+    /// Returns what is left of the file. No row can be read after that.
+    pub(crate) fn rest(&mut self) -> &mut Input {
+        self.reader.get_mut()
     }
 
     /// Returns the error that something is wrong in the file; `line` is counted from 1.

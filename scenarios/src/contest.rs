@@ -22,20 +22,19 @@ impl Contest {
         self.strategies.iter().map(|strategy| strategy.value.name.as_str()).find(|there| *there == name)
     }
 
-    /// Finds contradictions between the scenario and each of its strategies.
+    /// Finds contradictions in the world that the strategies are to meet, which is one for all of them.
     ///
     /// # Errors
     ///
-    /// Returns the problems of the first strategy that has any, at their places in the scenario's file.
+    /// Returns the problems, at their places in the scenario's file.
     pub fn check(&self) -> Result<(), Invalid> {
-        for strategy in &self.strategies {
-            let problems = self.scenario.value.world(&strategy.value).problems();
-            if !problems.is_empty() {
-                let text = &self.scenario.text;
-                let found = problems.into_iter().map(|problem| document::place(text, problem)).collect();
-                return Err(Invalid::new(&self.origin, text, found));
-            }
+        let Some(strategy) = self.strategies.first() else { return Ok(()) };
+        let problems = self.scenario.value.world(&strategy.value).problems();
+        if problems.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let text = &self.scenario.text;
+        let found = problems.into_iter().map(|problem| document::place(text, problem)).collect();
+        Err(Invalid::new(&self.origin, text, found))
     }
 }

@@ -1,7 +1,9 @@
 //! Joins the results of the shards of a plan: the files are those of a run that was never shared out, byte for byte.
 //!
 //! Nothing is computed here. The plan says which shard has which run, so the rows only have to be dealt back; that each
-//! is the one whose turn it is, is checked, and so is that the shards are of one plan and that none is missing.
+//! is the one whose turn it is, is checked, and so is that the shards are of one plan and that none is missing. Every row goes
+//! from its shard to its place in the whole at once, and every byte is read once: neither memory nor open files grow with the
+//! shards' size or number.
 
 use std::{
     fs,
@@ -10,10 +12,10 @@ use std::{
 
 use cardiogram_policies::Registry;
 use cardiogram_results::{
-    Begin, Claim, Column, Error, Finished, Reader, Record, Row as _, Table,
+    Begin, Claim, Column, Error, Stream, Streams, Tables,
     manifest::{self, Manifest, ManifestScenario, hash},
     program_of,
-    rows::{EpisodeColumn, RunColumn, RunName, SeriesColumn},
+    rows::{EpisodeColumn, RunColumn, SeriesColumn},
 };
 use cardiogram_sim::{Engine, series};
 
@@ -22,6 +24,11 @@ use crate::{
     load::{self, Loaded},
     plan::{Cell, Contest, EngineChoice, Plan, Shard},
 };
+
+/// How much is read ahead of all shards together, in bytes, and of one.
+const AHEAD_BYTES: usize = 32 << 20;
+const AHEAD_BYTES_MIN: usize = 8 << 10;
+const AHEAD_BYTES_MAX: usize = 256 << 10;
 
 /// The most missing shards that a message names.
 const NAMED_MAX: usize = 5;
@@ -89,22 +96,97 @@ pub fn merge(
     if let Some(dir) = dirs.iter().find(|dir| is_same(dir, out.dir())) {
         return Err(MergeError::OverShard { dir: dir.clone() });
     }
-    let mut parts = dirs.iter().map(|dir| Part::open(dir, registry)).collect::<Result<Vec<_>, _>>()?;
+    let (plan, mut parts) = open(dirs, registry)?;
     in_order(&mut parts)?;
     let note = different_programs(&parts);
 
-    let plan = parts[0].plan.whole();
-    let all = plan.cells();
-    let owners = parts[0].plan.owners(&all);
-    let mut cells = Vec::new();
-    for (cell, owner) in all.into_iter().zip(owners) {
-        cells.push(parts[owner as usize].finished(&plan, cell)?);
-    }
-    parts.iter().try_for_each(Part::check_end)?;
-    let manifest = plan.manifest();
-    out.begin(&Begin { manifest: &manifest, command, cells: 0, is_merge: true, force })?;
-    cardiogram_results::write(out, &manifest, &cells)?;
+    let whole = plan.whole();
+    let manifest = whole.manifest();
+    let begin = Begin { manifest: &manifest, command, cells: 0, is_merge: true, force };
+    out.check_begin(&begin)?;
+    let tables = join(&plan, &whole, &parts, out)?;
+    out.begin(&begin)?;
+    tables.publish(&manifest)?;
     Ok(note)
+}
+
+/// Opens all parts, and returns them with the plan of the first, which is that of the others but for the shard.
+fn open(dirs: &[PathBuf], registry: &Registry) -> Result<(Plan, Vec<Part>), MergeError> {
+    let (first, rest) = dirs.split_first().expect("there is at least one directory");
+    let (streams, manifest) = Streams::open(first)?;
+    let plan = plan_in(first, &manifest, registry)?;
+    let mut parts = vec![Part { dir: first.clone(), shard: plan.shard(), streams }];
+    for dir in rest {
+        let (streams, mut other) = Streams::open(dir)?;
+        let shard = other.shard.parse().map_err(|_| no_plan(dir))?;
+        other.shard.clone_from(&manifest.shard);
+        if other != manifest {
+            plan_in(dir, &other, registry)?;
+            let what = difference(&manifest, &other).ok_or_else(|| no_plan(dir))?;
+            return Err(MergeError::PlansDiffer { first: first.clone(), other: dir.clone(), what });
+        }
+        parts.push(Part { dir: dir.clone(), shard, streams });
+    }
+    Ok((plan, parts))
+}
+
+/// Writes the tables of the whole plan beside their places.
+fn join<'a>(plan: &Plan, whole: &Plan, parts: &[Part], out: &'a Claim) -> Result<Tables<'a>, Error> {
+    Streams::check_whole::<RunColumn>(parts.iter().map(|it| &it.streams), out.dir())?;
+    Streams::check_whole::<EpisodeColumn>(parts.iter().map(|it| &it.streams), out.dir())?;
+    Streams::check_whole::<SeriesColumn>(parts.iter().map(|it| &it.streams), out.dir())?;
+    let cells = whole.cells();
+    let owners = plan.owners(&cells);
+    let turns = || cells.iter().copied().zip(owners.iter().map(|owner| *owner as usize));
+    let mut tables = Tables::new(out);
+
+    let mut episodes = Vec::with_capacity(cells.len());
+    stage::<RunColumn>(&mut tables, parts, out, |streams, put| {
+        for (cell, owner) in turns() {
+            let name = whole.name(cell);
+            let row = streams[owner].next_of(&name)?;
+            let row = row.ok_or_else(|| streams[owner].damaged(&format!("here should be {name}")))?;
+            episodes.push(row.episodes.saturating_add(row.false_alarms));
+            put(&row)?;
+        }
+        Ok(())
+    })?;
+    stage::<EpisodeColumn>(&mut tables, parts, out, |streams, put| {
+        let mut turns = turns().zip(&episodes);
+        turns.try_for_each(|((cell, owner), count)| streams[owner].all_of(&whole.name(cell), *count, put))
+    })?;
+    stage::<SeriesColumn>(&mut tables, parts, out, |streams, put| {
+        let bins = |cell: Cell| if cell.has_series { series::bins(whole.duration(cell)) } else { 0 };
+        turns().try_for_each(|(cell, owner)| streams[owner].all_of(&whole.name(cell), bins(cell), put))
+    })?;
+    Ok(tables)
+}
+
+/// Where the rows of a table go.
+type Put<'a, C> = &'a mut dyn FnMut(&<C as Column>::Row) -> Result<(), Error>;
+
+/// Writes a table of the whole from those of the parts, in their order; `deal` takes each row from the part whose turn it is.
+fn stage<C: Column>(
+    tables: &mut Tables<'_>,
+    parts: &[Part],
+    out: &Claim,
+    deal: impl FnOnce(&mut [Stream<C>], Put<'_, C>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let ahead = (AHEAD_BYTES / parts.len()).clamp(AHEAD_BYTES_MIN, AHEAD_BYTES_MAX);
+    let mut streams = parts.iter().map(|part| part.streams.table(ahead)).collect::<Result<Vec<_>, _>>()?;
+    let mut rows = 0;
+    tables.stage::<C>(|put| {
+        let counted = &mut |row: &C::Row| {
+            rows += 1;
+            if rows > C::ROWS_MAX {
+                let limit = format!("{} rows", C::ROWS_MAX);
+                return Err(Error::TooLarge { path: out.dir().join(C::FILE), limit });
+            }
+            put(row)
+        };
+        deal(&mut streams, counted)
+    })?;
+    streams.iter_mut().try_for_each(Stream::check_end)
 }
 
 /// That parts were run by different builds of the program, where they say by which.
@@ -121,29 +203,22 @@ fn different_programs(parts: &[Part]) -> Option<String> {
 /// Puts the parts in order; an error where they are not all the shards of one plan, each once.
 fn in_order(parts: &mut [Part]) -> Result<(), MergeError> {
     let (first, rest) = parts.split_first().expect("there is at least one directory");
-    let manifest = first.plan.manifest();
-    for other in rest {
-        if let Some(what) = difference(&manifest, &other.plan.manifest()) {
-            return Err(MergeError::PlansDiffer { first: first.dir.clone(), other: other.dir.clone(), what });
-        }
-        let (a, b) = (first.shard().of(), other.shard().of());
-        if a != b {
-            let what = format!("the number of shards ({a} and {b})");
-            return Err(MergeError::PlansDiffer { first: first.dir.clone(), other: other.dir.clone(), what });
-        }
+    let of = first.shard.of();
+    if let Some(other) = rest.iter().find(|other| other.shard.of() != of) {
+        let what = format!("the number of shards ({of} and {})", other.shard.of());
+        return Err(MergeError::PlansDiffer { first: first.dir.clone(), other: other.dir.clone(), what });
     }
-    let of = first.shard().of();
 
     // Stable, so that the message about a shard given twice names the directories as they were given.
-    parts.sort_by_key(|part| part.shard().index());
-    if let Some((first, other)) = parts.iter().zip(&parts[1..]).find(|(a, b)| a.shard() == b.shard()) {
-        return Err(MergeError::Twice { first: first.dir.clone(), other: other.dir.clone(), shard: first.shard() });
+    parts.sort_by_key(|part| part.shard.index());
+    if let Some((first, other)) = parts.iter().zip(&parts[1..]).find(|(a, b)| a.shard == b.shard) {
+        return Err(MergeError::Twice { first: first.dir.clone(), other: other.dir.clone(), shard: first.shard });
     }
     let missing = of - parts.len() as u64;
     if missing == 0 {
         return Ok(());
     }
-    let is_missing = |index: &u64| parts.binary_search_by_key(index, |part| part.shard().index()).is_err();
+    let is_missing = |index: &u64| parts.binary_search_by_key(index, |part| part.shard.index()).is_err();
     let named: Vec<String> = (1..=of).filter(is_missing).take(NAMED_MAX).map(|index| format!("{index}/{of}")).collect();
     let more = match missing - named.len() as u64 {
         0 => String::new(),
@@ -187,6 +262,19 @@ fn is_same(a: &Path, b: &Path) -> bool {
     fs::canonicalize(a).is_ok_and(|a| fs::canonicalize(b).is_ok_and(|b| a == b))
 }
 
+/// Returns the plan of the results in `dir`.
+fn plan_in(dir: &Path, manifest: &Manifest, registry: &Registry) -> Result<Plan, MergeError> {
+    if let Some(invalid) = unreadable_strategy(manifest, registry) {
+        return Err(MergeError::Policies { dir: dir.into(), invalid });
+    }
+    Ok(plan_of(manifest, registry).ok_or_else(|| no_plan(dir))?)
+}
+
+/// Returns the error that a manifest was changed.
+fn no_plan(dir: &Path) -> Error {
+    Error::Damaged { path: dir.join(manifest::FILE_NAME), problem: "it does not describe a plan".into() }
+}
+
 /// Returns the plan that a manifest describes; `None` where there can be no such plan: it was changed.
 fn plan_of(manifest: &Manifest, registry: &Registry) -> Option<Plan> {
     let engines = [EngineChoice::Auto, EngineChoice::Only(Engine::Event), EngineChoice::Only(Engine::Turmoil)];
@@ -222,112 +310,99 @@ fn unreadable_strategy(manifest: &Manifest, registry: &Registry) -> Option<Inval
 /// The results of one shard.
 struct Part {
     dir: PathBuf,
-    plan: Plan,
-    runs: Ahead<RunColumn>,
-    episodes: Ahead<EpisodeColumn>,
-    series: Ahead<SeriesColumn>,
+    shard: Shard,
+    streams: Streams,
 }
 
-impl Part {
-    fn open(dir: &Path, registry: &Registry) -> Result<Self, MergeError> {
-        let reader = Reader::open_finished(dir)?;
-        if let Some(invalid) = unreadable_strategy(&reader.manifest, registry) {
-            return Err(MergeError::Policies { dir: dir.into(), invalid });
-        }
-        let plan = plan_of(&reader.manifest, registry).ok_or_else(|| Error::Damaged {
-            path: dir.join(manifest::FILE_NAME),
-            problem: "it does not describe a plan".into(),
-        })?;
-        Ok(Self {
-            dir: dir.into(),
-            plan,
-            runs: Ahead::new(reader.table()?)?,
-            episodes: Ahead::new(reader.table()?)?,
-            series: Ahead::new(reader.table()?)?,
-        })
-    }
+#[cfg(test)]
+mod tests {
+    use cardiogram_results::{
+        Finished, Reader,
+        rows::{EpisodeRow, RunRow, SeriesRow},
+    };
 
-    const fn shard(&self) -> Shard {
-        self.plan.shard()
-    }
+    use super::*;
 
-    /// Returns the next run, which must be this one of the whole plan.
-    fn finished(&mut self, plan: &Plan, cell: Cell) -> Result<Finished, Error> {
-        let name = plan.name(cell);
-        let Some(run) = self.runs.next_of(&name)? else {
-            return Err(self.runs.damaged(&format!("here should be {name}")));
+    /// Writes the results of the two shards of a plan in `dir`, in which each run has so many episodes.
+    fn shards(dir: &Path, episodes: u64) -> Vec<PathBuf> {
+        let contest = Contest {
+            origin: "healthy".into(),
+            scenario: load::scenario("healthy").unwrap(),
+            strategies: vec![load::strategy("none", None, &Registry::new()).unwrap()],
         };
-        let bins = if cell.has_series { series::bins(plan.duration(cell)) } else { 0 };
-        Ok(Finished {
-            episodes: self.episodes.all_of(&name, run.episodes.saturating_add(run.false_alarms))?,
-            series: self.series.all_of(&name, bins)?,
-            run,
-        })
+        let shard = |index| {
+            let shard = Shard::new(index, 2).unwrap();
+            let plan = Plan::new(vec![contest.clone()], 1, 4, EngineChoice::Auto, shard).unwrap();
+            let finished = |cell: Cell| {
+                let name = plan.name(cell);
+                let bins = if cell.has_series { series::bins(plan.duration(cell)) } else { 0 };
+                let (scenario, strategy, seed) = (name.scenario, name.strategy, name.seed);
+                let row = EpisodeRow { scenario, strategy, seed, cause: "cut".into(), ..EpisodeRow::default() };
+                let (scenario, strategy) = (row.scenario.clone(), row.strategy.clone());
+                let bin = SeriesRow { scenario, strategy, seed, ..SeriesRow::default() };
+                let (scenario, strategy) = (row.scenario.clone(), row.strategy.clone());
+                Finished {
+                    run: RunRow { scenario, strategy, seed, episodes, ..RunRow::default() },
+                    episodes: vec![row; episodes as usize],
+                    series: vec![bin; bins as usize],
+                }
+            };
+            let out = dir.join(index.to_string());
+            let claim = Claim::take(&out, "test").unwrap();
+            let cells: Vec<Finished> = plan.cells().into_iter().map(finished).collect();
+            cardiogram_results::write(&claim, &plan.manifest(), &cells).unwrap();
+            out
+        };
+        [1, 2].map(shard).to_vec()
     }
 
-    /// Returns an error where rows are left over.
-    fn check_end(&self) -> Result<(), Error> {
-        self.runs.check_end()?;
-        self.episodes.check_end()?;
-        self.series.check_end()
+    fn merged(parts: &[PathBuf], dir: &Path) -> Result<Option<String>, MergeError> {
+        let claim = Claim::take(dir, "test").unwrap();
+        let note = merge(parts, &claim, &Registry::new(), "test", false)?;
+        claim.finish()?;
+        Ok(note)
     }
-}
 
-/// A table of which the next row is known.
-struct Ahead<C: Column> {
-    table: Table<C>,
-    /// The row that comes next.
-    next: Option<C::Row>,
-    /// The line of that row.
-    line: u64,
-}
+    #[test]
+    fn memory_does_not_grow_with_what_is_joined() {
+        let peak = |episodes| {
+            let dir = tempfile::tempdir().unwrap();
+            let parts = shards(dir.path(), episodes);
+            let whole = dir.path().join("whole");
+            let used = allocation_counter::measure(|| drop(merged(&parts, &whole).unwrap()));
+            let table = fs::metadata(whole.join("episodes.csv")).unwrap();
+            (used.bytes_max, table.len())
+        };
+        let (few, many) = (peak(1_000), peak(20_000));
+        assert!(many.1 > 19 * few.1, "the tables are larger: {few:?}, {many:?}");
+        assert!(many.0 < few.0 + (16 << 10) && many.0 < 2 << 20, "and the memory is not: {few:?}, {many:?}");
+    }
 
-impl<C: Column> Ahead<C> {
-    fn new(table: Table<C>) -> Result<Self, Error> {
-        let mut table = Self { table, next: None, line: 1 };
-        if !table.table.is_complete() {
-            return Err(table.damaged("the columns are not those of this version"));
+    #[test]
+    fn a_whole_that_nobody_could_read_is_refused_before_it_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let parts = shards(dir.path(), 1);
+        for part in &parts {
+            // Without content on the disk.
+            fs::File::options().write(true).open(part.join("episodes.csv")).unwrap().set_len(3 << 30).unwrap();
         }
-        table.advance()?;
-        Ok(table)
+        let whole = dir.path().join("whole");
+        let error = merged(&parts, &whole).unwrap_err().to_string();
+        assert!(error.ends_with("whole/episodes.csv is longer than 4 GiB, the most that is read here"), "{error}");
+        assert!(!whole.exists());
     }
 
-    /// Returns the row that comes next, if it is one of that run.
-    fn next_of(&mut self, name: &RunName) -> Result<Option<C::Row>, Error> {
-        let row = self.next.take_if(|row| row.is_of(name));
-        if row.is_some() {
-            self.advance()?;
-        }
-        Ok(row)
-    }
-
-    /// Returns all rows of that run, of which there must be `count`.
-    fn all_of(&mut self, name: &RunName, count: u64) -> Result<Vec<C::Row>, Error> {
-        let mut rows = Vec::new();
-        while let Some(row) = self.next_of(name)? {
-            rows.push(row);
-        }
-        if rows.len() as u64 != count {
-            let found = rows.len();
-            return Err(self.damaged(&format!("{found} rows of {name} instead of {count} end before here")));
-        }
-        Ok(rows)
-    }
-
-    fn check_end(&self) -> Result<(), Error> {
-        match self.next {
-            Some(_) => Err(self.damaged("this row belongs to no run of the shard, or to one that is there before")),
-            None => Ok(()),
-        }
-    }
-
-    fn advance(&mut self) -> Result<(), Error> {
-        self.line = self.table.line();
-        self.next = self.table.next_row()?.map(Record::typed).transpose()?;
-        Ok(())
-    }
-
-    fn damaged(&self, problem: &str) -> Error {
-        self.table.damaged(self.line, problem)
+    #[test]
+    fn a_merge_that_fails_leaves_the_earlier_results_readable() {
+        let dir = tempfile::tempdir().unwrap();
+        let parts = shards(dir.path(), 1);
+        let whole = dir.path().join("whole");
+        merged(&parts, &whole).unwrap();
+        let text = fs::read_to_string(parts[1].join("episodes.csv")).unwrap();
+        fs::write(parts[1].join("episodes.csv"), text.replace(",cut,", ",cat,")).unwrap();
+        let error = merged(&parts, &whole).unwrap_err().to_string();
+        assert!(error.contains("episodes.csv is not the one that manifest.json was written with"), "{error}");
+        Reader::open(&whole).unwrap();
+        assert!(!whole.join(".cardiogram/new").exists());
     }
 }

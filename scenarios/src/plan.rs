@@ -1,7 +1,13 @@
 //! What is to be run: which strategies in which scenarios with which seeds, and in which order. Decided completely
 //! before anything runs; running is the business of `runner`.
 
-use std::{cmp::Reverse, collections::BinaryHeap, fmt, str::FromStr, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    fmt,
+    str::FromStr,
+    time::Duration,
+};
 
 use cardiogram_policies::StrategySpec;
 use cardiogram_results::{
@@ -190,25 +196,24 @@ impl Plan {
             return Err(PlanError::Seeds);
         }
         let mut kept: Vec<Contest> = Vec::new();
-        let mut known: Vec<Loaded<StrategySpec>> = Vec::new();
+        // The texts by name.
+        let (mut scenarios, mut known) = (BTreeMap::new(), BTreeMap::new());
         for mut contest in contests {
-            match kept.iter().find(|other| other.scenario.value.name == contest.scenario.value.name) {
-                Some(other) if other.scenario.text == contest.scenario.text => continue,
-                Some(_) => {
+            let scenario = &contest.scenario;
+            match insert(&mut scenarios, &scenario.value.name, &scenario.text) {
+                Some(true) => continue,
+                Some(false) => {
                     return Err(PlanError::SameName { kind: "scenarios", name: contest.scenario.value.name });
                 }
                 None => {}
             }
+            let mut here = BTreeSet::new();
             let mut strategies: Vec<Loaded<StrategySpec>> = Vec::new();
             for strategy in contest.strategies {
-                match known.iter().find(|other| other.value.name == strategy.value.name) {
-                    Some(other) if other.text != strategy.text => {
-                        return Err(PlanError::SameName { kind: "strategies", name: strategy.value.name });
-                    }
-                    Some(_) => {}
-                    None => known.push(strategy.clone()),
+                if insert(&mut known, &strategy.value.name, &strategy.text) == Some(false) {
+                    return Err(PlanError::SameName { kind: "strategies", name: strategy.value.name });
                 }
-                if strategies.iter().all(|other| other.value.name != strategy.value.name) {
+                if here.insert(strategy.value.name.clone()) {
                     strategies.push(strategy);
                 }
             }
@@ -216,8 +221,7 @@ impl Plan {
             contest.check()?;
             kept.push(contest);
         }
-        let texts = kept.iter().map(|it| &it.scenario.text).chain(known.iter().map(|it| &it.text));
-        let bytes = texts.map(|text| text.len() as u64).sum();
+        let bytes = scenarios.values().chain(known.values()).map(|text| text.len() as u64).sum();
         if bytes > TEXTS_BYTES_MAX {
             return Err(PlanError::Texts { bytes });
         }
@@ -302,8 +306,9 @@ impl Plan {
     /// Returns what a run costs, by contest and strategy.
     fn pair_costs(&self) -> Vec<Vec<WorldCost>> {
         let of = |contest: &Contest| {
-            let worlds = contest.strategies.iter().map(|strategy| contest.scenario.value.world(&strategy.value));
-            worlds.map(|world| world.cost()).collect()
+            let mut strategies = contest.strategies.iter().map(|strategy| &strategy.value);
+            let world = strategies.clone().next().map(|first| contest.scenario.value.world(first));
+            world.map_or_else(Vec::new, |world| world.costs(&mut strategies))
         };
         self.contests.iter().map(of).collect()
     }
@@ -375,8 +380,9 @@ impl Plan {
     /// Returns what the results say about where they come from.
     pub fn manifest(&self) -> Manifest {
         let mut strategies: Vec<ManifestStrategy> = Vec::new();
+        let mut known = BTreeSet::new();
         for strategy in self.contests.iter().flat_map(|contest| &contest.strategies) {
-            if strategies.iter().all(|other| other.name != strategy.value.name) {
+            if known.insert(&strategy.value.name) {
                 strategies.push(ManifestStrategy {
                     name: strategy.value.name.clone(),
                     built_in: strategy.built_in,
@@ -412,8 +418,8 @@ impl Plan {
     /// Returns what the results say against a strategy.
     fn warnings(&self, strategy: &StrategySpec) -> Vec<String> {
         let meets = |contest: &&Contest| contest.strategies.iter().any(|it| it.value.name == strategy.name);
-        let uncalled = self.contests.iter().filter(meets).any(|contest| contest.scenario.value.wakeup.is_none());
-        let nobody = strategy.called_by_nobody().filter(|_| uncalled);
+        let uncalled = || self.contests.iter().filter(meets).any(|contest| contest.scenario.value.wakeup.is_none());
+        let nobody = strategy.called_by_nobody().filter(|_| uncalled());
         strategy.short_lived().into_iter().chain(nobody).map(|it| it.message).collect()
     }
 
@@ -432,6 +438,15 @@ impl Plan {
         };
         format!("{first}{more}{shard}-{}", &self.manifest().fingerprint()[..8])
     }
+}
+
+/// Notes a text by its name; returns whether it is the one that was there before, where there was one.
+fn insert(texts: &mut BTreeMap<String, String>, name: &str, text: &str) -> Option<bool> {
+    if let Some(before) = texts.get(name) {
+        return Some(before == text);
+    }
+    texts.insert(name.into(), text.into());
+    None
 }
 
 #[cfg(test)]

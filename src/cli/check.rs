@@ -15,7 +15,7 @@ use cardiogram_scenarios::{
 };
 use serde_json::{Value, json};
 
-use super::{Failure, carry_out::SEEDS, json_of_cost, print_line, style, warnings_of};
+use super::{Failure, carry_out::SEEDS, in_own_name, json_of_cost, print_line, style, warnings_of};
 
 /// Check scenario files, strategy files and plan files of sweeps; exit code 2 if one cannot be used
 #[derive(clap::Args)]
@@ -134,7 +134,8 @@ fn json_of(file: &Path, checked: &Result<Good, Failure>) -> Value {
         }
         Err(failure) => {
             let (message, help) = failure.words();
-            item["problems"] = json!([{ "message": message, "help": help }]);
+            let help = help.as_deref().map(in_own_name);
+            item["problems"] = json!([{ "message": in_own_name(&message), "help": help }]);
         }
     }
     item
@@ -143,7 +144,8 @@ fn json_of(file: &Path, checked: &Result<Good, Failure>) -> Value {
 fn json_of_problems(invalid: &Invalid) -> Vec<Value> {
     let problem = |it| {
         let (line, column) = invalid.place(it).unzip();
-        json!({ "message": it.message, "line": line, "column": column, "help": it.help })
+        let help = it.help.as_deref().map(in_own_name);
+        json!({ "message": in_own_name(&it.message), "line": line, "column": column, "help": help })
     };
     invalid.diagnostics().iter().map(problem).collect()
 }

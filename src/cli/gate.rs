@@ -7,7 +7,7 @@ use std::{
 
 use cardiogram_reports::gate::{self, Bands, Baseline, Comparison, Strictness, Verdict};
 
-use super::{Failure, check_outputs};
+use super::{Failure, check_outputs, program};
 
 /// Compare results with a baseline; exit code 1 if a strategy became slower, chattier or less reliable
 #[derive(clap::Args)]
@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), F
     check_outputs(&outputs, &inputs, Some(&args.dir))?;
     let bands = args.bands.as_deref().map_or_else(|| Ok(Bands::default()), Bands::read)?;
     let baseline = Baseline::read(&args.baseline)?;
-    let results = gate::read(&args.dir)?;
+    let results = gate::read(&args.dir)?.with_program(program());
     gate::check(&baseline, results.baseline())?;
     let comparison = gate::compare(&baseline, results.baseline(), &bands);
     let strictness = match (args.allow_undecided, args.strict) {

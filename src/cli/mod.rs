@@ -44,7 +44,9 @@ use cardiogram_scenarios::{
     runner::RunnerError,
 };
 use cardiogram_sim::Engine;
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{
+    Arg, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, builder::StyledStr,
+};
 use serde_json::{Value, json};
 
 /// The program's name; a custom program has its own.
@@ -136,18 +138,59 @@ pub fn main(registry: Registry) -> ExitCode {
     }
 }
 
-/// Returns what the process's arguments say, with the program's own name in help and version.
+/// Returns what the process's arguments say.
 fn parse() -> Result<Cli, clap::Error> {
-    Cli::from_arg_matches(&command().try_get_matches()?)
+    // What is wrong with the arguments is told in the colours that they ask for.
+    let colours = match asked_colours().unwrap_or(Colours::Auto) {
+        Colours::Auto => ColorChoice::Auto,
+        Colours::Always => ColorChoice::Always,
+        Colours::Never => ColorChoice::Never,
+    };
+    Cli::from_arg_matches(&command().color(colours).try_get_matches()?)
 }
 
-/// Returns the command line's definition.
-fn command() -> clap::Command {
-    let command = Cli::command().name(program());
-    match program() {
-        PROGRAM => command,
-        _ => command.version(concat!("with cardiogram ", env!("CARGO_PKG_VERSION"))),
+/// Returns what the arguments say about colours, whatever else is wrong with them.
+fn asked_colours() -> Option<Colours> {
+    let mut arguments = std::env::args_os().skip(1).map_while(|it| it.into_string().ok().filter(|it| it != "--"));
+    let mut asked = None;
+    while let Some(argument) = arguments.next() {
+        let value = match argument.strip_prefix("--color") {
+            Some("") => arguments.next(),
+            Some(value) => value.strip_prefix('=').map(str::to_owned),
+            None => None,
+        };
+        asked = value.and_then(|value| Colours::from_str(&value, false).ok()).or(asked);
     }
+    asked
+}
+
+/// Returns the command line's definition, with the program's own name in help and version.
+fn command() -> clap::Command {
+    match program() {
+        PROGRAM => Cli::command(),
+        own => renamed(Cli::command()).name(own).version(concat!("with cardiogram ", env!("CARGO_PKG_VERSION"))),
+    }
+}
+
+/// Returns a command whose help tells commands of the running program.
+fn renamed(mut command: clap::Command) -> clap::Command {
+    let own = |help: &StyledStr| StyledStr::from(in_own_name(&help.to_string()).into_owned());
+    if let Some(about) = command.get_about().map(own) {
+        command = command.about(about);
+    }
+    if let Some(about) = command.get_long_about().map(own) {
+        command = command.long_about(about);
+    }
+    let argument = |mut argument: Arg| {
+        if let Some(help) = argument.get_help().map(own) {
+            argument = argument.help(help);
+        }
+        if let Some(help) = argument.get_long_help().map(own) {
+            argument = argument.long_help(help);
+        }
+        argument
+    };
+    command.mut_args(argument).mut_subcommands(renamed)
 }
 
 /// The standard output as long as somebody reads it. That nobody does any more is the reader's right, and changes nothing

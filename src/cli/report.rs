@@ -5,7 +5,7 @@ use std::{io::Write, path::PathBuf};
 use cardiogram_reports::{Options, Report};
 use cardiogram_results::Claim;
 
-use super::{Failure, command_line};
+use super::{Failure, command_line, program};
 
 /// Write the report of a results directory anew
 #[derive(clap::Args)]
@@ -33,7 +33,7 @@ pub(super) fn run(args: &Args, quiet: bool, out: &mut dyn Write) -> Result<(), F
     if args.parquet {
         cardiogram_reports::parquet::write(&claim)?;
     }
-    let mut options = Options::default();
+    let mut options = own_options();
     options.reference.clone_from(&args.reference);
     options.latex = args.latex;
     options.plots.clone_from(&args.plots);
@@ -45,7 +45,14 @@ pub(super) struct Published(Report);
 
 /// Writes the report of the results that were claimed.
 pub(super) fn publish(claim: &Claim) -> Result<Published, Failure> {
-    Ok(Published(cardiogram_reports::write(claim)?))
+    Ok(Published(cardiogram_reports::write_with(claim, &own_options())?))
+}
+
+/// Returns the options of a report whose commands are those of the running program.
+fn own_options() -> Options {
+    let mut options = Options::default();
+    options.program = program().into();
+    options
 }
 
 impl Published {

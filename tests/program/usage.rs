@@ -68,8 +68,8 @@ fn what_would_not_fit_is_refused_with_the_key_to_change() {
     assert!(place.cardiogram("check year.toml").failed(2).contains("`--cpu-limit "), "the key to change");
     place.write("crowd.toml", SWITCH_BOMB.replace("36ms", "20m").replace("switch-bomb", "crowd"));
     assert_snapshot!(place.cardiogram("run crowd.toml --jobs 1 --memory-limit 256MiB").failed(2), @r"
-    error: this needs about 905MiB of memory, and the limit is 256MiB: 10 runs of 20833 device-days in all, with up to 150000 strikes and 50000 mappings in one
-      = help: take fewer `devices.count`, rarer faults or less at a time (`--jobs`); `--memory-limit 905MiB` allows it
+    error: this needs about 1109MiB of memory, and the limit is 256MiB: 10 runs of 20833 device-days in all, with up to 150000 strikes and 50000 mappings in one
+      = help: take fewer `devices.count`, rarer faults or less at a time (`--jobs`); `--memory-limit 1109MiB` allows it
     ");
     assert!(!place.path("cardiogram-out").exists());
 }
@@ -279,6 +279,46 @@ fn a_custom_program_is_called_by_its_own_name() {
     assert!(
         run("run small.toml --seeds 2 --out out").failed(2).contains("`own-lab run small.toml --seeds 1 --out out -q`")
     );
+    let checked = run("check nothing-here.toml wechat-270 --json");
+    assert!(!checked.out.contains("`cardiogram "), "{}", checked.out);
+
+    // In the help of every subcommand, in manual pages, on pages, and where the gate shows the worst.
+    for subcommand in ["", "run ", "sweep ", "merge ", "report ", "baseline ", "gate ", "man "] {
+        let help = run(&format!("{subcommand}--help")).good();
+        assert!(!help.contains("`cardiogram ") && !help.contains("Usage: cardiogram"), "{help}");
+    }
+    assert!(run("man merge").good().contains("own\\-lab run"));
+    for strategy in ["netease-30-15", "none"] {
+        let text = place.cardiogram(&format!("show {strategy}")).good();
+        let text = text.replace(&format!("name = \"{strategy}\""), "name = \"app\"");
+        place.write("app.toml", text);
+        run(&format!("run small.toml --strategy app.toml --engine event --out {strategy} -q")).good();
+    }
+    let page = fs::read_to_string(place.path("out/report/scenarios/small.html")).unwrap();
+    assert!(page.contains("own-lab trace small.toml --strategy ") && page.contains("own-lab report DIR"), "{page}");
+    assert!(!page.contains("cardiogram trace") && !page.contains("cardiogram report DIR"));
+    run("baseline netease-30-15 --out baseline.json -q").good();
+    let gate = run("gate none --baseline baseline.json --summary summary.md");
+    assert_eq!(gate.code, Some(1), "{}", gate.err);
+    let summary = fs::read_to_string(place.path("summary.md")).unwrap();
+    for told in [&gate.out, &summary] {
+        assert!(told.contains("own-lab trace small.toml --strategy app.toml --seed "), "{told}");
+        assert!(!told.contains("cardiogram trace"), "{told}");
+    }
+    assert!(gate.err.contains("`own-lab baseline DIR --out baseline.json`"), "{}", gate.err);
+}
+
+#[test]
+fn colours_are_those_that_are_asked_for_whatever_else_is_wrong() {
+    let place = place!();
+    for arguments in ["run --no-such-option", "rnu", "run small.toml --seeds many", "show nothing"] {
+        for (colours, has) in
+            [("--color always", true), ("--color=always", true), ("--color never", false), ("", false)]
+        {
+            let message = place.cardiogram(&format!("{arguments} {colours}")).failed(2);
+            assert_eq!(message.contains('\u{1b}'), has, "{arguments} {colours}: {message}");
+        }
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod invariants;
 mod life;
 mod links;
 mod liveness;
+mod memory;
 mod metamorphic;
 mod nat;
 mod oracle;

@@ -25,9 +25,16 @@ use crate::commands;
 pub struct Results {
     pub(crate) manifest: Manifest,
     baseline: Baseline,
+    program: String,
 }
 
 impl Results {
+    /// Returns them for a program of another name than `cardiogram`: that of the commands which are told of them.
+    #[must_use]
+    pub fn with_program(self, program: &str) -> Self {
+        Self { program: program.into(), ..self }
+    }
+
     /// Returns what is worth keeping of them.
     pub const fn baseline(&self) -> &Baseline {
         &self.baseline
@@ -36,7 +43,7 @@ impl Results {
     /// Returns the command that shows the run of a cell with a seed. Names in it that end in `.toml` are not built in: they
     /// stand for the paths of the files that were run.
     pub fn command(&self, cell: &CellName, seed: u64) -> String {
-        commands::trace(&self.manifest, &cell.scenario, &cell.strategy, seed)
+        commands::trace(&self.program, &self.manifest, &cell.scenario, &cell.strategy, seed)
     }
 }
 
@@ -81,7 +88,7 @@ pub fn read(dir: &Path) -> Result<Results, Error> {
         strategies: manifest.strategies.iter().map(|it| (it.name.clone(), it.hash.clone())).collect(),
         cells,
     };
-    Ok(Results { manifest: reader.manifest, baseline })
+    Ok(Results { manifest: reader.manifest, baseline, program: commands::PROGRAM.into() })
 }
 
 /// Returns what is wrong with what a manifest says, as far as it would make a comparison wrong.

@@ -30,15 +30,16 @@ const STRETCH_MAX_S: f64 = 6.0 * 3_600.0;
 
 /// Where the outliers of a scenario come from.
 struct Place<'a> {
+    program: &'a str,
     manifest: &'a Manifest,
     scenario: &'a str,
     duration_s: f64,
 }
 
-/// Returns the outliers of a scenario, the most telling first.
-pub(crate) fn outliers(manifest: &Manifest, results: &ScenarioResults) -> Vec<Outlier> {
+/// Returns the outliers of a scenario, the most telling first, with commands of the program of that name.
+pub(crate) fn outliers(program: &str, manifest: &Manifest, results: &ScenarioResults) -> Vec<Outlier> {
     let entry = &manifest.scenarios[results.scenario];
-    let place = Place { manifest, scenario: &entry.name, duration_s: entry.duration_s };
+    let place = Place { program, manifest, scenario: &entry.name, duration_s: entry.duration_s };
     let episodes = |wanted: fn(&Episode) -> bool| {
         let all = results.cells.iter().flat_map(|cell| cell.runs.iter().map(move |run| (cell, run)));
         let all = all.flat_map(move |(cell, run)| run.episodes.iter().map(move |episode| (cell, run, episode)));
@@ -115,7 +116,7 @@ impl Place<'_> {
 
     /// Returns an outlier. `when` is the device with the begin and end to show; `None` for the whole run.
     fn outlier(&self, cell: &Cell, run: &Run, when: Option<(u32, f64, f64)>, words: String) -> Outlier {
-        let base = commands::trace(self.manifest, self.scenario, self.strategy(cell), run.seed);
+        let base = commands::trace(self.program, self.manifest, self.scenario, self.strategy(cell), run.seed);
         let around = when.map_or_else(String::new, |(device, begin_s, end_s)| {
             let margin_s = MARGIN_S.max((end_s - begin_s) / 5.0);
             let from_s = (begin_s - margin_s).max(0.0);

@@ -23,6 +23,7 @@ const ROOT: &str = "../";
 
 /// Returns the page.
 pub(crate) fn scenario(
+    program: &str,
     summary: &Summary,
     scenario: &ScenarioStats,
     figures: &[Figure],
@@ -49,7 +50,7 @@ pub(crate) fn scenario(
             (costs_table(scenario))
             (detection_table(scenario))
             (causes_table(scenario))
-            (comparison_table(scenario))
+            (comparison_table(program, scenario))
             @for further in figures.iter().filter(|it| !it.is_headline) { (figure(further, ROOT, "")) }
             (outliers_table(outliers))
         },
@@ -311,7 +312,7 @@ const COMPARISON: [&str; 6] = [
     "False alarms per device-day, difference",
 ];
 
-fn comparison_table(scenario: &ScenarioStats) -> Markup {
+fn comparison_table(program: &str, scenario: &ScenarioStats) -> Markup {
     let compared = || scenario.cells.iter().filter_map(|it| Some((it, it.versus_reference.as_ref()?)));
     html! {
         @if compared().next().is_some() {
@@ -320,7 +321,7 @@ fn comparison_table(scenario: &ScenarioStats) -> Markup {
                     caption {
                         "Against " strong { (scenario.reference) } ", " (scenario.reference_is.words()) ", in the same worlds: ratios \
                          and differences over paired seeds with 95 % intervals; p-values of no difference (sign flips), adjusted by \
-                         Holm for all strategies here. " code { "cardiogram report DIR --reference STRATEGY" } " compares with another."
+                         Holm for all strategies here. " code { (program) " report DIR --reference STRATEGY" } " compares with another."
                     }
                     (head(&COMPARISON))
                     tbody {

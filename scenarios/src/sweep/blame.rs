@@ -81,14 +81,6 @@ impl Blame {
         None
     }
 
-    /// Contradictions between the scenario of a point and its strategy, which is one of `base`.
-    pub(super) fn problems(&mut self, base: &str, problems: Vec<Problem>, changes: &[Change]) {
-        for Problem { path, message, help } in problems {
-            let whose = self.whose(base, Of::Strategy);
-            self.blame(&whose, &path, false, &message, help, changes);
-        }
-    }
-
     /// Adds a problem at `path` of a point that differs from its base in these changes.
     fn blame(&mut self, whose: &str, path: &str, is_key: bool, message: &str, help: String, changes: &[Change]) {
         let at = Key::parse(path).unwrap_or_default();

@@ -134,8 +134,6 @@ pub fn parse(name: &str, text: &str, folder: Option<&Path>, registry: &Registry)
         let mut contestants = Vec::new();
         for (base, strategy) in &strategies {
             let contestant = strategy.value.as_ref().expect("a strategy that cannot be read was refused");
-            let changes = [&scenario.changes[..], &strategy.changes[..]].concat();
-            blame.problems(base, value.value.world(&contestant.value).problems(), &changes);
             let index = |axis: usize| {
                 let of = if axes[axis].of == Of::Scenario { &scenario.index } else { &strategy.index };
                 of.iter().find(|(at, _)| *at == axis).map_or(0, |(_, place)| *place)
@@ -150,7 +148,6 @@ pub fn parse(name: &str, text: &str, folder: Option<&Path>, registry: &Registry)
         }
         contests.push(Contest { origin: value.value.name.clone(), scenario: value, strategies: contestants });
     }
-    blame.verdict().map_err(refuse)?;
     let manifest = ManifestSweep {
         name: file.name,
         about: file.about,
@@ -226,7 +223,6 @@ type Index = Vec<(usize, usize)>;
 /// A scenario or strategy of some points.
 struct Variant<T> {
     index: Index,
-    changes: Vec<Change>,
     /// `None` where it is refused.
     value: Option<Loaded<T>>,
 }
@@ -256,7 +252,7 @@ fn variants<T>(
         let label =
             |(axis, place): &(usize, usize)| (axes[*axis].label.clone(), axes[*axis].values.list[*place].text.clone());
         let value = make(&changes, index.iter().map(label).collect());
-        Variant { index, changes, value }
+        Variant { index, value }
     };
     indices.into_iter().map(variant).collect()
 }

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use cardiogram_policies::unit::Span;
+use cardiogram_policies::{Bounds, StrategySpec, unit::Span};
 
-use crate::config::{Fault, Lasts, LinkName, Target, TrafficConfig, When, WorldConfig};
+use crate::config::{Fault, Lasts, LinkName, Target, TrafficConfig, When, WorldConfig, known_nat};
 
 /// What a run costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +17,8 @@ pub struct WorldCost {
     pub strikes: u64,
     /// How many mappings NATs hold for devices at a time.
     pub mappings: u64,
-    /// How many times devices may lose their sessions: for a strike, or because a NAT forgets sooner than they beat.
+    /// How many times devices may lose their sessions, each counted for itself: for a strike, or because a NAT forgets sooner
+    /// than they beat.
     pub breaks: u64,
     /// The most memory that it takes, in bytes.
     pub memory_bytes: u64,
@@ -25,15 +26,23 @@ pub struct WorldCost {
     pub cpu: Duration,
 }
 
-/// Peak memory of a connected device with both ends' TCP, its session, mapping, timers and record (docs/benchmarks.md:
-/// 4,086 bytes with one NAT), and of a mapping more.
-const DEVICE_BYTES: u64 = 4_096;
+/// Peak memory of a connected device with both ends' TCP, its session, mapping, timers and record, and of a mapping more.
+/// `tests/world/memory.rs` holds all these figures to the allocations of runs.
+const DEVICE_BYTES: u64 = 6_144;
 const MAPPING_BYTES: u64 = 256;
 /// A connection through a proxy, both its halves (as those of a device and a server).
 const PROXY_BYTES: u64 = 2_048;
-/// A strike that breaks a session, with all that is kept of it until the run is over: 1,000,000 cuts of access links of 10
-/// devices took 420 MB, as many changes of network 125 MB.
-const STRIKE_BYTES: u64 = 420;
+/// A strike that breaks no session, and a begin of a period of a device's life.
+const HARMLESS_BYTES: u64 = 200;
+const PERIOD_BYTES: u64 = 64;
+/// A moment at which one device's session stops being usable, with what is kept of it until the run is over.
+const BREAK_BYTES: u64 = 360;
+/// What is kept of a session that takes the place of a broken one.
+const SESSION_BYTES: u64 = 800;
+/// A device cannot have a new session more often: a handshake and a login, there and back.
+const SESSION_MIN: Duration = Duration::from_millis(100);
+/// A message, whose moment is drawn before the run.
+const MESSAGE_BYTES: u64 = 24;
 /// What a run takes that does nothing.
 const LEAST_BYTES: u64 = 1 << 20;
 
@@ -45,32 +54,104 @@ const STRIKE: Duration = Duration::from_micros(25);
 /// How often a device is taken to exchange something where its strategy does not say: a heartbeat a minute.
 const INTERVAL_UNKNOWN: Duration = Duration::from_secs(60);
 
+/// What strikes a world, whichever strategy lives in it.
+#[derive(Clone, Copy, Debug)]
+struct Struck {
+    /// How often faults are expected to strike, each device and each server counted for itself.
+    faults: u64,
+    /// How many of these strikes break no session.
+    harmless: u64,
+    /// How often periods of devices' lives are expected to begin.
+    periods: u64,
+    /// How many sessions strikes may break.
+    breaks: u64,
+}
+
 impl WorldConfig {
     /// Returns what a run costs.
     pub fn cost(&self) -> WorldCost {
+        self.cost_with(&self.struck())
+    }
+
+    /// Returns what a run costs with each of these strategies in the place of its own. What is one for all is looked at once.
+    pub fn costs(&self, strategies: &mut dyn Iterator<Item = &StrategySpec>) -> Vec<WorldCost> {
+        let struck = self.struck();
+        let mut world = self.clone();
+        let cost = |strategy: &StrategySpec| {
+            world.strategy.clone_from(strategy);
+            world.cost_with(&struck)
+        };
+        strategies.map(cost).collect()
+    }
+
+    /// Returns what strikes whichever strategy.
+    fn struck(&self) -> Struck {
+        let moves = u64::from(self.devices.count) * self.life.attach.len() as u64;
+        let mut struck = Struck { faults: moves, harmless: 0, periods: self.periods(), breaks: moves };
+        for fault in &self.faults {
+            let facts = fault.facts();
+            let strikes = self.strikes_of(&facts);
+            struck.faults = struck.faults.saturating_add(strikes);
+            // Whose timeout is shortened may forget everybody.
+            if fault.is_break() || matches!(facts.target, Target::Nat { .. }) {
+                struck.breaks = struck.breaks.saturating_add(strikes.saturating_mul(self.reach(&facts)));
+            } else {
+                struck.harmless = struck.harmless.saturating_add(strikes);
+            }
+        }
+        struck
+    }
+
+    /// Returns how many devices one strike of a fault reaches at most; of one that strikes every server, how many are at one.
+    fn reach(&self, fault: &Fault<'_>) -> u64 {
+        let devices = u64::from(self.devices.count);
+        match fault.target {
+            Target::Link { link: LinkName::Core, .. }
+            | Target::Nat { .. }
+            | Target::Server { server: Some(_), .. }
+            | Target::Proxy(_) => devices,
+            Target::Server { server: None, .. } => devices.div_ceil(u64::from(self.server.count).max(1)),
+            Target::Link { .. } | Target::Device(_) => 1,
+        }
+    }
+
+    fn cost_with(&self, struck: &Struck) -> WorldCost {
         let devices = u64::from(self.devices.count);
         let device_time = times(self.duration, devices);
-        let strikes = self.faults.iter().map(|fault| self.strikes_of(&fault.facts())).fold(0, u64::saturating_add);
-        let strikes = strikes.saturating_add(self.periods()).saturating_add(devices * self.life.attach.len() as u64);
         let mappings = devices * self.all_networks().map(|network| network.nat.len() as u64).sum::<u64>();
-        let interval = self.interval();
-        let forgets = self.bounds().nat_timeout.filter(|timeout| *timeout < interval);
+        let bounds = self.bounds();
+        let interval = self.interval(&bounds);
+        let forgets = bounds.nat_timeout.filter(|timeout| *timeout < interval);
+        let forgotten = forgets.map_or(0, |_| whole(device_time, interval));
         let of_age = self.max_age().map_or(0, |age| whole(device_time, age));
-        let breaks = forgets.map_or(0, |_| whole(device_time, interval)).saturating_add(strikes).saturating_add(of_age);
+        let breaks = forgotten.saturating_add(struck.breaks).saturating_add(of_age);
+        let sessions = breaks.min(whole(device_time, SESSION_MIN));
 
         let TrafficConfig { up, down, .. } = &self.traffic;
         let messages = [up, down].into_iter().flatten().map(|gap| whole(device_time, gap.get())).sum::<u64>();
         let exchanges = whole(device_time, interval).saturating_add(messages);
         let proxied = u64::from(self.proxy.is_some());
+        let bytes = [
+            (1, LEAST_BYTES),
+            (devices, DEVICE_BYTES),
+            (devices * proxied, PROXY_BYTES),
+            (mappings, MAPPING_BYTES),
+            (messages, MESSAGE_BYTES),
+            (struck.harmless, HARMLESS_BYTES),
+            (struck.periods, PERIOD_BYTES),
+            (breaks, BREAK_BYTES),
+            (sessions, SESSION_BYTES),
+        ];
         WorldCost {
             device_time,
-            strikes,
+            strikes: struck.faults.saturating_add(struck.periods),
             mappings,
             breaks,
-            memory_bytes: LEAST_BYTES
-                .saturating_add(devices * (DEVICE_BYTES + proxied * PROXY_BYTES) + mappings * MAPPING_BYTES)
-                .saturating_add(breaks.saturating_mul(STRIKE_BYTES)),
-            cpu: times(EXCHANGE, exchanges.saturating_mul(1 + proxied)).saturating_add(times(STRIKE, breaks)),
+            memory_bytes: bytes
+                .map(|(count, each)| u64::saturating_mul(count, each))
+                .into_iter()
+                .fold(0, u64::saturating_add),
+            cpu: times(EXCHANGE, exchanges.saturating_mul(1 + proxied)).saturating_add(times(STRIKE, sessions)),
         }
     }
 
@@ -83,11 +164,13 @@ impl WorldConfig {
     }
 
     /// Returns how often the strategy beats, about.
-    fn interval(&self) -> Duration {
-        let promised = self.promises().heartbeats_per_hour.filter(|count| *count > 0);
-        let promised = promised.map(|count| Duration::from_hours(1) / count);
+    fn interval(&self, bounds: &Bounds) -> Duration {
+        let promised = || {
+            let count = known_nat::promises(&self.strategy, bounds).heartbeats_per_hour.filter(|count| *count > 0);
+            count.map(|count| Duration::from_hours(1) / count)
+        };
         let announced = self.strategy.heartbeat.announced_interval();
-        announced.or(promised).unwrap_or(INTERVAL_UNKNOWN).max(Duration::from_micros(1))
+        announced.or_else(promised).unwrap_or(INTERVAL_UNKNOWN).max(Duration::from_micros(1))
     }
 
     /// Returns how often a fault is expected to strike, over all that it strikes.

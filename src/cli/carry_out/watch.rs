@@ -125,7 +125,9 @@ fn bar() -> ProgressBar {
     let to_go = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
         // Before the first run is finished nothing is known.
         let words = match state.eta() {
-            Duration::ZERO if state.pos() < state.len().unwrap_or(0) => "how long is not known yet".into(),
+            Duration::ZERO if state.len() == Some(0) || Some(state.pos()) < state.len() => {
+                "how long is not known yet".into()
+            }
             eta => format!("{} s to go", eta.as_secs()),
         };
         let _ = out.write_str(&words);
