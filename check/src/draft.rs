@@ -8,7 +8,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use cardiogram_policies::unit::{Delay, Span, format_duration};
 use cardiogram_scenarios::replay::Replay;
-use cardiogram_sim::config::{FaultConfig, FaultKind, NatClass, NatRefresh, When};
+use cardiogram_sim::config::{FaultConfig, NatClass, NatRefresh, When};
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
@@ -79,7 +79,7 @@ impl Draft {
     /// Takes out what makes timers late or ends a process.
     pub(crate) fn steady_the_host(&mut self) {
         (self.alarm_grid, self.doze_after) = (None, None);
-        self.strikes.retain(|strike| strike.what.kind() != FaultKind::ProcessKilled);
+        self.strikes.retain(|strike| !strike.what.kind().stops_devices());
     }
 
     /// Returns the scenario file of this world.

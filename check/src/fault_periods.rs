@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     fn cut(when: When, lasts: Option<Distribution>) -> FaultConfig {
-        FaultConfig::Cut(Cut { link: LinkName::Access, direction: Direction::Both, when, lasts })
+        FaultConfig::Cut(Cut { devices: None, link: LinkName::Access, direction: Direction::Both, when, lasts })
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
             let when = When::At(Vec::new());
             let flush = FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: when.clone() });
             let (link, direction) = (LinkName::Access, Direction::Both);
-            let cut = FaultConfig::Cut(Cut { link, direction, when, lasts: None });
+            let cut = FaultConfig::Cut(Cut { devices: None, link, direction, when, lasts: None });
             let was_flushed = self.try_change(|case| {
                 let strike = &mut case.draft.strikes[place];
                 (strike.what, strike.lasts) = (flush, None);

@@ -242,12 +242,14 @@ fn draws(corners: &Corners) -> FaultDraws {
         rate: rate.boxed(),
         span: near(corners).prop_map(|span| Span::at_least(span.max(secs(1)))).boxed(),
         network: Just(NO_NETWORK.to_owned()).boxed(),
+        // What strikes some alone is to them what it is to all, and promises are about each for himself.
+        devices: Just(None).boxed(),
     }
 }
 
 /// Faults around a process that runs that strike within `beats` beats, of the few kinds that exist in this world.
 fn strikes(corners: &Corners, beats: u32) -> BoxedStrategy<Vec<Strike>> {
-    strikes_of(kinds().filter(|kind| *kind != FaultKind::ProcessKilled).collect(), corners, beats)
+    strikes_of(kinds().filter(|kind| !kind.stops_devices()).collect(), corners, beats)
 }
 
 /// Returns the kinds of faults that these worlds know: there is no proxy in them, which promises nothing a client could.
@@ -359,7 +361,7 @@ fn silence(corners: &Corners) -> BoxedStrategy<Draft> {
     let ways =
         [(LinkName::Access, Direction::Both), (LinkName::Access, Direction::Up), (LinkName::Core, Direction::Up)];
     let what = select(ways.to_vec()).prop_map(|(link, direction)| {
-        FaultConfig::Cut(Cut { link, direction, when: When::At(Vec::new()), lasts: None })
+        FaultConfig::Cut(Cut { devices: None, link, direction, when: When::At(Vec::new()), lasts: None })
     });
     // Whoever does not notice has its server's kernel give up after a quarter of an hour, or two.
     let lasts = corners.reaped.max(corners.patience).max(secs(2_400));

@@ -34,6 +34,8 @@ static SCENARIOS: &[(&str, &str)] = &[
     ("lease-expiry", include_str!("../library/lease-expiry.toml")),
     ("foreground-background", include_str!("../library/foreground-background.toml")),
     ("doze", include_str!("../library/doze.toml")),
+    ("hung-tab", include_str!("../library/hung-tab.toml")),
+    ("laptop-sleep", include_str!("../library/laptop-sleep.toml")),
     ("commute", include_str!("../library/commute.toml")),
     ("learning", include_str!("../library/learning.toml")),
     ("brokers", include_str!("../library/brokers.toml")),

@@ -22,7 +22,7 @@ use cardiogram_policies::Time;
 use crate::{
     config::WorldConfig,
     engine::event,
-    fate::{Schedule, server_faults::ServerFaults},
+    fate::{Schedule, life::Life, server_faults::ServerFaults},
     nodes::{device::DeviceGroup, node::Host, world},
     record::trace::Entry,
     verdict::truth::{self, Verdict},
@@ -53,7 +53,9 @@ pub fn edges(config: &WorldConfig, seed: u64) -> Vec<Time> {
     let schedule = Schedule::draw(config, seed);
     let networks = || schedule.networks.iter();
     let access = networks().flat_map(|network| &network.access);
-    let cuts = access.chain([&schedule.core]).flat_map(|cuts| cuts.up.iter().chain(&*cuts.down));
+    let cuts = access
+        .chain(schedule.core.paths.iter().map(|path| &path.cuts))
+        .flat_map(|cuts| cuts.up.iter().chain(&*cuts.down));
     let dead = networks().flat_map(|network| network.dead_leases.iter().flatten());
     let faults = schedule.servers.iter().flatten().flat_map(ServerFaults::unusable);
     let edges = cuts.chain(dead).copied().chain(faults).flat_map(|interval| [interval.begin, interval.end]);
@@ -61,7 +63,8 @@ pub fn edges(config: &WorldConfig, seed: u64) -> Vec<Time> {
     let moves = schedule.lives.iter().flat_map(|life| life.moves.iter().map(|next| next.at));
     let proxy = schedule.proxy.restarts.iter().chain(&schedule.proxy.drains);
     let proxy = proxy.flat_map(|strike| [strike.begin, strike.end]);
-    edges.chain(flushes).chain(moves).chain(proxy).collect()
+    let standstills = schedule.lives.iter().flat_map(Life::standstills).flat_map(|still| [still.begin, still.end]);
+    edges.chain(flushes).chain(moves).chain(standstills).chain(proxy).collect()
 }
 
 /// What a device is asked in a frozen world.

@@ -42,6 +42,7 @@ fn packet() -> impl Strategy<Value = Packet> {
             window,
             options,
             payload,
+            device: None,
         },
     )
 }
@@ -183,6 +184,7 @@ fn a_capture_tells_an_event_at_the_next_packet_of_its_node_and_device() {
         window: 1,
         options: Options::default(),
         payload: vec![0; 3],
+        device: None,
     };
     let secs = Time::from_secs;
     let sent = |at, device, seq| Entry {

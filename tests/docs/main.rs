@@ -110,7 +110,7 @@ fn the_page_of_scenario_files_has_every_key_and_every_name() {
 /// The keys that are explained for all kinds together stand in the table below.
 #[test]
 fn the_table_of_faults_is_every_kind_in_its_order_with_its_own_keys() {
-    const COMMON: [&str; 5] = ["when", "lasts", "link", "direction", "server"];
+    const COMMON: [&str; 6] = ["when", "lasts", "link", "direction", "server", "devices"];
     let page = page("docs/scenarios.md");
     let told: Vec<&str> = first_cells(&page, "### `faults`").flat_map(code).collect();
     let kinds: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.name()).collect();

@@ -215,7 +215,8 @@ fn a_balancer_without_a_healthy_server_fails_open() {
 fn a_drained_server_gets_no_new_clients_and_keeps_its_own() {
     let mut world = balanced(HeartbeatSpec::None, BalancerConfig::default());
     let (over, restart) = (Span::secs(60), Span::secs(10));
-    world.faults = vec![FaultConfig::ServerDrain(ServerDrain { server: Some(0), when: at(FAULT), over, restart })];
+    world.faults =
+        vec![FaultConfig::ServerDrain(ServerDrain { devices: None, server: Some(0), when: at(FAULT), over, restart })];
     let outcome = go_traced(&world, 1);
     assert_eq!(beliefs(&outcome), []);
     for device in on_first(&outcome) {

@@ -267,7 +267,7 @@ fn a_probe_connection_ends_with_the_session_with_the_process_and_with_the_addres
     assert_eq!(closed(&given_up), [5_000]);
     assert_eq!(given_up.heard().len(), 3, "two sessions and a probe connection: {:?}", given_up.heard());
 
-    let kill = FaultConfig::ProcessKilled(ProcessKilled { when: at(Time::from_secs(5)), lasts: None });
+    let kill = FaultConfig::ProcessKilled(ProcessKilled { devices: None, when: at(Time::from_secs(5)), lasts: None });
     let killed = play(&WorldConfig { faults: vec![kill], ..usual() }, &[open], &[]);
     assert_eq!(closed(&killed), [5_000]);
 
@@ -452,6 +452,7 @@ fn the_transport_has_heard_of_a_stalled_server_and_not_of_a_cut_path() {
 fn what_a_policy_remembers_outlives_its_process() {
     let kill = |secs| {
         FaultConfig::ProcessKilled(ProcessKilled {
+            devices: None,
             when: at(Time::from_secs(secs)),
             lasts: Some(constant(millis(500))),
         })

@@ -86,8 +86,9 @@ proptest! {
             match &entry.what {
                 What::Sent { packet, .. } => (up, up_bytes) = (up + 1, up_bytes + packet.wire_len() as u64),
                 What::Received { packet, .. } => (down, down_bytes) = (down + 1, down_bytes + packet.wire_len() as u64),
-                // What arrives for an address that the device no longer has does not reach it.
-                What::Dropped { packet, reason: DropReason::NoRoute } if packet.dst.ip().octets()[0] == 10 => {
+                // What arrives for an address that the device no longer has, or while it is frozen, does not reach it.
+                What::Dropped { packet, reason: DropReason::NoRoute | DropReason::HostDown }
+                    if packet.dst.ip().octets()[0] == 10 => {
                     (down, down_bytes) = (down - 1, down_bytes - packet.wire_len() as u64);
                 }
                 _ => {}

@@ -76,16 +76,16 @@ fn delay(at: Time) -> Delay {
 
 fn switch(at: Time, to: Option<&str>, lasts: Option<Duration>, old_sockets: OldSockets) -> FaultConfig {
     let (when, to, lasts) = (kit::common::at(at), to.map(Into::into), lasts.map(constant));
-    FaultConfig::NetworkSwitch(NetworkSwitch { when, to, lasts, gap: None, old_sockets })
+    FaultConfig::NetworkSwitch(NetworkSwitch { devices: None, when, to, lasts, gap: None, old_sockets })
 }
 
 fn lease_expiry(network: Option<&str>, lasts: Option<Duration>) -> FaultConfig {
     let (when, lasts, network) = (at(BEGIN), lasts.map(constant), network.map(Into::into));
-    FaultConfig::LeaseExpiry(LeaseExpiry { when, lasts, network })
+    FaultConfig::LeaseExpiry(LeaseExpiry { devices: None, when, lasts, network })
 }
 
 fn kill(lasts: Option<Duration>) -> FaultConfig {
-    FaultConfig::ProcessKilled(ProcessKilled { when: at(BEGIN), lasts: lasts.map(constant) })
+    FaultConfig::ProcessKilled(ProcessKilled { devices: None, when: at(BEGIN), lasts: lasts.map(constant) })
 }
 
 /// Times in milliseconds. The usual detector suspects at the moment at which it gives up. What strikes is the first to
@@ -349,7 +349,8 @@ fn a_change_of_network_while_waiting_skips_no_server() {
     let mut world = two_networks();
     world.server.count = 3;
     world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(20) });
-    world.faults = vec![FaultConfig::ServerCrash(ServerFault { server: Some(0), when: at(BEGIN), lasts: None })];
+    world.faults =
+        vec![FaultConfig::ServerCrash(ServerFault { devices: None, server: Some(0), when: at(BEGIN), lasts: None })];
     // The connection is lost at 100.05 s, the attempt of 120.05 s refused.
     world.life.attach = vec![attach(Time::from_secs(130), "wifi", OldSockets::Abort)];
     let outcome = go_traced(&world, 1);
@@ -531,8 +532,12 @@ fn a_started_process_has_policies_without_a_past() {
     let waits = ExponentialBackoff { jitter: Jitter::None, cap: Span::secs(64), ..ExponentialBackoff::default() };
     world.strategy.reconnect = ReconnectSpec::Exponential(waits);
     world.faults = vec![
-        FaultConfig::ServerCrash(ServerFault { server: None, when: at(BEGIN), lasts: None }),
-        FaultConfig::ProcessKilled(ProcessKilled { when: at(BEGIN + secs(20)), lasts: Some(constant(secs(30))) }),
+        FaultConfig::ServerCrash(ServerFault { devices: None, server: None, when: at(BEGIN), lasts: None }),
+        FaultConfig::ProcessKilled(ProcessKilled {
+            devices: None,
+            when: at(BEGIN + secs(20)),
+            lasts: Some(constant(secs(30))),
+        }),
     ];
     let outcome = go_traced(&world, 1);
     let told = BEGIN + CORE + ACCESS;
@@ -605,7 +610,7 @@ fn faults_during_a_part_of_the_run_begin_in_it() {
     world.devices.count = 20;
     let when = When::During { every: Span::secs(30), from: Delay::millis(200_000), to: Span::secs(300) };
     let (link, direction, lasts) = (LinkName::Access, Direction::Both, Some(constant(secs(1))));
-    world.faults = vec![FaultConfig::Cut(Cut { link, direction, when, lasts })];
+    world.faults = vec![FaultConfig::Cut(Cut { devices: None, link, direction, when, lasts })];
     let outcome = go(&world, 1);
     let begins = outcome.episodes.iter().map(|episode| episode.begin);
     let (first, last) = (begins.clone().min().expect("some"), begins.max().expect("some"));

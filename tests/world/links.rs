@@ -68,6 +68,7 @@ fn half() -> Fraction {
 #[test]
 fn a_duplicated_reply_is_delivered_once_and_acknowledged_twice() {
     let outcome = first_beat_under(FaultConfig::Duplication(Duplication {
+        devices: None,
         link: LinkName::Access,
         direction: Direction::Down,
         when: at(BEAT),
@@ -96,6 +97,7 @@ fn overtaking_segments_are_put_in_order() {
     world.duration = secs(120);
     world.traffic = TrafficConfig { up: None, down: Some(Span::millis(200)) };
     world.faults = vec![FaultConfig::Reordering(Reordering {
+        devices: None,
         link: LinkName::Access,
         direction: Direction::Down,
         when: at(Time::from_secs(1)),
@@ -138,6 +140,7 @@ fn overtaking_segments_are_put_in_order() {
 #[test]
 fn a_spike_longer_than_the_timeout_is_a_false_alarm_with_a_late_reply() {
     let outcome = first_beat_under(FaultConfig::DelaySpike(DelaySpike {
+        devices: None,
         link: LinkName::Access,
         direction: Direction::Up,
         when: at(BEAT),
@@ -160,6 +163,7 @@ fn a_rate_limit_adds_the_time_of_the_bits() {
     let (bits_per_second, queue) = (8_000, Delay::millis(1_000));
     let limit = |direction| {
         FaultConfig::RateLimit(RateLimit {
+            devices: None,
             link: LinkName::Access,
             direction,
             when: at(BEAT),
@@ -186,6 +190,7 @@ fn a_full_queue_loses_packets_and_no_messages() {
     world.duration = secs(600);
     world.traffic = TrafficConfig { up: None, down: Some(Span::millis(300)) };
     world.faults = vec![FaultConfig::RateLimit(RateLimit {
+        devices: None,
         link: LinkName::Core,
         direction: Direction::Down,
         when: at(Time::from_secs(1)),
@@ -227,7 +232,7 @@ fn a_lossy_handover_is_a_short_cut() {
 
 fn handover(mode: HandoverMode) -> FaultConfig {
     let (begin, lasts) = (BEAT - millis(100), constant(secs(1)));
-    FaultConfig::Handover(Handover { link: LinkName::Access, when: at(begin), lasts, mode })
+    FaultConfig::Handover(Handover { devices: None, link: LinkName::Access, when: at(begin), lasts, mode })
 }
 
 /// Chance is no break, however unkind: whoever gives up in it raises a false alarm.
@@ -236,6 +241,7 @@ fn a_loss_burst_is_no_break() {
     let mut world = world(fixed(secs(5), secs(2), 1));
     let (begin, end) = (Time::from_secs(1_000), Time::from_secs(2_000));
     world.faults = vec![FaultConfig::LossBurst(LossBurst {
+        devices: None,
         link: LinkName::Access,
         direction: Direction::Both,
         when: at(begin),
@@ -265,6 +271,7 @@ fn flapping_is_a_series_of_cuts() {
     let mut world = world(fixed(secs(1), millis(900), 1_000));
     let begin = Time::from_secs(100);
     world.faults = vec![FaultConfig::Flapping(Flapping {
+        devices: None,
         link: LinkName::Access,
         direction: Direction::Both,
         when: at(begin),

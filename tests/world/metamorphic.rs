@@ -112,7 +112,13 @@ impl Recipe {
                 3 => flush(begin),
                 _ => {
                     let (over, restart) = (span(ms(lasts)), span(ms(2_000)));
-                    FaultConfig::ServerDrain(ServerDrain { server: None, when: at(begin), over, restart })
+                    FaultConfig::ServerDrain(ServerDrain {
+                        devices: None,
+                        server: None,
+                        when: at(begin),
+                        over,
+                        restart,
+                    })
                 }
             }
         };
@@ -241,6 +247,7 @@ fn more_loss_never_answers_a_beat_more() {
         let mut world = world(fixed(secs(60), timeout, 1_000));
         world.duration = Duration::from_hours(12);
         world.faults = vec![FaultConfig::LossBurst(LossBurst {
+            devices: None,
             link: LinkName::Access,
             direction: cardiogram_sim::config::Direction::Both,
             when: at(Time::from_secs(1)),

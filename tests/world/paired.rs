@@ -26,7 +26,7 @@ use kit::common::*;
 fn random_world(strategy: StrategySpec) -> WorldConfig {
     let every = |mean| When::Every(Span::secs(mean));
     let lasts = |mean| Some(Distribution::Exponential(exponential(mean)));
-    let fault = |mean, length| ServerFault { server: None, when: every(mean), lasts: lasts(length) };
+    let fault = |mean, length| ServerFault { devices: None, server: None, when: every(mean), lasts: lasts(length) };
     let mut world = world(HeartbeatSpec::None);
     world.duration = Duration::from_hours(6);
     world.devices.count = 4;
@@ -44,12 +44,19 @@ fn random_world(strategy: StrategySpec) -> WorldConfig {
     world.traffic = TrafficConfig { up: Some(Span::secs(300)), down: Some(Span::secs(300)) };
     world.faults = vec![
         FaultConfig::Cut(Cut {
+            devices: None,
             link: LinkName::Access,
             direction: Direction::Both,
             when: every(3_600),
             lasts: lasts(60),
         }),
-        FaultConfig::Cut(Cut { link: LinkName::Core, direction: Direction::Up, when: every(7_200), lasts: lasts(60) }),
+        FaultConfig::Cut(Cut {
+            devices: None,
+            link: LinkName::Core,
+            direction: Direction::Up,
+            when: every(7_200),
+            lasts: lasts(60),
+        }),
         FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: every(7_200) }),
         FaultConfig::ServerStall(fault(7_200, 60)),
         FaultConfig::ServerCrash(fault(7_200, 20)),

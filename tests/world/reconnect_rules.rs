@@ -99,6 +99,7 @@ fn mars_looks_again_when_the_application_comes_into_sight() {
     // A process that is started anew is told of the state it finds.
     let mut world = crashed(spec, ReconnectRules::default(), on_the_screen(80, 1));
     world.faults.push(FaultConfig::ProcessKilled(ProcessKilled {
+        devices: None,
         when: at(Time::from_secs(200)),
         lasts: Some(constant(secs(10))),
     }));

@@ -117,13 +117,14 @@ fn impossible_servers_are_refused_with_the_key_to_blame() {
     world.faults = vec![
         FaultConfig::ServerPause(server_fault(Time::from_secs(1), None)),
         FaultConfig::ServerOverload(ServerOverload {
+            devices: None,
             server: None,
             when: when.clone(),
             lasts: None,
             capacity,
             ramp: None,
         }),
-        FaultConfig::ServerDrain(ServerDrain { server: Some(1), when, over, restart }),
+        FaultConfig::ServerDrain(ServerDrain { devices: None, server: Some(1), when, over, restart }),
     ];
     let paths: Vec<String> = world.problems().into_iter().map(|problem| problem.path).collect();
     let expected = [
@@ -199,8 +200,14 @@ fn an_overload_slows_replies_by_its_factor_and_breaks_nothing() {
     world.server.heartbeat_cost = Cost::constant(millis(10));
     let capacity = Fraction::new(0.1).expect("within 0 to 1");
     let (when, lasts) = (at(Time::from_secs(100)), Some(constant(secs(200))));
-    world.faults =
-        vec![FaultConfig::ServerOverload(ServerOverload { server: None, when, lasts, capacity, ramp: None })];
+    world.faults = vec![FaultConfig::ServerOverload(ServerOverload {
+        devices: None,
+        server: None,
+        when,
+        lasts,
+        capacity,
+        ramp: None,
+    })];
     let outcome = go_traced(&world, 1);
     let answered: Vec<(Time, Duration)> = device_events(&outcome)
         .filter_map(|(at, _, event)| match event {
@@ -297,7 +304,8 @@ fn a_drain_spreads_its_closes_evenly_and_lets_nobody_in() {
     world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(1) });
     let begin = Time::from_secs(100);
     let (over, restart) = (Span::secs(50), Span::secs(10));
-    world.faults = vec![FaultConfig::ServerDrain(ServerDrain { server: None, when: at(begin), over, restart })];
+    world.faults =
+        vec![FaultConfig::ServerDrain(ServerDrain { devices: None, server: None, when: at(begin), over, restart })];
     let outcome = go_traced(&world, 1);
     let closed: Vec<Time> = server_events(&outcome)
         .filter(|(_, event)| matches!(event, ServerEvent::SessionClosed { .. }))

@@ -214,7 +214,7 @@ fn grpc_closes_whoever_pings_too_often_and_says_so() {
 fn a_malformed_frame_closes_the_session_without_an_answer() {
     let mut world = world_with(HeartbeatSpec::None, ServerSpec::default());
     let sent_at = Time::from_secs(100);
-    world.faults = vec![FaultConfig::Malformed(Malformed { when: at(sent_at) })];
+    world.faults = vec![FaultConfig::Malformed(Malformed { devices: None, when: at(sent_at) })];
     let ignored = go_traced(&world, 1);
     assert_eq!((expelled(&ignored), ignored.episodes.len()), (vec![], 0));
 
@@ -280,7 +280,7 @@ fn who_comes_back_in_time_is_spared_the_login() {
     let mut world = world(HeartbeatSpec::None);
     world.server.login = Some(Login { round_trips: 2, cpu: Cost::constant(millis(10)), ..Login::default() });
     world.server.accept_cost = Cost::constant(millis(5));
-    world.faults = vec![FaultConfig::Malformed(Malformed { when: at(Time::from_secs(100)) })];
+    world.faults = vec![FaultConfig::Malformed(Malformed { devices: None, when: at(Time::from_secs(100)) })];
     world.strategy.server = ServerSpec {
         malformed: OnMalformed::Close,
         resume: Some(Resume { window: Span::secs(60) }),

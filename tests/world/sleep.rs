@@ -274,8 +274,14 @@ fn a_network_that_comes_wakes_a_dozing_device() {
     let begin = Time::from_secs(1_000);
     let (to, lasts) = (Some("none".into()), Some(constant(secs(60))));
     let old_sockets = OldSockets::Abort;
-    world.faults =
-        vec![FaultConfig::NetworkSwitch(NetworkSwitch { when: at(begin), to, lasts, gap: None, old_sockets })];
+    world.faults = vec![FaultConfig::NetworkSwitch(NetworkSwitch {
+        devices: None,
+        when: at(begin),
+        to,
+        lasts,
+        gap: None,
+        old_sockets,
+    })];
     let outcome = go(&world, 1);
     let [episode] = outcome.episodes[..] else { panic!("one episode: {:?}", outcome.episodes) };
     assert_eq!((episode.cause, episode.begin), (Cause::NoNetwork, begin));

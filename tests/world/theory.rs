@@ -277,8 +277,13 @@ fn f2_misses_before_a_cut_speed_up_its_detection() {
         world.devices.count = devices;
         world.duration = to + secs(30) * misses + secs(1);
         let when = When::Within { from: Delay::new(from).expect("a delay"), to: span(to) };
-        world.faults =
-            vec![FaultConfig::Cut(Cut { link: LinkName::Access, direction: Direction::Both, when, lasts: None })];
+        world.faults = vec![FaultConfig::Cut(Cut {
+            devices: None,
+            link: LinkName::Access,
+            direction: Direction::Both,
+            when,
+            lasts: None,
+        })];
         let outcome = go(&world, 2);
         let detected = |episode: &Episode| {
             let detection = episode.detection.expect("the run is longer than any detection takes");

@@ -277,9 +277,14 @@ fn first_connection(outcome: &Outcome, device: u32) -> Duration {
 /// Everything goes wrong, at random.
 fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
     let every = |mean: u64| When::Every(Span::secs(mean));
-    let fault = |mean, lasts: u64| ServerFault { server: None, when: every(mean), lasts: Some(constant(secs(lasts))) };
+    let fault = |mean, lasts: u64| ServerFault {
+        devices: None,
+        server: None,
+        when: every(mean),
+        lasts: Some(constant(secs(lasts))),
+    };
     let cut = |link, direction, mean, lasts: u64| {
-        FaultConfig::Cut(Cut { link, direction, when: every(mean), lasts: Some(constant(secs(lasts))) })
+        FaultConfig::Cut(Cut { devices: None, link, direction, when: every(mean), lasts: Some(constant(secs(lasts))) })
     };
     let mut world = world(heartbeat);
     world.duration = Duration::from_hours(12);

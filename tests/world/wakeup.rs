@@ -101,7 +101,7 @@ fn a_device_that_waits_is_woken_for_a_message_and_fetches_it() {
 /// The platform starts an application that was killed for a wake-up, and so brings it back.
 #[test]
 fn a_killed_process_is_started_for_a_wake_up() {
-    let kill = FaultConfig::ProcessKilled(ProcessKilled { when: at(RESTART), lasts: None });
+    let kill = FaultConfig::ProcessKilled(ProcessKilled { devices: None, when: at(RESTART), lasts: None });
     let world = WorldConfig { faults: vec![kill], ..waiting() };
     let message = messages(&world)[0];
     let outcome = go_traced(&world, 1);
@@ -120,6 +120,7 @@ fn a_wake_up_finds_the_device_on_its_next_network() {
     world.networks.insert("wifi".into(), wifi);
     let (when, gap, old_sockets) = (at(message + secs(1)), Some(constant(secs(60))), OldSockets::Abort);
     world.faults.push(FaultConfig::NetworkSwitch(NetworkSwitch {
+        devices: None,
         when,
         to: Some("wifi".into()),
         lasts: None,
@@ -192,6 +193,7 @@ fn messages_whose_wake_up_is_lost_come_with_the_next_session() {
     world.traffic.down = Some(Span::secs(60));
     world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(600) });
     world.faults = vec![FaultConfig::Cut(cardiogram_sim::config::Cut {
+        devices: None,
         link: LinkName::Core,
         direction: Direction::Both,
         when: cardiogram_sim::config::When::Every(Span::secs(3_600)),

@@ -25,7 +25,11 @@ impl WorldConfig {
         let handshake = (2 + server::login_round_trips(self)) * (rtt + retransmissions) + server::login_work(self);
         // Behind a balancer it is not the client that goes on to the next server, and nothing is certain of where it gets to.
         let is_led = self.server.balancer.is_some() && self.server.count > 1;
-        let kills = self.faults.iter().any(|fault| matches!(fault.facts().target, Target::Device(DeviceEffect::Kills)));
+        let stops = |effect: DeviceEffect<'_>| {
+            matches!(effect, DeviceEffect::Kills | DeviceEffect::Stalls | DeviceEffect::Freezes)
+        };
+        let is_stopped =
+            self.faults.iter().any(|fault| matches!(fault.facts().target, Target::Device(effect) if stops(effect)));
         // A server that tells clients another interval now and then is not silent either.
         let server = &self.strategy.server;
         let redirects = server.directed.as_ref().is_some_and(|directed| !directed.changes.is_empty());
@@ -35,7 +39,7 @@ impl WorldConfig {
             .with_handshake_max(if is_led { Duration::MAX } else { handshake })
             .with_servers(self.server.count)
             .with_silent_app(self.traffic.up.is_none() && self.traffic.down.is_none() && !redirects)
-            .with_steady_host(!self.life.delays_timers() && !kills)
+            .with_steady_host(!self.life.delays_timers() && !is_stopped)
             .with_server_pings(server.pings.as_ref().map(|pings| pings.expected(rtt + retransmissions)))
     }
 }

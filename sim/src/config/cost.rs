@@ -175,7 +175,8 @@ impl WorldConfig {
 
     /// Returns how often a fault is expected to strike, over all that it strikes.
     pub(crate) fn strikes_of(&self, fault: &Fault<'_>) -> u64 {
-        let devices = u64::from(self.devices.count);
+        let devices = self.devices.count;
+        let devices = u64::from(fault.whom.map_or(devices, |whom| whom.count(devices)));
         let struck = match fault.target {
             Target::Link { link: LinkName::Core, .. }
             | Target::Nat { .. }

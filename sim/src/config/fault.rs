@@ -11,6 +11,7 @@ mod proxy;
 mod random;
 mod server;
 mod timing;
+mod whom;
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use self::random::FaultDraws;
 pub use self::{
     cause::Cause,
-    device::{LeaseExpiry, Malformed, NetworkSwitch, ProcessKilled},
+    device::{LeaseExpiry, Malformed, NetworkSwitch, ProcessKilled, Standstill},
     link::{
         Cut, DelaySpike, Direction, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit, Reordering,
     },
@@ -30,6 +31,7 @@ pub use self::{
     proxy::{ProxyDrain, ProxyRestart},
     server::{ServerDrain, ServerFault, ServerOverload},
     timing::When,
+    whom::Whom,
 };
 pub(crate) use self::{
     device::DeviceEffect, link::LinkEffect, nat::NatEffect, proxy::ProxyEffect, server::ServerEffect, timing::Lasts,
@@ -117,6 +119,10 @@ kinds! {
     LeaseExpiry(LeaseExpiry) = "lease-expiry";
     /// A device's process is killed, and started again.
     ProcessKilled(ProcessKilled) = "process-killed", formerly "kill";
+    /// A device's process stands still; its kernel goes on (a blocked loop, a collection pause, a throttled tab).
+    DeviceStall(Standstill) = "device-stall";
+    /// A device stands still, kernel and all, and what is sent to it is lost (a laptop asleep, a suspended phone).
+    DeviceFreeze(Standstill) = "device-freeze";
     /// A device sends a frame that makes no sense.
     Malformed(Malformed) = "malformed";
     /// The server's application stops; its kernel goes on (deadlock).
@@ -149,6 +155,8 @@ pub(crate) struct Fault<'a> {
     pub(crate) lasts: Lasts<'a>,
     /// How much longer it may take until nothing is late or short-lived because of it.
     pub(crate) aftermath: Duration,
+    /// The devices that it strikes; `None`: all.
+    pub(crate) whom: Option<&'a Whom>,
     /// The place that it strikes, and what it does there.
     pub(crate) target: Target<'a>,
 }
@@ -185,6 +193,8 @@ impl FaultConfig {
             Self::NetworkSwitch(it) => it.facts(),
             Self::LeaseExpiry(it) => it.facts(),
             Self::ProcessKilled(it) => it.facts(),
+            Self::DeviceStall(it) => it.facts(DeviceEffect::Stalls),
+            Self::DeviceFreeze(it) => it.facts(DeviceEffect::Freezes),
             Self::Malformed(it) => it.facts(),
             Self::ServerStall(it) => it.facts(Cause::ServerStall, ServerEffect::Stops),
             Self::ServerPause(it) => it.facts(Cause::ServerPause, ServerEffect::Stops),
@@ -218,6 +228,7 @@ impl FaultConfig {
             Self::NetworkSwitch(it) => (it.when, it.lasts) = (when, drawn),
             Self::LeaseExpiry(it) => (it.when, it.lasts) = (when, drawn),
             Self::ProcessKilled(it) => (it.when, it.lasts) = (when, drawn),
+            Self::DeviceStall(it) | Self::DeviceFreeze(it) => (it.when, it.lasts) = (when, drawn),
             Self::Malformed(it) => it.when = when,
             Self::ServerPause(it) | Self::ServerRestart(it) => {
                 (it.when, it.lasts) = (when, drawn.or_else(|| it.lasts.take()));
@@ -247,6 +258,8 @@ impl FaultConfig {
             Target::Device(DeviceEffect::Moves(_)) => vec![Cause::NetworkSwitch, Cause::NoNetwork],
             Target::Device(DeviceEffect::LosesAddress(_)) => vec![Cause::LeaseExpiry],
             Target::Device(DeviceEffect::Kills) => vec![Cause::ProcessKilled],
+            Target::Device(DeviceEffect::Stalls) => vec![Cause::DeviceStall],
+            Target::Device(DeviceEffect::Freezes) => vec![Cause::DeviceFreeze],
             Target::Link { .. } | Target::Device(DeviceEffect::SendsMalformed) => Vec::new(),
             Target::Server { cause, effect, .. } => match effect {
                 ServerEffect::Stops | ServerEffect::Dies | ServerEffect::Silences | ServerEffect::Drains { .. } => {

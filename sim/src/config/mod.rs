@@ -53,6 +53,8 @@ pub struct DevicesConfig {
     pub start_within: Delay,
     /// The TCP of their kernel: a system's name or a table. Default `linux-new`.
     pub tcp: TcpSettings,
+    /// What their processes do first when they go on after a `device-stall` or a `device-freeze`. Default `input-first`.
+    pub on_waking: OnWaking,
     /// Sizes of the application's frames.
     pub frames: FrameSizes,
 }
@@ -63,9 +65,23 @@ impl Default for DevicesConfig {
             count: 1,
             start_within: Delay::millis(60_000),
             tcp: TcpSettings::default(),
+            on_waking: OnWaking::default(),
             frames: FrameSizes::default(),
         }
     }
+}
+
+/// What a process does first when it goes on after it has stood still: runtimes differ in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnWaking {
+    /// It reads what has arrived, and then looks which of its timers are due: a timeout whose answer has arrived meanwhile
+    /// does not fire (tokio's `timeout` asks for the answer first).
+    #[default]
+    InputFirst,
+    /// It lets the timers fire that are due, and then reads: a timeout fires although its answer lies there (libuv's loop,
+    /// and so Node.js, runs timers before it polls for input).
+    TimersFirst,
 }
 
 /// A link, the same in both directions. Packets of one lane and direction arrive in the order they were sent, unless a

@@ -17,7 +17,7 @@ use cardiogram_policies::{
 };
 
 use crate::config::{
-    Cause, DEVICES_MAX, DURATION_MAX, Distribution, FAULTS_MAX, FaultConfig, FrameSizes, Lasts, Target, When,
+    Cause, DEVICES_MAX, DURATION_MAX, Distribution, FAULTS_MAX, FaultConfig, FrameSizes, Lasts, Target, When, Whom,
     WorldConfig,
 };
 
@@ -126,6 +126,7 @@ impl Found {
         let path = format!("faults[{place}].{}", config.kind().name());
         let fault = config.facts();
         self.when(&path, fault.when, world);
+        self.whom(&path, fault.whom, world.devices.count);
         match &fault.lasts {
             Lasts::Instant | Lasts::ForEver => {}
             Lasts::Drawn(lasts) => self.distribution(&format!("{path}.lasts"), lasts),
@@ -143,6 +144,35 @@ impl Found {
                 }
                 self.server_fault(&path, server, effect, world);
             }
+        }
+    }
+
+    /// The devices that a fault at `path` strikes.
+    fn whom(&mut self, path: &str, whom: Option<&Whom>, devices: u32) {
+        let name = "or name them, as in devices.only = [0], or leave `devices` out for all";
+        match whom {
+            Some(whom @ Whom::Share(share)) if whom.count(devices) == 0 && devices > 0 => {
+                let least = 0.5 / f64::from(devices);
+                let share = share.get();
+                let message = format!("a share of {share} of devices.count = {devices} is nobody");
+                self.add(format!("{path}.devices.share"), message, format!("use at least {least:.3}, {name}"));
+            }
+            Some(Whom::Only(only)) if only.is_empty() => {
+                let help = "name at least one, as in [0], or leave `devices` out for all";
+                self.add(format!("{path}.devices.only"), "no device is named", help);
+            }
+            Some(Whom::Only(only)) => {
+                for (place, device) in only.iter().enumerate() {
+                    let path = format!("{path}.devices.only[{place}]");
+                    if *device >= devices {
+                        let message = format!("there is no device {device}: devices.count is {devices}");
+                        self.add(path, message, format!("use 0 to {}", devices.saturating_sub(1)));
+                    } else if only[..place].contains(device) {
+                        self.add(path, format!("device {device} is named twice"), "leave one of them out");
+                    }
+                }
+            }
+            Some(Whom::Share(_)) | None => {}
         }
     }
 

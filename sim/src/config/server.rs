@@ -12,7 +12,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{BalancerConfig, Distribution, TcpSettings};
+use super::{BalancerConfig, Distribution, OnWaking, TcpSettings};
 
 /// The servers, all equal. A process works on one piece of work a core at a time, first come, first served.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -53,6 +53,8 @@ pub struct ServerConfig {
     pub drop_dead_work: bool,
     /// What becomes of pushes that a device has not acknowledged when its session ends. Default `retry`.
     pub undelivered: Undelivered,
+    /// What the process does first when it goes on after a `server-stall` or a pause. Default `input-first`.
+    pub on_waking: OnWaking,
     /// Pauses that are part of the server: its garbage collector. Default: none.
     pub pauses: Option<Pauses>,
     /// A process that stands still for this time is killed and restarted, which takes 2 s (A); that ends the stall or pause.
@@ -82,6 +84,7 @@ impl Default for ServerConfig {
             message_cost: Cost::ZERO,
             drop_dead_work: false,
             undelivered: Undelivered::default(),
+            on_waking: OnWaking::default(),
             pauses: None,
             watchdog: None,
             max_age: None,

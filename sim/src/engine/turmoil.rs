@@ -163,12 +163,14 @@ fn align(at: Time, tick: Duration) -> Time {
     Time::from_micros(at.as_micros() / tick * tick)
 }
 
-/// Arrival (8 bytes), number of sending (8), sender (4), then the packet as it is on the wire.
+/// Arrival (8 bytes), number of sending (8), sender (4), whose packet it is (4; all bits set: nobody's), then the packet as it
+/// is on the wire.
 fn encode(flight: &Flight) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(20 + flight.packet.wire_len());
+    let mut bytes = Vec::with_capacity(24 + flight.packet.wire_len());
     bytes.extend(flight.arrival.as_micros().to_be_bytes());
     bytes.extend(flight.number.to_be_bytes());
     bytes.extend(flight.from.0.to_be_bytes());
+    bytes.extend(flight.packet.device.unwrap_or(u32::MAX).to_be_bytes());
     flight.packet.encode(&mut bytes);
     bytes
 }
@@ -176,12 +178,15 @@ fn encode(flight: &Flight) -> Vec<u8> {
 fn decode(bytes: &[u8], to: NodeId) -> Flight {
     let (arrival, rest) = bytes.split_first_chunk().expect("a stamped datagram");
     let (number, rest) = rest.split_first_chunk().expect("a stamped datagram");
-    let (from, packet) = rest.split_first_chunk().expect("a stamped datagram");
+    let (from, rest) = rest.split_first_chunk().expect("a stamped datagram");
+    let (device, packet) = rest.split_first_chunk().expect("a stamped datagram");
+    let device = Some(u32::from_be_bytes(*device)).filter(|device| *device != u32::MAX);
+    let packet = Packet::decode(packet).expect("a packet decodes from the bytes it was encoded to");
     Flight {
         arrival: Time::from_micros(u64::from_be_bytes(*arrival)),
         from: NodeId(u32::from_be_bytes(*from)),
         number: u64::from_be_bytes(*number),
         to,
-        packet: Packet::decode(packet).expect("a packet decodes from the bytes it was encoded to"),
+        packet: Packet { device, ..packet },
     }
 }

@@ -10,7 +10,10 @@ use cardiogram_policies::{AppState, Time, unit::Span};
 pub(crate) use self::moves::{Address, Move};
 use crate::{
     config::{DeviceEffect, DozeConfig, IdleAlarms, LifeConfig, Periods, Target, WorldConfig},
-    fate::schedule::{self, Interval, merge, numbered},
+    fate::{
+        schedule::{self, Interval, merge, numbered},
+        struck::Struck,
+    },
 };
 
 /// The life of one device.
@@ -22,6 +25,10 @@ pub(crate) struct Life {
     pub(crate) dead_leases: Vec<(u32, Interval)>,
     /// From kills of the process to its next start.
     pub(crate) kills: Vec<Interval>,
+    /// When its process stands still, its kernel not.
+    pub(crate) stalls: Vec<Interval>,
+    /// When all of it stands still.
+    pub(crate) freezes: Vec<Interval>,
     /// When the application sends a frame that makes no sense.
     pub(crate) malformed: Vec<Time>,
     /// How the device is used, each from its time on; empty where nobody cares.
@@ -66,19 +73,44 @@ impl Life {
         for (name, fault) in numbered(config) {
             let fault = fault.facts();
             let Target::Device(effect) = fault.target else { continue };
+            if !Struck::draw(fault.whom, config.devices.count, seed, &name).has(index) {
+                continue;
+            }
             let strikes = || schedule::strikes(&fault, horizon, seed, &name, number);
             match effect {
                 DeviceEffect::Kills => life.kills.extend(strikes()),
+                DeviceEffect::Stalls => life.stalls.extend(strikes()),
+                DeviceEffect::Freezes => life.freezes.extend(strikes()),
                 DeviceEffect::SendsMalformed => life.malformed.extend(strikes().iter().map(|strike| strike.begin)),
                 // They are among the moves.
                 DeviceEffect::Moves(_) | DeviceEffect::LosesAddress(_) => {}
             }
         }
         life.kills = merge(life.kills);
+        (life.stalls, life.freezes) = (merge(life.stalls), merge(life.freezes));
+        life.put_off();
         if config.life.has_states() {
             life.draw_uses(&config.life, horizon, number, seed);
         }
+        life.sleeps = merge([&life.sleeps[..], &life.freezes].concat());
         life
+    }
+
+    /// Returns when its process stands still, alone or with the whole device.
+    pub(crate) fn standstills(&self) -> Vec<Interval> {
+        merge([&self.stalls[..], &self.freezes].concat())
+    }
+
+    /// What would happen to the device while it stands still happens when it goes on.
+    fn put_off(&mut self) {
+        let still = self.standstills();
+        let off = |at: &mut Time| *at = put_off(*at, &still);
+        self.moves.iter_mut().for_each(|step| off(&mut step.at));
+        self.malformed.iter_mut().for_each(off);
+        for kill in &mut self.kills {
+            off(&mut kill.begin);
+            off(&mut kill.end);
+        }
     }
 
     fn draw_uses(&mut self, config: &LifeConfig, horizon: Time, number: u64, seed: u64) {
@@ -100,7 +132,7 @@ impl Life {
                 IdleAlarms::Never => None,
             };
             if doze.suspends {
-                self.sleeps = dozes.iter().flat_map(|of| without(*of, &self.windows)).collect();
+                self.sleeps.extend(dozes.iter().flat_map(|of| without(*of, &self.windows)));
                 self.awake = doze.awake.get();
             }
         }
@@ -156,6 +188,12 @@ impl Life {
         let of = next.checked_sub(1).map_or(Use::Foreground, |now| self.uses[now].1);
         (of, self.uses.get(next).map_or(Time::MAX, |(from, _)| *from))
     }
+}
+
+/// Returns when something happens that would at `at`, but for these standstills; sorted, without overlaps.
+pub(crate) fn put_off(at: Time, standstills: &[Interval]) -> Time {
+    let next = standstills.get(standstills.partition_point(|still| still.end <= at));
+    next.filter(|still| still.begin <= at).map_or(at, |still| still.end)
 }
 
 /// Returns the next multiple of `grid` at or after a time.

@@ -1,16 +1,17 @@
 //! The faults of links, drawn: when a lane is cut, and what else happens to its packets and when. A function of seed, fault
 //! and lane; what a link makes of it is in `nodes::link`.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 use cardiogram_policies::Time;
 
 use crate::{
-    config::{Direction, Fault, FaultKind, LinkEffect, LinkName, Target, WorldConfig},
+    config::{Direction, Fault, FaultConfig, FaultKind, LinkEffect, LinkName, Target, WorldConfig},
     fate::{
         effect::{Effect, EffectKind},
         random::Coins,
         schedule::{self, Interval, numbered},
+        struck::Struck,
     },
 };
 
@@ -34,15 +35,15 @@ pub(crate) enum LinkTarget<'a> {
     /// A device's access link to a network, where each device has its own faults. They strike it wherever it is attached
     /// at the same times.
     Access { network: &'a str, device: u64 },
-    /// The core link.
-    Core,
+    /// The core link, as one device meets it.
+    Core { device: u64 },
 }
 
 impl LinkTarget<'_> {
     fn is(self, link: &LinkName) -> bool {
         match self {
             Self::Access { network, .. } => link.is_access_of(network),
-            Self::Core => *link == LinkName::Core,
+            Self::Core { .. } => *link == LinkName::Core,
         }
     }
 
@@ -50,8 +51,13 @@ impl LinkTarget<'_> {
     const fn index(self) -> u64 {
         match self {
             Self::Access { device, .. } => device,
-            Self::Core => 0,
+            Self::Core { .. } => 0,
         }
+    }
+
+    const fn device(self) -> u32 {
+        let (Self::Access { device, .. } | Self::Core { device }) = self;
+        device as u32
     }
 }
 
@@ -72,32 +78,41 @@ impl OnLink<'_> {
     }
 }
 
-/// Returns the faults of `link`, in the order of the file.
-fn of_link<'a>(config: &'a WorldConfig, link: LinkTarget<'a>) -> impl Iterator<Item = OnLink<'a>> {
+/// Returns the faults of `link` that strike its device, in the order of the file.
+fn of_link<'a>(config: &'a WorldConfig, link: LinkTarget<'a>, seed: u64) -> impl Iterator<Item = OnLink<'a>> {
+    let devices = config.devices.count;
     numbered(config).filter_map(move |(name, config)| {
         let fault = config.facts();
         let Target::Link { link: of, direction, effect } = fault.target else { return None };
-        link.is(of).then(|| OnLink { kind: config.kind(), name, direction, effect, fault })
+        let strikes = link.is(of) && Struck::draw(fault.whom, devices, seed, &name).has(link.device());
+        strikes.then(|| OnLink { kind: config.kind(), name, direction, effect, fault })
     })
 }
 
-/// Returns each fault of `link`: its kind, its direction, whether nothing passes while it lasts, and when it strikes, in the
-/// order of the file.
-pub(crate) fn all<'a>(
-    config: &'a WorldConfig,
-    link: LinkTarget<'a>,
-    seed: u64,
-) -> impl Iterator<Item = (FaultKind, Direction, bool, Vec<Interval>)> {
-    of_link(config, link).map(move |fault| {
+/// A fault of a link as a list shows it.
+pub(crate) struct Listed {
+    pub(crate) kind: FaultKind,
+    pub(crate) direction: Direction,
+    /// Whether nothing passes while it lasts.
+    pub(crate) cuts_off: bool,
+    /// Whether it strikes all devices.
+    pub(crate) strikes_all: bool,
+    pub(crate) strikes: Vec<Interval>,
+}
+
+/// Returns each fault of `link`, in the order of the file.
+pub(crate) fn all<'a>(config: &'a WorldConfig, link: LinkTarget<'a>, seed: u64) -> impl Iterator<Item = Listed> {
+    of_link(config, link, seed).map(move |fault| {
         let strikes = fault.strikes(config, link, seed);
-        (fault.kind, fault.direction, fault.effect.cuts_off(), strikes)
+        let OnLink { kind, direction, effect, fault, .. } = fault;
+        Listed { kind, direction, cuts_off: effect.cuts_off(), strikes_all: fault.whom.is_none(), strikes }
     })
 }
 
 /// Returns when `link` is cut.
 pub(crate) fn cuts(config: &WorldConfig, link: LinkTarget<'_>, seed: u64) -> Cuts {
     let (mut up, mut down) = (Vec::new(), Vec::new());
-    for fault in of_link(config, link).filter(|fault| fault.effect.cuts_off()) {
+    for fault in of_link(config, link, seed).filter(|fault| fault.effect.cuts_off()) {
         let strikes = fault.strikes(config, link, seed);
         if fault.direction != Direction::Down {
             up.extend(&strikes);
@@ -120,7 +135,7 @@ pub(crate) fn effects(
 ) -> Vec<Effect> {
     let mut pauses = Vec::new();
     let mut effects = Vec::new();
-    for fault in of_link(config, link).filter(|fault| fault.direction != not_in) {
+    for fault in of_link(config, link, seed).filter(|fault| fault.direction != not_in) {
         let strikes = || fault.strikes(config, link, seed);
         let what = match fault.effect {
             LinkEffect::Cuts => continue,
@@ -141,4 +156,56 @@ pub(crate) fn effects(
         effects.push(Effect::new(EffectKind::Pause, coins("handover"), schedule::merge(pauses)));
     }
     effects
+}
+
+/// The core link as devices meet it. All have one path there, but where faults strike some of them alone: those then have a
+/// path, or a share of the capacity, of their own, with a queue and an order of its own, since a fault strikes whole paths.
+pub(crate) struct CorePaths {
+    /// The path of each device; empty where all have one.
+    pub(crate) of_device: Rc<[u32]>,
+    pub(crate) paths: Vec<CorePath>,
+}
+
+/// A path over the core link.
+pub(crate) struct CorePath {
+    /// One of the devices that have it.
+    pub(crate) device: u32,
+    /// When it is cut.
+    pub(crate) cuts: Cuts,
+}
+
+impl CorePaths {
+    pub(crate) fn draw(config: &WorldConfig, seed: u64) -> Self {
+        let devices = config.devices.count;
+        let strikes_some = |(name, config): (String, &'_ FaultConfig)| {
+            let fault = config.facts();
+            let is_of_core = matches!(fault.target, Target::Link { link: LinkName::Core, .. });
+            let struck = is_of_core.then(|| Struck::draw(fault.whom, devices, seed, &name));
+            struck.filter(|struck| !struck.is_all())
+        };
+        let some: Vec<Struck> = numbered(config).filter_map(strikes_some).collect();
+        let path = |device| CorePath { device, cuts: cuts(config, LinkTarget::Core { device: device.into() }, seed) };
+        if some.is_empty() {
+            return Self { of_device: [].into(), paths: vec![path(0)] };
+        }
+        let mut numbers: BTreeMap<Vec<bool>, u32> = BTreeMap::new();
+        let mut paths = Vec::new();
+        let number = |device| {
+            *numbers.entry(some.iter().map(|struck| struck.has(device)).collect()).or_insert_with(|| {
+                paths.push(path(device));
+                paths.len() as u32 - 1
+            })
+        };
+        Self { of_device: (0..devices).map(number).collect(), paths }
+    }
+
+    /// Returns whether all devices have one path.
+    pub(crate) fn is_one(&self) -> bool {
+        self.of_device.is_empty()
+    }
+
+    /// Returns when the path of a device is cut.
+    pub(crate) fn cuts_of(&self, device: usize) -> &Cuts {
+        &self.paths[self.of_device.get(device).map_or(0, |path| *path as usize)].cuts
+    }
 }

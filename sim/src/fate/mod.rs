@@ -11,6 +11,7 @@ pub(crate) mod random;
 pub(crate) mod schedule;
 pub(crate) mod server_faults;
 pub(crate) mod spans;
+pub(crate) mod struck;
 pub(crate) mod traffic;
 
 use std::{rc::Rc, time::Duration};
@@ -20,7 +21,7 @@ use cardiogram_policies::Time;
 use self::{
     balancer::Balancer,
     life::{Address, Life},
-    link_faults::{Cuts, LinkTarget},
+    link_faults::{CorePaths, Cuts, LinkTarget},
     nat::{MappingRules, NatFaults},
     proxy::ProxyFaults,
     schedule::Interval,
@@ -34,8 +35,8 @@ pub(crate) struct Schedule {
     pub(crate) lives: Vec<Life>,
     /// What is drawn for each network.
     pub(crate) networks: Vec<NetworkSchedule>,
-    /// Cuts of the core link.
-    pub(crate) core: Cuts,
+    /// The core link, and its cuts.
+    pub(crate) core: CorePaths,
     /// Faults of each server.
     pub(crate) servers: Vec<Vec<ServerFaults>>,
     /// Faults of the proxy.
@@ -83,18 +84,23 @@ impl Schedule {
             balancer: Balancer::draw(config, &servers, seed).map(Rc::new),
             networks: (0..).zip(config.all_networks()).map(of_network).collect(),
             lives,
-            core: link_faults::cuts(config, LinkTarget::Core, seed),
+            core: CorePaths::draw(config, seed),
             servers,
         }
     }
 
-    /// Returns when nothing can reach a device: where it is cut off downwards, and while it has no network.
+    /// Returns when nothing can reach a device: where it is cut off downwards, while it has no network, and while it stands
+    /// still.
     pub(crate) fn unreachable(&self, device: usize) -> Vec<Interval> {
         let moves = self.lives.get(device).map_or(&[][..], |life| &life.moves);
         let ends = moves.iter().map(|next| next.at).chain([Time::MAX]);
         let places = std::iter::once((Time::ZERO, Some(Address::FIRST.network)));
         let places = places.chain(moves.iter().map(|next| (next.at, next.to.map(|address| address.network))));
-        let mut found = Vec::new();
+        let mut found: Vec<Interval> = self.lives.get(device).map_or_else(Vec::new, Life::standstills);
+        // It goes on after what arrives at that moment.
+        for still in &mut found {
+            still.end += Duration::from_micros(1);
+        }
         for ((begin, network), end) in places.zip(ends) {
             let Some(network) = network else {
                 // It is on its next network as soon as it has moved, which comes after what arrives at that moment.

@@ -202,6 +202,7 @@ mod tests {
     #[test]
     fn flapping_goes_down_as_often_and_as_long_as_it_says() {
         let mut spec = Flapping {
+            devices: None,
             link: LinkName::Access,
             direction: Direction::Both,
             when: When::At(vec![Delay::millis(1_000)]),

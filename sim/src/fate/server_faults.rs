@@ -7,7 +7,10 @@ use cardiogram_policies::Time;
 
 use crate::{
     config::{Cause, HealthCheck, Pauses, ServerEffect, ServerFault, Target, When, WorldConfig},
-    fate::schedule::{self, Interval, numbered},
+    fate::{
+        schedule::{self, Interval, numbered},
+        struck::Struck,
+    },
 };
 
 /// A fault of one server and when it acts.
@@ -15,16 +18,19 @@ use crate::{
 pub(crate) struct ServerFaults {
     pub(crate) cause: Cause,
     effect: ServerEffect,
+    /// The devices for whom it strikes the server.
+    pub(crate) struck: Struck,
     intervals: Vec<Interval>,
 }
 
 /// The moment at which a fault changes something.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Edge {
     pub(crate) at: Time,
     pub(crate) turn: Turn,
     pub(crate) cause: Cause,
     pub(crate) effect: ServerEffect,
+    pub(crate) struck: Struck,
 }
 
 /// What changes at a server, in the order in which the changes of one moment are taken.
@@ -46,13 +52,15 @@ impl ServerFaults {
             let Target::Server { server: of, cause, effect } = fault.target else { continue };
             if of.is_none_or(|of| of == server) {
                 let intervals = schedule::strikes(&fault, horizon, seed, &name, u64::from(server));
-                faults.push(Self { cause, effect, intervals });
+                let struck = Struck::draw(fault.whom, config.devices.count, seed, &name);
+                faults.push(Self { cause, effect, struck, intervals });
             }
         }
         if let Some(Pauses { every, lasts }) = &config.server.pauses {
             let (when, name) = (When::Every(*every), "server/pauses");
             let intervals = schedule::intervals(&when, Some(lasts), horizon, seed, name, u64::from(server));
-            faults.push(Self { cause: Cause::ServerPause, effect: ServerEffect::Stops, intervals });
+            let (cause, effect, struck) = (Cause::ServerPause, ServerEffect::Stops, Struck::All);
+            faults.push(Self { cause, effect, struck, intervals });
         }
         if let Some(patience) = config.server.watchdog {
             let restarts = watch(&mut faults, patience.get());
@@ -78,8 +86,12 @@ impl ServerFaults {
         }
     }
 
-    /// Returns when no check of this kind is answered. A drain is announced and takes nothing away here.
+    /// Returns when no check of this kind is answered. A drain is announced and takes nothing away here. What strikes some
+    /// devices alone no check notices.
     pub(crate) fn fails(&self, check: HealthCheck) -> Vec<Interval> {
+        if !self.struck.is_all() {
+            return Vec::new();
+        }
         match self.effect {
             ServerEffect::Dies | ServerEffect::Silences => self.intervals.clone(),
             ServerEffect::Stops if check == HealthCheck::Application => self.intervals.clone(),
@@ -89,7 +101,8 @@ impl ServerFaults {
 
     /// Returns when the server has said that it wants no new clients.
     pub(crate) fn announced(&self) -> Vec<Interval> {
-        if let ServerEffect::Drains { .. } = self.effect { self.intervals.clone() } else { Vec::new() }
+        let is_announced = matches!(self.effect, ServerEffect::Drains { .. }) && self.struck.is_all();
+        if is_announced { self.intervals.clone() } else { Vec::new() }
     }
 
     /// Returns when the server closes its sessions one after the other.
@@ -108,7 +121,7 @@ impl ServerFaults {
 /// Lets a watchdog kill the process once it has stood still for `patience`: no stall or pause under way then outlasts the
 /// restart. Returns the restarts, if there are any.
 fn watch(faults: &mut [ServerFaults], patience: Duration) -> Option<ServerFaults> {
-    let stops = faults.iter_mut().filter(|fault| fault.effect == ServerEffect::Stops);
+    let stops = faults.iter_mut().filter(|fault| fault.effect == ServerEffect::Stops && fault.struck.is_all());
     let mut stops: Vec<&mut Interval> = stops.flat_map(|fault| &mut fault.intervals).collect();
     stops.sort_unstable_by_key(|stop| (stop.begin, stop.end));
     let mut restarts = Vec::new();
@@ -136,6 +149,7 @@ fn watch(faults: &mut [ServerFaults], patience: Duration) -> Option<ServerFaults
     (!intervals.is_empty()).then_some(ServerFaults {
         cause: Cause::ServerRestart,
         effect: ServerEffect::Dies,
+        struck: Struck::All,
         intervals,
     })
 }
@@ -143,9 +157,9 @@ fn watch(faults: &mut [ServerFaults], patience: Duration) -> Option<ServerFaults
 /// Returns every moment at which `faults` change something, the next one last; at equal times an end comes before a begin.
 pub(crate) fn edges(faults: &[ServerFaults]) -> Vec<Edge> {
     let mut edges = Vec::new();
-    for ServerFaults { cause, effect, intervals } in faults {
+    for ServerFaults { cause, effect, struck, intervals } in faults {
         for interval in intervals {
-            let edge = |at, turn| Edge { at, turn, cause: *cause, effect: *effect };
+            let edge = |at, turn| Edge { at, turn, cause: *cause, effect: *effect, struck: struck.clone() };
             edges.push(edge(interval.begin, Turn::Begins));
             edges.push(edge(interval.end, Turn::Ends));
             if let ServerEffect::Drains { over } = *effect {
@@ -161,8 +175,9 @@ pub(crate) fn edges(faults: &[ServerFaults]) -> Vec<Edge> {
 /// How much of its capacity a server has, as a function of time.
 pub(crate) struct Capacity(Vec<Slow>);
 
-/// A time of less capacity.
+/// A time of less capacity, for some devices or all.
 struct Slow {
+    struck: Struck,
     interval: Interval,
     to: f64,
     ramp: Duration,
@@ -172,18 +187,24 @@ impl Capacity {
     /// Returns the capacity of a server with these faults.
     pub(crate) fn new(faults: &[ServerFaults]) -> Self {
         let mut slow = Vec::new();
-        for ServerFaults { effect, intervals, .. } in faults {
+        for ServerFaults { effect, struck, intervals, .. } in faults {
             if let ServerEffect::Slows { to, ramp } = *effect {
-                slow.extend(intervals.iter().map(|interval| Slow { interval: *interval, to, ramp }));
+                slow.extend(intervals.iter().map(|interval| Slow {
+                    struck: struck.clone(),
+                    interval: *interval,
+                    to,
+                    ramp,
+                }));
             }
         }
         Self(slow)
     }
 
-    /// Returns how long `work` takes when it begins at `now`: by the capacity of that moment, the product of what every
+    /// Returns how long `work` for a device takes when it begins at `now`: by the capacity of that moment, the product of what every
     /// overload leaves.
-    pub(crate) fn time_for(&self, work: Duration, now: Time) -> Duration {
-        let left: f64 = self.0.iter().map(|slow| slow.left(now)).product();
+    pub(crate) fn time_for(&self, work: Duration, device: Option<u32>, now: Time) -> Duration {
+        let slow = self.0.iter().filter(|slow| slow.struck.has_whoever(device));
+        let left: f64 = slow.map(|slow| slow.left(now)).product();
         // The whole capacity leaves the time as it is, to the microsecond.
         if left < 1.0 { Duration::from_micros((work.as_micros() as f64 / left) as u64) } else { work }
     }
@@ -210,13 +231,18 @@ mod tests {
         Interval { begin: Time::from_secs(begin), end: Time::from_secs(end) }
     }
 
+    /// A fault for all devices.
+    fn whole(cause: Cause, effect: ServerEffect, intervals: Vec<Interval>) -> ServerFaults {
+        ServerFaults { cause, effect, struck: Struck::All, intervals }
+    }
+
     #[test]
     fn capacity_falls_along_its_ramp_and_is_whole_again_at_the_end() {
         let effect = ServerEffect::Slows { to: 0.2, ramp: Duration::from_secs(10) };
-        let fault = ServerFaults { cause: Cause::ServerOverload, effect, intervals: vec![secs(100, 200)] };
+        let fault = whole(Cause::ServerOverload, effect, vec![secs(100, 200)]);
         let capacity = Capacity::new(&[fault]);
         let work = Duration::from_millis(30);
-        let took = |at| capacity.time_for(work, Time::from_secs(at)).as_micros();
+        let took = |at| capacity.time_for(work, Some(0), Time::from_secs(at)).as_micros();
         // 1, 1, 0.6, 0.2, 0.2 and 1 of the capacity.
         assert_eq!([99, 100, 105, 110, 199, 200].map(took), [30_000, 30_000, 50_000, 150_000, 150_000, 30_000]);
     }
@@ -224,18 +250,14 @@ mod tests {
     #[test]
     fn overloads_at_the_same_time_multiply() {
         let effect = ServerEffect::Slows { to: 0.5, ramp: Duration::ZERO };
-        let fault = ServerFaults { cause: Cause::ServerOverload, effect, intervals: vec![secs(0, 10)] };
+        let fault = whole(Cause::ServerOverload, effect, vec![secs(0, 10)]);
         let capacity = Capacity::new(&[fault.clone(), fault]);
-        assert_eq!(capacity.time_for(Duration::from_millis(1), Time::ZERO), Duration::from_millis(4));
+        assert_eq!(capacity.time_for(Duration::from_millis(1), None, Time::ZERO), Duration::from_millis(4));
     }
 
     #[test]
     fn a_watchdog_ends_what_stands_still_for_too_long_and_restarts_it() {
-        let stops = |cause, intervals: &[Interval]| ServerFaults {
-            cause,
-            effect: ServerEffect::Stops,
-            intervals: intervals.into(),
-        };
+        let stops = |cause, intervals: &[Interval]| whole(cause, ServerEffect::Stops, intervals.into());
         let mut faults = vec![
             stops(Cause::ServerStall, &[secs(100, 900), secs(1_000, 1_060), secs(2_000, 2_050)]),
             // Each too short alone: the last reaches from one into the next.
@@ -252,7 +274,7 @@ mod tests {
     #[test]
     fn a_drain_is_usable_until_its_last_session_is_closed() {
         let effect = ServerEffect::Drains { over: Duration::from_secs(60) };
-        let drain = ServerFaults { cause: Cause::ServerDrain, effect, intervals: vec![secs(100, 170)] };
+        let drain = whole(Cause::ServerDrain, effect, vec![secs(100, 170)]);
         assert_eq!((drain.draining(), drain.unusable()), (vec![secs(100, 160)], vec![secs(160, 170)]));
         let turns: Vec<(Time, Turn)> = edges(&[drain]).iter().rev().map(|edge| (edge.at, edge.turn)).collect();
         let at = Time::from_secs;

@@ -7,7 +7,7 @@ use crate::{
     config::{Cause, Direction, FaultKind, WorldConfig},
     fate::{
         Schedule,
-        link_faults::{self, LinkTarget},
+        link_faults::{self, LinkTarget, Listed},
         schedule::Interval,
     },
     record::faults::{FaultPlace, FaultSpan},
@@ -41,8 +41,8 @@ pub(crate) fn spans(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Vec
         let place = FaultPlace::AccessLink { network: number };
         for device in 0..config.devices.count {
             let link = LinkTarget::Access { network: network.name, device: device.into() };
-            for (kind, direction, breaks, strikes) in link_faults::all(config, link, seed) {
-                let base = at(place, DEVICES, Some(device), kind.name(), breaks);
+            for Listed { kind, direction, cuts_off, strikes, .. } in link_faults::all(config, link, seed) {
+                let base = at(place, DEVICES, Some(device), kind.name(), cuts_off);
                 for strike in strikes {
                     add(&FaultSpan { direction, ..base.clone() }, strike);
                 }
@@ -69,18 +69,30 @@ pub(crate) fn spans(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Vec
             }
         }
     }
-    for (kind, direction, breaks, strikes) in link_faults::all(config, LinkTarget::Core, seed) {
-        // Beside the last NAT of the first network: what a capture there still sees is lost behind it.
-        let nats = config.nat.len() as u32;
-        let base = at(FaultPlace::CoreLink, layout.nat(0, nats - 1), None, kind.name(), breaks);
-        for strike in strikes {
-            add(&FaultSpan { direction, ..base.clone() }, strike);
+    let with_paths = if schedule.core.is_one() { 1 } else { config.devices.count };
+    for device in 0..with_paths {
+        let link = LinkTarget::Core { device: device.into() };
+        let of_device = |fault: &Listed| device == 0 || !fault.strikes_all;
+        for fault in link_faults::all(config, link, seed).filter(of_device) {
+            let Listed { kind, direction, cuts_off, strikes_all, strikes } = fault;
+            // Beside the last NAT of the first network: what a capture there still sees is lost behind it.
+            let nats = config.nat.len() as u32;
+            let whose = (!strikes_all).then_some(device);
+            let base = at(FaultPlace::CoreLink, layout.nat(0, nats - 1), whose, kind.name(), cuts_off);
+            for strike in strikes {
+                add(&FaultSpan { direction, ..base.clone() }, strike);
+            }
         }
     }
     for (device, life) in (0..).zip(&schedule.lives) {
         let of_device = |kind, breaks| at(FaultPlace::Device, DEVICES, Some(device), kind, breaks);
         for kill in &life.kills {
             add(&of_device(FaultKind::ProcessKilled.name(), true), *kill);
+        }
+        for (kind, standstills) in [(FaultKind::DeviceStall, &life.stalls), (FaultKind::DeviceFreeze, &life.freezes)] {
+            for still in standstills {
+                add(&of_device(kind.name(), true), *still);
+            }
         }
         for moment in &life.malformed {
             add(&of_device(FaultKind::Malformed.name(), false), Interval { begin: *moment, end: *moment });
@@ -111,8 +123,12 @@ pub(crate) fn spans(config: &WorldConfig, schedule: &Schedule, seed: u64) -> Vec
         for fault in faults {
             // A drain is no break until its last session is closed, nor is an overload ever.
             let breaks = fault.unusable() == fault.spans();
-            let base = at(FaultPlace::Server { server }, layout.server(server), None, fault.cause.name(), breaks);
-            fault.spans().iter().for_each(|span| add(&base, *span));
+            let of_all = fault.struck.is_all().then_some(None);
+            let of_some = (0..config.devices.count).filter(|device| of_all.is_none() && fault.struck.has(*device));
+            for whose in of_all.into_iter().chain(of_some.map(Some)) {
+                let base = at(FaultPlace::Server { server }, layout.server(server), whose, fault.cause.name(), breaks);
+                fault.spans().iter().for_each(|span| add(&base, *span));
+            }
         }
     }
     found.sort_by_key(|fault| (fault.begin, fault.place, fault.device));

@@ -26,6 +26,8 @@ use crate::{
 pub(crate) struct Link {
     config: LinkConfig,
     lanes: Vec<Lane>,
+    /// The lane of each device, on a link whose senders do not choose it; empty elsewhere.
+    lane_of: Rc<[u32]>,
 }
 
 struct Lane {
@@ -74,7 +76,17 @@ impl Link {
                 last_arrival: Time::ZERO,
             })
             .collect();
-        Self { config: config.clone(), lanes }
+        Self { config: config.clone(), lanes, lane_of: [].into() }
+    }
+
+    /// The same link, with these lanes of devices, whatever their packets' senders say.
+    pub(crate) fn with_lanes_of_devices(self, lane_of: Rc<[u32]>) -> Self {
+        Self { lane_of, ..self }
+    }
+
+    /// Returns the lane of a packet of `device` which its sender puts on `lane`.
+    pub(crate) fn lane_of(&self, lane: u32, device: Option<u32>) -> u32 {
+        device.and_then(|device| self.lane_of.get(device as usize).copied()).unwrap_or(lane)
     }
 
     /// What is cut now stays cut, nothing else is cut any more, and nothing is lost or slowed down by chance.

@@ -63,7 +63,7 @@ impl Io<'_> {
     /// Puts a packet on lane `lane` of the node's link number `link`.
     pub(crate) fn send(&mut self, link: usize, lane: u32, packet: Packet) {
         let (to, wire) = &mut self.links[link];
-        let fate = wire.transmit(self.now, lane, packet.wire_len());
+        let fate = wire.transmit(self.now, wire.lane_of(lane, packet.device), packet.wire_len());
         self.recorder.sent(self.now, &packet, *to, fate);
         let (arrival, copy) = match fate {
             Fate::Arrives(at) => (at, None),

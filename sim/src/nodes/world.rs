@@ -136,13 +136,16 @@ impl Wiring<'_> {
         Link::new(network.access, self.seed, lanes)
     }
 
-    /// Returns one direction of the core link between a network and a server. Servers share its faults, each with its own
-    /// luck.
+    /// Returns one direction of the core link between a network and a server, with a lane for each path. Servers share its
+    /// faults, each with its own luck.
     fn core(&self, network: &Network<'_>, up: bool, server: u32) -> Link {
         let names = Names::new(network, "link/core", up);
-        let effects = self.effects(LinkTarget::Core, &names, up, u64::from(server));
-        let lane = names.lane(u64::from(server), self.schedule.core.towards(up), effects);
-        Link::new(&self.config.core, self.seed, std::iter::once(lane))
+        let lanes = self.schedule.core.paths.iter().map(|path| {
+            let link = LinkTarget::Core { device: path.device.into() };
+            let effects = self.effects(link, &names, up, u64::from(server));
+            names.lane(u64::from(server), path.cuts.towards(up), effects)
+        });
+        Link::new(&self.config.core, self.seed, lanes).with_lanes_of_devices(self.schedule.core.of_device.clone())
     }
 
     /// Returns the way from a server to the devices through the push service, which keeps what a device cannot receive.

@@ -6,7 +6,7 @@ use cardiogram_policies::Time;
 
 use crate::{
     config::Cause,
-    fate::{Schedule, link_faults::Cuts},
+    fate::{Schedule, link_faults::Cuts, server_faults::ServerFaults},
     record::faults::FaultPlace,
 };
 
@@ -25,7 +25,8 @@ pub(crate) struct Strikes<'a> {
 
 /// Returns the strikes that may break sessions of all devices, in order.
 pub(crate) fn common(schedule: &Schedule) -> Vec<Strike> {
-    let mut strikes: Vec<Strike> = cuts(&schedule.core, FaultPlace::CoreLink).collect();
+    let core = schedule.core.is_one().then(|| cuts(schedule.core.cuts_of(0), FaultPlace::CoreLink));
+    let mut strikes: Vec<Strike> = core.into_iter().flatten().collect();
     for (network, of_network) in (0..).zip(&schedule.networks) {
         for (nat, faults) in (0..).zip(&of_network.nats) {
             let place = FaultPlace::Nat { network, nat };
@@ -37,17 +38,33 @@ pub(crate) fn common(schedule: &Schedule) -> Vec<Strike> {
         strikes.extend(of_kind.iter().map(|strike| (strike.begin, FaultPlace::Proxy, cause)));
     }
     for (server, faults) in (0..).zip(&schedule.servers) {
-        let breaking = faults.iter().filter(|fault| !fault.unusable().is_empty());
-        let spans = breaking.flat_map(|fault| fault.spans().iter().map(|span| (span.begin, fault.cause)));
-        strikes.extend(spans.map(|(begin, cause)| (begin, FaultPlace::Server { server }, cause)));
+        strikes.extend(of_server(server, faults, |fault| fault.struck.is_all()));
     }
     in_order(strikes)
+}
+
+/// Returns the strikes that break sessions of a server, of those faults that are asked for.
+fn of_server(
+    server: u32,
+    faults: &[ServerFaults],
+    is_asked_for: impl Fn(&ServerFaults) -> bool,
+) -> impl Iterator<Item = Strike> {
+    let breaking = faults.iter().filter(move |fault| is_asked_for(fault) && !fault.unusable().is_empty());
+    let spans = breaking.flat_map(|fault| fault.spans().iter().map(|span| (span.begin, fault.cause)));
+    spans.map(move |(begin, cause)| (begin, FaultPlace::Server { server }, cause))
 }
 
 impl<'a> Strikes<'a> {
     /// Those of a device, `common` among them.
     pub(crate) fn of_device(common: &'a [Strike], schedule: &Schedule, device: usize) -> Self {
         let mut own = Vec::new();
+        if !schedule.core.is_one() {
+            own.extend(cuts(schedule.core.cuts_of(device), FaultPlace::CoreLink));
+        }
+        for (server, faults) in (0..).zip(&schedule.servers) {
+            let is_own = |fault: &ServerFaults| !fault.struck.is_all() && fault.struck.has(device as u32);
+            own.extend(of_server(server, faults, is_own));
+        }
         let place = FaultPlace::Device;
         for (network, of_network) in (0..).zip(&schedule.networks) {
             own.extend(cuts(&of_network.access[device], FaultPlace::AccessLink { network }));
@@ -56,6 +73,8 @@ impl<'a> Strikes<'a> {
         }
         if let Some(life) = schedule.lives.get(device) {
             own.extend(life.kills.iter().map(|kill| (kill.begin, place, Cause::ProcessKilled)));
+            own.extend(life.stalls.iter().map(|still| (still.begin, place, Cause::DeviceStall)));
+            own.extend(life.freezes.iter().map(|still| (still.begin, place, Cause::DeviceFreeze)));
             own.extend(life.moves.iter().map(|step| (step.at, place, Cause::NetworkSwitch)));
         }
         Self { common, own: in_order(own) }

@@ -21,7 +21,7 @@ use std::{
 use cardiogram_policies::{GiveUp, Time};
 
 use self::{
-    change::{Change, Obstacle, Outside, common_changes, cut_changes, edges},
+    change::{Change, Obstacle, Outside, common_changes, cut_changes, edges, server_changes_of},
     surroundings::Surroundings,
 };
 use crate::{
@@ -81,7 +81,13 @@ pub(crate) fn judge<'a>(
     let common_strikes = strikes::common(schedule);
     let mut verdict = Verdict::default();
     for (device, mut changes) in of_device.into_iter().enumerate() {
+        changes.extend(cut_changes(None, schedule.core.cuts_of(device)));
         changes.extend(&common);
+        changes.extend(server_changes_of(schedule, device as u32));
+        if let Some(life) = schedule.lives.get(device) {
+            changes.extend(edges(&life.stalls, Obstacle::Standstill { cause: Cause::DeviceStall }));
+            changes.extend(edges(&life.freezes, Obstacle::Standstill { cause: Cause::DeviceFreeze }));
+        }
         for (network, of_network) in (0..).zip(&schedule.networks) {
             let link = Some(network);
             changes.extend(cut_changes(link, &of_network.access[device]));
@@ -346,9 +352,12 @@ impl<'a> Judge<'a> {
         let socket = self.socket.as_ref();
         match cause {
             // An address may outlive the move by which it is lost, but not the next one.
-            Cause::ProcessKilled | Cause::LeaseExpiry | Cause::NetworkSwitch | Cause::NoNetwork => {
-                Some((FaultPlace::Device, self.now))
-            }
+            Cause::ProcessKilled
+            | Cause::DeviceStall
+            | Cause::DeviceFreeze
+            | Cause::LeaseExpiry
+            | Cause::NetworkSwitch
+            | Cause::NoNetwork => Some((FaultPlace::Device, self.now)),
             Cause::Cut | Cause::CutUp | Cause::CutDown => {
                 Some((self.around.cut_link(socket?.address.network), self.now))
             }

@@ -26,6 +26,8 @@ pub struct Packet {
     pub options: Options,
     /// The data behind the headers.
     pub payload: Vec<u8>,
+    /// The device whose packet it is, in either direction, as the lab knows and nobody in the world: no part of the bytes.
+    pub device: Option<u32>,
 }
 
 /// TCP's control bits, as on the wire.
@@ -248,6 +250,7 @@ impl Packet {
             window: u16_at(34),
             options: decode_options(&bytes[IP_HEADER + TCP_HEADER..data])?,
             payload: bytes[data..].to_vec(),
+            device: None,
         };
         let tcp = packet.pseudo_header(bytes.len() - IP_HEADER);
         if checksum(0, &bytes[..IP_HEADER]) != 0 || checksum(tcp, &bytes[IP_HEADER..]) != 0 {
@@ -338,6 +341,7 @@ mod tests {
                 window: 0,
                 options,
                 payload: Vec::new(),
+                device: None,
             };
             let mut wire = Vec::new();
             packet.encode(&mut wire);

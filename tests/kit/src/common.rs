@@ -136,7 +136,7 @@ pub fn cut(begin: Time, lasts: Option<Duration>) -> FaultConfig {
 
 /// Returns a cut of any link; `lasts` as for [`cut`].
 pub fn cut_of(link: LinkName, direction: Direction, begin: Time, lasts: Option<Duration>) -> FaultConfig {
-    FaultConfig::Cut(Cut { link, direction, when: at(begin), lasts: lasts.map(constant) })
+    FaultConfig::Cut(Cut { devices: None, link, direction, when: at(begin), lasts: lasts.map(constant) })
 }
 
 /// Returns every NAT forgets every mapping.
@@ -146,7 +146,7 @@ pub fn flush(when: Time) -> FaultConfig {
 
 /// Returns a fault of all servers; wrap it in its kind.
 pub fn server_fault(begin: Time, lasts: Option<Duration>) -> ServerFault {
-    ServerFault { server: None, when: at(begin), lasts: lasts.map(constant) }
+    ServerFault { devices: None, server: None, when: at(begin), lasts: lasts.map(constant) }
 }
 
 /// Runs a world on the event engine.

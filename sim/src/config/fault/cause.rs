@@ -78,6 +78,10 @@ causes! {
     NoNetwork = "no-network", 15;
     /// The device's address is no longer its own.
     LeaseExpiry = "lease-expiry", 16;
+    /// The device's process stood still.
+    DeviceStall = "device-stall", 40;
+    /// The device stood still.
+    DeviceFreeze = "device-freeze", 41;
     /// The device's process was killed.
     ProcessKilled = "process-killed", 17;
 }

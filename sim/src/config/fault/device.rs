@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Lasts, Target, When};
+use super::{Fault, Lasts, Target, When, Whom};
 use crate::config::{Distribution, OldSockets};
 
 /// What a fault does to a device.
@@ -18,6 +18,10 @@ pub(crate) enum DeviceEffect<'a> {
     LosesAddress(Option<&'a str>),
     /// There is no process of the application.
     Kills,
+    /// The application's process stands still, and its kernel goes on.
+    Stalls,
+    /// The whole device stands still.
+    Freezes,
     /// The application sends a frame that makes no sense.
     SendsMalformed,
 }
@@ -26,6 +30,9 @@ pub(crate) enum DeviceEffect<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkSwitch {
+    /// Which devices. Default: all.
+    #[serde(default)]
+    pub devices: Option<Whom>,
     /// When, each device for itself.
     pub when: When,
     /// The network's name, `main`, or `none` (airplane mode). Default: the one it is on, with a new address.
@@ -49,6 +56,7 @@ impl NetworkSwitch {
             // A move to another network lasts, one to another address is over at once.
             lasts: if self.to.is_some() { Lasts::of(self.lasts.as_ref()) } else { Lasts::Instant },
             aftermath: self.gap.as_ref().map_or(Duration::ZERO, Distribution::practical_max),
+            whom: self.devices.as_ref(),
             target: Target::Device(DeviceEffect::Moves(self)),
         }
     }
@@ -59,6 +67,9 @@ impl NetworkSwitch {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeaseExpiry {
+    /// Which devices. Default: all.
+    #[serde(default)]
+    pub devices: Option<Whom>,
     /// When, each device for itself.
     pub when: When,
     /// How long until the system gets a new address; connections over the old one are then ended. Default: to the end of
@@ -72,7 +83,12 @@ pub struct LeaseExpiry {
 
 impl LeaseExpiry {
     pub(super) fn facts(&self) -> Fault<'_> {
-        on_device(&self.when, Lasts::of(self.lasts.as_ref()), DeviceEffect::LosesAddress(self.network.as_deref()))
+        on_device(
+            self.devices.as_ref(),
+            &self.when,
+            Lasts::of(self.lasts.as_ref()),
+            DeviceEffect::LosesAddress(self.network.as_deref()),
+        )
     }
 }
 
@@ -80,6 +96,9 @@ impl LeaseExpiry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessKilled {
+    /// Which devices. Default: all.
+    #[serde(default)]
+    pub devices: Option<Whom>,
     /// When, each device for itself.
     pub when: When,
     /// How long until it is started again. Default: never.
@@ -89,7 +108,27 @@ pub struct ProcessKilled {
 
 impl ProcessKilled {
     pub(super) fn facts(&self) -> Fault<'_> {
-        on_device(&self.when, Lasts::of(self.lasts.as_ref()), DeviceEffect::Kills)
+        on_device(self.devices.as_ref(), &self.when, Lasts::of(self.lasts.as_ref()), DeviceEffect::Kills)
+    }
+}
+
+/// A device that stands still for a while.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Standstill {
+    /// Which devices. Default: all.
+    #[serde(default)]
+    pub devices: Option<Whom>,
+    /// When, each device for itself.
+    pub when: When,
+    /// How long until it goes on. Default: never.
+    #[serde(default)]
+    pub lasts: Option<Distribution>,
+}
+
+impl Standstill {
+    pub(super) fn facts<'a>(&'a self, effect: DeviceEffect<'a>) -> Fault<'a> {
+        on_device(self.devices.as_ref(), &self.when, Lasts::of(self.lasts.as_ref()), effect)
     }
 }
 
@@ -98,16 +137,19 @@ impl ProcessKilled {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Malformed {
+    /// Which devices. Default: all.
+    #[serde(default)]
+    pub devices: Option<Whom>,
     /// When, each device for itself.
     pub when: When,
 }
 
 impl Malformed {
     pub(super) fn facts(&self) -> Fault<'_> {
-        on_device(&self.when, Lasts::Instant, DeviceEffect::SendsMalformed)
+        on_device(self.devices.as_ref(), &self.when, Lasts::Instant, DeviceEffect::SendsMalformed)
     }
 }
 
-fn on_device<'a>(when: &'a When, lasts: Lasts<'a>, effect: DeviceEffect<'a>) -> Fault<'a> {
-    Fault { when, lasts, aftermath: Duration::ZERO, target: Target::Device(effect) }
+fn on_device<'a>(whom: Option<&'a Whom>, when: &'a When, lasts: Lasts<'a>, effect: DeviceEffect<'a>) -> Fault<'a> {
+    Fault { when, lasts, aftermath: Duration::ZERO, whom, target: Target::Device(effect) }
 }

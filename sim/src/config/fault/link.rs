@@ -7,7 +7,7 @@ use cardiogram_policies::unit::{Delay, Fraction, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Lasts, Target, When};
+use super::{Fault, Lasts, Target, When, Whom};
 use crate::config::{Distribution, LinkName, Rate};
 
 /// What a fault does to the packets of a link while it lasts.
@@ -85,6 +85,9 @@ macro_rules! link_faults {
                 /// Which direction. Default `both`: the same moments, each packet with its own luck.
                 #[serde(default)]
                 pub direction: Direction,
+                /// Which devices. Default: all.
+                #[serde(default)]
+                pub devices: Option<Whom>,
                 /// When it begins.
                 pub when: When,
                 /// How long it lasts. Default: to the end of the run.
@@ -96,7 +99,7 @@ macro_rules! link_faults {
             impl $kind {
                 pub(super) fn facts(&self) -> Fault<'_> {
                     let $it = self;
-                    on_link(&self.link, self.direction, &self.when, Lasts::of(self.lasts.as_ref()), $effect)
+                    on_link(&self.link, self.direction, self.devices.as_ref(), &self.when, Lasts::of(self.lasts.as_ref()), $effect)
                 }
             }
         )+
@@ -163,6 +166,9 @@ pub struct Flapping {
     /// Which direction. Default `both`.
     #[serde(default)]
     pub direction: Direction,
+    /// Which devices. Default: all.
+    #[serde(default)]
+    pub devices: Option<Whom>,
     /// When it begins, with the link going down.
     pub when: When,
     /// How long it goes on; the last time down may be cut short. Default: to the end of the run, or as often as `cycles`
@@ -193,7 +199,7 @@ impl Flapping {
     }
 
     pub(super) fn facts(&self) -> Fault<'_> {
-        on_link(&self.link, self.direction, &self.when, Lasts::Flaps(self), LinkEffect::Cuts)
+        on_link(&self.link, self.direction, self.devices.as_ref(), &self.when, Lasts::Flaps(self), LinkEffect::Cuts)
     }
 }
 
@@ -204,6 +210,9 @@ pub struct Handover {
     /// Which link. Default `access`, where every device has its own.
     #[serde(default)]
     pub link: LinkName,
+    /// Which devices. Default: all.
+    #[serde(default)]
+    pub devices: Option<Whom>,
     /// When it begins.
     pub when: When,
     /// How long the gap is. Default 50 ms (a good LTE handover, 3GPP TR 36.881 names 49.5 ms, M).
@@ -225,7 +234,7 @@ impl Handover {
             HandoverMode::Buffered => LinkEffect::Holds,
             HandoverMode::Lossy => LinkEffect::Cuts,
         };
-        on_link(&self.link, Direction::Both, &self.when, Lasts::of(Some(&self.lasts)), effect)
+        on_link(&self.link, Direction::Both, self.devices.as_ref(), &self.when, Lasts::of(Some(&self.lasts)), effect)
     }
 }
 
@@ -243,10 +252,11 @@ pub enum HandoverMode {
 fn on_link<'a>(
     link: &'a LinkName,
     direction: Direction,
+    whom: Option<&'a Whom>,
     when: &'a When,
     lasts: Lasts<'a>,
     effect: LinkEffect<'a>,
 ) -> Fault<'a> {
     let aftermath = effect.aftermath();
-    Fault { when, lasts, aftermath, target: Target::Link { link, direction, effect } }
+    Fault { when, lasts, aftermath, whom, target: Target::Link { link, direction, effect } }
 }

@@ -35,7 +35,7 @@ pub struct NatFlush {
 impl NatFlush {
     pub(super) fn facts(&self) -> Fault<'_> {
         let target = Target::Nat { network: self.network.as_deref(), nat: self.nat, effect: NatEffect::Forgets };
-        Fault { when: &self.when, lasts: Lasts::Instant, aftermath: Duration::ZERO, target }
+        Fault { when: &self.when, lasts: Lasts::Instant, aftermath: Duration::ZERO, whom: None, target }
     }
 }
 
@@ -67,6 +67,7 @@ impl NatTimeout {
             lasts: Lasts::of(self.lasts.as_ref()),
             // What it shortened may run out later.
             aftermath: timeout,
+            whom: None,
             target: Target::Nat {
                 network: self.network.as_deref(),
                 nat: self.nat,

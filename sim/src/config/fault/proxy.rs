@@ -62,5 +62,5 @@ impl ProxyDrain {
 }
 
 fn on_proxy<'a>(when: &'a When, lasts: Lasts<'a>, effect: ProxyEffect) -> Fault<'a> {
-    Fault { when, lasts, aftermath: Duration::ZERO, target: Target::Proxy(effect) }
+    Fault { when, lasts, aftermath: Duration::ZERO, whom: None, target: Target::Proxy(effect) }
 }

@@ -9,7 +9,7 @@ use proptest::{option, prelude::*};
 use super::{
     Cut, DelaySpike, Direction, Duplication, FaultConfig, FaultKind, Flapping, Handover, HandoverMode, LeaseExpiry,
     LossBurst, Malformed, NatFlush, NatTimeout, NetworkSwitch, ProcessKilled, ProxyDrain, ProxyRestart, RateLimit,
-    Reordering, ServerDrain, ServerFault, ServerOverload, When,
+    Reordering, ServerDrain, ServerFault, ServerOverload, Standstill, When, Whom,
 };
 use crate::config::{Distribution, LinkName, NO_NETWORK, OldSockets, Rate};
 
@@ -32,6 +32,8 @@ pub struct FaultDraws {
     pub span: BoxedStrategy<Span>,
     /// The names of networks that devices may be on, `none` among them or not.
     pub network: BoxedStrategy<String>,
+    /// The devices that they strike, where they can strike some; `None`: all.
+    pub devices: BoxedStrategy<Option<Whom>>,
 }
 
 impl FaultKind {
@@ -51,6 +53,8 @@ impl FaultKind {
             | Self::NatFlush
             | Self::NatTimeout
             | Self::LeaseExpiry
+            | Self::DeviceStall
+            | Self::DeviceFreeze
             | Self::Malformed
             | Self::ServerStall
             | Self::ServerCrash
@@ -61,52 +65,63 @@ impl FaultKind {
         }
     }
 
+    /// Returns whether it keeps a device's process from running: it then notices nothing, and what it promises is off.
+    pub const fn stops_devices(self) -> bool {
+        matches!(self, Self::ProcessKilled | Self::DeviceStall | Self::DeviceFreeze)
+    }
+
     /// Faults of this kind. They contradict nothing, if what they are drawn from does not.
     pub fn any(self, of: &FaultDraws) -> BoxedStrategy<FaultConfig> {
-        let FaultDraws { when, lasts, link, delay, probability, rate, span, network } = of.clone();
-        let on_link = (link.clone(), direction(), when.clone(), lasts.clone());
+        let FaultDraws { when, lasts, link, delay, probability, rate, span, network, devices } = of.clone();
+        let on_link = (link.clone(), direction(), devices.clone(), when.clone(), lasts.clone());
         let of_server = |kind: fn(ServerFault) -> FaultConfig| {
-            (when.clone(), lasts.clone())
-                .prop_map(move |(when, lasts)| kind(ServerFault { server: None, when, lasts }))
+            (devices.clone(), when.clone(), lasts.clone())
+                .prop_map(move |(devices, when, lasts)| kind(ServerFault { server: None, devices, when, lasts }))
                 .boxed()
         };
         let shortly = (delay.clone(), lasts.clone()).prop_map(|(delay, lasts)| lasts.unwrap_or(delay));
         match self {
             Self::Cut => on_link
-                .prop_map(|(link, direction, when, lasts)| FaultConfig::Cut(Cut { link, direction, when, lasts }))
-                .boxed(),
-            Self::Flapping => (on_link, 1_u32..20, span.clone(), span)
-                .prop_map(|((link, direction, when, lasts), cycles, down, up)| {
-                    let cycles = lasts.is_none().then_some(cycles);
-                    FaultConfig::Flapping(Flapping { link, direction, when, lasts, cycles, down, up })
+                .prop_map(|(link, direction, devices, when, lasts)| {
+                    FaultConfig::Cut(Cut { link, direction, devices, when, lasts })
                 })
                 .boxed(),
-            Self::Handover => (link, when, delay, prop_oneof![Just(HandoverMode::Buffered), Just(HandoverMode::Lossy)])
-                .prop_map(|(link, when, lasts, mode)| FaultConfig::Handover(Handover { link, when, lasts, mode }))
+            Self::Flapping => (on_link, 1_u32..20, span.clone(), span)
+                .prop_map(|((link, direction, devices, when, lasts), cycles, down, up)| {
+                    let cycles = lasts.is_none().then_some(cycles);
+                    FaultConfig::Flapping(Flapping { link, direction, devices, when, lasts, cycles, down, up })
+                })
                 .boxed(),
+            Self::Handover => {
+                (link, devices, when, delay, prop_oneof![Just(HandoverMode::Buffered), Just(HandoverMode::Lossy)])
+                    .prop_map(|(link, devices, when, lasts, mode)| {
+                        FaultConfig::Handover(Handover { link, devices, when, lasts, mode })
+                    })
+                    .boxed()
+            }
             Self::LossBurst => (on_link, probability)
-                .prop_map(|((link, direction, when, lasts), loss)| {
-                    FaultConfig::LossBurst(LossBurst { link, direction, when, lasts, loss })
+                .prop_map(|((link, direction, devices, when, lasts), loss)| {
+                    FaultConfig::LossBurst(LossBurst { link, direction, devices, when, lasts, loss })
                 })
                 .boxed(),
             Self::DelaySpike => (on_link, delay)
-                .prop_map(|((link, direction, when, lasts), delay)| {
-                    FaultConfig::DelaySpike(DelaySpike { link, direction, when, lasts, delay })
+                .prop_map(|((link, direction, devices, when, lasts), delay)| {
+                    FaultConfig::DelaySpike(DelaySpike { link, direction, devices, when, lasts, delay })
                 })
                 .boxed(),
             Self::Duplication => (on_link, probability, delay)
-                .prop_map(|((link, direction, when, lasts), probability, delay)| {
-                    FaultConfig::Duplication(Duplication { link, direction, when, lasts, probability, delay })
+                .prop_map(|((link, direction, devices, when, lasts), probability, delay)| {
+                    FaultConfig::Duplication(Duplication { link, direction, devices, when, lasts, probability, delay })
                 })
                 .boxed(),
             Self::Reordering => (on_link, probability, delay)
-                .prop_map(|((link, direction, when, lasts), probability, delay)| {
-                    FaultConfig::Reordering(Reordering { link, direction, when, lasts, probability, delay })
+                .prop_map(|((link, direction, devices, when, lasts), probability, delay)| {
+                    FaultConfig::Reordering(Reordering { link, direction, devices, when, lasts, probability, delay })
                 })
                 .boxed(),
             Self::RateLimit => (on_link, rate)
-                .prop_map(|((link, direction, when, lasts), Rate { bits_per_second, queue })| {
-                    FaultConfig::RateLimit(RateLimit { link, direction, when, lasts, bits_per_second, queue })
+                .prop_map(|((link, direction, devices, when, lasts), Rate { bits_per_second, queue })| {
+                    FaultConfig::RateLimit(RateLimit { link, direction, devices, when, lasts, bits_per_second, queue })
                 })
                 .boxed(),
             Self::NatFlush => {
@@ -117,36 +132,50 @@ impl FaultKind {
                     FaultConfig::NatTimeout(NatTimeout { network: None, nat, when, lasts, established })
                 })
                 .boxed(),
-            Self::NetworkSwitch => (when, lasts, option::of(network), option::of(delay), old_sockets())
-                .prop_map(|(when, lasts, to, gap, old_sockets)| {
+            Self::NetworkSwitch => (devices, when, lasts, option::of(network), option::of(delay), old_sockets())
+                .prop_map(|(devices, when, lasts, to, gap, old_sockets)| {
                     let lasts = lasts.filter(|_| to.is_some());
                     // They linger only beside another network that is there at once.
                     let lingers = gap.is_none() && to.as_deref().is_some_and(|to| to != NO_NETWORK);
                     let is_alone = old_sockets == OldSockets::Linger && !lingers;
                     let old_sockets = if is_alone { OldSockets::Rot } else { old_sockets };
-                    FaultConfig::NetworkSwitch(NetworkSwitch { when, to, lasts, gap, old_sockets })
+                    FaultConfig::NetworkSwitch(NetworkSwitch { devices, when, to, lasts, gap, old_sockets })
                 })
                 .boxed(),
-            Self::LeaseExpiry => (when, lasts)
-                .prop_map(|(when, lasts)| FaultConfig::LeaseExpiry(LeaseExpiry { when, lasts, network: None }))
+            Self::LeaseExpiry => (devices, when, lasts)
+                .prop_map(|(devices, when, lasts)| {
+                    FaultConfig::LeaseExpiry(LeaseExpiry { devices, when, lasts, network: None })
+                })
                 .boxed(),
-            Self::ProcessKilled => (when, lasts)
-                .prop_map(|(when, lasts)| FaultConfig::ProcessKilled(ProcessKilled { when, lasts }))
+            Self::ProcessKilled => (devices, when, lasts)
+                .prop_map(|(devices, when, lasts)| FaultConfig::ProcessKilled(ProcessKilled { devices, when, lasts }))
                 .boxed(),
-            Self::Malformed => when.prop_map(|when| FaultConfig::Malformed(Malformed { when })).boxed(),
+            Self::DeviceStall | Self::DeviceFreeze => (devices, when, lasts)
+                .prop_map(move |(devices, when, lasts)| {
+                    let standstill = Standstill { devices, when, lasts };
+                    if self == Self::DeviceStall {
+                        FaultConfig::DeviceStall(standstill)
+                    } else {
+                        FaultConfig::DeviceFreeze(standstill)
+                    }
+                })
+                .boxed(),
+            Self::Malformed => {
+                (devices, when).prop_map(|(devices, when)| FaultConfig::Malformed(Malformed { devices, when })).boxed()
+            }
             Self::ServerStall => of_server(FaultConfig::ServerStall),
-            Self::ServerPause => (when, shortly)
-                .prop_map(|(when, lasts)| {
-                    FaultConfig::ServerPause(ServerFault { server: None, when, lasts: Some(lasts) })
+            Self::ServerPause => (devices, when, shortly)
+                .prop_map(|(devices, when, lasts)| {
+                    FaultConfig::ServerPause(ServerFault { server: None, devices, when, lasts: Some(lasts) })
                 })
                 .boxed(),
             Self::ServerCrash => of_server(FaultConfig::ServerCrash),
             Self::ServerVanish => of_server(FaultConfig::ServerVanish),
             Self::ServerRestart => of_server(FaultConfig::ServerRestart),
-            Self::ServerOverload => (when, lasts, probability, option::of(span))
-                .prop_map(|(when, lasts, taken, ramp)| {
+            Self::ServerOverload => (devices, when, lasts, probability, option::of(span))
+                .prop_map(|(devices, when, lasts, taken, ramp)| {
                     let capacity = Fraction::new(1.0 - taken.get()).expect("taken is below 1");
-                    FaultConfig::ServerOverload(ServerOverload { server: None, when, lasts, capacity, ramp })
+                    FaultConfig::ServerOverload(ServerOverload { server: None, devices, when, lasts, capacity, ramp })
                 })
                 .boxed(),
             Self::ProxyRestart => {
@@ -155,10 +184,10 @@ impl FaultKind {
             Self::ProxyDrain => {
                 (when, span).prop_map(|(when, over)| FaultConfig::ProxyDrain(ProxyDrain { when, over })).boxed()
             }
-            Self::ServerDrain => (when, lasts, span)
-                .prop_map(|(when, lasts, restart)| {
+            Self::ServerDrain => (devices, when, lasts, span)
+                .prop_map(|(devices, when, lasts, restart)| {
                     let over = lasts.map_or(Span::secs(60), |lasts| Span::at_least(lasts.min()));
-                    FaultConfig::ServerDrain(ServerDrain { server: None, when, over, restart })
+                    FaultConfig::ServerDrain(ServerDrain { server: None, devices, when, over, restart })
                 })
                 .boxed(),
         }

@@ -6,7 +6,7 @@ use cardiogram_policies::unit::{Fraction, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Fault, Lasts, Target, When};
+use super::{Cause, Fault, Lasts, Target, When, Whom};
 use crate::config::Distribution;
 
 /// What a fault does to a server.
@@ -31,6 +31,9 @@ pub struct ServerFault {
     /// Which server, counted from 0. Default: all, each with its own draws.
     #[serde(default)]
     pub server: Option<u32>,
+    /// Which devices. Default: all.
+    #[serde(default)]
+    pub devices: Option<Whom>,
     /// When it begins.
     pub when: When,
     /// How long it lasts. Default: to the end of the run, but a restart takes 2 s.
@@ -43,13 +46,13 @@ impl ServerFault {
     pub(crate) const RESTART: Span = Span::secs(2);
 
     pub(super) fn facts(&self, cause: Cause, effect: ServerEffect) -> Fault<'_> {
-        on_server(self.server, &self.when, Lasts::of(self.lasts.as_ref()), cause, effect)
+        on_server((self.server, self.devices.as_ref()), &self.when, Lasts::of(self.lasts.as_ref()), cause, effect)
     }
 
     /// Those of a restart: a process that is restarted comes back; one that dies need not.
     pub(super) fn restart_facts(&self) -> Fault<'_> {
         let lasts = self.lasts.as_ref().map_or(Lasts::constant(Self::RESTART), |lasts| Lasts::of(Some(lasts)));
-        on_server(self.server, &self.when, lasts, Cause::ServerRestart, ServerEffect::Dies)
+        on_server((self.server, self.devices.as_ref()), &self.when, lasts, Cause::ServerRestart, ServerEffect::Dies)
     }
 }
 
@@ -60,6 +63,9 @@ pub struct ServerOverload {
     /// Which server, counted from 0. Default: all, each with its own draws.
     #[serde(default)]
     pub server: Option<u32>,
+    /// Which devices. Default: all.
+    #[serde(default)]
+    pub devices: Option<Whom>,
     /// When it begins.
     pub when: When,
     /// How long it lasts. Default: to the end of the run.
@@ -75,7 +81,13 @@ pub struct ServerOverload {
 impl ServerOverload {
     pub(super) fn facts(&self) -> Fault<'_> {
         let effect = ServerEffect::Slows { to: self.capacity.get(), ramp: self.ramp.map_or(Duration::ZERO, Span::get) };
-        on_server(self.server, &self.when, Lasts::of(self.lasts.as_ref()), Cause::ServerOverload, effect)
+        on_server(
+            (self.server, self.devices.as_ref()),
+            &self.when,
+            Lasts::of(self.lasts.as_ref()),
+            Cause::ServerOverload,
+            effect,
+        )
     }
 }
 
@@ -86,6 +98,9 @@ pub struct ServerDrain {
     /// Which server, counted from 0. Default: all, each with its own draws.
     #[serde(default)]
     pub server: Option<u32>,
+    /// Which devices. Default: all.
+    #[serde(default)]
+    pub devices: Option<Whom>,
     /// When it begins. From then on the server refuses new connections, those that wait to be accepted included.
     pub when: When,
     /// Time over which it closes its sessions, evenly, the oldest first. Default 5 min (a rolling deployment takes 30 s
@@ -109,16 +124,16 @@ impl ServerDrain {
     pub(super) fn facts(&self) -> Fault<'_> {
         let lasts = Lasts::constant(Span::at_least(self.over.get() + self.restart.get()));
         let effect = ServerEffect::Drains { over: self.over.get() };
-        on_server(self.server, &self.when, lasts, Cause::ServerDrain, effect)
+        on_server((self.server, self.devices.as_ref()), &self.when, lasts, Cause::ServerDrain, effect)
     }
 }
 
 fn on_server<'a>(
-    server: Option<u32>,
+    (server, whom): (Option<u32>, Option<&'a Whom>),
     when: &'a When,
     lasts: Lasts<'a>,
     cause: Cause,
     effect: ServerEffect,
 ) -> Fault<'a> {
-    Fault { when, lasts, aftermath: Duration::ZERO, target: Target::Server { server, cause, effect } }
+    Fault { when, lasts, aftermath: Duration::ZERO, whom, target: Target::Server { server, cause, effect } }
 }

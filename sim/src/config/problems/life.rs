@@ -134,7 +134,11 @@ impl Found {
             DeviceEffect::LosesAddress(Some(network)) => {
                 self.network_name(&format!("{path}.network"), network, world);
             }
-            DeviceEffect::LosesAddress(None) | DeviceEffect::Kills | DeviceEffect::SendsMalformed => {}
+            DeviceEffect::LosesAddress(None)
+            | DeviceEffect::Kills
+            | DeviceEffect::Stalls
+            | DeviceEffect::Freezes
+            | DeviceEffect::SendsMalformed => {}
         }
     }
 }

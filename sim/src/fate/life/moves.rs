@@ -12,6 +12,7 @@ use crate::{
     fate::{
         random::{Coins, DrawPurpose},
         schedule::{self, Interval, numbered},
+        struck::Struck,
     },
 };
 
@@ -126,6 +127,9 @@ fn edges(config: &WorldConfig, index: u64, seed: u64) -> Vec<Edge<'_>> {
     for (place, (name, fault)) in numbered(config).enumerate() {
         let fault = fault.facts();
         let Target::Device(DeviceEffect::Moves(switch)) = fault.target else { continue };
+        if !Struck::draw(fault.whom, config.devices.count, seed, &name).has(index as u32) {
+            continue;
+        }
         let edge =
             |at, what| Edge { at, what, gap: switch.gap.as_ref(), old_sockets: switch.old_sockets, name: name.clone() };
         for span in schedule::strikes(&fault, horizon, seed, &name, index) {
@@ -149,6 +153,9 @@ fn dead_leases(config: &WorldConfig, index: u64, seed: u64, steps: &mut Vec<Step
     for (name, fault) in numbered(config) {
         let fault = fault.facts();
         let Target::Device(DeviceEffect::LosesAddress(only)) = fault.target else { continue };
+        if !Struck::draw(fault.whom, config.devices.count, seed, &name).has(index as u32) {
+            continue;
+        }
         let only = only.and_then(|name| config.network_number(name));
         for span in schedule::strikes(&fault, horizon, seed, &name, index) {
             let next = steps.partition_point(|step| step.at <= span.begin);

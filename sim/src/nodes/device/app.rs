@@ -11,6 +11,7 @@ mod race;
 mod server_frames;
 mod side;
 mod socket;
+mod standstill;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -155,7 +156,8 @@ impl Device {
         let others = self.orphans.iter().chain(self.sides.iter().map(|side| &side.socket)).filter_map(kernel);
         let app = self.next_timer().into_iter().chain(self.next_message());
         let at_once = self.looks_again.then_some(Time::ZERO);
-        others.chain(socket).chain(app).chain(at_once).chain(self.next_of_life()).min()
+        let app = app.chain(at_once).filter(|_| !self.is_still());
+        others.chain(socket).chain(app).chain(self.next_of_life()).min()
     }
 
     /// Returns when a timer of the application fires next.
@@ -176,7 +178,7 @@ impl Device {
 
     /// Returns when something happens to the device.
     fn next_of_life(&self) -> Option<Time> {
-        let linger = self.addresses.lingering.map(|(_, until)| until);
+        let linger = self.addresses.lingering.map(|(_, until)| until).filter(|_| !self.is_still());
         let happens = self.progress.as_ref().and_then(|progress| progress.next());
         linger.into_iter().chain(happens).min()
     }
@@ -221,6 +223,10 @@ impl Device {
     }
 
     pub(super) fn on_packet(&mut self, packet: &Packet, context: &mut Context) {
+        if self.is_still() {
+            self.kernel_takes(packet, context);
+            return;
+        }
         let due = self.heartbeat.deadline();
         self.wake(context.now);
         context.kernel = self.kernel(context.now);
@@ -272,7 +278,14 @@ impl Device {
     }
 
     pub(super) fn on_wake(&mut self, context: &mut Context) {
-        self.live(context);
+        let goes_on = self.live(context);
+        if self.is_still() {
+            self.run_kernel(context);
+            return;
+        }
+        if goes_on {
+            self.catch_up(context);
+        }
         let is_due = |due: Option<Time>| due.is_some_and(|due| due <= context.now);
         let (timer_fires, writes) = (is_due(self.next_timer()), is_due(self.next_message()));
         let app_is_due = std::mem::take(&mut self.looks_again) || timer_fires || writes;
@@ -283,16 +296,7 @@ impl Device {
             progress.wake(context.now);
             context.kernel = progress.kernel(context.now);
         }
-        for orphan in &mut self.orphans {
-            orphan.run_timers(self.index, context);
-        }
-        self.forget_closed_orphans();
-        for side in &mut self.sides {
-            side.socket.run_timers(self.index, context);
-        }
-        if let Some(socket) = &mut self.socket {
-            socket.run_timers(self.index, context);
-        }
+        self.run_kernel(context);
         self.create_messages(context);
         match self.phase {
             Phase::Starting { .. } | Phase::Waiting { .. } if timer_fires => self.attempt(context),
@@ -313,6 +317,20 @@ impl Device {
                     self.beat(context);
                 }
             }
+        }
+    }
+
+    /// Lets the kernel's timers fire that are due.
+    fn run_kernel(&mut self, context: &mut Context) {
+        for orphan in &mut self.orphans {
+            orphan.run_timers(self.index, context);
+        }
+        self.forget_closed_orphans();
+        for side in &mut self.sides {
+            side.socket.run_timers(self.index, context);
+        }
+        if let Some(socket) = &mut self.socket {
+            socket.run_timers(self.index, context);
         }
     }
 
@@ -585,8 +603,6 @@ impl Device {
         }
     }
 
-    /// Drops the sockets that nothing more is to come of.
-    /// Drops the sockets that nothing more is to come of.
     /// Drops the sockets that nothing more is to come of.
     fn forget_closed_orphans(&mut self) {
         self.orphans.retain(|socket| !socket.transport.is_closed());

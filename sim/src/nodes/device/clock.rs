@@ -11,6 +11,8 @@ use crate::fate::schedule::Interval;
 pub(super) struct Clock {
     /// When the processor sleeps unless it is woken.
     sleeps: Vec<Interval>,
+    /// When it sleeps although something has woken it: the whole device stands still.
+    freezes: Vec<Interval>,
     /// How long it stays awake once woken.
     awake: Duration,
     /// The last time at which it was read, and what it showed.
@@ -20,20 +22,24 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) const fn new(sleeps: Vec<Interval>, awake: Duration) -> Self {
-        Self { sleeps, awake, read: (Time::ZERO, Time::ZERO), awake_until: Time::ZERO }
+    pub(super) const fn new(sleeps: Vec<Interval>, freezes: Vec<Interval>, awake: Duration) -> Self {
+        Self { sleeps, freezes, awake, read: (Time::ZERO, Time::ZERO), awake_until: Time::ZERO }
     }
 
     /// Something wakes the device at `now`.
     pub(super) fn wake(&mut self, now: Time) {
         self.read = (now, self.shows(now));
-        self.awake_until = now + self.awake;
+        let next = self.freezes.get(self.freezes.partition_point(|freeze| freeze.end <= now));
+        self.awake_until = next.map_or(Time::MAX, |freeze| freeze.begin.max(now)).min(now + self.awake);
     }
 
-    /// The processor sleeps no more.
-    pub(super) fn freeze(&mut self, now: Time) {
-        self.wake(now);
+    /// The processor sleeps no more; or, where the device stands still, for ever.
+    pub(super) fn freeze(&mut self, now: Time, is_frozen: bool) {
+        self.read = (now, self.shows(now));
         self.sleeps.clear();
+        if is_frozen {
+            (self.sleeps, self.awake_until) = (vec![Interval { begin: now, end: Time::MAX }], now);
+        }
     }
 
     /// Returns what the clock shows at `now`, not before it was last read.
@@ -73,7 +79,7 @@ mod tests {
     }
 
     fn clock() -> Clock {
-        Clock::new(vec![secs(100, 200), secs(250, 300)], Duration::from_secs(2))
+        Clock::new(vec![secs(100, 200), secs(250, 300)], vec![], Duration::from_secs(2))
     }
 
     #[test]
@@ -88,6 +94,14 @@ mod tests {
         let clock = clock();
         let when = |at| clock.when(Time::from_secs(at)).as_micros() / 1_000_000;
         assert_eq!([50, 99, 100, 101, 149, 151, 160].map(when), [50, 99, 100, 201, 249, 301, 310]);
+    }
+
+    #[test]
+    fn what_has_woken_it_ends_where_the_device_stands_still() {
+        let mut clock = Clock::new(vec![secs(100, 200)], vec![secs(100, 200)], Duration::from_secs(2));
+        clock.wake(Time::from_secs(99));
+        let shows = |at| clock.shows(Time::from_secs(at)).as_micros() / 1_000_000;
+        assert_eq!([99, 100, 101, 200, 201].map(shows), [99, 100, 100, 100, 101]);
     }
 
     #[test]

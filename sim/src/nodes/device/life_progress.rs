@@ -8,10 +8,10 @@ use cardiogram_policies::{AppState, Time};
 use super::clock::Clock;
 use crate::{
     fate::{
-        life::{Address, Life, Move},
+        life::{Address, Life, Move, put_off},
         schedule::Interval,
     },
-    wire::address,
+    wire::{address, packet::Packet},
 };
 
 /// The addresses of a device.
@@ -53,6 +53,10 @@ pub(super) enum LifeEvent {
     Turns(AppState),
     /// Its application sends a frame that makes no sense.
     SendsMalformed,
+    /// Its process stands still; or goes on.
+    StandsStill(bool),
+    /// The rest of it does.
+    Freezes(bool),
 }
 
 /// A device in its life.
@@ -66,11 +70,21 @@ pub(super) struct LifeProgress {
     woken: Time,
     /// `None`: the kernel's clock never stands still.
     clock: Option<Clock>,
+    /// Its process stands still.
+    is_still: bool,
+    /// The whole device does.
+    is_frozen: bool,
+    /// Wake-ups that came while its process stood still.
+    kept: Vec<Packet>,
 }
 
 impl LifeProgress {
     pub(super) fn new(mut life: Life) -> Self {
+        let standstills = life.standstills();
         let mut to_come: Vec<(Time, LifeEvent)> = Vec::new();
+        // It goes on before what was put off until then happens.
+        to_come.extend(life.freezes.iter().map(|still| (still.end, LifeEvent::Freezes(false))));
+        to_come.extend(standstills.iter().map(|still| (still.end, LifeEvent::StandsStill(false))));
         for next in &life.moves {
             to_come.push((next.at, LifeEvent::Moves(*next)));
         }
@@ -80,25 +94,67 @@ impl LifeProgress {
         let mut told = None;
         for (from, state) in life.app_states() {
             if told.replace(state) != Some(state) {
-                to_come.push((from, LifeEvent::Turns(state)));
+                to_come.push((put_off(from, &standstills), LifeEvent::Turns(state)));
             }
         }
         to_come.extend(life.malformed.iter().map(|at| (*at, LifeEvent::SendsMalformed)));
+        to_come.extend(life.freezes.iter().map(|still| (still.begin, LifeEvent::Freezes(true))));
+        to_come.extend(standstills.iter().map(|still| (still.begin, LifeEvent::StandsStill(true))));
         to_come.retain(|(at, _)| *at < Time::MAX);
         // Stable, so that at one moment a move comes before a kill, and that before a change on the screen.
         to_come.sort_by_key(|(at, _)| *at);
         to_come.reverse();
         let sleeps = std::mem::take(&mut life.sleeps);
-        let clock = (!sleeps.is_empty()).then(|| Clock::new(sleeps, life.awake));
-        Self { life, to_come, last_idle: None, woken: Time::ZERO, clock }
+        let clock = (!sleeps.is_empty()).then(|| Clock::new(sleeps, life.freezes.clone(), life.awake));
+        Self {
+            life,
+            to_come,
+            last_idle: None,
+            woken: Time::ZERO,
+            clock,
+            is_still: false,
+            is_frozen: false,
+            kept: Vec::new(),
+        }
     }
 
-    /// Nothing happens any more, timers are exact, and the processor is awake.
+    /// Nothing happens any more, timers are exact, and the processor is awake, unless the device stands still: it then does
+    /// so for ever.
     pub(super) fn freeze(&mut self, now: Time) {
         (self.life, self.to_come) = (Life::default(), Vec::new());
         if let Some(clock) = &mut self.clock {
-            clock.freeze(now);
+            clock.freeze(now, self.is_frozen);
         }
+    }
+
+    /// Its process stands still, or goes on.
+    pub(super) const fn stand_still(&mut self, is_still: bool) {
+        self.is_still = is_still;
+    }
+
+    /// The whole device stands still, or goes on.
+    pub(super) const fn freeze_up(&mut self, is_frozen: bool) {
+        self.is_frozen = is_frozen;
+    }
+
+    /// A wake-up comes while the process stands still.
+    pub(super) fn keep(&mut self, wakeup: Packet) {
+        self.kept.push(wakeup);
+    }
+
+    /// Takes the wake-ups that came meanwhile.
+    pub(super) fn take_kept(&mut self) -> Vec<Packet> {
+        std::mem::take(&mut self.kept)
+    }
+
+    /// Returns whether its process stands still.
+    pub(super) const fn is_still(&self) -> bool {
+        self.is_still
+    }
+
+    /// Returns whether the whole device does.
+    pub(super) const fn is_frozen(&self) -> bool {
+        self.is_frozen
     }
 
     /// Returns when something happens next, besides the end of an address that lingers.

@@ -14,7 +14,7 @@ use cardiogram_policies::{Heartbeat, HeartbeatSpec, NetworkKind, Reconnect, Stra
 
 use self::{app::Device, life_progress::Addresses, modem::Modem};
 use crate::{
-    config::{FrameSizes, MAIN, Network, WorldConfig, known_nat},
+    config::{FrameSizes, MAIN, Network, OnWaking, WorldConfig, known_nat},
     fate::{
         Schedule,
         balancer::Balancer,
@@ -60,6 +60,7 @@ pub(crate) struct Shared {
     /// The balancer that decides which server an attempt reaches; `None` where the device decides.
     balancer: Option<Rc<Balancer>>,
     connect_timeout: Duration,
+    on_waking: OnWaking,
     strategy: StrategySpec,
     /// The strategy's heartbeat, as it runs in this world.
     heartbeat: HeartbeatSpec,
@@ -109,7 +110,8 @@ impl Context<'_, '_> {
     }
 
     /// Sends a packet of `device` on a connection followed by `tap`, as soon as the radio is up.
-    fn send(&mut self, device: u32, tap: &mut Tap, packet: Packet) {
+    fn send(&mut self, device: u32, tap: &mut Tap, mut packet: Packet) {
+        packet.device = Some(device);
         if !self.has_address(device, *packet.src.ip(), &packet, DropReason::NoRoute) {
             return;
         }
@@ -165,6 +167,7 @@ impl DeviceGroup {
             servers: config.server.count,
             balancer: schedule.balancer.clone(),
             connect_timeout: config.strategy.connect_timeout.get(),
+            on_waking: config.devices.on_waking,
             strategy: config.strategy.clone(),
             heartbeat: known_nat::within(&config.strategy.heartbeat, &config.bounds()).into_owned(),
             network_kinds: config.all_networks().map(|network| network.kind).collect(),
@@ -234,6 +237,10 @@ impl Node for DeviceGroup {
     fn on_packet(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
         let device = address::device_at(*packet.dst.ip()).expect("the NAT sends only to devices");
         self.handle(device, now, io, |device, context| {
+            if device.is_frozen() {
+                context.io.dropped(&packet, DropReason::HostDown);
+                return;
+            }
             // The push service finds a device wherever it is.
             if let Some(address) = context.addresses.current.filter(|_| packet.src == address::PUSH_SERVICE) {
                 packet.dst.set_ip(address.of(device.index()));

@@ -22,6 +22,8 @@ pub(super) struct Mapping {
     pub(super) port: u16,
     /// When it ends, whatever passes; `None`: nobody has said so since the connection began.
     pub(super) ends: Option<Time>,
+    /// Whose connection it is, as the lab knows.
+    pub(super) device: Option<u32>,
     phase: Phase,
     fin_inside: bool,
     fin_outside: bool,
@@ -61,6 +63,7 @@ impl Mapping {
             address,
             port,
             ends: None,
+            device: None,
             phase,
             fin_inside: false,
             fin_outside: false,
@@ -157,7 +160,7 @@ mod tests {
     fn packet(flags: Flags, seq: u32, ack: u32, len: usize) -> Packet {
         let end = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1);
         let (options, payload) = (Options::default(), vec![0; len]);
-        Packet { src: end, dst: end, seq, ack, flags, window: 100, options, payload }
+        Packet { src: end, dst: end, seq, ack, flags, window: 100, options, payload, device: None }
     }
 
     fn established() -> Mapping {

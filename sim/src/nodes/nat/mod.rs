@@ -167,6 +167,7 @@ impl Nat {
         };
         self.note(inside, NatEvent::Created { outside: port }, io);
         let mut mapping = Mapping::new(inside, *packet.src.ip(), port, phase);
+        mapping.device = packet.device;
         mapping.ends = self.end(now);
         let expires = self.expires(now, &mapping);
         let slot = self.table.insert(now, mapping, expires);
@@ -217,15 +218,15 @@ impl Nat {
         match self.class(subscriber).at_expiry() {
             AtExpiry::ResetBoth => {
                 if let Some(seq) = inside_expects {
-                    send_inside(subscriber, bare(server_end, inside_end, Flags::RST, seq, 0), io);
+                    send_inside(subscriber, bare((server_end, inside_end), mapping.device, Flags::RST, seq, 0), io);
                 }
                 if let Some(seq) = outside_expects {
-                    self.send_outside(server, bare(outside_end, server_end, Flags::RST, seq, 0), io);
+                    self.send_outside(server, bare((outside_end, server_end), mapping.device, Flags::RST, seq, 0), io);
                 }
             }
             AtExpiry::FinInside => {
                 if let (Some(seq), Some(ack)) = (inside_expects, outside_expects) {
-                    let fin = bare(server_end, inside_end, Flags::FIN | Flags::ACK, seq, ack);
+                    let fin = bare((server_end, inside_end), mapping.device, Flags::FIN | Flags::ACK, seq, ack);
                     send_inside(subscriber, fin, io);
                 }
             }
@@ -295,9 +296,9 @@ fn send_inside(subscriber: u32, packet: Packet, io: &mut Io) {
 }
 
 /// Returns a segment of the NAT's own, in the name of one of the ends.
-fn bare(src: SocketAddrV4, dst: SocketAddrV4, flags: Flags, seq: u32, ack: u32) -> Packet {
+fn bare((src, dst): (SocketAddrV4, SocketAddrV4), device: Option<u32>, flags: Flags, seq: u32, ack: u32) -> Packet {
     // Not a window of zero: whoever gets a FIN still has one to send.
-    Packet { src, dst, seq, ack, flags, window: u16::MAX, options: Options::default(), payload: Vec::new() }
+    Packet { src, dst, seq, ack, flags, window: u16::MAX, options: Options::default(), payload: Vec::new(), device }
 }
 
 impl Node for Nat {

@@ -113,7 +113,9 @@ impl Proxy {
 
     fn transmit(&mut self, io: &mut Io) {
         let mut packets = std::mem::take(&mut self.packets);
-        for packet in packets.drain(..) {
+        for mut packet in packets.drain(..) {
+            let slot = self.by_end.get(&(packet.src, packet.dst));
+            packet.device = slot.and_then(|slot| self.pairs[*slot as usize].as_ref()?.owner);
             self.send(packet, io);
         }
         self.packets = packets;
@@ -129,6 +131,7 @@ impl Proxy {
         let iss = xxh3_64_with_seed(&now.as_micros().to_le_bytes(), self.seed ^ u64::from(packet.src.port())) as u32;
         let client = Transport::accept(self.tcp.clone(), now, packet.dst, iss, packet, &mut self.packets);
         let mut pair = Pair::new(self.accepted, server, client, now);
+        pair.owner = packet.device;
         self.accepted += 1;
         if let Some(age) = &self.config.max_age {
             let client = u64::from(packet.src.ip().to_bits()) << 16 | u64::from(packet.src.port());

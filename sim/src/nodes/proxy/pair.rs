@@ -17,6 +17,8 @@ pub(super) struct Pair {
     pub(super) upstream: Option<Transport>,
     /// Whose it is, once the client has said so.
     pub(super) device: Option<u32>,
+    /// Whose it is, as the lab knows.
+    pub(super) owner: Option<u32>,
     pub(super) stage: Stage,
     /// Read from the client and not yet taken by the upstream connection; and the other way round.
     up: Vec<u8>,
@@ -62,6 +64,7 @@ impl Pair {
             client,
             upstream: None,
             device: None,
+            owner: None,
             stage: Stage::Waiting,
             up: Vec::new(),
             down: Vec::new(),

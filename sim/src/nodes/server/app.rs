@@ -5,6 +5,7 @@ mod act;
 mod admit;
 mod ages;
 mod push;
+mod some;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -21,10 +22,11 @@ use super::{
     work::{Ticket, Work, Workers},
 };
 use crate::{
-    config::{Cost, Login, ServerConfig},
+    config::{Cost, Login, OnWaking, ServerConfig},
     fate::{
         random::{Coins, DrawPurpose},
         server_faults::Capacity,
+        struck::Struck,
     },
     nodes::timers::Timers,
     record::trace::ServerEvent,
@@ -38,6 +40,8 @@ pub(super) struct App {
     seed: u64,
     policy: Box<dyn ServerPolicy>,
     stalled: bool,
+    /// Those for whom it does nothing, once for each fault that has it so.
+    away_for: Vec<Struck>,
     capacity: Capacity,
     workers: Workers,
     /// Whether accepting waits in the queue already.
@@ -128,6 +132,7 @@ impl App {
             seed,
             policy,
             stalled: false,
+            away_for: Vec::new(),
             accept_queued: false,
             connections: BTreeMap::new(),
             accepted: 0,
@@ -183,6 +188,9 @@ impl App {
         }
         self.stalled = stalled;
         self.workers.set_stalled(stalled, context.now);
+        if !stalled && self.config.on_waking == OnWaking::TimersFirst {
+            self.obey(context);
+        }
         if !stalled {
             let devices: Vec<u32> = self.online.keys().copied().collect();
             for device in devices {
@@ -247,7 +255,9 @@ impl App {
             self.push(device, context);
         }
         while let Some(device) = self.wakeups.as_mut().and_then(|wakeups| wakeups.pop_due(context.now)) {
-            self.wake(device, context);
+            if !self.is_away_from(Some(device)) {
+                self.wake(device, context);
+            }
         }
     }
 
@@ -257,7 +267,7 @@ impl App {
             self.finish(job.client, job.frame, context);
         }
         self.admit(context);
-        while let Some(work) = self.workers.next_work() {
+        while let Some(work) = self.next_work(context) {
             match work {
                 Work::Accept => self.accept(context),
                 Work::Read(slot) => self.read(slot, context),
@@ -268,6 +278,15 @@ impl App {
         while let Some(client) = self.next_login(context) {
             self.welcome(client, context);
         }
+    }
+
+    /// Takes the next work that can be begun now, and is not for one for whom nothing is done.
+    fn next_work(&mut self, context: &Context) -> Option<Work> {
+        let away_for = &self.away_for;
+        self.workers.next_work(|slot| {
+            let device = context.kernel.device(slot);
+            !device.is_some_and(|device| away_for.iter().any(|struck| struck.has(device)))
+        })
     }
 
     /// Carries out what the policy says.
@@ -368,7 +387,7 @@ impl App {
         }
         let work = self.cost(slot, frame).at(self.coins(slot, context).unit(DrawPurpose::Work, context.now));
         self.busy += work;
-        let done = context.now + self.capacity.time_for(work, context.now);
+        let done = context.now + self.capacity.time_for(work, context.kernel.device(slot), context.now);
         if done <= context.now {
             self.finish(client, frame, context);
         } else {

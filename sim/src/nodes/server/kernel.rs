@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
     config::ServerConfig,
+    fate::struck::Struck,
     nodes::{node::Io, timers::Timers},
     record::trace::DropReason,
     wire::{
@@ -64,6 +65,8 @@ struct Entry {
     owner: Owner,
     /// It counts among the handshakes that are open.
     half_open: bool,
+    /// Whose connection it is, as the lab knows.
+    device: Option<u32>,
 }
 
 /// The owner of a connection.
@@ -102,7 +105,8 @@ impl Kernel {
         }
     }
 
-    pub(super) fn on_packet(&mut self, now: Time, packet: &Packet, io: &mut Io) {
+    /// A packet arrives. `takes_newcomers`: its sender is not one of those for whom nobody listens.
+    pub(super) fn on_packet(&mut self, now: Time, packet: &Packet, takes_newcomers: bool, io: &mut Io) {
         if packet.dst != self.local {
             // Another port of the host, where nobody listens.
             Self::refuse(packet, io);
@@ -126,7 +130,7 @@ impl Kernel {
                 }
                 self.settle(slot);
             }
-            None if opens && self.listening => self.on_syn(now, packet, io),
+            None if opens && self.listening && takes_newcomers => self.on_syn(now, packet, io),
             None => Self::refuse(packet, io),
         }
     }
@@ -161,7 +165,7 @@ impl Kernel {
             end.set_user_timeout(keepalive.user_timeout.map(Span::get));
         }
         self.half_open += usize::from(remembered);
-        let entry = Some(Entry { end, owner: Owner::Listener, half_open: remembered });
+        let entry = Some(Entry { end, owner: Owner::Listener, half_open: remembered, device: packet.device });
         let slot = if let Some(slot) = self.free.pop() {
             self.connections[slot as usize] = entry;
             slot
@@ -170,7 +174,7 @@ impl Kernel {
             self.connections.len() as u32 - 1
         };
         self.by_remote.insert(packet.src, slot);
-        self.transmit(io);
+        self.transmit(packet.device, io);
         self.settle(slot);
     }
 
@@ -229,30 +233,57 @@ impl Kernel {
         self.settle(slot);
     }
 
-    /// Nobody listens any more: new connections are refused, and those not accepted yet are reset.
-    pub(super) fn stop_listening(&mut self, now: Time, io: &mut Io) {
-        self.listening = false;
-        self.accept_queue.clear();
-        for slot in 0..self.connections.len() as u32 {
+    /// Returns the device whose connection is in a slot.
+    pub(super) fn device(&self, slot: u32) -> Option<u32> {
+        self.connections[slot as usize].as_ref().and_then(|entry| entry.device)
+    }
+
+    /// Nobody listens any more for those who are struck: their new connections are refused, and those not accepted yet are
+    /// reset.
+    pub(super) fn stop_listening(&mut self, struck: &Struck, now: Time, io: &mut Io) {
+        self.listening &= !struck.is_all();
+        for slot in self.slots_of(struck) {
             if self.owner(slot) == Some(Owner::Listener) {
                 self.reset(slot, now, io);
             }
         }
     }
 
-    /// The process is gone: its connections are closed (RST where it had unread data), those it had not accepted are
-    /// reset, and nobody listens.
-    pub(super) fn process_died(&mut self, now: Time, io: &mut Io) {
-        self.listening = false;
-        self.accept_queue.clear();
-        for slot in 0..self.connections.len() as u32 {
+    /// The process of those who are struck is gone: its connections are closed (RST where it had unread data), those it had
+    /// not accepted are reset, and nobody listens.
+    pub(super) fn process_died(&mut self, struck: &Struck, now: Time, io: &mut Io) {
+        self.listening &= !struck.is_all();
+        for slot in self.slots_of(struck) {
             match self.owner(slot) {
                 Some(Owner::Process) => self.close(slot, now, io),
                 Some(Owner::Listener) => self.reset(slot, now, io),
                 Some(Owner::Nobody) | None => {}
             }
         }
-        self.events.clear();
+        self.events.retain(|slot| !struck.is_all() && self.connections[*slot as usize].is_some());
+    }
+
+    /// The host loses every connection of those who are struck, without a word.
+    pub(super) fn lose(&mut self, struck: &Struck) {
+        for slot in self.slots_of(struck) {
+            self.remove(slot);
+        }
+        self.events.retain(|slot| self.connections[*slot as usize].is_some());
+    }
+
+    /// Returns the slots of the connections of those who are struck; none of them waits to be accepted any more.
+    fn slots_of(&mut self, struck: &Struck) -> Vec<u32> {
+        let is_struck = |slot: &u32| {
+            let entry = self.connections[*slot as usize].as_ref();
+            entry.is_some_and(|entry| struck.has_whoever(entry.device))
+        };
+        let slots: Vec<u32> = (0..self.connections.len() as u32).filter(is_struck).collect();
+        if struck.is_all() {
+            self.accept_queue.clear();
+        } else {
+            self.accept_queue.retain(|waiting| slots.binary_search(waiting).is_err());
+        }
+        slots
     }
 
     /// Every connection is reset at both ends.
@@ -271,7 +302,9 @@ impl Kernel {
         let mut resets = Vec::new();
         for slot in 0..self.connections.len() as u32 {
             if let Some(entry) = &mut self.connections[slot as usize] {
+                let first = resets.len();
                 entry.end.abort(now, &mut resets);
+                resets[first..].iter_mut().for_each(|reset: &mut Packet| reset.device = entry.device);
             }
             self.remove(slot);
         }
@@ -311,12 +344,13 @@ impl Kernel {
         debug_assert!(self.packets.is_empty(), "packets of another moment than {now}");
         let entry = self.connections[slot as usize].as_mut().expect("an occupied slot");
         work(&mut entry.end, &mut self.packets);
-        self.transmit(io);
+        let device = entry.device;
+        self.transmit(device, io);
     }
 
-    fn transmit(&mut self, io: &mut Io) {
+    fn transmit(&mut self, device: Option<u32>, io: &mut Io) {
         for packet in self.packets.drain(..) {
-            send(packet, io);
+            send(Packet { device, ..packet }, io);
         }
     }
 

@@ -16,6 +16,7 @@ use crate::{
     fate::{
         schedule::Interval,
         server_faults::{Capacity, Edge, ServerFaults, Turn, edges},
+        struck::Struck,
     },
     nodes::node::{Io, Node},
     record::{
@@ -36,6 +37,8 @@ pub(crate) struct Server {
     drains: u32,
     deaths: u32,
     silences: u32,
+    /// Faults under way that strike some devices alone.
+    some: Vec<ForSome>,
     /// When the balancer changes its mind, to healthy or not; the next one last.
     beliefs: Vec<(Time, bool)>,
     /// Whether the balancer resets the connections of an unhealthy server.
@@ -44,6 +47,14 @@ pub(crate) struct Server {
     is_cut_off: bool,
     /// The RSTs that it will send for a host that cannot.
     flows: Vec<Packet>,
+}
+
+/// A fault under way for some devices.
+#[derive(PartialEq)]
+struct ForSome {
+    struck: Struck,
+    /// A drain that has closed its last session is over: what is left of it is that there is no process.
+    effect: ServerEffect,
 }
 
 /// What the process has at hand at a moment: the time, its host's kernel, and the record.
@@ -104,6 +115,7 @@ impl Server {
             drains: 0,
             deaths: 0,
             silences: 0,
+            some: Vec::new(),
             beliefs,
             resets: config.balancer.as_ref().is_some_and(|balancer| balancer.on_unhealthy == OnUnhealthy::Reset),
             is_cut_off: false,
@@ -131,6 +143,10 @@ impl Server {
             Turn::Ends => self.note(ServerEvent::FaultEnded(edge.cause), io),
             Turn::Drained => {}
         }
+        if !edge.struck.is_all() {
+            self.apply_for_some(edge, now, io);
+            return;
+        }
         let begins = edge.turn == Turn::Begins;
         match edge.effect {
             ServerEffect::Stops => count(&mut self.stalls, begins),
@@ -140,7 +156,7 @@ impl Server {
             ServerEffect::Drains { over } => match edge.turn {
                 Turn::Begins => {
                     self.drains += 1;
-                    self.kernel.stop_listening(now, io);
+                    self.kernel.stop_listening(&Struck::All, now, io);
                     self.app.drain(now, over);
                 }
                 Turn::Drained => (self.drains, self.deaths) = (self.drains - 1, self.deaths + 1),
@@ -152,7 +168,7 @@ impl Server {
             self.flows = self.kernel.power_off(now);
         } else if ran && !self.process_runs() {
             self.with_app(now, io, App::die);
-            self.kernel.process_died(now, io);
+            self.kernel.process_died(&Struck::All, now, io);
         }
         if !ran && self.process_runs() {
             if self.drains == 0 {
@@ -162,6 +178,56 @@ impl Server {
         }
         let stalled = self.stalls > 0;
         self.with_app(now, io, |app, context| app.set_stalled(stalled, context));
+    }
+
+    /// A change for some devices alone: it is to them as it would be to all, and to the others as if nothing were wrong.
+    fn apply_for_some(&mut self, edge: &Edge, now: Time, io: &mut Io) {
+        let struck = &edge.struck;
+        let mut fault = ForSome { struck: struck.clone(), effect: edge.effect };
+        if edge.turn != Turn::Begins {
+            if edge.turn == Turn::Ends && matches!(edge.effect, ServerEffect::Drains { .. }) {
+                fault.effect = ServerEffect::Dies;
+            }
+            let place = self.some.iter().position(|other| *other == fault).expect("what ends has begun");
+            self.some.remove(place);
+        }
+        let now_dies = match (edge.turn, edge.effect) {
+            (Turn::Begins, effect) => effect == ServerEffect::Dies,
+            (Turn::Drained, _) => {
+                fault.effect = ServerEffect::Dies;
+                true
+            }
+            (Turn::Ends, _) => false,
+        };
+        let is_away = matches!(fault.effect, ServerEffect::Stops | ServerEffect::Dies | ServerEffect::Silences);
+        if edge.turn == Turn::Ends {
+            if is_away {
+                self.with_app(now, io, |app, context| app.is_back_for(struck, context));
+            }
+            return;
+        }
+        if is_away {
+            self.app.is_away_for(struck.clone());
+        }
+        if now_dies || fault.effect == ServerEffect::Silences {
+            self.with_app(now, io, |app, context| app.die_for(struck, context));
+        }
+        match fault.effect {
+            ServerEffect::Dies => self.kernel.process_died(struck, now, io),
+            ServerEffect::Silences => self.kernel.lose(struck),
+            ServerEffect::Drains { over } => {
+                self.kernel.stop_listening(struck, now, io);
+                self.with_app(now, io, |app, context| app.drain_some(struck, over, context));
+            }
+            ServerEffect::Stops | ServerEffect::Slows { .. } => {}
+        }
+        self.some.push(fault);
+    }
+
+    /// Returns whether a fault that strikes some devices alone, and is such a one, strikes `device` now.
+    fn strikes(&self, device: Option<u32>, is_such: impl Fn(ServerEffect) -> bool) -> bool {
+        let Some(device) = device.filter(|_| !self.some.is_empty()) else { return false };
+        self.some.iter().any(|fault| is_such(fault.effect) && fault.struck.has(device))
     }
 
     /// The balancer changes its mind about this server.
@@ -204,8 +270,13 @@ impl Node for Server {
             }
             return;
         }
+        if self.strikes(packet.device, |effect| effect == ServerEffect::Silences) {
+            io.dropped(&packet, DropReason::HostDown);
+            return;
+        }
         let due = self.app.policy_deadline();
-        self.kernel.on_packet(now, &packet, io);
+        let refuses = |effect| matches!(effect, ServerEffect::Dies | ServerEffect::Drains { .. });
+        self.kernel.on_packet(now, &packet, !self.strikes(packet.device, refuses), io);
         self.with_app(now, io, App::on_kernel);
         if self.process_runs() {
             self.with_app(now, io, |app, context| app.hear(due, context));

@@ -50,13 +50,17 @@ impl Workers {
         self.queue.push_back(work);
     }
 
-    /// Returns the first work in the queue that can be begun now: a core is idle, and the connection is not being worked on.
-    pub(super) fn next_work(&mut self) -> Option<Work> {
+    /// Returns the first work in the queue that can be begun now: a core is idle, the connection is not being worked on, and
+    /// nothing keeps the process from it (`may_read`).
+    pub(super) fn next_work(&mut self, may_read: impl Fn(u32) -> bool) -> Option<Work> {
         if self.jobs.len() == self.cores {
             return None;
         }
         let under_way = |slot: u32| self.jobs.iter().any(|job| job.client.slot == slot);
-        let first = self.queue.iter().position(|work| !matches!(work, Work::Read(slot) if under_way(*slot)))?;
+        let first = self.queue.iter().position(|work| match work {
+            Work::Accept => true,
+            Work::Read(slot) => !under_way(*slot) && may_read(*slot),
+        })?;
         self.queue.remove(first)
     }
 
@@ -110,12 +114,12 @@ mod tests {
         for slot in [7, 8, 9] {
             workers.enqueue(Work::Read(slot));
         }
-        assert!(workers.next_work() == Some(Work::Read(8)));
+        assert!(workers.next_work(|_| true) == Some(Work::Read(8)));
         job(&mut workers, 8, 5);
-        assert!(workers.next_work().is_none(), "both cores work");
+        assert!(workers.next_work(|_| true).is_none(), "both cores work");
         assert_eq!(workers.pop_done(Time::from_millis(20)).map(|job| job.client.slot), Some(8));
         assert_eq!(workers.pop_done(Time::from_millis(20)).map(|job| job.client.slot), Some(7));
-        assert!(workers.next_work() == Some(Work::Read(7)), "what was passed over kept its place");
+        assert!(workers.next_work(|_| true) == Some(Work::Read(7)), "what was passed over kept its place");
     }
 
     #[test]

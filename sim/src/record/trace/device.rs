@@ -167,6 +167,10 @@ pub enum DeviceEvent {
     CheckAfter(Duration),
     /// Whether it does.
     NetworkChecked(bool),
+    /// The application's process stands still from now on.
+    StandsStill,
+    /// It goes on.
+    GoesOn,
 }
 
 /// What an event of a device means to whoever draws a run or judges it.
@@ -315,6 +319,8 @@ impl DeviceEvent {
             Self::RaceLost { port } => out.u8(32).u16(port),
             Self::CheckAfter(wait) => out.u8(33).span(wait),
             Self::NetworkChecked(carries) => out.u8(34).u8(u8::from(carries)),
+            Self::StandsStill => out.u8(40),
+            Self::GoesOn => out.u8(41),
         };
     }
 
@@ -373,6 +379,8 @@ impl DeviceEvent {
             Self::CheckAfter(wait) => format!("looks whether the network carries anything after {wait:?}"),
             Self::NetworkChecked(true) => "finds that the network carries something".into(),
             Self::NetworkChecked(false) => "finds that the network carries nothing".into(),
+            Self::StandsStill => "stands still".into(),
+            Self::GoesOn => "goes on".into(),
         }
     }
 
@@ -416,7 +424,9 @@ impl DeviceEvent {
             | Self::ProbeStarted { .. }
             | Self::ProbeConnected
             | Self::CheckAfter(_)
-            | Self::NetworkChecked(_) => DeviceMeaning::Other,
+            | Self::NetworkChecked(_)
+            | Self::StandsStill
+            | Self::GoesOn => DeviceMeaning::Other,
         }
     }
 }

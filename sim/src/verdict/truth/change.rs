@@ -4,7 +4,7 @@ use cardiogram_policies::Time;
 
 use crate::{
     config::Cause,
-    fate::{Schedule, link_faults::Cuts, schedule::Interval},
+    fate::{Schedule, link_faults::Cuts, schedule::Interval, server_faults::ServerFaults},
     record::trace::{DeviceMeaning, Fact, ProxyEvent, ServerMeaning, Turn},
     verdict::path::{Key, MappingEvent},
 };
@@ -57,6 +57,8 @@ pub(super) enum Obstacle {
     Closed { server: u32 },
     /// The access link of a network, or the core link, carries nothing in this direction.
     Cut { network: Option<u32>, up: bool },
+    /// The device's process stands still.
+    Standstill { cause: Cause },
     /// The device's address on the network is dead.
     DeadLease { network: u32 },
 }
@@ -106,18 +108,32 @@ impl Change {
     }
 }
 
+/// Returns what happens to all devices alike, but for the core link.
 pub(super) fn common_changes(schedule: &Schedule) -> Vec<(Time, Change)> {
-    let mut changes: Vec<(Time, Change)> = cut_changes(None, &schedule.core).collect();
-    changes.extend(edges(&schedule.proxy.restarts, Obstacle::ProxyRestart));
+    let mut changes: Vec<(Time, Change)> = edges(&schedule.proxy.restarts, Obstacle::ProxyRestart).collect();
     for (server, faults) in (0..).zip(&schedule.servers) {
-        for fault in faults {
-            changes.extend(edges(&fault.unusable(), Obstacle::Fault { server, cause: fault.cause }));
-            changes.extend(edges(&fault.draining(), Obstacle::Drain { server }));
+        for fault in faults.iter().filter(|fault| fault.struck.is_all()) {
+            changes.extend(server_changes(server, fault));
         }
         let closed = schedule.balancer.iter().flat_map(|balancer| balancer.closed(server));
         changes.extend(edges(closed, Obstacle::Closed { server }));
     }
     changes
+}
+
+/// Returns what faults of servers do to one device and not to all.
+pub(super) fn server_changes_of(schedule: &Schedule, device: u32) -> impl Iterator<Item = (Time, Change)> + '_ {
+    let strikes = move |fault: &&ServerFaults| !fault.struck.is_all() && fault.struck.has(device);
+    let of_server = move |(server, faults): (u32, &'_ Vec<ServerFaults>)| {
+        faults.iter().filter(strikes).flat_map(|fault| server_changes(server, fault)).collect::<Vec<_>>()
+    };
+    (0..).zip(&schedule.servers).flat_map(of_server)
+}
+
+fn server_changes(server: u32, fault: &ServerFaults) -> Vec<(Time, Change)> {
+    let (unusable, draining) = (fault.unusable(), fault.draining());
+    let unusable = edges(&unusable, Obstacle::Fault { server, cause: fault.cause });
+    unusable.chain(edges(&draining, Obstacle::Drain { server })).collect()
 }
 
 pub(super) fn cut_changes(network: Option<u32>, cuts: &Cuts) -> impl Iterator<Item = (Time, Change)> + '_ {

@@ -80,6 +80,9 @@ impl Surroundings {
 
     /// Returns what breaks a session from this address with this server, if anything does.
     pub(super) fn breaks(&self, address: Address, server: u32) -> Option<Cause> {
+        if let Some(cause) = self.standstill() {
+            return Some(cause);
+        }
         if !self.addresses.contains(&address) {
             return Some(self.detached_by);
         }
@@ -109,9 +112,11 @@ impl Surroundings {
     pub(super) fn breaks_something(&self) -> bool {
         self.addresses.is_empty()
             || self.obstacles.keys().any(|obstacle| match obstacle {
-                Obstacle::Fault { .. } | Obstacle::ProxyRestart | Obstacle::Cut { .. } | Obstacle::DeadLease { .. } => {
-                    true
-                }
+                Obstacle::Fault { .. }
+                | Obstacle::ProxyRestart
+                | Obstacle::Cut { .. }
+                | Obstacle::Standstill { .. }
+                | Obstacle::DeadLease { .. } => true,
                 Obstacle::Drain { .. } | Obstacle::Closed { .. } => false,
             })
     }
@@ -137,7 +142,13 @@ impl Surroundings {
             | Obstacle::Drain { .. }
             | Obstacle::Closed { .. }
             | Obstacle::Cut { .. }
+            | Obstacle::Standstill { .. }
             | Obstacle::DeadLease { .. } => None,
         })
+    }
+
+    /// Returns why the device's process stands still, if it does.
+    fn standstill(&self) -> Option<Cause> {
+        [Cause::DeviceFreeze, Cause::DeviceStall].into_iter().find(|&cause| self.has(Obstacle::Standstill { cause }))
     }
 }

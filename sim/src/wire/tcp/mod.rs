@@ -284,7 +284,7 @@ impl Connection {
             self.receive.sent_acknowledgement();
         }
         let options = Options { timestamps, ..Options::default() };
-        Packet { src: self.local, dst: self.remote, seq, ack, flags, window, options, payload }
+        Packet { src: self.local, dst: self.remote, seq, ack, flags, window, options, payload, device: None }
     }
 
     fn send_ack(&mut self, now: Time, out: &mut Vec<Packet>) {
@@ -304,7 +304,8 @@ pub fn reset_for(packet: &Packet) -> Option<Packet> {
         (0, packet.seq.wrapping_add(packet.seq_len()), Flags::RST | Flags::ACK)
     };
     let options = Options::default();
-    Some(Packet { src: packet.dst, dst: packet.src, seq, ack, flags, window: 0, options, payload: Vec::new() })
+    let (src, dst, device) = (packet.dst, packet.src, packet.device);
+    Some(Packet { src, dst, seq, ack, flags, window: 0, options, payload: Vec::new(), device })
 }
 
 /// Returns the clock of the timestamps option: milliseconds, never 0, which would mean "none".

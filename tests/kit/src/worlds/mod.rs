@@ -15,9 +15,9 @@ use cardiogram_policies::{
 use cardiogram_sim::config::{
     AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, DelayDrift, DevicesConfig,
     Distribution, EndsWith, Exponential, FaultConfig, FaultDraws, FaultKind, FrameSizes, HealthCheck, LifeConfig,
-    LinkConfig, LinkName, Login, MaxAge, NatClass, NatConfig, NatRefresh, OnUnhealthy, Part, Pauses, ProxyConfig,
-    RadioConfig, Rate, ServerConfig, TailStage, TcpSettings, TcpStack, TcpTimers, TrafficConfig, Undelivered, Uniform,
-    WakeupConfig, When, WorldConfig,
+    LinkConfig, LinkName, Login, MaxAge, NatClass, NatConfig, NatRefresh, OnUnhealthy, OnWaking, Part, Pauses,
+    ProxyConfig, RadioConfig, Rate, ServerConfig, TailStage, TcpSettings, TcpStack, TcpTimers, TrafficConfig,
+    Undelivered, Uniform, WakeupConfig, When, Whom, WorldConfig,
 };
 use proptest::{prelude::*, strategy::Union};
 
@@ -87,12 +87,17 @@ fn fraction(most: f64) -> impl Strategy<Value = Fraction> {
 }
 
 fn devices() -> impl Strategy<Value = DevicesConfig> {
-    (1_u32..5, delay(0..120_000), tcp()).prop_map(|(count, start_within, tcp)| DevicesConfig {
+    (1_u32..5, delay(0..120_000), tcp(), on_waking()).prop_map(|(count, start_within, tcp, on_waking)| DevicesConfig {
         count,
         start_within,
         tcp,
+        on_waking,
         frames: FrameSizes::default(),
     })
+}
+
+fn on_waking() -> impl Strategy<Value = OnWaking> {
+    prop_oneof![Just(OnWaking::InputFirst), Just(OnWaking::TimersFirst)]
 }
 
 fn tcp() -> impl Strategy<Value = TcpSettings> {
@@ -233,10 +238,18 @@ fn server() -> impl Strategy<Value = ServerConfig> {
         prop::option::weighted(0.2, max_age),
         prop::option::weighted(0.4, balancer()),
     );
-    let kernel = (tcp(), prop::option::weighted(0.3, keepalive()), 1_u32..5, any::<bool>(), 1_u32..5, any::<bool>());
+    let kernel = (
+        tcp(),
+        prop::option::weighted(0.3, keepalive()),
+        1_u32..5,
+        any::<bool>(),
+        1_u32..5,
+        any::<bool>(),
+        on_waking(),
+    );
     (1_u32..4, kernel, work, limits, undelivered, prop::option::weighted(0.2, pauses), care).prop_map(
         |(count, kernel, work, limits, undelivered, pauses, (watchdog, max_age, balancer))| {
-            let (tcp, keepalive, backlog, abort_on_overflow, syn_backlog, syncookies) = kernel;
+            let (tcp, keepalive, backlog, abort_on_overflow, syn_backlog, syncookies, on_waking) = kernel;
             let (accept_cost, heartbeat_cost, message_cost, login) = work;
             let (cores, logins_per_s, drop_dead_work) = limits;
             ServerConfig {
@@ -255,6 +268,7 @@ fn server() -> impl Strategy<Value = ServerConfig> {
                 message_cost,
                 drop_dead_work,
                 undelivered,
+                on_waking,
                 pauses,
                 watchdog,
                 max_age,
@@ -343,8 +357,15 @@ fn fault() -> impl Strategy<Value = FaultConfig> {
         rate: rate().boxed(),
         span: span(5..200).boxed(),
         network: life::place().boxed(),
+        devices: prop::option::weighted(0.3, whom()).boxed(),
     };
     Union::new(FaultKind::ALL.iter().map(|kind| kind.any(&draws)))
+}
+
+/// At least half of the smallest share is a device wherever there are any; device 0 is always there.
+fn whom() -> impl Strategy<Value = Whom> {
+    let share = (0.5..1.0).prop_map(|share| Whom::Share(Fraction::new(share).expect("within 0 to 1")));
+    prop_oneof![share, Just(Whom::Only(vec![0]))]
 }
 
 fn strategy() -> impl Strategy<Value = StrategySpec> {

@@ -13,10 +13,11 @@ use crate::{
 };
 
 impl Device {
-    /// Lets what happens to the device at this moment happen.
-    pub(super) fn live(&mut self, context: &mut Context) {
+    /// Lets what happens to the device at this moment happen. Returns whether its process has gone on after a standstill.
+    pub(super) fn live(&mut self, context: &mut Context) -> bool {
+        let was_still = self.is_still();
         let now = context.now;
-        if let Some((old, _)) = self.addresses.lingering.filter(|(_, until)| *until <= now) {
+        if let Some((old, _)) = self.addresses.lingering.filter(|(_, until)| *until <= now && !was_still) {
             self.addresses.lingering = None;
             self.detached(old, Cause::NetworkSwitch, OldSockets::Abort, context);
         }
@@ -29,8 +30,11 @@ impl Device {
                 LifeEvent::Starts => self.start(context),
                 LifeEvent::Turns(state) => self.turn(state, context),
                 LifeEvent::SendsMalformed => self.send_malformed(context),
+                LifeEvent::StandsStill(is_still) => self.stand_still(is_still, context),
+                LifeEvent::Freezes(is_frozen) => self.freeze_up(is_frozen, context),
             }
         }
+        was_still && !self.is_still()
     }
 
     fn relocate(&mut self, Move { to, cause, old_sockets, .. }: Move, context: &mut Context) {

@@ -22,10 +22,12 @@ impl App {
     }
 
     fn admit_one(&mut self, slot: u32, context: &mut Context) {
-        let Some(accepted) = self.connections.get_mut(&slot) else { return };
-        if accepted.waits || accepted.hello.is_some() || accepted.session.is_some() {
+        let Some(accepted) = self.connections.get(&slot) else { return };
+        let device = context.kernel.device(slot);
+        if accepted.waits || accepted.hello.is_some() || accepted.session.is_some() || self.is_away_from(device) {
             return;
         }
+        let accepted = self.connections.get_mut(&slot).expect("the one that was looked at");
         if context.kernel.end(slot).readable() > 0 {
             context.read(slot, &mut accepted.stream);
         }

@@ -70,6 +70,9 @@ impl App {
 
     /// Sends a device what has been created for it and was not sent on this session. One without a session may be woken.
     pub(super) fn push(&mut self, device: u32, context: &mut Context) {
+        if self.is_away_from(Some(device)) {
+            return;
+        }
         let Some(pushes) = self.pushes.get_mut(&device) else { return };
         let slot = self.online.get(&device).copied();
         if slot.is_none() && self.wakeups.is_none() {
