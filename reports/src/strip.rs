@@ -99,10 +99,13 @@ fn record_chart(record: &Trace, view: &RecordView<'_>) -> Chart {
     Chart { notes, ..lanes::chart(view.name.to_owned(), &signals, window) }
 }
 
-/// Says which part is shown.
+/// Says which part is shown. A record ends at any microsecond, which nobody wants to read.
 fn shown(window: Window) -> String {
     let [from, to] = [window.from, window.to].map(|at| moment(at.as_micros()));
-    format!("{from} to {to} ({}).", format_duration(window.span()))
+    let span = window.span();
+    let fine = Duration::from_micros(u64::from(span.subsec_micros() % 1_000));
+    let span = if span < Duration::from_secs(1) { span } else { span.saturating_sub(fine) };
+    format!("{from} to {to} ({}).", format_duration(span))
 }
 
 /// The part of a run that is shown.

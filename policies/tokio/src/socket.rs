@@ -142,9 +142,14 @@ mod info {
 
     sockopt_impl!(Info, GetOnly, libc::IPPROTO_TCP, libc::TCP_INFO, FirstFields);
 
+    /// The kernel counts ticks between two of its own, of 10 ms at most (`CONFIG_HZ`): what it says may be one too many, and a
+    /// peer that has acknowledged at once would count as not heard since.
+    const TICK: Duration = Duration::from_millis(10);
+
     pub(super) fn last_heard(socket: &socket2::Socket) -> io::Result<Duration> {
         let info = Info.get(socket)?;
-        Ok(Duration::from_millis(info.last_data_recv.min(info.last_ack_recv).into()))
+        let said = Duration::from_millis(info.last_data_recv.min(info.last_ack_recv).into());
+        Ok(said.saturating_sub(TICK))
     }
 }
 
