@@ -5,6 +5,7 @@
 //! attempt depends on: the network, the server, a budget, a server's word.
 
 mod actioncable;
+mod attempt_timeout;
 mod backoff;
 mod courier;
 mod exponential;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     actioncable::{ActioncablePoll, PollBackoff},
+    attempt_timeout::AttemptTimeout,
     backoff::{DelayFrom, Jitter, ProcessScale},
     courier::CourierRetry,
     exponential::{CapAt, ExponentialBackoff},
@@ -46,7 +48,8 @@ use crate::{AppState, GiveUp, LossReason, Network, Time};
 /// The host's side of the contract: report everything with [`on_event`](Self::on_event), in order; when an attempt has
 /// failed, a connection is lost, or the network or the application's state has changed while none is up, ask
 /// [`next`](Self::next) once and do as it says; the new answer replaces the one before. The very first attempt of a
-/// device's life is the host's own, and without a network it makes none: it asks again when there is one.
+/// device's life is the host's own, with the strategy's connect timeout, and without a network it makes none: it asks again
+/// when there is one.
 pub trait Reconnect: Send {
     /// Takes note of what happened.
     fn on_event(&mut self, now: Time, event: &ReconnectEvent);
@@ -150,6 +153,8 @@ pub enum ReconnectAction {
         wait: Duration,
         /// Which server to try.
         server: ServerChoice,
+        /// How long the attempt may take before it is abandoned; `None`: the strategy's connect timeout.
+        timeout: Option<Duration>,
     },
     /// Wait, then find out whether the network carries anything, by a packet that costs less than an attempt; answered
     /// by [`ReconnectEvent::NetworkChecked`], after which [`next`](Reconnect::next) is asked again.

@@ -67,12 +67,7 @@ impl StrategySpec {
     /// Returns what is wrong where there is no push service: a client that leaves its connection and comes back only when it
     /// is called.
     pub fn called_by_nobody(&self) -> Option<Problem> {
-        let leaves = match &self.heartbeat {
-            HeartbeatSpec::LeaveWhenQuiet(_) => true,
-            HeartbeatSpec::Composed(parts) => parts.leave.is_some(),
-            _ => false,
-        };
-        (leaves && matches!(self.reconnect, ReconnectSpec::OnCall(_))).then(|| {
+        self.waits_to_be_called().then(|| {
             Problem::new(
                 "reconnect.on-call",
                 "it leaves its connection on purpose and comes back when it is called, and nobody calls: the scenario has no \
@@ -80,6 +75,28 @@ impl StrategySpec {
                 "give the scenario a `wakeup`, or use reconnect.fixed-delay",
             )
         })
+    }
+
+    /// Returns what to know before any scenario is named of a client that leaves its connection and comes back only when it is
+    /// called.
+    pub fn needs_a_call(&self) -> Option<Problem> {
+        self.waits_to_be_called().then(|| {
+            Problem::new(
+                "reconnect.on-call",
+                "it leaves its connection on purpose and comes back when it is called: in a scenario without `wakeup` nobody \
+                 calls, and the device stays away for good",
+                "run it where there is a `wakeup`, or use reconnect.fixed-delay",
+            )
+        })
+    }
+
+    fn waits_to_be_called(&self) -> bool {
+        let leaves = match &self.heartbeat {
+            HeartbeatSpec::LeaveWhenQuiet(_) => true,
+            HeartbeatSpec::Composed(parts) => parts.leave.is_some(),
+            _ => false,
+        };
+        leaves && matches!(self.reconnect, ReconnectSpec::OnCall(_))
     }
 }
 

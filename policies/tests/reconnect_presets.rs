@@ -63,7 +63,7 @@ impl Client {
 
     /// What it is told to wait; it waits. `None`: it is told to stop.
     fn wait(&mut self) -> Option<Duration> {
-        let ReconnectAction::TryAfter { wait, server } = self.policy.next(self.now) else { return None };
+        let ReconnectAction::TryAfter { wait, server, .. } = self.policy.next(self.now) else { return None };
         self.server = match server {
             ServerChoice::Same => self.server,
             ServerChoice::Next => (self.server + 1) % SERVERS,

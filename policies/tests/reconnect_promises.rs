@@ -7,10 +7,10 @@ use cardiogram_policies::{
     AppState, AttemptFailure, Bounds, GiveUp, HeartbeatSpec, LossReason, Network, PolicyRng, Reconnect,
     ReconnectAction, ReconnectEvent, ReconnectRules, ReconnectSpec, ServerChoice, StrategySpec, Time,
     reconnect::{
-        ActioncablePoll, CapAt, CircuitBreaker, CourierRetry, DelayFrom, Denied, Ended, ExponentialBackoff, FixedDelay,
-        FullPass, GiveUpAfter, Jitter, LimitBy, Linear, MarsLonglinkMonitor, NetworkChange, NetworkCheck, PollBackoff,
-        ProcessScale, Reset, RetryBudget, RetryLimit, RetryQuota, RetryThrottle, Rotation, ServerBan, Steps, Then,
-        Trip, WhenHidden, WindowTrip,
+        ActioncablePoll, AttemptTimeout, CapAt, CircuitBreaker, CourierRetry, DelayFrom, Denied, Ended,
+        ExponentialBackoff, FixedDelay, FullPass, GiveUpAfter, Jitter, LimitBy, Linear, MarsLonglinkMonitor,
+        NetworkChange, NetworkCheck, PollBackoff, ProcessScale, Reset, RetryBudget, RetryLimit, RetryQuota,
+        RetryThrottle, Rotation, ServerBan, Steps, Then, Trip, WhenHidden, WindowTrip,
     },
     unit::{Delay, Fraction, Span},
 };
@@ -74,6 +74,14 @@ fn any_delay_from() -> impl Strategy<Value = DelayFrom> + Clone {
     prop_oneof![Just(DelayFrom::Failure), Just(DelayFrom::AttemptStart)]
 }
 
+fn any_attempt_timeout() -> impl Strategy<Value = AttemptTimeout> + Clone {
+    prop_oneof![
+        6 => Just(AttemptTimeout::Same),
+        1 => Just(AttemptTimeout::AsWait),
+        2 => prop::collection::vec(span(500..30_000), 1..4).prop_map(AttemptTimeout::Steps),
+    ]
+}
+
 fn any_reset() -> impl Strategy<Value = Reset> + Clone {
     prop_oneof![Just(Reset::Established), Just(Reset::Connected), span(1_000..60_000).prop_map(Reset::Uptime)]
 }
@@ -82,13 +90,14 @@ fn any_exponential() -> impl Strategy<Value = ExponentialBackoff> {
     let jitter = prop_oneof![6 => any_jitter(), 1 => Just(Jitter::Decorrelated)];
     let cap_at = prop_oneof![Just(CapAt::BeforeJitter), Just(CapAt::AfterJitter), Just(CapAt::Both)];
     let shape = (1_u64..10_000, 1_u64..100, 1.0..=10.0, cap_at, jitter, any::<bool>());
-    let rest = (any_scale(), any_delay_from(), any_reset(), delay(0..5_000));
-    let extra = (1_u32..5, any::<bool>(), delay(0..2_000), delay(0..5_000), any::<bool>());
+    let rest = (any_scale(), any_delay_from(), any_reset(), delay(0..5_000), any_attempt_timeout());
+    let extra =
+        (1_u32..5, any::<bool>(), delay(0..2_000), delay(0..5_000), any::<bool>(), option::weighted(0.2, 1_u32..9));
     (shape, rest, extra).prop_map(
         |(
             (base_ms, times, factor, cap_at, jitter, first_exact),
-            (scale, delay_from, reset, after_loss),
-            (flat_for, compounds, minimum, first_added, first_at_once),
+            (scale, delay_from, reset, after_loss, attempt_timeout),
+            (flat_for, compounds, minimum, first_added, first_at_once, starts_over_after),
         )| {
             let scaled = base_ms * scale.map_or(1, |scale: ProcessScale| scale.most as u64);
             let (base, cap) = (Span::millis(base_ms), Span::millis(scaled * times));
@@ -103,12 +112,14 @@ fn any_exponential() -> impl Strategy<Value = ExponentialBackoff> {
                 flat_for,
                 compounds,
                 minimum,
+                starts_over_after,
                 scale,
                 delay_from,
                 reset,
                 after_loss,
                 first_added,
                 first_at_once,
+                attempt_timeout,
             }
         },
     )
@@ -122,10 +133,11 @@ fn any_starts() -> impl Strategy<Value = (Delay, Delay)> + Clone {
 fn any_steps() -> impl Strategy<Value = Steps> {
     let waits = (prop::collection::vec(delay(0..60_000), 0..8), delay(1..60_000));
     let then = prop_oneof![4 => Just(Then::RepeatLast), 1 => Just(Then::GiveUp)];
-    (waits, then, any_jitter(), any_scale(), any_delay_from(), any_reset(), any_starts()).prop_map(
-        |((mut waits, last), then, jitter, scale, delay_from, reset, (after_loss, first_added))| {
+    let rest = (any_starts(), any_attempt_timeout());
+    (waits, then, any_jitter(), any_scale(), any_delay_from(), any_reset(), rest).prop_map(
+        |((mut waits, last), then, jitter, scale, delay_from, reset, ((after_loss, first_added), attempt_timeout))| {
             waits.push(last);
-            Steps { waits, then, jitter, scale, delay_from, reset, after_loss, first_added }
+            Steps { waits, then, jitter, scale, delay_from, reset, after_loss, first_added, attempt_timeout }
         },
     )
 }
@@ -145,10 +157,11 @@ fn any_waits() -> impl Strategy<Value = ReconnectSpec> {
         },
     );
     let backoff = option::of(Just(PollBackoff::default()));
-    let poll = (span(100..5_000), 1_u64..10, span(100..20_000), delay(0..5_000), delay(0..2_000), backoff).prop_map(
-        |(least, times, stale, last_ping, reopen, backoff)| {
+    let ends = (delay(0..2_000), any::<bool>());
+    let poll = (span(100..5_000), 1_u64..10, span(100..20_000), delay(0..5_000), ends, backoff).prop_map(
+        |(least, times, stale, last_ping, (reopen, cuts), backoff)| {
             let most = Span::new(least.get() * times as u32).expect("a span");
-            ReconnectSpec::ActioncablePoll(ActioncablePoll { least, most, stale, last_ping, reopen, backoff })
+            ReconnectSpec::ActioncablePoll(ActioncablePoll { least, most, stale, last_ping, reopen, cuts, backoff })
         },
     );
     let mars = span(1_000..1_000_000)
@@ -265,6 +278,9 @@ struct Host {
     /// Until then anything happens.
     usable: Time,
     longest_wait: Duration,
+    /// How long an attempt may take that begins now, and the longest that one may have taken.
+    timeout: Duration,
+    longest_timeout: Duration,
 }
 
 /// What comes of asking the policy.
@@ -285,6 +301,8 @@ impl Host {
             not_before: Time::ZERO,
             usable,
             longest_wait: Duration::ZERO,
+            timeout: CONNECT_TIMEOUT,
+            longest_timeout: CONNECT_TIMEOUT,
         }
     }
 
@@ -301,7 +319,7 @@ impl Host {
         let spoken = self.below(8);
         // Nothing but silence once there is nothing left to hope for: what costs most time.
         if self.now >= self.usable || spoken < 4 {
-            self.now += CONNECT_TIMEOUT;
+            self.now += self.timeout;
             self.tell(ReconnectEvent::AttemptFailed(AttemptFailure::Timeout));
             return;
         }
@@ -343,11 +361,15 @@ impl Host {
     fn wait(&mut self) -> Next {
         for _ in 0..10_000 {
             let (wait, is_check) = match self.policy.next(self.now) {
-                ReconnectAction::TryAfter { wait, server } => {
+                ReconnectAction::TryAfter { wait, server, timeout } => {
                     self.longest_wait = self.longest_wait.max(wait);
                     assert!(self.now + wait >= self.not_before, "a server's word is a lower bound");
                     let again = self.policy.next(self.now);
-                    assert_eq!(again, ReconnectAction::TryAfter { wait, server }, "asked again, it keeps to its plan");
+                    assert_eq!(
+                        again,
+                        ReconnectAction::TryAfter { wait, server, timeout },
+                        "asked again, it keeps to its plan"
+                    );
                     if !self.interrupt(wait) {
                         self.now += wait;
                         self.server = match server {
@@ -356,6 +378,8 @@ impl Host {
                             ServerChoice::Number(server) => server,
                         };
                         assert!(self.server < self.servers);
+                        self.timeout = timeout.unwrap_or(CONNECT_TIMEOUT);
+                        self.longest_timeout = self.longest_timeout.max(self.timeout);
                         return Next::Attempt;
                     }
                     continue;
@@ -437,7 +461,7 @@ proptest! {
             prop_assert!(host.now <= usable + within, "usable at {usable}, connected at {}", host.now);
             // The longest wait that went into the promise is the longest there is, a server's word of up to 60 s apart.
             let directed = Duration::from_mins(1);
-            let promised = (CONNECT_TIMEOUT + host.longest_wait) * servers + bounds.handshake_max;
+            let promised = (host.longest_timeout + host.longest_wait) * servers + bounds.handshake_max;
             prop_assert!(promised <= within + directed * servers, "{:?} {within:?}", host.longest_wait);
         }
     }
@@ -487,7 +511,9 @@ proptest! {
         let reset = Reset::Uptime(Span::secs(10));
         let (jitter, delay_from, none) = (Jitter::None, DelayFrom::Failure, Delay::ZERO);
         let waits = ExponentialBackoff {
-            jitter, delay_from, reset, compounds: false, after_loss: none, first_added: none, first_at_once: false, ..waits
+            jitter, delay_from, reset, compounds: false, after_loss: none, first_added: none, first_at_once: false,
+            // What begins anew after so many waits is exempt, as is what grows from what was drawn.
+            starts_over_after: None, ..waits
         };
         let spec = strategy(ReconnectSpec::Exponential(waits), ReconnectRules::default());
         let mut policy = spec.build_reconnect(1, rng(seed), rng(seed));

@@ -252,9 +252,22 @@ pub fn parse<T: DeserializeOwned>(
 /// Returns what is unwise about a strategy that can be used, at its places in the file; `name` is what messages call it.
 /// `None`: nothing is.
 pub fn warnings(name: &str, strategy: &Loaded<StrategySpec>) -> Option<Invalid> {
-    let place = |warning| document::place(&strategy.text, warning);
-    let found: Vec<Diagnostic> = strategy.value.warnings().into_iter().map(place).collect();
+    warnings_among(strategy.value.warnings().into_iter(), name, strategy)
+}
+
+fn warnings_among(
+    found: impl Iterator<Item = Problem>,
+    name: &str,
+    strategy: &Loaded<StrategySpec>,
+) -> Option<Invalid> {
+    let found: Vec<Diagnostic> = found.map(|warning| document::place(&strategy.text, warning)).collect();
     (!found.is_empty()).then(|| Invalid::new(name, &strategy.text, found))
+}
+
+/// Returns what is unwise about a strategy before any scenario is named; `name` is what messages call it. `None`: nothing is.
+pub fn warnings_alone(name: &str, strategy: &Loaded<StrategySpec>) -> Option<Invalid> {
+    let found = strategy.value.warnings().into_iter().chain(strategy.value.needs_a_call());
+    warnings_among(found, name, strategy)
 }
 
 /// Returns what is wrong with a strategy in a scenario that both can be used, at its place in the strategy's file: that nobody

@@ -79,7 +79,7 @@ fn check(file: &Path, registry: &Registry) -> Result<Good, Failure> {
         }
         Some(FileKind::Strategy) => {
             let strategy = load::strategy_in(file, text, registry)?;
-            let warnings = load::warnings(&file.display().to_string(), &strategy).into_iter().collect();
+            let warnings = load::warnings_alone(&file.display().to_string(), &strategy).into_iter().collect();
             Ok(Good { kind: FileKind::Strategy, name: strategy.value.name, points: None, cost: None, warnings })
         }
         Some(FileKind::Scenario) | None => {

@@ -1,6 +1,6 @@
-//! The findings: every world under tests/findings/ breaks the promise that it names, by the run that it records; the page
-//! docs/findings.md lists these worlds and no others; and breaks that real products are known for are found anew, from the
-//! preset and the promise alone.
+//! The findings: every world under tests/findings/ breaks the promise that it names, by the run that it records; they are those
+//! of today's presets, each with its reason; and breaks that real products are known for are found anew, from the preset and
+//! the promise alone. The page of them is the business of `findings_page`.
 
 use std::{
     collections::BTreeSet,
@@ -15,15 +15,52 @@ use cardiogram::{
     scenarios::load,
     sim::outcome::Cause,
 };
+use kit::findings::{Held, Verdict, digest, file};
 use rayon::prelude::*;
 
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+pub(crate) fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/findings")
+}
+
+/// Returns what came of holding the presets to their claims.
+pub(crate) fn held() -> Vec<Held> {
+    kit::findings::read(&fs::read_to_string(folder().join("held.csv")).expect("it is part of the tree"))
+}
+
+/// Why presets break promises.
+pub(crate) struct Reason<'a> {
+    /// Their names, with blanks between.
+    pub(crate) presets: &'a str,
+    /// The promises, with blanks between: all of these presets break each of them.
+    pub(crate) promises: &'a str,
+    /// Where somebody has read it; `=`: the preset's own source.
+    pub(crate) source: &'a str,
+    pub(crate) why: &'a str,
+}
+
+impl Reason<'_> {
+    pub(crate) fn is_about(&self, preset: &str, promise: &str) -> bool {
+        self.presets.split(' ').any(|name| name == preset) && self.promises.split(' ').any(|name| name == promise)
+    }
+}
+
+/// Returns the lines of `presets;promises;source;why`.
+pub(crate) fn reasons(explained: &str) -> Vec<Reason<'_>> {
+    let reason = |line| {
+        let parts: Vec<&str> = str::splitn(line, 4, ';').collect();
+        let [presets, promises, source, why] = parts[..] else { panic!("not four parts: {line}") };
+        Reason { presets, promises, source, why }
+    };
+    explained.lines().skip(1).map(reason).collect()
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().expect("it has one").to_string_lossy().into_owned()
 }
 
 fn findings() -> Vec<PathBuf> {
-    let folder = fs::read_dir(root().join("tests/findings")).expect("it is part of the tree");
-    let mut files: Vec<PathBuf> = folder.map(|entry| entry.expect("it can be read").path()).collect();
+    let files = fs::read_dir(folder()).expect("it is part of the tree");
+    let mut files: Vec<PathBuf> = files.map(|entry| entry.expect("it can be read").path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
     files
@@ -58,19 +95,26 @@ fn every_finding_has_three_faults_at_most() {
     }
 }
 
+/// A preset that has changed has to be held to its claims anew.
 #[test]
-fn the_page_lists_these_findings_and_no_others() {
-    let page = fs::read_to_string(root().join("docs/findings.md")).expect("it is part of the tree");
-    let linked: BTreeSet<&str> = page
-        .split("](../tests/findings/")
-        .skip(1)
-        .map(|rest| rest.split_once(')').expect("a link ends").0)
-        .filter(|name| Path::new(name).extension().is_some_and(|it| it == "toml"))
-        .collect();
-    let files = findings();
-    let names: BTreeSet<&str> =
-        files.iter().map(|path| path.file_name().expect("it has one").to_str().expect("it is plain")).collect();
-    assert_eq!(linked, names);
+fn the_findings_are_those_of_todays_presets() {
+    let held = held();
+    let today: Vec<&str> = preset::all().iter().map(|preset| preset.name).collect();
+    assert_eq!(held.iter().map(|it| it.preset.as_str()).collect::<Vec<_>>(), today);
+    let mut changed = Vec::new();
+    let mut broken = BTreeSet::new();
+    for (it, preset) in held.iter().zip(preset::all()) {
+        let spec = preset.spec();
+        let claimed: BTreeSet<&str> = claims(&spec).iter().map(kind).collect();
+        if it.strategy != digest(&spec) || it.verdicts.keys().map(String::as_str).collect::<BTreeSet<_>>() != claimed {
+            changed.push(preset.name);
+        }
+        let of_preset = it.verdicts.iter().filter(|(_, verdict)| **verdict == Verdict::Broken);
+        broken.extend(of_preset.map(|(claim, _)| file(&it.preset, claim)));
+    }
+    assert!(changed.is_empty(), "to hold them anew: cargo run --release --example findings -- {}", changed.join(" "));
+    let files: BTreeSet<String> = findings().iter().map(|path| name(path)).collect();
+    assert_eq!(broken, files);
 }
 
 /// Holds a preset to a claim of this kind, as the findings do.
@@ -167,17 +211,21 @@ fn a_timeout_below_the_peers_interval_is_warned_of_before_any_world() {
 
 #[test]
 fn every_break_has_its_reason_and_every_reason_its_break() {
-    let reasons = fs::read_to_string(root().join("tests/findings/explained.csv")).expect("it is part of the tree");
+    let text = fs::read_to_string(folder().join("explained.csv")).expect("it is part of the tree");
+    let reasons = reasons(&text);
     let mut explained: Vec<String> = Vec::new();
-    for line in reasons.lines().skip(1) {
-        let mut parts = line.split(';');
-        let (presets, promise) = (parts.next().expect("presets"), parts.next().expect("a promise"));
-        explained.extend(presets.split(' ').map(|preset| format!("{preset}-{promise}.toml")));
+    for Reason { presets, promises, source, why } in &reasons {
+        assert!(!source.is_empty() && !why.is_empty() && !why.ends_with('.'), "{presets}: {why}");
+        for preset in presets.split(' ') {
+            explained.extend(promises.split(' ').map(|promise| file(preset, promise)));
+        }
     }
-    explained.sort();
-    let found: Vec<String> =
-        findings().iter().map(|path| path.file_name().expect("it has one").to_string_lossy().into_owned()).collect();
+    let mut once = explained.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), explained.len(), "a break is explained once");
+    let found: Vec<String> = findings().iter().map(|path| name(path)).collect();
     let missing: Vec<&String> = found.iter().filter(|it| !explained.contains(it)).collect();
     let stale: Vec<&String> = explained.iter().filter(|it| !found.contains(it)).collect();
-    assert!(missing.is_empty() && stale.is_empty(), "without a reason: {missing:?}\nnot found: {stale:?}");
+    assert!(missing.is_empty() && stale.is_empty(), "without a reason: {missing:#?}\nnot found: {stale:#?}");
 }

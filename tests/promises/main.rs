@@ -3,6 +3,7 @@
 
 mod api;
 mod findings;
+mod findings_page;
 mod judges;
 mod presets;
 mod promised;

@@ -56,6 +56,7 @@ fn notices(interval: Duration) -> Pings {
         answered: false,
         doubles_first: false,
         first: None,
+        close_timeout: None,
     }
 }
 

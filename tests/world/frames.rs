@@ -44,6 +44,7 @@ fn the_server_s_pings_are_as_large_as_heartbeats_and_pongs_as_replies() {
         answered: true,
         doubles_first: false,
         first: None,
+        close_timeout: None,
     };
     world.strategy.server = ServerSpec { pings: Some(pings), ..ServerSpec::default() };
     assert_eq!(grown(&world, 64, 128), [0, 119 * (128 - 5), 0, 119 * (64 - 5)]);

@@ -156,7 +156,7 @@ fn all_that_arrives_at_the_moment_of_a_deadline_counts_before_it() {
 #[test]
 fn a_mistake_lasts_until_something_real_breaks() {
     let give_up = (10_000, Action::GiveUp(GiveUp::NoReply));
-    let later = ReconnectAction::TryAfter { wait: Duration::from_secs(60), server: ServerChoice::Same };
+    let later = ReconnectAction::TryAfter { wait: Duration::from_secs(60), server: ServerChoice::Same, timeout: None };
     let mistake_of = |faults: Vec<FaultConfig>| {
         let played = play(&WorldConfig { faults, ..usual() }, &[give_up], &[later]);
         let [mistake] = played.outcome.accuracy.mistakes[..] else { panic!("{:?}", played.outcome.accuracy) };
@@ -367,13 +367,26 @@ fn a_server_that_has_chosen_the_new_connection_ends_the_old_one_that_won() {
 }
 
 const CHECK: ReconnectAction = ReconnectAction::CheckAfter { wait: Duration::from_secs(5) };
-const AT_ONCE: ReconnectAction = ReconnectAction::TryAfter { wait: Duration::ZERO, server: ServerChoice::Same };
+const AT_ONCE: ReconnectAction =
+    ReconnectAction::TryAfter { wait: Duration::ZERO, server: ServerChoice::Same, timeout: None };
 const NEVER_AGAIN: (u64, Action) = (20_000, Action::GiveUp(GiveUp::NetworkDead));
 
 /// Returns what the reconnect policy is told after the session was given up at 20 s.
 fn after_the_end(played: &Played) -> Vec<(u64, ReconnectEvent)> {
     let asked = played.asked().into_iter();
     asked.skip_while(|(at, _)| *at < 20_000).skip(1).collect()
+}
+
+#[test]
+fn an_attempt_takes_as_long_as_its_policy_says_and_else_the_connect_timeout() {
+    let fault = cut(Time::from_secs(15), None);
+    let world = WorldConfig { faults: vec![fault], duration: secs(60), ..usual() };
+    let of = |timeout| ReconnectAction::TryAfter { wait: secs(1), server: ServerChoice::Same, timeout };
+    let played = play(&world, &[NEVER_AGAIN], &[of(Some(secs(4))), of(None), ReconnectAction::Stop]);
+    let failed = ReconnectEvent::AttemptFailed(AttemptFailure::Timeout);
+    let attempt = ReconnectEvent::AttemptStarted { server: 0 };
+    let expected = [(21_000, attempt), (25_000, failed), (26_000, attempt), (36_000, failed)];
+    assert_eq!(after_the_end(&played), expected);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod environment;
 mod frames;
 mod host;
 mod invariants;
+mod kernel;
 mod life;
 mod links;
 mod liveness;

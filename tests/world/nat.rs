@@ -87,6 +87,7 @@ fn what_a_server_sends_into_a_forgotten_mapping_is_a_loss_where_nothing_breaks()
         answered: true,
         doubles_first: false,
         first: None,
+        close_timeout: None,
     };
     let is_loss_free = |class, pings| {
         let mut world = forgotten(class);
@@ -241,6 +242,7 @@ fn pings_without_answers_refresh_one_direction_alone() {
         answered: false,
         doubles_first: false,
         first: None,
+        close_timeout: None,
     };
     let begins = |refresh| {
         let mut world = one_session(HeartbeatSpec::None);
@@ -274,6 +276,7 @@ fn a_box_that_is_silent_inside_resets_outside() {
         answered: true,
         doubles_first: false,
         first: None,
+        close_timeout: None,
     });
     let outcome = go_traced(&world, 1);
     let pinged = Time::from_millis(100_150);

@@ -134,6 +134,7 @@ fn the_clients_silence_ends_a_connection_whatever_the_server_sends() {
             answered: false,
             doubles_first: false,
             first: None,
+            close_timeout: None,
         });
         go_traced(&world, 1)
     };
@@ -329,6 +330,7 @@ fn what_a_box_does_to_the_clients_half_reaches_the_server_through_the_proxy() {
         answered: false,
         doubles_first: false,
         first: None,
+        close_timeout: None,
     });
     let outcome = go_traced(&world, 1);
     // The ping leaves the server at 100.153 s, is at the proxy 1 ms and at the box 31 ms later; the RST is back after 30 ms.

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use cardiogram_policies::{
     ReconnectRules, ReconnectSpec, Time,
-    reconnect::{DelayFrom, FixedDelay, Jitter, MarsLonglinkMonitor, NetworkChange, Reset, Steps, Then, WhenHidden},
+    reconnect::{
+        AttemptTimeout, DelayFrom, FixedDelay, Jitter, MarsLonglinkMonitor, NetworkChange, Reset, Steps, Then,
+        WhenHidden,
+    },
     unit::{Delay, Span},
 };
 use cardiogram_sim::{
@@ -114,7 +117,18 @@ fn a_transports_handshake_is_told_apart_from_a_welcome() {
         let then = Then::RepeatLast;
         let (jitter, delay_from) = (Jitter::None, DelayFrom::Failure);
         let none = Delay::ZERO;
-        let steps = Steps { waits, then, jitter, scale: None, delay_from, reset, after_loss: none, first_added: none };
+        let attempt_timeout = AttemptTimeout::Same;
+        let steps = Steps {
+            waits,
+            then,
+            jitter,
+            scale: None,
+            delay_from,
+            reset,
+            after_loss: none,
+            first_added: none,
+            attempt_timeout,
+        };
         let mut world = crashed(ReconnectSpec::Steps(steps), ReconnectRules::default(), LifeConfig::default());
         world.duration = Duration::from_secs(200);
         world.faults = vec![FaultConfig::ServerStall(server_fault(BEGIN, None))];

@@ -112,7 +112,16 @@ fn zookeeper_closes_sessions_at_the_next_tick() {
 
 fn pings(interval: u64, after: PingAfter, timeout: Option<u64>) -> Pings {
     let (interval, timeout) = (Span::secs(interval), timeout.map(Span::secs));
-    Pings { interval, after, timeout, misses: 1, answered: true, doubles_first: false, first: None }
+    Pings {
+        interval,
+        after,
+        timeout,
+        misses: 1,
+        answered: true,
+        doubles_first: false,
+        first: None,
+        close_timeout: None,
+    }
 }
 
 fn with_pings(pings: Pings) -> ServerSpec {

@@ -107,7 +107,7 @@ impl Reconnect for Growing {
             now + random::between(&mut *self.rng, low, high)
         });
         let server = if self.failed { ServerChoice::Next } else { ServerChoice::Same };
-        ReconnectAction::TryAfter { wait: due.since(now), server }
+        ReconnectAction::TryAfter { wait: due.since(now), server, timeout: None }
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
         let mut fail = || {
             policy.on_event(now, &START);
             policy.on_event(now, &FAILED);
-            let ReconnectAction::TryAfter { wait, server: ServerChoice::Next } = policy.next(now) else {
+            let ReconnectAction::TryAfter { wait, server: ServerChoice::Next, .. } = policy.next(now) else {
                 panic!("no next server")
             };
             now += wait;
@@ -166,6 +166,6 @@ mod tests {
         let ReconnectAction::TryAfter { wait, .. } = policy.next(Time::ZERO) else { panic!("it tries") };
         let later = Time::from_millis(500);
         let server = ServerChoice::Next;
-        assert_eq!(policy.next(later), ReconnectAction::TryAfter { wait: wait - Duration::from_millis(500), server });
+        assert_eq!(policy.next(later), ReconnectAction::TryAfter { wait: wait - Duration::from_millis(500), server, timeout: None });
     }
 }

@@ -345,8 +345,8 @@ impl ComposedHeartbeat {
             (WhenDead::Diagnose, Stage::Asked) => None,
             (_, stage) => {
                 self.connection = None;
-                if let Some(prober) = &mut self.prober {
-                    prober.session_ended();
+                if let (Some(prober), Some(searcher)) = (&mut self.prober, &mut self.searcher) {
+                    prober.session_ended(now, searcher);
                 }
                 Some(Action::GiveUp(if let Stage::Diagnosed(reason) = stage { reason } else { reason }))
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Ended, Reconnect, ReconnectAction, ReconnectEvent,
+    AttemptFailure, Ended, Reconnect, ReconnectAction, ReconnectEvent,
     backoff::micros,
     plan::{Pace, Plan},
 };
@@ -21,9 +21,8 @@ parameters! {
     /// The time between two looks is `clamp(5 * ln(attempts + 1), least, most)` seconds, without jitter, as in Rails up to
     /// 6.1, or grows by `backoff`, as in Rails since 7.0.
     ///
-    /// Source: rails/rails, `connection_monitor.js` of 6.1 and 7.0. Two things are simpler here. A reconnect policy does not
-    /// hear of pings, so that it draws how long ago the last one was. And the monitor of 6.1 closes an attempt that is under
-    /// way at the next look; here it has its connect timeout.
+    /// Source: rails/rails, `connection_monitor.js` of 6.1 and 7.0. One thing is simpler here: a reconnect policy does not hear
+    /// of pings, so that it draws how long ago the last one was.
     pub struct ActioncablePoll {
         /// The shortest time between two looks. Default 3 s.
         pub least: Span = Span::secs(3),
@@ -36,6 +35,9 @@ parameters! {
         pub last_ping: Delay = Delay::ZERO,
         /// From closing a stale connection to opening another one. Default 500 ms.
         pub reopen: Delay = Delay::millis(500),
+        /// A look closes an attempt that is still under way, and the next begins `reopen` later (Rails up to 6.1). Default false:
+        /// attempts have the strategy's connect timeout.
+        pub cuts: bool = false,
         /// How the time between looks grows. Default: by the logarithm of the attempts.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub backoff: Option<PollBackoff> = None,
@@ -60,7 +62,7 @@ parameters! {
 
 impl ActioncablePoll {
     pub(super) fn describe(&self) -> String {
-        let Self { least, most, stale, last_ping: _, reopen, backoff } = self;
+        let Self { least, most, stale, last_ping: _, reopen, cuts, backoff } = self;
         let when = match backoff {
             None => format!("5 s times the logarithm of the attempts and one, at least {least} and at most {most}"),
             Some(PollBackoff { rate, attempts_most, first_jitter }) => {
@@ -74,9 +76,11 @@ impl ActioncablePoll {
                 )
             }
         };
+        let cut =
+            if *cuts { " So it does with an attempt that is still under way at a look, which ends it." } else { "" };
         format!(
             "A monitor looks in every {when}, and connects again at each look at which the connection has been gone for more \
-             than {stale}, which counts as an attempt; a connection that it gave up itself it opens anew {reopen} later. A \
+             than {stale}, which counts as an attempt; a connection that it gave up itself it opens anew {reopen} later.{cut} A \
              welcome sets the number of attempts to zero. {} It remembers nothing else.",
             Plan::DESCRIBED
         )
@@ -107,7 +111,9 @@ impl ActioncablePoll {
     pub(super) fn pace(&self) -> Pace {
         let (reopen, least, stale) = (self.reopen.get(), self.least.get(), self.stale.get());
         let gap = reopen.min(least.saturating_sub(reopen)).min(stale);
-        Pace { gap, longest: Some((stale + self.most.get()).max(reopen)) }
+        let cut = self.least.get().saturating_sub(reopen);
+        let timeouts = self.cuts.then(|| (cut, self.most.get()));
+        Pace { gap, longest: Some((stale + self.most.get()).max(reopen)), timeouts }
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
@@ -161,7 +167,7 @@ impl Poll {
             if next >= now {
                 break;
             }
-            if is_attempt {
+            if is_attempt && next.since(self.pinged) > self.spec.stale.get() {
                 self.attempts = self.attempts.saturating_add(1);
             }
             next += self.draw();
@@ -207,7 +213,12 @@ impl Reconnect for Poll {
                 self.was_given_up = false;
             }
             // The looks while it lasted each counted.
-            ReconnectEvent::AttemptFailed(_) => self.follow(now, true),
+            ReconnectEvent::AttemptFailed(failure) => {
+                self.follow(now, true);
+                // The look that has ended it.
+                let is_look = self.next_look == Some(now);
+                self.was_given_up = self.spec.cuts && is_look && *failure == AttemptFailure::Timeout;
+            }
             ReconnectEvent::Connected => {
                 self.follow(now, true);
                 self.attempts = 0;
@@ -232,7 +243,9 @@ impl Reconnect for Poll {
         // Asked without an attempt before, it looks at once.
         self.next_look.get_or_insert(now);
         let wait = self.until_open(now);
-        self.plan.verdict(now, || Some(wait))
+        let look = self.next_look.filter(|_| self.spec.cuts);
+        let timeout = look.map(|look| look.since(now + wait)).filter(|timeout| !timeout.is_zero());
+        self.plan.verdict(now, || Some((wait, timeout)))
     }
 }
 
@@ -284,6 +297,25 @@ mod tests {
         client.attempt = Duration::from_secs(10);
         // 5 ln 5 = 8.047 s and 5 ln 6 = 8.959 s after the look at which it began: one look went by while it hung.
         assert_eq!(client.fail(), Duration::from_micros(8_047_189 + 8_958_797 - 10_000_000));
+    }
+
+    #[test]
+    fn a_look_cuts_an_attempt_that_hangs_and_opens_another_one() {
+        let spec = ActioncablePoll { cuts: true, ..ActioncablePoll::default() };
+        let mut client = client(spec);
+        // Opened at a look, and ended by the next ones: 5 ln 2, and from 0.5 s after a look to the next.
+        let mut wait = client.live(Duration::from_secs(6));
+        for (expected, hangs) in [(9_000_000, 3_465_735), (500_000, 4_993_061), (500_000, 6_431_471)] {
+            assert_eq!(wait, Duration::from_micros(expected));
+            let ReconnectAction::TryAfter { timeout, .. } = client.policy.next(client.now) else { panic!("it tries") };
+            assert_eq!(timeout, Some(Duration::from_micros(hangs)));
+            client.attempt = Duration::from_micros(hangs);
+            wait = client.fail();
+        }
+        // One that is refused is followed by the next look.
+        client.attempt = Duration::ZERO;
+        client.live(Duration::from_secs(6));
+        assert_eq!(client.fail(), Duration::from_micros(3_465_735));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Reconnect, ReconnectAction, ReconnectEvent,
+    AttemptFailure, AttemptTimeout, Reconnect, ReconnectAction, ReconnectEvent,
     plan::{Health, Plan, Reset},
 };
 use crate::{PolicyRng, Problem, Time, random, unit::Delay, unit::Fraction};
@@ -146,11 +146,13 @@ pub(super) struct Shape {
     pub(super) compounds: bool,
     /// Comes to everything that is drawn.
     pub(super) minimum: Duration,
+    /// After so many waits the first comes again.
+    pub(super) starts_over_after: Option<u32>,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { first_exact: false, flat_for: 1, compounds: false, minimum: Duration::ZERO }
+        Self { first_exact: false, flat_for: 1, compounds: false, minimum: Duration::ZERO, starts_over_after: None }
     }
 }
 
@@ -237,6 +239,9 @@ impl Waits for Spread {
 
     fn advance(&mut self) {
         self.retries = self.retries.saturating_add(1);
+        if self.shape.starts_over_after == Some(self.retries) {
+            return self.reset();
+        }
         if let Growth::Exponential { factor, .. } = self.growth
             && self.retries >= self.shape.flat_for
         {
@@ -317,7 +322,7 @@ pub(super) fn micros(span: Duration) -> f64 {
 }
 
 /// What a backoff is built of beside its waits.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Counting {
     pub(super) delay_from: DelayFrom,
     pub(super) reset: Reset,
@@ -327,10 +332,11 @@ pub(super) struct Counting {
     pub(super) first_added: Delay,
     /// The first attempt after the loss of a good connection comes at once, and the waits begin after it.
     pub(super) first_at_once: bool,
+    pub(super) attempt_timeout: AttemptTimeout,
 }
 
 impl Counting {
-    pub(super) fn describe(self) -> String {
+    pub(super) fn describe(&self) -> String {
         let from = match self.delay_from {
             DelayFrom::Failure => "from the failure or the loss",
             DelayFrom::AttemptStart => {
@@ -358,8 +364,9 @@ impl Counting {
             Reset::Uptime(least) => format!("A connection that lived for {least} brings"),
         };
         format!(
-            "counted {from}.{after_loss}{first_added} {reset} the waits back to their beginning.{at_once} {} It remembers \
+            "counted {from}.{after_loss}{first_added} {reset} the waits back to their beginning.{at_once}{} {} It remembers \
              nothing else.",
+            self.attempt_timeout.describe(),
             Plan::DESCRIBED
         )
     }
@@ -376,12 +383,29 @@ pub(super) struct Backoff {
     was_lost: bool,
     /// The attempt that was planned comes at once and is none of the waits' own.
     is_extra: bool,
+    /// Attempts that have failed since the waits began.
+    failures: u32,
+    /// How long the attempt that was planned last may take, where that is not the strategy's to say.
+    timeout: Option<Duration>,
+    /// The last attempt took as long as it might.
+    ran_out: bool,
 }
 
 impl Backoff {
     pub(super) fn new(waits: Box<dyn Waits>, counting: Counting, rng: PolicyRng) -> Self {
-        let (plan, health) = (Plan::default(), Health::new(counting.reset));
-        Self { waits, counting, rng, plan, health, attempt_started: Time::ZERO, was_lost: false, is_extra: false }
+        Self {
+            waits,
+            health: Health::new(counting.reset),
+            counting,
+            rng,
+            plan: Plan::default(),
+            attempt_started: Time::ZERO,
+            was_lost: false,
+            is_extra: false,
+            failures: 0,
+            timeout: None,
+            ran_out: false,
+        }
     }
 }
 
@@ -390,32 +414,42 @@ impl Reconnect for Backoff {
         match event {
             ReconnectEvent::AttemptStarted { .. } => {
                 self.attempt_started = now;
-                self.was_lost = false;
+                (self.was_lost, self.ran_out) = (false, false);
                 // Only a retry makes the next wait longer: a device's very first attempt was nobody's retry.
                 let is_extra = std::mem::take(&mut self.is_extra);
                 if self.plan.is_made() && !is_extra {
                     self.waits.advance();
                 }
             }
+            ReconnectEvent::AttemptFailed(failure) => {
+                self.failures = self.failures.saturating_add(1);
+                let is_timeout = *failure == AttemptFailure::Timeout;
+                self.ran_out = is_timeout && self.timeout.is_some_and(|it| now.since(self.attempt_started) >= it);
+            }
             ReconnectEvent::Lost(_) => self.was_lost = true,
             _ => {}
         }
         if self.health.is_proven_by(now, event) {
             self.waits.reset();
+            self.failures = 0;
         }
         self.plan.on_event(event);
     }
 
     fn next(&mut self, now: Time) -> ReconnectAction {
-        let Self { waits, counting, rng, is_extra, .. } = self;
-        let (attempt_started, was_lost) = (self.attempt_started, self.was_lost);
+        let Self { waits, counting, rng, is_extra, timeout, .. } = self;
+        let (attempt_started, was_lost, failures) = (self.attempt_started, self.was_lost, self.failures);
+        let was_good = was_lost && self.health.is_good();
+        let is_late = self.ran_out && counting.attempt_timeout == AttemptTimeout::AsWait;
         self.plan.verdict(now, || {
             let is_first = waits.is_first();
-            *is_extra = counting.first_at_once && was_lost && is_first;
-            let wait = if *is_extra { Duration::ZERO } else { waits.draw(rng)? };
+            *is_extra = counting.first_at_once && was_good && is_first;
+            let drawn = if *is_extra { Duration::ZERO } else { waits.draw(rng)? };
+            *timeout = counting.attempt_timeout.of(failures, drawn);
             let mut wait = match counting.delay_from {
-                DelayFrom::Failure => wait,
-                DelayFrom::AttemptStart => wait.saturating_sub(now.since(attempt_started)),
+                _ if is_late => Duration::ZERO,
+                DelayFrom::Failure => drawn,
+                DelayFrom::AttemptStart => drawn.saturating_sub(now.since(attempt_started)),
             };
             let added = counting.first_added.get();
             if is_first && !added.is_zero() {
@@ -423,9 +457,9 @@ impl Reconnect for Backoff {
             }
             let after_loss = counting.after_loss.get();
             if was_lost && !after_loss.is_zero() {
-                return Some(wait.max(random::between(&mut **rng, Duration::ZERO, after_loss)));
+                wait = wait.max(random::between(&mut **rng, Duration::ZERO, after_loss));
             }
-            Some(wait)
+            Some((wait, *timeout))
         })
     }
 }

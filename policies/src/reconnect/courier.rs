@@ -42,7 +42,7 @@ impl CourierRetry {
     }
 
     pub(super) fn pace(&self) -> Pace {
-        Pace { gap: self.fixed.get().min(self.cap.get()), longest: Some(self.cap.get()) }
+        Pace { gap: self.fixed.get().min(self.cap.get()), longest: Some(self.cap.get()), timeouts: None }
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    attempt_timeout::AttemptTimeout,
     backoff::{Backoff, Counting, DelayFrom, Growth, Jitter, ProcessScale, Shape, Spread, micros},
     plan::{Pace, Reset},
 };
@@ -44,6 +45,11 @@ parameters! {
         /// Comes to every wait that is drawn, and is the least there is under a full jitter (Centrifugo: 500 ms). A cap after
         /// the jitter holds for the sum. Default 0.
         pub minimum: Delay = Delay::ZERO,
+        /// After so many waits without a good connection it begins anew with `base`, 1 to 1000 (`KafkaJS`, whose consumer is
+        /// restarted when its retries have failed: 6). Default: never.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+        pub starts_over_after: Option<u32> = None,
         /// A factor of the nominal waits that each process draws once. Default none.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub scale: Option<ProcessScale> = None,
@@ -60,6 +66,9 @@ parameters! {
         /// The first attempt after the loss of a connection that had proven good comes at once, and the waits begin after it
         /// (Chromium's GCM client). Default false.
         pub first_at_once: bool = false,
+        /// How long attempts may take. Default `same`: the strategy's connect timeout.
+        #[serde(skip_serializing_if = "AttemptTimeout::is_same")]
+        pub attempt_timeout: AttemptTimeout = AttemptTimeout::Same,
     }
 }
 
@@ -109,7 +118,9 @@ impl ExponentialBackoff {
                 )
             }
         };
-        format!("{spread}, {}", self.counting().describe())
+        let over =
+            self.starts_over_after.map_or(String::new(), |after| format!(" It begins anew after {after} waits."));
+        format!("{spread}, {}{over}", self.counting().describe())
     }
 
     fn counting(&self) -> Counting {
@@ -119,6 +130,7 @@ impl ExponentialBackoff {
             after_loss: self.after_loss,
             first_added: self.first_added,
             first_at_once: self.first_at_once,
+            attempt_timeout: self.attempt_timeout.clone(),
         }
     }
 
@@ -136,6 +148,7 @@ impl ExponentialBackoff {
             flat_for: self.flat_for,
             compounds: self.compounds,
             minimum: self.minimum.get(),
+            starts_over_after: self.starts_over_after,
         };
         let waits = Spread::new(growth, self.jitter, caps, self.scale, &mut rng).with_shape(shape);
         Backoff::new(Box::new(waits), self.counting(), rng)
@@ -158,7 +171,8 @@ impl ExponentialBackoff {
             let drawn = (self.jitter.range(base).0 + minimum).min(cap);
             if self.first_exact { drawn.min(base) } else { drawn }
         };
-        Pace { gap, longest: Some(longest.max(self.after_loss.get()) + self.first_added.get()) }
+        let longest = longest.max(self.after_loss.get()) + self.first_added.get();
+        Pace { gap, longest: Some(longest), timeouts: self.attempt_timeout.range((gap, longest)) }
     }
 
     fn base_scaled(&self, scale: f64) -> Duration {
@@ -187,6 +201,13 @@ impl ExponentialBackoff {
             let message = format!("{} waits before the growth are outside 1 to 1000", self.flat_for);
             problems.push(Problem::new(format!("{path}.flat_for"), message, "use 1 to let the second wait grow"));
         }
+        if self.starts_over_after.is_some_and(|after| !(1..=1000).contains(&after)) {
+            problems.push(Problem::new(
+                format!("{path}.starts_over_after"),
+                "a number of waits outside 1 to 1000",
+                "use 6 to begin anew after five that have grown, or leave it out",
+            ));
+        }
         if self.compounds && matches!(self.jitter, Jitter::None | Jitter::Decorrelated) {
             problems.push(Problem::new(
                 format!("{path}.compounds"),
@@ -194,6 +215,7 @@ impl ExponentialBackoff {
                 "remove it, or use jitter = { proportional = 0.2 }",
             ));
         }
+        problems.extend(self.attempt_timeout.problem(&path));
         problems.extend(self.scale.and_then(|scale| scale.problem(&path)));
         if problems.is_empty()
             && let Some(scale) = self.scale
@@ -255,7 +277,7 @@ mod tests {
         }
 
         fn wait(&mut self, expected: ServerChoice) -> Duration {
-            let ReconnectAction::TryAfter { wait, server } = self.policy.next(self.now) else {
+            let ReconnectAction::TryAfter { wait, server, .. } = self.policy.next(self.now) else {
                 panic!("a backoff never stops")
             };
             assert_eq!(server, expected);
@@ -316,6 +338,21 @@ mod tests {
             client.fail(Duration::ZERO),
         ];
         assert_eq!(waits.map(secs), [1, 2, 4, 1, 2]);
+    }
+
+    #[test]
+    fn only_the_loss_of_a_good_connection_is_followed_at_once() {
+        let reset = Reset::Uptime(Span::secs(10));
+        let spec = ExponentialBackoff { reset, first_at_once: true, ..spec(Jitter::None) };
+        let mut client = Client::new(&spec, 1);
+        let waits = [
+            client.live(Duration::from_secs(20)),
+            client.live(Duration::from_secs(1)),
+            client.live(Duration::from_secs(1)),
+            client.live(Duration::from_secs(20)),
+            client.fail(Duration::ZERO),
+        ];
+        assert_eq!(waits.map(secs), [0, 1, 2, 0, 1]);
     }
 
     #[test]

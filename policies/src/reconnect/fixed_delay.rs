@@ -41,7 +41,7 @@ impl ConstantDelay {
     }
 
     pub(super) fn pace(delay: Duration) -> Pace {
-        Pace { gap: delay, longest: Some(delay) }
+        Pace { gap: delay, longest: Some(delay), timeouts: None }
     }
 }
 
@@ -51,7 +51,7 @@ impl Reconnect for ConstantDelay {
     }
 
     fn next(&mut self, now: Time) -> ReconnectAction {
-        self.plan.verdict(now, || Some(self.delay))
+        self.plan.verdict(now, || Some((self.delay, None)))
     }
 }
 
@@ -64,7 +64,7 @@ mod tests {
 
     fn verdict(policy: &mut ConstantDelay, secs: u64) -> (u64, ServerChoice) {
         match policy.next(Time::from_secs(secs)) {
-            ReconnectAction::TryAfter { wait, server } => (wait.as_secs(), server),
+            ReconnectAction::TryAfter { wait, server, .. } => (wait.as_secs(), server),
             other => panic!("a constant delay does not say {other:?}"),
         }
     }

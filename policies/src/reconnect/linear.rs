@@ -56,7 +56,7 @@ impl Linear {
 
     pub(super) fn pace(&self) -> Pace {
         let longest = self.jitter.range(self.cap.get()).1.max(self.after_loss.get()) + self.first_added.get();
-        Pace { gap: self.jitter.range(self.base.get()).0, longest: Some(longest) }
+        Pace { gap: self.jitter.range(self.base.get()).0, longest: Some(longest), timeouts: None }
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {

@@ -56,7 +56,7 @@ impl MarsLonglinkMonitor {
     /// Returns a network change may bring an attempt at any time. Every wait ends 600 s after the attempt before it at
     /// the latest, or when it is looked at.
     pub(super) fn pace() -> Pace {
-        Pace { gap: Duration::ZERO, longest: Some(WAKE + Duration::from_secs(LADDER_S[6])) }
+        Pace { gap: Duration::ZERO, longest: Some(WAKE + Duration::from_secs(LADDER_S[6])), timeouts: None }
     }
 }
 
@@ -167,7 +167,7 @@ impl Reconnect for Monitor {
             return self.plan.verdict(now, || None);
         }
         let wait = self.due(now).since(now);
-        self.plan.verdict(now, || Some(wait))
+        self.plan.verdict(now, || Some((wait, None)))
     }
 }
 

@@ -28,16 +28,18 @@ pub enum Reset {
 pub(super) struct Health {
     reset: Reset,
     connected: Time,
+    /// The connection that there is, or was last, has proven good.
+    is_good: bool,
 }
 
 impl Health {
     pub(super) fn new(reset: Reset) -> Self {
-        Self { reset, connected: Time::ZERO }
+        Self { reset, connected: Time::ZERO, is_good: false }
     }
 
     /// Returns whether with this event the client has proven healthy, or is told to count as such.
     pub(super) fn is_proven_by(&mut self, now: Time, event: &ReconnectEvent) -> bool {
-        match (event, self.reset) {
+        let is_proof = match (event, self.reset) {
             (ReconnectEvent::Reset, _) | (ReconnectEvent::Established, Reset::Established) => true,
             (ReconnectEvent::Connected, reset) => {
                 self.connected = now;
@@ -46,7 +48,14 @@ impl Health {
             }
             (ReconnectEvent::Lost(_), Reset::Uptime(least)) => now.since(self.connected) >= least.get(),
             _ => false,
-        }
+        };
+        self.is_good = is_proof || (self.is_good && !matches!(event, ReconnectEvent::AttemptStarted { .. }));
+        is_proof
+    }
+
+    /// Returns whether the connection that there is, or was last, has proven good.
+    pub(super) const fn is_good(&self) -> bool {
+        self.is_good
     }
 }
 
@@ -59,6 +68,8 @@ pub(super) struct Plan {
     /// The server of the last attempt is no good.
     moves_on: bool,
     due: Option<Time>,
+    /// How long it may take, where that is not the strategy's to say.
+    timeout: Option<Duration>,
 }
 
 impl Plan {
@@ -90,14 +101,21 @@ impl Plan {
         self.due.is_some()
     }
 
-    /// `wait` says how long, where that has not been decided yet; `None` if there is nothing to come.
-    pub(super) fn verdict(&mut self, now: Time, wait: impl FnOnce() -> Option<Duration>) -> ReconnectAction {
-        if self.due.is_none() {
-            self.due = wait().map(|wait| now + wait);
+    /// `next` says how long to wait, and how long the attempt may take, where that has not been decided yet; `None` if there
+    /// is nothing to come.
+    pub(super) fn verdict(
+        &mut self,
+        now: Time,
+        next: impl FnOnce() -> Option<(Duration, Option<Duration>)>,
+    ) -> ReconnectAction {
+        if self.due.is_none()
+            && let Some((wait, timeout)) = next()
+        {
+            (self.due, self.timeout) = (Some(now + wait), timeout);
         }
         let Some(due) = self.due else { return ReconnectAction::Stop };
         let server = if self.moves_on { ServerChoice::Next } else { ServerChoice::Same };
-        ReconnectAction::TryAfter { wait: due.since(now), server }
+        ReconnectAction::TryAfter { wait: due.since(now), server, timeout: self.timeout }
     }
 }
 
@@ -108,13 +126,19 @@ pub(crate) struct Pace {
     pub(super) gap: Duration,
     /// It never waits longer than this, however it is counted; `None` if nothing is promised, or if it may stop altogether.
     pub(super) longest: Option<Duration>,
+    /// The shortest and the longest time that an attempt may take; `None` where it is the strategy's connect timeout.
+    pub(super) timeouts: Option<(Duration, Duration)>,
 }
 
 impl Pace {
     /// At worst an attempt has just begun that will fail, and every server but the last in the rotation is down: each
     /// costs a full connect timeout and a wait. With losses no attempt is certain to succeed.
     pub(crate) fn promises(self, bounds: &Bounds, connect_timeout: Duration) -> Promises {
-        let certain = bounds.loss_free && bounds.handshake_max <= connect_timeout;
+        let (shortest, connect_timeout) =
+            self.timeouts.map_or((connect_timeout, connect_timeout), |(shortest, longest)| {
+                (shortest.min(connect_timeout), longest.max(connect_timeout))
+            });
+        let certain = bounds.loss_free && bounds.handshake_max <= shortest;
         let longest = self.longest.filter(|_| certain);
         Promises {
             attempts: (!self.gap.is_zero()).then_some(AttemptLimit { count: 1, window: self.gap }),

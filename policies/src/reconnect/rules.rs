@@ -93,7 +93,7 @@ impl ReconnectRules {
     }
 
     /// Returns what becomes of a policy's pace under these rules.
-    pub(crate) fn pace(&self, Pace { mut gap, mut longest }: Pace, servers: u32) -> Pace {
+    pub(crate) fn pace(&self, Pace { mut gap, mut longest, timeouts }: Pace, servers: u32) -> Pace {
         match self.rotation {
             // It may be the only one that is down.
             Rotation::Stay => longest = longest.filter(|_| servers <= 1),
@@ -119,7 +119,7 @@ impl ReconnectRules {
             || self.when_hidden == WhenHidden::Pause
             || self.server_ban.is_some()
             || self.network_check.is_some();
-        Pace { gap, longest: longest.filter(|_| !is_uncertain) }
+        Pace { gap, longest: longest.filter(|_| !is_uncertain), timeouts }
     }
 
     /// Returns the rules in words, with their numbers; empty where there are none.

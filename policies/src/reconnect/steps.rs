@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    attempt_timeout::AttemptTimeout,
     backoff::{Backoff, Counting, DelayFrom, Growth, Jitter, ProcessScale, Spread, micros},
     plan::{Pace, Reset},
 };
@@ -45,6 +46,9 @@ pub struct Steps {
     /// 0). Default 0.
     #[serde(default)]
     pub first_added: Delay,
+    /// How long attempts may take. Default `same`: the strategy's connect timeout.
+    #[serde(default, skip_serializing_if = "AttemptTimeout::is_same")]
+    pub attempt_timeout: AttemptTimeout,
 }
 
 fn no_jitter() -> Jitter {
@@ -81,6 +85,7 @@ impl Steps {
             reset: self.reset,
             after_loss: self.after_loss,
             first_added: self.first_added,
+            attempt_timeout: self.attempt_timeout.clone(),
             ..Counting::default()
         }
     }
@@ -102,7 +107,8 @@ impl Steps {
         let gap = self.waits.iter().map(|wait| scaled(wait, least).0).min().unwrap_or_default();
         let longest = self.waits.iter().map(|wait| scaled(wait, most).1).max().unwrap_or_default();
         let repeats = self.then == Then::RepeatLast;
-        Pace { gap, longest: repeats.then(|| longest.max(self.after_loss.get()) + self.first_added.get()) }
+        let longest = longest.max(self.after_loss.get()) + self.first_added.get();
+        Pace { gap, longest: repeats.then_some(longest), timeouts: self.attempt_timeout.range((gap, longest)) }
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
@@ -120,6 +126,7 @@ impl Steps {
             Some(_) => None,
         };
         let scale = self.scale.and_then(|scale| scale.problem(path));
-        of_waits.into_iter().chain(self.jitter.problem(path)).chain(scale).collect()
+        let timeout = self.attempt_timeout.problem(path);
+        of_waits.into_iter().chain(self.jitter.problem(path)).chain(scale).chain(timeout).collect()
     }
 }

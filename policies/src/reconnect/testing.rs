@@ -60,7 +60,7 @@ impl<R: Reconnect> Client<R> {
     /// Returns what it is told to wait now; `None` if it is told to stop. It does not wait.
     pub(super) fn ask(&mut self) -> Option<(Duration, u32)> {
         match self.policy.next(self.now) {
-            ReconnectAction::TryAfter { wait, server } => Some((wait, self.resolve(server))),
+            ReconnectAction::TryAfter { wait, server, .. } => Some((wait, self.resolve(server))),
             ReconnectAction::Stop => None,
             other @ ReconnectAction::CheckAfter { .. } => panic!("no check was asked for: {other:?}"),
         }

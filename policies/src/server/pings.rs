@@ -48,6 +48,10 @@ pub struct Pings {
     /// `doubles_first`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<Span>,
+    /// A session found dead is closed by a handshake, and ends when the client answers that, by anything that it sends, or so
+    /// long has passed (websockets for Python: 10 s). It wants a `timeout`. Default: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_timeout: Option<Span>,
 }
 
 /// What the interval between pings is counted from; at first, from the welcome.
@@ -81,7 +85,8 @@ impl Pings {
         // The first ping that cannot be answered comes within an interval, the last of `misses` so much later, each when
         // the one before has been judged, and is judged itself.
         let apart = self.interval.get().max(timeout);
-        Some(self.longest() + apart * self.misses.saturating_sub(1) + timeout)
+        let closing = self.close_timeout.map_or(Duration::ZERO, Span::get);
+        Some(self.longest() + apart * self.misses.saturating_sub(1) + timeout + closing)
     }
 
     /// Returns what clients may expect of them on a path whose round trips take at most `rtt_max`.
@@ -119,7 +124,10 @@ impl Pings {
                 format!(" It closes who leaves {} in a row without an answer within {timeout}.", self.misses)
             }
         };
-        format!("{asks}, {when}{first}.{judges}")
+        let closes = self.close_timeout.map_or(String::new(), |timeout| {
+            format!(" It closes by a handshake, which ends when that is answered or {timeout} later.")
+        });
+        format!("{asks}, {when}{first}.{judges}{closes}")
     }
 
     /// Returns the longest time before a ping.
@@ -146,6 +154,9 @@ impl Pings {
         if !self.answered && self.after == PingAfter::Pong {
             let message = "pings that nobody answers cannot be counted from the answer";
             problems.add("after", message, "use \"grid\" or \"sent\", or remove `answered`");
+        }
+        if self.close_timeout.is_some() && self.timeout.is_none() {
+            problems.add("close_timeout", "no session is found dead by pings", "give a `timeout`, or remove it");
         }
         match self.timeout {
             Some(_) if !self.answered => {
@@ -179,6 +190,8 @@ struct Pinged {
     misses: u32,
     /// None has been sent yet.
     is_new: bool,
+    /// It was found dead, and is closed then at the latest.
+    closing: Option<Time>,
 }
 
 impl Pinged {
@@ -194,7 +207,7 @@ impl Pinged {
 
     /// Returns when there is something to do: one ping is out at a time.
     fn due(&self) -> Time {
-        self.judged_at.unwrap_or(self.next)
+        self.closing.or(self.judged_at).unwrap_or(self.next)
     }
 }
 
@@ -208,10 +221,22 @@ impl ServerPolicy for Pinger {
     fn on_event(&mut self, now: Time, session: SessionId, event: &SessionEvent) {
         if let SessionEvent::Opened { .. } = event {
             let first = now + self.spec.first();
-            let pinged = Pinged { next: first, judged_at: None, misses: 0, is_new: true };
+            let pinged = Pinged { next: first, judged_at: None, misses: 0, is_new: true, closing: None };
             return self.sessions.open(session, pinged, first);
         }
         let Some(pinged) = self.sessions.get(session) else { return };
+        if pinged.closing.is_some() {
+            match event {
+                SessionEvent::Closed => self.sessions.close(session),
+                // What comes stands for the client's answer to the close.
+                SessionEvent::HeartbeatReceived | SessionEvent::FrameReceived | SessionEvent::PongReceived => {
+                    pinged.closing = Some(now);
+                    self.sessions.look(session, now);
+                }
+                _ => {}
+            }
+            return;
+        }
         match (event, self.spec.after) {
             (SessionEvent::Closed, _) => return self.sessions.close(session),
             (SessionEvent::PongReceived, PingAfter::Pong)
@@ -236,9 +261,17 @@ impl ServerPolicy for Pinger {
                 pinged.judged_at = None;
                 pinged.misses += 1;
                 if pinged.misses >= self.spec.misses {
+                    let closing = self.spec.close_timeout.map_or(Duration::ZERO, Span::get);
+                    pinged.closing = Some(now + closing);
+                }
+            }
+            if let Some(until) = pinged.closing {
+                if until <= now {
                     self.sessions.close(session);
                     return Some(ServerAction::Close { session, reason: CloseReason::NoPong });
                 }
+                self.sessions.look(session, until);
+                continue;
             }
             let is_due = pinged.due() <= now;
             if is_due {
@@ -324,6 +357,15 @@ mod tests {
             (60_000, None, &[CLOSE]),
         ];
         test("interval = \"20s\"\ntimeout = \"20s\"", &script);
+        // A close takes its own timeout, or until anything comes.
+        let closing = "interval = \"20s\"\ntimeout = \"20s\"\nclose_timeout = \"10s\"";
+        test(
+            closing,
+            &[(0, Some(OPENED), &[][..]), (20_000, None, &[PING]), (40_000, None, &[]), (50_000, None, &[CLOSE])],
+        );
+        let late =
+            [(0, Some(OPENED), &[][..]), (20_000, None, &[PING]), (40_000, None, &[]), (43_000, Some(PONG), &[CLOSE])];
+        test(closing, &late);
         // Its timeout can be left out: the pings go on.
         let script = [(0, Some(OPENED), &[][..]), (20_000, None, &[PING]), (40_000, None, &[PING])];
         test("interval = \"20s\"", &script);
@@ -421,12 +463,13 @@ mod tests {
             after in prop_oneof![
                 Just(PingAfter::Grid), Just(PingAfter::Pong), Just(PingAfter::Received), Just(PingAfter::Sent),
             ],
-            doubles_first: bool, silent_from in 0_u64..2_000,
+            doubles_first: bool, silent_from in 0_u64..2_000, closing in prop::option::of(1_u64..60),
         ) {
             let timeout = if after == PingAfter::Pong { timeout } else { timeout.min(interval) };
             let spec = Pings {
                 interval: Span::secs(interval), after, timeout: Some(Span::secs(timeout)), misses, answered: true, doubles_first,
                 first: None,
+                close_timeout: closing.map(Span::secs),
             };
             prop_assert_eq!(spec.problems(), []);
             let within = spec.closes_within().expect("it has a timeout");

@@ -489,12 +489,14 @@ mod tests {
             Just(PingAfter::Received),
             Just(PingAfter::Sent),
         ];
-        let pings = (secs(), after, prop::option::of(secs()), 1_u32..4, any::<bool>()).prop_map(
-            |(interval, after, timeout, misses, doubles_first)| {
+        let closing = prop::option::of(secs());
+        let pings = (secs(), after, prop::option::of(secs()), 1_u32..4, any::<bool>(), closing).prop_map(
+            |(interval, after, timeout, misses, doubles_first, closing)| {
                 let timeout =
                     timeout.map(|timeout| if after == PingAfter::Pong { timeout } else { timeout.min(interval) });
                 let misses = if timeout.is_some() { misses } else { 1 };
-                Pings { interval, after, timeout, misses, answered: true, doubles_first, first: None }
+                let close_timeout = timeout.and(closing);
+                Pings { interval, after, timeout, misses, answered: true, doubles_first, first: None, close_timeout }
             },
         );
         let directed = prop::collection::btree_set(1_u64..300, 0..3).prop_map(|changes| {

@@ -84,10 +84,11 @@ pub enum RetryNews<T> {
 enum Phase<T> {
     /// An attempt is to be made at once.
     Ready,
-    /// The next attempt is due at this time, to this server.
+    /// The next attempt is due at this time, to this server, and may take so long, or the strategy's connect timeout.
     Waiting {
         due: Time,
         server: u32,
+        timeout: Option<Duration>,
     },
     /// A check of the network is due at this time.
     Pausing {
@@ -108,7 +109,7 @@ enum Phase<T> {
 
 impl<T> Retry<T> {
     /// Returns the reconnect policy of a strategy for a client that knows `servers` servers, numbered from 0, with what makes
-    /// a connection. An attempt that takes longer than the strategy's `connect_timeout` is dropped.
+    /// a connection. An attempt that takes longer than the policy gives it, or else the strategy's `connect_timeout`, is dropped.
     ///
     /// # Errors
     ///
@@ -217,16 +218,17 @@ impl<T> Retry<T> {
             let network = self.network;
             match &mut self.phase {
                 Phase::Ready => match network {
-                    Some(network) => self.attempt(network),
+                    Some(network) => self.attempt(network, None),
                     None => return Poll::Pending,
                 },
-                Phase::Waiting { due, server } => {
-                    let (Some(network), due, server) = (network, *due, *server) else { return Poll::Pending };
+                Phase::Waiting { due, server, timeout } => {
+                    let (due, server, timeout) = (*due, *server, *timeout);
+                    let Some(network) = network else { return Poll::Pending };
                     if self.is_to_come(due, context) {
                         return Poll::Pending;
                     }
                     self.server = server;
-                    self.attempt(network);
+                    self.attempt(network, timeout);
                 }
                 Phase::Pausing { due } => {
                     let due = *due;
@@ -341,14 +343,14 @@ impl<T> Retry<T> {
         self.news.push_back(RetryNews::Event(event));
     }
 
-    fn attempt(&mut self, network: Network) {
+    fn attempt(&mut self, network: Network, timeout: Option<Duration>) {
         let (now, server) = (self.clock.now(), self.server);
         self.port = self.port.checked_add(1).unwrap_or(1);
         let attempt = Attempt::new(server, self.port, network, self.last_session == Some(server));
         self.note(LinkEvent::AttemptStarted { port: self.port, server });
         self.tell(&ReconnectEvent::AttemptStarted { server });
         let connection = (self.connect)(attempt.clone());
-        self.phase = Phase::Connecting { attempt, connection, until: now + self.connect_timeout };
+        self.phase = Phase::Connecting { attempt, connection, until: now + timeout.unwrap_or(self.connect_timeout) };
     }
 
     fn hear(&mut self, word: Word) {
@@ -393,9 +395,10 @@ impl<T> Retry<T> {
         let now = self.clock.now();
         let verdict = self.policy.next(now);
         let is_kept = match (verdict, &self.phase) {
-            (ReconnectAction::TryAfter { wait, server }, Phase::Waiting { due, server: planned }) => {
-                now + wait == (*due).max(now) && self.number(server) == *planned
-            }
+            (
+                ReconnectAction::TryAfter { wait, server, timeout },
+                Phase::Waiting { due, server: planned, timeout: own },
+            ) => now + wait == (*due).max(now) && self.number(server) == *planned && timeout == *own,
             (ReconnectAction::CheckAfter { wait }, Phase::Pausing { due }) => now + wait == (*due).max(now),
             (ReconnectAction::Stop, Phase::Stopped) => true,
             _ => false,
@@ -408,9 +411,9 @@ impl<T> Retry<T> {
     fn follow(&mut self, verdict: ReconnectAction) {
         let now = self.clock.now();
         match verdict {
-            ReconnectAction::TryAfter { wait, server } => {
+            ReconnectAction::TryAfter { wait, server, timeout } => {
                 self.note(LinkEvent::RetryAfter(wait));
-                self.phase = Phase::Waiting { due: now + wait, server: self.number(server) };
+                self.phase = Phase::Waiting { due: now + wait, server: self.number(server), timeout };
             }
             ReconnectAction::CheckAfter { wait } => {
                 self.note(LinkEvent::CheckAfter(wait));

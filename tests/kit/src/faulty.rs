@@ -278,7 +278,7 @@ impl Reconnect for Wait {
             }
         });
         let server = if self.failed { ServerChoice::Next } else { ServerChoice::Same };
-        ReconnectAction::TryAfter { wait: due.since(now), server }
+        ReconnectAction::TryAfter { wait: due.since(now), server, timeout: None }
     }
 }
 

@@ -5,6 +5,7 @@ pub mod committed;
 pub mod common;
 pub mod entries;
 pub mod faulty;
+pub mod findings;
 pub mod place;
 pub mod script;
 pub mod worlds;

@@ -113,7 +113,7 @@ impl Reconnect for Scripted {
 
     fn next(&mut self, _: Time) -> ReconnectAction {
         self.next += 1;
-        let at_once = ReconnectAction::TryAfter { wait: Duration::ZERO, server: ServerChoice::Same };
+        let at_once = ReconnectAction::TryAfter { wait: Duration::ZERO, server: ServerChoice::Same, timeout: None };
         self.script.verdicts.get(self.next - 1).copied().unwrap_or(at_once)
     }
 }
@@ -146,7 +146,7 @@ fn verdict() -> impl Strategy<Value = ReconnectAction> {
     let wait = || (0..20_u64).prop_map(Duration::from_secs);
     prop_oneof![
         wait().prop_map(|wait| ReconnectAction::CheckAfter { wait }),
-        wait().prop_map(|wait| ReconnectAction::TryAfter { wait, server: ServerChoice::Next }),
-        wait().prop_map(|wait| ReconnectAction::TryAfter { wait, server: ServerChoice::Same }),
+        wait().prop_map(|wait| ReconnectAction::TryAfter { wait, server: ServerChoice::Next, timeout: None }),
+        wait().prop_map(|wait| ReconnectAction::TryAfter { wait, server: ServerChoice::Same, timeout: None }),
     ]
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::Searcher;
 use crate::{
-    Time,
+    LossReason, Time,
     heartbeat::{Action, Event},
 };
 
 /// How often a candidate's probe connection may be lost, without an unanswered beat to blame, before the candidate counts
-/// as failed (Courier: `MAX_CURRENT_KEEPALIVE_FAILURE`).
+/// as failed (Courier: `MAX_CURRENT_KEEPALIVE_FAILURE`). One that ends with its session is lost, too: a NAT that forgets
+/// sooner than the session beats would have the first candidate tried for ever.
 const MOST_RESTARTS: u32 = 3;
 /// How long it waits before it opens another probe connection after one was lost or failed. An assumption: Courier leaves it
 /// to its client's own reconnect policy.
@@ -23,8 +24,9 @@ pub(in crate::heartbeat) struct Prober {
     /// A failure has to be confirmed by the session.
     confirm: bool,
     stage: Stage,
-    /// Probe connections lost under the present candidate, without an unanswered beat.
+    /// Probe connections lost under the present candidate on this network, without an unanswered beat.
     restarts: u32,
+    network: u32,
     /// When the beat was sent whose failure the session has yet to confirm.
     unconfirmed: Option<Time>,
 }
@@ -54,18 +56,22 @@ enum Stage {
 
 impl Prober {
     pub(in crate::heartbeat) const fn new(timeout: Duration, confirm: bool) -> Self {
-        Self { timeout, confirm, stage: Stage::Off, restarts: 0, unconfirmed: None }
+        Self { timeout, confirm, stage: Stage::Off, restarts: 0, network: 0, unconfirmed: None }
     }
 
     pub(in crate::heartbeat) fn on_event(&mut self, now: Time, event: &Event, searcher: &mut Searcher) {
         match *event {
-            Event::Connected { .. } => {
-                self.restarts = 0;
+            Event::Connected { network, .. } => {
+                if network.id != self.network {
+                    (self.network, self.restarts) = (network.id, 0);
+                }
                 self.unconfirmed = None;
                 self.stage = if searcher.is_done() { Stage::Off } else { Stage::Opens { at: now } };
             }
             // The session's end is the probe's.
-            Event::Lost(_) => self.session_ended(),
+            // The network is gone, which says nothing of the candidate.
+            Event::Lost(LossReason::Aborted) => self.stop(),
+            Event::Lost(_) => self.session_ended(now, searcher),
             Event::ProbeConnected => self.stage = Stage::Waits { beat: now + searcher.candidate(), id: 0 },
             Event::ProbeReply { id, .. } => {
                 if let Stage::Awaits { id: awaited, .. } = self.stage
@@ -97,7 +103,15 @@ impl Prober {
     }
 
     /// The session is over: given up, or lost. A failure that nothing has confirmed was the network's.
-    pub(in crate::heartbeat) fn session_ended(&mut self) {
+    pub(in crate::heartbeat) fn session_ended(&mut self, now: Time, searcher: &mut Searcher) {
+        let was_tried = matches!(self.stage, Stage::Waits { .. } | Stage::Awaits { .. });
+        self.stop();
+        if was_tried && !self.confirm {
+            self.restarted(now, searcher);
+        }
+    }
+
+    fn stop(&mut self) {
         (self.stage, self.unconfirmed) = (Stage::Off, None);
     }
 

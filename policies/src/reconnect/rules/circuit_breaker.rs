@@ -172,8 +172,8 @@ impl Reconnect for Breaker {
 
     fn next(&mut self, now: Time) -> ReconnectAction {
         match (self.inner.next(now), self.state) {
-            (ReconnectAction::TryAfter { wait, server }, State::Open { until }) => {
-                ReconnectAction::TryAfter { wait: wait.max(until.since(now)), server }
+            (ReconnectAction::TryAfter { wait, server, timeout }, State::Open { until }) => {
+                ReconnectAction::TryAfter { wait: wait.max(until.since(now)), server, timeout }
             }
             (verdict, _) => verdict,
         }

@@ -37,11 +37,11 @@ impl Reconnect for Directed {
 
     fn next(&mut self, now: Time) -> ReconnectAction {
         let verdict = self.inner.next(now);
-        let ReconnectAction::TryAfter { wait, server } = verdict else { return verdict };
+        let ReconnectAction::TryAfter { wait, server, timeout } = verdict else { return verdict };
         let Some(until) = self.until else { return verdict };
         // What the policy would have waited comes on top: else all whom the server sent away would be back together.
         let due = *self.due.get_or_insert_with(|| until.max(now) + wait);
-        ReconnectAction::TryAfter { wait: wait.max(due.since(now)), server }
+        ReconnectAction::TryAfter { wait: wait.max(due.since(now)), server, timeout }
     }
 }
 

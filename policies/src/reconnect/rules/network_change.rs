@@ -86,12 +86,12 @@ impl Reconnect for Hastened {
 
     fn next(&mut self, now: Time) -> ReconnectAction {
         let verdict = self.inner.next(now);
-        let ReconnectAction::TryAfter { wait, server } = verdict else { return verdict };
+        let ReconnectAction::TryAfter { wait, server, timeout } = verdict else { return verdict };
         if wait.is_zero() && self.rule == NetworkChange::Canary {
             // It would try now anyway.
             self.is_pending = false;
         }
-        if self.is_pending { ReconnectAction::TryAfter { wait: Duration::ZERO, server } } else { verdict }
+        if self.is_pending { ReconnectAction::TryAfter { wait: Duration::ZERO, server, timeout } } else { verdict }
     }
 }
 

@@ -122,7 +122,7 @@ mod tests {
         for wait in [3, 10, 10] {
             check(&mut now, wait);
         }
-        let at_once = ReconnectAction::TryAfter { wait: Duration::ZERO, server: ServerChoice::Next };
+        let at_once = ReconnectAction::TryAfter { wait: Duration::ZERO, server: ServerChoice::Next, timeout: None };
         assert_eq!(policy.next(now), at_once);
         policy.on_event(now, &ReconnectEvent::AttemptStarted { server: 1 });
         policy.on_event(now, &ReconnectEvent::AttemptFailed(crate::AttemptFailure::Timeout));

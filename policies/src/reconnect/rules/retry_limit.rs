@@ -187,7 +187,7 @@ impl Reconnect for RetryLimiter {
 
     fn next(&mut self, now: Time) -> ReconnectAction {
         let verdict = self.inner.next(now);
-        let (ReconnectAction::TryAfter { wait, server }, Some(failure)) = (verdict, self.failure) else {
+        let (ReconnectAction::TryAfter { wait, server, timeout }, Some(failure)) = (verdict, self.failure) else {
             return verdict;
         };
         if self.denied_at.is_none() && self.account.allows(now + wait, failure) {
@@ -197,7 +197,7 @@ impl Reconnect for RetryLimiter {
         match self.denied {
             Denied::Stop => ReconnectAction::Stop,
             Denied::FreshAfter(span) => {
-                ReconnectAction::TryAfter { wait: wait.max((denied_at + span.get()).since(now)), server }
+                ReconnectAction::TryAfter { wait: wait.max((denied_at + span.get()).since(now)), server, timeout }
             }
         }
     }

@@ -79,13 +79,13 @@ impl Reconnect for ServerChooser {
 
     fn next(&mut self, now: Time) -> ReconnectAction {
         let verdict = self.inner.next(now);
-        let ReconnectAction::TryAfter { wait, server } = verdict else { return verdict };
+        let ReconnectAction::TryAfter { wait, server, timeout } = verdict else { return verdict };
         let server = match (self.from_first, self.was_lost) {
             (false, _) => ServerChoice::Same,
             (true, true) => ServerChoice::Number(0),
             (true, false) => server,
         };
-        ReconnectAction::TryAfter { wait, server }
+        ReconnectAction::TryAfter { wait, server, timeout }
     }
 }
 
@@ -123,10 +123,12 @@ impl Reconnect for FullPasses {
             let rng = &mut self.rng;
             let due =
                 *self.due.get_or_insert_with(|| now + random::between(&mut **rng, std::time::Duration::ZERO, between));
-            return ReconnectAction::TryAfter { wait: due.since(now), server: ServerChoice::Next };
+            return ReconnectAction::TryAfter { wait: due.since(now), server: ServerChoice::Next, timeout: None };
         }
         match self.inner.next(now) {
-            ReconnectAction::TryAfter { wait, .. } => ReconnectAction::TryAfter { wait, server: ServerChoice::Next },
+            ReconnectAction::TryAfter { wait, timeout, .. } => {
+                ReconnectAction::TryAfter { wait, server: ServerChoice::Next, timeout }
+            }
             verdict => verdict,
         }
     }

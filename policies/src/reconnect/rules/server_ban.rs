@@ -140,7 +140,7 @@ impl Reconnect for ServerBans {
 
     fn next(&mut self, now: Time) -> ReconnectAction {
         let verdict = self.inner.next(now);
-        let ReconnectAction::TryAfter { wait, server } = verdict else { return verdict };
+        let ReconnectAction::TryAfter { wait, server, timeout } = verdict else { return verdict };
         let (due, rule, last) = (now + wait, self.rule, self.server);
         let histories = self.histories();
         let servers = histories.len() as u32;
@@ -153,7 +153,7 @@ impl Reconnect for ServerBans {
         let in_turn = (0..servers).map(|step| (wanted + step) % servers);
         let until = |server: u32| histories[server as usize].banned_until(due, rule).unwrap_or(due);
         let best = in_turn.min_by_key(|server| until(*server)).unwrap_or(wanted);
-        ReconnectAction::TryAfter { wait: until(best).since(now), server: ServerChoice::Number(best) }
+        ReconnectAction::TryAfter { wait: until(best).since(now), server: ServerChoice::Number(best), timeout }
     }
 }
 

@@ -348,7 +348,7 @@ impl Reconnect for Scripted {
 
 /// The verdict of an attempt at the same server after so many milliseconds.
 pub(crate) fn after(wait: u64) -> ReconnectAction {
-    ReconnectAction::TryAfter { wait: ms(wait), server: ServerChoice::Same }
+    ReconnectAction::TryAfter { wait: ms(wait), server: ServerChoice::Same, timeout: None }
 }
 
 /// What happened to a link, in milliseconds.

@@ -119,8 +119,31 @@ async fn what_is_given_up_is_made_anew_after_the_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_attempt_takes_as_long_as_its_policy_says() {
+    let short = ReconnectAction::TryAfter { wait: ms(1_000), server: ServerChoice::Same, timeout: Some(ms(2_000)) };
+    let bench = Bench::new(&[], &[short, ReconnectAction::Stop]);
+    bench.world.refuse(true);
+    let world = bench.world.clone();
+    let link = bench.builder().spawn().unwrap();
+    let task = tokio::spawn(take(link, 10_000));
+    sleep(ms(500)).await;
+    world.refuse(false);
+    world.cut(true);
+    task.await.unwrap();
+    let events = [
+        (0, LinkEvent::AttemptStarted { port: 1, server: 0 }),
+        (100, LinkEvent::AttemptFailed(AttemptFailure::Refused)),
+        (100, LinkEvent::RetryAfter(ms(1_000))),
+        (1_100, LinkEvent::AttemptStarted { port: 2, server: 0 }),
+        (3_100, LinkEvent::AttemptFailed(AttemptFailure::Timeout)),
+        (3_100, LinkEvent::Stopped),
+    ];
+    assert_eq!(bench.log.events(), events);
+}
+
+#[tokio::test(start_paused = true)]
 async fn attempts_fail_when_they_are_refused_late_or_dropped() {
-    let next = ReconnectAction::TryAfter { wait: ms(1_000), server: ServerChoice::Next };
+    let next = ReconnectAction::TryAfter { wait: ms(1_000), server: ServerChoice::Next, timeout: None };
     let bench = Bench::new(&[], &[next, after(1_000), ReconnectAction::Stop]);
     bench.world.refuse(true);
     let world = bench.world.clone();

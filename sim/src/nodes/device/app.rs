@@ -100,8 +100,8 @@ enum Phase {
     /// It has not made its first attempt, which it makes from then on, when there is a network.
     Starting { at: Time },
     /// It waits for its next attempt, which will be at this server. The policy wants it at `due`, the timer for it fires at
-    /// `until`.
-    Waiting { due: Time, until: Time, server: u32 },
+    /// `until`, and the attempt may take as long as `timeout` says, or the strategy's connect timeout.
+    Waiting { due: Time, until: Time, server: u32, timeout: Option<Duration> },
     /// It waits to find out whether the network carries anything, from `due` and `until` as above.
     Pausing { due: Time, until: Time },
     /// It is finding out.
@@ -476,14 +476,16 @@ impl Device {
         // Without a network nobody tries: a network's coming is what is waited for.
         let Some(address) = self.addresses.current else { return };
         self.close_sides(context);
-        if let Phase::Waiting { server, .. } = self.phase {
+        let mut timeout = context.shared.connect_timeout;
+        if let Phase::Waiting { server, timeout: own, .. } = self.phase {
             self.server = server;
+            timeout = own.unwrap_or(timeout);
         }
         let now = context.now;
         let server = context.shared.server_for(self.index, self.server, now);
         self.server = server;
         let port = self.take_port();
-        let deadline = now + context.shared.connect_timeout;
+        let deadline = now + timeout;
         context.counts.totals.connect_attempts += 1;
         if self.starts == 0 && matches!(self.phase, Phase::Starting { .. }) {
             context.counts.series.first_attempt(now);
@@ -538,8 +540,11 @@ impl Device {
     fn plan_again(&mut self, context: &mut Context) {
         let verdict = self.reconnect.next(context.now);
         let is_kept = match (verdict, self.phase) {
-            (ReconnectAction::TryAfter { wait, server }, Phase::Waiting { due, server: planned, .. }) => {
-                context.now + wait == due.max(context.now) && self.number(server, context) == planned
+            (
+                ReconnectAction::TryAfter { wait, server, timeout },
+                Phase::Waiting { due, server: planned, timeout: own, .. },
+            ) => {
+                context.now + wait == due.max(context.now) && self.number(server, context) == planned && timeout == own
             }
             (ReconnectAction::CheckAfter { wait }, Phase::Pausing { due, .. }) => {
                 context.now + wait == due.max(context.now)
@@ -562,11 +567,11 @@ impl Device {
 
     fn follow(&mut self, verdict: ReconnectAction, context: &mut Context) {
         match verdict {
-            ReconnectAction::TryAfter { wait, server } => {
+            ReconnectAction::TryAfter { wait, server, timeout } => {
                 let server = self.number(server, context);
                 context.note(self.index, DeviceEvent::RetryAfter(wait));
                 let (due, until) = (context.now + wait, self.due_after(wait, context));
-                self.phase = Phase::Waiting { due, until, server };
+                self.phase = Phase::Waiting { due, until, server, timeout };
             }
             ReconnectAction::CheckAfter { wait } => {
                 context.note(self.index, DeviceEvent::CheckAfter(wait));

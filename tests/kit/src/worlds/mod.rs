@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use cardiogram_policies::{
     HeartbeatSpec, ReconnectSpec, ServerSpec, StrategySpec,
     heartbeat::{Anchor, FirstBeat, Fixed, Idle, LateReply, LeaveWhenQuiet, TcpKeepalive},
-    reconnect::{DelayFrom, ExponentialBackoff, FixedDelay, Jitter, Reset},
+    reconnect::{AttemptTimeout, DelayFrom, ExponentialBackoff, FixedDelay, Jitter, Reset},
     server::{Busy, Directed, IdleReaper, OnMalformed, PingAfter, Pings, Redirected, RefreshedBy, Resume, Strikes},
     unit::{Delay, Fraction, Span},
 };
@@ -401,17 +401,22 @@ fn strategy() -> impl Strategy<Value = StrategySpec> {
     ];
     let delay_from = prop_oneof![Just(DelayFrom::Failure), Just(DelayFrom::AttemptStart)];
     let reset = prop_oneof![Just(Reset::Connected), span(1..60).prop_map(Reset::Uptime)];
-    let exponential = (millis(100..3_000), 1.0..4.0, span(4..200), jitter, delay_from, reset).prop_map(
-        |(base, factor, cap, jitter, delay_from, reset)| ExponentialBackoff {
+    let attempt_timeout = prop_oneof![
+        6 => Just(AttemptTimeout::Same),
+        1 => Just(AttemptTimeout::AsWait),
+        1 => prop::collection::vec(span(1..30), 1..4).prop_map(AttemptTimeout::Steps),
+    ];
+    let exponential = (millis(100..3_000), 1.0..4.0, span(4..200), jitter, delay_from, reset, attempt_timeout)
+        .prop_map(|(base, factor, cap, jitter, delay_from, reset, attempt_timeout)| ExponentialBackoff {
             base,
             factor,
             cap,
             jitter,
             delay_from,
             reset,
+            attempt_timeout,
             ..ExponentialBackoff::default()
-        },
-    );
+        });
     let reconnect = prop_oneof![
         Just(ReconnectSpec::Immediate),
         millis(100..60_000).prop_map(|delay| ReconnectSpec::FixedDelay(FixedDelay { delay })),
@@ -463,13 +468,23 @@ fn server_policy() -> impl Strategy<Value = ServerSpec> {
 fn pings() -> impl Strategy<Value = Pings> {
     let after =
         prop_oneof![Just(PingAfter::Grid), Just(PingAfter::Pong), Just(PingAfter::Received), Just(PingAfter::Sent)];
-    (span(3..300), after, prop::option::of(1_u64..100), 1_u32..4, any::<bool>(), any::<bool>()).prop_map(
-        |(interval, after, percent, misses, answered, doubles_first)| {
+    let closing = prop::option::weighted(0.2, span(1..30));
+    (span(3..300), after, prop::option::of(1_u64..100), 1_u32..4, any::<bool>(), any::<bool>(), closing).prop_map(
+        |(interval, after, percent, misses, answered, doubles_first, closing)| {
             let answered = answered || after == PingAfter::Pong;
             let of_interval = |percent: u64| Span::millis(interval.get().as_millis() as u64 * percent / 100);
             let timeout = percent.filter(|_| answered).map(of_interval);
             let misses = if timeout.is_some() { misses } else { 1 };
-            Pings { interval, after, timeout, misses, answered, doubles_first, first: None }
+            Pings {
+                interval,
+                after,
+                timeout,
+                misses,
+                answered,
+                doubles_first,
+                first: None,
+                close_timeout: timeout.and(closing),
+            }
         },
     )
 }

@@ -73,7 +73,7 @@ impl Reconnect for Newcomer {
         if self.attempts >= ATTEMPTS_MAX {
             return ReconnectAction::Stop;
         }
-        ReconnectAction::TryAfter { wait: Duration::from_secs(1), server: ServerChoice::Next }
+        ReconnectAction::TryAfter { wait: Duration::from_secs(1), server: ServerChoice::Next, timeout: None }
     }
 }
 
@@ -130,7 +130,7 @@ impl Device {
             _ => {
                 self.outstanding.clear();
                 self.socket = None;
-                self.phase = Phase::Waiting { due: now, until: now, server: self.server };
+                self.phase = Phase::Waiting { due: now, until: now, server: self.server, timeout: None };
                 self.heartbeat = Box::new(Probe { at: None, waits_for_session: true, answered: answered.clone() });
                 self.reconnect = Box::new(Newcomer { attempts: 0 });
             }
