@@ -62,8 +62,8 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
     }
     let last_nat = |number: u32, network: &Network<'_>| layout.nat(number, network.nat.len() as u32 - 1);
     if let (Some(id), Some(proxy)) = (layout.proxy(), &config.proxy) {
-        let around = proxy::Surroundings { networks: networks.len() as u32, servers, frames: config.frames() };
-        let node = Proxy::new(proxy.clone(), around, &schedule.proxy, seed);
+        let place = proxy::Place { networks: networks.len() as u32, servers, frames: config.frames() };
+        let node = Proxy::new(proxy.clone(), place, &schedule.proxy, seed);
         let to_networks = (0..).zip(&networks).flat_map(|(number, network)| {
             let wiring = &wiring;
             (0..servers).map(move |server| (last_nat(number, network), wiring.core(network, false, server)))

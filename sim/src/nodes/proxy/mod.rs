@@ -68,7 +68,7 @@ pub(crate) struct Proxy {
 
 /// Where the proxy stands.
 #[derive(Clone, Copy)]
-pub(crate) struct Surroundings {
+pub(crate) struct Place {
     pub(crate) networks: u32,
     pub(crate) servers: u32,
     pub(crate) frames: FrameSizes,
@@ -77,8 +77,8 @@ pub(crate) struct Surroundings {
 impl Proxy {
     /// A proxy without connections. Its links are those to each network's last NAT, for one server after the other, and then
     /// those to the servers.
-    pub(crate) fn new(config: ProxyConfig, around: Surroundings, faults: &ProxyFaults, seed: u64) -> Self {
-        let Surroundings { networks, servers, frames } = around;
+    pub(crate) fn new(config: ProxyConfig, place: Place, faults: &ProxyFaults, seed: u64) -> Self {
+        let Place { networks, servers, frames } = place;
         Self {
             tcp: Arc::new(TcpConfig::of(&config.tcp)),
             config,
