@@ -54,14 +54,19 @@ const FAULTS: [&str; 25] = [
 ];
 
 /// What strains memory without a fault, or several parts at once: a strategy and lines of a scenario.
-const OTHERS: [(&str, &str); 8] = [
+const OTHERS: [(&str, &str); 10] = [
     ("none", "devices.count = 1"),
     ("netease-30-15", "devices.count = 3000"),
     ("netease-30-15", "devices.count = 1000\nnat = [\"home-linux\", \"cn-mobile-2g3g\", \"home-linux\"]"),
+    ("netease-30-15", "devices.count = 1000\nproxy = { idle = \"10m\" }"),
     ("wechat-270", "devices.count = 200\nduration = \"12h\"\nnat.established = \"1m\""),
     ("netease-30-15", "traffic = { up = \"200ms\", down = \"200ms\" }"),
     ("netease-30-15", "radio = \"lte-modern\"\nlife.screen = { when.every = \"1s\", lasts = \"1s\" }\nlife.doze = {}"),
     ("netease-30-15", "server.count = 16\nfaults = [{ server-crash = { when.every = \"100ms\", lasts = \"5ms\" } }]"),
+    (
+        "netease-30-15",
+        "proxy = { idle = \"10m\" }\nfaults = [{ proxy-restart = { when.every = \"1m\", lasts = \"2s\" } }]",
+    ),
     // What was once refused for an estimate that nobody had measured, for a shorter time.
     (
         "netease-30-15",
