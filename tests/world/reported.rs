@@ -51,7 +51,7 @@ fn all_back(outcome: &Outcome, from: Duration) -> Option<Duration> {
         }
         if age(at) > from {
             let all = online.values().all(|is_online| *is_online);
-            back = if all { back.or(Some(age(at) - from)) } else { None };
+            back = if all { back.or_else(|| age(at).checked_sub(from)) } else { None };
         }
     }
     back
