@@ -25,7 +25,7 @@ fn a_key_that_there_is_not_is_named_with_the_nearest() {
     5 | scenario = "nat.establishd"
       |            ^^^^^^^^^^^^^^^^
       |
-      = help: did you mean `established`? the keys here are: `established`, `transitory`, `closing`, `unacknowledged`, `refresh`, `after_expiry`, `table`, `background`, `hold_down`, `ports`
+      = help: did you mean `established`? the keys here are: `established`, `transitory`, `closing`, `unacknowledged`, `max_age`, `refresh`, `after_expiry`, `table`, `background`, `hold_down`, `ports`
     "#);
     assert_snapshot!(plan("strategy = \"heartbeat.fixed.intervall\"\nvalues = [\"5m\", \"6m\"]"), @r#"
     error: wechat-270: `heartbeat.fixed.intervall`: unknown key `intervall`
@@ -71,7 +71,7 @@ fn a_value_that_a_point_refuses_is_shown_where_it_stands() {
     6 | values = ["home-median", "home-medium"]
       |                          ^^^^^^^^^^^^^
       |
-      = help: did you mean `home-median`? possible here are: `aws-natgw`, `aws-nlb`, `azure-lb`, `azure-lb-rst`, `cell-default`, `cell-population`, `cell-random-port`, `cloud-lb-mix`, `cn-mobile-2g3g`, `cn-telecom-3g`, `danos-cgn`, `firewall`, `gcp-nat`, `home-linux`, `home-median`, `home-openwrt`, `home-population`, `home-short`, `office-mix`, `rfc5382`, `us-cell-short`
+      = help: did you mean `home-median`? possible here are: `aws-natgw`, `aws-nlb`, `azure-lb`, `azure-lb-rst`, `cell-default`, `cell-population`, `cell-random-port`, `cloud-lb-mix`, `cn-mobile-2g3g`, `cn-telecom-3g`, `danos-cgn`, `docker-swarm`, `firewall`, `gcp-nat`, `gcp-vpc`, `home-linux`, `home-median`, `home-openwrt`, `home-population`, `home-short`, `ipvs`, `office-mix`, `rfc5382`, `us-cell-short`
     "#);
 }
 
@@ -266,7 +266,7 @@ fn what_the_file_itself_lacks_or_has_too_much_is_named() {
     4 | set.scenario.devices.cuont = 3
       |                              ^
       |
-      = help: did you mean `count`? the keys here are: `count`, `start_within`, `tcp`, `frames`
+      = help: did you mean `count`? the keys here are: `count`, `start_within`, `tcp`, `on_waking`, `frames`
     "#);
     let same = "scenario = \"duration\"\nvalues = [\"5m\"]\n";
     assert_snapshot!(plan(&format!("{same}[[axis]]\n{same}")), @r#"

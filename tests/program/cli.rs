@@ -181,7 +181,7 @@ fn bad_input_touches_nothing() {
     7 | devices.cuont = 2
       |         ^^^^^
       |
-      = help: did you mean `count`? the keys here are: `count`, `start_within`, `tcp`, `frames`
+      = help: did you mean `count`? the keys here are: `count`, `start_within`, `tcp`, `on_waking`, `frames`
 
     error: `90 parsecs` is not a duration (unknown time unit "parsecs", supported units: ns, us/µs, ms, sec, min, hours, days, weeks, months, years (and few variations))
       --> bad.toml:10:37

@@ -166,6 +166,9 @@ mod tests {
         let ReconnectAction::TryAfter { wait, .. } = policy.next(Time::ZERO) else { panic!("it tries") };
         let later = Time::from_millis(500);
         let server = ServerChoice::Next;
-        assert_eq!(policy.next(later), ReconnectAction::TryAfter { wait: wait - Duration::from_millis(500), server, timeout: None });
+        assert_eq!(
+            policy.next(later),
+            ReconnectAction::TryAfter { wait: wait - Duration::from_millis(500), server, timeout: None }
+        );
     }
 }

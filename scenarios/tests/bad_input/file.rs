@@ -17,7 +17,7 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
     6 | nat.establishd = "5m"
       |     ^^^^^^^^^^
       |
-      = help: did you mean `established`? the keys here are: `established`, `transitory`, `closing`, `unacknowledged`, `refresh`, `after_expiry`, `table`, `background`, `hold_down`, `ports`
+      = help: did you mean `established`? the keys here are: `established`, `transitory`, `closing`, `unacknowledged`, `max_age`, `refresh`, `after_expiry`, `table`, `background`, `hold_down`, `ports`
     "#);
 }
 
@@ -30,7 +30,7 @@ fn an_unknown_preset_suggests_the_nearest() {
     6 | nat = "cn-mobile"
       |       ^^^^^^^^^^^
       |
-      = help: did you mean `cn-mobile-2g3g`? possible here are: `aws-natgw`, `aws-nlb`, `azure-lb`, `azure-lb-rst`, `cell-default`, `cell-population`, `cell-random-port`, `cloud-lb-mix`, `cn-mobile-2g3g`, `cn-telecom-3g`, `danos-cgn`, `firewall`, `gcp-nat`, `home-linux`, `home-median`, `home-openwrt`, `home-population`, `home-short`, `office-mix`, `rfc5382`, `us-cell-short`
+      = help: did you mean `cn-mobile-2g3g`? possible here are: `aws-natgw`, `aws-nlb`, `azure-lb`, `azure-lb-rst`, `cell-default`, `cell-population`, `cell-random-port`, `cloud-lb-mix`, `cn-mobile-2g3g`, `cn-telecom-3g`, `danos-cgn`, `docker-swarm`, `firewall`, `gcp-nat`, `gcp-vpc`, `home-linux`, `home-median`, `home-openwrt`, `home-population`, `home-short`, `ipvs`, `office-mix`, `rfc5382`, `us-cell-short`
     "#);
 }
 
@@ -120,7 +120,7 @@ ctu.when.every = "1h""#), @r#"
     7 | ctu.when.every = "1h"
       | ^^^
       |
-      = help: did you mean `cut`? possible here are: `cut`, `flapping`, `handover`, `loss-burst`, `delay-spike`, `duplication`, `reordering`, `rate-limit`, `nat-flush`, `nat-timeout`, `network-switch`, `lease-expiry`, `process-killed`, `malformed`, `server-stall`, `server-pause`, `server-crash`, `server-vanish`, `server-restart`, `server-overload`, `server-drain`
+      = help: did you mean `cut`? possible here are: `cut`, `flapping`, `handover`, `loss-burst`, `delay-spike`, `duplication`, `reordering`, `rate-limit`, `nat-flush`, `nat-timeout`, `network-switch`, `lease-expiry`, `process-killed`, `device-stall`, `device-freeze`, `malformed`, `server-stall`, `server-pause`, `server-crash`, `server-vanish`, `server-restart`, `server-overload`, `server-drain`, `proxy-restart`, `proxy-drain`
     "#);
 }
 
@@ -206,32 +206,32 @@ fn what_is_not_toml_is_shown_where_it_stops() {
 
 #[test]
 fn every_problem_of_a_file_is_reported() {
-    assert_snapshot!(scenario(r#"nat = { established = "5m", refresh = "inbound", transitory = "-1s", after_expiry = 4 }
+    assert_snapshot!(scenario(r#"nat = { established = "5m", refresh = "sideways", transitory = "-1s", after_expiry = 4 }
 [[faults]]
 nat-flush.when.evry = "2h"
 [[faults]]
 cut.when.at = 3"#), @r#"
-    error: unknown name `inbound`
+    error: unknown name `sideways`
      --> test.toml:6:39
       |
-    6 | nat = { established = "5m", refresh = "inbound", transitory = "-1s", after_expiry = 4 }
-      |                                       ^^^^^^^^^
+    6 | nat = { established = "5m", refresh = "sideways", transitory = "-1s", after_expiry = 4 }
+      |                                       ^^^^^^^^^^
       |
-      = help: possible here are: `both`, `outbound`, `data-only`
+      = help: possible here are: `both`, `outbound`, `inbound`, `data-only`, `outbound-data`, `inbound-data`
 
     error: `-1s` is negative
-     --> test.toml:6:63
+     --> test.toml:6:64
       |
-    6 | nat = { established = "5m", refresh = "inbound", transitory = "-1s", after_expiry = 4 }
-      |                                                               ^^^^^
+    6 | nat = { established = "5m", refresh = "sideways", transitory = "-1s", after_expiry = 4 }
+      |                                                                ^^^^^
       |
       = help: a duration runs forward, as in "90s"
 
     error: integer `4` does not belong here
-     --> test.toml:6:85
+     --> test.toml:6:86
       |
-    6 | nat = { established = "5m", refresh = "inbound", transitory = "-1s", after_expiry = 4 }
-      |                                                                                     ^
+    6 | nat = { established = "5m", refresh = "sideways", transitory = "-1s", after_expiry = 4 }
+      |                                                                                      ^
       |
       = help: write a class such as "drop-silent", or { mix = [{ weight = 0.5, class = "drop-silent" }, ...] }
 

@@ -84,7 +84,7 @@ nat.established.mixture = []"#), @r#"
     6 | nat = ["home-median", "cn-mobile"]
       |                       ^^^^^^^^^^^
       |
-      = help: did you mean `cn-mobile-2g3g`? possible here are: `aws-natgw`, `aws-nlb`, `azure-lb`, `azure-lb-rst`, `cell-default`, `cell-population`, `cell-random-port`, `cloud-lb-mix`, `cn-mobile-2g3g`, `cn-telecom-3g`, `danos-cgn`, `firewall`, `gcp-nat`, `home-linux`, `home-median`, `home-openwrt`, `home-population`, `home-short`, `office-mix`, `rfc5382`, `us-cell-short`
+      = help: did you mean `cn-mobile-2g3g`? possible here are: `aws-natgw`, `aws-nlb`, `azure-lb`, `azure-lb-rst`, `cell-default`, `cell-population`, `cell-random-port`, `cloud-lb-mix`, `cn-mobile-2g3g`, `cn-telecom-3g`, `danos-cgn`, `docker-swarm`, `firewall`, `gcp-nat`, `gcp-vpc`, `home-linux`, `home-median`, `home-openwrt`, `home-population`, `home-short`, `ipvs`, `office-mix`, `rfc5382`, `us-cell-short`
     "#);
     assert_snapshot!(scenario(r#"nat = [{ established = 5 }, { after_expiry = { mix = [{ class = "drop" }] } }]"#), @r#"
     error: integer `5` does not belong here
@@ -101,7 +101,7 @@ nat.established.mixture = []"#), @r#"
     6 | nat = [{ established = 5 }, { after_expiry = { mix = [{ class = "drop" }] } }]
       |                                                                 ^^^^^^
       |
-      = help: did you mean `drop-silent`? possible here are: `drop-silent`, `rst-inside-on-send`, `rst-both-on-expiry`, `rst-either-on-send`, `remap-same-port`, `remap-same-port-rst-outside`, `remap-new-port`, `fin-inside`
+      = help: did you mean `drop-silent`? possible here are: `drop-silent`, `rst-inside-on-send`, `rst-both-on-expiry`, `rst-either-on-send`, `remap-same-port`, `remap-same-port-rst-outside`, `remap-new-port`, `fin-inside`, `rst-outside-on-send`
     "#);
 }
 

@@ -33,7 +33,7 @@ const MAPPING_BYTES: u64 = 256;
 /// A connection through a proxy, both its halves (as those of a device and a server).
 const PROXY_BYTES: u64 = 2_048;
 /// A strike that breaks no session, and a begin of a period of a device's life.
-const HARMLESS_BYTES: u64 = 200;
+const HARMLESS_BYTES: u64 = 320;
 const PERIOD_BYTES: u64 = 64;
 /// A moment at which one device's session stops being usable, with what is kept of it until the run is over.
 const BREAK_BYTES: u64 = 360;
