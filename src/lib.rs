@@ -4,6 +4,7 @@
 //!
 //! - [`policies`]: the policies themselves, sans-IO, ready to be shipped in a product.
 //! - [`sim`]: the simulated world they are measured in.
+//! - [`net`]: real programs in it, in place of devices and servers.
 //! - [`results`]: a results directory: its columns, its reader and its writer.
 //! - [`scenarios`]: scenario files, the built-in ones, the runner and its measures.
 //! - [`reports`]: tables, plots and pages from the results.
@@ -16,6 +17,8 @@ pub use cardiogram_reports as reports;
 pub use cardiogram_results as results;
 pub use cardiogram_scenarios as scenarios;
 pub use cardiogram_sim as sim;
+/// Real asynchronous programs on the hosts of a world, with sockets that are used as tokio's are.
+pub use cardiogram_sim::guest as net;
 
 pub mod cli;
 

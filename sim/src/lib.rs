@@ -13,7 +13,8 @@
 //! - `engine`: moves packets and time, and nothing else;
 //! - `verdict`: what a run meant: the truth about sessions, and what detectors made of it;
 //! - `show`: a record in words, as JSON, as a capture, as a timeline;
-//! - `run`: one run, through all of them.
+//! - `run`: one run, through all of them;
+//! - `guest`: runs in which real programs stand in place of devices and servers (feature `guests`).
 //!
 //! What is not here: reading scenario files, statistics, anything that performs input or output.
 
@@ -24,6 +25,8 @@ mod engine;
 mod fate;
 #[doc(hidden)]
 pub mod frozen;
+#[cfg(feature = "guests")]
+pub mod guest;
 mod nodes;
 mod record;
 mod run;
@@ -33,6 +36,8 @@ mod wire;
 
 pub use config::{WorldConfig, known_nat};
 pub use engine::{Engine, RunError, RunOptions};
+#[cfg(feature = "guests")]
+pub use guest::run_guests;
 pub use record::{faults, series, trace};
 pub use run::run;
 pub use show::{pcap, perfetto, reading, recorded, words};

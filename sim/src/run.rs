@@ -43,7 +43,14 @@ pub fn run(config: &WorldConfig, seed: u64, options: &RunOptions) -> Result<Outc
     Ok(outcome(config, seed, &schedule, finished, options.keep_trace))
 }
 
-fn outcome(config: &WorldConfig, seed: u64, schedule: &Schedule, finished: Vec<Finished>, keep_trace: bool) -> Outcome {
+/// Returns the verdict on what the nodes have left behind.
+pub(crate) fn outcome(
+    config: &WorldConfig,
+    seed: u64,
+    schedule: &Schedule,
+    finished: Vec<Finished>,
+    keep_trace: bool,
+) -> Outcome {
     let trace_hash = recorder::combine(finished.iter().map(|host| host.digest));
     let end = Time::ZERO + config.duration;
     let starts: Vec<Time> = (0..config.devices.count)

@@ -21,7 +21,8 @@ const CRATES: [(&str, &[&str]); 8] = [
 ];
 
 /// The folders of `sim/src` and the files above them: each may use those before it.
-const LAYERS: [&str; 10] = ["config", "wire", "record", "fate", "nodes", "engine", "verdict", "show", "run", "frozen"];
+const LAYERS: [&str; 11] =
+    ["config", "wire", "record", "fate", "nodes", "engine", "verdict", "show", "run", "guest", "frozen"];
 
 /// A module by its path from the crate's root, which is empty.
 type Module = Vec<String>;

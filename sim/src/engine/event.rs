@@ -16,6 +16,7 @@ pub(crate) fn run(hosts: &mut [Host], end: Time) {
     }
 }
 
-fn earliest(hosts: &[Host]) -> Option<(Time, usize)> {
+/// Returns the earliest event: when, and at which host.
+pub(crate) fn earliest(hosts: &[Host]) -> Option<(Time, usize)> {
     hosts.iter().enumerate().filter_map(|(index, host)| Some((host.next_event()?, index))).min()
 }

@@ -49,6 +49,9 @@ pub enum RunError {
     /// The crate was built without its feature `turmoil`.
     #[error("this build has no turmoil engine: `cardiogram-sim` lacks its feature `turmoil`")]
     NoTurmoil,
+    /// A guest did what ends a run, or is asked to run where it cannot: in words.
+    #[error("{0}")]
+    Guest(String),
     /// Turmoil reported an error.
     #[error("turmoil: {0}")]
     Turmoil(String),

@@ -1,13 +1,13 @@
 //! Puts a world together: a host for each node, with its links. What the nodes do is their own business; what is drawn for
 //! them is in `fate`.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 use super::{
     device::DeviceGroup,
     link::{LaneConfig, Link},
     nat::{Nat, Place},
-    node::Host,
+    node::{Host, Node},
     proxy::{self, Proxy},
     server::{Clients, Server},
 };
@@ -24,8 +24,27 @@ use crate::{
     wire::layout::{DEVICES, Layout},
 };
 
+/// Nodes that stand in a world in place of the lab's own.
+#[derive(Default)]
+pub(crate) struct Others {
+    pub(crate) devices: Option<Box<dyn Node>>,
+    /// By the number of the server.
+    pub(crate) servers: BTreeMap<u32, Box<dyn Node>>,
+}
+
 /// Returns the hosts of a world in the order of their [`NodeId`]s.
 pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_trace: bool) -> Vec<Host> {
+    hosts_with(config, seed, schedule, keep_trace, Others::default())
+}
+
+/// The same with other nodes in the place of the lab's own.
+pub(crate) fn hosts_with(
+    config: &WorldConfig,
+    seed: u64,
+    schedule: &Schedule,
+    keep_trace: bool,
+    mut others: Others,
+) -> Vec<Host> {
     let layout = Layout::of(config);
     let networks: Vec<Network<'_>> = config.all_networks().collect();
     let wiring = Wiring { config, seed, schedule };
@@ -34,8 +53,9 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
     let to_networks = (0..).zip(&networks).map(|(number, network)| {
         (layout.nat(number, 0), wiring.access(network, &schedule.networks[number as usize], true))
     });
-    let devices = DeviceGroup::new(config, schedule, seed);
-    let mut hosts = vec![Host::new(DEVICES, Box::new(devices), to_networks.collect(), keep_trace)];
+    let own = || Box::new(DeviceGroup::new(config, schedule, seed)) as Box<dyn Node>;
+    let devices = others.devices.unwrap_or_else(own);
+    let mut hosts = vec![Host::new(DEVICES, devices, to_networks.collect(), keep_trace)];
     for (number, network) in (0..).zip(&networks) {
         let of_network = &schedule.networks[number as usize];
         let nats = network.nat.len() as u32;
@@ -82,7 +102,9 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
         let faults = &schedule.servers[server as usize];
         let unhealthy = schedule.balancer.as_ref().map_or(&[][..], |balancer| balancer.unhealthy(server));
         let policy = config.strategy.server.clone();
-        let node = Server::new(server, &config.server, policy, clients, faults, unhealthy, seed);
+        let own =
+            || Box::new(Server::new(server, &config.server, policy, clients, faults, unhealthy, seed)) as Box<dyn Node>;
+        let node = others.servers.remove(&server).unwrap_or_else(own);
         let mut links: Vec<_> = if let Some(proxy) = layout.proxy() {
             vec![(proxy, wiring.behind_proxy(false))]
         } else {
@@ -90,7 +112,7 @@ pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_t
             (0..).zip(&networks).map(to_network).collect()
         };
         links.extend(config.wakeup.iter().map(|wakeup| (DEVICES, wiring.push_service(wakeup))));
-        hosts.push(Host::new(layout.server(server), Box::new(node), links, keep_trace));
+        hosts.push(Host::new(layout.server(server), node, links, keep_trace));
     }
     hosts
 }

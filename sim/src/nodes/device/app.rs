@@ -22,7 +22,6 @@ use cardiogram_policies::{
     AppState, AttemptFailure, Event, Heartbeat, LossReason, Reconnect, ReconnectAction, ReconnectEvent, ServerChoice,
     Time, reconnect::Ended,
 };
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use self::{outstanding::Outstanding, side::Side, socket::Socket};
 use super::{
@@ -35,6 +34,7 @@ use crate::{
         life::Life,
         traffic::{Message, Messages},
     },
+    nodes::numbers,
     record::trace::DeviceEvent,
     wire::{
         address,
@@ -45,8 +45,6 @@ use crate::{
     },
 };
 
-/// The range that Linux takes the ports of outgoing connections from.
-const EPHEMERAL: std::ops::Range<u16> = 32_768..61_000;
 /// How long Android lets connections over the network before work on when a better one has come (V, AOSP).
 const LINGER: Duration = Duration::from_secs(30);
 
@@ -119,7 +117,6 @@ enum Phase {
 impl Device {
     pub(super) fn new(index: u32, start: Time, traffic: &TrafficConfig, life: Option<Life>, shared: &Shared) -> Self {
         let seed = shared.seed;
-        let first_port = xxh3_64_with_seed(&index.to_le_bytes(), seed) % u64::from(EPHEMERAL.end - EPHEMERAL.start);
         let (heartbeat, reconnect) = shared.policies(index, 0);
         Self {
             index,
@@ -128,7 +125,7 @@ impl Device {
             socket: None,
             sides: Vec::new(),
             orphans: Vec::new(),
-            next_port: EPHEMERAL.start + first_port as u16,
+            next_port: numbers::first_port(index, seed),
             heartbeat,
             reconnect,
             memory: None,
@@ -625,7 +622,7 @@ impl Device {
     fn take_port(&mut self) -> u16 {
         loop {
             let port = self.next_port;
-            self.next_port = if port + 1 < EPHEMERAL.end { port + 1 } else { EPHEMERAL.start };
+            self.next_port = numbers::port_after(port);
             let others = self.orphans.iter().chain(self.sides.iter().map(|side| &side.socket));
             if self.socket.as_deref().into_iter().chain(others).all(|socket| socket.port() != port) {
                 return port;

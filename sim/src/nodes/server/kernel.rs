@@ -9,12 +9,11 @@ use std::{
 };
 
 use cardiogram_policies::{Time, heartbeat::TcpKeepalive, unit::Span};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
     config::ServerConfig,
     fate::struck::Struck,
-    nodes::{node::Io, timers::Timers},
+    nodes::{node::Io, numbers, timers::Timers},
     record::trace::DropReason,
     wire::{
         address,
@@ -158,7 +157,7 @@ impl Kernel {
             io.dropped(packet, DropReason::Backlog);
             return;
         };
-        let iss = xxh3_64_with_seed(&now.as_micros().to_le_bytes(), self.seed ^ u64::from(packet.src.port())) as u32;
+        let iss = numbers::server_iss(packet.src.port(), now, self.seed);
         let mut end = Transport::accept(tcp, now, self.local, iss, packet, &mut self.packets);
         if let Some(keepalive) = &self.keepalive {
             end.set_keepalive(now, Some(keepalive.numbers()));

@@ -152,9 +152,14 @@ impl Connection {
     /// Moves all readable bytes to the end of `into`; acknowledges them where no answer is expected, and tells the peer
     /// where that opens a window that was nearly shut.
     pub fn read(&mut self, now: Time, into: &mut Vec<u8>, out: &mut Vec<Packet>) {
+        self.read_some(now, usize::MAX, into, out);
+    }
+
+    /// Moves at most `limit` readable bytes to the end of `into`, and does what [`read`](Self::read) does.
+    pub fn read_some(&mut self, now: Time, limit: usize, into: &mut Vec<u8>, out: &mut Vec<Packet>) {
         let before = u32::from(self.receive.window(&self.config));
         let unread = self.receive.readable();
-        self.receive.read(into);
+        self.receive.read(limit, into);
         if unread == 0 || !self.is_synchronised() {
             return;
         }
@@ -180,18 +185,26 @@ impl Connection {
             State::Closed => {}
             State::SynSent => self.state = State::Closed,
             _ if self.receive.readable() > 0 => self.abort(now, out),
-            State::SynReceived | State::Established => {
-                self.state = State::FinWait1;
-                self.send.queue_fin();
-                self.output(now, out);
-            }
-            State::CloseWait => {
-                self.state = State::LastAck;
-                self.send.queue_fin();
-                self.output(now, out);
-            }
-            State::FinWait1 | State::FinWait2 | State::Closing | State::LastAck | State::TimeWait => {}
+            State::FinWait2 if self.expires.is_none() => self.expires = Some(now + self.config.fin_timeout),
+            _ => self.send_fin(now, out),
         }
+    }
+
+    /// Closes the direction of sending, as `shutdown(2)` with `SHUT_WR` does: FIN behind the queued data. What the peer sends
+    /// can still be read, for as long as it sends.
+    pub fn shutdown(&mut self, now: Time, out: &mut Vec<Packet>) {
+        self.send_fin(now, out);
+    }
+
+    /// Queues FIN, if it is not queued yet.
+    fn send_fin(&mut self, now: Time, out: &mut Vec<Packet>) {
+        self.state = match self.state {
+            State::SynReceived | State::Established => State::FinWait1,
+            State::CloseWait => State::LastAck,
+            _ => return,
+        };
+        self.send.queue_fin();
+        self.output(now, out);
     }
 
     /// Ends the connection with RST.
@@ -208,6 +221,19 @@ impl Connection {
     pub fn set_keepalive(&mut self, now: Time, keepalive: Option<Keepalive>) {
         self.keepalive.set(keepalive);
         self.keepalive.start(self.clock(now), self.receive.last_segment());
+    }
+
+    /// Sets or unsets `TCP_NODELAY`. What has waited for an acknowledgement goes out when it is set.
+    pub fn set_nodelay(&mut self, now: Time, nodelay: bool, out: &mut Vec<Packet>) {
+        if self.config.nodelay != nodelay {
+            self.config = Arc::new(TcpConfig { nodelay, ..(*self.config).clone() });
+            self.output(now, out);
+        }
+    }
+
+    /// Returns whether `TCP_NODELAY` is set.
+    pub fn nodelay(&self) -> bool {
+        self.config.nodelay
     }
 
     /// Sets or unsets `TCP_USER_TIMEOUT`.

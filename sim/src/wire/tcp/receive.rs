@@ -58,7 +58,12 @@ impl Receiver {
         config.receive_buffer.saturating_sub(self.unread.len().min(usize::from(u16::MAX)) as u16)
     }
 
-    pub(super) fn read(&mut self, into: &mut Vec<u8>) {
+    /// Moves readable bytes to the end of `into`, at most `limit` of them.
+    pub(super) fn read(&mut self, limit: usize, into: &mut Vec<u8>) {
+        if limit < self.unread.len() {
+            into.extend(self.unread.drain(..limit));
+            return;
+        }
         into.append(&mut self.unread);
         // At rest a connection holds no buffers: a world has tens of thousands of them.
         self.unread = Vec::new();
@@ -243,7 +248,8 @@ impl Connection {
             match self.state {
                 State::FinWait1 => {
                     self.state = State::FinWait2;
-                    self.expires = Some(now + self.config.fin_timeout);
+                    // A process that still holds the connection may wait as long as it likes.
+                    self.expires = self.orphan.then(|| now + self.config.fin_timeout);
                 }
                 State::Closing => self.enter_time_wait(now),
                 State::LastAck => {

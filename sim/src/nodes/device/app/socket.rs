@@ -3,10 +3,9 @@
 use std::net::SocketAddrV4;
 
 use cardiogram_policies::Time;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::{
-    nodes::device::Context,
+    nodes::{device::Context, numbers},
     wire::{frame::Frame, packet::Packet, tap::Tap, transport::Transport},
 };
 
@@ -23,10 +22,9 @@ pub(super) struct Socket {
 impl Socket {
     /// Opens a connection of `device`: its SYN is on its way.
     pub(super) fn connect(device: u32, local: SocketAddrV4, remote: SocketAddrV4, context: &mut Context) -> Self {
-        let end = [device.to_le_bytes(), u32::from(local.port()).to_le_bytes()].concat();
-        let iss = xxh3_64_with_seed(&end, context.now.as_micros());
+        let iss = numbers::client_iss(device, local.port(), context.now);
         let config = context.shared.tcp.clone();
-        let transport = Transport::connect(config, context.kernel, local, remote, iss as u32, context.packets);
+        let transport = Transport::connect(config, context.kernel, local, remote, iss, context.packets);
         let mut socket =
             Self { transport, up: Tap::default(), down: Tap::default(), stream: Vec::new(), is_blamed: false };
         socket.transmit(device, context);

@@ -44,6 +44,38 @@ fn options_are_offered_in_full_and_answered_only_where_they_were_offered() {
     assert_eq!(lab.sent[3].packet.payload.len(), 600, "the peer's segment size is respected");
 }
 
+/// What is shut down is one direction; the process that still holds the connection hears the other for as long as it lasts.
+#[test]
+fn a_process_that_has_shut_down_its_direction_reads_on() {
+    let mut lab = Lab::established(NEAR);
+    lab.write(CLIENT, b"question");
+    lab.act(CLIENT, Connection::shutdown);
+    lab.run_for(100.0);
+    assert_eq!([lab.end(CLIENT).state(), lab.end(SERVER).state()], [State::FinWait2, State::CloseWait]);
+    assert_eq!(lab.act(CLIENT, |tcp, now, out| tcp.write(now, b"more", out)), 0);
+    lab.write(SERVER, b"answer");
+    lab.run_for(1.0);
+    assert_eq!(lab.read(CLIENT), b"answer");
+    assert!(!lab.end(CLIENT).peer_closed());
+    lab.act(SERVER, Connection::shutdown);
+    lab.run_for(1.0);
+    assert_eq!([lab.end(CLIENT).state(), lab.end(SERVER).state()], [State::TimeWait, State::Closed]);
+    assert!(lab.end(CLIENT).peer_closed());
+}
+
+/// Once nobody holds it any more, it waits for the rest as an orphan does, for a minute (`tcp_fin_timeout`).
+#[test]
+fn a_connection_that_is_shut_down_and_then_closed_waits_no_longer_than_an_orphan() {
+    let mut lab = Lab::established(NEAR);
+    lab.act(CLIENT, Connection::shutdown);
+    lab.run_for(100.0);
+    close(&mut lab, CLIENT);
+    lab.run_for(59.9);
+    assert_eq!(lab.end(CLIENT).state(), State::FinWait2);
+    lab.run_for(0.2);
+    assert_eq!(lab.end(CLIENT).state(), State::Closed);
+}
+
 #[test]
 fn both_ends_close_in_order_and_the_first_waits_a_minute() {
     let mut lab = Lab::established(NEAR);

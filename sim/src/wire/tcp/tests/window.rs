@@ -147,3 +147,15 @@ fn data_beyond_the_window_is_cut_off() {
     lab.inject(SERVER, &giant);
     assert_eq!(lab.end(SERVER).readable(), 65_535);
 }
+
+/// The window of a process that reads piece by piece opens piece by piece.
+#[test]
+fn what_is_read_in_part_leaves_the_rest_in_the_buffer() {
+    let mut lab = Lab::established(NEAR);
+    lab.write(CLIENT, b"in two parts");
+    lab.run_for(1.0);
+    let mut part = Vec::new();
+    lab.act(SERVER, |tcp, now, out| tcp.read_some(now, 6, &mut part, out));
+    assert_eq!((&part[..], lab.end(SERVER).readable()), (&b"in two"[..], 6));
+    assert_eq!(lab.read(SERVER), b" parts");
+}

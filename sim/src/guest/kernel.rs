@@ -1,0 +1,521 @@
+//! The kernel of a guest's host: its sockets, over the lab's TCP, and who waits for them. Sans-IO: the guests act on it through
+//! `net`, the world through `node`, and what it has to send and to tell waits here until its node takes it.
+//!
+//! It has no idea of runtimes and clocks: whoever acts says what the time is.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io,
+    net::{Ipv4Addr, SocketAddrV4},
+    sync::{Arc, Mutex},
+    task::Waker,
+};
+
+use cardiogram_policies::{AttemptFailure, LossReason, Time};
+
+use super::{
+    runtime::{Gate, lock},
+    sessions::{End, Sessions},
+};
+use crate::{
+    nodes::{numbers, timers::Timers},
+    record::trace::{DeviceEvent, DropReason, Fact, ServerEvent},
+    wire::{
+        address,
+        packet::{Flags, Packet},
+        tap::{PacketCounts, Tap},
+        tcp::{self, Connection, Failure, State, TcpConfig},
+    },
+};
+
+/// Whose host it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Device(u32),
+    Server(u32),
+}
+
+/// What waits for a node to take it.
+pub(super) enum Out {
+    Packet(Packet, PacketCounts),
+    Dropped(Packet, DropReason),
+    Fact(Fact),
+}
+
+/// What the kernels of one node share: which of them have something for the node, and when whose timers are due.
+#[derive(Default)]
+pub(super) struct Board {
+    pub(super) dirty: Vec<u32>,
+    /// Since when the first of them has.
+    pub(super) since: Time,
+    pub(super) timers: Timers,
+}
+
+/// The kernel of one host.
+pub(super) struct Kernel {
+    owner: Owner,
+    /// Its place in its node.
+    place: u32,
+    board: Arc<Mutex<Board>>,
+    gate: Arc<Gate>,
+    tcp: Arc<TcpConfig>,
+    seed: u64,
+    ip: Ipv4Addr,
+    /// How many servers the world has.
+    servers: u32,
+    /// One more connection than this waits to be accepted.
+    backlog: usize,
+    sockets: Vec<Option<Socket>>,
+    free: Vec<u32>,
+    by_pair: BTreeMap<(u16, SocketAddrV4), u32>,
+    listeners: BTreeMap<u16, Listener>,
+    sessions: Sessions,
+    timers: Timers,
+    next_port: u16,
+    out: Vec<Out>,
+    /// Reused from act to act.
+    packets: Vec<Packet>,
+}
+
+#[derive(Default)]
+struct Listener {
+    queue: VecDeque<u32>,
+    wakers: Vec<Waker>,
+}
+
+pub(super) struct Socket {
+    pub(super) tcp: Connection,
+    /// Whose packets these are, as the lab knows.
+    device: Option<u32>,
+    up: Tap,
+    down: Tap,
+    holder: Holder,
+    /// Its establishment has been told.
+    is_established: bool,
+    /// It has failed or been closed by the peer, and that has been told.
+    is_over: bool,
+    /// The session that a server has told.
+    session: Option<Session>,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// It is not established yet, or not accepted.
+    Listener,
+    Program,
+    /// Nobody: the kernel finishes it alone.
+    Nobody,
+}
+
+/// A client's session as its server sees it.
+#[derive(Clone, Copy)]
+struct Session {
+    device: u32,
+    network: u32,
+    outside: u16,
+}
+
+/// What a host is given when it is made.
+pub(super) struct Make {
+    pub(super) owner: Owner,
+    pub(super) place: u32,
+    pub(super) board: Arc<Mutex<Board>>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) tcp: Arc<TcpConfig>,
+    pub(super) seed: u64,
+    pub(super) servers: u32,
+    pub(super) backlog: usize,
+}
+
+impl Kernel {
+    pub(super) fn new(make: Make) -> Self {
+        let Make { owner, place, board, gate, tcp, seed, servers, backlog } = make;
+        let (ip, next_port) = match owner {
+            Owner::Device(index) => (address::device(0, 0, index), numbers::first_port(index, seed)),
+            Owner::Server(index) => (*address::server(index).ip(), numbers::first_port(0, seed)),
+        };
+        Self {
+            owner,
+            place,
+            board,
+            gate,
+            tcp,
+            seed,
+            ip,
+            servers,
+            backlog,
+            sockets: Vec::new(),
+            free: Vec::new(),
+            by_pair: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            sessions: Sessions::default(),
+            timers: Timers::default(),
+            next_port,
+            out: Vec::new(),
+            packets: Vec::new(),
+        }
+    }
+
+    pub(super) const fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    pub(super) const fn servers(&self) -> u32 {
+        self.servers
+    }
+
+    /// Opens a connection.
+    pub(super) fn connect(&mut self, to: SocketAddrV4, now: Time) -> io::Result<u32> {
+        let Owner::Device(device) = self.owner else {
+            let message = "a server of the lab is called and calls nobody: only devices open connections";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+        };
+        let server = address::server_at(*to.ip()).filter(|server| *server < self.servers).ok_or_else(|| {
+            let message = format!("{to} is no address of this world's {} servers", self.servers);
+            io::Error::new(io::ErrorKind::NetworkUnreachable, message)
+        })?;
+        let port = self.take_port()?;
+        self.gate.touch();
+        self.session(now, |sessions, note| sessions.open(port, server, note));
+        let iss = numbers::client_iss(device, port, now);
+        let local = SocketAddrV4::new(self.ip, port);
+        let tcp = Connection::connect(self.tcp.clone(), now, local, to, iss, &mut self.packets);
+        let slot = self.add(tcp, Some(device), Holder::Program);
+        self.settle(slot, now);
+        Ok(slot)
+    }
+
+    fn take_port(&mut self) -> io::Result<u16> {
+        let first = self.next_port;
+        loop {
+            let port = self.next_port;
+            self.next_port = numbers::port_after(port);
+            let (low, high) = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST);
+            let pairs = (port, SocketAddrV4::new(low, 0))..=(port, SocketAddrV4::new(high, u16::MAX));
+            if self.by_pair.range(pairs).next().is_none() {
+                return Ok(port);
+            }
+            if self.next_port == first {
+                return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "every port of the device is in use"));
+            }
+        }
+    }
+
+    /// Listens at a port.
+    pub(super) fn listen(&mut self, port: u16) -> io::Result<()> {
+        if self.listeners.contains_key(&port) {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, format!("somebody listens at port {port} already")));
+        }
+        self.listeners.insert(port, Listener::default());
+        Ok(())
+    }
+
+    /// Nobody listens at a port any more; whoever waits to be accepted is reset.
+    pub(super) fn stop_listening(&mut self, port: u16, now: Time) {
+        for slot in self.listeners.remove(&port).into_iter().flat_map(|listener| listener.queue) {
+            self.gate.touch();
+            self.socket(slot).holder = Holder::Nobody;
+            self.with(slot, now, |tcp, out| tcp.abort(now, out));
+        }
+    }
+
+    /// Takes the oldest connection that waits to be accepted at a port; if none does, `waker` is woken when one will.
+    pub(super) fn accept(&mut self, port: u16, waker: &Waker, now: Time) -> Option<u32> {
+        let listener = self.listeners.get_mut(&port).expect("whoever accepts listens");
+        let Some(slot) = listener.queue.pop_front() else {
+            listener.wakers.push(waker.clone());
+            return None;
+        };
+        let socket = self.socket(slot);
+        socket.holder = Holder::Program;
+        let remote = socket.tcp.remote();
+        if let Some(device) = socket.device {
+            let session = Session { device, network: address::network_of_nat(*remote.ip()), outside: remote.port() };
+            socket.session = Some(session);
+            let Session { device, network, outside } = session;
+            self.tell_server(ServerEvent::SessionOpened { device, network, outside }, now);
+        }
+        Some(slot)
+    }
+
+    /// Returns a socket that a program holds.
+    pub(super) fn socket(&mut self, slot: u32) -> &mut Socket {
+        self.sockets[slot as usize].as_mut().expect("a socket that somebody holds")
+    }
+
+    /// A program acts on a connection.
+    pub(super) fn act<T>(
+        &mut self,
+        slot: u32,
+        now: Time,
+        act: impl FnOnce(&mut Connection, &mut Vec<Packet>) -> T,
+    ) -> T {
+        self.gate.touch();
+        self.with(slot, now, act)
+    }
+
+    /// A program closes its direction of a connection. For a device that is leaving it.
+    pub(super) fn shutdown(&mut self, slot: u32, now: Time) {
+        self.leave(slot, now);
+        self.act(slot, now, |tcp, out| tcp.shutdown(now, out));
+    }
+
+    /// A program drops a connection; the kernel finishes it.
+    pub(super) fn close(&mut self, slot: u32, now: Time) {
+        self.leave(slot, now);
+        self.socket(slot).holder = Holder::Nobody;
+        self.act(slot, now, |tcp, out| tcp.close(now, out));
+    }
+
+    /// Tells that a program has left a connection.
+    fn leave(&mut self, slot: u32, now: Time) {
+        let port = self.socket(slot).tcp.local().port();
+        self.session(now, |sessions, note| sessions.end(port, End::Left, note));
+        self.end_session(slot, now);
+    }
+
+    /// A packet arrives.
+    pub(super) fn on_packet(&mut self, packet: &Packet, now: Time) {
+        let pair = (packet.dst.port(), packet.src);
+        let opens = packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK);
+        if let Some(slot) = self.by_pair.get(&pair).copied() {
+            // Linux keeps a connection that finds the accept queue full half-open, and drops the packet.
+            let is_half_open = self.socket(slot).tcp.state() == State::SynReceived;
+            if is_half_open && !packet.flags.has(Flags::RST) && self.is_full(packet.dst.port()) {
+                self.drop_packet(packet, now);
+                return;
+            }
+            self.with(slot, now, |tcp, out| tcp.on_packet(now, packet, out));
+        } else if opens && self.listeners.contains_key(&packet.dst.port()) {
+            if self.is_full(packet.dst.port()) {
+                self.drop_packet(packet, now);
+                return;
+            }
+            let iss = numbers::server_iss(packet.src.port(), now, self.seed);
+            let tcp = Connection::accept(self.tcp.clone(), now, packet.dst, packet.src, iss, packet, &mut self.packets);
+            let slot = self.add(tcp, packet.device, Holder::Listener);
+            self.settle(slot, now);
+        } else if let Some(reset) = tcp::reset_for(packet) {
+            self.push(Tap::default().counted(reset), now);
+        }
+    }
+
+    /// Counts a packet that comes off the device's link.
+    pub(super) fn count_arrival(&mut self, packet: &Packet, counts: &mut PacketCounts) {
+        let slot = self.by_pair.get(&(packet.dst.port(), packet.src));
+        match slot.and_then(|slot| self.sockets[*slot as usize].as_mut()) {
+            Some(socket) => socket.down.count(packet, counts),
+            None => Tap::default().count(packet, counts),
+        }
+    }
+
+    fn is_full(&self, port: u16) -> bool {
+        self.listeners.get(&port).is_some_and(|listener| listener.queue.len() > self.backlog)
+    }
+
+    fn drop_packet(&mut self, packet: &Packet, now: Time) {
+        self.push(Out::Dropped(packet.clone(), DropReason::Backlog), now);
+    }
+
+    /// Runs the timers that are due.
+    pub(super) fn run_timers(&mut self, now: Time) {
+        while let Some(slot) = self.timers.pop_due(now) {
+            self.with(slot, now, |tcp, out| tcp.on_timer(now, out));
+        }
+        self.post();
+    }
+
+    /// Takes what waits for the node.
+    pub(super) fn take(&mut self) -> Vec<Out> {
+        std::mem::take(&mut self.out)
+    }
+
+    fn add(&mut self, tcp: Connection, device: Option<u32>, holder: Holder) -> u32 {
+        let pair = (tcp.local().port(), tcp.remote());
+        let socket = Some(Socket {
+            tcp,
+            device,
+            up: Tap::default(),
+            down: Tap::default(),
+            holder,
+            is_established: false,
+            is_over: false,
+            session: None,
+            reader: None,
+            writer: None,
+        });
+        let slot = if let Some(slot) = self.free.pop() {
+            self.sockets[slot as usize] = socket;
+            slot
+        } else {
+            self.sockets.push(socket);
+            self.sockets.len() as u32 - 1
+        };
+        self.by_pair.insert(pair, slot);
+        slot
+    }
+
+    fn with<T>(&mut self, slot: u32, now: Time, act: impl FnOnce(&mut Connection, &mut Vec<Packet>) -> T) -> T {
+        let mut packets = std::mem::take(&mut self.packets);
+        let result = act(&mut self.socket(slot).tcp, &mut packets);
+        self.packets = packets;
+        self.settle(slot, now);
+        result
+    }
+
+    /// After a change: sends, tells the record and whoever waits, sets the timer, and removes what is over and nobody's.
+    fn settle(&mut self, slot: u32, now: Time) {
+        let mut packets = std::mem::take(&mut self.packets);
+        for packet in packets.drain(..) {
+            let socket = self.socket(slot);
+            let packet = Packet { device: socket.device, ..packet };
+            let counted = socket.up.counted(packet);
+            self.push(counted, now);
+        }
+        self.packets = packets;
+
+        let room = self.tcp.send_buffer;
+        let socket = self.socket(slot);
+        let (state, port, due) = (socket.tcp.state(), socket.tcp.local().port(), socket.tcp.next_timer());
+        let is_over = socket.tcp.peer_closed() || state == State::Closed;
+        let is_new = !socket.is_established && !matches!(state, State::SynSent | State::SynReceived | State::Closed);
+        socket.is_established |= is_new;
+        let ends = is_over && !socket.is_over;
+        socket.is_over = is_over;
+        let reader = if is_over || socket.tcp.readable() > 0 { socket.reader.take() } else { None };
+        // Linux has a writer wait until a third of the buffer is free.
+        let is_writable = is_new || is_over || socket.tcp.unacknowledged() <= room / 3 * 2;
+        let writer = if is_writable { socket.writer.take() } else { None };
+        let (holder, failure) = (socket.holder, socket.tcp.failure());
+        for waker in reader.into_iter().chain(writer) {
+            self.gate.wake(waker);
+        }
+
+        if is_new {
+            self.session(now, |sessions, note| sessions.established(port, note));
+            if let (Holder::Listener, Some(listener)) = (holder, self.listeners.get_mut(&port)) {
+                listener.queue.push_back(slot);
+                listener.wakers.drain(..).for_each(|waker| self.gate.wake(waker));
+            }
+        }
+        if ends {
+            let end = End::Failed(loss(failure), attempt_failure(failure));
+            self.session(now, |sessions, note| sessions.end(port, end, note));
+        }
+        if state == State::Closed {
+            self.end_session(slot, now);
+            if holder != Holder::Program {
+                self.remove(slot, port);
+                self.post();
+                return;
+            }
+        }
+        self.timers.set(slot, due);
+        self.post();
+    }
+
+    fn remove(&mut self, slot: u32, port: u16) {
+        let socket = self.sockets[slot as usize].take().expect("a socket");
+        if let Some(listener) = self.listeners.get_mut(&port) {
+            listener.queue.retain(|waiting| *waiting != slot);
+        }
+        self.by_pair.remove(&(port, socket.tcp.remote()));
+        self.timers.set(slot, None);
+        self.free.push(slot);
+    }
+
+    /// Tells that a server's session has ended.
+    fn end_session(&mut self, slot: u32, now: Time) {
+        if let Some(Session { device, network, outside }) = self.socket(slot).session.take() {
+            self.tell_server(ServerEvent::SessionClosed { device, network, outside }, now);
+        }
+    }
+
+    fn tell_server(&mut self, event: ServerEvent, now: Time) {
+        if let Owner::Server(server) = self.owner {
+            self.push(Out::Fact(Fact::Server { server, event }), now);
+        }
+    }
+
+    /// Lets something happen to the connections of a device, and tells it.
+    fn session(&mut self, now: Time, happens: impl FnOnce(&mut Sessions, &mut dyn FnMut(DeviceEvent))) {
+        let Owner::Device(device) = self.owner else { return };
+        let mut sessions = std::mem::take(&mut self.sessions);
+        happens(&mut sessions, &mut |event| self.push(Out::Fact(Fact::Device { device, event }), now));
+        self.sessions = sessions;
+    }
+
+    fn push(&mut self, out: Out, now: Time) {
+        if self.out.is_empty() {
+            let mut board = lock(&self.board);
+            if board.dirty.is_empty() {
+                board.since = now;
+            }
+            board.dirty.push(self.place);
+        }
+        self.out.push(out);
+    }
+
+    /// Tells the node when it wants to be woken.
+    fn post(&self) {
+        lock(&self.board).timers.set(self.place, self.timers.next());
+    }
+}
+
+impl Tap {
+    /// Counts the next packet, for the node to send.
+    fn counted(&mut self, packet: Packet) -> Out {
+        let mut counts = PacketCounts::default();
+        self.count(&packet, &mut counts);
+        Out::Packet(packet, counts)
+    }
+}
+
+impl Socket {
+    /// Returns what ended the connection, as an error of the operating system.
+    pub(super) fn error(&self) -> Option<io::Error> {
+        let kind = match self.tcp.failure()? {
+            Failure::Refused => io::ErrorKind::ConnectionRefused,
+            Failure::Reset => io::ErrorKind::ConnectionReset,
+            Failure::ConnectTimeout
+            | Failure::KeepaliveTimeout
+            | Failure::RetransmissionTimeout
+            | Failure::UserTimeout => io::ErrorKind::TimedOut,
+        };
+        Some(kind.into())
+    }
+
+    /// Has `waker` woken when there is something to read.
+    pub(super) fn read_by(&mut self, waker: &Waker) {
+        self.reader = Some(waker.clone());
+    }
+
+    /// Has `waker` woken when the connection is established, or takes more to send.
+    pub(super) fn written_by(&mut self, waker: &Waker) {
+        self.writer = Some(waker.clone());
+    }
+}
+
+/// Returns what the end of an established connection is to its program.
+const fn loss(failure: Option<Failure>) -> LossReason {
+    match failure {
+        None => LossReason::Closed,
+        Some(Failure::KeepaliveTimeout) => LossReason::KeepaliveTimeout,
+        Some(Failure::RetransmissionTimeout | Failure::ConnectTimeout) => LossReason::RetransmissionTimeout,
+        Some(Failure::UserTimeout) => LossReason::UserTimeout,
+        Some(Failure::Reset | Failure::Refused) => LossReason::Reset,
+    }
+}
+
+/// Returns what the end of an attempt is to its program.
+const fn attempt_failure(failure: Option<Failure>) -> AttemptFailure {
+    match failure {
+        Some(Failure::Refused) => AttemptFailure::Refused,
+        Some(Failure::ConnectTimeout | Failure::RetransmissionTimeout | Failure::UserTimeout) => {
+            AttemptFailure::Timeout
+        }
+        None | Some(Failure::Reset | Failure::KeepaliveTimeout) => AttemptFailure::Dropped,
+    }
+}

@@ -1,0 +1,243 @@
+//! Guests: real asynchronous programs on the hosts of a world, in its time.
+//!
+//! A guest is a future that uses tokio: its tasks, timers, channels, and any crate over `AsyncRead` and `AsyncWrite`. In place
+//! of `tokio::net` it has the sockets of its [`Machine`], which are the lab's own TCP. What is sent is packets of the world:
+//! NATs forget them, links lose them, and records, captures and the truth have them, as those of the lab's own devices.
+//!
+//! What is exact: packets and the timers of TCP, to the microsecond. The guests' timers are tokio's, which fire on whole
+//! milliseconds. What a guest computes takes no time.
+//!
+//! - `runtime`: the one runtime of all guests, and its clock.
+//! - `kernel`: the sockets of a host.
+//! - `sessions`: which connection of a device is its session.
+//! - `net`: what a guest sees of all that.
+//! - `program`: what runs on it, and how that ends.
+//! - `node`: hosts as parts of the world.
+//!
+//! What the lab calls a session of a guest: a device has one from the moment at which its connection is established, and a server
+//! from the moment at which it accepts it. A device that drops a connection, or shuts its own direction of it down, has given the
+//! session up; one whose connection ends with RST, FIN or a timeout of TCP has lost it.
+
+mod kernel;
+mod net;
+mod node;
+mod program;
+mod runtime;
+mod sessions;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
+
+use cardiogram_policies::{Problem, Time};
+
+pub use self::{
+    net::{Machine, TcpListener, TcpStream},
+    program::Result,
+};
+use self::{
+    node::GuestNode,
+    program::{Program, Starter},
+    runtime::Runtime,
+};
+use crate::{
+    config::{Cost, LifeConfig, Target, WorldConfig},
+    engine::{Engine, RunError, RunOptions, event},
+    fate::Schedule,
+    nodes::{
+        node::{Flight, Host, Node},
+        world::{self, Others},
+    },
+    run::outcome,
+    verdict::outcome::Outcome,
+};
+
+/// The programs of a world: on its devices, on its servers, or on both. Hosts without one are the lab's own, which speak the
+/// lab's own protocol.
+#[derive(Clone)]
+pub struct Guests {
+    devices: Option<Program>,
+    /// On all servers that have none of their own.
+    servers: Option<Program>,
+    of_server: BTreeMap<u32, Program>,
+    patience: Duration,
+}
+
+impl Default for Guests {
+    fn default() -> Self {
+        Self { devices: None, servers: None, of_server: BTreeMap::new(), patience: Duration::from_secs(30) }
+    }
+}
+
+impl Guests {
+    /// No guests.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the program of every device. It is started when the device is.
+    #[must_use]
+    pub fn devices<F: Future<Output = Result> + Send + 'static>(
+        self,
+        program: impl Fn(Machine) -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self { devices: Some(boxed(program)), ..self }
+    }
+
+    /// Sets the program of every server. It is started at the begin of the run.
+    #[must_use]
+    pub fn servers<F: Future<Output = Result> + Send + 'static>(
+        self,
+        program: impl Fn(Machine) -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self { servers: Some(boxed(program)), ..self }
+    }
+
+    /// Sets the program of one server, counted from 0.
+    #[must_use]
+    pub fn server<F: Future<Output = Result> + Send + 'static>(
+        mut self,
+        number: u32,
+        program: impl Fn(Machine) -> F + Send + Sync + 'static,
+    ) -> Self {
+        self.of_server.insert(number, boxed(program));
+        self
+    }
+
+    /// Sets how long guests may go on at one moment of the run without waiting for anything, in the time of this machine. Default
+    /// 30 s. A guest that takes longer is taken for one that is never done, and ends the run with an error.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    fn of_server(&self, server: u32) -> Option<&Program> {
+        self.of_server.get(&server).or(self.servers.as_ref())
+    }
+
+    /// Returns what of a world guests do not know, with paths as in a scenario file; empty where they can run in it.
+    pub fn problems(&self, world: &WorldConfig) -> Vec<Problem> {
+        let mut found = Vec::new();
+        let mut add = |is_there: bool, path: &str, what: &str| {
+            if is_there {
+                let help = "use a scenario without it, or the lab's own devices and servers";
+                found.push(Problem::new(path, format!("{what}, which guests do not have"), help));
+            }
+        };
+        let server = &world.server;
+        add(
+            world.traffic.up.is_some() || world.traffic.down.is_some(),
+            "traffic",
+            "these are messages of the lab's own",
+        );
+        add(world.wakeup.is_some(), "wakeup", "this is a push service for the lab's own devices");
+        add(world.proxy.is_some(), "proxy", "a proxy reads the lab's own protocol");
+        if self.devices.is_some() {
+            add(world.life != LifeConfig::default(), "life", "this is the life of the lab's own devices");
+            let radio = world.all_networks().find(|network| network.radio.is_some());
+            add(radio.is_some(), "radio", "this is the radio of the lab's own devices");
+            add(server.balancer.is_some(), "server.balancer", "a balancer leads the lab's own devices");
+        }
+        if (0..server.count).any(|number| self.of_server(number).is_some()) {
+            let costs = [&server.accept_cost, &server.heartbeat_cost, &server.message_cost];
+            add(costs.iter().any(|cost| **cost != Cost::ZERO), "server", "these are costs of the lab's own servers");
+            add(server.login.is_some(), "server.login", "this is the login of the lab's own servers");
+            add(server.logins_per_s.is_some(), "server.logins_per_s", "this is the login of the lab's own servers");
+            add(server.keepalive.is_some(), "server.keepalive", "the lab's own servers ask for it");
+            add(server.pauses.is_some(), "server.pauses", "these are pauses of the lab's own servers");
+            add(server.max_age.is_some(), "server.max_age", "the lab's own servers see to it");
+        }
+        for (place, fault) in world.faults.iter().enumerate() {
+            let what = match fault.facts().target {
+                Target::Server { server, .. }
+                    if (0..world.server.count).any(|number| {
+                        server.is_none_or(|server| server == number) && self.of_server(number).is_some()
+                    }) =>
+                {
+                    "this happens to the lab's own servers"
+                }
+                Target::Device(_) if self.devices.is_some() => "this happens to the lab's own devices",
+                _ => continue,
+            };
+            add(true, &format!("faults[{place}]"), what);
+        }
+        for number in self.of_server.keys().filter(|number| **number >= server.count) {
+            let message = format!("a guest is meant for server {number}, and there are {}", server.count);
+            found.push(Problem::new("server.count", message, "servers are counted from 0"));
+        }
+        found
+    }
+}
+
+impl fmt::Debug for Guests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guests").field("devices", &self.devices.is_some()).finish_non_exhaustive()
+    }
+}
+
+fn boxed<F: Future<Output = Result> + Send + 'static>(
+    program: impl Fn(Machine) -> F + Send + Sync + 'static,
+) -> Program {
+    Arc::new(move |machine| Box::pin(program(machine)))
+}
+
+/// Runs the world of `seed` with guests on its hosts, on the event engine. Where both devices and servers are guests, the world's
+/// strategy decides nothing.
+///
+/// It fails on a world with problems, those of [`Guests::problems`] included, on another engine, and where a guest does not do
+/// what a guest has to: it ends with an error or a panic, is never done, or has its work done on other threads.
+pub fn run_guests(
+    config: &WorldConfig,
+    seed: u64,
+    options: &RunOptions,
+    guests: &Guests,
+) -> std::result::Result<Outcome, RunError> {
+    let mut problems = config.problems();
+    problems.extend(guests.problems(config));
+    if !problems.is_empty() {
+        return Err(RunError::World(problems));
+    }
+    if options.engine != Engine::Event {
+        return Err(RunError::Guest("guests run on the event engine, and on no other".into()));
+    }
+    let mut runtime = Runtime::new(guests.patience).map_err(RunError::Guest)?;
+    let starter = Starter::new(&runtime);
+    let node = |node: GuestNode| Box::new(node) as Box<dyn Node>;
+    let devices = guests.devices.clone();
+    let devices = devices.map(|program| node(GuestNode::devices(config, seed, program, &starter)));
+    let of_server = |server| {
+        let program = guests.of_server(server)?.clone();
+        Some((server, node(GuestNode::server(config, seed, server, program, &starter))))
+    };
+    let servers = (0..config.server.count).filter_map(of_server).collect();
+    let schedule = Schedule::draw(config, seed);
+    let mut hosts = world::hosts_with(config, seed, &schedule, options.keep_trace, Others { devices, servers });
+    drive(&mut hosts, Time::ZERO + config.duration, &mut runtime).map_err(RunError::Guest)?;
+    let finished = hosts.into_iter().map(Host::finish).collect();
+    runtime.end().map_err(RunError::Guest)?;
+    Ok(outcome(config, seed, &schedule, finished, options.keep_trace))
+}
+
+/// Runs `hosts` until `end`, which is excluded, and the guests on them. At every moment the world comes first: guests go on when
+/// everything has arrived that arrives then.
+fn drive(hosts: &mut [Host], end: Time, runtime: &mut Runtime) -> std::result::Result<(), String> {
+    let mut flights: Vec<Flight> = Vec::new();
+    let mut now = Time::ZERO;
+    loop {
+        let next = event::earliest(hosts).filter(|(at, _)| *at < end);
+        let until = next.map_or(end, |(at, _)| at);
+        if runtime.is_woken() && until > now {
+            runtime.settle(now)?;
+            continue;
+        }
+        if !runtime.is_woken() && runtime.clock() < until && runtime.run_ahead(until)? {
+            continue;
+        }
+        let Some((at, host)) = next else { return Ok(()) };
+        now = at;
+        hosts[host].run_next(now, &mut flights);
+        for flight in flights.drain(..) {
+            hosts[flight.to.0 as usize].deliver(flight);
+        }
+    }
+}

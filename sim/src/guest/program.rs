@@ -1,0 +1,74 @@
+//! The programs of guests: what one is, how it is started, and how it ends.
+
+use std::{
+    any::Any,
+    error::Error,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::Poll,
+};
+
+use tokio::{runtime::Handle, time::Instant};
+
+use super::{
+    kernel::{Kernel, Owner},
+    net::Machine,
+    runtime::{Gate, Runtime},
+};
+
+/// How a guest's program ends. An error ends the run, as a panic does.
+pub type Result = std::result::Result<(), Box<dyn Error + Send + Sync>>;
+
+pub(super) type Task = Pin<Box<dyn Future<Output = Result> + Send>>;
+pub(super) type Program = Arc<dyn Fn(Machine) -> Task + Send + Sync>;
+
+/// What starts programs.
+#[derive(Clone)]
+pub(super) struct Starter {
+    handle: Handle,
+    gate: Arc<Gate>,
+    origin: Instant,
+}
+
+impl Starter {
+    pub(super) fn new(runtime: &Runtime) -> Self {
+        Self { handle: runtime.handle(), gate: runtime.gate().clone(), origin: runtime.origin() }
+    }
+
+    pub(super) const fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// Starts a program; its end is an end of the run where it is a failure.
+    pub(super) fn start(&self, program: Program, kernel: &Arc<Mutex<Kernel>>) {
+        let gate = self.gate.clone();
+        let machine = Machine::new(kernel.clone(), gate.clone(), self.origin);
+        self.handle.spawn(async move {
+            let whose = match machine.owner() {
+                Owner::Device(device) => format!("device {device}"),
+                Owner::Server(server) => format!("server {server}"),
+            };
+            let own = machine.clone();
+            let Err(how) = carry_out(move || program(own)).await else { return };
+            gate.fail(format!("the program of {whose} {how}, {} s into the run", machine.now().as_secs_f64()));
+        });
+        self.gate.has_work();
+    }
+}
+
+/// Runs a program to its end. The error says how it failed.
+async fn carry_out(program: impl FnOnce() -> Task) -> std::result::Result<(), String> {
+    let panicked = |panic: Box<dyn Any + Send>| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        format!("panicked (\"{}\")", text.as_deref().unwrap_or("with no text"))
+    };
+    let mut task = catch_unwind(AssertUnwindSafe(program)).map_err(panicked)?;
+    let done = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(context))) {
+        Ok(poll) => poll.map(|done| done.map_err(|error| format!("ended with an error (\"{error}\")"))),
+        Err(panic) => Poll::Ready(Err(panicked(panic))),
+    });
+    done.await
+}
