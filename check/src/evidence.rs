@@ -47,9 +47,10 @@ impl<'a> Evidence<'a> {
         self.world.bounds()
     }
 
-    /// Returns whether nothing ever goes wrong: no fault, and no chance losses.
+    /// Returns whether nothing ever goes wrong: no fault, no chance losses, and no application that leaves a session itself.
     pub fn is_healthy(&self) -> bool {
-        self.world.faults.is_empty() && self.bounds().loss_free
+        let app_leaves = self.world.traffic.leaves_after().is_some();
+        self.world.faults.is_empty() && self.bounds().loss_free && !app_leaves
     }
 
     /// Returns the moment from which on nothing is wrong any more, if there is one before the end of the run and it is known:

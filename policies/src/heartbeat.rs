@@ -181,6 +181,8 @@ pub enum LossReason {
     Aborted,
     /// The peer closed it with the word that heartbeats came too often (gRPC's `too_many_pings`).
     TooManyPings,
+    /// The application closed it: the answer to one of its requests had not come in time.
+    DeadlinePassed,
 }
 
 impl LossReason {
@@ -194,6 +196,7 @@ impl LossReason {
             Self::UserTimeout => 4,
             Self::Aborted => 5,
             Self::TooManyPings => 6,
+            Self::DeadlinePassed => 7,
         }
     }
 
@@ -207,6 +210,7 @@ impl LossReason {
             Self::UserTimeout => "user timeout",
             Self::Aborted => "aborted by the system",
             Self::TooManyPings => "too many pings",
+            Self::DeadlinePassed => "deadline passed",
         }
     }
 }

@@ -34,7 +34,7 @@ const fn with(
 }
 
 /// The numbers in the order of the columns.
-const NUMBERS: [Number; 23] = [
+const NUMBERS: [Number; 31] = [
     plain("seeds", "seeds (number)", |it| Some(it.seeds as f64)),
     plain("device_hours", "time of all devices (h)", |it| Some(it.device_hours)),
     plain("rank", "place by avoidable downtime (number)", |it| it.downtime.map(|_| it.rank as f64)),
@@ -100,6 +100,14 @@ const NUMBERS: [Number; 23] = [
         |it| Some(it.availability),
         |it| it.availability_interval,
     ),
+    plain("messages_created", "requests made (number)", |it| it.requests.map(|it| it.created)),
+    plain("messages_delivered", "requests answered (number)", |it| it.requests.map(|it| it.answered)),
+    plain("messages_failed", "requests failed (number)", |it| it.requests.map(|it| it.failed)),
+    plain("messages_waiting", "requests waiting at the end (number)", |it| it.requests.map(|it| it.waiting)),
+    plain("message_deadlines", "deadlines of requests passed (number)", |it| it.requests.map(|it| it.deadlines_passed)),
+    plain("message_delay_mean_s", "mean time to a request's answer (s)", |it| it.requests?.delay_mean_s),
+    plain("message_delay_p95_s", "95th percentile of it in the worst run (s)", |it| it.requests?.delay_p95_s),
+    plain("message_delay_max_s", "longest time to a request's answer (s)", |it| it.requests?.delay_max_s),
 ];
 
 /// A number that a strategy has.

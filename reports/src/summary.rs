@@ -160,6 +160,8 @@ pub(crate) struct CellStats {
     pub(crate) by_cause: BTreeMap<Label, CauseStats>,
     /// Time without a usable session; `None` in results of versions that do not tell it.
     pub(crate) downtime: Option<Downtime>,
+    /// What became of the devices' own messages; `None` where there were none, and in results of versions that do not tell.
+    pub(crate) requests: Option<Requests>,
     /// Its place by avoidable downtime, counted from 1; strategies that the seeds do not tell apart share one. 0 where the
     /// downtime is not known.
     pub(crate) rank: usize,
@@ -192,6 +194,25 @@ pub(crate) struct Downtime {
     pub(crate) connecting_s_per_day: f64,
     /// What no policy can avoid.
     pub(crate) unavoidable_s_per_day: f64,
+}
+
+/// Messages of devices as their senders feel them, over all seeds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Requests {
+    pub(crate) created: f64,
+    pub(crate) answered: f64,
+    /// Answered within a second of their creation.
+    pub(crate) prompt: f64,
+    /// Given up when their deadline passed.
+    pub(crate) failed: f64,
+    /// Neither answered nor given up by the end of the run.
+    pub(crate) waiting: f64,
+    pub(crate) deadlines_passed: f64,
+    /// From creation to the answer; `None` where none was answered, like the next two.
+    pub(crate) delay_mean_s: Option<f64>,
+    /// 95th percentile of the run in which it is longest: quantiles of runs do not add up.
+    pub(crate) delay_p95_s: Option<f64>,
+    pub(crate) delay_max_s: Option<f64>,
 }
 
 impl ScenarioStats {

@@ -20,7 +20,7 @@ fn run_contradiction(number: &dyn Fn(RunColumn) -> Option<f64>) -> Option<String
     #[allow(clippy::enum_glob_use, reason = "the rules name many columns")]
     use RunColumn::*;
     // A part and its whole.
-    const WITHIN: [(RunColumn, RunColumn); 9] = [
+    const WITHIN: [(RunColumn, RunColumn); 14] = [
         (detected, episodes),
         (nat_expiries, episodes),
         (pushes_delivered, pushes_created),
@@ -28,12 +28,18 @@ fn run_contradiction(number: &dyn Fn(RunColumn) -> Option<f64>) -> Option<String
         (pushes_within_1min, pushes_within_10min),
         (pushes_within_10s, pushes_within_1min),
         (pushes_within_1s, pushes_within_10s),
+        (messages_failed, message_deadlines),
+        (messages_within_10min, messages_delivered),
+        (messages_within_1min, messages_within_10min),
+        (messages_within_10s, messages_within_1min),
+        (messages_within_1s, messages_within_10s),
         (mistakes, suspicions),
         (attempts_peak_per_s, connect_attempts),
     ];
-    const SUMS: [(RunColumn, &[RunColumn]); 2] = [
+    const SUMS: [(RunColumn, &[RunColumn]); 3] = [
         (episodes, &[detected, ridden_out, undetected]),
         (downtime_s, &[unavoidable_s, unnoticed_s, waiting_s, connecting_s]),
+        (messages_created, &[messages_delivered, messages_failed, messages_waiting]),
     ];
     let name = |column: RunColumn| format!("`{}`", column.name());
     let hours = number(device_hours)?;
@@ -243,6 +249,30 @@ columns! {
     pushes_within_1min: u64,
     /// Messages that were delivered at most 600 s after their creation.
     pushes_within_10min: u64,
+    /// Messages that devices created, from each device's start to the end of the run: requests to the server.
+    messages_created: u64,
+    /// Messages of devices that the server's application answered before the end of the run: requests, as their sender sees them.
+    messages_delivered: u64,
+    /// Messages of devices that were given up when their deadline passed (`traffic.deadline`).
+    messages_failed: u64,
+    /// Messages of devices that waited at the end of the run: for a session, or for the answer.
+    messages_waiting: u64,
+    /// How often a deadline of a message passed: messages that failed, and connections that were left to send one again.
+    message_deadlines: u64,
+    /// Time from the creation of a device's message to its answer, mean over those answered.
+    message_delay_mean_s: Option<Decimal> ["s"],
+    /// Time from the creation of a device's message to its answer: the smallest that 95 % of those answered do not exceed.
+    message_delay_p95_s: Option<Decimal> ["s"],
+    /// The longest time from the creation of a device's message to its answer.
+    message_delay_max_s: Option<Decimal> ["s"],
+    /// Messages of devices that were answered at most 1 s after their creation.
+    messages_within_1s: u64,
+    /// Messages of devices that were answered at most 10 s after their creation.
+    messages_within_10s: u64,
+    /// Messages of devices that were answered at most 60 s after their creation.
+    messages_within_1min: u64,
+    /// Messages of devices that were answered at most 600 s after their creation.
+    messages_within_10min: u64,
 }
 
 columns! {

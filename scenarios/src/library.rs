@@ -49,6 +49,7 @@ static SCENARIOS: &[(&str, &str)] = &[
     ("proxy-60", include_str!("../library/proxy-60.toml")),
     ("max-age", include_str!("../library/max-age.toml")),
     ("pool-after-night", include_str!("../library/pool-after-night.toml")),
+    ("redis-failover", include_str!("../library/redis-failover.toml")),
     ("deploy-herd", include_str!("../library/deploy-herd.toml")),
     ("herd-with-shedding", include_str!("../library/herd-with-shedding.toml")),
 ];

@@ -28,7 +28,9 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
     let suspected = episode_curve(outcome, duration, |episode| episode.suspected);
     let (accuracy, mistakes) = (&outcome.accuracy, outcome.accuracy.mistakes.len() as u64);
     let (delays, totals) = (&outcome.pushes.delays, &outcome.totals);
-    let within = |seconds| delays.partition_point(|delay| *delay <= Duration::from_secs(seconds)) as u64;
+    let answers = &outcome.requests.delays;
+    let within =
+        |delays: &[Duration], seconds| delays.partition_point(|delay| *delay <= Duration::from_secs(seconds)) as u64;
     let (up, down): (&PacketCounts, &PacketCounts) = (&totals.up, &totals.down);
     RunRow {
         scenario: name.scenario.clone(),
@@ -99,10 +101,22 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
         unnoticed_s: Decimal::seconds(outcome.downtime.unnoticed),
         waiting_s: Decimal::seconds(outcome.downtime.waiting),
         connecting_s: Decimal::seconds(outcome.downtime.connecting),
-        pushes_within_1s: within(1),
-        pushes_within_10s: within(10),
-        pushes_within_1min: within(60),
-        pushes_within_10min: within(600),
+        pushes_within_1s: within(delays, 1),
+        pushes_within_10s: within(delays, 10),
+        pushes_within_1min: within(delays, 60),
+        pushes_within_10min: within(delays, 600),
+        messages_created: outcome.requests.created,
+        messages_delivered: answers.len() as u64,
+        messages_failed: outcome.requests.failed,
+        messages_waiting: outcome.requests.waiting(),
+        message_deadlines: outcome.requests.deadlines_passed,
+        message_delay_mean_s: mean(answers),
+        message_delay_p95_s: quantile(answers, 95),
+        message_delay_max_s: answers.last().copied().map(Decimal::seconds),
+        messages_within_1s: within(answers, 1),
+        messages_within_10s: within(answers, 10),
+        messages_within_1min: within(answers, 60),
+        messages_within_10min: within(answers, 600),
     }
 }
 
@@ -237,8 +251,8 @@ fn quantile(sorted: &[Duration], percent: usize) -> Option<Decimal> {
 mod tests {
     use cardiogram_policies::{GiveUp, LossReason};
     use cardiogram_sim::outcome::{
-        Accuracy, Cause, DetectedBy, Detection, Downtime, FalseAlarm, Learning, Peaks, Pushes, RadioUse, SeriesBin,
-        Totals, TraceHash,
+        Accuracy, Cause, DetectedBy, Detection, Downtime, FalseAlarm, Learning, Peaks, Pushes, RadioUse, Requests,
+        SeriesBin, Totals, TraceHash,
     };
 
     use super::*;
@@ -294,6 +308,12 @@ mod tests {
             radio: Some(RadioUse { energy_nj: 12_661_999_999, wakeups: 3, on: Duration::from_millis(1_500) }),
             totals: Totals { heartbeats_sent: 7, ..Totals::default() },
             pushes: Pushes { created: 3, delays: vec![Duration::from_millis(100), Duration::from_millis(300)] },
+            requests: Requests {
+                created: 9,
+                delays: [50, 1_000, 10_001, 924_650].map(Duration::from_millis).to_vec(),
+                failed: 3,
+                deadlines_passed: 4,
+            },
             learning: vec![
                 Learning { interval: Some(Duration::from_secs(270)), nat_timeout: Some(Duration::from_secs(300)) },
                 Learning { interval: None, nat_timeout: Some(Duration::from_secs(400)) },
@@ -333,6 +353,22 @@ mod tests {
         let row = run_row(&name(), Engine::Event, Duration::from_secs(1_000), &Outcome { pushes, ..outcome() });
         let counts = [row.pushes_within_1s, row.pushes_within_10s, row.pushes_within_1min, row.pushes_within_10min];
         assert_eq!((counts, row.pushes_delivered), ([1, 3, 4, 6], 7));
+    }
+
+    #[test]
+    fn a_request_is_answered_or_failed_or_waits() {
+        let row = run_row(&name(), Engine::Event, Duration::from_secs(1_000), &outcome());
+        assert_eq!((row.messages_created, row.messages_delivered, row.messages_failed), (9, 4, 3));
+        assert_eq!((row.messages_waiting, row.message_deadlines), (2, 4));
+        // (0.05 + 1 + 10.001 + 924.65) / 4.
+        assert_eq!(row.message_delay_mean_s, Some(number("233.925250")));
+        assert_eq!(
+            (row.message_delay_p95_s, row.message_delay_max_s),
+            (Some(number("924.650000")), Some(number("924.650000")))
+        );
+        let within =
+            [row.messages_within_1s, row.messages_within_10s, row.messages_within_1min, row.messages_within_10min];
+        assert_eq!(within, [2, 2, 3, 3]);
     }
 
     #[test]

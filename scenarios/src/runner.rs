@@ -213,7 +213,7 @@ mod tests {
     use std::{collections::BTreeMap, fs, path::Path, sync::atomic::AtomicUsize, time::Duration};
 
     use cardiogram_policies::Registry;
-    use cardiogram_sim::outcome::{Accuracy, Downtime, Peaks, Pushes, Totals};
+    use cardiogram_sim::outcome::{Accuracy, Downtime, Peaks, Pushes, Requests, Totals};
 
     use super::*;
     use crate::{
@@ -249,6 +249,7 @@ mod tests {
             learning: Vec::new(),
             series: Vec::new(),
             pushes: Pushes::default(),
+            requests: Requests::default(),
             trace: None,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cardiogram_policies::Time;
+use cardiogram_policies::{Time, unit::Span};
 
 use crate::{
     config::WorldConfig,
@@ -22,7 +22,7 @@ use crate::{
     },
     verdict::{
         learning,
-        outcome::{Outcome, Peaks, Pushes},
+        outcome::{Outcome, Peaks, Pushes, Requests},
         peak, truth,
     },
     wire::layout::node_names,
@@ -60,13 +60,15 @@ pub(crate) fn outcome(
     let verdict = truth::judge(config, schedule, clues());
     let sessions = peak::sessions(clues());
 
-    let created = config.traffic.down.map_or(0, |mean| {
-        let created = |(device, start): (usize, &Time)| {
-            let mut messages = Messages::down(seed, device as u32, *start, mean.get());
-            std::iter::from_fn(|| messages.take(end).filter(|message| message.created < end)).count() as u64
+    let created = |mean: Option<Span>, messages: fn(u64, u32, Time, Duration) -> Messages| {
+        let of_device = |(device, start): (u32, &Time)| {
+            let mut messages = messages(seed, device, *start, mean?.get());
+            Some(std::iter::from_fn(|| messages.take(end).filter(|message| message.created < end)).count() as u64)
         };
-        starts.iter().enumerate().map(created).sum()
-    });
+        (0..).zip(&starts).filter_map(of_device).sum()
+    };
+    let (requests_created, pushes_created) =
+        (created(config.traffic.up, Messages::up), created(config.traffic.down, Messages::down));
     let mut devices = None;
     let mut server_busy = Duration::ZERO;
     let mut entries = Vec::new();
@@ -78,13 +80,14 @@ pub(crate) fn outcome(
         }
         entries.extend(host.entries);
     }
-    let DeviceCounts { totals, push_delays: mut delays, radio, series, intervals } =
+    let DeviceCounts { totals, mut push_delays, mut answer_delays, radio, series, intervals } =
         devices.expect("the first node is the devices'");
     let mut series = series.finish();
     learning::add_timeouts(config, schedule, &mut series);
     let attempts = series.iter().map(|bin| bin.attempts_peak_per_s);
     let peaks = Peaks { sessions, attempts_per_s: attempts.max().unwrap_or(0) };
-    delays.sort_unstable();
+    push_delays.sort_unstable();
+    answer_delays.sort_unstable();
     // Stable: within a node the order of its events is kept.
     entries.sort_by_key(|entry| (entry.at, entry.node));
     let trace = keep_trace.then(|| Trace {
@@ -110,15 +113,19 @@ pub(crate) fn outcome(
         radio,
         learning: learning::learnings(config, schedule, intervals),
         series,
-        pushes: Pushes { created, delays },
+        pushes: Pushes { created: pushes_created, delays: push_delays },
+        requests: Requests {
+            created: requests_created,
+            delays: answer_delays,
+            failed: totals.messages_failed,
+            deadlines_passed: totals.deadlines_passed,
+        },
         trace,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use cardiogram_policies::unit::Span;
-
     use super::*;
     use crate::{
         config::{Distribution, LinkConfig},

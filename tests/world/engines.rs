@@ -33,7 +33,7 @@ fn agree(world: &WorldConfig, seed: u64, options: RunOptions) -> Result<(), Test
     prop_assert_eq!(event.accuracy, other.accuracy);
     prop_assert_eq!(event.totals, other.totals);
     prop_assert_eq!((event.radio, event.peaks), (other.radio, other.peaks));
-    prop_assert_eq!(event.pushes, other.pushes);
+    prop_assert_eq!((event.pushes, event.requests), (other.pushes, other.requests));
     prop_assert_eq!((event.learning, event.series), (other.learning, other.series));
     prop_assert_eq!((event.usable_time, event.zombie_time), (other.usable_time, other.zombie_time));
     Ok(())

@@ -347,7 +347,7 @@ fn keepalive_gives_up_by_count_or_by_user_timeout() {
 #[test]
 fn keepalive_is_inert_while_data_is_unacknowledged() {
     let mut world = one_session(keepalive(None));
-    world.traffic = TrafficConfig { up: Some(Span::secs(900)), down: None };
+    world.traffic = TrafficConfig { up: Some(Span::secs(900)), down: None, ..TrafficConfig::default() };
     let message = sent_messages(&go_traced(&world, 1))[0];
     let begin = message - millis(1);
     world.faults = vec![cut(begin, None)];

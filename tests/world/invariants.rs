@@ -175,7 +175,8 @@ proptest! {
     }
 }
 
-/// Returns the same world without chance losses and with one device whose server works at no cost: what promises are made for.
+/// Returns the same world without chance losses and with one device, whose server works at no cost and whose application leaves no
+/// session itself: what promises are made for.
 fn calm(world: WorldConfig) -> WorldConfig {
     let lossless = |link: LinkConfig| LinkConfig { burst_loss: None, packet_loss: Fraction::default(), ..link };
     let mut world = WorldConfig { access: lossless(world.access), core: lossless(world.core), ..world };
@@ -184,6 +185,7 @@ fn calm(world: WorldConfig) -> WorldConfig {
     }
     world.devices.count = 1;
     world.server = ServerConfig { count: world.server.count, tcp: world.server.tcp, ..ServerConfig::default() };
+    world.traffic.deadline = None;
     world
 }
 

@@ -179,8 +179,11 @@ fn data_sent_into_a_short_cut_arrives_at_the_next_retransmission() {
         for down in [true, false] {
             let mut world = world(HeartbeatSpec::None);
             let mean = Some(Span::secs(3_000));
-            world.traffic =
-                if down { TrafficConfig { up: None, down: mean } } else { TrafficConfig { up: mean, down: None } };
+            world.traffic = if down {
+                TrafficConfig { up: None, down: mean, ..TrafficConfig::default() }
+            } else {
+                TrafficConfig { up: mean, down: None, ..TrafficConfig::default() }
+            };
             world.duration = Duration::from_hours(24);
             world.nat[0].established = span(world.duration).into();
             // The message's time is the world's: it is the same with and without the cut. The one chosen has the line for

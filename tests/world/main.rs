@@ -27,6 +27,7 @@ mod radio;
 mod reconnect_rules;
 mod reported;
 mod reported_standstills;
+mod requests;
 mod search_costs;
 mod server;
 mod server_policies;

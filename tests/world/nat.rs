@@ -301,7 +301,7 @@ fn unanswered_repetitions_shorten_the_timeout() {
     let message_seen = |unacknowledged| {
         let mut world = one_session(HeartbeatSpec::None);
         world.nat[0] = NatConfig { unacknowledged, ..nat(7_200, NatClass::DropSilent) };
-        world.traffic = TrafficConfig { up: Some(Span::secs(2_000)), down: None };
+        world.traffic = TrafficConfig { up: Some(Span::secs(2_000)), down: None, ..TrafficConfig::default() };
         let message = sent_messages(&go_traced(&world, 3))[0];
         let lasts = Some(secs(3_000));
         world.faults = vec![cut_of(
@@ -581,7 +581,8 @@ fn each_device_has_its_own_timeout_and_class() {
 fn engines_agree_on_boxes_in_a_row() {
     let mut world = world(fixed(secs(45), secs(10), 1));
     world.devices.count = 5;
-    world.traffic = TrafficConfig { up: Some(Span::secs(100)), down: Some(Span::secs(100)) };
+    world.traffic =
+        TrafficConfig { up: Some(Span::secs(100)), down: Some(Span::secs(100)), ..TrafficConfig::default() };
     world.nat = vec![
         nat(50, NatClass::RemapSamePortRstOutside),
         NatConfig {

@@ -10,7 +10,7 @@ use cardiogram_policies::{
 use cardiogram_scenarios::load;
 use cardiogram_sim::{
     Outcome, WorldConfig,
-    config::Distribution,
+    config::{Deadline, Distribution, OnDeadline},
     outcome::{Cause, DetectedBy, Episode, EpisodeOutcome},
     trace::DeviceEvent,
 };
@@ -173,6 +173,51 @@ fn pool_after_night_hangs_for_fifteen_minutes_unless_the_pool_renews_itself() {
     // A user timeout alone shortens the hang from a quarter of an hour to its 90 s.
     let told = go(&world_of("pool-after-night", "tcp-user-timeout"), 1);
     assert_eq!(of_cause(&told, Cause::NatExpiry), [], "its probes of a minute keep the mapping as well");
+}
+
+/// "Connection does not re-establish for 15 minutes when running on Linux."
+#[test]
+fn redis_failover_lets_requests_hang_for_fifteen_minutes_unless_something_tells_sooner() {
+    // Half of the 20 clients ask the node that vanishes; a request every 10 s.
+    let hanging = go(&world_of("redis-failover", "none"), 1);
+    let lost = of_cause(&hanging, Cause::ServerVanish);
+    assert!((5..=15).contains(&lost.len()), "{}", lost.len());
+    assert!(lost.iter().all(|it| it.detection.unwrap().by == DetectedBy::Transport(LossReason::RetransmissionTimeout)));
+    let longest = |outcome: &Outcome| *outcome.requests.delays.last().unwrap();
+    // tcp_retries2 = 15: 924.6 s and the wait for a timer; then a new connection.
+    assert!((Duration::from_millis(924_600)..secs(960)).contains(&longest(&hanging)), "{:?}", longest(&hanging));
+    // What is asked meanwhile waits, too: some 92 requests of each.
+    let slow = hanging.requests.delays.iter().filter(|delay| **delay > secs(10)).count();
+    assert!(slow > 80 * lost.len(), "{slow}");
+    assert_eq!((hanging.requests.failed, hanging.requests.waiting()), (0, 0));
+    // Keepalive probes nothing while data is out.
+    assert!(longest(&go(&world_of("redis-failover", "linux-keepalive"), 1)) >= Duration::from_millis(924_600));
+
+    let with = |change: &dyn Fn(&mut WorldConfig)| {
+        let mut world = world_of("redis-failover", "none");
+        change(&mut world);
+        go(&world, 1)
+    };
+    // 0.2 + 0.4 + ... + 6.4 s, and the wait for a timer.
+    let retries = with(&|world| world.devices.tcp.retries2 = Some(5));
+    assert!((millis(12_600)..secs(16)).contains(&longest(&retries)), "{:?}", longest(&retries));
+    // Lettuce's advice.
+    let advice = "[heartbeat.tcp-keepalive]\nidle = \"30s\"\ninterval = \"10s\"\ncount = 3\nuser_timeout = \"30s\"\n";
+    let told = go(&world_of("redis-failover", advice), 1);
+    assert!((secs(30)..secs(33)).contains(&longest(&told)), "{:?}", longest(&told));
+    // A deadline that renews the connection.
+    let deadline = |then| Some(Deadline { after: Span::secs(5), then });
+    let renewed = with(&|world| world.traffic.deadline = deadline(OnDeadline::Retry));
+    assert!((secs(5)..secs(7)).contains(&longest(&renewed)), "{:?}", longest(&renewed));
+    let by = of_cause(&renewed, Cause::ServerVanish).iter().map(|it| it.detection.unwrap().by).collect::<Vec<_>>();
+    assert!(by.iter().all(|by| *by == DetectedBy::Transport(LossReason::DeadlinePassed)), "{by:?}");
+    assert_eq!((renewed.requests.failed, renewed.requests.deadlines_passed), (0, by.len() as u64));
+    // One that fails the request leaves the connection, and all requests of 15 min fail: some 92 of each client.
+    let failing = with(&|world| world.traffic.deadline = deadline(OnDeadline::Fail));
+    assert!(longest(&failing) <= secs(5));
+    let each = failing.requests.failed / of_cause(&failing, Cause::ServerVanish).len() as u64;
+    assert!((80..105).contains(&each), "{each}");
+    assert_eq!(failing.requests.failed, failing.requests.deadlines_passed);
 }
 
 /// A thousand clients within two seconds, or over ten minutes.

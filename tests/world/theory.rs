@@ -342,7 +342,7 @@ fn talking_world(heartbeat: HeartbeatSpec, timeout: Duration, mean: Duration, de
     world.access = link(Duration::from_micros(500));
     world.core = link(Duration::from_micros(500));
     world.nat = vec![NatConfig { established: span(timeout).into(), ..NatConfig::default() }];
-    world.traffic = TrafficConfig { up: Some(span(mean)), down: None };
+    world.traffic = TrafficConfig { up: Some(span(mean)), down: None, ..TrafficConfig::default() };
     world
 }
 

@@ -297,7 +297,8 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
         loss_good: Fraction::default(),
         loss_bad: Fraction::new(0.7).expect("a probability"),
     });
-    world.traffic = TrafficConfig { up: Some(Span::secs(200)), down: Some(Span::secs(200)) };
+    world.traffic =
+        TrafficConfig { up: Some(Span::secs(200)), down: Some(Span::secs(200)), ..TrafficConfig::default() };
     world.strategy.reconnect = ReconnectSpec::default();
     world.strategy.server = IdleReaper::new(Span::secs(600), Delay::millis(10_000)).into();
     world.faults = vec![

@@ -68,9 +68,10 @@ pub(crate) async fn open<Io: Transport, P: Protocol>(
 /// Returns the error that stands for the end of a connection that was no session yet.
 const fn kind(reason: LossReason) -> io::ErrorKind {
     match reason {
-        LossReason::KeepaliveTimeout | LossReason::RetransmissionTimeout | LossReason::UserTimeout => {
-            io::ErrorKind::TimedOut
-        }
+        LossReason::KeepaliveTimeout
+        | LossReason::RetransmissionTimeout
+        | LossReason::UserTimeout
+        | LossReason::DeadlinePassed => io::ErrorKind::TimedOut,
         LossReason::Aborted => io::ErrorKind::ConnectionAborted,
         LossReason::Reset | LossReason::Closed | LossReason::TooManyPings => io::ErrorKind::ConnectionReset,
     }

@@ -50,6 +50,7 @@ pub(crate) fn scenario(
             (costs_table(scenario))
             (detection_table(scenario))
             (causes_table(scenario))
+            (requests_table(scenario))
             (comparison_table(program, scenario))
             @for further in figures.iter().filter(|it| !it.is_headline) { (figure(further, ROOT, "")) }
             (outliers_table(outliers))
@@ -301,6 +302,57 @@ fn of_cause(stats: Option<&CauseStats>) -> Markup {
             @if *detected > 0 { small { (estimated(Some(*detect_mean_s))) } (brackets(*detect_interval_s)) }
         },
     )
+}
+
+const REQUESTS: [&str; 10] = [
+    "Strategy",
+    "Made",
+    "Answered",
+    "within 1 s",
+    "Mean (s)",
+    "p95 of the worst run (s)",
+    "Longest (s)",
+    "Deadlines passed",
+    "Failed",
+    "Waiting at the end",
+];
+
+/// Returns the table of what the senders of messages felt; nothing where devices send none.
+fn requests_table(scenario: &ScenarioStats) -> Markup {
+    let known = || scenario.cells.iter().filter_map(|it| Some((it, it.requests?)));
+    let number = |value: f64| count(value as u64);
+    let seconds = |value: Option<f64>| cell(value, &html! { (value.map_or_else(|| "–".to_owned(), short)) });
+    let share = |value: f64| cell(Some(value), &html! { (percent(value)) });
+    html! {
+        @if known().next().is_some() {
+            div.scroll {
+                table.sort {
+                    caption {
+                        "Requests, as their senders feel them: messages of devices, from their creation to the server's answer, the \
+                         waiting for a session included. Sums over all seeds; times are of those answered, so look at what failed \
+                         or waits, too."
+                    }
+                    (head(&REQUESTS))
+                    tbody {
+                        @for (it, requests) in known() {
+                            tr {
+                                (strategy(it))
+                                (number(requests.created))
+                                (share(requests.answered / requests.created))
+                                (share(requests.prompt / requests.created))
+                                (seconds(requests.delay_mean_s))
+                                (seconds(requests.delay_p95_s))
+                                (seconds(requests.delay_max_s))
+                                (number(requests.deadlines_passed))
+                                (number(requests.failed))
+                                (number(requests.waiting))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 const COMPARISON: [&str; 6] = [

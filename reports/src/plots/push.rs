@@ -1,5 +1,5 @@
-//! How late messages arrive, as a distribution over all that were created: those that never arrived are in it, so that a client
-//! that delivers nothing does not look fast.
+//! How late messages arrive, those for devices and those of devices, each as a distribution over all that were created: those that
+//! never arrived are in it, so that a client that delivers nothing does not look fast.
 
 use cardiogram_results::rows::RunColumn;
 
@@ -11,21 +11,59 @@ use crate::{
     summary::{CellStats, ScenarioStats},
 };
 
-/// The classes of delays, the shortest first, with the column that counts all messages up to their end, and their place in the
-/// ramp of colours.
-const CLASSES: [(&str, RunColumn, f64); 5] = [
-    ("within 1 s", RunColumn::pushes_within_1s, 0.85),
-    ("within 10 s", RunColumn::pushes_within_10s, 0.68),
-    ("within 1 min", RunColumn::pushes_within_1min, 0.5),
-    ("within 10 min", RunColumn::pushes_within_10min, 0.32),
-    ("later", RunColumn::pushes_delivered, 0.15),
-];
+/// The classes of delays, the shortest first, with their place in the ramp of colours.
+const CLASSES: [(&str, f64); 5] =
+    [("within 1 s", 0.85), ("within 10 s", 0.68), ("within 1 min", 0.5), ("within 10 min", 0.32), ("later", 0.15)];
 const NEVER: &str = "not at all";
 
 /// Where all strategies deliver this share within a second, there is nothing to see.
 const PROMPT: f64 = 0.99;
 
-/// What became of the messages for the devices of one strategy.
+/// Messages in one direction.
+struct Direction {
+    suffix: &'static str,
+    /// What is shown of them.
+    title: &'static str,
+    caption: &'static str,
+    created: RunColumn,
+    /// The columns that count all messages up to the end of each class.
+    until: [RunColumn; CLASSES.len()],
+}
+
+const PUSHES: Direction = Direction {
+    suffix: "push",
+    title: "how late pushes arrive",
+    caption: "Longer light bars are better; the strategy that delivers soonest first. Of all messages created for devices, over \
+              all seeds, how long after its creation each was delivered; behind each bar the share that was delivered at all, \
+              and how many were created.",
+    created: RunColumn::pushes_created,
+    until: [
+        RunColumn::pushes_within_1s,
+        RunColumn::pushes_within_10s,
+        RunColumn::pushes_within_1min,
+        RunColumn::pushes_within_10min,
+        RunColumn::pushes_delivered,
+    ],
+};
+
+const REQUESTS: Direction = Direction {
+    suffix: "requests",
+    title: "how long requests take",
+    caption: "Longer light bars are better; the strategy whose requests are answered soonest first. Of all messages that devices \
+              created, over all seeds, how long after its creation each was answered; a request that hangs is in a dark part, one \
+              that failed or still waits is in the last. Behind each bar the share that was answered at all, and how many were \
+              created.",
+    created: RunColumn::messages_created,
+    until: [
+        RunColumn::messages_within_1s,
+        RunColumn::messages_within_10s,
+        RunColumn::messages_within_1min,
+        RunColumn::messages_within_10min,
+        RunColumn::messages_delivered,
+    ],
+};
+
+/// What became of the messages of one strategy's devices.
 struct Delivered<'a> {
     stats: &'a CellStats,
     created: f64,
@@ -34,16 +72,25 @@ struct Delivered<'a> {
 }
 
 /// Returns the figure; `None` where no messages were created, and where all strategies deliver almost all of them at once.
-pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults, _: &Looks) -> Option<Figure> {
-    let delivered = |(stats, cell): (_, &Cell)| delivered(stats, cell);
+pub(super) fn pushes(scenario: &ScenarioStats, results: &ScenarioResults, _: &Looks) -> Option<Figure> {
+    figure(&PUSHES, scenario, results)
+}
+
+/// The same of the messages that devices send.
+pub(super) fn requests(scenario: &ScenarioStats, results: &ScenarioResults, _: &Looks) -> Option<Figure> {
+    figure(&REQUESTS, scenario, results)
+}
+
+fn figure(direction: &Direction, scenario: &ScenarioStats, results: &ScenarioResults) -> Option<Figure> {
+    let delivered = |(stats, cell): (_, &Cell)| delivered(direction, stats, cell);
     let mut all: Vec<Delivered<'_>> = cells(scenario, results).into_iter().filter_map(delivered).collect();
     if all.iter().all(|it| it.shares[0] >= PROMPT) {
         return None;
     }
     // Stable: of equal ones the cheaper comes first.
     all.sort_by(|a, b| b.promptness().total_cmp(&a.promptness()));
-    let colors = CLASSES.map(|(.., place)| Color::viridis(place)).into_iter().chain([BOUND]);
-    let names = || CLASSES.iter().map(|(name, ..)| *name).chain([NEVER]);
+    let colors = CLASSES.map(|(_, place)| Color::viridis(place)).into_iter().chain([BOUND]);
+    let names = || CLASSES.iter().map(|(name, _)| *name).chain([NEVER]);
     let described: Vec<String> = all.iter().map(|it| format!("{}: {}", it.stats.strategy, it.words())).collect();
     let bars = |(row, it): (u32, &Delivered<'_>)| Mark::Bars {
         row: row.into(),
@@ -53,17 +100,14 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults, _: &Lo
         tip: tip(it.stats, &it.words()),
     };
     Some(Figure {
-        suffix: "push",
-        caption: "Longer light bars are better; the strategy that delivers soonest first. Of all messages created for devices, over \
-                  all seeds, how long after its creation each was delivered; behind each bar the share that was delivered at all, \
-                  and how many were created."
-            .to_owned(),
-        description: format!("{}: how late pushes arrive. {}.", scenario.name, described.join("; ")),
+        suffix: direction.suffix,
+        caption: direction.caption.to_owned(),
+        description: format!("{}: {}. {}.", scenario.name, direction.title, described.join("; ")),
         chart: Chart {
             marks: (0..).zip(&all).map(bars).collect(),
             legend: names().zip(colors.clone()).map(|(name, color)| (name.to_owned(), Key::Patch(color))).collect(),
             ..Chart::new(
-                format!("{}: how late pushes arrive", scenario.name),
+                format!("{}: {}", scenario.name, direction.title),
                 Axis::new("share of the messages created (%)", Scale::Linear { min: 0.0, max: 100.0 }),
                 Axis::new(STRATEGY_LABEL, Scale::Names(all.iter().map(|it| it.stats.strategy.clone()).collect())),
             )
@@ -72,10 +116,10 @@ pub(super) fn figure(scenario: &ScenarioStats, results: &ScenarioResults, _: &Lo
 }
 
 /// Returns what became of a strategy's messages; `None` where there were none, and where results lack the columns.
-fn delivered<'a>(stats: &'a CellStats, cell: &Cell) -> Option<Delivered<'a>> {
-    let created = sum(cell, RunColumn::pushes_created).filter(|created| *created > 0.0)?;
+fn delivered<'a>(direction: &Direction, stats: &'a CellStats, cell: &Cell) -> Option<Delivered<'a>> {
+    let created = sum(cell, direction.created).filter(|created| *created > 0.0)?;
     let (mut shares, mut before) = ([0.0; CLASSES.len()], 0.0);
-    for (share, (_, column, _)) in shares.iter_mut().zip(CLASSES) {
+    for (share, column) in shares.iter_mut().zip(direction.until) {
         let until = sum(cell, column)?;
         *share = (until - before) / created;
         before = until;
@@ -101,7 +145,7 @@ impl Delivered<'_> {
     }
 
     fn words(&self) -> String {
-        let names = CLASSES.iter().map(|(name, ..)| *name).chain([NEVER]);
+        let names = CLASSES.iter().map(|(name, _)| *name).chain([NEVER]);
         let parts = self.parts().zip(names).filter(|(share, _)| *share > 0.0);
         parts.map(|(share, name)| format!("{} {name}", percent(share))).collect::<Vec<_>>().join(", ")
     }

@@ -362,6 +362,35 @@ fn pushes_that_never_arrive_are_part_of_their_distribution() {
 }
 
 #[test]
+fn requests_that_hang_are_told_from_those_that_are_answered_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = ["w,s,1,event,1,0,0,0,0,0,,,,,,1,40,20,1,1,1,1,00", "w,t,1,event,1,0,0,0,0,0,,,,,,0.1,9,3,1,1,1,1,00"];
+    fixture::write_rows(dir.path(), &["w"], &["s", "t"], 100.0, &runs, &[]);
+    // s lets one of ten hang for 15 min and has one waiting at the end; t gives up two of ten in time.
+    let columns = "messages_created,messages_delivered,messages_failed,messages_waiting,message_deadlines,\
+                   message_delay_mean_s,message_delay_p95_s,message_delay_max_s,messages_within_1s,messages_within_10s,\
+                   messages_within_1min,messages_within_10min";
+    let text = std::fs::read_to_string(dir.path().join("runs.csv")).unwrap();
+    let more = [columns, "10,9,0,1,0,103.2,924.7,924.7,8,8,8,8", "10,8,2,0,2,0.05,0.05,0.05,8,8,8,8"];
+    let lines: Vec<String> = text.lines().zip(more).map(|(line, more)| format!("{line},{more}")).collect();
+    std::fs::write(dir.path().join("runs.csv"), lines.join("\n")).unwrap();
+    let figures = figures(dir.path());
+    let (_, figure) = figures.iter().find(|(_, figure)| figure.suffix == "requests").unwrap();
+    let csv = figure.chart.to_csv();
+    let shares = |strategy: &str| -> Vec<f64> {
+        let rows = csv.lines().filter(|line| line.starts_with(&format!("bar,{strategy},")));
+        rows.map(|line| line.split(',').nth(2).unwrap().parse::<f64>().unwrap().round()).collect()
+    };
+    assert_eq!(shares("s"), [80.0, 0.0, 0.0, 0.0, 10.0, 10.0]);
+    assert_eq!(shares("t"), [80.0, 0.0, 0.0, 0.0, 0.0, 20.0]);
+    let summary = summary::summarize(&data::read(dir.path()).unwrap(), None);
+    let cell = summary.scenarios[0].cells.iter().find(|cell| cell.strategy == "s").unwrap();
+    let requests = cell.requests.unwrap();
+    assert!((requests.delay_max_s.unwrap() - 924.7).abs() < 1e-9 && (requests.waiting - 1.0).abs() < 1e-9);
+    assert!((requests.delay_mean_s.unwrap() - 103.2).abs() < 1e-9);
+}
+
+#[test]
 fn heartbeats_are_told_from_data_and_are_no_more_than_there_is_data() {
     let csv = figure("elevator", "packets").chart.to_csv();
     let of = |strategy: &str, kind: &str| {

@@ -8,7 +8,7 @@ use cardiogram_results::{
 };
 
 use super::{
-    CellStats, Downtime, LEVEL,
+    CellStats, Downtime, LEVEL, Requests,
     causes::by_cause,
     sessions::{self, Extent},
     warning,
@@ -243,6 +243,7 @@ pub(super) fn stats(cell: &Cell, strategy: &str, replications: &Replications, ex
         recover_mean_s: sample(cell, |it| (it.recovery_s, it.recovered)).curve().map(|curve| curve.mean()),
         by_cause: by_cause(cell, &replications.detect_mean),
         downtime: downtime(cell, device_hours, &replications.avoidable),
+        requests: requests(cell),
         rank: 0,
         on_front: false,
         front_share: None,
@@ -252,6 +253,27 @@ pub(super) fn stats(cell: &Cell, strategy: &str, replications: &Replications, ex
     };
     stats.warnings = warning::of_cell(&stats);
     stats
+}
+
+/// Returns what became of the messages of a cell's devices.
+fn requests(cell: &Cell) -> Option<Requests> {
+    let sum = |column| cell.runs.iter().map(|run| run.get(column)).sum::<Option<f64>>();
+    let longest = |column| cell.runs.iter().filter_map(|run| run.get(column)).reduce(f64::max);
+    let created = sum(RunColumn::messages_created).filter(|created| *created > 0.0)?;
+    let answered = sum(RunColumn::messages_delivered)?;
+    let of_run = |run: &Run| Some(run.get(RunColumn::message_delay_mean_s)? * run.get(RunColumn::messages_delivered)?);
+    let waited = cell.runs.iter().filter_map(of_run).sum::<f64>();
+    Some(Requests {
+        created,
+        answered,
+        prompt: sum(RunColumn::messages_within_1s)?,
+        failed: sum(RunColumn::messages_failed)?,
+        waiting: sum(RunColumn::messages_waiting)?,
+        deadlines_passed: sum(RunColumn::message_deadlines)?,
+        delay_mean_s: (answered > 0.0).then(|| waited / answered),
+        delay_p95_s: longest(RunColumn::message_delay_p95_s),
+        delay_max_s: longest(RunColumn::message_delay_max_s),
+    })
 }
 
 /// Returns the downtime of a cell and its parts; `None` where some run does not tell.

@@ -124,7 +124,8 @@ impl WorldConfig {
         let forgets = bounds.nat_timeout.filter(|timeout| *timeout < interval);
         let forgotten = forgets.map_or(0, |_| whole(device_time, interval));
         let of_age = self.max_age().map_or(0, |age| whole(device_time, age));
-        let breaks = forgotten.saturating_add(struck.breaks).saturating_add(of_age);
+        let late = self.traffic.leaves_after().map_or(0, |after| whole(device_time, after.get()));
+        let breaks = forgotten.saturating_add(struck.breaks).saturating_add(of_age).saturating_add(late);
         let sessions = breaks.min(whole(device_time, SESSION_MIN));
 
         let TrafficConfig { up, down, .. } = &self.traffic;

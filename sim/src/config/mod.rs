@@ -17,6 +17,7 @@ mod proxy;
 mod radio;
 mod server;
 mod tcp;
+mod traffic;
 mod wakeup;
 
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub use self::proxy::{EndsWith, ProxyConfig};
 pub use self::radio::{RadioConfig, TailStage};
 pub use self::server::{Cost, Login, MaxAge, Pauses, ServerConfig, Undelivered};
 pub use self::tcp::{TcpSettings, TcpStack, TcpTimers};
+pub use self::traffic::{Deadline, OnDeadline, TrafficConfig};
 pub use self::wakeup::{Carries, WakeupConfig};
 
 /// A group of equal devices.
@@ -168,16 +170,6 @@ pub struct BurstLoss {
     pub loss_good: Fraction,
     /// Probability that a packet is lost in a bad period.
     pub loss_bad: Fraction,
-}
-
-/// What the application has to say. The moments are a function of seed and device, the same for every strategy.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct TrafficConfig {
-    /// Mean time between messages of a device (Poisson). Default: it sends none.
-    pub up: Option<Span>,
-    /// Mean time between messages to a device, pushes (Poisson). Default: there are none.
-    pub down: Option<Span>,
 }
 
 /// The most devices of a world: what fits the ports of one NAT.

@@ -23,6 +23,8 @@ use crate::config::{
 
 /// The most frequent messages: more is load, not a long-lived connection.
 const MESSAGE_GAP_MIN: Duration = Duration::from_millis(100);
+/// The shortest deadline of a message: with less, a client does nothing but connect.
+const DEADLINE_MIN: Duration = Duration::from_millis(100);
 /// The most strikes of all faults of a run, those on each device counted for itself: they are drawn before it, some 125 bytes
 /// each, and 400 where they break a session (docs/benchmarks.md).
 const STRIKES_OF_ALL_MAX: u64 = 10_000_000;
@@ -118,6 +120,17 @@ impl Found {
                 let least = format_duration(MESSAGE_GAP_MIN);
                 let message = format!("a message every {gap} is a load test");
                 self.add(format!("traffic.{name}"), message, format!("use at least \"{least}\""));
+            }
+        }
+        if let Some(deadline) = world.traffic.deadline {
+            if world.traffic.up.is_none() {
+                let help = "say how often they send in `traffic.up`, or leave `deadline` out";
+                self.add("traffic.deadline", "devices send no messages that an answer could be late to", help);
+            }
+            if deadline.after.get() < DEADLINE_MIN {
+                let message = format!("{} is less than an answer takes", deadline.after);
+                let least = format_duration(DEADLINE_MIN);
+                self.add("traffic.deadline.after", message, format!("use at least \"{least}\""));
             }
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct DeviceCounts {
     pub(crate) totals: Totals,
     /// From creation to delivery, of messages delivered.
     pub(crate) push_delays: Vec<Duration>,
+    /// From creation to the server's acknowledgement, of messages of devices.
+    pub(crate) answer_delays: Vec<Duration>,
     pub(crate) radio: Option<RadioUse>,
     pub(crate) series: Tally,
     /// For each device, the time between its last two heartbeats on one connection.
@@ -48,6 +50,10 @@ pub struct Totals {
     pub wakeups: u64,
     /// Messages that arrived once more, over either way, and were not delivered again.
     pub duplicates: u64,
+    /// Messages of devices that were given up when their deadline passed.
+    pub messages_failed: u64,
+    /// Deadlines of messages that passed: of those that were given up, and those with which a connection was left.
+    pub deadlines_passed: u64,
 }
 
 /// What radios did and cost.

@@ -50,6 +50,8 @@ pub struct Outcome {
     pub series: Vec<SeriesBin>,
     /// What the user of the application felt.
     pub pushes: Pushes,
+    /// What became of the devices' own messages.
+    pub requests: Requests,
     /// The whole record; `None` unless [`RunOptions`](crate::RunOptions) ask for it.
     pub trace: Option<Trace>,
 }
@@ -130,7 +132,7 @@ pub enum DetectedBy {
 
 impl fmt::Display for DetectedBy {
     /// As in the column `detected_by`: `heartbeat`, `silence`, `service-dead`, `network-dead`, `reset`, `fin`, `keepalive`,
-    /// `retransmission`, `user-timeout`, `aborted`, `too-many-pings`.
+    /// `retransmission`, `user-timeout`, `aborted`, `too-many-pings`, `deadline`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Heartbeat(GiveUp::NoReply) => "heartbeat",
@@ -144,6 +146,7 @@ impl fmt::Display for DetectedBy {
             Self::Transport(LossReason::UserTimeout) => "user-timeout",
             Self::Transport(LossReason::Aborted) => "aborted",
             Self::Transport(LossReason::TooManyPings) => "too-many-pings",
+            Self::Transport(LossReason::DeadlinePassed) => "deadline",
             Self::Heartbeat(GiveUp::Done) => "other",
         })
     }
@@ -210,5 +213,26 @@ impl Pushes {
     /// Created, and not delivered by the end of the run.
     pub fn undelivered(&self) -> u64 {
         self.created - self.delays.len() as u64
+    }
+}
+
+/// Messages from devices to the server, as their senders feel them: each is a request, and the server's word that it has it is
+/// the answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// Created before the end of the run.
+    pub created: u64,
+    /// From creation to the answer, of those answered, sorted.
+    pub delays: Vec<Duration>,
+    /// Given up when their deadline passed.
+    pub failed: u64,
+    /// How often a deadline passed: messages that failed, and connections that were left to send one again.
+    pub deadlines_passed: u64,
+}
+
+impl Requests {
+    /// Created, and neither answered nor failed by the end of the run.
+    pub fn waiting(&self) -> u64 {
+        self.created - self.delays.len() as u64 - self.failed
     }
 }

@@ -23,17 +23,19 @@ use cardiogram_policies::{
     Time, reconnect::Ended,
 };
 
-use self::{outstanding::Outstanding, side::Side, socket::Socket};
+use self::{
+    messages::{Asked, Outbox},
+    outstanding::Outstanding,
+    side::Side,
+    socket::Socket,
+};
 use super::{
     Context, Shared,
     life_progress::{Addresses, LifeProgress},
 };
 use crate::{
     config::TrafficConfig,
-    fate::{
-        life::Life,
-        traffic::{Message, Messages},
-    },
+    fate::life::Life,
     nodes::numbers,
     record::trace::DeviceEvent,
     wire::{
@@ -72,9 +74,9 @@ pub(super) struct Device {
     /// Its heartbeat policy has something to do once all packets of this moment are in.
     looks_again: bool,
     /// Boxed: most devices have nothing to say.
-    messages: Option<Box<Messages>>,
+    outbox: Option<Box<Outbox>>,
     /// Messages that the server has not acknowledged.
-    unacknowledged: VecDeque<Message>,
+    unacknowledged: VecDeque<Asked>,
     /// The next message expected from the server.
     expects: u32,
     addresses: Addresses,
@@ -133,7 +135,7 @@ impl Device {
             last_beat: None,
             last_interval: None,
             looks_again: false,
-            messages: traffic.up.map(|mean| Box::new(Messages::up(seed, index, start, mean.get()))),
+            outbox: Outbox::new(seed, index, start, traffic).map(Box::new),
             unacknowledged: VecDeque::new(),
             expects: 0,
             addresses: Addresses::FIRST,
@@ -151,7 +153,7 @@ impl Device {
         let kernel = |socket: &Socket| socket.transport.next_timer().map(|due| self.when(due));
         let socket = self.socket.as_deref().and_then(kernel);
         let others = self.orphans.iter().chain(self.sides.iter().map(|side| &side.socket)).filter_map(kernel);
-        let app = self.next_timer().into_iter().chain(self.next_message());
+        let app = self.next_timer().into_iter().chain(self.next_message()).chain(self.next_deadline());
         let at_once = self.looks_again.then_some(Time::ZERO);
         let app = app.chain(at_once).filter(|_| !self.is_still());
         others.chain(socket).chain(app).chain(self.next_of_life()).min()
@@ -284,10 +286,11 @@ impl Device {
             self.catch_up(context);
         }
         let is_due = |due: Option<Time>| due.is_some_and(|due| due <= context.now);
-        let (timer_fires, writes) = (is_due(self.next_timer()), is_due(self.next_message()));
-        let app_is_due = std::mem::take(&mut self.looks_again) || timer_fires || writes;
+        let (timer_fires, writes, is_late) =
+            (is_due(self.next_timer()), is_due(self.next_message()), is_due(self.next_deadline()));
+        let app_is_due = std::mem::take(&mut self.looks_again) || timer_fires || writes || is_late;
         if let Some(progress) = self.progress.as_mut().filter(|_| app_is_due) {
-            if timer_fires {
+            if timer_fires || is_late {
                 progress.fired(context.now);
             }
             progress.wake(context.now);
@@ -314,6 +317,10 @@ impl Device {
                     self.beat(context);
                 }
             }
+        }
+        // An answer that has arrived by now is in time.
+        if app_is_due {
+            self.heed_deadlines(context);
         }
     }
 
@@ -405,9 +412,7 @@ impl Device {
             }
             Frame::Ack { id } => {
                 self.heartbeat.on_event(now, &Event::Acknowledged);
-                while self.unacknowledged.front().is_some_and(|message| message.id <= id) {
-                    self.unacknowledged.pop_front();
-                }
+                self.answered(id, context);
             }
             Frame::Challenge { step, answer, .. } => self.write(Frame::Response { step, size: answer }, context),
             Frame::Ping | Frame::Alive | Frame::Direct { .. } | Frame::Goodbye { .. } => {
@@ -521,9 +526,7 @@ impl Device {
         self.reconnect.on_event(now, &ReconnectEvent::Connected);
         let network = context.shared.network(network);
         self.heartbeat.on_event(now, &Event::Connected { network, server });
-        for at in 0..self.unacknowledged.len() {
-            self.send_message(self.unacknowledged[at], context);
-        }
+        self.send_all(context);
     }
 
     /// Asks the reconnect policy and does as it says.

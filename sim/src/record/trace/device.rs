@@ -171,6 +171,11 @@ pub enum DeviceEvent {
     StandsStill,
     /// It goes on.
     GoesOn,
+    /// The deadline of a message passed, and it was given up.
+    MessageFailed {
+        /// Which message of this device.
+        id: u32,
+    },
 }
 
 /// What an event of a device means to whoever draws a run or judges it.
@@ -321,6 +326,7 @@ impl DeviceEvent {
             Self::NetworkChecked(carries) => out.u8(34).u8(u8::from(carries)),
             Self::StandsStill => out.u8(40),
             Self::GoesOn => out.u8(41),
+            Self::MessageFailed { id } => out.u8(42).u32(id),
         };
     }
 
@@ -381,6 +387,7 @@ impl DeviceEvent {
             Self::NetworkChecked(false) => "finds that the network carries nothing".into(),
             Self::StandsStill => "stands still".into(),
             Self::GoesOn => "goes on".into(),
+            Self::MessageFailed { id } => format!("gives up message {id}, which was not answered in time"),
         }
     }
 
@@ -426,7 +433,8 @@ impl DeviceEvent {
             | Self::CheckAfter(_)
             | Self::NetworkChecked(_)
             | Self::StandsStill
-            | Self::GoesOn => DeviceMeaning::Other,
+            | Self::GoesOn
+            | Self::MessageFailed { .. } => DeviceMeaning::Other,
         }
     }
 }

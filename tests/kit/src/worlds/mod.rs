@@ -13,10 +13,10 @@ use cardiogram_policies::{
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
-    AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, DelayDrift, DevicesConfig,
+    AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, Deadline, DelayDrift, DevicesConfig,
     Distribution, EndsWith, Exponential, FaultConfig, FaultDraws, FaultKind, FrameSizes, HealthCheck, LifeConfig,
-    LinkConfig, LinkName, Login, MaxAge, NatClass, NatConfig, NatRefresh, OnUnhealthy, OnWaking, Part, Pauses,
-    ProxyConfig, RadioConfig, Rate, ServerConfig, TailStage, TcpSettings, TcpStack, TcpTimers, TrafficConfig,
+    LinkConfig, LinkName, Login, MaxAge, NatClass, NatConfig, NatRefresh, OnDeadline, OnUnhealthy, OnWaking, Part,
+    Pauses, ProxyConfig, RadioConfig, Rate, ServerConfig, TailStage, TcpSettings, TcpStack, TcpTimers, TrafficConfig,
     Undelivered, Uniform, WakeupConfig, When, Whom, WorldConfig,
 };
 use proptest::{prelude::*, strategy::Union};
@@ -330,7 +330,10 @@ fn login() -> impl Strategy<Value = Login> {
 }
 
 fn traffic() -> impl Strategy<Value = TrafficConfig> {
-    (prop::option::of(span(5..300)), prop::option::of(span(5..300))).prop_map(|(up, down)| TrafficConfig { up, down })
+    let then = prop_oneof![Just(OnDeadline::Fail), Just(OnDeadline::Retry)];
+    let deadline = (millis(100..60_000), then).prop_map(|(after, then)| Deadline { after, then });
+    (prop::option::of(span(5..300)), prop::option::of(span(5..300)), prop::option::weighted(0.4, deadline))
+        .prop_map(|(up, down, deadline)| TrafficConfig { up, down, deadline: deadline.filter(|_| up.is_some()) })
 }
 
 fn fault() -> impl Strategy<Value = FaultConfig> {

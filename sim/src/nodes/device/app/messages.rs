@@ -1,30 +1,111 @@
 //! The application's messages: those it creates and sends, and those it is sent.
 
-use cardiogram_policies::Time;
+use cardiogram_policies::{LossReason, Time};
 
 use super::{Device, Phase};
-use crate::{fate::traffic::Message, nodes::device::Context, record::trace::DeviceEvent, wire::frame::Frame};
+use crate::{
+    config::{Deadline, OnDeadline, TrafficConfig},
+    fate::traffic::{Message, Messages},
+    nodes::device::Context,
+    record::trace::DeviceEvent,
+    wire::frame::Frame,
+};
+
+/// What the application has to say, and how long it waits for an answer.
+pub(super) struct Outbox {
+    messages: Messages,
+    deadline: Option<Deadline>,
+}
+
+/// A message that waits for its answer.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    message: Message,
+    /// From when on its deadline counts.
+    since: Time,
+}
+
+impl Outbox {
+    /// Returns what a device has to say from its start on, if it has anything.
+    pub(super) fn new(seed: u64, device: u32, start: Time, traffic: &TrafficConfig) -> Option<Self> {
+        let messages = Messages::up(seed, device, start, traffic.up?.get());
+        Some(Self { messages, deadline: traffic.deadline })
+    }
+}
 
 impl Device {
     /// Returns when the application has the next message.
     pub(super) fn next_message(&self) -> Option<Time> {
-        let message = self.messages.as_ref().map(|messages| messages.peek().created);
+        let message = self.outbox.as_ref().map(|outbox| outbox.messages.peek().created);
         message.filter(|_| !matches!(self.phase, Phase::Dead))
+    }
+
+    /// Returns when the application does something because a message was not answered in time.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.deadline().map(|(due, _)| self.fires(due))
+    }
+
+    /// Returns when the deadline passes of the message that has waited longest, and what is to be done then.
+    fn deadline(&self) -> Option<(Time, OnDeadline)> {
+        let Deadline { after, then } = self.outbox.as_ref()?.deadline?;
+        let due = self.unacknowledged.front()?.since + after.get();
+        let is_watched = match then {
+            OnDeadline::Fail => !matches!(self.phase, Phase::Dead),
+            OnDeadline::Retry => matches!(self.phase, Phase::Online),
+        };
+        is_watched.then_some((due, then))
+    }
+
+    /// Does what is to be done about messages whose deadline has passed.
+    pub(super) fn heed_deadlines(&mut self, context: &mut Context) {
+        while let Some((_, then)) = self.deadline().filter(|(due, _)| *due <= context.now) {
+            context.counts.totals.deadlines_passed += 1;
+            match then {
+                OnDeadline::Fail => {
+                    let late = self.unacknowledged.pop_front().expect("its deadline has passed");
+                    context.counts.totals.messages_failed += 1;
+                    context.note(self.index, DeviceEvent::MessageFailed { id: late.message.id });
+                }
+                OnDeadline::Retry => {
+                    let port = self.leave(context);
+                    self.lost(port, LossReason::DeadlinePassed, context);
+                }
+            }
+        }
     }
 
     pub(super) fn create_messages(&mut self, context: &mut Context) {
         if matches!(self.phase, Phase::Dead) {
             return;
         }
-        while let Some(message) = self.messages.as_mut().and_then(|messages| messages.take(context.now)) {
-            self.unacknowledged.push_back(message);
+        while let Some(message) = self.outbox.as_mut().and_then(|outbox| outbox.messages.take(context.now)) {
+            self.unacknowledged.push_back(Asked { message, since: context.now });
             if matches!(self.phase, Phase::Online) {
                 self.send_message(message, context);
             }
         }
     }
 
-    pub(super) fn send_message(&mut self, message: Message, context: &mut Context) {
+    /// Sends everything that waits for its answer on the session that has begun.
+    pub(super) fn send_all(&mut self, context: &mut Context) {
+        let deadline = self.outbox.as_ref().and_then(|outbox| outbox.deadline);
+        let counts_anew = deadline.is_some_and(|deadline| deadline.then == OnDeadline::Retry);
+        for at in 0..self.unacknowledged.len() {
+            if counts_anew {
+                self.unacknowledged[at].since = context.now;
+            }
+            self.send_message(self.unacknowledged[at].message, context);
+        }
+    }
+
+    /// The server has every message up to `id`.
+    pub(super) fn answered(&mut self, id: u32, context: &mut Context) {
+        while let Some(asked) = self.unacknowledged.pop_front_if(|asked| asked.message.id <= id) {
+            context.counts.answer_delays.push(context.now.since(asked.message.created));
+        }
+    }
+
+    fn send_message(&mut self, message: Message, context: &mut Context) {
         context.note(self.index, DeviceEvent::MessageSent { id: message.id });
         self.write(Frame::Message { id: message.id, created: message.created }, context);
     }

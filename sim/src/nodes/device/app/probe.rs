@@ -82,7 +82,7 @@ impl Device {
     pub(in crate::nodes::device) fn freeze(&mut self, now: Time) {
         (self.heartbeat, self.reconnect) =
             (Box::new(Probe { at: None, waits_for_session: false, answered: Arc::default() }), Box::new(Resigned));
-        self.messages = None;
+        self.outbox = None;
         self.renews = false;
         if self.is_racing() {
             // Which connection is the session is about to be decided: nobody asks.

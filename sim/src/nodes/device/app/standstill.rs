@@ -70,6 +70,7 @@ impl Device {
     }
 
     fn let_timers_fire(&mut self, context: &mut Context) {
+        self.heed_deadlines(context);
         match self.phase {
             Phase::Online => self.beat(context),
             Phase::Connecting { deadline, .. } if deadline <= context.now => {
