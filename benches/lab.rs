@@ -145,11 +145,14 @@ fn silent_crowd() {
     }
 }
 
-/// The built-in storm, with each of its strategies.
+/// The built-in storm at four times its size, with each of its strategies.
 fn storm() {
-    let storm = load::scenario("reconnect-storm").expect("a built-in scenario");
+    let mut storm = load::scenario("reconnect-storm").expect("a built-in scenario");
     let strategies = load::strategies_of(&storm, "reconnect-storm", &Registry::new()).expect("built-in presets");
-    println!("reconnect-storm, 2,000 devices for an hour, event engine");
+    storm.value.devices.count *= 4;
+    let login = storm.value.server.login.as_mut().expect("a storm of logins");
+    login.cpu = Delay::micros(15_600).into();
+    println!("reconnect-storm with {} devices for an hour, event engine", storm.value.devices.count);
     for strategy in &strategies {
         let measured = measure(&storm.value.world(&strategy.value), RunOptions::new(Engine::Event));
         println!("  {:<20}    {:>8.2} s", strategy.value.name, measured.took.as_secs_f64());

@@ -166,7 +166,7 @@ pub(crate) struct CellStats {
     /// downtime is not known.
     pub(crate) rank: usize,
     /// Whether no other strategy of the scenario is at least as good in avoidable downtime and cost and better in one, and it does
-    /// not lose a tenth of the time.
+    /// not lose a tenth of the time, and under it a healthy connection lives.
     pub(crate) on_front: bool,
     /// The share of the resamples in which it is on the front; `None` where its downtime is not known or a tenth of the time, and
     /// with one seed.

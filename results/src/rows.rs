@@ -100,7 +100,7 @@ columns! {
     strategy: String,
     /// The seed.
     seed: u64,
-    /// The engine whose outcome this is: `event` or `turmoil` (`event` where `auto` was asked for).
+    /// The engine whose outcome this is: `event` or `turmoil` (`event` where `auto` or `both` was asked for).
     engine: String,
     /// Time from each device's start to the end of the run, summed over devices.
     device_hours: Decimal ["h"],

@@ -391,8 +391,10 @@ impl From<io::Error> for Failure {
 /// Which engine runs the cells.
 #[derive(Clone, Copy, ValueEnum)]
 enum EngineArg {
-    /// The event engine; the first seed of each strategy in each scenario also on turmoil, and both must agree
+    /// The event engine; one run of each scenario also on turmoil, and both must agree
     Auto,
+    /// The event engine; the first seed of each strategy in each scenario also on turmoil, and both must agree
+    Both,
     /// Every node a turmoil host
     Turmoil,
     /// One queue of events, no runtime
@@ -403,6 +405,7 @@ impl From<EngineArg> for EngineChoice {
     fn from(arg: EngineArg) -> Self {
         match arg {
             EngineArg::Auto => Self::Auto,
+            EngineArg::Both => Self::Both,
             EngineArg::Turmoil => Self::Only(Engine::Turmoil),
             EngineArg::Event => Self::Only(Engine::Event),
         }

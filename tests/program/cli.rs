@@ -332,7 +332,7 @@ fn usage_that_makes_no_sense_is_refused() {
         assert_eq!(done.code, Some(2), "{arguments}");
         assert!(done.err.contains("Usage: cardiogram"), "{arguments}: {}", done.err);
     }
-    assert!(place.cardiogram("run --engine warp").failed(2).contains("[possible values: auto, turmoil, event]"));
+    assert!(place.cardiogram("run --engine warp").failed(2).contains("[possible values: auto, both, turmoil, event]"));
     assert!(place.cardiogram("--version").good().starts_with("cardiogram 0."));
     assert!(place.cardiogram("run --help").good().contains("--shard"));
 }

@@ -55,11 +55,11 @@ fn stopped(place: &Place, command: &str, kind: &str, at: usize) -> Option<Done> 
     done.err.contains("fault: ").then_some(done)
 }
 
-/// Kills `command`, which writes to the folder `out`, before every change that it makes; `before` makes the folders anew.
-fn kill_everywhere(command: &str, before: impl Fn() -> Place, runs: usize) {
-    let halted = Halted::new(command, &before(), runs);
+/// Kills `command`, which writes to the folder `out`, before every change that it makes, each time with what is there `before`.
+fn kill_everywhere(command: &str, before: &Place, runs: usize) {
+    let halted = Halted::new(command, &before.copy(), runs);
     for at in 1..CHANGES_MAX {
-        let place = before();
+        let place = before.copy();
         let Some(done) = stopped(&place, &format!("{command} -q"), "kill", at) else {
             assert!(at > 10, "{command} changes something");
             return;
@@ -73,47 +73,38 @@ fn kill_everywhere(command: &str, before: impl Fn() -> Place, runs: usize) {
 
 #[test]
 fn a_run_that_is_killed_anywhere_goes_on_and_repeats_nothing() {
-    kill_everywhere("run tiny.toml --seeds 2 --engine event --jobs 1 --out out", place_with_files, 2);
+    kill_everywhere("run tiny.toml --seeds 2 --engine event --jobs 1 --out out", &place_with_files(), 2);
 }
 
 #[test]
 fn a_sweep_that_is_killed_anywhere_goes_on_and_repeats_nothing() {
-    kill_everywhere("sweep plan.toml --seeds 1 --engine event --jobs 1 --out out", place_with_files, 2);
+    kill_everywhere("sweep plan.toml --seeds 1 --engine event --jobs 1 --out out", &place_with_files(), 2);
 }
 
 #[test]
 fn a_run_over_other_results_that_is_killed_anywhere_leaves_them_or_its_own() {
-    let before = || {
-        let place = place_with_files();
-        place.cardiogram("run tiny.toml --seeds 1 --engine event --out out -q").good();
-        place
-    };
-    kill_everywhere("run tiny.toml --seeds 2 --engine event --jobs 1 --out out --force", before, 0);
+    let before = place_with_files();
+    before.cardiogram("run tiny.toml --seeds 1 --engine event --out out -q").good();
+    kill_everywhere("run tiny.toml --seeds 2 --engine event --jobs 1 --out out --force", &before, 0);
 }
 
 #[test]
 fn a_merge_that_is_killed_anywhere_is_done_again() {
-    let before = || {
-        let place = place_with_files();
-        for shard in 1..=2 {
-            let shard = format!("--shard {shard}/2 --out {shard}");
-            place.cardiogram(&format!("run tiny.toml --seeds 2 --engine event -q {shard}")).good();
-        }
-        place
-    };
-    kill_everywhere("merge 1 2 --out out", before, 0);
+    let before = place_with_files();
+    for shard in 1..=2 {
+        let shard = format!("--shard {shard}/2 --out {shard}");
+        before.cardiogram(&format!("run tiny.toml --seeds 2 --engine event -q {shard}")).good();
+    }
+    kill_everywhere("merge 1 2 --out out", &before, 0);
 }
 
 #[test]
 fn a_report_that_is_killed_anywhere_is_written_again() {
-    let before = || {
-        let place = place_with_files();
-        place.cardiogram("run tiny.toml --seeds 1 --engine event --out out -q").good();
-        // Another report than the one that is to come.
-        place.cardiogram("report out --latex -q").good();
-        place
-    };
-    kill_everywhere("report out", before, 0);
+    let before = place_with_files();
+    before.cardiogram("run tiny.toml --seeds 1 --engine event --out out -q").good();
+    // Another report than the one that is to come.
+    before.cardiogram("report out --latex -q").good();
+    kill_everywhere("report out", &before, 0);
 }
 
 #[test]

@@ -97,12 +97,12 @@ impl Moments {
     }
 }
 
-/// Kills a command that writes to `out` in several places, and lets it come to its end in each; `before` makes a place anew.
-fn kill(command: &str, before: impl Fn() -> Place, runs: usize) {
-    let mut moments = Moments::of(command, &before());
-    let halted = Halted::new(command, &before(), runs);
+/// Kills a command that writes to `out` in several places, each with what is there `before`, and lets it come to its end in each.
+fn kill(command: &str, before: &Place, runs: usize) {
+    let mut moments = Moments::of(command, &before.copy());
+    let halted = Halted::new(command, &before.copy(), runs);
     for at in 0..number("CARDIOGRAM_KILLS", 3) {
-        let place = before();
+        let place = before.copy();
         for _ in 0..=at % IN_A_ROW {
             let after = format!("a kill at {:?}", moments.kill(&place, command));
             halted.check_between(&place, &after);
@@ -113,36 +113,34 @@ fn kill(command: &str, before: impl Fn() -> Place, runs: usize) {
 
 #[test]
 fn a_run_that_is_killed_at_any_moment_goes_on_and_repeats_nothing() {
-    kill("run tiny.toml --seeds 12 --engine event --jobs 2 --out out", place_with_files, 12);
+    kill("run tiny.toml --seeds 12 --engine event --jobs 2 --out out", &place_with_files(), 12);
 }
 
 #[test]
 fn a_run_over_other_results_that_is_killed_at_any_moment_leaves_them_or_its_own() {
-    let before = || place_after(&["run tiny.toml --seeds 2 --engine event --out out"]);
-    kill("run tiny.toml --seeds 6 --engine event --jobs 2 --out out --force", before, 0);
+    let before = place_after(&["run tiny.toml --seeds 2 --engine event --out out"]);
+    kill("run tiny.toml --seeds 6 --engine event --jobs 2 --out out --force", &before, 0);
 }
 
 #[test]
 fn a_sweep_that_is_killed_at_any_moment_goes_on_and_repeats_nothing() {
-    kill("sweep plan.toml --seeds 4 --engine event --jobs 2 --out out", place_with_files, 12);
+    kill("sweep plan.toml --seeds 4 --engine event --jobs 2 --out out", &place_with_files(), 12);
 }
 
 #[test]
 fn a_merge_that_is_killed_at_any_moment_is_done_again() {
-    let before = || {
-        place_after(&[
-            "run tiny.toml --seeds 8 --engine event --shard 1/2 --out 1",
-            "run tiny.toml --seeds 8 --engine event --shard 2/2 --out 2",
-        ])
-    };
-    kill("merge 1 2 --out out", before, 0);
+    let before = place_after(&[
+        "run tiny.toml --seeds 8 --engine event --shard 1/2 --out 1",
+        "run tiny.toml --seeds 8 --engine event --shard 2/2 --out 2",
+    ]);
+    kill("merge 1 2 --out out", &before, 0);
 }
 
 #[test]
 fn a_report_that_is_killed_at_any_moment_is_written_again() {
     // Another report than the one that is to come.
-    let before = || place_after(&["run tiny.toml --seeds 4 --engine event --out out", "report out --latex"]);
-    kill("report out", before, 0);
+    let before = place_after(&["run tiny.toml --seeds 4 --engine event --out out", "report out --latex"]);
+    kill("report out", &before, 0);
 }
 
 #[test]

@@ -176,7 +176,7 @@ fn a_promise_of_ones_own_is_checked_like_all_others() {
 }
 
 #[test]
-fn a_strategy_that_is_right_keeps_everything_in_ten_thousand_worlds() {
+fn a_strategy_that_is_right_keeps_everything_in_thousands_of_worlds() {
     let folder = TempDir::new().unwrap();
     let checked = Check::of(correct())
         .promises()
@@ -188,7 +188,7 @@ fn a_strategy_that_is_right_keeps_everything_in_ten_thousand_worlds() {
         .promise(Promised::Ends(Span::secs(3_600)))
         .own("first-beat", Aim::Heals, first_beat)
         .on_a_steady_host()
-        .cases(10_000)
+        .cases(2_000)
         .keep_in(folder.path())
         .run()
         .unwrap();

@@ -40,7 +40,7 @@ fn agree(world: &WorldConfig, seed: u64, options: RunOptions) -> Result<(), Test
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn turmoil_and_the_event_engine_agree(world in worlds::world(), seed: u64) {
@@ -57,7 +57,7 @@ proptest! {
 
 proptest! {
     // Without skipping every window is a step, so worlds are cut short here.
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
     #[test]
     fn skipping_idle_windows_does_not_show(world in worlds::world(), seed: u64) {

@@ -22,13 +22,13 @@ use cardiogram_sim::{
 };
 use kit::common::*;
 
-/// Four devices and two servers for six hours, in which everything that chance decides has its say.
+/// Four devices and two servers for three hours, in which everything that chance decides has its say.
 fn random_world(strategy: StrategySpec) -> WorldConfig {
     let every = |mean| When::Every(Span::secs(mean));
     let lasts = |mean| Some(Distribution::Exponential(exponential(mean)));
     let fault = |mean, length| ServerFault { devices: None, server: None, when: every(mean), lasts: lasts(length) };
     let mut world = world(HeartbeatSpec::None);
-    world.duration = Duration::from_hours(6);
+    world.duration = Duration::from_hours(3);
     world.devices.count = 4;
     world.devices.start_within = Delay::millis(60_000);
     world.server.count = 2;
@@ -71,7 +71,7 @@ fn exponential(mean: u64) -> cardiogram_sim::config::Exponential {
     cardiogram_sim::config::Exponential { mean: Span::secs(mean), min: None }
 }
 
-/// Everything that a run gives, the record and the hash included.
+/// Everything that a run gives; for the record stands its hash.
 fn everything(outcome: &Outcome) -> String {
     format!("{outcome:?}")
 }
@@ -79,15 +79,17 @@ fn everything(outcome: &Outcome) -> String {
 /// A strategy is its parameters: its name, its texts, and what was run before it change nothing at all.
 #[test]
 fn a_strategy_compared_with_itself_differs_by_nothing() {
+    // What some presets differ in comes seldom.
+    let long_world = |strategy| WorldConfig { duration: Duration::from_hours(6), ..random_world(strategy) };
     let alone: Vec<String> =
-        preset::all().iter().map(|preset| everything(&go_traced(&random_world(preset.spec()), 1))).collect();
+        preset::all().iter().map(|preset| everything(&go(&long_world(preset.spec()), 1))).collect();
     for (preset, alone) in preset::all().iter().zip(&alone).rev() {
         let mut renamed = preset.spec();
         renamed.name = format!("not-{}", preset.name);
         renamed.about = "The same under another name.".into();
         renamed.source = String::new();
         renamed.assumptions = Vec::new();
-        let again = everything(&go_traced(&random_world(renamed), 1));
+        let again = everything(&go(&long_world(renamed), 1));
         assert!(again == *alone, "{} is not itself", preset.name);
     }
     // And the comparison can tell: presets differ. These do not, in a world whose devices have no states, whose messages
@@ -224,7 +226,7 @@ fn messages_are_created_at_the_same_moments_whatever_the_strategy() {
         device_events(&events).filter(|(.., event)| matches!(event, DeviceEvent::MessageSent { .. })).collect()
     };
     let first = sent(&preset::all()[0]);
-    assert!(first.len() > 200);
+    assert!(first.len() > 100);
     for preset in sound_presets() {
         assert_eq!(sent(preset), first, "{}", preset.name);
     }

@@ -5,7 +5,7 @@ use crate::chart::{FRONT, Scale, Stroke, Values};
 /// How the front is drawn.
 pub(super) const FRONT_LINE: Stroke = Stroke { color: FRONT, width: 2.0, dash: None };
 /// Who is not on it, in captions.
-pub(super) const WHO_NOT: &str = "but for those without a session for a tenth of the time by their own fault";
+pub(super) const WHO_NOT: &str = "but for those without a session for a tenth of the time by their own fault or by rules under which no healthy connection lives";
 /// What the legend calls it.
 pub(super) const FRONT_NAME: &str = "Pareto front";
 

@@ -57,9 +57,10 @@ impl Cost {
 /// he sends.
 pub(crate) const UNUSABLE_S_PER_DAY: f64 = 8_640.0;
 
-/// Returns whether a user could bear what the strategy loses, as far as that is known.
+/// Returns whether a healthy connection lives under the strategy, and a user could bear what it loses, as far as that is known.
+/// Who is not usable is on no front, and takes nobody's place there.
 fn is_usable(cell: &CellStats) -> bool {
-    cell.downtime.is_none_or(|it| it.avoidable_s_per_day < UNUSABLE_S_PER_DAY)
+    cell.unfit.is_empty() && cell.downtime.is_none_or(|it| it.avoidable_s_per_day < UNUSABLE_S_PER_DAY)
 }
 
 /// Returns which of two strategies is better: less avoidable downtime, then less cost. Whose downtime is known is better.
@@ -77,10 +78,11 @@ pub(super) fn judge(cells: &mut [CellStats], replications: &[Replications]) -> C
     let has_radio = cells.iter().all(|cell| cell.energy_j_per_device_hour.is_some());
     let cost = if has_radio { Cost::Energy } else { Cost::Packets };
     let known: Vec<usize> = (0..cells.len()).filter(|&index| cells[index].downtime.is_some()).collect();
+    let usable: Vec<usize> = known.iter().copied().filter(|&index| is_usable(&cells[index])).collect();
     let costs: Vec<_> =
-        known.iter().map(|&index| (cost.replicated(&replications[index]), &replications[index].avoidable)).collect();
-    for (&index, share) in known.iter().zip(pareto::membership(&costs)) {
-        cells[index].front_share = is_usable(&cells[index]).then_some(share);
+        usable.iter().map(|&index| (cost.replicated(&replications[index]), &replications[index].avoidable)).collect();
+    for (&index, share) in usable.iter().zip(pareto::membership(&costs)) {
+        cells[index].front_share = Some(share);
     }
     mark_fronts(cells, cost);
     rank(cells, replications, cost, known);
@@ -90,10 +92,11 @@ pub(super) fn judge(cells: &mut [CellStats], replications: &[Replications]) -> C
 /// Marks those on both fronts among `cells`.
 pub(crate) fn mark_fronts(cells: &mut [CellStats], cost: Cost) {
     mark_latency_front(cells);
-    let point = |cell: &CellStats| (cost.of(cell), cell.downtime.map_or(f64::NAN, |it| it.avoidable_s_per_day));
+    let avoidable = |cell: &CellStats| cell.downtime.map_or(f64::NAN, |it| it.avoidable_s_per_day);
+    let point = |cell: &CellStats| (cost.of(cell), if is_usable(cell) { avoidable(cell) } else { f64::NAN });
     let points: Vec<_> = cells.iter().map(point).collect();
     for (cell, on_front) in cells.iter_mut().zip(pareto::front(&points)) {
-        cell.on_front = on_front && is_usable(cell);
+        cell.on_front = on_front;
     }
 }
 
@@ -101,11 +104,15 @@ pub(crate) fn mark_fronts(cells: &mut [CellStats], cost: Cost) {
 fn mark_latency_front(cells: &mut [CellStats]) {
     let latency_s = |cell: &CellStats| {
         let known = cell.point().map(|(_, latency_s)| latency_s);
-        if cell.episodes() == 0 { 0.0 } else { known.unwrap_or(f64::NAN) }
+        match known {
+            _ if !is_usable(cell) => f64::NAN,
+            _ if cell.episodes() == 0 => 0.0,
+            known => known.unwrap_or(f64::NAN),
+        }
     };
     let points: Vec<_> = cells.iter().map(|cell| (cell.packets_per_device_hour, latency_s(cell))).collect();
     for (cell, on_front) in cells.iter_mut().zip(pareto::front(&points)) {
-        cell.on_latency_front = on_front && is_usable(cell);
+        cell.on_latency_front = on_front;
     }
 }
 
@@ -254,6 +261,18 @@ mod tests {
         let on_front = ["s0", "s1", "s2"].map(|name| (cell(&summary, name).on_front, cell(&summary, name).front_share));
         assert_eq!(on_front, [(false, None), (true, Some(1.0)), (true, Some(1.0))]);
         assert!(!cell(&summary, "s0").on_latency_front);
+    }
+
+    #[test]
+    fn who_cannot_live_is_on_no_front_and_takes_nobodys_place_there() {
+        let mut cells = stats(&[(20, [10; 5]), (36, [100; 5])]).scenarios.remove(0).cells;
+        let fronts = |cells: &mut [CellStats]| {
+            mark_fronts(cells, Cost::Packets);
+            cells.iter().map(|cell| cell.on_front).collect::<Vec<_>>()
+        };
+        assert_eq!(fronts(&mut cells), [true, false]);
+        cells[0].unfit = vec!["the server waits 30s for a ping that comes every 50s".into()];
+        assert_eq!(fronts(&mut cells), [false, true]);
     }
 
     #[test]
