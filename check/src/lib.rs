@@ -37,7 +37,7 @@ mod worlds;
 use std::{fmt, path::PathBuf, sync::Arc};
 
 pub use cardiogram_policies as policies;
-use cardiogram_policies::StrategySpec;
+use cardiogram_policies::{HeartbeatSpec, StrategySpec};
 pub use cardiogram_scenarios as scenarios;
 use cardiogram_scenarios::load;
 pub use cardiogram_scenarios::replay::{Attempts, Health, Learns, Promised};
@@ -273,6 +273,13 @@ impl Check {
         }
         if self.name.is_empty() {
             return refuse("a check needs a name of at least one character".into());
+        }
+        if let HeartbeatSpec::Guest(_) = self.strategy.heartbeat {
+            return refuse(format!(
+                "the strategy `{}` is a guest: its program promises nothing, and the worlds of a check have much that guests do not \
+                 know; hold it to a scenario instead, by a gate or by `cardiogram::net`",
+                self.strategy.name
+            ));
         }
         match self.strategy.problems().first() {
             None => Ok(()),

@@ -20,6 +20,7 @@ struct Readme;
 
 pub mod custom;
 mod frames;
+mod guest;
 pub mod heartbeat;
 #[cfg(feature = "registry")]
 pub mod measured;
@@ -44,6 +45,7 @@ mod warning;
 
 pub use custom::{Custom, CustomHeartbeat, CustomReconnect, CustomServer};
 pub use frames::Frames;
+pub use guest::Guest;
 pub use heartbeat::{Action, AppState, Event, GiveUp, Heartbeat, HeartbeatSpec, LossReason};
 pub use mechanism::{Mechanism, Need};
 pub use network::{Network, NetworkKind};

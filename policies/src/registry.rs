@@ -3,12 +3,13 @@
 //! A program that brings its own policies fills a [`Registry`] and hands it to what reads strategies, such as cardiogram's
 //! command line. There is no global table: where no registry is passed, no name is known.
 
-use std::collections::BTreeMap;
+use std::{any::Any, collections::BTreeMap, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     custom::{Custom, CustomHeartbeat, CustomReconnect, CustomServer},
+    guest::Guest,
     preset::{self, Preset},
     strategy::{NAME_RULE, is_name},
 };
@@ -19,6 +20,7 @@ pub struct Registry {
     heartbeats: Registered<dyn CustomHeartbeat>,
     reconnects: Registered<dyn CustomReconnect>,
     servers: Registered<dyn CustomServer>,
+    guests: BTreeMap<&'static str, Arc<dyn Any + Send + Sync>>,
     strategies: Vec<Preset>,
 }
 
@@ -60,6 +62,15 @@ impl Registry {
         self
     }
 
+    /// Adds a guest, a real program, in files `heartbeat.guest = "NAME"`. What it has to be is said by whoever runs it: with
+    /// `cardiogram` it is a `cardiogram::net::Guests`.
+    #[must_use]
+    pub fn guest(mut self, name: &'static str, program: impl Any + Send + Sync) -> Self {
+        check_name(name);
+        assert!(self.guests.insert(name, Arc::new(program)).is_none(), "two guests are registered as `{name}`");
+        self
+    }
+
     /// Adds a strategy, as the text of its file, in which it has the same `name`. It stands beside the presets, and may use
     /// what is registered before or after it.
     #[must_use]
@@ -83,6 +94,16 @@ impl Registry {
     /// Returns the server policies.
     pub const fn servers(&self) -> &Registered<dyn CustomServer> {
         &self.servers
+    }
+
+    /// Returns the names of the guests, in the alphabet's order.
+    pub fn guests(&self) -> impl Iterator<Item = &'static str> {
+        self.guests.keys().copied()
+    }
+
+    /// Returns the guest of that name, for a strategy.
+    pub fn find_guest(&self, name: &str) -> Option<Guest> {
+        self.guests.get(name).map(|program| Guest::new(name, program.clone()))
     }
 
     /// Returns the strategies that were added, in their order.
@@ -277,6 +298,17 @@ mod tests {
         assert!(refused(|| registry().strategy("own", "")));
         assert!(refused(|| registry().strategy("wechat-270", "")));
         assert!(!refused(|| registry().heartbeat::<Calm>("calm-2")));
+    }
+
+    #[test]
+    fn a_guest_is_what_was_registered_under_its_name() {
+        let registry = registry().guest("my-client", 7_u32).guest("another", "text");
+        assert_eq!(registry.guests().collect::<Vec<_>>(), ["another", "my-client"]);
+        let guest = registry.find_guest("my-client").unwrap();
+        assert_eq!((guest.program::<u32>(), guest.program::<u64>()), (Some(&7), None));
+        assert_eq!(HeartbeatSpec::Guest(guest).problems(), []);
+        assert!(registry.find_guest("nobody").is_none());
+        assert!(std::panic::catch_unwind(|| Registry::new().guest("a", 1).guest("a", 2)).is_err());
     }
 
     #[test]

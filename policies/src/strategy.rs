@@ -187,7 +187,28 @@ impl StrategySpec {
         problems.extend(self.reconnect.problems());
         problems.extend(self.reconnect_rules.problems());
         problems.extend(self.server.problems());
+        problems.extend(self.mixed_with_guest());
         problems
+    }
+
+    /// Returns the rules that stand beside a guest, which has its own.
+    fn mixed_with_guest(&self) -> Vec<Problem> {
+        let HeartbeatSpec::Guest(guest) = &self.heartbeat else { return Vec::new() };
+        let rules = [
+            ("connect_timeout", self.connect_timeout != connect_timeout()),
+            ("frames", self.frames != Frames::default()),
+            ("reconnect", self.reconnect != ReconnectSpec::default()),
+            ("reconnect_rules", self.reconnect_rules != ReconnectRules::default()),
+            ("server", self.server != ServerSpec::default()),
+        ];
+        let mixed = |(key, _): (&str, bool)| {
+            let message = format!(
+                "the guest `{}` is a program with rules of its own, and does not follow this one",
+                guest.name()
+            );
+            Problem::new(key, message, "leave it out, or name a heartbeat policy in place of the guest")
+        };
+        rules.into_iter().filter(|(_, is_set)| *is_set).map(mixed).collect()
     }
 
     /// Returns what a client's side of the strategy asks of its host beyond reading, writing and a timer, with the keys that
@@ -206,6 +227,9 @@ impl StrategySpec {
 
     /// Returns the reconnect policy and its rules in words.
     pub fn describe_reconnect(&self) -> String {
+        if let HeartbeatSpec::Guest(_) = self.heartbeat {
+            return "Its own.".into();
+        }
         let (waits, rules) = (self.reconnect.describe(), self.reconnect_rules.describe());
         if rules.is_empty() { waits } else { format!("{waits} {rules}") }
     }
@@ -213,6 +237,9 @@ impl StrategySpec {
     /// Returns what the reconnect policy under its rules guarantees within `bounds`, once the connection is known to be
     /// gone.
     pub fn reconnect_promises(&self, bounds: &Bounds) -> Promises {
+        if let HeartbeatSpec::Guest(_) = self.heartbeat {
+            return Promises::default();
+        }
         let connect_timeout = self.connect_timeout.get();
         if self.reconnect_rules == ReconnectRules::default() {
             return self.reconnect.promises(bounds, connect_timeout);
@@ -263,6 +290,18 @@ mod tests {
         for name in ["", ".", "a.b", "a.toml", "1.", ".1", "1..2", "Grpc-1.62", "a/b"] {
             assert!(!is_strategy_name(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_guest_stands_alone_and_promises_nothing() {
+        let guest = "name = \"a\"\nheartbeat.guest = \"my-client\"";
+        let spec = read(guest);
+        assert_eq!(toml::from_str::<StrategySpec>(&toml::to_string(&spec).unwrap()).unwrap(), spec);
+        assert_eq!(paths(guest), ["heartbeat.guest"], "nobody has looked it up");
+        let mixed = "reconnect = \"immediate\"\nconnect_timeout = \"5s\"\nserver.idle-reaper = { idle = \"90s\", scan = \"5s\" }";
+        assert_eq!(paths(&format!("{guest}\n{mixed}")), ["heartbeat.guest", "connect_timeout", "reconnect", "server"]);
+        assert_eq!(spec.promises(&bounds()), Promises::default());
+        assert_eq!(spec.needs(), []);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A scenario with the strategies that are to be compared in it, and whether they fit together.
 
-use cardiogram_policies::{StrategySpec, preset};
+use cardiogram_policies::{Problem, StrategySpec, preset};
 
 use crate::{diagnostic::Invalid, document, load::Loaded, scenario::Scenario};
 
@@ -29,7 +29,14 @@ impl Contest {
     /// Returns the problems, at their places in the scenario's file.
     pub fn check(&self) -> Result<(), Invalid> {
         let Some(strategy) = self.strategies.first() else { return Ok(()) };
-        let problems = self.scenario.value.world(&strategy.value).problems();
+        let world = |strategy: &Loaded<StrategySpec>| self.scenario.value.world(&strategy.value);
+        let mut problems = world(strategy).problems();
+        // What guests do not know depends on which they are.
+        for strategy in &self.strategies {
+            let of_guest = cardiogram_sim::guest_problems(&world(strategy)).into_iter();
+            let named = |it: Problem| Problem { message: format!("{}: {}", strategy.value.name, it.message), ..it };
+            problems.extend(of_guest.map(named));
+        }
         if problems.is_empty() {
             return Ok(());
         }

@@ -19,6 +19,12 @@ pub(crate) fn resolve(spec: &mut StrategySpec, tree: &Spanned<DeTable<'_>>, regi
     if let HeartbeatSpec::Custom(custom) = &mut spec.heartbeat {
         found.extend(put_in(custom, "heartbeat", tree, registry.heartbeats()));
     }
+    if let HeartbeatSpec::Guest(guest) = &mut spec.heartbeat {
+        match registry.find_guest(guest.name()) {
+            Some(known) => *guest = known,
+            None => found.push(unknown_guest(guest.name(), tree, registry)),
+        }
+    }
     if let ReconnectSpec::Custom(custom) = &mut spec.reconnect {
         found.extend(put_in(custom, "reconnect", tree, registry.reconnects()));
     }
@@ -58,6 +64,21 @@ fn put_in<P: ?Sized>(
             // What concerns the parameters as a whole is shown at the policy's name.
             found.into_iter().map(|it| Diagnostic { span: it.span.or_else(|| Some(name.clone())), ..it }).collect()
         }
+    }
+}
+
+fn unknown_guest(name: &str, tree: &Spanned<DeTable<'_>>, registry: &Registry) -> Diagnostic {
+    let place = tree.get_ref().get("heartbeat").and_then(|it| it.get_ref().as_table()).and_then(|it| it.get("guest"));
+    let known: Vec<&str> = registry.guests().collect();
+    let help = if known.is_empty() {
+        "this program brings no guests; docs/model/guests.md tells how one does".into()
+    } else {
+        choose(name, &known, "registered are")
+    };
+    Diagnostic {
+        message: format!("no guest is registered as `{name}`"),
+        span: place.map(Spanned::span),
+        help: Some(help),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use cardiogram_policies::StrategySpec;
+use cardiogram_policies::{HeartbeatSpec, StrategySpec};
 use cardiogram_results::{
     Column as _,
     manifest::{Manifest, ManifestScenario, ManifestStrategy, ManifestSweep, VERSION, hash},
@@ -123,6 +123,11 @@ impl FromStr for Shard {
     }
 }
 
+/// Returns whether a strategy is a real program.
+pub(crate) const fn is_guest(strategy: &StrategySpec) -> bool {
+    matches!(strategy.heartbeat, HeartbeatSpec::Guest(_))
+}
+
 /// Everything that decides the results of a `run`.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -181,6 +186,14 @@ pub enum PlanError {
         /// What to do about it.
         help: String,
     },
+    /// A guest is to run on turmoil.
+    #[error(
+        "{strategy} is a guest, a program of its own, and runs on the event engine alone; use --engine event, or auto"
+    )]
+    GuestOnTurmoil {
+        /// The strategy that names the guest.
+        strategy: String,
+    },
     /// A scenario contradicts a strategy.
     #[error("{0}")]
     Invalid(#[from] Invalid),
@@ -216,6 +229,9 @@ impl Plan {
             for strategy in contest.strategies {
                 if insert(&mut known, &strategy.value.name, &strategy.text) == Some(false) {
                     return Err(PlanError::SameName { kind: "strategies", name: strategy.value.name });
+                }
+                if engine == EngineChoice::Only(Engine::Turmoil) && is_guest(&strategy.value) {
+                    return Err(PlanError::GuestOnTurmoil { strategy: strategy.value.name });
                 }
                 if here.insert(strategy.value.name.clone()) {
                     strategies.push(strategy);

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use crate::{
     measure,
-    plan::{Cell, Plan},
+    plan::{Cell, Plan, is_guest},
 };
 
 /// How to carry a plan out, as far as it does not change the results.
@@ -81,6 +81,17 @@ pub enum RunnerError {
         name: RunName,
         /// What it said.
         source: RunError,
+    },
+    /// A guest came to different results in the same run.
+    #[error(
+        "{name}: the guest does something else when it runs again ({difference}); what it does depends on chance of the system's or \
+        on the machine's clock: seed its generators, write `biased;` in `select!`, use tokio's time, and follow no `HashMap`'s order"
+    )]
+    GuestDiffers {
+        /// The run that was repeated.
+        name: RunName,
+        /// Where two runs first differ.
+        difference: String,
     },
     /// The engines came to different results for the same run: a bug of the simulator.
     #[error(
@@ -184,7 +195,14 @@ fn run_cell(plan: &Plan, cell: Cell, simulate: Simulate<'_>) -> Result<Finished,
         simulate(&world, name.seed, engine).map_err(|source| RunnerError::Engine { name: name.clone(), source })
     };
     let outcome = on(engine)?;
-    if cell.cross_check {
+    if cell.cross_check && is_guest(&world.strategy) {
+        if on(engine)?.trace_hash != outcome.trace_hash {
+            let difference = cardiogram_sim::first_difference(&world, name.seed);
+            let difference = difference.map_err(|source| RunnerError::Engine { name: name.clone(), source })?;
+            let difference = difference.unwrap_or_else(|| "two further runs were the same".into());
+            return Err(RunnerError::GuestDiffers { name, difference });
+        }
+    } else if cell.cross_check {
         let turmoil = on(Engine::Turmoil)?.trace_hash;
         if turmoil != outcome.trace_hash {
             return Err(RunnerError::EnginesDisagree { name, event: outcome.trace_hash, turmoil });

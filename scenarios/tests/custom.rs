@@ -262,3 +262,33 @@ fn built_in_scenarios_compare_registered_strategies_and_files_name_theirs() {
         assert_eq!(names(&load::scenario_file(&path).unwrap()), wanted);
     }
 }
+
+#[test]
+fn a_guest_is_looked_up_by_its_name() {
+    assert!(strategy("heartbeat.guest = \"my-client\"").contains("this program brings no guests"));
+    let of = |lines: &str| {
+        let registry = registry().guest("my-client", 1).guest("other-client", 2);
+        load::parse_strategy("test.toml", &format!("name = \"test\"\n{lines}\n"), &registry)
+    };
+    let found = of("heartbeat.guest = \"other-client\"").unwrap();
+    let HeartbeatSpec::Guest(guest) = found.heartbeat else { panic!("{:?}", found.heartbeat) };
+    assert_eq!((guest.name(), guest.program()), ("other-client", Some(&2)));
+    assert_snapshot!(of("heartbeat.guest = \"my-cleint\"").unwrap_err(), @r#"
+    error: no guest is registered as `my-cleint`
+     --> test.toml:2:19
+      |
+    2 | heartbeat.guest = "my-cleint"
+      |                   ^^^^^^^^^^^
+      |
+      = help: did you mean `my-client`? registered are: `my-client`, `other-client`
+    "#);
+    assert_snapshot!(of("heartbeat.guest = \"my-client\"\nreconnect = \"immediate\"").unwrap_err(), @r#"
+    error: the guest `my-client` is a program with rules of its own, and does not follow this one
+     --> test.toml:3:13
+      |
+    3 | reconnect = "immediate"
+      |             ^^^^^^^^^^^
+      |
+      = help: leave it out, or name a heartbeat policy in place of the guest
+    "#);
+}

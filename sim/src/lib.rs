@@ -13,8 +13,9 @@
 //! - `engine`: moves packets and time, and nothing else;
 //! - `verdict`: what a run meant: the truth about sessions, and what detectors made of it;
 //! - `show`: a record in words, as JSON, as a capture, as a timeline;
-//! - `run`: one run, through all of them;
-//! - `guest`: runs in which real programs stand in place of devices and servers (feature `guests`).
+//! - `run`: one run of the lab's own hosts, through all of them;
+//! - `guest`: runs in which real programs stand in place of devices and servers (feature `guests`);
+//! - `simulate`: a run of either kind.
 //!
 //! What is not here: reading scenario files, statistics, anything that performs input or output.
 
@@ -31,6 +32,7 @@ mod nodes;
 mod record;
 mod run;
 mod show;
+mod simulate;
 mod verdict;
 mod wire;
 
@@ -39,7 +41,7 @@ pub use engine::{Engine, RunError, RunOptions};
 #[cfg(feature = "guests")]
 pub use guest::run_guests;
 pub use record::{faults, series, trace};
-pub use run::run;
 pub use show::{pcap, perfetto, reading, recorded, words};
+pub use simulate::{first_difference, guest_problems, run};
 pub use verdict::outcome::{self, Outcome};
 pub use wire::{packet, tcp};

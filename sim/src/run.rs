@@ -1,4 +1,5 @@
-//! A run from a world and a seed to its outcome: what is drawn, the nodes that an engine drives, the record, the verdict.
+//! A run of the lab's own hosts, from a world and a seed to its outcome: what is drawn, the nodes that an engine drives, the record,
+//! the verdict.
 
 use std::time::Duration;
 
@@ -28,10 +29,8 @@ use crate::{
     wire::layout::node_names,
 };
 
-/// Runs the world of `seed`.
-///
-/// It fails on a world with [problems](WorldConfig::problems), and where an engine does.
-pub fn run(config: &WorldConfig, seed: u64, options: &RunOptions) -> Result<Outcome, RunError> {
+/// Runs the world of `seed` with the lab's own hosts.
+pub(crate) fn run_own(config: &WorldConfig, seed: u64, options: &RunOptions) -> Result<Outcome, RunError> {
     let problems = config.problems();
     if !problems.is_empty() {
         return Err(RunError::World(problems));
@@ -140,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_world_that_contradicts_itself_is_an_error_that_names_its_keys() {
-        let error = run(&world(Duration::ZERO), 1, &RunOptions::new(Engine::Event)).expect_err("no time to run");
+        let error = run_own(&world(Duration::ZERO), 1, &RunOptions::new(Engine::Event)).expect_err("no time to run");
         assert!(matches!(&error, RunError::World(problems) if problems[0].path == "duration"), "{error:?}");
         assert!(
             error.to_string().starts_with("the world contradicts itself: `duration`: the run lasts no time"),
@@ -150,7 +149,7 @@ mod tests {
 
     #[test]
     fn turmoil_runs_where_it_is_built_and_is_an_error_elsewhere() {
-        let outcome = run(&world(Duration::from_secs(120)), 1, &RunOptions::new(Engine::Turmoil));
+        let outcome = run_own(&world(Duration::from_secs(120)), 1, &RunOptions::new(Engine::Turmoil));
         assert_eq!(outcome.is_ok(), cfg!(feature = "turmoil"), "{:?}", outcome.err());
     }
 }

@@ -21,8 +21,8 @@ const CRATES: [(&str, &[&str]); 8] = [
 ];
 
 /// The folders of `sim/src` and the files above them: each may use those before it.
-const LAYERS: [&str; 11] =
-    ["config", "wire", "record", "fate", "nodes", "engine", "verdict", "show", "run", "guest", "frozen"];
+const LAYERS: [&str; 12] =
+    ["config", "wire", "record", "fate", "nodes", "engine", "verdict", "show", "run", "guest", "simulate", "frozen"];
 
 /// A module by its path from the crate's root, which is empty.
 type Module = Vec<String>;

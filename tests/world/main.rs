@@ -10,6 +10,7 @@ mod driver;
 mod engines;
 mod environment;
 mod frames;
+mod guests;
 mod host;
 mod invariants;
 mod kernel;

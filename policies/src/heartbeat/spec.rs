@@ -10,7 +10,7 @@ use super::{
     composed::ComposedHeartbeat,
 };
 use crate::{
-    Bounds, Custom, CustomHeartbeat, Need, PolicyRng, Problem, Promises,
+    Bounds, Custom, CustomHeartbeat, Guest, Need, PolicyRng, Problem, Promises,
     unit::{Span, format_duration},
 };
 
@@ -64,6 +64,8 @@ enum MadeOf<'a> {
     Custom(&'a Custom<dyn CustomHeartbeat>),
     /// Only a laboratory knows what it does.
     Known(&'a KnownNatTimeout),
+    /// A real program.
+    Guest(&'a Guest),
 }
 
 /// A heartbeat policy as data. In a file it is a table named for the policy:
@@ -110,6 +112,8 @@ pub enum HeartbeatSpec {
     Composed(Box<Composed>),
     /// A policy that the program around this crate brings along.
     Custom(Custom<dyn CustomHeartbeat>),
+    /// A real program, which does everything by itself. Only a laboratory runs it; here it promises nothing and cannot be built.
+    Guest(Guest),
 }
 
 impl HeartbeatSpec {
@@ -117,7 +121,7 @@ impl HeartbeatSpec {
     ///
     /// # Panics
     ///
-    /// For a custom policy that no registry has resolved, and for one with a known NAT timeout, which only a laboratory can run.
+    /// For a custom policy that no registry has resolved, and for a known NAT timeout and a guest, which only a laboratory can run.
     pub fn build(&self, rng: PolicyRng) -> Box<dyn Heartbeat> {
         match self.made_of() {
             MadeOf::Parts(parts) => Box::new(ComposedHeartbeat::new(*parts, rng)),
@@ -126,6 +130,7 @@ impl HeartbeatSpec {
             MadeOf::Known(_) => {
                 panic!("a known NAT timeout is that of a laboratory, and the heartbeat runs only there")
             }
+            MadeOf::Guest(guest) => panic!("the guest `{}` is a program, and not a policy to be built", guest.name()),
         }
     }
 
@@ -135,7 +140,7 @@ impl HeartbeatSpec {
             MadeOf::Parts(parts) => parts.promises(bounds),
             MadeOf::Machine(machine) => machine.promises(bounds),
             MadeOf::Custom(custom) => custom.policy().map_or_else(Promises::default, |policy| policy.promises(bounds)),
-            MadeOf::Known(_) => Promises::default(),
+            MadeOf::Known(_) | MadeOf::Guest(_) => Promises::default(),
         }
     }
 
@@ -157,6 +162,7 @@ impl HeartbeatSpec {
             Self::HalfrostSearch(spec) => MadeOf::Machine(spec),
             Self::Custom(custom) => MadeOf::Custom(custom),
             Self::KnownNatTimeout(spec) => MadeOf::Known(spec),
+            Self::Guest(guest) => MadeOf::Guest(guest),
         }
     }
 
@@ -167,7 +173,7 @@ impl HeartbeatSpec {
             MadeOf::Parts(parts) => parts.announced_interval(),
             MadeOf::Machine(machine) => machine.longest_gap(),
             MadeOf::Custom(custom) => custom.policy()?.longest_gap(),
-            MadeOf::Known(_) => None,
+            MadeOf::Known(_) | MadeOf::Guest(_) => None,
         }
     }
 
@@ -184,15 +190,15 @@ impl HeartbeatSpec {
                 let path = format!("heartbeat.custom.{}", custom.name());
                 mechanisms.into_iter().map(|mechanism| Need::new(mechanism, &path)).collect()
             }
-            (_, MadeOf::Machine(_) | MadeOf::Known(_)) => Vec::new(),
+            (_, MadeOf::Machine(_) | MadeOf::Known(_) | MadeOf::Guest(_)) => Vec::new(),
         }
     }
 
-    /// Returns the parts that it is put together from; `None` for a machine, a custom policy and an oracle.
+    /// Returns the parts that it is put together from; `None` for a machine, a custom policy, an oracle and a guest.
     pub(crate) fn parts(&self) -> Option<Box<Composed>> {
         match self.made_of() {
             MadeOf::Parts(parts) => Some(parts),
-            MadeOf::Machine(_) | MadeOf::Custom(_) | MadeOf::Known(_) => None,
+            MadeOf::Machine(_) | MadeOf::Custom(_) | MadeOf::Known(_) | MadeOf::Guest(_) => None,
         }
     }
 
@@ -201,7 +207,7 @@ impl HeartbeatSpec {
         match self.made_of() {
             MadeOf::Parts(parts) => parts.search.as_ref().map(Search::learning),
             MadeOf::Machine(machine) => machine.learning(),
-            MadeOf::Custom(_) | MadeOf::Known(_) => None,
+            MadeOf::Custom(_) | MadeOf::Known(_) | MadeOf::Guest(_) => None,
         }
     }
 
@@ -219,6 +225,7 @@ impl HeartbeatSpec {
             MadeOf::Machine(machine) => machine.describe(),
             MadeOf::Custom(custom) => custom.describe(CustomHeartbeat::describe),
             MadeOf::Known(spec) => spec.describe(),
+            MadeOf::Guest(guest) => guest.describe(),
         }
     }
 
@@ -239,6 +246,7 @@ impl HeartbeatSpec {
             (_, MadeOf::Parts(parts)) => parts.problems(),
             (_, MadeOf::Machine(machine)) => machine.problems(),
             (_, MadeOf::Custom(custom)) => custom.problems("heartbeat", CustomHeartbeat::problems),
+            (_, MadeOf::Guest(guest)) => guest.problems(),
             (_, MadeOf::Known(spec)) => check_misses("heartbeat.known-nat-timeout", spec.misses).into_iter().collect(),
         }
     }

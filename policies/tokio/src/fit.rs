@@ -35,6 +35,10 @@ pub(crate) fn check_spec(strategy: &StrategySpec) -> Result<(), Unfit> {
             "use a heartbeat with an interval of its own",
         ));
     }
+    if let HeartbeatSpec::Guest(guest) = &strategy.heartbeat {
+        let message = format!("the guest `{}` is a program that keeps its connection by itself", guest.name());
+        problems.push(Problem::new("heartbeat.guest", message, "run that program, or use a heartbeat policy"));
+    }
     if problems.is_empty() { Ok(()) } else { Err(Unfit { problems }) }
 }
 

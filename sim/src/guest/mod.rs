@@ -52,8 +52,7 @@ use crate::{
     verdict::outcome::Outcome,
 };
 
-/// The programs of a world: on its devices, on its servers, or on both. Hosts without one are the lab's own, which speak the
-/// lab's own protocol.
+/// The programs of a world: one for its devices, and one for each of its servers.
 #[derive(Clone)]
 pub struct Guests {
     devices: Option<Program>,
@@ -61,11 +60,21 @@ pub struct Guests {
     servers: Option<Program>,
     of_server: BTreeMap<u32, Program>,
     patience: Duration,
+    /// They speak the lab's own protocol, so that the lab's own hosts understand them.
+    #[cfg(test)]
+    speak_as_the_lab: bool,
 }
 
 impl Default for Guests {
     fn default() -> Self {
-        Self { devices: None, servers: None, of_server: BTreeMap::new(), patience: Duration::from_secs(30) }
+        Self {
+            devices: None,
+            servers: None,
+            of_server: BTreeMap::new(),
+            patience: Duration::from_secs(30),
+            #[cfg(test)]
+            speak_as_the_lab: false,
+        }
     }
 }
 
@@ -161,11 +170,38 @@ impl Guests {
             };
             add(true, &format!("faults[{place}]"), what);
         }
+        let lacks = (0..server.count).find(|number| self.of_server(*number).is_none());
+        let lacks = lacks.map(|number| format!("server {number}"));
+        let lacks = lacks.or_else(|| self.devices.is_none().then(|| "devices".into()));
+        if let Some(lacks) = lacks.filter(|_| !self.speak_as_the_lab()) {
+            let message =
+                format!("there is no program for {lacks}, and the lab's own do not speak the guests' protocol");
+            found.push(Problem::new("heartbeat.guest", message, "give all hosts one, by `devices` and `servers`"));
+        }
         for number in self.of_server.keys().filter(|number| **number >= server.count) {
             let message = format!("a guest is meant for server {number}, and there are {}", server.count);
             found.push(Problem::new("server.count", message, "servers are counted from 0"));
         }
         found
+    }
+}
+
+#[cfg(test)]
+impl Guests {
+    fn speaking_as_the_lab(self) -> Self {
+        Self { speak_as_the_lab: true, ..self }
+    }
+
+    const fn speak_as_the_lab(&self) -> bool {
+        self.speak_as_the_lab
+    }
+}
+
+#[cfg(not(test))]
+impl Guests {
+    #[expect(clippy::unused_self, reason = "tests of the lab have guests of which it depends")]
+    const fn speak_as_the_lab(&self) -> bool {
+        false
     }
 }
 
@@ -181,8 +217,7 @@ fn boxed<F: Future<Output = Result> + Send + 'static>(
     Arc::new(move |machine| Box::pin(program(machine)))
 }
 
-/// Runs the world of `seed` with guests on its hosts, on the event engine. Where both devices and servers are guests, the world's
-/// strategy decides nothing.
+/// Runs the world of `seed` with guests on its hosts, on the event engine. The world's strategy decides nothing.
 ///
 /// It fails on a world with problems, those of [`Guests::problems`] included, on another engine, and where a guest does not do
 /// what a guest has to: it ends with an error or a panic, is never done, or has its work done on other threads.

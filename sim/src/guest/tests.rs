@@ -155,9 +155,8 @@ fn a_guest_sends_the_packets_of_the_labs_own_device_at_the_same_microseconds() {
     let lab = run(&world, 1, &options()).expect("a run");
     let theirs = packets(&lab);
     assert!(theirs.len() > 40, "{} packets", theirs.len());
-    for guests in
-        [Guests::new().devices(client), Guests::new().servers(server), Guests::new().devices(client).servers(server)]
-    {
+    let alone = [Guests::new().devices(client), Guests::new().servers(server)].map(Guests::speaking_as_the_lab);
+    for guests in alone.into_iter().chain([Guests::new().devices(client).servers(server)]) {
         let guest = run_with(&world, &guests);
         for (place, (ours, theirs)) in packets(&guest).iter().zip(&theirs).enumerate() {
             assert_eq!(ours, theirs, "packet {place} of {guests:?}");
@@ -386,14 +385,15 @@ fn a_guest_that_is_never_done_or_leaves_the_thread_ends_the_run_with_a_sentence(
 fn guests_are_refused_where_they_cannot_run() {
     let guests = Guests::new().devices(client).server(3, server);
     let mut world = world(MS(30));
-    let turmoil = run_guests(&world, 1, &RunOptions::new(Engine::Turmoil), &Guests::new().devices(client));
+    let both = Guests::new().devices(client).servers(server);
+    let turmoil = run_guests(&world, 1, &RunOptions::new(Engine::Turmoil), &both);
     assert_eq!(turmoil.expect_err("not there").to_string(), "guests run on the event engine, and on no other");
     let within = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let error = within.block_on(async { error_of(&world, &Guests::new().devices(client)) });
+    let error = within.block_on(async { error_of(&world, &both) });
     assert!(error.contains("not from `#[tokio::test]`"), "{error}");
 
     world.traffic = toml::from_str("up = '1m'").expect("traffic");
     world.life = toml::from_str("alarm_grid = '5m'").expect("a life");
     let paths: Vec<String> = guests.problems(&world).into_iter().map(|problem| problem.path).collect();
-    assert_eq!(paths, ["traffic", "life", "server.count"]);
+    assert_eq!(paths, ["traffic", "life", "heartbeat.guest", "server.count"]);
 }

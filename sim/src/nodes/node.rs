@@ -123,6 +123,11 @@ impl Host {
         }
     }
 
+    /// What packets carry is no part of the trace hash.
+    pub(crate) fn disregard_data(&mut self) {
+        self.recorder.disregard_data();
+    }
+
     /// Takes a packet that will arrive later.
     pub(crate) fn deliver(&mut self, flight: Flight) {
         assert!(flight.arrival >= self.ran_until, "an engine delivered a packet into the past: {flight:?}");

@@ -45,6 +45,7 @@ pub(crate) fn hosts_with(
     keep_trace: bool,
     mut others: Others,
 ) -> Vec<Host> {
+    let data_counts = others.devices.is_none() && others.servers.is_empty();
     let layout = Layout::of(config);
     let networks: Vec<Network<'_>> = config.all_networks().collect();
     let wiring = Wiring { config, seed, schedule };
@@ -113,6 +114,9 @@ pub(crate) fn hosts_with(
         };
         links.extend(config.wakeup.iter().map(|wakeup| (DEVICES, wiring.push_service(wakeup))));
         hosts.push(Host::new(layout.server(server), node, links, keep_trace));
+    }
+    if !data_counts {
+        hosts.iter_mut().for_each(Host::disregard_data);
     }
     hosts
 }

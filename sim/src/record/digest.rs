@@ -8,23 +8,31 @@ use super::{
 };
 use crate::wire::{layout::NodeId, packet::Packet};
 
+/// Whether what packets carry is part of the trace hash. What guests say may be as random as the mask of a WebSocket, and decides
+/// nothing in the world; how much they say, and when, does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Data {
+    Counts,
+    DoesNot,
+}
+
 /// A packet was put on a link.
-pub(crate) fn sent(out: &mut Vec<u8>, packet: &Packet, to: NodeId, fate: Fate) {
+pub(crate) fn sent(out: &mut Vec<u8>, packet: &Packet, data: Data, to: NodeId, fate: Fate) {
     out.u8(1).u32(to.0);
     fate.digest(out);
-    write_packet(out, packet);
+    write_packet(out, packet, data);
 }
 
 /// A packet came off a link.
-pub(crate) fn received(out: &mut Vec<u8>, packet: &Packet, from: NodeId) {
+pub(crate) fn received(out: &mut Vec<u8>, packet: &Packet, data: Data, from: NodeId) {
     out.u8(2).u32(from.0);
-    write_packet(out, packet);
+    write_packet(out, packet, data);
 }
 
 /// A node threw a packet away.
-pub(crate) fn dropped(out: &mut Vec<u8>, packet: &Packet, reason: DropReason) {
+pub(crate) fn dropped(out: &mut Vec<u8>, packet: &Packet, data: Data, reason: DropReason) {
     out.u8(3).u8(reason.tag());
-    write_packet(out, packet);
+    write_packet(out, packet, data);
 }
 
 /// Something happened that is a fact of the run.
@@ -53,7 +61,7 @@ pub(crate) fn fact(out: &mut Vec<u8>, fact: &Fact) {
     }
 }
 
-fn write_packet(out: &mut Vec<u8>, packet: &Packet) {
+fn write_packet(out: &mut Vec<u8>, packet: &Packet, data: Data) {
     for end in [packet.src, packet.dst] {
         out.extend(end.ip().octets());
         out.u16(end.port());
@@ -63,5 +71,7 @@ fn write_packet(out: &mut Vec<u8>, packet: &Packet) {
         out.u32(value).u32(echo);
     }
     out.u16(packet.options.len() as u16).u16(packet.payload.len() as u16);
-    out.extend(&packet.payload);
+    if data == Data::Counts {
+        out.extend(&packet.payload);
+    }
 }

@@ -4,7 +4,7 @@ use cardiogram_policies::Time;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
-    digest,
+    digest::{self, Data},
     trace::{Clue, DropReason, Entry, Fact, Fate, PortFact, TraceHash, What},
 };
 use crate::wire::{layout::NodeId, packet::Packet};
@@ -13,6 +13,7 @@ use crate::wire::{layout::NodeId, packet::Packet};
 pub(crate) struct Recorder {
     node: NodeId,
     hasher: Xxh3,
+    data: Data,
     buffer: Vec<u8>,
     clues: Vec<(Time, Clue)>,
     entries: Option<Vec<Entry>>,
@@ -22,22 +23,42 @@ impl Recorder {
     /// An empty record of `node`; `keep` says whether entries are kept or only digested.
     pub(crate) fn new(node: NodeId, keep: bool) -> Self {
         let buffer = Vec::with_capacity(256);
-        Self { node, hasher: Xxh3::new(), buffer, clues: Vec::new(), entries: keep.then(Vec::new) }
+        Self { node, hasher: Xxh3::new(), data: Data::Counts, buffer, clues: Vec::new(), entries: keep.then(Vec::new) }
+    }
+
+    /// What packets carry is no part of the digest from now on.
+    pub(crate) fn disregard_data(&mut self) {
+        self.data = Data::DoesNot;
     }
 
     /// A packet was put on a link.
     pub(crate) fn sent(&mut self, at: Time, packet: &Packet, to: NodeId, fate: Fate) {
-        self.add(at, |out| digest::sent(out, packet, to, fate), || What::Sent { packet: packet.clone(), to, fate });
+        let data = self.data;
+        self.add(
+            at,
+            |out| digest::sent(out, packet, data, to, fate),
+            || What::Sent { packet: packet.clone(), to, fate },
+        );
     }
 
     /// A packet came off a link.
     pub(crate) fn received(&mut self, at: Time, packet: &Packet, from: NodeId) {
-        self.add(at, |out| digest::received(out, packet, from), || What::Received { packet: packet.clone(), from });
+        let data = self.data;
+        self.add(
+            at,
+            |out| digest::received(out, packet, data, from),
+            || What::Received { packet: packet.clone(), from },
+        );
     }
 
     /// The node threw a packet away.
     pub(crate) fn dropped(&mut self, at: Time, packet: &Packet, reason: DropReason) {
-        self.add(at, |out| digest::dropped(out, packet, reason), || What::Dropped { packet: packet.clone(), reason });
+        let data = self.data;
+        self.add(
+            at,
+            |out| digest::dropped(out, packet, data, reason),
+            || What::Dropped { packet: packet.clone(), reason },
+        );
     }
 
     /// Something happened to a part of the world.

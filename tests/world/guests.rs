@@ -1,0 +1,131 @@
+//! Guests by name: a strategy file that says `heartbeat.guest` is run, judged and repeated as any other, and refused where it
+//! cannot be. What guests do in a world is tested in `sim/src/guest/tests.rs`.
+
+use std::{fs, io, path::Path, sync::atomic::AtomicBool, time::Duration};
+
+use cardiogram::{
+    net::{Guests, Machine, Result},
+    policies::{Registry, Time},
+    results::Claim,
+    scenarios::{
+        load::{self, Loaded},
+        plan::{Contest, EngineChoice, Plan, Shard},
+        runner::{self, RunnerOptions},
+    },
+    sim::{self, Engine, RunOptions},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+/// Writes a byte every 310 s, which its server sends back, and gives up when it has not after 20 s; after a second it comes
+/// back. Its NAT forgets it after 300 s.
+async fn client(machine: Machine) -> Result {
+    loop {
+        let _ = session(&machine, Duration::from_secs(310)).await;
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+async fn session(machine: &Machine, interval: Duration) -> io::Result<()> {
+    let mut stream = machine.connect(machine.server(0)).await?;
+    let mut next = Instant::now();
+    loop {
+        stream.write_u8(0).await?;
+        timeout(Duration::from_secs(20), stream.read_u8()).await??;
+        next += interval;
+        sleep_until(next).await;
+    }
+}
+
+async fn server(machine: Machine) -> Result {
+    let listener = machine.listen(443)?;
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        tokio::spawn(async move {
+            let (mut input, mut output) = tokio::io::split(&mut stream);
+            tokio::io::copy(&mut input, &mut output).await
+        });
+    }
+}
+
+/// A client whose interval is drawn anew in each process and each run.
+async fn moody(machine: Machine) -> Result {
+    #[expect(clippy::disallowed_types, reason = "what a guest must not do")]
+    let drawn = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 1) % 200_000_000;
+    Ok(session(&machine, Duration::from_micros(10_000_000 + drawn)).await?)
+}
+
+fn registry() -> Registry {
+    Registry::new()
+        .guest("steady", Guests::new().devices(client).servers(server))
+        .guest("moody", Guests::new().devices(moody).servers(server))
+        .guest("lonely", Guests::new().devices(client))
+}
+
+fn contest(guest: &str, more: &str) -> Contest {
+    let scenario = format!(
+        "name = \"forgetful\"\nabout = \"a\"\nexpect = \"e\"\nsource = \"s\"\nstrategies = [\"none\"]\nduration = \"15m\"\n\
+         access.delay = \"30ms\"\ncore.delay = \"5ms\"\nnat = {{ established = \"300s\" }}\ndevices.start_within = \"0s\"\n{more}"
+    );
+    let strategy = format!("name = \"{guest}-client\"\nheartbeat.guest = \"{guest}\"\n");
+    let value = load::parse_strategy("strategy.toml", &strategy, &registry()).expect("a strategy");
+    let world = load::parse_scenario("forgetful.toml", &scenario).unwrap_or_else(|error| panic!("{error}"));
+    Contest {
+        origin: "forgetful.toml".into(),
+        scenario: Loaded { value: world, text: scenario, built_in: false, folder: None },
+        strategies: vec![Loaded { value, text: strategy, built_in: false, folder: None }],
+    }
+}
+
+fn carry_out(guest: &str, dir: &Path) -> std::result::Result<(), String> {
+    let plan = Plan::new(vec![contest(guest, "")], 1, 2, EngineChoice::Auto, Shard::WHOLE).expect("a plan");
+    let claim = Claim::take(dir, "test").expect("an empty folder");
+    let stop = AtomicBool::new(false);
+    let options =
+        RunnerOptions { command: "test", force: false, jobs: 1, stop: &stop, progress: &|_| {}, note: &|_| {} };
+    runner::run(&plan, &claim, &options).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// The session is up after 70 ms, its first byte is back after another 70 ms; the NAT forgets it 300 s after the last packet of
+/// that, and 20 s after the byte that follows at 310.070 s the client gives up.
+#[test]
+fn a_guest_is_run_and_judged_as_any_other_strategy() {
+    let of = contest("steady", "");
+    let world = of.scenario.value.world(&of.strategies[0].value);
+    let outcome = sim::run(&world, 1, &RunOptions::new(Engine::Event)).expect("a run");
+    assert_eq!(outcome.episodes[0].detection.expect("it notices").at, Time::from_millis(330_070));
+    assert_eq!(sim::first_difference(&world, 1).expect("runs"), None);
+
+    let dir = tempfile::tempdir().expect("a folder");
+    carry_out("steady", dir.path()).expect("two runs, and one of them again");
+    let runs = fs::read_to_string(dir.path().join("runs.csv")).expect("results");
+    let hash = outcome.trace_hash.to_string();
+    assert!(runs.lines().nth(1).is_some_and(|run| run.contains(&hash)), "{hash}\n{runs}");
+    let episodes = fs::read_to_string(dir.path().join("episodes.csv")).expect("results");
+    assert!(episodes.lines().nth(1).is_some_and(|it| it.contains("nat-expiry")), "{episodes}");
+}
+
+#[test]
+fn a_guest_that_is_not_the_same_again_is_an_error_that_tells_where() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let error = carry_out("moody", dir.path()).expect_err("it draws");
+    let begin = "scenario forgetful, strategy moody-client, seed 1: the guest does something else when it runs again \
+                 (first: at ";
+    assert!(error.starts_with(begin), "{error}");
+    assert!(error.contains(" devices > nat 10.0.0.1:") && error.contains("; then: at "), "{error}");
+}
+
+#[test]
+fn guests_are_refused_before_anything_runs_where_they_cannot() {
+    let plan = |contest, engine| Plan::new(vec![contest], 1, 1, engine, Shard::WHOLE).expect_err("refused").to_string();
+    assert_eq!(
+        plan(contest("steady", ""), EngineChoice::Only(Engine::Turmoil)),
+        "steady-client is a guest, a program of its own, and runs on the event engine alone; use --engine event, or auto"
+    );
+    let error = plan(contest("steady", "traffic.up = \"1m\"\n"), EngineChoice::Auto);
+    assert!(error.contains("steady-client: these are messages of the lab's own, which guests do not have"), "{error}");
+    let error = plan(contest("lonely", ""), EngineChoice::Auto);
+    assert!(error.contains("lonely-client: there is no program for server 0"), "{error}");
+}
