@@ -278,7 +278,10 @@ fn no_plan(dir: &Path) -> Error {
 /// Returns the plan that a manifest describes; `None` where there can be no such plan: it was changed.
 fn plan_of(manifest: &Manifest, registry: &Registry) -> Option<Plan> {
     let only = [Engine::Event, Engine::Turmoil].map(EngineChoice::Only);
-    let engine = [EngineChoice::Auto, EngineChoice::Both].into_iter().chain(only).find(|engine| engine.to_string() == manifest.engine)?;
+    let engine = [EngineChoice::Auto, EngineChoice::Both]
+        .into_iter()
+        .chain(only)
+        .find(|engine| engine.to_string() == manifest.engine)?;
     let contests = manifest.scenarios.iter().map(|scenario| contest_of(scenario, manifest, registry));
     let contests = contests.collect::<Option<Vec<_>>>()?;
     let plan = Plan::new(contests, manifest.first_seed, manifest.seeds, engine, manifest.shard.parse().ok()?).ok()?;

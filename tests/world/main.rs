@@ -11,6 +11,7 @@ mod engines;
 mod environment;
 mod frames;
 mod guests;
+mod growth;
 mod host;
 mod invariants;
 mod kernel;

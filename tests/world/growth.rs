@@ -1,0 +1,70 @@
+//! What a run costs grows with its devices and no faster, in whatever they do; and a connection takes so much memory. Both are
+//! counted, allocation by allocation, so that no clock is needed: an engine that looks at everybody for each event would show in
+//! `cargo bench`, one that copies or gathers everybody shows here.
+
+use cardiogram::{
+    policies::Registry,
+    scenarios::load,
+    sim::{Engine, RunOptions, WorldConfig, run},
+};
+use rayon::prelude::*;
+
+/// What a world is about, and its lines in a scenario: nothing, moves between networks, NATs that forget everybody at once, few
+/// ports, messages, kills.
+const WORLDS: [(&str, &str); 6] = [
+    ("plain", ""),
+    ("switching", "faults = [{ network-switch = { when.every = \"2m\" } }]"),
+    ("flushed", "faults = [{ nat-flush = { when.every = \"2m\" } }]"),
+    ("crowded", "nat = { established = \"5m\", ports = 4 }\nfaults = [{ nat-flush = { when.every = \"3m\" } }]"),
+    ("background", "traffic = { up = \"1m\", down = \"1m\" }"),
+    ("killed", "faults = [{ process-killed = { when.every = \"2m\", lasts = \"1s\" } }]"),
+];
+
+/// What a run of so many devices for ten minutes allocates: how often, and how many bytes at most at a time.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    allocations: u64,
+    peak_bytes: u64,
+}
+
+fn world(lines: &str, devices: u32) -> WorldConfig {
+    let text = format!(
+        "name = \"growth\"\nstrategies = [\"none\"]\nduration = \"10m\"\naccess = \"lte-near\"\ncore = \"backbone\"\n\
+         devices.count = {devices}\ndevices.start_within = \"1m\"\n{lines}"
+    );
+    let scenario = load::parse_scenario("growth.toml", &text).unwrap_or_else(|error| panic!("{error}"));
+    scenario.world(&load::strategy("netease-30-15", None, &Registry::new()).unwrap().value)
+}
+
+fn taken(lines: &str, devices: u32) -> Taken {
+    let world = world(lines, devices);
+    let counted = allocation_counter::measure(|| {
+        run(&world, 1, &RunOptions::new(Engine::Event)).unwrap();
+    });
+    Taken { allocations: counted.count_total, peak_bytes: counted.bytes_max }
+}
+
+/// Ten times the devices, and by how much more the logarithm of their number grows.
+const TEN_TIMES: f64 = 10.0 * 1.5;
+
+#[test]
+fn ten_times_the_devices_allocate_at_most_ten_times_as_much_times_the_logarithm() {
+    WORLDS.par_iter().for_each(|(name, lines)| {
+        let taken = [100, 1_000, 5_000].map(|devices| taken(lines, devices));
+        println!("{name}: {taken:?}");
+        for (few, many, times) in [(taken[0], taken[1], TEN_TIMES), (taken[1], taken[2], TEN_TIMES / 2.0)] {
+            assert!(many.allocations as f64 <= few.allocations as f64 * times, "{name}: {taken:?}");
+            assert!(many.peak_bytes as f64 <= few.peak_bytes as f64 * times, "{name}: {taken:?}");
+        }
+    });
+}
+
+/// Both ends' TCP, the device with its policies, the server's session, the NAT's mapping, timers, and what is kept of it all for
+/// the verdict, with the room to grow that tables have. docs/benchmarks.md has what of it is really used.
+const CONNECTION_BYTES: u64 = 6 << 10;
+
+#[test]
+fn a_connection_takes_at_most_6_kib() {
+    let [few, many] = [1_000, 3_000].map(|devices| taken("", devices).peak_bytes);
+    assert!((many - few) / 2_000 <= CONNECTION_BYTES, "{} bytes", (many - few) / 2_000);
+}
