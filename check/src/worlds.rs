@@ -252,9 +252,10 @@ fn strikes(corners: &Corners, beats: u32) -> BoxedStrategy<Vec<Strike>> {
     strikes_of(kinds().filter(|kind| !kind.stops_devices()).collect(), corners, beats)
 }
 
-/// Returns the kinds of faults that these worlds know: there is no proxy in them, which promises nothing a client could.
+/// Returns the kinds of faults that these worlds know: there is no proxy in them, which promises nothing a client could, and no
+/// server that answers heartbeats and nothing else, which no heartbeat promises to notice.
 fn kinds() -> impl Iterator<Item = FaultKind> {
-    FaultKind::ALL.iter().copied().filter(|kind| !kind.is_of_proxy())
+    FaultKind::ALL.iter().copied().filter(|kind| !kind.is_of_proxy() && !kind.answers_heartbeats())
 }
 
 /// Faults of these kinds that strike within `beats` beats.

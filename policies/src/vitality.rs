@@ -228,6 +228,8 @@ impl<'a> Traffic<'a> {
                 Feed::Any => (anything, Waits::Anything),
                 Feed::Pings => (self.pings, Waits::Pings),
                 Feed::Replies => (self.replies, Waits::Replies),
+                // How often messages come is the application's business, and not the strategy's.
+                Feed::Messages => (Rate::Unknown, Waits::Anything),
             };
             found.extend(self.starves(&format!("{path}.silence.limit"), silence.limit.get(), rate, what));
         }

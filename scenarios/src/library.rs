@@ -50,6 +50,8 @@ static SCENARIOS: &[(&str, &str)] = &[
     ("max-age", include_str!("../library/max-age.toml")),
     ("pool-after-night", include_str!("../library/pool-after-night.toml")),
     ("redis-failover", include_str!("../library/redis-failover.toml")),
+    ("half-dead-feed", include_str!("../library/half-dead-feed.toml")),
+    ("exclusive-consumer", include_str!("../library/exclusive-consumer.toml")),
     ("deploy-herd", include_str!("../library/deploy-herd.toml")),
     ("herd-with-shedding", include_str!("../library/herd-with-shedding.toml")),
 ];

@@ -29,7 +29,7 @@ pub use self::{
     },
     nat::{NatFlush, NatTimeout},
     proxy::{ProxyDrain, ProxyRestart},
-    server::{ServerDrain, ServerFault, ServerOverload},
+    server::{HalfDead, ServerDrain, ServerFault, ServerHalfDead, ServerOverload},
     timing::When,
     whom::Whom,
 };
@@ -129,6 +129,8 @@ kinds! {
     ServerStall(ServerFault) = "server-stall", formerly "stall";
     /// The server's application stops for a moment (garbage collection, a blocked event loop); its kernel goes on.
     ServerPause(ServerFault) = "server-pause", formerly "pause";
+    /// The server answers heartbeats, but messages and pushes are gone (a lost subscription, a dead worker behind a living gateway).
+    ServerHalfDead(ServerHalfDead) = "server-half-dead";
     /// The server's process dies; its kernel closes the connections and refuses new ones until the process is back.
     ServerCrash(ServerFault) = "server-crash", formerly "crash";
     /// The server's host goes silent and loses all state; afterwards it is back with a fresh process.
@@ -198,6 +200,7 @@ impl FaultConfig {
             Self::Malformed(it) => it.facts(),
             Self::ServerStall(it) => it.facts(Cause::ServerStall, ServerEffect::Stops),
             Self::ServerPause(it) => it.facts(Cause::ServerPause, ServerEffect::Stops),
+            Self::ServerHalfDead(it) => it.facts(),
             Self::ServerCrash(it) => it.facts(Cause::ServerCrash, ServerEffect::Dies),
             Self::ServerVanish(it) => it.facts(Cause::ServerVanish, ServerEffect::Silences),
             Self::ServerRestart(it) => it.restart_facts(),
@@ -236,6 +239,7 @@ impl FaultConfig {
             Self::ServerStall(it) | Self::ServerCrash(it) | Self::ServerVanish(it) => {
                 (it.when, it.lasts) = (when, drawn);
             }
+            Self::ServerHalfDead(it) => (it.when, it.lasts) = (when, drawn),
             Self::ServerOverload(it) => (it.when, it.lasts) = (when, drawn),
             Self::ServerDrain(it) => (it.when, it.over) = (when, lasts.unwrap_or(it.over)),
             Self::ProxyRestart(it) => (it.when, it.lasts) = (when, drawn.or_else(|| it.lasts.take())),
@@ -262,9 +266,11 @@ impl FaultConfig {
             Target::Device(DeviceEffect::Freezes) => vec![Cause::DeviceFreeze],
             Target::Link { .. } | Target::Device(DeviceEffect::SendsMalformed) => Vec::new(),
             Target::Server { cause, effect, .. } => match effect {
-                ServerEffect::Stops | ServerEffect::Dies | ServerEffect::Silences | ServerEffect::Drains { .. } => {
-                    vec![cause]
-                }
+                ServerEffect::Stops
+                | ServerEffect::Dies
+                | ServerEffect::Silences
+                | ServerEffect::Drains { .. }
+                | ServerEffect::HalfDies(_) => vec![cause],
                 ServerEffect::Slows { .. } => Vec::new(),
             },
             Target::Proxy(ProxyEffect::Dies) => vec![Cause::ProxyRestart],

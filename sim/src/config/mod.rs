@@ -40,7 +40,7 @@ pub(crate) use self::network::{BETWEEN_NATS, Network};
 pub use self::network::{LinkName, MAIN, NETWORKS_MAX, NO_NETWORK};
 pub use self::proxy::{EndsWith, ProxyConfig};
 pub use self::radio::{RadioConfig, TailStage};
-pub use self::server::{Cost, Login, MaxAge, Pauses, ServerConfig, Undelivered};
+pub use self::server::{Cost, Login, MaxAge, Pauses, SecondSession, ServerConfig, Undelivered};
 pub use self::tcp::{TcpSettings, TcpStack, TcpTimers};
 pub use self::traffic::{Deadline, OnDeadline, TrafficConfig};
 pub use self::wakeup::{Carries, WakeupConfig};

@@ -51,6 +51,8 @@ pub struct ServerConfig {
     /// Whether the process looks if the client has closed the connection before it begins a piece of work, and spares
     /// itself the work then. Default false: the work is done in vain, so that goodput can collapse.
     pub drop_dead_work: bool,
+    /// What becomes of a client whose device has a session here. Default `replaces`.
+    pub second_session: SecondSession,
     /// What becomes of pushes that a device has not acknowledged when its session ends. Default `retry`.
     pub undelivered: Undelivered,
     /// What the process does first when it goes on after a `server-stall` or a pause. Default `input-first`.
@@ -83,6 +85,7 @@ impl Default for ServerConfig {
             heartbeat_cost: Cost::ZERO,
             message_cost: Cost::ZERO,
             drop_dead_work: false,
+            second_session: SecondSession::default(),
             undelivered: Undelivered::default(),
             on_waking: OnWaking::default(),
             pauses: None,
@@ -134,6 +137,17 @@ pub enum Undelivered {
     Retry,
     /// They are forgotten, and so is what is created while the device has no session.
     Lost,
+}
+
+/// What becomes of a client whose device has a session already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecondSession {
+    /// It is welcomed, and the older session is closed: the newest wins.
+    #[default]
+    Replaces,
+    /// It is refused until the older session has ended (exclusive queues of `RabbitMQ`, agents of Jenkins).
+    Refused,
 }
 
 /// Stops of the whole process that come again and again. Its kernel goes on.

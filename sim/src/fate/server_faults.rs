@@ -6,7 +6,7 @@ use std::time::Duration;
 use cardiogram_policies::Time;
 
 use crate::{
-    config::{Cause, HealthCheck, Pauses, ServerEffect, ServerFault, Target, When, WorldConfig},
+    config::{Cause, HalfDead, HealthCheck, Pauses, ServerEffect, ServerFault, Target, When, WorldConfig},
     fate::{
         schedule::{self, Interval, numbered},
         struck::Struck,
@@ -74,12 +74,20 @@ impl ServerFaults {
         &self.intervals
     }
 
+    /// Returns whether a session breaks of it.
+    pub(crate) const fn breaks(&self) -> bool {
+        !matches!(self.effect, ServerEffect::Slows { .. })
+    }
+
     /// Returns when no exchange with the server could complete. A server that is slow, or closes its sessions one after the
-    /// other, still answers those it has.
+    /// other, still answers those it has; one that has lost some of its sessions answers those that are new.
     pub(crate) fn unusable(&self) -> Vec<Interval> {
         match self.effect {
-            ServerEffect::Stops | ServerEffect::Dies | ServerEffect::Silences => self.intervals.clone(),
-            ServerEffect::Slows { .. } => Vec::new(),
+            ServerEffect::Stops
+            | ServerEffect::Dies
+            | ServerEffect::Silences
+            | ServerEffect::HalfDies(HalfDead::Service) => self.intervals.clone(),
+            ServerEffect::Slows { .. } | ServerEffect::HalfDies(HalfDead::Sessions) => Vec::new(),
             ServerEffect::Drains { over } => {
                 self.intervals.iter().map(|drain| Interval { begin: drain.begin + over, ..*drain }).collect()
             }
@@ -95,7 +103,11 @@ impl ServerFaults {
         match self.effect {
             ServerEffect::Dies | ServerEffect::Silences => self.intervals.clone(),
             ServerEffect::Stops if check == HealthCheck::Application => self.intervals.clone(),
-            ServerEffect::Stops | ServerEffect::Slows { .. } | ServerEffect::Drains { .. } => Vec::new(),
+            // Whoever is half dead is well for its checks.
+            ServerEffect::Stops
+            | ServerEffect::Slows { .. }
+            | ServerEffect::Drains { .. }
+            | ServerEffect::HalfDies(_) => Vec::new(),
         }
     }
 
@@ -111,9 +123,11 @@ impl ServerFaults {
             ServerEffect::Drains { over } => {
                 self.intervals.iter().map(|drain| Interval { end: drain.begin + over, ..*drain }).collect()
             }
-            ServerEffect::Stops | ServerEffect::Dies | ServerEffect::Silences | ServerEffect::Slows { .. } => {
-                Vec::new()
-            }
+            ServerEffect::Stops
+            | ServerEffect::Dies
+            | ServerEffect::Silences
+            | ServerEffect::Slows { .. }
+            | ServerEffect::HalfDies(_) => Vec::new(),
         }
     }
 }

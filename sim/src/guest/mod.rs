@@ -41,7 +41,7 @@ use self::{
     runtime::Runtime,
 };
 use crate::{
-    config::{Cost, LifeConfig, Target, WorldConfig},
+    config::{Cost, LifeConfig, SecondSession, Target, WorldConfig},
     engine::{Engine, RunError, RunOptions, event},
     fate::Schedule,
     nodes::{
@@ -155,6 +155,8 @@ impl Guests {
             add(server.keepalive.is_some(), "server.keepalive", "the lab's own servers ask for it");
             add(server.pauses.is_some(), "server.pauses", "these are pauses of the lab's own servers");
             add(server.max_age.is_some(), "server.max_age", "the lab's own servers see to it");
+            let refuses = server.second_session == SecondSession::Refused;
+            add(refuses, "server.second_session", "the lab's own servers see to it");
         }
         for (place, fault) in world.faults.iter().enumerate() {
             let what = match fault.facts().target {

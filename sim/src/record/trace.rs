@@ -164,6 +164,7 @@ impl Fact {
                     ServerMeaning::SessionBegins { .. }
                         | ServerMeaning::SessionEnds { .. }
                         | ServerMeaning::SessionTooOld { .. }
+                        | ServerMeaning::SessionHalfDead { .. }
                 )
             }
             Self::Nat { .. } | Self::OuterNat { .. } | Self::Proxy { .. } => true,

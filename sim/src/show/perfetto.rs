@@ -184,6 +184,7 @@ impl<'a> Timeline<'a> {
                         // Faults stand there already.
                         ServerMeaning::Fault => continue,
                         ServerMeaning::SessionTooOld { .. }
+                        | ServerMeaning::SessionHalfDead { .. }
                         | ServerMeaning::Ping { .. }
                         | ServerMeaning::Pong
                         | ServerMeaning::Other => {

@@ -49,7 +49,7 @@ fn of_server(
     faults: &[ServerFaults],
     is_asked_for: impl Fn(&ServerFaults) -> bool,
 ) -> impl Iterator<Item = Strike> {
-    let breaking = faults.iter().filter(move |fault| is_asked_for(fault) && !fault.unusable().is_empty());
+    let breaking = faults.iter().filter(move |fault| is_asked_for(fault) && fault.breaks());
     let spans = breaking.flat_map(|fault| fault.spans().iter().map(|span| (span.begin, fault.cause)));
     spans.map(move |(begin, cause)| (begin, FaultPlace::Server { server }, cause))
 }

@@ -166,6 +166,8 @@ struct Judge<'a> {
     held: BTreeSet<(u32, Outside)>,
     /// Those that they closed for their age.
     too_old: BTreeSet<(u32, Outside)>,
+    /// Those through which nothing but heartbeats goes.
+    half_dead: BTreeSet<(u32, Outside)>,
     episode: Option<Episode>,
     false_alarm: Option<FalseAlarm>,
     /// What the device's detector says.
@@ -242,6 +244,7 @@ impl<'a> Judge<'a> {
             halves: BTreeMap::new(),
             held: BTreeSet::new(),
             too_old: BTreeSet::new(),
+            half_dead: BTreeSet::new(),
             episode: None,
             false_alarm: None,
             output: Output::new(device),
@@ -367,7 +370,8 @@ impl<'a> Judge<'a> {
             | Cause::ServerRestart
             | Cause::ServerDrain
             | Cause::ServerStall
-            | Cause::ServerPause => Some((FaultPlace::Server { server: socket?.server }, self.now)),
+            | Cause::ServerPause
+            | Cause::ServerHalfDead => Some((FaultPlace::Server { server: socket?.server }, self.now)),
             Cause::ProxyRestart | Cause::ProxyDrain => Some((FaultPlace::Proxy, self.now)),
             Cause::NatExpiry
             | Cause::NatEvicted
@@ -473,7 +477,8 @@ impl<'a> Judge<'a> {
         let parted = self.halves.get(&(socket.server, (network, inside))).and_then(|halves| halves.parted);
         let session = (socket.server, seen_behind(&self.halves, socket.server, (network, inside)));
         if parted.is_none() && self.held.contains(&session) {
-            return State::Usable;
+            let is_half_dead = self.half_dead.contains(&session);
+            return if is_half_dead { State::Broken(Cause::ServerHalfDead) } else { State::Usable };
         }
         let drains = Obstacle::Drain { server: socket.server };
         let closed_by = if let Some(cause) = parted.and_then(Parting::cause) {
@@ -526,6 +531,7 @@ impl<'a> Judge<'a> {
             }
             Change::SessionClosed { server, outside } => {
                 self.held.remove(&(server, outside));
+                self.half_dead.remove(&(server, outside));
             }
             Change::Proxy { server, client, event } => match event {
                 ProxyEvent::Joined { upstream } => {
@@ -540,6 +546,12 @@ impl<'a> Judge<'a> {
             },
             Change::SessionTooOld { server, outside } => {
                 self.too_old.insert((server, outside));
+            }
+            Change::SessionHalfDead { server, outside, begins: true } => {
+                self.half_dead.insert((server, outside));
+            }
+            Change::SessionHalfDead { server, outside, begins: false } => {
+                self.half_dead.remove(&(server, outside));
             }
             Change::Obstacle { obstacle, begins } => self.around.turn(obstacle, begins),
         }

@@ -62,6 +62,8 @@ pub enum GoodbyeReason {
     TooOld,
     /// A proxy has no way to the server: HTTP's 502 and 504.
     BadGateway,
+    /// The device has a session, and may have no other (AMQP's 405, `RESOURCE_LOCKED`).
+    InUse,
 }
 
 impl GoodbyeReason {
@@ -72,12 +74,13 @@ impl GoodbyeReason {
             Self::Busy => 1,
             Self::TooOld => 2,
             Self::BadGateway => 3,
+            Self::InUse => 4,
         }
     }
 
     /// Returns the reason that such a byte stands for.
     fn of(code: u8) -> Self {
-        let all = [Self::TooManyPings, Self::Busy, Self::TooOld, Self::BadGateway];
+        let all = [Self::TooManyPings, Self::Busy, Self::TooOld, Self::BadGateway, Self::InUse];
         let of_code = all.into_iter().find(|reason| reason.code() == code);
         of_code.unwrap_or_else(|| panic!("goodbye for reason {code}: the transport delivered bytes that were not sent"))
     }
@@ -89,6 +92,7 @@ impl GoodbyeReason {
             Self::Busy => "busy",
             Self::TooOld => "too old",
             Self::BadGateway => "bad gateway",
+            Self::InUse => "in use",
         }
     }
 }

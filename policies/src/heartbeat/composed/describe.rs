@@ -241,6 +241,7 @@ impl Silence {
             Feed::Any => "nothing has arrived",
             Feed::Pings => "no ping of the server has arrived, whatever else did,",
             Feed::Replies => "no reply has arrived",
+            Feed::Messages => "no message of the application has arrived, nor an acknowledgement of one,",
         };
         let when = if self.while_awaiting { " while a heartbeat waits for its reply" } else { "" };
         match &self.look {

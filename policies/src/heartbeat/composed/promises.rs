@@ -180,7 +180,8 @@ impl Cases<'_> {
                 let is_prompt = self.longest_gap().is_none_or(|gap| self.replies_are_prompt(gap));
                 is_prompt.then_some(rtt + limit)
             }
-            (Feed::Any, None) => self.bounds.silent_app.then_some(rtt + limit),
+            // A path that is cut towards the server alone goes on feeding it, as long as there are messages.
+            (Feed::Any, None) | (Feed::Messages, _) => self.bounds.silent_app.then_some(rtt + limit),
             // Cut towards the server alone, the server goes on pinging until it misses an answer. Its goodbye may wait behind
             // a ping that nobody acknowledges, so that the watchdog has to find out from the last ping on.
             (Feed::Any | Feed::Pings, Some(pings)) => {
@@ -213,6 +214,8 @@ impl Cases<'_> {
             Feed::Any => [by_pings, by_replies].into_iter().flatten().min(),
             Feed::Pings => by_pings,
             Feed::Replies => by_replies,
+            // Nothing says how often messages come.
+            Feed::Messages => None,
         };
         self.bounds.loss_free && fed.is_some_and(|fed| fed < limit)
     }

@@ -113,6 +113,9 @@ pub enum Feed {
     Pings,
     /// Replies to this side's own beats.
     Replies,
+    /// The application's messages, and the acknowledgement of ours: neither replies to beats nor pings, which a service that
+    /// is half dead goes on sending.
+    Messages,
 }
 
 /// [`Silence`] at work.
@@ -158,6 +161,7 @@ impl Judge for SilenceJudge {
             Feed::Any => event.is_reception(),
             Feed::Pings => matches!(event, Event::PeerPing),
             Feed::Replies => matches!(event, Event::HeartbeatReply { .. }),
+            Feed::Messages => matches!(event, Event::BytesReceived | Event::Acknowledged),
         };
         if feeds {
             self.last_fed = now;

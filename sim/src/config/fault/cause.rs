@@ -47,6 +47,8 @@ causes! {
     ServerStall = "server-stall", 3;
     /// The server's application paused.
     ServerPause = "server-pause", 10;
+    /// The server answered heartbeats, and nothing else.
+    ServerHalfDead = "server-half-dead", 50;
     /// The server had less capacity. No session breaks of that, so no episode has this cause; it names the fault in the
     /// trace.
     ServerOverload = "server-overload", 12;

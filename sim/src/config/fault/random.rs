@@ -7,9 +7,9 @@ use cardiogram_policies::unit::{Fraction, Span};
 use proptest::{option, prelude::*};
 
 use super::{
-    Cut, DelaySpike, Direction, Duplication, FaultConfig, FaultKind, Flapping, Handover, HandoverMode, LeaseExpiry,
-    LossBurst, Malformed, NatFlush, NatTimeout, NetworkSwitch, ProcessKilled, ProxyDrain, ProxyRestart, RateLimit,
-    Reordering, ServerDrain, ServerFault, ServerOverload, Standstill, When, Whom,
+    Cut, DelaySpike, Direction, Duplication, FaultConfig, FaultKind, Flapping, HalfDead, Handover, HandoverMode,
+    LeaseExpiry, LossBurst, Malformed, NatFlush, NatTimeout, NetworkSwitch, ProcessKilled, ProxyDrain, ProxyRestart,
+    RateLimit, Reordering, ServerDrain, ServerFault, ServerHalfDead, ServerOverload, Standstill, When, Whom,
 };
 use crate::config::{Distribution, LinkName, NO_NETWORK, OldSockets, Rate};
 
@@ -57,12 +57,18 @@ impl FaultKind {
             | Self::DeviceFreeze
             | Self::Malformed
             | Self::ServerStall
+            | Self::ServerHalfDead
             | Self::ServerCrash
             | Self::ServerVanish
             | Self::ServerOverload
             | Self::ServerDrain
             | Self::ProxyDrain => None,
         }
+    }
+
+    /// Returns whether heartbeats are answered while it lasts: no heartbeat promises to notice it.
+    pub const fn answers_heartbeats(self) -> bool {
+        matches!(self, Self::ServerHalfDead)
     }
 
     /// Returns whether it keeps a device's process from running: it then notices nothing, and what it promises is off.
@@ -169,6 +175,13 @@ impl FaultKind {
                     FaultConfig::ServerPause(ServerFault { server: None, devices, when, lasts: Some(lasts) })
                 })
                 .boxed(),
+            Self::ServerHalfDead => {
+                (devices, when, lasts, prop_oneof![Just(HalfDead::Service), Just(HalfDead::Sessions)])
+                    .prop_map(|(devices, when, lasts, of)| {
+                        FaultConfig::ServerHalfDead(ServerHalfDead { server: None, devices, when, lasts, of })
+                    })
+                    .boxed()
+            }
             Self::ServerCrash => of_server(FaultConfig::ServerCrash),
             Self::ServerVanish => of_server(FaultConfig::ServerVanish),
             Self::ServerRestart => of_server(FaultConfig::ServerRestart),

@@ -22,6 +22,8 @@ pub(crate) enum ServerEffect {
     Slows { to: f64, ramp: Duration },
     /// Sessions are closed over this time; then there is no process.
     Drains { over: Duration },
+    /// Heartbeats are answered, messages and pushes are gone: of everyone, or of the sessions there are at the begin.
+    HalfDies(HalfDead),
 }
 
 /// A fault of a server.
@@ -53,6 +55,49 @@ impl ServerFault {
     pub(super) fn restart_facts(&self) -> Fault<'_> {
         let lasts = self.lasts.as_ref().map_or(Lasts::constant(Self::RESTART), |lasts| Lasts::of(Some(lasts)));
         on_server((self.server, self.devices.as_ref()), &self.when, lasts, Cause::ServerRestart, ServerEffect::Dies)
+    }
+}
+
+/// A server that answers heartbeats, and has nothing else to say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerHalfDead {
+    /// Which server, counted from 0. Default: all, each with its own draws.
+    #[serde(default)]
+    pub server: Option<u32>,
+    /// Which devices. Default: all.
+    #[serde(default)]
+    pub devices: Option<Whom>,
+    /// When it begins.
+    pub when: When,
+    /// How long it lasts. Default: to the end of the run.
+    #[serde(default)]
+    pub lasts: Option<Distribution>,
+    /// What is half dead. Default `service`.
+    #[serde(default)]
+    pub of: HalfDead,
+}
+
+/// What of a server is half dead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HalfDead {
+    /// What lies behind it: every session, those that begin meanwhile included. Nobody helps himself.
+    #[default]
+    Service,
+    /// The sessions that there are when it begins: a subscription that the server has lost. A new session is well.
+    Sessions,
+}
+
+impl ServerHalfDead {
+    pub(super) fn facts(&self) -> Fault<'_> {
+        on_server(
+            (self.server, self.devices.as_ref()),
+            &self.when,
+            Lasts::of(self.lasts.as_ref()),
+            Cause::ServerHalfDead,
+            ServerEffect::HalfDies(self.of),
+        )
     }
 }
 

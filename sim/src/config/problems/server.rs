@@ -139,7 +139,8 @@ impl Found {
             | ServerEffect::Stops
             | ServerEffect::Dies
             | ServerEffect::Silences
-            | ServerEffect::Drains { .. } => {}
+            | ServerEffect::Drains { .. }
+            | ServerEffect::HalfDies(_) => {}
         }
         let servers = world.server.count;
         if let Some(server) = server.filter(|server| *server >= servers) {

@@ -4,6 +4,7 @@
 mod act;
 mod admit;
 mod ages;
+mod half_dead;
 mod push;
 mod some;
 
@@ -14,7 +15,7 @@ use std::{
 
 use cardiogram_policies::{ServerPolicy, ServerSpec, SessionEvent, SessionId, Time};
 
-use self::{ages::Ages, push::Pushes};
+use self::{ages::Ages, half_dead::HalfDeaths, push::Pushes};
 use super::{
     Clients, Context,
     login_limit::LoginLimit,
@@ -22,7 +23,7 @@ use super::{
     work::{Ticket, Work, Workers},
 };
 use crate::{
-    config::{Cost, Login, OnWaking, ServerConfig},
+    config::{Cost, Login, OnWaking, SecondSession, ServerConfig},
     fate::{
         random::{Coins, DrawPurpose},
         server_faults::Capacity,
@@ -30,7 +31,10 @@ use crate::{
     },
     nodes::timers::Timers,
     record::trace::ServerEvent,
-    wire::{address, frame::Frame},
+    wire::{
+        address,
+        frame::{Frame, GoodbyeReason},
+    },
 };
 
 pub(super) struct App {
@@ -42,6 +46,8 @@ pub(super) struct App {
     stalled: bool,
     /// Those for whom it does nothing, once for each fault that has it so.
     away_for: Vec<Struck>,
+    /// Those for whom it answers heartbeats and nothing else.
+    half_dead: HalfDeaths,
     capacity: Capacity,
     workers: Workers,
     /// Whether accepting waits in the queue already.
@@ -133,6 +139,7 @@ impl App {
             policy,
             stalled: false,
             away_for: Vec::new(),
+            half_dead: HalfDeaths::default(),
             accept_queued: false,
             connections: BTreeMap::new(),
             accepted: 0,
@@ -255,7 +262,7 @@ impl App {
             self.push(device, context);
         }
         while let Some(device) = self.wakeups.as_mut().and_then(|wakeups| wakeups.pop_due(context.now)) {
-            if !self.is_away_from(Some(device)) {
+            if !self.is_away_from(Some(device)) && !self.is_half_dead_for(device) {
                 self.wake(device, context);
             }
         }
@@ -311,6 +318,8 @@ impl App {
         self.ages = None;
         self.push_timers = Timers::default();
         self.wakeups = None;
+        self.half_dead.freeze();
+        self.config.second_session = SecondSession::Replaces;
     }
 
     /// Returns time spent on work, the one under way included, at whole capacity.
@@ -433,7 +442,9 @@ impl App {
             (Frame::Response { step, .. }, None) => self.log_in(client, step + 1, context),
             (Frame::Heartbeat { id }, Some(session)) => {
                 self.policy.on_event(context.now, session.id, &SessionEvent::HeartbeatReceived);
-                self.write(slot, Frame::Reply { id }, context);
+                if self.half_dead.answers_heartbeats(session.device, session.id) {
+                    self.write(slot, Frame::Reply { id }, context);
+                }
             }
             (Frame::Notice, Some(session)) => {
                 self.policy.on_event(context.now, session.id, &SessionEvent::HeartbeatReceived);
@@ -444,7 +455,9 @@ impl App {
             }
             (Frame::Message { id, .. }, Some(session)) => {
                 self.policy.on_event(context.now, session.id, &SessionEvent::FrameReceived);
-                self.write(slot, Frame::Ack { id }, context);
+                if !self.half_dead.has(session.device, Some(session.id)) {
+                    self.write(slot, Frame::Ack { id }, context);
+                }
             }
             (Frame::Ack { id }, Some(session)) => {
                 self.policy.on_event(context.now, session.id, &SessionEvent::FrameReceived);
@@ -461,8 +474,12 @@ impl App {
             (frame, None) => unreachable!("a client does not send {frame:?} before its session"),
             (frame, Some(_)) => unreachable!("a client does not send {frame:?} in a session"),
         }
-        let left_over = self.connections.get(&slot).is_some_and(|accepted| !accepted.stream.is_empty());
-        if left_over || context.kernel.end(slot).readable() > 0 || context.kernel.end(slot).peer_closed() {
+        // Whoever was refused is gone by now.
+        let Some(accepted) = self.connections.get(&slot) else { return };
+        if !accepted.stream.is_empty()
+            || context.kernel.end(slot).readable() > 0
+            || context.kernel.end(slot).peer_closed()
+        {
             self.enqueue(slot);
         }
     }
@@ -494,6 +511,11 @@ impl App {
         let Hello { device, expects, announces } = accepted.hello.take().expect("a client begins with its hello");
         let resumes = accepted.resumes;
         self.waiting -= u32::from(std::mem::take(&mut accepted.waits));
+        if self.config.second_session == SecondSession::Refused && !resumes && self.online.contains_key(&device) {
+            context.note(ServerEvent::Refused { device });
+            self.say_goodbye(slot, GoodbyeReason::InUse, None, context);
+            return;
+        }
         // A device has one session: an older one is a zombie, and goes.
         if let Some(older) = self.online.get(&device).copied() {
             self.forget(older, context);

@@ -143,6 +143,11 @@ impl Server {
             Turn::Ends => self.note(ServerEvent::FaultEnded(edge.cause), io),
             Turn::Drained => {}
         }
+        if let ServerEffect::HalfDies(of) = edge.effect {
+            let begins = edge.turn == Turn::Begins;
+            self.with_app(now, io, |app, context| app.half_die(&edge.struck, of, begins, context));
+            return;
+        }
         if !edge.struck.is_all() {
             self.apply_for_some(edge, now, io);
             return;
@@ -152,7 +157,7 @@ impl Server {
             ServerEffect::Stops => count(&mut self.stalls, begins),
             ServerEffect::Dies => count(&mut self.deaths, begins),
             ServerEffect::Silences => count(&mut self.silences, begins),
-            ServerEffect::Slows { .. } => {}
+            ServerEffect::Slows { .. } | ServerEffect::HalfDies(_) => {}
             ServerEffect::Drains { over } => match edge.turn {
                 Turn::Begins => {
                     self.drains += 1;
@@ -219,7 +224,7 @@ impl Server {
                 self.kernel.stop_listening(struck, now, io);
                 self.with_app(now, io, |app, context| app.drain_some(struck, over, context));
             }
-            ServerEffect::Stops | ServerEffect::Slows { .. } => {}
+            ServerEffect::Stops | ServerEffect::Slows { .. } | ServerEffect::HalfDies(_) => {}
         }
         self.some.push(fault);
     }

@@ -104,6 +104,22 @@ pub enum ServerEvent {
         /// The device that it concerns.
         device: u32,
     },
+    /// A session is half dead from now on, or is so no longer: its heartbeats are answered, and nothing else.
+    HalfDead {
+        /// The device whose session it is.
+        device: u32,
+        /// The network it comes through.
+        network: u32,
+        /// The client's port as the server sees it: the NAT's.
+        outside: u16,
+        /// Whether it is so from now on.
+        begins: bool,
+    },
+    /// A client was refused, since its device has a session here.
+    Refused {
+        /// The device that it concerns.
+        device: u32,
+    },
     /// A session is closed for its age.
     TooOld {
         /// The device whose session it is.
@@ -145,6 +161,17 @@ pub enum ServerMeaning {
         /// The client's port as the server sees it: the NAT's.
         outside: u16,
     },
+    /// Nothing but heartbeats goes through it from now on, or everything does again.
+    SessionHalfDead {
+        /// The device whose session it is.
+        device: u32,
+        /// The network it comes through.
+        network: u32,
+        /// The client's port as the server sees it: the NAT's.
+        outside: u16,
+        /// Whether it is so from now on.
+        begins: bool,
+    },
     /// A fault begins or ends.
     Fault,
     /// A client is pinged.
@@ -181,6 +208,10 @@ impl ServerEvent {
             Self::MalformedReceived { device } => out.u8(14).u32(device),
             Self::TurnedOld { device } => out.u8(15).u32(device),
             Self::TooOld { device, network, outside } => out.u8(16).session(device, network, outside),
+            Self::HalfDead { device, network, outside, begins } => {
+                out.u8(17).session(device, network, outside).u8(u8::from(begins))
+            }
+            Self::Refused { device } => out.u8(18).u32(device),
         };
     }
 
@@ -221,6 +252,11 @@ impl ServerEvent {
             Self::TooOld { device, network, outside } => {
                 format!("closes the session of device {device} {} (too old)", client(network, outside))
             }
+            Self::HalfDead { device, network, outside, begins } => {
+                let is = if begins { "is half dead" } else { "is well again" };
+                format!("the session of device {device} {} {is}", client(network, outside))
+            }
+            Self::Refused { device } => format!("refuses device {device}, which has a session"),
         }
     }
 
@@ -232,6 +268,9 @@ impl ServerEvent {
             }
             Self::SessionClosed { device, network, outside } => ServerMeaning::SessionEnds { device, network, outside },
             Self::TooOld { device, network, outside } => ServerMeaning::SessionTooOld { device, network, outside },
+            Self::HalfDead { device, network, outside, begins } => {
+                ServerMeaning::SessionHalfDead { device, network, outside, begins }
+            }
             Self::FaultBegan(_) | Self::FaultEnded(_) => ServerMeaning::Fault,
             Self::PingSent { wants_answer, .. } => ServerMeaning::Ping { wants_answer },
             Self::PongReceived { .. } => ServerMeaning::Pong,
@@ -244,6 +283,7 @@ impl ServerEvent {
             | Self::Expelled { .. }
             | Self::Resumed { .. }
             | Self::TurnedOld { .. }
+            | Self::Refused { .. }
             | Self::MalformedReceived { .. } => ServerMeaning::Other,
         }
     }
@@ -263,6 +303,8 @@ impl ServerEvent {
             | Self::Resumed { device }
             | Self::TurnedOld { device }
             | Self::TooOld { device, .. }
+            | Self::HalfDead { device, .. }
+            | Self::Refused { device }
             | Self::MalformedReceived { device } => Some(device),
             Self::FaultBegan(_) | Self::FaultEnded(_) | Self::TurnedUnhealthy | Self::TurnedHealthy => None,
         }

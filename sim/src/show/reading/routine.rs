@@ -107,6 +107,7 @@ impl Exchanges {
                 ServerMeaning::Ping { wants_answer: false }
                 | ServerMeaning::SessionBegins { .. }
                 | ServerMeaning::SessionTooOld { .. }
+                | ServerMeaning::SessionHalfDead { .. }
                 | ServerMeaning::Fault
                 | ServerMeaning::Other => {}
             },

@@ -37,6 +37,12 @@ pub(super) enum Change {
         server: u32,
         outside: Outside,
     },
+    /// Nothing but heartbeats goes through it from now on, or everything does again.
+    SessionHalfDead {
+        server: u32,
+        outside: Outside,
+        begins: bool,
+    },
     /// Something that is in the way begins, or ends.
     Obstacle {
         obstacle: Obstacle,
@@ -96,6 +102,9 @@ impl Change {
                 }
                 ServerMeaning::SessionTooOld { device, network, outside } => {
                     Some((device, Self::SessionTooOld { server, outside: (network, outside) }))
+                }
+                ServerMeaning::SessionHalfDead { device, network, outside, begins } => {
+                    Some((device, Self::SessionHalfDead { server, outside: (network, outside), begins }))
                 }
                 ServerMeaning::Fault | ServerMeaning::Ping { .. } | ServerMeaning::Pong | ServerMeaning::Other => None,
             },

@@ -16,8 +16,8 @@ use cardiogram_sim::config::{
     AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, Deadline, DelayDrift, DevicesConfig,
     Distribution, EndsWith, Exponential, FaultConfig, FaultDraws, FaultKind, FrameSizes, HealthCheck, LifeConfig,
     LinkConfig, LinkName, Login, MaxAge, NatClass, NatConfig, NatRefresh, OnDeadline, OnUnhealthy, OnWaking, Part,
-    Pauses, ProxyConfig, RadioConfig, Rate, ServerConfig, TailStage, TcpSettings, TcpStack, TcpTimers, TrafficConfig,
-    Undelivered, Uniform, WakeupConfig, When, Whom, WorldConfig,
+    Pauses, ProxyConfig, RadioConfig, Rate, SecondSession, ServerConfig, TailStage, TcpSettings, TcpStack, TcpTimers,
+    TrafficConfig, Undelivered, Uniform, WakeupConfig, When, Whom, WorldConfig,
 };
 use proptest::{prelude::*, strategy::Union};
 
@@ -225,7 +225,7 @@ fn after_expiry() -> impl Strategy<Value = AfterExpiry> {
 
 fn server() -> impl Strategy<Value = ServerConfig> {
     let work = (cost(50), cost(20), cost(20), prop::option::weighted(0.3, login()));
-    let limits = (1_u32..4, prop::option::weighted(0.3, 1_u32..50), any::<bool>());
+    let limits = (1_u32..4, prop::option::weighted(0.3, 1_u32..50), any::<bool>(), prop::bool::weighted(0.2));
     let undelivered = prop_oneof![Just(Undelivered::Retry), Just(Undelivered::Lost)];
     let pauses = (span(60..600), millis(1..10_000))
         .prop_map(|(every, lasts)| Pauses { every, lasts: Distribution::Constant(lasts) });
@@ -251,7 +251,8 @@ fn server() -> impl Strategy<Value = ServerConfig> {
         |(count, kernel, work, limits, undelivered, pauses, (watchdog, max_age, balancer))| {
             let (tcp, keepalive, backlog, abort_on_overflow, syn_backlog, syncookies, on_waking) = kernel;
             let (accept_cost, heartbeat_cost, message_cost, login) = work;
-            let (cores, logins_per_s, drop_dead_work) = limits;
+            let (cores, logins_per_s, drop_dead_work, refuses) = limits;
+            let second_session = if refuses { SecondSession::Refused } else { SecondSession::Replaces };
             ServerConfig {
                 count,
                 cores,
@@ -267,6 +268,7 @@ fn server() -> impl Strategy<Value = ServerConfig> {
                 heartbeat_cost,
                 message_cost,
                 drop_dead_work,
+                second_session,
                 undelivered,
                 on_waking,
                 pauses,

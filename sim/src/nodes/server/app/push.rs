@@ -73,6 +73,7 @@ impl App {
         if self.is_away_from(Some(device)) {
             return;
         }
+        let is_half_dead = self.is_half_dead_for(device);
         let Some(pushes) = self.pushes.get_mut(&device) else { return };
         let slot = self.online.get(&device).copied();
         if slot.is_none() && self.wakeups.is_none() {
@@ -82,6 +83,13 @@ impl App {
             pushes.waiting.push_back(message);
         }
         self.push_timers.set(device, Some(pushes.messages.peek().created));
+        if is_half_dead {
+            // What would be forgotten without a session is so on one that is none.
+            if self.config.undelivered == Undelivered::Lost {
+                pushes.forget(context.now);
+            }
+            return;
+        }
         if let Some(slot) = slot {
             let from = std::mem::replace(&mut pushes.next, pushes.messages.peek().id);
             let unsent: Vec<Message> = pushes.waiting.iter().filter(|message| message.id >= from).copied().collect();
