@@ -151,7 +151,7 @@ fn storm() {
     let strategies = load::strategies_of(&storm, "reconnect-storm", &Registry::new()).expect("built-in presets");
     storm.value.devices.count *= 4;
     let login = storm.value.server.login.as_mut().expect("a storm of logins");
-    login.cpu = Delay::micros(15_600).into();
+    login.cpu = Delay::new(Duration::from_micros(15_600)).expect("a short time").into();
     println!("reconnect-storm with {} devices for an hour, event engine", storm.value.devices.count);
     for strategy in &strategies {
         let measured = measure(&storm.value.world(&strategy.value), RunOptions::new(Engine::Event));

@@ -15,7 +15,7 @@ const HEAD: &str = "preset;strategy;kept;broken;not_tested;shared";
 pub enum Verdict {
     /// No world broke it.
     Kept,
-    /// Its [`file`] holds a world that does.
+    /// Its [`file()`] holds a world that does.
     Broken,
     /// No world tested it.
     NotTested,

@@ -43,6 +43,7 @@ impl Place {
     }
 
     /// Returns a place of its own with the same files, which costs less than to have the program write them again.
+    #[must_use]
     pub fn copy(&self) -> Self {
         let copy = Self { dir: tempfile::tempdir().unwrap(), program: self.program };
         let mut folders = vec![PathBuf::new()];
