@@ -27,6 +27,7 @@ mod scenario;
 pub mod schema;
 #[cfg(feature = "runner")]
 pub mod sweep;
+mod trace_file;
 
 pub use breaking_faults::BreakingFault;
 pub use contest::Contest;

@@ -19,6 +19,7 @@ use crate::{
     diagnostic::{Diagnostic, Invalid},
     document, library,
     scenario::Scenario,
+    trace_file,
 };
 
 /// The longest file that is read, in bytes.
@@ -209,6 +210,7 @@ pub fn scenario_file(path: &Path) -> Result<Loaded<Scenario>, LoadError> {
 /// Returns the scenario in a file whose text was read.
 pub fn scenario_in(path: &Path, text: String) -> Result<Loaded<Scenario>, LoadError> {
     let name = path.display().to_string();
+    let text = trace_file::inlined(&name, path.parent(), text)?;
     let value = parse_scenario(&name, &text).map_err(|invalid| as_kind(FileKind::Scenario, &name, &text, invalid))?;
     Ok(Loaded { value, text, built_in: false, folder: path.parent().map(Path::to_path_buf) })
 }

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use cardiogram_policies::{Time, unit::Span};
+use cardiogram_policies::Time;
 
 use crate::{
-    config::WorldConfig,
+    config::{TrafficConfig, WorldConfig},
     engine::{self, RunError, RunOptions},
     fate::{
         Schedule, spans,
@@ -59,15 +59,14 @@ pub(crate) fn outcome(
     let verdict = truth::judge(config, schedule, clues());
     let sessions = peak::sessions(clues());
 
-    let created = |mean: Option<Span>, messages: fn(u64, u32, Time, Duration) -> Messages| {
+    let created = |messages: fn(u64, u32, Time, &TrafficConfig) -> Option<Messages>| {
         let of_device = |(device, start): (u32, &Time)| {
-            let mut messages = messages(seed, device, *start, mean?.get());
+            let mut messages = messages(seed, device, *start, &config.traffic)?;
             Some(std::iter::from_fn(|| messages.take(end).filter(|message| message.created < end)).count() as u64)
         };
         (0..).zip(&starts).filter_map(of_device).sum()
     };
-    let (requests_created, pushes_created) =
-        (created(config.traffic.up, Messages::up), created(config.traffic.down, Messages::down));
+    let (requests_created, pushes_created) = (created(Messages::up), created(Messages::down));
     let mut devices = None;
     let mut server_busy = Duration::ZERO;
     let mut entries = Vec::new();
@@ -125,6 +124,8 @@ pub(crate) fn outcome(
 
 #[cfg(test)]
 mod tests {
+    use cardiogram_policies::unit::Span;
+
     use super::*;
     use crate::{
         config::{Distribution, LinkConfig},

@@ -162,7 +162,7 @@ proptest! {
         threshold in 5_u64..300, up in prop::option::of(5_u64..600), down in prop::option::of(5_u64..600), seed: u64,
     ) {
         let threshold = secs(threshold);
-        let traffic = TrafficConfig { up: up.map(Span::secs), down: down.map(Span::secs), ..TrafficConfig::default() };
+        let traffic = TrafficConfig { up: up.map(|gap| Span::secs(gap).into()), down: down.map(|gap| Span::secs(gap).into()), ..TrafficConfig::default() };
         let count = |heartbeat| {
             let mut world = WorldConfig { traffic: traffic.clone(), ..world(heartbeat) };
             world.devices.count = 3;

@@ -45,7 +45,7 @@ fn by_transport(at: Time, reason: LossReason) -> Detection {
 fn drop_silent_loses_a_push_and_tells_nobody() {
     let mut world = one_session(HeartbeatSpec::None);
     world.nat[0].established = Span::secs(300).into();
-    world.traffic.down = Some(Span::secs(3_000));
+    world.traffic.down = Some(Span::secs(3_000).into());
     // A seed whose first push comes after the expiry (and no second one in its way).
     let first_push_alone = |seed: &u64| {
         let patient = vec![NatConfig { established: span(world.duration).into(), ..NatConfig::default() }];
@@ -115,7 +115,7 @@ fn remap_same_port_survives_the_expiry() {
 #[test]
 fn remap_same_port_delivers_a_pending_push_after_the_next_beat() {
     let mut world = forgotten(NatClass::RemapSamePort);
-    world.traffic.down = Some(Span::secs(150));
+    world.traffic.down = Some(Span::secs(150).into());
     world.duration = secs(300);
     // A seed whose first push is created between the expiry and the beat.
     let outcome = (0..1_000)
@@ -144,7 +144,7 @@ fn remap_same_port_holds_replies_back_behind_a_lost_push() {
     let no_false_alarm = |world: &WorldConfig| world.promises().no_false_alarm;
     assert!(no_false_alarm(&world) && go(&world, 1).false_alarms.is_empty());
 
-    world.traffic.down = Some(Span::secs(150));
+    world.traffic.down = Some(Span::secs(150).into());
     assert!(!no_false_alarm(&world));
     assert!((0..20).any(|seed| !go(&world, seed).false_alarms.is_empty()));
 }
@@ -347,7 +347,7 @@ fn keepalive_gives_up_by_count_or_by_user_timeout() {
 #[test]
 fn keepalive_is_inert_while_data_is_unacknowledged() {
     let mut world = one_session(keepalive(None));
-    world.traffic = TrafficConfig { up: Some(Span::secs(900)), down: None, ..TrafficConfig::default() };
+    world.traffic = TrafficConfig { up: Some(Span::secs(900).into()), down: None, ..TrafficConfig::default() };
     let message = sent_messages(&go_traced(&world, 1))[0];
     let begin = message - millis(1);
     world.faults = vec![cut(begin, None)];

@@ -30,7 +30,11 @@ fn half_dead(of: HalfDead, lasts: Option<Duration>) -> ServerHalfDead {
 /// Returns the usual device, with a message in 20 s each way.
 fn talking(fault: ServerHalfDead) -> WorldConfig {
     let mut world = world(fixed(secs(30), secs(10), 1));
-    world.traffic = TrafficConfig { up: Some(Span::secs(20)), down: Some(Span::secs(20)), ..TrafficConfig::default() };
+    world.traffic = TrafficConfig {
+        up: Some(Span::secs(20).into()),
+        down: Some(Span::secs(20).into()),
+        ..TrafficConfig::default()
+    };
     world.faults = vec![FaultConfig::ServerHalfDead(fault)];
     world
 }
@@ -39,7 +43,7 @@ fn talking(fault: ServerHalfDead) -> WorldConfig {
 fn listening(fault: ServerHalfDead) -> WorldConfig {
     let mut world = talking(fault);
     // Sixty a minute: none for a minute means that none comes.
-    (world.traffic.up, world.traffic.down) = (None, Some(Span::secs(1)));
+    (world.traffic.up, world.traffic.down) = (None, Some(Span::secs(1).into()));
     world.strategy = of_text(
         "reconnect = \"immediate\"\n[heartbeat.composed]\nschedule.grid.interval = \"30s\"\njudge.reply.timeout = \"10s\"\n\
          judge.silence = { limit = \"1m\", fed_by = \"messages\" }\n",

@@ -187,7 +187,7 @@ fn a_server_hears_what_arrives_at_the_moment_of_its_deadline_before_it_closes() 
 #[test]
 fn what_the_server_acknowledges_is_told_as_such() {
     let world = WorldConfig {
-        traffic: TrafficConfig { up: Some(span(secs(60))), down: None, ..TrafficConfig::default() },
+        traffic: TrafficConfig { up: Some(span(secs(60)).into()), down: None, ..TrafficConfig::default() },
         ..usual()
     };
     let played = play(&world, &[], &[]);

@@ -266,7 +266,7 @@ fn what_waits_for_the_radio_of_a_network_that_was_left_goes_nowhere() {
     // A push that is being paged for: it arrives at the radio, and not at the application.
     world.strategy.heartbeat = HeartbeatSpec::None;
     world.life.attach = Vec::new();
-    world.traffic.down = Some(Span::secs(100));
+    world.traffic.down = Some(Span::secs(100).into());
     let push = created_pushes(&go_traced(&world, 1)).into_iter().find(|push| *push > BEGIN).expect("a push");
     let arrives = push + CORE + ACCESS;
     world.life.attach = vec![attach(arrives + millis(100), "wifi", OldSockets::Rot)];
@@ -366,7 +366,7 @@ fn a_change_of_network_while_waiting_skips_no_server() {
 #[test]
 fn a_push_to_an_address_that_was_goes_nowhere() {
     let mut world = two_networks();
-    world.traffic.down = Some(Span::secs(20));
+    world.traffic.down = Some(Span::secs(20).into());
     world.faults = vec![switch(BEGIN, None, None, OldSockets::Rot)];
     // A seed whose next push comes before the beat of 120.2 s.
     let of_seed = |seed| created_pushes(&go_traced(&world, seed)).into_iter().find(|push| *push > BEGIN);
@@ -425,7 +425,7 @@ fn after_a_switch_for_a_while_the_device_goes_where_it_would_be_without() {
 #[test]
 fn a_lease_expires_in_silence_and_attempts_fail_until_there_is_a_new_address() {
     let mut world = two_networks();
-    world.traffic.down = Some(Span::secs(10));
+    world.traffic.down = Some(Span::secs(10).into());
     world.faults = vec![lease_expiry(None, Some(secs(60)))];
     let outcome = go_traced(&world, 1);
     let back = BEGIN + secs(60);
@@ -502,7 +502,7 @@ fn a_kill_is_told_to_the_server_by_fin_and_the_process_begins_anew() {
 #[test]
 fn a_process_that_nobody_starts_again_stays_dead() {
     let mut world = two_networks();
-    world.traffic.up = Some(Span::secs(10));
+    world.traffic.up = Some(Span::secs(10).into());
     world.faults = vec![kill(None)];
     let outcome = go_traced(&world, 1);
     assert_eq!(outcome.episodes, [episode(Cause::ProcessKilled, 100_000, None, None)]);

@@ -95,7 +95,7 @@ fn a_duplicated_reply_is_delivered_once_and_acknowledged_twice() {
 fn overtaking_segments_are_put_in_order() {
     let mut world = world(HeartbeatSpec::None);
     world.duration = secs(120);
-    world.traffic = TrafficConfig { up: None, down: Some(Span::millis(200)), ..TrafficConfig::default() };
+    world.traffic = TrafficConfig { up: None, down: Some(Span::millis(200).into()), ..TrafficConfig::default() };
     world.faults = vec![FaultConfig::Reordering(Reordering {
         devices: None,
         link: LinkName::Access,
@@ -188,7 +188,7 @@ fn a_rate_limit_adds_the_time_of_the_bits() {
 fn a_full_queue_loses_packets_and_no_messages() {
     let mut world = world(HeartbeatSpec::None);
     world.duration = secs(600);
-    world.traffic = TrafficConfig { up: None, down: Some(Span::millis(300)), ..TrafficConfig::default() };
+    world.traffic = TrafficConfig { up: None, down: Some(Span::millis(300).into()), ..TrafficConfig::default() };
     world.faults = vec![FaultConfig::RateLimit(RateLimit {
         devices: None,
         link: LinkName::Core,

@@ -11,7 +11,7 @@ use cardiogram_policies::{
 };
 use cardiogram_scenarios::load;
 use cardiogram_sim::{
-    config::{FaultConfig, TrafficConfig},
+    config::{Arrivals, FaultConfig, TrafficConfig},
     known_nat,
     outcome::{Cause, EpisodeOutcome},
     trace::What,
@@ -178,7 +178,7 @@ fn data_sent_into_a_short_cut_arrives_at_the_next_retransmission() {
     ] {
         for down in [true, false] {
             let mut world = world(HeartbeatSpec::None);
-            let mean = Some(Span::secs(3_000));
+            let mean = Some(Arrivals::from(Span::secs(3_000)));
             world.traffic = if down {
                 TrafficConfig { up: None, down: mean, ..TrafficConfig::default() }
             } else {

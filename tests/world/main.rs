@@ -39,6 +39,7 @@ mod sleep;
 mod some_devices;
 mod standstill;
 mod theory;
+mod traffic;
 mod truth;
 mod validation;
 mod wakeup;

@@ -135,7 +135,7 @@ fn rst_either_tells_the_client_that_sends() {
 #[test]
 fn rst_either_tells_the_server_that_sends() {
     let mut world = forgotten(NatClass::RstEitherOnSend);
-    world.traffic.down = Some(Span::secs(150));
+    world.traffic.down = Some(Span::secs(150).into());
     let (seed, push) = first_push(&world, |push| push > EXPIRED && push < BEAT - secs(1));
     let outcome = go_traced(&world, seed);
     assert_eq!(sessions_closed(&outcome), [push + 2 * CORE]);
@@ -148,7 +148,7 @@ fn rst_either_tells_the_server_that_sends() {
 #[test]
 fn a_router_that_answers_resets_the_server_at_its_push_and_the_client_after_its_next_beat() {
     let mut world = forgotten(NatClass::RemapSamePortRstOutside);
-    world.traffic.down = Some(Span::secs(150));
+    world.traffic.down = Some(Span::secs(150).into());
     let (seed, push) = first_push(&world, |push| push > EXPIRED && push < BEAT - secs(1));
     let outcome = go_traced(&world, seed);
     let server_told = push + 2 * CORE;
@@ -301,7 +301,7 @@ fn unanswered_repetitions_shorten_the_timeout() {
     let message_seen = |unacknowledged| {
         let mut world = one_session(HeartbeatSpec::None);
         world.nat[0] = NatConfig { unacknowledged, ..nat(7_200, NatClass::DropSilent) };
-        world.traffic = TrafficConfig { up: Some(Span::secs(2_000)), down: None, ..TrafficConfig::default() };
+        world.traffic = TrafficConfig { up: Some(Span::secs(2_000).into()), down: None, ..TrafficConfig::default() };
         let message = sent_messages(&go_traced(&world, 3))[0];
         let lasts = Some(secs(3_000));
         world.faults = vec![cut_of(
@@ -581,8 +581,11 @@ fn each_device_has_its_own_timeout_and_class() {
 fn engines_agree_on_boxes_in_a_row() {
     let mut world = world(fixed(secs(45), secs(10), 1));
     world.devices.count = 5;
-    world.traffic =
-        TrafficConfig { up: Some(Span::secs(100)), down: Some(Span::secs(100)), ..TrafficConfig::default() };
+    world.traffic = TrafficConfig {
+        up: Some(Span::secs(100).into()),
+        down: Some(Span::secs(100).into()),
+        ..TrafficConfig::default()
+    };
     world.nat = vec![
         nat(50, NatClass::RemapSamePortRstOutside),
         NatConfig {

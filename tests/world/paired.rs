@@ -41,8 +41,11 @@ fn random_world(strategy: StrategySpec) -> WorldConfig {
         loss_good: Fraction::new(0.001).expect("a probability"),
         loss_bad: Fraction::new(0.5).expect("a probability"),
     });
-    world.traffic =
-        TrafficConfig { up: Some(Span::secs(300)), down: Some(Span::secs(300)), ..TrafficConfig::default() };
+    world.traffic = TrafficConfig {
+        up: Some(Span::secs(300).into()),
+        down: Some(Span::secs(300).into()),
+        ..TrafficConfig::default()
+    };
     world.faults = vec![
         FaultConfig::Cut(Cut {
             devices: None,
@@ -242,8 +245,11 @@ fn a_packets_coin_depends_on_when_it_is_sent_and_on_nothing_else() {
         world.devices.count = 3;
         world.access.packet_loss = Fraction::new(0.2).expect("a probability");
         world.core.packet_loss = Fraction::new(0.05).expect("a probability");
-        world.traffic =
-            TrafficConfig { up: Some(Span::secs(60)), down: Some(Span::secs(60)), ..TrafficConfig::default() };
+        world.traffic = TrafficConfig {
+            up: Some(Span::secs(60).into()),
+            down: Some(Span::secs(60).into()),
+            ..TrafficConfig::default()
+        };
         let outcome = go_traced(&world, 6);
         let mut fates = BTreeMap::new();
         for entry in entries(&outcome) {

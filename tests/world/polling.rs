@@ -58,7 +58,7 @@ fn a_poll_costs_a_connection_and_alarms_nobody() {
 #[test]
 fn messages_are_as_old_as_the_poll_that_fetches_them() {
     let mut world = polling();
-    world.traffic.down = Some(Span::secs(90));
+    world.traffic.down = Some(Span::secs(90).into());
     let outcome = go_traced(&world, 1);
     let polls = sessions(&outcome);
     assert!(outcome.pushes.delays.len() > 20);
@@ -95,7 +95,7 @@ fn a_client_on_call_comes_back_when_it_is_called() {
     let alone = go_traced(&world, 1);
     assert_eq!((alone.totals.connect_attempts, times(&alone, |event| *event == DeviceEvent::Stopped).len()), (1, 1));
 
-    world.traffic.down = Some(Span::secs(1_200));
+    world.traffic.down = Some(Span::secs(1_200).into());
     world.wakeup = Some(WakeupConfig::of_delay(constant(secs(3))));
     let outcome = go_traced(&world, 1);
     assert!(outcome.pushes.delays.len() > 5);

@@ -186,7 +186,8 @@ fn no_kernel_learns_that_the_server_behind_the_proxy_is_dead() {
     let vanishes = |heartbeat: HeartbeatSpec, up: Option<u64>, proxied: bool| {
         let mut world = one_session(heartbeat);
         world.proxy = proxied.then(ProxyConfig::default);
-        world.traffic = TrafficConfig { up: up.map(Span::secs), down: None, ..TrafficConfig::default() };
+        world.traffic =
+            TrafficConfig { up: up.map(|gap| Span::secs(gap).into()), down: None, ..TrafficConfig::default() };
         world.faults = vec![FaultConfig::ServerVanish(server_fault(Time::from_secs(100), None))];
         go(&world, 1).episodes[0].detection
     };
@@ -216,7 +217,7 @@ fn no_kernel_learns_that_the_server_behind_the_proxy_is_dead() {
 fn no_kernel_of_a_server_learns_that_the_device_behind_the_proxy_is_gone() {
     let mut world = through(HeartbeatSpec::None, ProxyConfig::default());
     world.duration = Duration::from_mins(14);
-    world.traffic.down = Some(Span::secs(30));
+    world.traffic.down = Some(Span::secs(30).into());
     world.faults = vec![cut(Time::from_secs(60), None)];
     let outcome = go_traced(&world, 1);
     let repeated = |node| {
@@ -345,7 +346,8 @@ fn what_a_box_does_to_the_clients_half_reaches_the_server_through_the_proxy() {
 #[test]
 fn bytes_come_through_whole_and_in_order_whatever_happens_on_the_way() {
     let mut world = behind(world(fixed(secs(30), secs(25), 3)), ProxyConfig::default());
-    world.traffic = TrafficConfig { up: Some(Span::secs(2)), down: Some(Span::secs(2)), ..TrafficConfig::default() };
+    world.traffic =
+        TrafficConfig { up: Some(Span::secs(2).into()), down: Some(Span::secs(2).into()), ..TrafficConfig::default() };
     world.access.packet_loss = Fraction::new(0.1).unwrap();
     world.core.packet_loss = Fraction::new(0.1).unwrap();
     world.duration = Duration::from_mins(20);
@@ -361,7 +363,11 @@ fn both_engines_run_a_world_with_a_proxy_alike() {
     world.devices.count = 5;
     world.devices.start_within = Delay::millis(20_000);
     world.server.count = 3;
-    world.traffic = TrafficConfig { up: Some(Span::secs(50)), down: Some(Span::secs(50)), ..TrafficConfig::default() };
+    world.traffic = TrafficConfig {
+        up: Some(Span::secs(50).into()),
+        down: Some(Span::secs(50).into()),
+        ..TrafficConfig::default()
+    };
     let restart = ProxyRestart { when: at(Time::from_secs(600)), lasts: None };
     let drain = ProxyDrain { when: at(Time::from_secs(1_200)), over: Span::secs(60) };
     world.faults = vec![

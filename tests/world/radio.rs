@@ -94,7 +94,7 @@ fn packets_wait_for_the_radio_in_order() {
 #[test]
 fn a_push_to_a_sleeping_radio_waits_for_its_page_and_the_promotion() {
     let mut world = with_radio(HeartbeatSpec::None, lte());
-    world.traffic = TrafficConfig { up: None, down: Some(Span::secs(60)), ..TrafficConfig::default() };
+    world.traffic = TrafficConfig { up: None, down: Some(Span::secs(60).into()), ..TrafficConfig::default() };
     let outcome = go_traced(&world, 1);
     let mut waits = Vec::new();
     let mut awake = 0;

@@ -57,10 +57,26 @@ fn all_back(outcome: &Outcome, from: Duration) -> Option<Duration> {
     back
 }
 
+/// A request every 360 s finds the connection forgotten 10 s before, each time.
+#[test]
+fn idle_balancer_resets_every_request_that_comes_every_six_minutes() {
+    let outcome = go(&world_of("idle-balancer", "none"), 1);
+    // 10 devices x 12 h x 10 requests an hour; the last one of each would come after the end.
+    assert_eq!(outcome.requests.created, 1_190);
+    // A reset that the Wi-Fi loses costs another one.
+    let lost = of_cause(&outcome, Cause::NatExpiry).len();
+    assert!((1_190..1_200).contains(&lost), "{lost}");
+    assert_eq!(outcome.requests.waiting(), 0, "each is answered on the next connection");
+    let slow = outcome.requests.delays.iter().filter(|delay| **delay > secs(30)).count();
+    assert_eq!(slow, 0, "a reset tells at once");
+}
+
 /// Gaps of 6 min on average against 350 s: exp(-350/360) = 37.8 % of them are too long, and each costs a request a reset.
 #[test]
 fn idle_balancer_resets_every_request_after_350_idle_seconds() {
-    let outcome = go_traced(&world_of("idle-balancer", "none"), 1);
+    let mut world = world_of("idle-balancer", "none");
+    world.traffic.up = Some(Span::secs(360).into());
+    let outcome = go_traced(&world, 1);
     let lost = of_cause(&outcome, Cause::NatExpiry);
     // 10 devices x 12 h x 10 requests an hour.
     let requests = sent_messages(&outcome).len() as f64;
@@ -161,7 +177,10 @@ fn pool_after_night_hangs_for_fifteen_minutes_unless_the_pool_renews_itself() {
     let outcome = go(&world_of("pool-after-night", "none"), 1);
     let hangs = of_cause(&outcome, Cause::NatExpiry);
     let noticed: Vec<&Episode> = hangs.iter().filter(|episode| episode.detection.is_some()).collect();
+    // Ten connections, three mornings.
     assert!(noticed.len() > 20, "{}", noticed.len());
+    let hanging = outcome.requests.delays.iter().filter(|delay| **delay >= Duration::from_millis(924_600)).count();
+    assert!((30..=33).contains(&hanging), "the first query of each morning: {hanging}");
     assert!(
         noticed.iter().all(|it| it.detection.unwrap().by == DetectedBy::Transport(LossReason::RetransmissionTimeout))
     );

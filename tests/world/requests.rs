@@ -17,7 +17,8 @@ const LATE: DetectedBy = DetectedBy::Transport(LossReason::DeadlinePassed);
 /// Returns the usual device with a message in 100 s.
 fn asking(deadline: impl Into<Option<Deadline>>) -> WorldConfig {
     let mut world = world(HeartbeatSpec::None);
-    world.traffic = TrafficConfig { up: Some(Span::secs(100)), deadline: deadline.into(), ..TrafficConfig::default() };
+    world.traffic =
+        TrafficConfig { up: Some(Span::secs(100).into()), deadline: deadline.into(), ..TrafficConfig::default() };
     world
 }
 

@@ -55,7 +55,7 @@ fn waiting(cores: u32, work: Distribution, mean_work: Duration) -> Estimate {
     let mut world = world(HeartbeatSpec::None);
     world.duration = secs(40);
     world.devices.count = 400;
-    world.traffic.up = Some(Span::secs(4));
+    world.traffic.up = Some(Span::secs(4).into());
     world.server.cores = cores;
     world.server.message_cost = work.into();
     let (message, ack) = (usize::from(world.devices.frames.message), usize::from(world.devices.frames.ack));
@@ -333,7 +333,7 @@ fn a_drain_spreads_its_closes_evenly_and_lets_nobody_in() {
 fn undelivered_pushes_are_retried_or_lost_as_configured() {
     let mut world = world(fixed(secs(10), secs(5), 1));
     world.duration = secs(600);
-    world.traffic = TrafficConfig { down: Some(Span::secs(5)), ..TrafficConfig::default() };
+    world.traffic = TrafficConfig { down: Some(Span::secs(5).into()), ..TrafficConfig::default() };
     let begin = Time::from_secs(100);
     world.faults = vec![cut(begin, Some(secs(60)))];
     let retried = go_traced(&world, 1);

@@ -190,7 +190,7 @@ fn in_a_doze_alarms_come_every_9_min_and_a_nat_of_300_s_forgets() {
 #[test]
 fn a_message_in_a_doze_is_sent_when_it_is_created_and_puts_no_alarm_off() {
     let mut world = dozing(wechat(), IdleAlarms::default(), true);
-    world.traffic.up = Some(Span::secs(400));
+    world.traffic.up = Some(Span::secs(400).into());
     world.duration = secs(1_400);
     let (alarm, next) = (Time::from_millis(810_200), Time::from_millis(1_350_200));
     let outcome = (0..200)
@@ -233,7 +233,7 @@ fn keepalive_probes_do_not_go_out_while_the_processor_sleeps() {
 #[test]
 fn a_packet_wakes_a_dozing_device_and_is_acknowledged() {
     let mut world = dozing(HeartbeatSpec::None, IdleAlarms::default(), true);
-    world.traffic.down = Some(Span::secs(900));
+    world.traffic.down = Some(Span::secs(900).into());
     world.duration = secs(4_000);
     let outcome = go_traced(&world, 1);
     let pushes: Vec<Time> = created_pushes(&outcome).into_iter().filter(|push| *push > DOZE).collect();

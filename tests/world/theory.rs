@@ -342,7 +342,7 @@ fn talking_world(heartbeat: HeartbeatSpec, timeout: Duration, mean: Duration, de
     world.access = link(Duration::from_micros(500));
     world.core = link(Duration::from_micros(500));
     world.nat = vec![NatConfig { established: span(timeout).into(), ..NatConfig::default() }];
-    world.traffic = TrafficConfig { up: Some(span(mean)), down: None, ..TrafficConfig::default() };
+    world.traffic = TrafficConfig { up: Some(span(mean).into()), down: None, ..TrafficConfig::default() };
     world
 }
 
@@ -388,7 +388,7 @@ fn a_mapping_expires_exactly_its_timeout_after_the_last_refreshing_packet() {
     for (seed, refresh) in (0..20).flat_map(|seed| [(seed, NatRefresh::Both), (seed, NatRefresh::Outbound)]) {
         let mut world = talking_world(HeartbeatSpec::None, timeout, secs(40), 1);
         // What comes from outside now and then without being asked for: pushes.
-        world.traffic.down = Some(span(secs(80)));
+        world.traffic.down = Some(span(secs(80)).into());
         world.nat[0].refresh = refresh;
         world.duration = Duration::from_hours(24);
         let outcome = go_traced(&world, seed);

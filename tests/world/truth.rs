@@ -202,7 +202,7 @@ fn a_usable_session_given_up_is_a_false_alarm() {
 #[test]
 fn pushes_of_an_outage_are_delivered_when_the_device_is_back() {
     let mut world = usual_world();
-    world.traffic.down = Some(Span::secs(5));
+    world.traffic.down = Some(Span::secs(5).into());
     let healthy = go_traced(&world, 8);
     let created = created_pushes(&healthy);
     assert_eq!(healthy.pushes.delays, vec![RTT / 2; created.len()]);
@@ -297,8 +297,11 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
         loss_good: Fraction::default(),
         loss_bad: Fraction::new(0.7).expect("a probability"),
     });
-    world.traffic =
-        TrafficConfig { up: Some(Span::secs(200)), down: Some(Span::secs(200)), ..TrafficConfig::default() };
+    world.traffic = TrafficConfig {
+        up: Some(Span::secs(200).into()),
+        down: Some(Span::secs(200).into()),
+        ..TrafficConfig::default()
+    };
     world.strategy.reconnect = ReconnectSpec::default();
     world.strategy.server = IdleReaper::new(Span::secs(600), Delay::millis(10_000)).into();
     world.faults = vec![

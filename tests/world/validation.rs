@@ -72,7 +72,7 @@ fn unmapped(outcome: &Outcome) -> Vec<Time> {
 fn with_push(world: &WorldConfig, until: Time, fits: impl Fn(Time) -> bool) -> (Outcome, Time) {
     let world = {
         let mut world = world.clone();
-        world.traffic.down = Some(Span::secs(400));
+        world.traffic.down = Some(Span::secs(400).into());
         world
     };
     // A NAT that forgets nothing tells when pushes are created, which does not depend on what becomes of them.

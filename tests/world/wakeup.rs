@@ -31,7 +31,7 @@ fn channel() -> WakeupConfig {
 fn waiting() -> WorldConfig {
     let mut world = world(HeartbeatSpec::None);
     world.nat[0].established = constant(Duration::from_hours(24));
-    world.traffic.down = Some(Span::secs(600));
+    world.traffic.down = Some(Span::secs(600).into());
     world.wakeup = Some(channel());
     world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(3_600) });
     world.faults = vec![FaultConfig::ServerRestart(server_fault(RESTART, Some(secs(5))))];
@@ -190,7 +190,7 @@ fn a_message_that_comes_both_ways_is_delivered_once() {
 fn messages_whose_wake_up_is_lost_come_with_the_next_session() {
     let mut world = waiting();
     world.duration = Duration::from_hours(24);
-    world.traffic.down = Some(Span::secs(60));
+    world.traffic.down = Some(Span::secs(60).into());
     world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(600) });
     world.faults = vec![FaultConfig::Cut(cardiogram_sim::config::Cut {
         devices: None,
@@ -222,7 +222,7 @@ fn messages_whose_wake_up_is_lost_come_with_the_next_session() {
 #[test]
 fn calls_keep_the_distance_that_the_service_wants() {
     let mut world = cut_off(RESTART, None);
-    world.traffic.down = Some(Span::secs(10));
+    world.traffic.down = Some(Span::secs(10).into());
     let unlimited = calls(&go_traced(&world, 1));
     assert!(unlimited.len() > 250, "each message: {}", unlimited.len());
     world.wakeup = Some(WakeupConfig { every: Delay::millis(300_000), ..channel() });

@@ -58,7 +58,7 @@ impl KeepAlive {
     /// Decides from what the scenario is and what broke sessions in it: `None` where expiry broke none, where the
     /// application sends too, or where not every device meets the same timeout all the time.
     pub(crate) fn decide(scenario: &Scenario, causes: &[Label]) -> Option<Self> {
-        let is_silent = scenario.traffic.up.is_none() && scenario.traffic.down.is_none();
+        let is_silent = !scenario.traffic.has_up() && !scenario.traffic.has_down();
         let has_expired = causes.iter().any(|cause| cause.as_str() == "nat-expiry");
         let timeout = if is_silent && has_expired { scenario.nat_timeout()? } else { return None };
         Some(Self { timeout_s: timeout.as_secs_f64() })

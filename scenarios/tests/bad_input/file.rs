@@ -56,7 +56,7 @@ fn a_number_without_unit_is_no_duration() {
     6 | traffic.up = 30
       |              ^^
       |
-      = help: write a duration longer than zero such as "90s", "4m30s" or "24h"
+      = help: write a duration longer than zero such as "10m", or a table such as { periodic = { every = "6m" } }
     "#);
 }
 
@@ -120,7 +120,7 @@ ctu.when.every = "1h""#), @r#"
     7 | ctu.when.every = "1h"
       | ^^^
       |
-      = help: did you mean `cut`? possible here are: `cut`, `flapping`, `handover`, `loss-burst`, `delay-spike`, `duplication`, `reordering`, `rate-limit`, `nat-flush`, `nat-timeout`, `network-switch`, `lease-expiry`, `process-killed`, `device-stall`, `device-freeze`, `malformed`, `server-stall`, `server-pause`, `server-crash`, `server-vanish`, `server-restart`, `server-overload`, `server-drain`, `proxy-restart`, `proxy-drain`
+      = help: did you mean `cut`? possible here are: `cut`, `flapping`, `handover`, `loss-burst`, `delay-spike`, `duplication`, `reordering`, `rate-limit`, `nat-flush`, `nat-timeout`, `network-switch`, `lease-expiry`, `process-killed`, `device-stall`, `device-freeze`, `malformed`, `server-stall`, `server-pause`, `server-half-dead`, `server-crash`, `server-vanish`, `server-restart`, `server-overload`, `server-drain`, `proxy-restart`, `proxy-drain`
     "#);
 }
 

@@ -21,7 +21,7 @@ impl WorldConfig {
         // port; what the server sends after it, replies included, waits for its retransmission.
         let remaps =
             nats(self).any(|nat| nat.after_expiry.classes().any(|class| class.from_inside() == FromInside::SamePort));
-        let nat_loses_pushes = remaps && (self.traffic.down.is_some() || self.strategy.server.pings.is_some());
+        let nat_loses_pushes = remaps && (self.traffic.has_down() || self.strategy.server.pings.is_some());
         let handshake = (2 + server::login_round_trips(self)) * (rtt + retransmissions) + server::login_work(self);
         // Behind a balancer it is not the client that goes on to the next server, and nothing is certain of where it gets to.
         let is_led = self.server.balancer.is_some() && self.server.count > 1;
@@ -38,7 +38,7 @@ impl WorldConfig {
             .with_nat_timeout(nat_timeout(self))
             .with_handshake_max(if is_led { Duration::MAX } else { handshake })
             .with_servers(self.server.count)
-            .with_silent_app(self.traffic.up.is_none() && self.traffic.down.is_none() && !redirects)
+            .with_silent_app(!self.traffic.has_up() && !self.traffic.has_down() && !redirects)
             .with_steady_host(!self.life.delays_timers() && !is_stopped)
             .with_server_pings(server.pings.as_ref().map(|pings| pings.expected(rtt + retransmissions)))
     }

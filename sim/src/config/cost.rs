@@ -128,8 +128,11 @@ impl WorldConfig {
         let breaks = forgotten.saturating_add(struck.breaks).saturating_add(of_age).saturating_add(late);
         let sessions = breaks.min(whole(device_time, SESSION_MIN));
 
-        let TrafficConfig { up, down, .. } = &self.traffic;
-        let messages = [up, down].into_iter().flatten().map(|gap| whole(device_time, gap.get())).sum::<u64>();
+        let TrafficConfig { up, down, trace, .. } = &self.traffic;
+        let rows = trace.as_ref().map_or(0, |trace| devices.saturating_mul(trace.rows().len() as u64));
+        let messages =
+            [up, down].into_iter().flatten().map(|arrivals| whole(device_time, arrivals.mean())).sum::<u64>();
+        let messages = messages.saturating_add(rows);
         let exchanges = whole(device_time, interval).saturating_add(messages);
         let proxied = u64::from(self.proxy.is_some());
         let bytes = [

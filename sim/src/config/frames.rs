@@ -39,6 +39,11 @@ impl FrameSizes {
     pub(crate) const WAKEUP_MIN: u16 = 4;
     /// The largest size of a frame: above it, a frame is a file.
     pub(crate) const MAX: u16 = 16_384;
+
+    /// Returns these sizes for a message of so many bytes; 0: of as many as usual.
+    pub(crate) fn with_message(self, bytes: u16) -> Self {
+        Self { message: if bytes == 0 { self.message } else { bytes }, ..self }
+    }
 }
 
 impl WorldConfig {

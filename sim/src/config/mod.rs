@@ -18,6 +18,7 @@ mod radio;
 mod server;
 mod tcp;
 mod traffic;
+mod traffic_trace;
 mod wakeup;
 
 use std::time::Duration;
@@ -42,7 +43,8 @@ pub use self::proxy::{EndsWith, ProxyConfig};
 pub use self::radio::{RadioConfig, TailStage};
 pub use self::server::{Cost, Login, MaxAge, Pauses, SecondSession, ServerConfig, Undelivered};
 pub use self::tcp::{TcpSettings, TcpStack, TcpTimers};
-pub use self::traffic::{Deadline, OnDeadline, TrafficConfig};
+pub use self::traffic::{Arrivals, Bursts, Daily, Deadline, OnDeadline, Periodic, TrafficConfig};
+pub use self::traffic_trace::{TraceRow, TrafficDirection, TrafficTrace};
 pub use self::wakeup::{Carries, WakeupConfig};
 
 /// A group of equal devices.

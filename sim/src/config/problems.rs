@@ -115,15 +115,24 @@ impl Found {
     }
 
     fn traffic(&mut self, world: &WorldConfig) {
-        for (name, gap) in [("up", world.traffic.up), ("down", world.traffic.down)] {
-            if let Some(gap) = gap.filter(|gap| gap.get() < MESSAGE_GAP_MIN) {
+        for (name, arrivals) in [("up", world.traffic.up), ("down", world.traffic.down)] {
+            let Some(arrivals) = arrivals else { continue };
+            if world.traffic.trace.is_some() {
+                let help = "leave one of the two out";
+                self.add(format!("traffic.{name}"), "`traffic.trace` says what is sent, and so does this", help);
+            }
+            let gap = arrivals.shortest();
+            if gap.get() < MESSAGE_GAP_MIN {
                 let least = format_duration(MESSAGE_GAP_MIN);
                 let message = format!("a message every {gap} is a load test");
                 self.add(format!("traffic.{name}"), message, format!("use at least \"{least}\""));
             }
+            if let Some((key, message, help)) = arrivals.problem() {
+                self.add(format!("traffic.{name}{key}"), message, help);
+            }
         }
         if let Some(deadline) = world.traffic.deadline {
-            if world.traffic.up.is_none() {
+            if !world.traffic.has_up() {
                 let help = "say how often they send in `traffic.up`, or leave `deadline` out";
                 self.add("traffic.deadline", "devices send no messages that an answer could be late to", help);
             }

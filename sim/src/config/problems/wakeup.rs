@@ -21,7 +21,7 @@ impl Found {
             let help = format!("use {} to {}", FrameSizes::WAKEUP_MIN, FrameSizes::MAX);
             self.add("wakeup.bytes", format!("a signal of {} bytes", wakeup.bytes), help);
         }
-        if world.traffic.down.is_none() {
+        if !world.traffic.has_down() {
             let help = "say how often in `traffic.down`, or leave `wakeup` out";
             self.add("wakeup", "the server has nothing to wake a device for: there are no messages to devices", help);
         }

@@ -615,8 +615,13 @@ impl Device {
 
     /// Writes a frame to the socket; the heartbeat policy is told once the session is established.
     fn write(&mut self, frame: Frame, context: &mut Context) {
+        self.write_sized(frame, 0, context);
+    }
+
+    /// The same of a message with so many bytes; 0: as usual.
+    fn write_sized(&mut self, frame: Frame, bytes: u16, context: &mut Context) {
         let Some(socket) = &mut self.socket else { return };
-        socket.write(self.index, frame, context);
+        socket.write(self.index, frame, bytes, context);
         if matches!(self.phase, Phase::Online) {
             self.heartbeat.on_event(context.now, &Event::BytesWritten);
         }

@@ -554,8 +554,13 @@ impl App {
     }
 
     fn write(&mut self, slot: u32, frame: Frame, context: &mut Context) {
+        self.write_sized(slot, frame, 0, context);
+    }
+
+    /// The same of a message with so many bytes; 0: as usual.
+    fn write_sized(&mut self, slot: u32, frame: Frame, message: u16, context: &mut Context) {
         let mut bytes = Vec::new();
-        frame.encode(&self.clients.frames, &mut bytes);
+        frame.encode(&self.clients.frames.with_message(message), &mut bytes);
         context.write(slot, &bytes);
         if let Some(session) = self.connections.get(&slot).and_then(|accepted| accepted.session) {
             let is_data = matches!(frame, Frame::Message { .. } | Frame::Ack { .. });

@@ -72,14 +72,14 @@ impl Wakeups {
             Carries::Signal => waiting.back(),
             Carries::Message => waiting.iter().find(|message| message.id >= calls.next),
         };
-        let Message { id, created } = *message.expect("a device is called for a message");
+        let Message { id, created, bytes } = *message.expect("a device is called for a message");
         *calls = Calls { last: Some(now), next: id + 1 };
         let frame = match self.config.carries {
             Carries::Signal => Frame::Wakeup { size: self.config.bytes },
             Carries::Message => Frame::Message { id, created },
         };
         let mut payload = Vec::new();
-        frame.encode(&self.frames, &mut payload);
+        frame.encode(&self.frames.with_message(bytes), &mut payload);
         Packet {
             src: address::PUSH_SERVICE,
             dst: SocketAddrV4::new(address::device(0, 0, device), address::PUSH_SERVICE.port()),
@@ -102,7 +102,7 @@ mod tests {
     use crate::config::Distribution;
 
     fn waiting(ids: std::ops::Range<u32>) -> VecDeque<Message> {
-        ids.map(|id| Message { id, created: Time::from_secs(u64::from(id)) }).collect()
+        ids.map(|id| Message { id, created: Time::from_secs(u64::from(id)), bytes: 0 }).collect()
     }
 
     fn wakeups(carries: Carries) -> Wakeups {

@@ -13,11 +13,12 @@ use cardiogram_policies::{
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
-    AfterExpiry, Background, BalancerConfig, BurstLoss, Carries, ClassShare, Cost, Deadline, DelayDrift, DevicesConfig,
-    Distribution, EndsWith, Exponential, FaultConfig, FaultDraws, FaultKind, FrameSizes, HealthCheck, LifeConfig,
-    LinkConfig, LinkName, Login, MaxAge, NatClass, NatConfig, NatRefresh, OnDeadline, OnUnhealthy, OnWaking, Part,
-    Pauses, ProxyConfig, RadioConfig, Rate, SecondSession, ServerConfig, TailStage, TcpSettings, TcpStack, TcpTimers,
-    TrafficConfig, Undelivered, Uniform, WakeupConfig, When, Whom, WorldConfig,
+    AfterExpiry, Arrivals, Background, BalancerConfig, BurstLoss, Bursts, Carries, ClassShare, Cost, Daily, Deadline,
+    DelayDrift, DevicesConfig, Distribution, EndsWith, Exponential, FaultConfig, FaultDraws, FaultKind, FrameSizes,
+    HealthCheck, LifeConfig, LinkConfig, LinkName, Login, MaxAge, NatClass, NatConfig, NatRefresh, OnDeadline,
+    OnUnhealthy, OnWaking, Part, Pauses, Periodic, ProxyConfig, RadioConfig, Rate, SecondSession, ServerConfig,
+    TailStage, TcpSettings, TcpStack, TcpTimers, TrafficConfig, TrafficTrace, Undelivered, Uniform, WakeupConfig, When,
+    Whom, WorldConfig,
 };
 use proptest::{prelude::*, strategy::Union};
 
@@ -48,7 +49,10 @@ pub fn world() -> impl Strategy<Value = WorldConfig> {
                 ..WorldConfig::new(Duration::from_secs(DURATION), access, core, strategy)
             };
             if world.wakeup.is_some() {
-                world.traffic.down = world.traffic.down.or(Some(Span::secs(60)));
+                if !world.traffic.has_down() {
+                    (world.traffic.trace, world.traffic.down) = (None, Some(Span::secs(60).into()));
+                    world.traffic.deadline = world.traffic.deadline.filter(|_| world.traffic.up.is_some());
+                }
                 (world.server.count, world.server.undelivered) = (1, Undelivered::Retry);
             }
             world
@@ -334,8 +338,42 @@ fn login() -> impl Strategy<Value = Login> {
 fn traffic() -> impl Strategy<Value = TrafficConfig> {
     let then = prop_oneof![Just(OnDeadline::Fail), Just(OnDeadline::Retry)];
     let deadline = (millis(100..60_000), then).prop_map(|(after, then)| Deadline { after, then });
-    (prop::option::of(span(5..300)), prop::option::of(span(5..300)), prop::option::weighted(0.4, deadline))
-        .prop_map(|(up, down, deadline)| TrafficConfig { up, down, deadline: deadline.filter(|_| up.is_some()) })
+    let drawn = (prop::option::of(arrivals()), prop::option::of(arrivals())).prop_map(|(up, down)| TrafficConfig {
+        up,
+        down,
+        ..TrafficConfig::default()
+    });
+    let traced = trace().prop_map(|trace| TrafficConfig { trace: Some(trace), ..TrafficConfig::default() });
+    (prop_oneof![5 => drawn, 1 => traced], prop::option::weighted(0.4, deadline))
+        .prop_map(|(traffic, deadline)| TrafficConfig { deadline: deadline.filter(|_| traffic.has_up()), ..traffic })
+}
+
+fn trace() -> impl Strategy<Value = TrafficTrace> {
+    let row = (0_u64..60_000, any::<bool>(), 15_u16..4_000);
+    prop::collection::vec(row, 1..60).prop_map(|rows| {
+        let mut at = 0;
+        let line = |(gap, up, bytes): (u64, bool, u16)| {
+            at += gap;
+            format!("{}.{:03},{},{bytes}\n", at / 1_000, at % 1_000, if up { "up" } else { "down" })
+        };
+        let rows: String = rows.into_iter().map(line).collect();
+        TrafficTrace::parse(&format!("time_s,direction,bytes\n{rows}")).expect("rows in order")
+    })
+}
+
+fn arrivals() -> impl Strategy<Value = Arrivals> {
+    let periodic = (span(5..300), 0_u64..5_000)
+        .prop_map(|(every, jitter)| Arrivals::Periodic(Periodic { every, jitter: Delay::millis(jitter) }));
+    let bursts = (span(30..600), 2_u32..20, millis(100..3_000))
+        .prop_map(|(every, count, gap)| Arrivals::Bursts(Bursts { every, count, gap }));
+    // A day that begins and ends within the run.
+    let daily = (span(5..100), prop::option::of(span(30..300)), 0_u64..900, 901_u64..DURATION).prop_map(
+        |(day, night, from, to)| {
+            let (from, to) = (Delay::millis(1_000 * from), Delay::millis(1_000 * to));
+            Arrivals::Daily(Daily { day, night, from, to })
+        },
+    );
+    prop_oneof![4 => span(5..300).prop_map(Arrivals::Poisson), 1 => periodic, 1 => bursts, 1 => daily]
 }
 
 fn fault() -> impl Strategy<Value = FaultConfig> {

@@ -28,7 +28,7 @@ pub(super) struct Asked {
 impl Outbox {
     /// Returns what a device has to say from its start on, if it has anything.
     pub(super) fn new(seed: u64, device: u32, start: Time, traffic: &TrafficConfig) -> Option<Self> {
-        let messages = Messages::up(seed, device, start, traffic.up?.get());
+        let messages = Messages::up(seed, device, start, traffic)?;
         Some(Self { messages, deadline: traffic.deadline })
     }
 }
@@ -108,7 +108,7 @@ impl Device {
 
     fn send_message(&mut self, message: Message, context: &mut Context) {
         context.note(self.index, DeviceEvent::MessageSent { id: message.id });
-        self.write(Frame::Message { id: message.id, created: message.created }, context);
+        self.write_sized(Frame::Message { id: message.id, created: message.created }, message.bytes, context);
     }
 
     /// Hands a message to the application, if it has not got it before by one way or the other. `in_order`: what comes

@@ -124,7 +124,7 @@ impl Device {
     pub(super) fn write_side(&mut self, role: Role, frame: Frame, context: &mut Context) {
         let index = self.index;
         if let Some(side) = self.side(role) {
-            side.socket.write(index, frame, context);
+            side.socket.write(index, frame, 0, context);
         }
     }
 

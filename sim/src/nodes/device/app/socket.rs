@@ -66,9 +66,10 @@ impl Socket {
         Frame::take(&mut self.stream)
     }
 
-    pub(super) fn write(&mut self, device: u32, frame: Frame, context: &mut Context) {
+    /// Writes a frame; a message has so many bytes, or as many as usual where that is 0.
+    pub(super) fn write(&mut self, device: u32, frame: Frame, message: u16, context: &mut Context) {
         let mut bytes = Vec::new();
-        frame.encode(&context.shared.frames, &mut bytes);
+        frame.encode(&context.shared.frames.with_message(message), &mut bytes);
         self.with_transport(device, context, |socket, now, out| _ = socket.transport.write(now, &bytes, out));
     }
 

@@ -37,12 +37,15 @@ impl Pushes {
 impl App {
     /// A session begins, and its device says which message it expects next.
     pub(super) fn catch_up(&mut self, device: u32, expects: u32, resumes: bool, context: &mut Context) {
-        let Some(mean) = self.clients.traffic.down else { return };
+        if !self.clients.traffic.has_down() {
+            return;
+        }
         let (seed, within) = (self.seed, self.clients.start_within);
         let pushes = self.pushes.entry(device).or_insert_with(|| {
             let start = traffic::start(seed, device, within);
             Pushes {
-                messages: Messages::down(seed, device, start, mean.get()),
+                messages: Messages::down(seed, device, start, &self.clients.traffic)
+                    .expect("there are messages to devices"),
                 waiting: VecDeque::new(),
                 next: 0,
                 unanswered: None,
@@ -97,7 +100,8 @@ impl App {
                 pushes.unanswered.get_or_insert(context.now);
             }
             for message in unsent {
-                self.write(slot, Frame::Message { id: message.id, created: message.created }, context);
+                let frame = Frame::Message { id: message.id, created: message.created };
+                self.write_sized(slot, frame, message.bytes, context);
             }
         }
         self.plan_wakeup(device);
