@@ -17,10 +17,9 @@ pub use cardiogram_reports as reports;
 pub use cardiogram_results as results;
 pub use cardiogram_scenarios as scenarios;
 pub use cardiogram_sim as sim;
-/// Real asynchronous programs on the hosts of a world, with sockets that are used as tokio's are.
-pub use cardiogram_sim::guest as net;
 
 pub mod cli;
+pub mod net;
 
 /// What most programs around the lab need: what tests of a strategy do.
 pub use cardiogram_check::{keeps_promises, prelude};

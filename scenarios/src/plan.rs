@@ -145,7 +145,7 @@ pub(crate) struct Cell {
     contest: usize,
     strategy: usize,
     seed: u64,
-    /// It also runs on the other engine, and both must agree.
+    /// It also runs on the other engine, or once more where it is a guest's, and both must agree.
     pub(crate) cross_check: bool,
     /// Its results have it over time too.
     pub(crate) has_series: bool,
@@ -293,7 +293,10 @@ impl Plan {
             for strategy in 0..it.strategies.len() {
                 // Every strategy has its turn where scenarios compare the same ones.
                 let is_checked = match self.engine {
-                    EngineChoice::Auto => strategy == contest % it.strategies.len(),
+                    // What a guest does is not the lab's own code, so each shows that it is the same again.
+                    EngineChoice::Auto => {
+                        strategy == contest % it.strategies.len() || is_guest(&it.strategies[strategy].value)
+                    }
                     EngineChoice::Both => true,
                     EngineChoice::Only(_) => false,
                 };

@@ -291,6 +291,11 @@ fn the_guide_to_own_policies_shows_the_code_of_the_example() {
     assert!(parts >= 10, "{parts}");
 }
 
+#[test]
+fn the_page_on_real_clients_shows_the_code_of_the_example() {
+    assert_eq!(check_guide("docs/real-clients.md"), 5);
+}
+
 /// Returns the name that a heading has in links, as on GitHub.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase().replace(|c: char| !(c.is_alphanumeric() || " -_".contains(c)), "");

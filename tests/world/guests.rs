@@ -4,7 +4,7 @@
 use std::{fs, io, path::Path, sync::atomic::AtomicBool, time::Duration};
 
 use cardiogram::{
-    net::{Guests, Machine, Result},
+    net::{self, Guests, Machine, Result},
     policies::{Registry, Time},
     results::Claim,
     scenarios::{
@@ -79,8 +79,8 @@ fn contest(guest: &str, more: &str) -> Contest {
     }
 }
 
-fn carry_out(guest: &str, dir: &Path) -> std::result::Result<(), String> {
-    let plan = Plan::new(vec![contest(guest, "")], 1, 2, EngineChoice::Auto, Shard::WHOLE).expect("a plan");
+fn carry_out(contest: Contest, dir: &Path) -> std::result::Result<(), String> {
+    let plan = Plan::new(vec![contest], 1, 2, EngineChoice::Auto, Shard::WHOLE).expect("a plan");
     let claim = Claim::take(dir, "test").expect("an empty folder");
     let stop = AtomicBool::new(false);
     let options =
@@ -99,7 +99,7 @@ fn a_guest_is_run_and_judged_as_any_other_strategy() {
     assert_eq!(sim::first_difference(&world, 1).expect("runs"), None);
 
     let dir = tempfile::tempdir().expect("a folder");
-    carry_out("steady", dir.path()).expect("two runs, and one of them again");
+    carry_out(of, dir.path()).expect("two runs, and one of them again");
     let runs = fs::read_to_string(dir.path().join("runs.csv")).expect("results");
     let hash = outcome.trace_hash.to_string();
     assert!(runs.lines().nth(1).is_some_and(|run| run.contains(&hash)), "{hash}\n{runs}");
@@ -110,7 +110,12 @@ fn a_guest_is_run_and_judged_as_any_other_strategy() {
 #[test]
 fn a_guest_that_is_not_the_same_again_is_an_error_that_tells_where() {
     let dir = tempfile::tempdir().expect("a folder");
-    let error = carry_out("moody", dir.path()).expect_err("it draws");
+    // Of the strategies of a scenario one alone is run on both engines by default; of guests each is run twice.
+    let both = Contest {
+        strategies: ["steady", "moody"].into_iter().flat_map(|guest| contest(guest, "").strategies).collect(),
+        ..contest("steady", "")
+    };
+    let error = carry_out(both, dir.path()).expect_err("it draws");
     let begin = "scenario forgetful, strategy moody-client, seed 1: the guest does something else when it runs again \
                  (first: at ";
     assert!(error.starts_with(begin), "{error}");
@@ -128,4 +133,22 @@ fn guests_are_refused_before_anything_runs_where_they_cannot() {
     assert!(error.contains("steady-client: these are messages of the lab's own, which guests do not have"), "{error}");
     let error = plan(contest("lonely", ""), EngineChoice::Auto);
     assert!(error.contains("lonely-client: there is no program for server 0"), "{error}");
+}
+
+/// In `silent-nat` nothing goes wrong but that a NAT forgets after 300 s without a packet.
+#[test]
+fn a_scenario_is_a_test_of_guests() {
+    let guests = Guests::new().devices(client).servers(server);
+    let outcomes = net::test("silent-nat", 2, &guests);
+    assert_eq!(outcomes.len(), 2);
+    assert!(outcomes.iter().all(|outcome| outcome.episodes.len() > 12), "each of 12 devices, again and again");
+    let error = |scenario: &'static str, guests: &Guests| {
+        let tested = std::panic::AssertUnwindSafe(|| net::test(scenario, 1, guests));
+        let panic = std::panic::catch_unwind(tested).expect_err("it fails");
+        panic.downcast_ref::<String>().expect("a sentence").clone()
+    };
+    let drawn = error("silent-nat", &Guests::new().devices(moody).servers(server));
+    assert!(drawn.starts_with("the guests do something else when they run again: first: at "), "{drawn}");
+    let unknown = error("commute", &guests);
+    assert!(unknown.contains("which guests do not have"), "{unknown}");
 }
