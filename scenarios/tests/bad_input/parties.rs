@@ -57,7 +57,7 @@ error: unknown name `fixd`
 2 | heartbeat = "fixd"
   |             ^^^^^^
   |
-  = help: did you mean `fixed`? possible here are: `none`, `fixed`, `idle`, `tcp-keepalive`, `known-nat-timeout`, `leave-when-quiet`, `mars-smart-heartbeat`, `wechat-smart-2013`, `androidpn`, `chromium-gcm`, `microg-mcs-aimd`, `carson-adaptive-5`, `thread783`, `composed`, `custom`
+  = help: did you mean `fixed`? possible here are: `none`, `fixed`, `idle`, `tcp-keepalive`, `known-nat-timeout`, `leave-when-quiet`, `mars-smart-heartbeat`, `wechat-smart-2013`, `androidpn`, `chromium-gcm`, `microg-mcs-aimd`, `carson-adaptive-5`, `thread783`, `composed`, `custom`, `guest`
 "#);
 }
 
