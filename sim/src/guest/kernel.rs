@@ -73,6 +73,14 @@ pub(super) struct Kernel {
     timers: Timers,
     next_port: u16,
     out: Vec<Out>,
+    /// Which process the host runs: each has a number of its own.
+    process: u32,
+    /// The process stands still.
+    is_still: bool,
+    /// Who waits for it to go on.
+    stilled: Vec<Waker>,
+    /// The host has no power.
+    is_down: bool,
     /// Reused from act to act.
     packets: Vec<Packet>,
 }
@@ -154,6 +162,10 @@ impl Kernel {
             timers: Timers::default(),
             next_port,
             out: Vec::new(),
+            process: 0,
+            is_still: false,
+            stilled: Vec::new(),
+            is_down: false,
             packets: Vec::new(),
         }
     }
@@ -164,6 +176,81 @@ impl Kernel {
 
     pub(super) const fn servers(&self) -> u32 {
         self.servers
+    }
+
+    /// Returns the number of the process that runs.
+    pub(super) const fn process(&self) -> u32 {
+        self.process
+    }
+
+    /// Returns whether the process stands still; if so, `waker` is woken when it goes on.
+    pub(super) fn stands_still(&mut self, waker: &Waker) -> bool {
+        if self.is_still {
+            self.stilled.push(waker.clone());
+        }
+        self.is_still
+    }
+
+    /// The process stands still from now on, or goes on.
+    pub(super) fn set_still(&mut self, is_still: bool) {
+        self.is_still = is_still;
+        if !is_still {
+            self.stilled.drain(..).for_each(|waker| self.gate.wake(waker));
+        }
+    }
+
+    /// The process is gone. Its connections are closed, with RST where something was not read, those that it had not accepted are
+    /// reset, and whoever still holds one of its sockets learns it.
+    pub(super) fn kill(&mut self, now: Time) {
+        self.process += 1;
+        // Nobody has left anything on purpose.
+        self.sessions = Sessions::default();
+        let ports: Vec<u16> = self.listeners.keys().copied().collect();
+        for port in ports {
+            self.stop_listening(port, now);
+        }
+        for slot in 0..self.sockets.len() as u32 {
+            let Some(socket) = self.sockets[slot as usize].as_mut() else { continue };
+            if socket.holder != Holder::Program {
+                continue;
+            }
+            for waker in socket.reader.take().into_iter().chain(socket.writer.take()) {
+                self.gate.wake(waker);
+            }
+            self.close(slot, now);
+        }
+        if let Owner::Device(device) = self.owner {
+            self.push(Out::Fact(Fact::Device { device, event: DeviceEvent::Killed }), now);
+        }
+    }
+
+    /// A process is started after one that was killed.
+    pub(super) fn start_again(&mut self, now: Time) {
+        if let Owner::Device(device) = self.owner {
+            self.push(Out::Fact(Fact::Device { device, event: DeviceEvent::Started }), now);
+        }
+    }
+
+    /// The host loses its power, and with it every connection without a word.
+    pub(super) fn power_off(&mut self, now: Time) {
+        self.process += 1;
+        self.is_down = true;
+        self.listeners.clear();
+        for slot in 0..self.sockets.len() as u32 {
+            let Some(socket) = self.sockets[slot as usize].as_mut() else { continue };
+            let port = socket.tcp.local().port();
+            for waker in socket.reader.take().into_iter().chain(socket.writer.take()) {
+                self.gate.wake(waker);
+            }
+            self.end_session(slot, now);
+            self.remove(slot, port);
+        }
+        self.post();
+    }
+
+    /// It has power again.
+    pub(super) fn power_on(&mut self) {
+        self.is_down = false;
     }
 
     /// Opens a connection.
@@ -214,7 +301,9 @@ impl Kernel {
 
     /// Nobody listens at a port any more; whoever waits to be accepted is reset.
     pub(super) fn stop_listening(&mut self, port: u16, now: Time) {
-        for slot in self.listeners.remove(&port).into_iter().flat_map(|listener| listener.queue) {
+        let Some(listener) = self.listeners.remove(&port) else { return };
+        listener.wakers.into_iter().for_each(|waker| self.gate.wake(waker));
+        for slot in listener.queue {
             self.gate.touch();
             self.socket(slot).holder = Holder::Nobody;
             self.with(slot, now, |tcp, out| tcp.abort(now, out));
@@ -278,6 +367,10 @@ impl Kernel {
 
     /// A packet arrives.
     pub(super) fn on_packet(&mut self, packet: &Packet, now: Time) {
+        if self.is_down {
+            self.push(Out::Dropped(packet.clone(), DropReason::HostDown), now);
+            return;
+        }
         let pair = (packet.dst.port(), packet.src);
         let opens = packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK);
         if let Some(slot) = self.by_pair.get(&pair).copied() {
@@ -433,7 +526,8 @@ impl Kernel {
         }
     }
 
-    fn tell_server(&mut self, event: ServerEvent, now: Time) {
+    /// Tells what happens to a server.
+    pub(super) fn tell_server(&mut self, event: ServerEvent, now: Time) {
         if let Owner::Server(server) = self.owner {
             self.push(Out::Fact(Fact::Server { server, event }), now);
         }

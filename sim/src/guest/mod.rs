@@ -41,7 +41,7 @@ use self::{
     runtime::Runtime,
 };
 use crate::{
-    config::{Cost, LifeConfig, SecondSession, Target, WorldConfig},
+    config::{Cost, DeviceEffect, LifeConfig, SecondSession, ServerEffect, Target, WorldConfig},
     engine::{Engine, RunError, RunOptions, event},
     fate::Schedule,
     nodes::{
@@ -149,20 +149,24 @@ impl Guests {
             add(server.login.is_some(), "server.login", "this is the login of the lab's own servers");
             add(server.logins_per_s.is_some(), "server.logins_per_s", "this is the login of the lab's own servers");
             add(server.keepalive.is_some(), "server.keepalive", "the lab's own servers ask for it");
-            add(server.pauses.is_some(), "server.pauses", "these are pauses of the lab's own servers");
             add(server.max_age.is_some(), "server.max_age", "the lab's own servers see to it");
             let refuses = server.second_session == SecondSession::Refused;
             add(refuses, "server.second_session", "the lab's own servers see to it");
         }
         for (place, fault) in world.faults.iter().enumerate() {
-            let what = match fault.facts().target {
-                Target::Server { server, .. }
-                    if (0..world.server.count).any(|number| {
-                        server.is_none_or(|server| server == number) && self.of_server(number).is_some()
-                    }) =>
-                {
-                    "this happens to the lab's own servers"
+            let fault = fault.facts();
+            let on_guest = |server: Option<u32>| {
+                let mut servers = 0..world.server.count;
+                servers.any(|number| server.is_none_or(|of| of == number) && self.of_server(number).is_some())
+            };
+            let what = match fault.target {
+                Target::Server {
+                    effect: ServerEffect::Stops | ServerEffect::Dies | ServerEffect::Silences, ..
+                } if fault.whom.is_none() => {
+                    continue;
                 }
+                Target::Server { server, .. } if on_guest(server) => "this happens to the lab's own servers",
+                Target::Device(DeviceEffect::Kills) => continue,
                 Target::Device(_) if self.devices.is_some() => "this happens to the lab's own devices",
                 _ => continue,
             };
@@ -235,15 +239,15 @@ pub fn run_guests(
     }
     let mut runtime = Runtime::new(guests.patience).map_err(RunError::Guest)?;
     let starter = Starter::new(&runtime);
+    let schedule = Schedule::draw(config, seed);
     let node = |node: GuestNode| Box::new(node) as Box<dyn Node>;
     let devices = guests.devices.clone();
-    let devices = devices.map(|program| node(GuestNode::devices(config, seed, program, &starter)));
+    let devices = devices.map(|program| node(GuestNode::devices(config, &schedule, seed, program, &starter)));
     let of_server = |server| {
         let program = guests.of_server(server)?.clone();
-        Some((server, node(GuestNode::server(config, seed, server, program, &starter))))
+        Some((server, node(GuestNode::server(config, &schedule, seed, server, program, &starter))))
     };
     let servers = (0..config.server.count).filter_map(of_server).collect();
-    let schedule = Schedule::draw(config, seed);
     let mut hosts = world::hosts_with(config, seed, &schedule, options.keep_trace, Others { devices, servers });
     drive(&mut hosts, Time::ZERO + config.duration, &mut runtime).map_err(RunError::Guest)?;
     let finished = hosts.into_iter().map(Host::finish).collect();

@@ -33,11 +33,14 @@ pub struct Machine {
     kernel: Arc<Mutex<Kernel>>,
     gate: Arc<Gate>,
     origin: Instant,
+    /// The process that it belongs to.
+    process: u32,
 }
 
 impl Machine {
-    pub(super) const fn new(kernel: Arc<Mutex<Kernel>>, gate: Arc<Gate>, origin: Instant) -> Self {
-        Self { kernel, gate, origin }
+    pub(super) fn new(kernel: Arc<Mutex<Kernel>>, gate: Arc<Gate>, origin: Instant) -> Self {
+        let process = lock(&kernel).process();
+        Self { kernel, gate, origin, process }
     }
 
     /// Returns which device, or which server, it is.
@@ -98,7 +101,14 @@ impl Machine {
             return Err(io::Error::other(message));
         }
         let now = self.now();
-        Ok(act(&mut lock(&self.kernel), now))
+        let mut kernel = lock(&self.kernel);
+        if kernel.process() != self.process {
+            return Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "the process that the socket belongs to was killed",
+            ));
+        }
+        Ok(act(&mut kernel, now))
     }
 }
 
@@ -124,7 +134,9 @@ impl TcpListener {
     /// Polls for the next connection.
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let proceeds = ready!(coop::poll_proceed(context));
-        let accepted = self.machine.with(|kernel, now| kernel.accept(self.port, context.waker(), now))?;
+        let accepted = self.machine.with(|kernel, now| {
+            if kernel.stands_still(context.waker()) { None } else { kernel.accept(self.port, context.waker(), now) }
+        })?;
         let Some(slot) = accepted else { return Poll::Pending };
         proceeds.made_progress();
         let stream = TcpStream { machine: self.machine.clone(), slot };
@@ -231,6 +243,9 @@ impl AsyncRead for TcpStream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let proceeds = ready!(coop::poll_proceed(context));
         let read = self.machine.with(|kernel, now| {
+            if kernel.stands_still(context.waker()) {
+                return Poll::Pending;
+            }
             if into.remaining() == 0 {
                 return Poll::Ready(Ok(Vec::new()));
             }
@@ -261,6 +276,9 @@ impl AsyncWrite for TcpStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let proceeds = ready!(coop::poll_proceed(context));
         let written = self.machine.with(|kernel, now| {
+            if kernel.stands_still(context.waker()) {
+                return Poll::Pending;
+            }
             let socket = kernel.socket(self.slot);
             if let Some(error) = socket.error() {
                 return Poll::Ready(Err(error));

@@ -10,7 +10,7 @@ use std::{
     task::Poll,
 };
 
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{runtime::Handle, task::AbortHandle, time::Instant};
 
 use super::{
     kernel::{Kernel, Owner},
@@ -42,10 +42,10 @@ impl Starter {
     }
 
     /// Starts a program; its end is an end of the run where it is a failure.
-    pub(super) fn start(&self, program: Program, kernel: &Arc<Mutex<Kernel>>) {
+    pub(super) fn start(&self, program: Program, kernel: &Arc<Mutex<Kernel>>) -> AbortHandle {
         let gate = self.gate.clone();
         let machine = Machine::new(kernel.clone(), gate.clone(), self.origin);
-        self.handle.spawn(async move {
+        let task = self.handle.spawn(async move {
             let whose = match machine.owner() {
                 Owner::Device(device) => format!("device {device}"),
                 Owner::Server(server) => format!("server {server}"),
@@ -54,6 +54,13 @@ impl Starter {
             let Err(how) = carry_out(move || program(own)).await else { return };
             gate.fail(format!("the program of {whose} {how}, {} s into the run", machine.now().as_secs_f64()));
         });
+        self.gate.has_work();
+        task.abort_handle()
+    }
+
+    /// Ends a program where it stands.
+    pub(super) fn kill(&self, task: &AbortHandle) {
+        task.abort();
         self.gate.has_work();
     }
 }

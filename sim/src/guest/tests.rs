@@ -6,7 +6,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use cardiogram_policies::{GiveUp, heartbeat::Keepalive, unit::Span};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use super::*;
@@ -64,15 +64,22 @@ async fn client(machine: Machine) -> Result {
 }
 
 async fn session(machine: &Machine) -> io::Result<()> {
-    let mut stream = machine.connect(machine.server(0)).await?;
-    stream.set_nodelay(true)?;
     let mut input = Vec::new();
     let hello = Frame::Hello { device: machine.number(), expects: 0, announces: None, resumes: false };
-    send(&mut stream, hello).await?;
-    receive(&mut stream, &mut input).await?;
+    let connect = async {
+        let mut stream = machine.connect(machine.server(0)).await?;
+        stream.set_nodelay(true)?;
+        send(&mut stream, hello).await?;
+        receive(&mut stream, &mut input).await?;
+        io::Result::Ok(stream)
+    };
+    let mut stream = timeout(SECS(10), connect).await??;
     let mut next = Instant::now() + SECS(310);
     for id in 0.. {
-        sleep_until(next).await;
+        // What ends the connection meanwhile is noticed at once.
+        if let Ok(ended) = timeout_at(next, receive(&mut stream, &mut input)).await {
+            ended?;
+        }
         next += SECS(310);
         send(&mut stream, Frame::Heartbeat { id }).await?;
         timeout(SECS(20), receive(&mut stream, &mut input)).await??;
@@ -396,4 +403,61 @@ fn guests_are_refused_where_they_cannot_run() {
     world.life = toml::from_str("alarm_grid = '5m'").expect("a life");
     let paths: Vec<String> = guests.problems(&world).into_iter().map(|problem| problem.path).collect();
     assert_eq!(paths, ["traffic", "life", "heartbeat.guest", "server.count"]);
+}
+
+/// What happens to the lab's own processes happens to guests, at the same microseconds and with the same packets.
+#[test]
+fn faults_strike_guests_as_they_strike_the_labs_own_devices_and_servers() {
+    for (fault, causes) in [
+        ("server-restart = { when.at = ['100s'], lasts = '30s' }", &[Cause::ServerRestart][..]),
+        ("server-crash = { when.at = ['100s'], lasts = '30s' }", &[Cause::ServerCrash]),
+        ("server-vanish = { when.at = ['100s'], lasts = '600s' }", &[Cause::ServerVanish]),
+        ("server-stall = { when.at = ['309s'], lasts = '60s' }", &[Cause::ServerStall]),
+        ("process-killed = { when.at = ['100s'], lasts = '30s' }", &[Cause::ProcessKilled]),
+    ] {
+        let mut world = world(MS(30));
+        world.nat[0] = NatConfig::default();
+        world.faults = vec![toml::from_str(fault).unwrap_or_else(|error| panic!("{fault}: {error}"))];
+        let lab = run(&world, 1, &options()).expect("a run");
+        let guest = run_with(&world, &Guests::new().devices(client).servers(server));
+        for (place, (ours, theirs)) in packets(&guest).iter().zip(packets(&lab)).enumerate() {
+            assert_eq!(*ours, theirs, "{fault}: packet {place}");
+        }
+        assert_eq!(packets(&guest).len(), packets(&lab).len(), "{fault}");
+        assert_eq!(guest.episodes.iter().map(|it| it.cause).collect::<Vec<_>>(), causes, "{fault}");
+        assert_eq!(guest.episodes[0].begin, lab.episodes[0].begin, "{fault}");
+    }
+}
+
+/// A task that the program had spawned finds its sockets gone.
+#[test]
+fn what_a_killed_program_has_spawned_can_only_fail() {
+    let spawns = async |machine: Machine| {
+        let mut stream = machine.connect(machine.server(0)).await?;
+        tokio::spawn(async move {
+            let error = stream.read_u8().await.expect_err("it is killed");
+            assert_eq!((error.kind(), machine.elapsed()), (io::ErrorKind::NotConnected, SECS(100)));
+            assert!(machine.connect(machine.server(0)).await.is_err());
+        })
+        .await?;
+        Err("it is killed before".into())
+    };
+    let mut world = world(MS(30));
+    world.faults = vec![toml::from_str("process-killed = { when.at = ['100s'], lasts = '1h' }").expect("a fault")];
+    let outcome = run_with(&world, &Guests::new().devices(spawns).servers(server));
+    assert_eq!(outcome.totals.connect_attempts, 1);
+}
+
+#[test]
+fn faults_that_guests_do_not_know_are_refused_by_their_place() {
+    let mut world = world(MS(30));
+    let faults = [
+        "server-stall = { when.at = ['309s'], lasts = '60s' }",
+        "server-drain = { when.at = ['309s'], over = '10s' }",
+        "device-stall = { when.at = ['100s'], lasts = '30s' }",
+    ];
+    world.faults = faults.iter().map(|fault| toml::from_str(fault).unwrap_or_else(|error| panic!("{error}"))).collect();
+    let paths: Vec<String> =
+        Guests::new().devices(client).servers(server).problems(&world).into_iter().map(|it| it.path).collect();
+    assert_eq!(paths, ["faults[1]", "faults[2]"]);
 }
