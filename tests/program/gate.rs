@@ -89,7 +89,7 @@ fn place(scenario: &str) -> Place {
 }
 
 fn run(place: &Place, out: &str) {
-    place.cardiogram(&format!("run scenario.toml --engine event --out {out} --force -q")).good();
+    place.cardiogram(&format!("run scenario.toml --seeds 10 --engine event --out {out} --force -q")).good();
 }
 
 /// Replaces `from` by `to` in a file, which must have it.

@@ -184,13 +184,13 @@ fn results_that_were_changed_are_refused() {
       = help: run again: the file was changed or cut short, or the files are of different runs
     error: 2/manifest.json: scenario `small`: the hash does not fit the text
       = help: run again: the file was changed or cut short, or the files are of different runs
-    error: 2/runs.csv: line 3: here should be scenario small, strategy qq-fixed-45, seed 2
+    error: 2/runs.csv: line 2: here should be scenario small, strategy qq-fixed-45, seed 2
       = help: run again: the file was changed or cut short, or the files are of different runs
-    error: 2/runs.csv: line 3: `a0.984564` is not a number with six decimals
+    error: 2/runs.csv: line 2: `a0.984564` is not a number with six decimals
       = help: run again: the file was changed or cut short, or the files are of different runs
     error: 2/runs.csv: line 1: columns are missing: `availability`; unknown are: `uptime`
       = help: run again: the file was changed or cut short, or the files are of different runs
-    error: 2/episodes.csv: line 7: 5 rows of scenario small, strategy qq-fixed-45, seed 1 instead of 4 end before here
+    error: 2/episodes.csv: line 2: 0 rows of scenario small, strategy qq-fixed-45, seed 2 instead of 5 end before here
       = help: run again: the file was changed or cut short, or the files are of different runs
     error: 2/episodes.csv: line 2: 13 fields instead of 12
       = help: run again: the file was changed or cut short, or the files are of different runs
@@ -217,17 +217,17 @@ fn rows_that_are_lost_or_left_over_are_refused() {
         messages.concat()
     });
     assert_snapshot!(messages.concat(), @r"
-    error: 2/runs.csv: line 5: here should be scenario small, strategy netease-30-15, seed 3
+    error: 2/runs.csv: line 6: here should be scenario small, strategy netease-30-15, seed 3
       = help: run again: the file was changed or cut short, or the files are of different runs
-    error: 2/runs.csv: line 6: this row belongs to no run of the shard, or to one that is there before
+    error: 2/runs.csv: line 7: this row belongs to no run of the shard, or to one that is there before
       = help: run again: the file was changed or cut short, or the files are of different runs
-    error: 2/episodes.csv: line 20: 4 rows of scenario small, strategy netease-30-15, seed 3 instead of 5 end before here
+    error: 2/episodes.csv: line 25: 4 rows of scenario small, strategy netease-30-15, seed 3 instead of 5 end before here
       = help: run again: the file was changed or cut short, or the files are of different runs
-    error: 2/episodes.csv: line 22: 6 rows of scenario small, strategy netease-30-15, seed 3 instead of 5 end before here
+    error: 2/episodes.csv: line 27: 6 rows of scenario small, strategy netease-30-15, seed 3 instead of 5 end before here
       = help: run again: the file was changed or cut short, or the files are of different runs
-    error: 2/series.csv: line 226: 224 rows of scenario small, strategy qq-fixed-45, seed 1 instead of 225 end before here
+    error: 2/series.csv: line 226: 224 rows of scenario small, strategy netease-30-15, seed 1 instead of 225 end before here
       = help: run again: the file was changed or cut short, or the files are of different runs
-    error: 2/series.csv: line 228: 226 rows of scenario small, strategy qq-fixed-45, seed 1 instead of 225 end before here
+    error: 2/series.csv: line 228: 226 rows of scenario small, strategy netease-30-15, seed 1 instead of 225 end before here
       = help: run again: the file was changed or cut short, or the files are of different runs
     ");
 }

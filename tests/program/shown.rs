@@ -411,7 +411,7 @@ fn every_file_that_is_wrong_is_told_of() {
         (done.code, done.out.as_str()),
         (
             Some(2),
-            "small.toml: scenario small, good (20 runs, 0.833 device-days, about 1s of one processor and 66MiB of memory)\n"
+            "small.toml: scenario small, good (10 runs, 0.417 device-days, about 1s of one processor and 66MiB of memory)\n"
         )
     );
     assert_snapshot!(done.err, @r"

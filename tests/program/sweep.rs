@@ -127,7 +127,7 @@ fn strategies_of_one_name_are_refused_where_the_plan_names_the_second() {
 fn check_says_how_many_points_a_plan_has() {
     let place = place();
     let said = place.cardiogram("check plan.toml").good();
-    assert!(said.starts_with("plan.toml: sweep beats of 6 points, good (60 runs, "), "{said}");
+    assert!(said.starts_with("plan.toml: sweep beats of 6 points, good (30 runs, "), "{said}");
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sweeps/interval-against-nat.toml");
     let said = place.cardiogram(&format!("check {example}")).good();
     assert!(said.contains(": sweep interval-against-nat of 100 points, good ("), "{said}");

@@ -62,14 +62,14 @@ fn what_would_not_fit_is_refused_with_the_key_to_change() {
     }
     place.write("year.toml", SWITCH_BOMB.replace("1h", "365d").replace("36ms", "300d").replace("switch-bomb", "year"));
     assert_snapshot!(place.cardiogram("run year.toml --jobs 1").failed(2), @r#"
-    error: this needs about 61d of one processor, and the limit is 1d: 10 runs of 182500000 device-days in all, with up to 50000 strikes and 50000 mappings in one
-      = help: take fewer `devices.count`, a shorter `duration` or fewer `--seeds`, or share it out with `--shard`; `--cpu-limit 61d` allows it
+    error: this needs about 49d of one processor, and the limit is 1d: 5 runs of 91250000 device-days in all, with up to 50000 strikes and 50000 mappings in one
+      = help: take fewer `devices.count`, a shorter `duration` or fewer `--seeds`, or share it out with `--shard`; `--cpu-limit 49d` allows it
     "#);
     assert!(place.cardiogram("check year.toml").failed(2).contains("`--cpu-limit "), "the key to change");
     place.write("crowd.toml", SWITCH_BOMB.replace("36ms", "20m").replace("switch-bomb", "crowd"));
     assert_snapshot!(place.cardiogram("run crowd.toml --jobs 1 --memory-limit 256MiB").failed(2), @r"
-    error: this needs about 1109MiB of memory, and the limit is 256MiB: 10 runs of 20833 device-days in all, with up to 150000 strikes and 50000 mappings in one
-      = help: take fewer `devices.count`, rarer faults or less at a time (`--jobs`); `--memory-limit 1109MiB` allows it
+    error: this needs about 823MiB of memory, and the limit is 256MiB: 5 runs of 10417 device-days in all, with up to 150000 strikes and 50000 mappings in one
+      = help: take fewer `devices.count`, rarer faults or less at a time (`--jobs`); `--memory-limit 823MiB` allows it
     ");
     assert!(!place.path("cardiogram-out").exists());
 }
@@ -224,7 +224,7 @@ fn what_is_said_is_said_to_programs_too() {
     let items: serde_json::Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(
         (&items[0]["good"], &items[0]["kind"], &items[0]["cost"]["runs"]),
-        (&true.into(), &"scenario".into(), &20.into())
+        (&true.into(), &"scenario".into(), &10.into())
     );
     let problem = &items[1]["problems"][0];
     assert_eq!((&problem["line"], &problem["column"]), (&10.into(), &37.into()), "{problem}");

@@ -511,6 +511,9 @@ impl App {
         let Hello { device, expects, announces } = accepted.hello.take().expect("a client begins with its hello");
         let resumes = accepted.resumes;
         self.waiting -= u32::from(std::mem::take(&mut accepted.waits));
+        if !self.half_dead.welcomes(device) {
+            return;
+        }
         if self.config.second_session == SecondSession::Refused && !resumes && self.online.contains_key(&device) {
             context.note(ServerEvent::Refused { device });
             self.say_goodbye(slot, GoodbyeReason::InUse, None, context);

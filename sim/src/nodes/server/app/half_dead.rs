@@ -40,6 +40,12 @@ impl HalfDeaths {
         !self.is_frozen || !self.has(device, Some(session))
     }
 
+    /// Returns whether a device that comes is welcomed. In a frozen world one that would get nothing is not, so that it goes on to the next
+    /// server.
+    pub(super) fn welcomes(&self, device: u32) -> bool {
+        !self.is_frozen || !self.has(device, None)
+    }
+
     pub(super) const fn freeze(&mut self) {
         self.is_frozen = true;
     }
