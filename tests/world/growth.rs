@@ -2,12 +2,10 @@
 //! counted, allocation by allocation, so that no clock is needed: an engine that looks at everybody for each event would show in
 //! `cargo bench`, one that copies or gathers everybody shows here.
 
-use cardiogram::{
-    policies::Registry,
-    scenarios::load,
-    sim::{Engine, RunOptions, WorldConfig, run},
-};
+use cardiogram::sim::{Engine, RunOptions, run};
 use rayon::prelude::*;
+
+use crate::memory;
 
 /// What a world is about, and its lines in a scenario: nothing, moves between networks, NATs that forget everybody at once, few
 /// ports, messages, kills.
@@ -27,17 +25,9 @@ struct Taken {
     peak_bytes: u64,
 }
 
-fn world(lines: &str, devices: u32) -> WorldConfig {
-    let text = format!(
-        "name = \"growth\"\nstrategies = [\"none\"]\nduration = \"10m\"\naccess = \"lte-near\"\ncore = \"backbone\"\n\
-         devices.count = {devices}\ndevices.start_within = \"1m\"\n{lines}"
-    );
-    let scenario = load::parse_scenario("growth.toml", &text).unwrap_or_else(|error| panic!("{error}"));
-    scenario.world(&load::strategy("netease-30-15", None, &Registry::new()).unwrap().value)
-}
-
 fn taken(lines: &str, devices: u32) -> Taken {
-    let world = world(lines, devices);
+    let lines = format!("devices.count = {devices}\ndevices.start_within = \"1m\"\n{lines}");
+    let world = memory::world("netease-30-15", &lines);
     let counted = allocation_counter::measure(|| {
         run(&world, 1, &RunOptions::new(Engine::Event)).unwrap();
     });

@@ -12,7 +12,7 @@ use cardiogram::{
 use rayon::prelude::*;
 
 /// Returns the world of a scenario with these lines under a strategy.
-fn world(strategy: &str, lines: &str) -> WorldConfig {
+pub(crate) fn world(strategy: &str, lines: &str) -> WorldConfig {
     let mut text = "name = \"shape\"\nstrategies = [\"none\"]\ncore = \"backbone\"\n".to_owned();
     for (key, value) in [("access", "\"lte-near\""), ("duration", "\"10m\""), ("devices.count", "20")] {
         if !lines.lines().any(|line| line.starts_with(key)) {

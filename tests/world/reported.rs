@@ -17,7 +17,7 @@ use cardiogram_sim::{
 use kit::common::*;
 
 /// Returns a built-in scenario's world under a preset, or under a strategy file's text.
-fn world_of(scenario: &str, strategy: &str) -> WorldConfig {
+pub(crate) fn world_of(scenario: &str, strategy: &str) -> WorldConfig {
     let strategy = preset::find(strategy).map_or_else(|| of_text(strategy), preset::Preset::spec);
     load::scenario(scenario).expect("built in").value.world(&strategy)
 }

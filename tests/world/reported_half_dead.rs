@@ -3,26 +3,16 @@
 
 use std::time::Duration;
 
-use cardiogram_policies::{Registry, StrategySpec, Time, preset};
-use cardiogram_scenarios::load;
+use cardiogram_policies::Time;
 use cardiogram_sim::{
-    Outcome, WorldConfig,
+    Outcome,
     config::SecondSession,
     outcome::{Cause, EpisodeOutcome},
     trace::ServerEvent,
 };
 use kit::common::*;
 
-/// Returns a built-in scenario's world under a preset, or under a strategy file's text.
-fn world_of(scenario: &str, strategy: &str) -> WorldConfig {
-    let strategy = preset::find(strategy).map_or_else(|| of_text(strategy), preset::Preset::spec);
-    load::scenario(scenario).expect("built in").value.world(&strategy)
-}
-
-fn of_text(text: &str) -> StrategySpec {
-    let text = format!("name = \"tested\"\n{text}");
-    load::parse_strategy("tested", &text, &Registry::new()).unwrap_or_else(|error| panic!("{error}"))
-}
+use crate::reported::world_of;
 
 fn recoveries(outcome: &Outcome, cause: Cause) -> Vec<Duration> {
     let of_cause = outcome.episodes.iter().filter(|episode| episode.cause == cause);
