@@ -73,7 +73,7 @@ impl Life {
         for (name, fault) in numbered(config) {
             let fault = fault.facts();
             let Target::Device(effect) = fault.target else { continue };
-            if !Struck::draw(fault.whom, config.devices.count, seed, &name).has(index) {
+            if !Struck::is_one(fault.whom, config.devices.count, seed, &name, index) {
                 continue;
             }
             let strikes = || schedule::strikes(&fault, horizon, seed, &name, number);

@@ -84,7 +84,7 @@ fn of_link<'a>(config: &'a WorldConfig, link: LinkTarget<'a>, seed: u64) -> impl
     numbered(config).filter_map(move |(name, config)| {
         let fault = config.facts();
         let Target::Link { link: of, direction, effect } = fault.target else { return None };
-        let strikes = link.is(of) && Struck::draw(fault.whom, devices, seed, &name).has(link.device());
+        let strikes = link.is(of) && Struck::is_one(fault.whom, devices, seed, &name, link.device());
         strikes.then(|| OnLink { kind: config.kind(), name, direction, effect, fault })
     })
 }

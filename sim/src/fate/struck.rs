@@ -37,6 +37,14 @@ impl Struck {
         }
     }
 
+    /// Returns whether the fault strikes one device: what [`draw`](Self::draw) says of it, without a list of all for each who asks.
+    pub(crate) fn is_one(whom: Option<&Whom>, devices: u32, seed: u64, fault: &str, device: u32) -> bool {
+        match whom {
+            Some(Whom::Only(only)) => only.contains(&device),
+            None | Some(Whom::Share(_)) => Self::draw(whom, devices, seed, fault).has(device),
+        }
+    }
+
     /// Returns whether it strikes everyone.
     pub(crate) const fn is_all(&self) -> bool {
         matches!(self, Self::All)
@@ -86,6 +94,8 @@ mod tests {
     fn those_who_are_named_are_struck_and_nobody_else() {
         let only = Struck::draw(Some(&Whom::Only(vec![7, 2])), 10, 1, "fault/0");
         assert_eq!((members(&only, 10), only.is_all()), (vec![2, 7], false));
+        let is_one = |device: &u32| Struck::is_one(Some(&Whom::Only(vec![7, 2])), 10, 1, "fault/0", *device);
+        assert_eq!((0..10).filter(is_one).collect::<Vec<_>>(), [2, 7]);
         assert_eq!(members(&Struck::draw(None, 3, 1, "fault/0"), 3), [0, 1, 2]);
     }
 }

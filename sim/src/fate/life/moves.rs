@@ -127,7 +127,7 @@ fn edges(config: &WorldConfig, index: u64, seed: u64) -> Vec<Edge<'_>> {
     for (place, (name, fault)) in numbered(config).enumerate() {
         let fault = fault.facts();
         let Target::Device(DeviceEffect::Moves(switch)) = fault.target else { continue };
-        if !Struck::draw(fault.whom, config.devices.count, seed, &name).has(index as u32) {
+        if !Struck::is_one(fault.whom, config.devices.count, seed, &name, index as u32) {
             continue;
         }
         let edge =
@@ -153,7 +153,7 @@ fn dead_leases(config: &WorldConfig, index: u64, seed: u64, steps: &mut Vec<Step
     for (name, fault) in numbered(config) {
         let fault = fault.facts();
         let Target::Device(DeviceEffect::LosesAddress(only)) = fault.target else { continue };
-        if !Struck::draw(fault.whom, config.devices.count, seed, &name).has(index as u32) {
+        if !Struck::is_one(fault.whom, config.devices.count, seed, &name, index as u32) {
             continue;
         }
         let only = only.and_then(|name| config.network_number(name));
