@@ -62,3 +62,13 @@ pub use time::Time;
 
 /// The generator a policy draws from: handed to it when it is built, seeded by its host, its only source of chance.
 pub type PolicyRng = Box<dyn rand_core::Rng + Send>;
+
+/// The generators of one client's policies, each with its own, so that none disturbs another's draws.
+pub struct Generators {
+    /// What the heartbeat policy draws from.
+    pub heartbeat: PolicyRng,
+    /// What the waits of the reconnect policy draw from.
+    pub waits: PolicyRng,
+    /// What the rules around it draw from.
+    pub rules: PolicyRng,
+}

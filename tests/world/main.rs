@@ -6,7 +6,6 @@ mod ages;
 mod balancer;
 mod catalogue;
 mod downtime;
-mod driver;
 mod engines;
 mod environment;
 mod frames;

@@ -142,6 +142,8 @@ pub(super) struct Poll {
     gone: Time,
     /// When the server's last ping came.
     pinged: Time,
+    /// The look that cuts the attempt that was planned last.
+    cut: Option<Time>,
     /// The connection was given up at a look, which is now.
     was_given_up: bool,
 }
@@ -152,7 +154,17 @@ const FOLLOWED: u32 = 1_000;
 impl Poll {
     pub(super) fn new(spec: ActioncablePoll, rng: PolicyRng) -> Self {
         let (plan, never) = (Plan::default(), Time::ZERO);
-        Self { spec, rng, plan, attempts: 0, next_look: None, gone: never, pinged: never, was_given_up: false }
+        Self {
+            spec,
+            rng,
+            plan,
+            attempts: 0,
+            next_look: None,
+            gone: never,
+            pinged: never,
+            cut: None,
+            was_given_up: false,
+        }
     }
 
     fn draw(&mut self) -> Duration {
@@ -214,10 +226,12 @@ impl Reconnect for Poll {
             }
             // The looks while it lasted each counted.
             ReconnectEvent::AttemptFailed(failure) => {
-                self.follow(now, true);
-                // The look that has ended it.
-                let is_look = self.next_look == Some(now);
-                self.was_given_up = self.spec.cuts && is_look && *failure == AttemptFailure::Timeout;
+                // The look that has ended it is now, however late it has come.
+                let is_cut = self.cut.take().is_some_and(|look| look <= now);
+                self.was_given_up = is_cut && *failure == AttemptFailure::Timeout;
+                if !self.was_given_up {
+                    self.follow(now, true);
+                }
             }
             ReconnectEvent::Connected => {
                 self.follow(now, true);
@@ -245,6 +259,7 @@ impl Reconnect for Poll {
         let wait = self.until_open(now);
         let look = self.next_look.filter(|_| self.spec.cuts);
         let timeout = look.map(|look| look.since(now + wait)).filter(|timeout| !timeout.is_zero());
+        self.cut = timeout.and(look);
         self.plan.verdict(now, || Some((wait, timeout)))
     }
 }
@@ -316,6 +331,19 @@ mod tests {
         client.attempt = Duration::ZERO;
         client.live(Duration::from_secs(6));
         assert_eq!(client.fail(), Duration::from_micros(3_465_735));
+    }
+
+    /// Timers of real hosts are late: a look that comes 5 ms after its time is that look, and the next is counted from it.
+    #[test]
+    fn a_look_that_comes_late_cuts_as_well() {
+        let mut client = client(ActioncablePoll { cuts: true, ..ActioncablePoll::default() });
+        client.live(Duration::from_secs(6));
+        for hangs in [3_465_735, 4_993_061] {
+            client.attempt = Duration::from_micros(hangs + 5_000);
+            assert_eq!(client.fail(), Duration::from_millis(500));
+        }
+        let ReconnectAction::TryAfter { timeout, .. } = client.policy.next(client.now) else { panic!("it tries") };
+        assert_eq!(timeout, Some(Duration::from_micros(6_431_471)));
     }
 
     #[test]

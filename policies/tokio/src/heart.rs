@@ -1,12 +1,12 @@
 //! A heartbeat policy at its host's: with the time, and with the memory that outlives the process.
 
-use cardiogram_policies::{Action, AppState, Event, Heartbeat, Need, StrategySpec, Time};
+use cardiogram_policies::{Action, AppState, Event, Heartbeat, Need, PolicyRng, StrategySpec, Time};
 
 use crate::{
     clock::Clock,
     fit::{Unfit, check_spec},
     memory::Store,
-    seed::Generators,
+    seed,
 };
 
 /// The heartbeat policy of one client, for all its connections, one after the other: it learns over them. A
@@ -30,17 +30,13 @@ impl Heart {
     ///
     /// Where the strategy contradicts itself, or needs a laboratory.
     pub fn new(strategy: &StrategySpec) -> Result<Self, Unfit> {
-        Self::with_generators(strategy, &Generators::of_the_system(), Clock::new())
+        Self::with_generator(strategy, seed::of_the_system().heartbeat, Clock::new())
     }
 
-    pub(crate) fn with_generators(
-        strategy: &StrategySpec,
-        generators: &Generators,
-        clock: Clock,
-    ) -> Result<Self, Unfit> {
+    pub(crate) fn with_generator(strategy: &StrategySpec, generator: PolicyRng, clock: Clock) -> Result<Self, Unfit> {
         check_spec(strategy)?;
         Ok(Self {
-            policy: strategy.heartbeat.build(generators.heartbeat()),
+            policy: strategy.heartbeat.build(generator),
             clock,
             needs: strategy.heartbeat.needs(),
             connect_timeout: strategy.connect_timeout.get(),

@@ -10,8 +10,8 @@ use std::{
 };
 
 use cardiogram_policies::{
-    AppState, AttemptFailure, Mechanism, Network, Reconnect, ReconnectAction, ReconnectEvent, ServerChoice,
-    StrategySpec, Time, reconnect::Ended,
+    AppState, AttemptFailure, Generators, Mechanism, Network, PolicyRng, Reconnect, ReconnectAction, ReconnectEvent,
+    ServerChoice, StrategySpec, Time, reconnect::Ended,
 };
 use tokio::time::timeout;
 
@@ -22,7 +22,7 @@ use crate::{
     event::LinkEvent,
     fit::{Unfit, check_needs, check_spec, transport_help},
     opening::Boxed,
-    seed::Generators,
+    seed,
 };
 
 /// The network of a client that is not told of any.
@@ -123,7 +123,8 @@ impl<T> Retry<T> {
         F: Future<Output = io::Result<T>> + Send + 'static,
     {
         let connect = Box::new(move |attempt| -> Boxed<io::Result<T>> { Box::pin(connect(attempt)) });
-        let retry = Self::unchecked(strategy, servers, connect, &Generators::of_the_system(), Clock::new())?;
+        let Generators { waits, rules, .. } = seed::of_the_system();
+        let retry = Self::unchecked(strategy, servers, connect, waits, rules, Clock::new())?;
         let needs: Vec<_> =
             strategy.needs().into_iter().filter(|need| need.mechanism == Mechanism::NetworkCheck).collect();
         check_needs(&needs, |_| false, transport_help)?;
@@ -147,7 +148,8 @@ impl<T> Retry<T> {
         C: Future<Output = bool> + Send + 'static,
     {
         let connect = Box::new(move |attempt| -> Boxed<io::Result<T>> { Box::pin(connect(attempt)) });
-        let mut retry = Self::unchecked(strategy, servers, connect, &Generators::of_the_system(), Clock::new())?;
+        let Generators { waits, rules, .. } = seed::of_the_system();
+        let mut retry = Self::unchecked(strategy, servers, connect, waits, rules, Clock::new())?;
         retry.check = Some(Box::new(move |server| Box::pin(check(server))));
         Ok(retry)
     }
@@ -157,13 +159,14 @@ impl<T> Retry<T> {
         strategy: &StrategySpec,
         servers: u32,
         connect: Connect<T>,
-        generators: &Generators,
+        waits: PolicyRng,
+        rules: PolicyRng,
         clock: Clock,
     ) -> Result<Self, Unfit> {
         check_spec(strategy)?;
         let servers = servers.max(1);
         Ok(Self {
-            policy: strategy.build_reconnect(servers, generators.waits(), generators.rules()),
+            policy: strategy.build_reconnect(servers, waits, rules),
             clock,
             connect,
             check: None,

@@ -56,6 +56,7 @@ const MOST_UNWRITTEN: usize = 65_536;
 /// ```
 pub struct Session<'a, Io, P: Protocol> {
     heart: &'a mut Heart,
+    /// Dropped before the connections beside it, which are closed after it.
     connection: Connection<Io, P>,
     /// A protocol that no connection has spoken yet, and what opens another connection; `None`: there is no other.
     beside: Option<(P, Dial<Io>)>,
@@ -313,9 +314,9 @@ impl<'a, Io: Transport, P: Protocol> Session<'a, Io, P> {
         self.end(Ended::GivenUp(reason));
     }
 
-    /// The session is over, and with it every connection beside it.
+    /// The session is over, and with it every connection beside it: they are closed when it is dropped.
     fn end(&mut self, ended: Ended) {
-        self.close_sides();
+        self.note_end_of_sides();
         self.steps.push_back(Step::Ended(ended));
         self.is_over = true;
     }

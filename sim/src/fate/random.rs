@@ -1,7 +1,7 @@
 //! Chance. One `ChaCha` stream for each component of the world, keyed by the component's stable name, and coins that are a
 //! hash of what they are tossed for; neither depends on the order of calls, so every policy meets the same world.
 
-use cardiogram_policies::Time;
+use cardiogram_policies::{Generators, Time};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
@@ -14,6 +14,16 @@ pub(crate) fn stream(seed: u64, component: &str, index: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::from_seed(key);
     rng.set_stream(index);
     rng
+}
+
+/// Returns what the policies of a device draw from, in its process number `process`, counted from 0.
+pub(crate) fn of_policies(seed: u64, device: u32, process: u64) -> Generators {
+    let stream = |name| Box::new(stream(seed, name, u64::from(device) + (process << 32)));
+    Generators {
+        heartbeat: stream("policy/heartbeat"),
+        waits: stream("policy/reconnect"),
+        rules: stream("policy/reconnect-rules"),
+    }
 }
 
 /// Returns a number in (0, 1), neither end included, with 52 bits.

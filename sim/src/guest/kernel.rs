@@ -67,6 +67,8 @@ pub(super) struct Kernel {
     backlog: usize,
     sockets: Vec<Option<Socket>>,
     free: Vec<u32>,
+    /// How many there have been.
+    opened: u64,
     by_pair: BTreeMap<(u16, SocketAddrV4), u32>,
     listeners: BTreeMap<u16, Listener>,
     sessions: Sessions,
@@ -93,6 +95,8 @@ struct Listener {
 
 pub(super) struct Socket {
     pub(super) tcp: Connection,
+    /// Which of the host's sockets it is, counted from 0.
+    number: u64,
     /// Whose packets these are, as the lab knows.
     device: Option<u32>,
     up: Tap,
@@ -156,6 +160,7 @@ impl Kernel {
             backlog,
             sockets: Vec::new(),
             free: Vec::new(),
+            opened: 0,
             by_pair: BTreeMap::new(),
             listeners: BTreeMap::new(),
             sessions: Sessions::default(),
@@ -176,6 +181,11 @@ impl Kernel {
 
     pub(super) const fn servers(&self) -> u32 {
         self.servers
+    }
+
+    /// Returns the seed of the run.
+    pub(super) const fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Returns the number of the process that runs.
@@ -209,11 +219,15 @@ impl Kernel {
         for port in ports {
             self.stop_listening(port, now);
         }
-        for slot in 0..self.sockets.len() as u32 {
-            let Some(socket) = self.sockets[slot as usize].as_mut() else { continue };
-            if socket.holder != Holder::Program {
-                continue;
-            }
+        let held = |(slot, socket): (u32, &Option<Socket>)| {
+            let socket = socket.as_ref().filter(|socket| socket.holder == Holder::Program)?;
+            Some((socket.number, slot))
+        };
+        let mut held: Vec<(u64, u32)> = (0..).zip(&self.sockets).filter_map(held).collect();
+        // In the order in which they were opened, as a kernel goes through the descriptors of a process.
+        held.sort_unstable();
+        for (_, slot) in held {
+            let socket = self.socket(slot);
             for waker in socket.reader.take().into_iter().chain(socket.writer.take()) {
                 self.gate.wake(waker);
             }
@@ -427,8 +441,11 @@ impl Kernel {
 
     fn add(&mut self, tcp: Connection, device: Option<u32>, holder: Holder) -> u32 {
         let pair = (tcp.local().port(), tcp.remote());
+        let number = self.opened;
+        self.opened += 1;
         let socket = Some(Socket {
             tcp,
+            number,
             device,
             up: Tap::default(),
             down: Tap::default(),

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use cardiogram_policies::{Time, heartbeat::Keepalive};
+use cardiogram_policies::{Generators, PolicyRng, Time, heartbeat::Keepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     task::coop,
@@ -22,9 +22,12 @@ use super::{
     kernel::{Kernel, Owner},
     runtime::{Gate, lock},
 };
-use crate::wire::{
-    address,
-    tcp::{Connection, State},
+use crate::{
+    fate::random,
+    wire::{
+        address,
+        tcp::{Connection, State},
+    },
 };
 
 /// The machine that a guest runs on: a device or a server of the world.
@@ -61,6 +64,30 @@ impl Machine {
     /// Returns the time since the begin of the run.
     pub fn elapsed(&self) -> Duration {
         self.origin.elapsed()
+    }
+
+    /// Returns a generator for what the program draws, by a name of the program's choice: of its own for each name, machine and
+    /// process, and seeded by the seed of the run.
+    pub fn generator(&self, name: &str) -> PolicyRng {
+        let component = match self.owner() {
+            Owner::Device(_) => format!("guest/device/{name}"),
+            Owner::Server(_) => format!("guest/server/{name}"),
+        };
+        let index = u64::from(self.number()) + (u64::from(self.process) << 32);
+        Box::new(random::stream(lock(&self.kernel).seed(), &component, index))
+    }
+
+    /// Returns the generators of policies that the program hosts. On a device they are those that the lab's own device would have
+    /// in its place, so that its policies draw the same.
+    pub fn generators(&self) -> Generators {
+        match self.owner() {
+            Owner::Device(number) => random::of_policies(lock(&self.kernel).seed(), number, u64::from(self.process)),
+            Owner::Server(_) => Generators {
+                heartbeat: self.generator("heartbeat"),
+                waits: self.generator("waits"),
+                rules: self.generator("rules"),
+            },
+        }
     }
 
     /// Connects, as `connect(2)` does. Whoever wants to wait for less than the kernel does uses tokio's `timeout`.

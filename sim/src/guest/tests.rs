@@ -1,7 +1,15 @@
 //! Guests against the lab's own devices and servers, and guests that do not do what guests have to. The guests here speak the
 //! lab's own protocol, so that the packets of both can be compared to the byte.
 
-use std::{io, net::SocketAddr, time::Duration};
+mod driver;
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use cardiogram_policies::{GiveUp, heartbeat::Keepalive, unit::Span};
 use tokio::{

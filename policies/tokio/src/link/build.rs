@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use cardiogram_policies::{AppState, Mechanism, Network, StrategySpec};
+use cardiogram_policies::{AppState, Generators, Mechanism, Network, StrategySpec};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
@@ -24,7 +24,7 @@ use crate::{
     protocol::{Hello, Protocol, Purpose},
     record::Record,
     retry::{Check, Connect, Retry},
-    seed::Generators,
+    seed,
     transport::Transport,
 };
 
@@ -49,7 +49,7 @@ struct Rest {
     record: Option<Box<dyn Record>>,
     check: Option<Check>,
     while_down: WhileDown,
-    seed: Option<u64>,
+    generators: Option<Generators>,
 }
 
 /// Why a link cannot be made.
@@ -98,7 +98,7 @@ impl Builder<(), ()> {
             record: None,
             check: None,
             while_down: WhileDown::Wait,
-            seed: None,
+            generators: None,
         };
         Self { dial: (), protocol: (), rest }
     }
@@ -183,8 +183,15 @@ impl<D, P> Builder<D, P> {
     /// Sets the seed of everything that the policies draw, for tests. Default: the system's chance, so that clients that fail
     /// together do not come back together.
     #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.rest.seed = Some(seed);
+    pub fn seed(self, seed: u64) -> Self {
+        self.generators(seed::seeded(seed))
+    }
+
+    /// Sets the generators that the policies draw from. A link that runs in the laboratory takes those of its machine, and then
+    /// draws what the laboratory's own devices draw. Default: as for [`seed`](Self::seed).
+    #[must_use]
+    pub fn generators(mut self, generators: Generators) -> Self {
+        self.rest.generators = Some(generators);
         self
     }
 }
@@ -219,14 +226,14 @@ impl<Io: Transport, P: Protocol> Builder<Dialer<Io>, P> {
         };
         check_needs(&strategy.needs(), offers, transport_help)?;
         let clock = Clock::new();
-        let generators = rest.seed.map_or_else(Generators::of_the_system, Generators::seeded);
-        let mut heart = Heart::with_generators(&strategy, &generators, clock)?;
+        let Generators { heartbeat, waits, rules } = rest.generators.unwrap_or_else(seed::of_the_system);
+        let mut heart = Heart::with_generator(&strategy, heartbeat, clock)?;
         if let Some(memory) = memory {
             heart = heart.with_memory(memory).map_err(BuildError::Memory)?;
         }
         let connect = connector(dial.clone(), protocol.clone(), heart.announces);
         let mut retry =
-            Retry::unchecked(&strategy, rest.servers, connect, &generators, clock)?.starting_at(rest.first_server);
+            Retry::unchecked(&strategy, rest.servers, connect, waits, rules, clock)?.starting_at(rest.first_server);
         retry.set_check(check);
 
         let (news, for_link) = mpsc::channel(WAITING);

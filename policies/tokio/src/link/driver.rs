@@ -54,6 +54,7 @@ impl<Io: Transport, P: Protocol> Driver<Io, P> {
         }
         let state = outside.app_state.as_mut().map(|states| *states.borrow_and_update());
         if let Some(state) = state {
+            reporter.note(LinkEvent::AppState(state));
             heart.app_state(state);
             retry.app_state(state);
         }

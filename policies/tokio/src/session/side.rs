@@ -104,9 +104,14 @@ impl<Io: Transport, P: Protocol> Session<'_, Io, P> {
         }
     }
 
-    pub(super) fn close_sides(&mut self) {
-        self.close_probe();
-        self.session_wins();
+    /// Notes that the connections beside the session end with it.
+    pub(super) fn note_end_of_sides(&mut self) {
+        if self.probe.is_some() {
+            self.note(LinkEvent::ProbeClosed);
+        }
+        if let Some(Side { port, .. }) = self.rival {
+            self.note(LinkEvent::RaceLost { port });
+        }
     }
 
     /// Takes note of what the probe connection has for the policy; returns whether it had anything.
@@ -167,8 +172,8 @@ impl<Io: Transport, P: Protocol> Session<'_, Io, P> {
     fn rival_wins(&mut self, Opened { connection, interval }: Opened<Io, P>) {
         self.rival = None;
         self.note(LinkEvent::GivenUp { port: self.connection.port, reason: GiveUp::NoReply });
-        self.close_probe();
         self.connection = connection;
+        self.close_probe();
         let (port, server) = (self.connection.port, self.connection.server);
         self.steps.push_back(Step::Replaced(server));
         self.note(LinkEvent::Connected { port, server });

@@ -10,7 +10,7 @@ mod modem;
 
 use std::{net::Ipv4Addr, rc::Rc, sync::Arc, time::Duration};
 
-use cardiogram_policies::{Heartbeat, HeartbeatSpec, NetworkKind, Reconnect, StrategySpec, Time};
+use cardiogram_policies::{Generators, Heartbeat, HeartbeatSpec, NetworkKind, Reconnect, StrategySpec, Time};
 
 use self::{app::Device, life_progress::Addresses, modem::Modem};
 use crate::{
@@ -81,11 +81,8 @@ impl Shared {
 
     /// Fresh policies for a device whose process is started, for the `starts`-th time after the first.
     fn policies(&self, device: u32, starts: u64) -> (Box<dyn Heartbeat>, Box<dyn Reconnect>) {
-        let index = u64::from(device) + (starts << 32);
-        let stream = |name| Box::new(random::stream(self.seed, name, index));
-        let heartbeat = self.heartbeat.build(stream("policy/heartbeat"));
-        let (waits, rules) = (stream("policy/reconnect"), stream("policy/reconnect-rules"));
-        (heartbeat, self.strategy.build_reconnect(self.servers, waits, rules))
+        let Generators { heartbeat, waits, rules } = random::of_policies(self.seed, device, starts);
+        (self.heartbeat.build(heartbeat), self.strategy.build_reconnect(self.servers, waits, rules))
     }
 }
 

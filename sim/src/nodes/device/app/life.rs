@@ -114,10 +114,11 @@ impl Device {
         if matches!(self.phase, Phase::Starting { at } if at > context.now) {
             return;
         }
-        self.close_sides(context);
+        // Its kernel closes them in the order in which they were opened.
         if self.socket.is_some() {
             self.leave(context);
         }
+        self.close_sides(context);
         self.phase = Phase::Dead;
         context.note(self.index, DeviceEvent::Killed);
     }
