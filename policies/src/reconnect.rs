@@ -94,6 +94,9 @@ pub enum ReconnectEvent {
     RetryAfter(Duration),
     /// The answer to [`ReconnectAction::CheckAfter`]: whether the network carries anything at all.
     NetworkChecked(bool),
+    /// The application has something to send, and there is neither a session nor an attempt nor a plan of one. Whoever has
+    /// given up for good does not heed it.
+    Wanted,
     /// What the failures so far have taught is void: begin anew, as after a good connection, and drop the attempt that
     /// was planned. Told by a rule to the policy it wraps, as after a network change; hosts do not tell it.
     Reset,

@@ -64,15 +64,15 @@ impl StrategySpec {
         traffic.client_starves().into_iter().chain(traffic.server_starves()).collect()
     }
 
-    /// Returns what is wrong where there is no push service: a client that leaves its connection and comes back only when it
-    /// is called.
+    /// Returns what is wrong where there is no push service and no message of its own: a client that leaves its connection and
+    /// comes back only when it is called.
     pub fn called_by_nobody(&self) -> Option<Problem> {
         self.waits_to_be_called().then(|| {
             Problem::new(
                 "reconnect.on-call",
                 "it leaves its connection on purpose and comes back when it is called, and nobody calls: the scenario has no \
-                 `wakeup`, and the device stays away for good",
-                "give the scenario a `wakeup`, or use reconnect.fixed-delay",
+                 `wakeup` and the device nothing to send, so it stays away for good",
+                "give the scenario a `wakeup` or `traffic.up`, or use reconnect.fixed-delay",
             )
         })
     }
@@ -83,9 +83,9 @@ impl StrategySpec {
         self.waits_to_be_called().then(|| {
             Problem::new(
                 "reconnect.on-call",
-                "it leaves its connection on purpose and comes back when it is called: in a scenario without `wakeup` nobody \
-                 calls, and the device stays away for good",
-                "run it where there is a `wakeup`, or use reconnect.fixed-delay",
+                "it leaves its connection on purpose and comes back when it is called: in a scenario without `wakeup` and \
+                 `traffic.up` nobody calls, and the device stays away for good",
+                "run it where there is one of them, or use reconnect.fixed-delay",
             )
         })
     }

@@ -265,6 +265,6 @@ fn who_is_called_by_nobody_is_told_apart_from_who_comes_back_by_itself() {
     assert!(read(&format!("{leaves}reconnect.fixed-delay = {{ delay = \"1m\" }}")).called_by_nobody().is_none());
     assert!(read("heartbeat = \"none\"\nreconnect.on-call = {}").called_by_nobody().is_none());
     let alone = read(&format!("{leaves}reconnect.on-call = {{}}")).needs_a_call().expect("no scenario is named");
-    assert!(alone.message.contains("without `wakeup`"), "{alone:?}");
+    assert!(alone.message.contains("without `wakeup` and `traffic.up`"), "{alone:?}");
     assert!(read(&format!("{leaves}reconnect.fixed-delay = {{ delay = \"1m\" }}")).needs_a_call().is_none());
 }

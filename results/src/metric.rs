@@ -105,6 +105,13 @@ metrics! {
     /// 1 - `pushes_delivered` / `pushes_created`: without it, a strategy that loses what is late would look fast
     PushLostShare "push_lost_share" "", band 0.02 0.001, decimals 5,
         |run| rest(share(run(pushes_delivered), run(pushes_created)));
+    /// `message_delay_mean_s`: how long a request of a device takes, of those that were answered
+    MessageDelayMeanS "message_delay_mean_s" "s", band 0.02 0.05, decimals 3, |run| run(message_delay_mean_s);
+    /// `message_delay_p95_s`
+    MessageDelayP95S "message_delay_p95_s" "s", band 0.02 0.05, decimals 3, |run| run(message_delay_p95_s);
+    /// 1 - `messages_delivered` / `messages_created`: requests that failed, or hang to the end
+    MessageLostShare "message_lost_share" "", band 0.02 0.001, decimals 5,
+        |run| rest(share(run(messages_delivered), run(messages_created)));
     /// (`packets_up` + `packets_down`) / `device_hours`
     PacketsPerH "packets_per_h" "", band 0.02 0.1, decimals 2, |run| per_h(run, sum(run(packets_up), run(packets_down)));
     /// (`bytes_up` + `bytes_down`) / `device_hours`
@@ -204,6 +211,10 @@ mod tests {
             (pushes_created, 10.0),
             (pushes_delivered, 9.0),
             (push_delay_mean_s, 0.5),
+            (messages_created, 8.0),
+            (messages_delivered, 6.0),
+            (message_delay_mean_s, 1.5),
+            (message_delay_p95_s, 2.5),
             (energy_j, 144.0),
             (attempts_peak_per_s, 5.0),
             (nat_expiries, 2.0),
@@ -215,8 +226,8 @@ mod tests {
         ];
         let value = |metric: Metric| metric.value(&|column| row.iter().find(|it| it.0 == column).map(|it| it.1));
         let expected = [
-            70.0, 130.0, 0.5, 1.0, 2.0, 71.0, 21_600.0, 21_500.0, 20_000.0, 1_000.0, 500.0, 0.5, 0.1, 30.0, 300.0, 3.0,
-            0.5, 5.0,
+            70.0, 130.0, 0.5, 1.0, 2.0, 71.0, 21_600.0, 21_500.0, 20_000.0, 1_000.0, 500.0, 0.5, 0.1, 1.5, 2.5, 0.25,
+            30.0, 300.0, 3.0, 0.5, 5.0,
         ];
         for (metric, expected) in Metric::ALL.into_iter().zip(expected) {
             assert!((value(metric).unwrap() - expected).abs() < 1e-9, "{metric:?}");

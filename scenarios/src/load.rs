@@ -275,7 +275,7 @@ pub fn warnings_alone(name: &str, strategy: &Loaded<StrategySpec>) -> Option<Inv
 /// Returns what is wrong with a strategy in a scenario that both can be used, at its place in the strategy's file: that nobody
 /// calls back a client that waits for it. `name` is what messages call the file. `None`: nothing is.
 pub fn warning_in(scenario: &Scenario, name: &str, strategy: &Loaded<StrategySpec>) -> Option<Invalid> {
-    let problem = strategy.value.called_by_nobody().filter(|_| scenario.wakeup.is_none())?;
+    let problem = strategy.value.called_by_nobody().filter(|_| !scenario.calls_back())?;
     Some(Invalid::new(name, &strategy.text, vec![document::place(&strategy.text, problem)]))
 }
 

@@ -447,7 +447,7 @@ impl Plan {
     /// Returns what the results say against a strategy.
     fn warnings(&self, strategy: &StrategySpec) -> Vec<String> {
         let meets = |contest: &&Contest| contest.strategies.iter().any(|it| it.value.name == strategy.name);
-        let uncalled = || self.contests.iter().filter(meets).any(|contest| contest.scenario.value.wakeup.is_none());
+        let uncalled = || self.contests.iter().filter(meets).any(|contest| !contest.scenario.value.calls_back());
         let nobody = strategy.called_by_nobody().filter(|_| uncalled());
         strategy.short_lived().into_iter().chain(nobody).map(|it| it.message).collect()
     }

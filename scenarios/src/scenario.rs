@@ -147,6 +147,12 @@ impl Scenario {
         keys!(world => taken_from! { self WorldConfig { strategy: strategy.clone() } })
     }
 
+    /// Returns whether anything calls a device back that has left its connection on purpose: a push service, or a message of
+    /// its own.
+    pub fn calls_back(&self) -> bool {
+        self.wakeup.is_some() || self.traffic.has_up()
+    }
+
     /// Returns the idle time after which an established connection of any device is forgotten, at any time of the run. `None`
     /// where that differs: a distribution, or a fault that changes it.
     pub fn nat_timeout(&self) -> Option<Duration> {

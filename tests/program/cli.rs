@@ -286,7 +286,7 @@ fn who_cannot_live_is_warned_of_and_runs() {
         "name = \"called\"\nheartbeat.leave-when-quiet = { after = \"3m\" }\nreconnect.on-call = {}\n",
     );
     let alone = place.cardiogram("check called.toml").err;
-    assert!(alone.contains("in a scenario without `wakeup` nobody calls"), "{alone}");
+    assert!(alone.contains("in a scenario without `wakeup` and `traffic.up` nobody calls"), "{alone}");
     let uncalled = place.cardiogram("run small.toml --seeds 1 --strategy called.toml --out called").err;
     assert!(uncalled.contains("nobody calls: the scenario has no `wakeup`"), "{uncalled}");
 }

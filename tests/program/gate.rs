@@ -418,7 +418,7 @@ fn strictness_and_bands_are_the_users() {
     2 | ignore = ["speed"]
       |           ^^^^^^^
       |
-      = help: possible here are: `detect_mean_s`, `detect_p95_s`, `unnoticed_share`, `nat_expiries_per_day`, `false_alarms_per_day`, `recover_mean_s`, `unavailable_s_per_day`, `avoidable_s_per_day`, `unnoticed_s_per_day`, `waiting_s_per_day`, `connecting_s_per_day`, `push_delay_mean_s`, `push_lost_share`, `packets_per_h`, `bytes_per_h`, `energy_j_per_h`, `attempts_per_h`, `attempts_peak_per_s`
+      = help: possible here are: `detect_mean_s`, `detect_p95_s`, `unnoticed_share`, `nat_expiries_per_day`, `false_alarms_per_day`, `recover_mean_s`, `unavailable_s_per_day`, `avoidable_s_per_day`, `unnoticed_s_per_day`, `waiting_s_per_day`, `connecting_s_per_day`, `push_delay_mean_s`, `push_lost_share`, `message_delay_mean_s`, `message_delay_p95_s`, `message_lost_share`, `packets_per_h`, `bytes_per_h`, `energy_j_per_h`, `attempts_per_h`, `attempts_peak_per_s`
 
     error: the key `absolute` is missing
      --> bands.toml:5:17
@@ -432,7 +432,7 @@ fn strictness_and_bands_are_the_users() {
     6 | bytes_per_hour = { relative = 0.1, absolute = 1 }
       | ^^^^^^^^^^^^^^
       |
-      = help: did you mean `bytes_per_h`? possible here are: `detect_mean_s`, `detect_p95_s`, `unnoticed_share`, `nat_expiries_per_day`, `false_alarms_per_day`, `recover_mean_s`, `unavailable_s_per_day`, `avoidable_s_per_day`, `unnoticed_s_per_day`, `waiting_s_per_day`, `connecting_s_per_day`, `push_delay_mean_s`, `push_lost_share`, `packets_per_h`, `bytes_per_h`, `energy_j_per_h`, `attempts_per_h`, `attempts_peak_per_s`
+      = help: did you mean `bytes_per_h`? possible here are: `detect_mean_s`, `detect_p95_s`, `unnoticed_share`, `nat_expiries_per_day`, `false_alarms_per_day`, `recover_mean_s`, `unavailable_s_per_day`, `avoidable_s_per_day`, `unnoticed_s_per_day`, `waiting_s_per_day`, `connecting_s_per_day`, `push_delay_mean_s`, `push_lost_share`, `message_delay_mean_s`, `message_delay_p95_s`, `message_lost_share`, `packets_per_h`, `bytes_per_h`, `energy_j_per_h`, `attempts_per_h`, `attempts_peak_per_s`
     "#);
     place.write("bands.toml", "alpha = 0.5\n\n[band]\npackets_per_h = { relative = 0, absolute = -1 }\n");
     assert_snapshot!(place.cardiogram("gate now --baseline baseline.json --bands bands.toml").failed(2), @r#"

@@ -217,9 +217,9 @@ fn a_strategy_is_shown_in_full() {
     "#);
     assert_snapshot!(place.cardiogram("show whatsapp-gcm-wake --scenario lossless.toml").good(), @r#"
     name = "whatsapp-gcm-wake"
-    about = "WhatsApp with Google's push service: no heartbeat; the connection is dropped after 10 minutes without a message, and a push wakes the app to connect again. Without a wake-up channel in the scenario it never comes back."
+    about = "WhatsApp with Google's push service: no heartbeat; the connection is dropped after 10 minutes without a message, and a push wakes the app to connect again. Without a wake-up channel in the scenario it comes back only to send something."
     source = "[52im-121]: with GCM WhatsApp sends no heartbeat; the connection is dropped after 10 min without a message and made anew when a push wakes it."
-    assumptions = ["Reconnect: after a loss or a failed attempt, the default that all presets share; after leaving on purpose, none until it is called."]
+    assumptions = ["Reconnect: after a loss or a failed attempt, the default that all presets share; after leaving on purpose, none until it is called or has something to send."]
     family = "polling"
     evidence = "read"
     connect_timeout = "10s"
@@ -254,20 +254,21 @@ fn a_strategy_is_shown_in_full() {
     # connection, as a thing done and not as a dead one. It judges nothing: a broken connection is
     # quiet, and left like any other. It remembers nothing from one connection to the next.
     #
-    # Reconnect: After a connection that was left on purpose it makes no attempt until something else
-    # wakes it, such as a push service. Otherwise: Waits nominally 1s before the first retry and 2 times
-    # as long before each next, at most 2m. The wait is drawn between zero and that, counted from the
-    # failure or the loss. An established connection brings the waits back to their beginning. After a
-    # failed attempt it goes on to the next server, after a loss it stays with the same one; a change of
-    # network neither hastens a planned attempt nor puts it off. It remembers nothing else.
+    # Reconnect: After a connection that was left on purpose it makes no attempt until the application
+    # has something to send, or something else wakes it, such as a push service: then at once.
+    # Otherwise: Waits nominally 1s before the first retry and 2 times as long before each next, at most
+    # 2m. The wait is drawn between zero and that, counted from the failure or the loss. An established
+    # connection brings the waits back to their beginning. After a failed attempt it goes on to the next
+    # server, after a loss it stays with the same one; a change of network neither hastens a planned
+    # attempt nor puts it off. It remembers nothing else.
     #
     # Server: Closes no session: each is kept until TCP ends it.
 
     # What is unwise about it
     #
     # reconnect.on-call: it leaves its connection on purpose and comes back when it is called, and
-    # nobody calls: the scenario has no `wakeup`, and the device stays away for good; give the scenario
-    # a `wakeup`, or use reconnect.fixed-delay.
+    # nobody calls: the scenario has no `wakeup` and the device nothing to send, so it stays away for
+    # good; give the scenario a `wakeup` or `traffic.up`, or use reconnect.fixed-delay.
 
     # What it promises in the scenario `small`
     #

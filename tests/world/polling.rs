@@ -8,11 +8,11 @@ use cardiogram_policies::{
     GiveUp, HeartbeatSpec, ReconnectSpec, Time,
     heartbeat::LeaveWhenQuiet,
     reconnect::{ExponentialBackoff, FixedDelay},
-    unit::Span,
+    unit::{Delay, Span},
 };
 use cardiogram_sim::{
     Outcome, WorldConfig,
-    config::WakeupConfig,
+    config::{Arrivals, Periodic, WakeupConfig},
     outcome::{Cause, EpisodeOutcome},
     trace::DeviceEvent,
 };
@@ -106,4 +106,46 @@ fn a_client_on_call_comes_back_when_it_is_called() {
     assert!(outcome.pushes.delays.contains(&fetched));
     let woken = times(&outcome, |event| matches!(event, DeviceEvent::Woken));
     assert_eq!(sessions(&outcome)[1..], woken.iter().map(|at| *at + 2 * RTT).collect::<Vec<_>>());
+}
+
+/// Returns a client that comes back when it is called, with a message every 400 s.
+fn on_demand() -> WorldConfig {
+    let mut world = polling();
+    world.strategy.reconnect = ReconnectSpec::OnCall(ExponentialBackoff::default());
+    world.traffic.up = Some(Arrivals::Periodic(Periodic { every: Span::secs(400), jitter: Delay::ZERO }));
+    world.duration = secs(700);
+    world
+}
+
+/// A connection on demand, as pools have: opened for the request, which waits for it, and closed again.
+#[test]
+fn a_client_on_call_connects_when_it_has_something_to_send() {
+    let outcome = go_traced(&on_demand(), 1);
+    let asked = Time::from_secs(400);
+    assert_eq!(sessions(&outcome), [CONNECTED, asked + 2 * RTT]);
+    assert_eq!(outcome.requests.delays, [3 * RTT], "a handshake, a login, and the question itself");
+    let left = times(&outcome, |event| matches!(event, DeviceEvent::GivenUp { reason: GiveUp::Done, .. }));
+    assert_eq!(left, [CONNECTED + QUIET, asked + 3 * RTT + QUIET]);
+    assert_eq!((&outcome.episodes[..], &outcome.false_alarms[..]), (&[][..], &[][..]));
+    // Where nobody is on call, the message waits.
+    let mut gone = on_demand();
+    gone.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(3_600) });
+    assert_eq!((go(&gone, 1).requests.waiting(), go(&gone, 1).totals.sessions), (1, 1));
+}
+
+/// The link is cut under a question, so that the connection falls quiet and is left: the question calls for the next one at
+/// once, and that gets through when the link does.
+#[test]
+fn a_question_without_an_answer_calls_for_another_connection() {
+    let mut world = on_demand();
+    let sent = Time::from_secs(400) + 2 * RTT;
+    world.faults = vec![cut(sent + millis(1), Some(millis(4_500)))];
+    let outcome = go_traced(&world, 1);
+    let again = sent + QUIET;
+    let attempts = times(&outcome, |event| matches!(event, DeviceEvent::AttemptStarted { .. }));
+    assert_eq!(attempts, [Time::ZERO, Time::from_secs(400), again]);
+    // SYNs at once, after 1 and after 2 s are lost; that after 3 s finds the link whole.
+    let connected = again + secs(3) + 2 * RTT;
+    assert_eq!(sessions(&outcome), [CONNECTED, sent, connected]);
+    assert_eq!(outcome.requests.delays, [(connected + RTT).since(Time::from_secs(400))]);
 }

@@ -189,6 +189,10 @@ fn pool_after_night_hangs_for_fifteen_minutes_unless_the_pool_renews_itself() {
                    leave = { age = \"29m\", spread = 0.025 }\n";
     let renewed = go(&world_of("pool-after-night", renewed), 1);
     assert_eq!((renewed.episodes.len(), renewed.false_alarms.len()), (0, 0));
+    // A pool that closes what is idle, and opens a connection for the query that wants one.
+    let on_demand = go(&world_of("pool-after-night", "hikaricp-on-demand"), 1);
+    assert_eq!((on_demand.episodes.len(), on_demand.false_alarms.len(), on_demand.requests.waiting()), (0, 0, 0));
+    assert!(*on_demand.requests.delays.last().unwrap() < millis(10), "{:?}", on_demand.requests.delays.last());
     // A user timeout alone shortens the hang from a quarter of an hour to its 90 s.
     let told = go(&world_of("pool-after-night", "tcp-user-timeout"), 1);
     assert_eq!(of_cause(&told, Cause::NatExpiry), [], "its probes of a minute keep the mapping as well");

@@ -123,6 +123,7 @@ pub(super) const PRESETS: &[Preset] = presets![
     "node-redis",
     "redis-py-8",
     "redis-py-6",
+    "hikaricp-on-demand",
     // Transports' own schedules, and what stands right on a transport.
     "netty-idle-handler",
     "ssh-server-alive",

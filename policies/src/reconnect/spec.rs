@@ -35,8 +35,8 @@ pub enum ReconnectSpec {
     Exponential(ExponentialBackoff),
     /// Waits that are written down one by one.
     Steps(Steps),
-    /// As `exponential`, but after a connection that was left on purpose no attempt is made until something else wakes
-    /// the client, such as a push service.
+    /// As `exponential`, but after a connection that was left on purpose no attempt is made until the application has
+    /// something to send, or something else wakes the client, such as a push service.
     OnCall(ExponentialBackoff),
     /// Gojek's Courier: random waits first, then doubled ones.
     CourierRetry(CourierRetry),

@@ -312,6 +312,22 @@ impl<T> Retry<T> {
         }
     }
 
+    /// Tells the policy that the application has something to send, where it plans no attempt: one that is on call makes one
+    /// at once.
+    pub fn wanted(&mut self) {
+        if matches!(self.phase, Phase::Stopped) {
+            self.tell(&ReconnectEvent::Wanted);
+            if self.network.is_some() {
+                self.plan_again();
+            }
+        }
+    }
+
+    /// Returns whether the policy plans no attempt.
+    pub(crate) const fn is_stopped(&self) -> bool {
+        matches!(self.phase, Phase::Stopped)
+    }
+
     /// Makes an attempt at once, whatever the policy says, where none is under way and there is no connection.
     pub fn try_now(&mut self) {
         if !matches!(self.phase, Phase::Connecting { .. } | Phase::Connected) {

@@ -30,7 +30,7 @@ pub(super) fn in_full(spec: &StrategySpec, scenario: &Scenario) -> String {
     }
 
     let mut warnings = spec.warnings();
-    warnings.extend(spec.called_by_nobody().filter(|_| scenario.wakeup.is_none()));
+    warnings.extend(spec.called_by_nobody().filter(|_| !scenario.calls_back()));
     if !warnings.is_empty() {
         text.push_str("\n# What is unwise about it\n");
         for warning in warnings {

@@ -58,6 +58,8 @@ impl<Io: Transport, P: Protocol> Driver<Io, P> {
             heart.app_state(state);
             retry.app_state(state);
         }
+        // A message that called for a session.
+        let mut held = None;
         loop {
             let opened = loop {
                 select! {
@@ -77,10 +79,17 @@ impl<Io: Transport, P: Protocol> Driver<Io, P> {
                         RetryNews::Event(event) => reporter.note(event),
                         RetryNews::Connected(opened) => break opened,
                     },
+                    Some(message) = outbox.recv(), if held.is_none() && retry.is_stopped() => {
+                        held = Some(message);
+                        retry.wanted();
+                    }
                 }
             };
             is_up.store(true, Ordering::Release);
             let mut session = Session::begin(&mut heart, opened, Some(beside.clone()), counts);
+            if let Some(message) = held.take() {
+                session.send(message);
+            }
             let ended = loop {
                 session.read_if(!reporter.is_behind());
                 select! {

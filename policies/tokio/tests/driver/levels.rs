@@ -175,6 +175,22 @@ async fn a_reconnect_policy_that_stops_says_so_and_goes_on_when_something_happen
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reconnect_policy_on_call_tries_when_it_is_wanted_and_there_is_a_network() {
+    let spec = strategy("heartbeat = \"none\"\nreconnect.on-call = {}");
+    let mut retry = Retry::new(&spec, 1, |_| async { Ok(()) }).unwrap();
+    assert_eq!(retry.connect().await, Some(()));
+    retry.wanted();
+    retry.lost(Ended::GivenUp(GiveUp::Done));
+    assert_eq!(retry.connect().await, None, "what was wanted before was sent");
+    retry.network_changed(None);
+    retry.wanted();
+    let waits = tokio::time::timeout(ms(60_000), retry.connect()).await;
+    assert!(waits.is_err(), "there is no network: {waits:?}");
+    retry.network_changed(Some(Network::wifi(1)));
+    assert_eq!(retry.connect().await, Some(()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reconnect_policy_that_checks_the_network_needs_a_check() {
     let spec = strategy("heartbeat = \"none\"\nreconnect_rules.network_check = {}");
     let unfit = Retry::new(&spec, 1, |_| async { Ok(()) }).err().unwrap();

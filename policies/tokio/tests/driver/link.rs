@@ -182,6 +182,29 @@ async fn a_policy_that_has_stopped_tries_when_it_is_asked_to() {
     assert_eq!(bench.log.times(|event| matches!(event, LinkEvent::Connected { .. })), [200, 1_700]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_link_on_call_connects_when_there_is_a_message_and_sends_what_waits_in_order() {
+    let text = "name = \"a\"\nheartbeat.leave-when-quiet = { after = \"2s\" }\nreconnect.on-call = {}";
+    let strategy: StrategySpec = toml::from_str(text).unwrap();
+    let (world, log) = (World::new(), Log::default());
+    let heard = world.heard.clone();
+    let dial = move |server| world.clone().dial(server);
+    let link = Link::builder(&strategy).dial(dial).protocol(Words).record(log.record()).spawn().unwrap();
+    sleep(ms(10_000)).await;
+    for message in ["first", "second"] {
+        link.send(message.into()).await.unwrap();
+    }
+    take(link, 5_000).await;
+    assert_eq!(log.times(|event| matches!(event, LinkEvent::Connected { .. })), [200, 10_200]);
+    let left = log.times(|event| *event == LinkEvent::GivenUp { port: 2, reason: GiveUp::Done });
+    assert_eq!(left, [12_200]);
+    let messages: Vec<String> = heard.lock().unwrap().iter().map(|(.., line)| line.clone()).collect();
+    assert_eq!(
+        messages.iter().filter(|line| !line.starts_with("hello")).collect::<Vec<_>>(),
+        ["msg first", "msg second"]
+    );
+}
+
 /// The rules of a real policy: what arrives at the moment of the deadline is no miss, and what arrives later is one.
 #[tokio::test(start_paused = true)]
 async fn a_reply_at_the_moment_of_its_deadline_counts() {

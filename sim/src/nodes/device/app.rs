@@ -534,6 +534,10 @@ impl Device {
         self.close_sides(context);
         let verdict = self.reconnect.next(context.now);
         self.follow(verdict, context);
+        // What was left with a session that is done is something to send, too.
+        if verdict == ReconnectAction::Stop && !self.unacknowledged.is_empty() {
+            self.call_for_session(context);
+        }
     }
 
     /// Asks it again, since something has happened that may matter to it; where it keeps to its plan nothing happens.

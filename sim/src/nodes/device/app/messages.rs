@@ -1,6 +1,6 @@
 //! The application's messages: those it creates and sends, and those it is sent.
 
-use cardiogram_policies::{LossReason, Time};
+use cardiogram_policies::{LossReason, ReconnectEvent, Time};
 
 use super::{Device, Phase};
 use crate::{
@@ -80,9 +80,19 @@ impl Device {
         }
         while let Some(message) = self.outbox.as_mut().and_then(|outbox| outbox.messages.take(context.now)) {
             self.unacknowledged.push_back(Asked { message, since: context.now });
-            if matches!(self.phase, Phase::Online) {
-                self.send_message(message, context);
+            match self.phase {
+                Phase::Online => self.send_message(message, context),
+                Phase::Stopped => self.call_for_session(context),
+                _ => {}
             }
+        }
+    }
+
+    /// The application has something to send, and its reconnect policy plans nothing.
+    pub(super) fn call_for_session(&mut self, context: &mut Context) {
+        self.reconnect.on_event(context.now, &ReconnectEvent::Wanted);
+        if self.is_attached() {
+            self.plan_again(context);
         }
     }
 
