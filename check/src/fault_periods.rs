@@ -31,12 +31,13 @@ pub(crate) fn periods(faults: &[FaultConfig]) -> Option<Vec<Period>> {
 #[cfg(test)]
 mod tests {
     use cardiogram_policies::unit::{Delay, Span};
-    use cardiogram_sim::config::{Cut, Direction, Distribution, LinkName, NatFlush, When};
+    use cardiogram_sim::config::{Answer, Cut, Direction, Distribution, LinkName, NatFlush, When};
 
     use super::*;
 
     fn cut(when: When, lasts: Option<Distribution>) -> FaultConfig {
-        FaultConfig::Cut(Cut { devices: None, link: LinkName::Access, direction: Direction::Both, when, lasts })
+        let (link, direction, answers) = (LinkName::Access, Direction::Both, Answer::Nothing);
+        FaultConfig::Cut(Cut { devices: None, link, direction, when, lasts, answers })
     }
 
     #[test]

@@ -12,8 +12,8 @@ use cardiogram_policies::{
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
-    Cut, Direction, Distribution, FaultConfig, FaultDraws, FaultKind, FromInside, LinkName, NO_NETWORK, NatClass,
-    NatRefresh, Rate, When,
+    Answer, Cut, Direction, Distribution, FaultConfig, FaultDraws, FaultKind, FromInside, LinkName, NO_NETWORK,
+    NatClass, NatRefresh, Rate, When,
 };
 use proptest::{prelude::*, sample::select, strategy::Union};
 
@@ -242,6 +242,8 @@ fn draws(corners: &Corners) -> FaultDraws {
         rate: rate.boxed(),
         span: near(corners).prop_map(|span| Span::at_least(span.max(secs(1)))).boxed(),
         network: Just(NO_NETWORK.to_owned()).boxed(),
+        // Promises are about breaks that nobody tells of.
+        answers: Just(Answer::Nothing).boxed(),
         // What strikes some alone is to them what it is to all, and promises are about each for himself.
         devices: Just(None).boxed(),
     }
@@ -362,7 +364,8 @@ fn silence(corners: &Corners) -> BoxedStrategy<Draft> {
     let ways =
         [(LinkName::Access, Direction::Both), (LinkName::Access, Direction::Up), (LinkName::Core, Direction::Up)];
     let what = select(ways.to_vec()).prop_map(|(link, direction)| {
-        FaultConfig::Cut(Cut { devices: None, link, direction, when: When::At(Vec::new()), lasts: None })
+        let (devices, when, answers) = (None, When::At(Vec::new()), Answer::Nothing);
+        FaultConfig::Cut(Cut { devices, link, direction, when, lasts: None, answers })
     });
     // Whoever does not notice has its server's kernel give up after a quarter of an hour, or two.
     let lasts = corners.reaped.max(corners.patience).max(secs(2_400));

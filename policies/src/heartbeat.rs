@@ -183,6 +183,8 @@ pub enum LossReason {
     TooManyPings,
     /// The application closed it: the answer to one of its requests had not come in time.
     DeadlinePassed,
+    /// TCP gave up, after a router had said that the peer, or its network, cannot be reached (`EHOSTUNREACH`, `ENETUNREACH`).
+    Unreachable,
 }
 
 impl LossReason {
@@ -197,6 +199,7 @@ impl LossReason {
             Self::Aborted => 5,
             Self::TooManyPings => 6,
             Self::DeadlinePassed => 7,
+            Self::Unreachable => 8,
         }
     }
 
@@ -211,6 +214,7 @@ impl LossReason {
             Self::Aborted => "aborted by the system",
             Self::TooManyPings => "too many pings",
             Self::DeadlinePassed => "deadline passed",
+            Self::Unreachable => "unreachable",
         }
     }
 }

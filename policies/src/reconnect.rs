@@ -114,6 +114,9 @@ pub enum AttemptFailure {
     Dropped,
     /// The network went away under the attempt.
     NoNetwork,
+    /// A router said that the server, or its network, cannot be reached, or nobody answered to its address on the client's own
+    /// network (`EHOSTUNREACH`, `ENETUNREACH`).
+    Unreachable,
 }
 
 impl AttemptFailure {
@@ -124,6 +127,7 @@ impl AttemptFailure {
             Self::Timeout => 1,
             Self::Dropped => 2,
             Self::NoNetwork => 3,
+            Self::Unreachable => 4,
         }
     }
 
@@ -134,6 +138,7 @@ impl AttemptFailure {
             Self::Timeout => "timeout",
             Self::Dropped => "dropped",
             Self::NoNetwork => "no network",
+            Self::Unreachable => "unreachable",
         }
     }
 }

@@ -6,7 +6,7 @@ use cardiogram_policies::{GiveUp, Time};
 use cardiogram_sim::{
     config::Direction,
     faults::{FaultPlace, FaultSpan},
-    packet::{Flags, Options, Packet},
+    packet::{Flags, Obstacle, Options, Packet},
     pcap,
     trace::{DeviceEvent, DropReason, Entry, Fact, Fate, NatEvent, NodeId, Trace, What},
 };
@@ -42,9 +42,19 @@ fn packet() -> impl Strategy<Value = Packet> {
             window,
             options,
             payload,
+            unreachable: None,
             device: None,
         },
     )
+}
+
+/// Segments, and errors about them.
+fn message() -> impl Strategy<Value = Packet> {
+    let why = [Obstacle::NetUnreachable, Obstacle::HostUnreachable, Obstacle::Prohibited];
+    (packet(), prop::option::of(prop::sample::select(why.to_vec()))).prop_map(|(packet, why)| match why {
+        Some(why) => packet.undelivered(why).expect("it is a segment"),
+        None => packet,
+    })
 }
 
 fn encoded(packet: &Packet) -> Vec<u8> {
@@ -53,16 +63,50 @@ fn encoded(packet: &Packet) -> Vec<u8> {
     bytes
 }
 
+/// Another reader finds a router, the code, and behind it the packet that it is about; a long one only in part.
+#[test]
+fn etherparse_reads_an_error_and_what_it_quotes() {
+    let end = |host| SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, host), 1_000 + u16::from(host));
+    for (payload, quoted) in [(5, 45), (1_400, 548)] {
+        let segment = Packet {
+            src: end(1),
+            dst: end(2),
+            seq: 7,
+            ack: 8,
+            flags: Flags::ACK,
+            window: 9,
+            options: Options::default(),
+            payload: vec![0x55; payload],
+            unreachable: None,
+            device: None,
+        };
+        let error = segment.undelivered(Obstacle::HostUnreachable).expect("a segment");
+        let bytes = encoded(&error);
+        assert!(bytes.len() <= 576);
+        let read = PacketHeaders::from_ip_slice(&bytes).expect("a packet");
+        let Some(NetHeaders::Ipv4(ip, _)) = read.net else { panic!("no IPv4") };
+        assert_eq!((ip.source, ip.destination), ([192, 0, 2, 129], [10, 0, 0, 1]));
+        let Some(TransportHeader::Icmpv4(icmp)) = read.transport else { panic!("no ICMP") };
+        let PayloadSlice::Icmpv4(inside) = read.payload else { panic!("nothing quoted") };
+        let host = etherparse::icmpv4::DestUnreachableHeader::Host;
+        assert_eq!(icmp.icmp_type, etherparse::Icmpv4Type::DestinationUnreachable(host));
+        assert_eq!(icmp.checksum, icmp.icmp_type.calc_checksum(inside));
+        // The checksum of a part is that of the part.
+        let sent = encoded(&segment);
+        assert_eq!((&inside[..36], &inside[38..]), (&sent[..36], &sent[38..quoted]));
+    }
+}
+
 proptest! {
     #[test]
-    fn a_packet_decodes_to_the_value_it_came_from(packet in packet()) {
+    fn a_packet_decodes_to_the_value_it_came_from(packet in message()) {
         let bytes = encoded(&packet);
         prop_assert_eq!(bytes.len(), packet.wire_len());
         prop_assert_eq!(Packet::decode(&bytes), Ok(packet));
     }
 
     #[test]
-    fn encoding_appends(packet in packet(), before in prop::collection::vec(any::<u8>(), 0..40)) {
+    fn encoding_appends(packet in message(), before in prop::collection::vec(any::<u8>(), 0..40)) {
         let mut bytes = before.clone();
         packet.encode(&mut bytes);
         prop_assert_eq!(&bytes[..before.len()], &before[..]);
@@ -70,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_byte_is_an_error(packet in packet(), at in any::<prop::sample::Index>(), change in 1_u8..) {
+    fn a_changed_byte_is_an_error(packet in message(), at in any::<prop::sample::Index>(), change in 1_u8..) {
         let mut bytes = encoded(&packet);
         let at = at.index(bytes.len());
         bytes[at] ^= change;
@@ -184,6 +228,7 @@ fn a_capture_tells_an_event_at_the_next_packet_of_its_node_and_device() {
         window: 1,
         options: Options::default(),
         payload: vec![0; 3],
+        unreachable: None,
         device: None,
     };
     let secs = Time::from_secs;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Records what this machine's kernel does: two network namespaces, and between them a wire that this program is.
+"""Records what this machine's kernel does: two network namespaces, and between them a wire that this program is. Where routers
+matter, a third namespace stands between the wire and the server.
 
     sudo tests/kernel/record.py DIR [NAME...]
 
@@ -22,13 +23,18 @@ import sys
 import time
 
 CLIENT, SERVER = 0, 1
-SPACES = ["cardiogram-client", "cardiogram-server"]
+SPACES = ["cardiogram-client", "cardiogram-server", "cardiogram-router"]
 ADDRESSES = ["10.77.0.2", "10.77.0.1"]
+# The server behind a router.
+ROUTER = "10.77.0.1"
+BEHIND_ROUTER = ["10.77.0.2", "10.78.0.2"]
 PORT = 7000
 LIBC = ctypes.CDLL(None, use_errno=True)
 SO_TIMESTAMPNS = 35
 ETH_P_ALL = 3
 FLAGS = [(0x02, "S"), (0x01, "F"), (0x04, "R"), (0x08, "P"), (0x10, ".")]
+TCP, ICMP = 6, 1
+UNREACHABLE = {0: "net-unreachable", 1: "host-unreachable", 13: "prohibited"}
 
 
 def ip(*words):
@@ -59,45 +65,63 @@ class Space:
 
 
 class Lab:
-    """Two hosts with a wire between them, and what was seen on it."""
+    """Two hosts with a wire between them, and what was seen on it; `routed`: with a router before the server."""
 
-    def __init__(self, name, delay=0.0):
+    def __init__(self, name, delay=0.0, routed=False):
         self.name, self.delay, self.cut = name, delay, False
+        self.addresses = BEHIND_ROUTER if routed else ADDRESSES
+        # What passes the router passes no further.
+        self.blocked = False
         self.rows, self.flights = [], []
         self.bases, self.known = {}, set()
         self.client, self.listener, self.accepted = None, None, []
         self.told = float("inf")
         self.spaces, self.raw = [], []
-        for end, space in enumerate(SPACES):
+        on_wire = [SPACES[CLIENT], SPACES[2] if routed else SPACES[SERVER]]
+        for space in SPACES if routed else SPACES[:2]:
             ip("netns", "add", space)
+        for end, space in enumerate(on_wire):
             ip("link", "add", f"cdg{end}", "type", "veth", "peer", "name", "eth0", "netns", space)
             ip("-n", space, "addr", "add", f"{ADDRESSES[end]}/24", "dev", "eth0")
             ip("-n", space, "link", "set", "eth0", "up")
             ip("link", "set", f"cdg{end}", "up")
-            self.spaces.append(Space(space))
+            self.spaces.append(Space(SPACES[end]))
             raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
             raw.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             raw.bind((f"cdg{end}", 0))
             self.raw.append(raw)
         # Each host knows the other one's hardware, so that nothing but TCP is on the wire.
-        for end, space in enumerate(SPACES):
+        for end, space in enumerate(on_wire):
             other = subprocess.run(
-                ["ip", "-n", SPACES[1 - end], "-j", "link", "show", "eth0"], check=True, capture_output=True, text=True
+                ["ip", "-n", on_wire[1 - end], "-j", "link", "show", "eth0"], check=True, capture_output=True, text=True
             )
             hardware = json.loads(other.stdout)[0]["address"]
             ip("-n", space, "neigh", "replace", ADDRESSES[1 - end], "lladdr", hardware, "dev", "eth0")
+        if routed:
+            self.stand_behind_router()
         self.event("harness", "start", {"exp": name})
 
+    def stand_behind_router(self):
+        server, router = SPACES[SERVER], SPACES[2]
+        ip("-n", router, "link", "add", "eth1", "type", "veth", "peer", "name", "eth0", "netns", server)
+        for space, device, address in [(router, "eth1", "10.78.0.1"), (server, "eth0", BEHIND_ROUTER[SERVER])]:
+            ip("-n", space, "addr", "add", f"{address}/24", "dev", device)
+            ip("-n", space, "link", "set", device, "up")
+        ip("-n", SPACES[CLIENT], "route", "add", "default", "via", ROUTER)
+        ip("-n", server, "route", "add", "default", "via", "10.78.0.1")
+        Space(router).sysctl("ip_forward", 1)
+
     def close(self):
-        for end, space in enumerate(SPACES):
+        for end in (CLIENT, SERVER):
             subprocess.run(["ip", "link", "del", f"cdg{end}"], stderr=subprocess.DEVNULL)
+        for space in SPACES:
             subprocess.run(["ip", "netns", "del", space], stderr=subprocess.DEVNULL)
 
     # What the hosts do.
 
     def listen(self):
         with self.spaces[SERVER]:
-            self.listener = socket.create_server((ADDRESSES[SERVER], PORT))
+            self.listener = socket.create_server((self.addresses[SERVER], PORT))
         self.listener.setblocking(False)
         self.event("server", "listening")
 
@@ -109,11 +133,11 @@ class Lab:
         for option, value in options:
             level = socket.SOL_SOCKET if option == socket.SO_KEEPALIVE else socket.IPPROTO_TCP
             self.client.setsockopt(level, option, value)
-        self.client.bind((ADDRESSES[CLIENT], port))
+        self.client.bind((self.addresses[CLIENT], port))
         self.client.setblocking(False)
         self.told = float("inf")
         self.event("client", "connect_start")
-        self.client.connect_ex((ADDRESSES[SERVER], PORT))
+        self.client.connect_ex((self.addresses[SERVER], PORT))
 
     def write(self, size=5):
         self.event("client", "WRITE", {"len": size})
@@ -132,6 +156,23 @@ class Lab:
 
     def heal(self):
         self.cut = False
+        self.event("fault", "RESTORE")
+
+    def block(self, route):
+        """The router has no way to the server any more: a route of this type, or none."""
+        self.blocked = True
+        if route == "none":
+            ip("-n", SPACES[2], "route", "del", "10.78.0.0/24")
+        else:
+            ip("-n", SPACES[2], "route", "add", route, BEHIND_ROUTER[SERVER])
+        self.event("fault", "FAULT", {"what": f"blackhole: route {route}"})
+
+    def unblock(self, route):
+        if route == "none":
+            ip("-n", SPACES[2], "route", "add", "10.78.0.0/24", "dev", "eth1")
+        else:
+            ip("-n", SPACES[2], "route", "del", route, BEHIND_ROUTER[SERVER])
+        self.blocked = False
         self.event("fault", "RESTORE")
 
     # The wire.
@@ -157,18 +198,21 @@ class Lab:
                     self.echo(ready_one)
             while self.flights and self.flights[0][0] <= time.time():
                 _, to, frame = self.flights.pop(0)
-                # Noted first: the answer may leave before this program runs again.
-                self.note(to, time.time(), frame)
+                # Noted first: the answer may leave before this program runs again. What a router does not forward never
+                # arrives.
+                if not (self.blocked and to == SERVER):
+                    self.note(to, time.time(), frame)
                 self.raw[to].send(frame)
 
     def carry(self, end):
         frame, notes, _, address = self.raw[end].recvmsg(65_536, 256)
-        # What the wire itself sends comes back marked as outgoing; IPv4 and TCP are all that matters.
-        if address[2] == socket.PACKET_OUTGOING or frame[12:14] != b"\x08\x00" or frame[23] != 6:
+        # What the wire itself sends comes back marked as outgoing; IPv4, TCP and ICMP's errors are all that matters.
+        if address[2] == socket.PACKET_OUTGOING or frame[12:14] != b"\x08\x00" or frame[23] not in (TCP, ICMP):
             return
         seconds, nanos = struct.unpack("qq", notes[0][2][:16])
-        frame = with_checksum(frame)
-        self.note(end, seconds + nanos / 1e9, frame)
+        if frame[23] == TCP:
+            frame = with_checksum(frame)
+            self.note(end, seconds + nanos / 1e9, frame)
         if not self.cut:
             self.flights.append((time.time() + self.delay, 1 - end, frame))
 
@@ -202,11 +246,14 @@ class Lab:
     def note(self, place, at, frame):
         packet = frame[14:]
         header = (packet[0] & 15) * 4
+        if packet[9] == ICMP:
+            self.note_error(place, at, packet[header:])
+            return
         tcp = packet[header : struct.unpack("!H", packet[2:4])[0]]
         source, target, seq, ack = struct.unpack("!HHII", tcp[:12])
         flags = "".join(name for bit, name in FLAGS if tcp[13] & bit)
         size = len(tcp) - (tcp[12] >> 4) * 4
-        from_client = socket.inet_ntoa(packet[12:16]) == ADDRESSES[CLIENT]
+        from_client = socket.inet_ntoa(packet[12:16]) == self.addresses[CLIENT]
         known = (place, from_client, seq, size, flags.strip(".P"))
         again = known in self.known and (size > 0 or flags != ".")
         self.known.add(known)
@@ -222,8 +269,17 @@ class Lab:
         if not from_client and bases[SERVER] is None:
             ack = ""
         row = ["client" if place == CLIENT else "server", "c>s" if from_client else "s>c", "tcp"]
-        ends = [f"{ADDRESSES[mine]}:{source}", f"{ADDRESSES[other]}:{target}"]
+        ends = [f"{self.addresses[mine]}:{source}", f"{self.addresses[other]}:{target}"]
         self.rows.append((at, row + ends + [flags, size, seq, ack, "retransmission" if again else ""]))
+
+    def note_error(self, place, at, icmp):
+        """An ICMP error at the client: what it says, and the number of the segment that it is about."""
+        quoted = icmp[8:]
+        segment = quoted[(quoted[0] & 15) * 4 :]
+        base = self.bases.get(place, [None, None])[CLIENT]
+        seq = (struct.unpack("!I", segment[4:8])[0] - base) % 2**32
+        row = ["client", "s>c", "icmp", ROUTER, self.addresses[CLIENT], UNREACHABLE[icmp[1]], len(icmp), seq, "", ""]
+        self.rows.append((at, row))
 
     def save(self, folder):
         self.event("harness", "teardown")
@@ -260,6 +316,19 @@ def exchange(lab, options=()):
     lab.run(0.2)
     lab.write()
     lab.run(0.8)
+
+
+def through_router(lab, route, heals_after=None, options=(), writes=True):
+    """Data into a path that a router ends, and says so; given up after 12.6 s at the earliest, or healed."""
+    lab.spaces[CLIENT].sysctl("tcp_retries2", 5)
+    exchange(lab, options)
+    lab.block(route)
+    if writes:
+        lab.write()
+    if heals_after is not None:
+        lab.run(heals_after)
+        lab.unblock(route)
+    lab.run(30 if heals_after is None else 10)
 
 
 # The experiments. Names are those of the replays in sim/src/captures.
@@ -322,13 +391,56 @@ def conflict(lab):
     lab.run(0.5)
 
 
+def error_host(lab):
+    """Host unreachable: the doublings of the timeout are undone, and EHOSTUNREACH is the last word."""
+    through_router(lab, "unreachable")
+
+
+def error_net(lab):
+    """Net unreachable: the same with ENETUNREACH."""
+    through_router(lab, "none")
+
+
+def error_prohibited(lab):
+    """Prohibited: nothing is undone."""
+    through_router(lab, "prohibit")
+
+
+def error_heals(lab):
+    """Host unreachable for 10 s: the data is delivered sooner than after a silent cut."""
+    through_router(lab, "unreachable", heals_after=10)
+
+
+def error_keepalive(lab):
+    """Host unreachable about keepalive probes changes nothing, nor the ETIMEDOUT."""
+    options = [(socket.SO_KEEPALIVE, 1), (socket.TCP_KEEPIDLE, 4), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3)]
+    through_router(lab, "unreachable", options=options, writes=False)
+
+
+def error_syn(lab, route):
+    """An attempt to connect ends at the first error."""
+    lab.listen()
+    lab.block(route)
+    lab.connect()
+    lab.run(5)
+
+
 EXPERIMENTS = {
     "K1_keepalive_under_user_timeout": (keepalive_under_user_timeout, 0.0),
     "K2_retries2_5": (retries2_5, 0.0),
     "K3_syn_retries_2": (syn_retries_2, 0.0),
     "K4_nagle_rtt100": (nagle, 0.05),
     "K5_conflict": (conflict, 0.0),
+    "K6_error_host": (error_host, 0.0),
+    "K7_error_net": (error_net, 0.0),
+    "K8_error_prohibited": (error_prohibited, 0.0),
+    "K9_error_heals": (error_heals, 0.0),
+    "K10_error_keepalive": (error_keepalive, 0.0),
+    "K11_error_syn_host": (lambda lab: error_syn(lab, "unreachable"), 0.0),
+    "K12_error_syn_net": (lambda lab: error_syn(lab, "none"), 0.05),
+    "K13_error_syn_prohibited": (lambda lab: error_syn(lab, "prohibit"), 0.0),
 }
+ROUTED = [name for name in EXPERIMENTS if "_error_" in name]
 
 
 def main():
@@ -337,7 +449,7 @@ def main():
         experiment, delay = EXPERIMENTS[name]
         lab = None
         try:
-            lab = Lab(name, delay)
+            lab = Lab(name, delay, name in ROUTED)
             experiment(lab)
             lab.save(folder)
         finally:

@@ -40,5 +40,6 @@ mod standstill;
 mod theory;
 mod traffic;
 mod truth;
+mod unreachable;
 mod validation;
 mod wakeup;

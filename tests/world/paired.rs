@@ -13,7 +13,7 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{
-        BurstLoss, Cut, Direction, Distribution, FaultConfig, LinkName, LogNormal, NatFlush, ServerFault,
+        Answer, BurstLoss, Cut, Direction, Distribution, FaultConfig, LinkName, LogNormal, NatFlush, ServerFault,
         TrafficConfig, When,
     },
     outcome::Cause,
@@ -53,6 +53,7 @@ fn random_world(strategy: StrategySpec) -> WorldConfig {
             direction: Direction::Both,
             when: every(3_600),
             lasts: lasts(60),
+            answers: Answer::Nothing,
         }),
         FaultConfig::Cut(Cut {
             devices: None,
@@ -60,6 +61,7 @@ fn random_world(strategy: StrategySpec) -> WorldConfig {
             direction: Direction::Up,
             when: every(7_200),
             lasts: lasts(60),
+            answers: Answer::Nothing,
         }),
         FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: every(7_200) }),
         FaultConfig::ServerStall(fault(7_200, 60)),

@@ -12,8 +12,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{
-        BalancerConfig, Cut, Direction, FaultConfig, HealthCheck, LinkName, ProcessKilled, RateLimit, ServerDrain,
-        ServerFault, ServerOverload, Whom,
+        Answer, BalancerConfig, Cut, Direction, FaultConfig, HealthCheck, LinkName, ProcessKilled, RateLimit,
+        ServerDrain, ServerFault, ServerOverload, Whom,
     },
     faults::FaultPlace,
     outcome::{Cause, DetectedBy, Episode},
@@ -60,6 +60,7 @@ fn a_cut_of_a_named_device_breaks_its_session_and_no_other() {
         direction: Direction::Both,
         when: at(FAULT),
         lasts: Some(constant(secs(60))),
+        answers: Answer::Nothing,
     };
     let outcome = go_traced(&four(FaultConfig::Cut(cut)), 1);
     // The beat of 120.2 s is not answered.
@@ -76,6 +77,7 @@ fn a_share_of_the_devices_is_cut_off_on_the_core_link() {
         direction: Direction::Down,
         when: at(FAULT),
         lasts: Some(constant(secs(60))),
+        answers: Answer::Nothing,
     };
     let outcome = go_traced(&four(FaultConfig::Cut(cut)), 1);
     let struck: BTreeSet<u32> = outcome.episodes.iter().map(|episode| episode.device).collect();
@@ -237,7 +239,14 @@ fn a_drain_of_some_closes_their_sessions_one_after_the_other() {
 fn nobody_twice_and_those_who_are_not_there_are_refused_with_their_keys() {
     let cut = |devices| {
         let when = at(FAULT);
-        let cut = Cut { devices: Some(devices), link: LinkName::Access, direction: Direction::Both, when, lasts: None };
+        let cut = Cut {
+            devices: Some(devices),
+            link: LinkName::Access,
+            direction: Direction::Both,
+            when,
+            lasts: None,
+            answers: Answer::Nothing,
+        };
         four(FaultConfig::Cut(cut)).problems()
     };
     let told = |devices| {

@@ -14,7 +14,7 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::{
     WorldConfig,
-    config::{Cut, Direction, FaultConfig, LinkName, NatConfig, NatRefresh, TrafficConfig, When},
+    config::{Answer, Cut, Direction, FaultConfig, LinkName, NatConfig, NatRefresh, TrafficConfig, When},
     outcome::{Cause, DetectedBy, Episode},
     trace::{DeviceEvent, NatEvent, What},
 };
@@ -283,6 +283,7 @@ fn f2_misses_before_a_cut_speed_up_its_detection() {
             direction: Direction::Both,
             when,
             lasts: None,
+            answers: Answer::Nothing,
         })];
         let outcome = go(&world, 2);
         let detected = |episode: &Episode| {

@@ -15,8 +15,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{
-        Background, BurstLoss, Cut, Direction, FaultConfig, LinkName, NatClass, NatConfig, NatFlush, ServerFault,
-        TrafficConfig, When,
+        Answer, Background, BurstLoss, Cut, Direction, FaultConfig, LinkName, NatClass, NatConfig, NatFlush,
+        ServerFault, TrafficConfig, When,
     },
     outcome::{Cause, DetectedBy, Detection, Episode, EpisodeOutcome, FalseAlarm},
     trace::DeviceEvent,
@@ -284,7 +284,14 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
         lasts: Some(constant(secs(lasts))),
     };
     let cut = |link, direction, mean, lasts: u64| {
-        FaultConfig::Cut(Cut { devices: None, link, direction, when: every(mean), lasts: Some(constant(secs(lasts))) })
+        FaultConfig::Cut(Cut {
+            devices: None,
+            link,
+            direction,
+            when: every(mean),
+            lasts: Some(constant(secs(lasts))),
+            answers: Answer::Nothing,
+        })
     };
     let mut world = world(heartbeat);
     world.duration = Duration::from_hours(12);

@@ -86,7 +86,8 @@ impl Attempt {
             _ if self.words().is_established => AttemptFailure::Dropped,
             Kind::ConnectionRefused => AttemptFailure::Refused,
             Kind::ConnectionReset | Kind::ConnectionAborted | Kind::UnexpectedEof => AttemptFailure::Dropped,
-            // Nobody has answered: an unreachable host, a name that is not found.
+            Kind::HostUnreachable => AttemptFailure::Unreachable,
+            // Nobody has answered: a name that is not found.
             _ => AttemptFailure::Timeout,
         }
     }
@@ -105,7 +106,7 @@ mod tests {
         let attempt = Attempt::new(0, 1, Network::wifi(0), false);
         let failure = |kind: io::ErrorKind| attempt.failure(&kind.into());
         assert_eq!(failure(io::ErrorKind::ConnectionRefused), AttemptFailure::Refused);
-        assert_eq!(failure(io::ErrorKind::HostUnreachable), AttemptFailure::Timeout);
+        assert_eq!(failure(io::ErrorKind::HostUnreachable), AttemptFailure::Unreachable);
         assert_eq!(failure(io::ErrorKind::NetworkUnreachable), AttemptFailure::NoNetwork);
         assert_eq!(failure(io::ErrorKind::ConnectionReset), AttemptFailure::Dropped);
         attempt.established();

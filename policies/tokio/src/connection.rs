@@ -176,6 +176,7 @@ impl<Io: Transport, P: Protocol> Connection<Io, P> {
             Kind::TimedOut if self.options.user_timeout => LossReason::UserTimeout,
             Kind::TimedOut if self.options.keepalive && !self.options.waits => LossReason::KeepaliveTimeout,
             Kind::TimedOut => LossReason::RetransmissionTimeout,
+            Kind::HostUnreachable | Kind::NetworkUnreachable => LossReason::Unreachable,
             _ => LossReason::Aborted,
         }
     }

@@ -72,6 +72,7 @@ const fn kind(reason: LossReason) -> io::ErrorKind {
         | LossReason::RetransmissionTimeout
         | LossReason::UserTimeout
         | LossReason::DeadlinePassed => io::ErrorKind::TimedOut,
+        LossReason::Unreachable => io::ErrorKind::HostUnreachable,
         LossReason::Aborted => io::ErrorKind::ConnectionAborted,
         LossReason::Reset | LossReason::Closed | LossReason::TooManyPings => io::ErrorKind::ConnectionReset,
     }

@@ -16,7 +16,7 @@ use self::{
 use crate::{
     config::{TcpSettings, TcpTimers},
     wire::{
-        packet::{Flags, Packet},
+        packet::{Flags, Obstacle, Packet},
         tcp::{Connection, Failure, State, TcpConfig, reset_for},
     },
 };
@@ -160,4 +160,43 @@ fn k4_small_segments_wait_without_nodelay() {
 #[test]
 fn k5_a_client_comes_back_on_the_port_of_a_connection_that_the_server_still_has() {
     direct(&Setup { same_port: true, ..Setup::new("K5_conflict") });
+}
+
+// With a router between the wire and the server. When it answers is the router's own business, and what it answers is put where
+// it was in the capture.
+
+fn giving_up_early(name: &'static str) -> Setup {
+    Setup { tcp: TcpSettings { retries2: Some(5), ..TcpSettings::default() }, ..Setup::new(name) }
+}
+
+#[test]
+fn k6_host_unreachable_undoes_doublings_and_is_the_last_word() {
+    direct(&giving_up_early("K6_error_host"));
+}
+
+#[test]
+fn k7_net_unreachable_does_so_too() {
+    direct(&giving_up_early("K7_error_net"));
+}
+
+#[test]
+fn k8_prohibited_undoes_nothing() {
+    direct(&giving_up_early("K8_error_prohibited"));
+}
+
+#[test]
+fn k9_an_error_lets_data_be_delivered_sooner_after_a_cut() {
+    direct(&giving_up_early("K9_error_heals"));
+}
+
+#[test]
+fn k10_an_error_about_a_probe_is_about_nothing() {
+    direct(&Setup { keepalive: Some((4, 2, 3)), ..giving_up_early("K10_error_keepalive") });
+}
+
+#[test]
+fn k11_an_attempt_ends_at_the_first_error() {
+    direct(&Setup::new("K11_error_syn_host"));
+    direct(&Setup { delay: DELAY_50_MS, ..Setup::new("K12_error_syn_net") });
+    direct(&Setup::new("K13_error_syn_prohibited"));
 }

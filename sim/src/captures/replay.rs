@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     Connection, Failure, Flags, Keepalive, Packet, State, TcpConfig, TcpSettings, Time, reset_for,
-    timeline::{Capture, Place, Timeline, compare, near},
+    timeline::{Capture, Place, Timeline, Told, compare, near},
 };
 
 /// How long an application takes to do something with what it is told.
@@ -95,6 +95,9 @@ pub(crate) fn compared(setup: &Setup, path: impl FnOnce(Time) -> Box<dyn Path>) 
     for place in [Place::Client, Place::Server] {
         compare(setup.name, place, replayed, [&timeline.client, &timeline.server])?;
     }
+    if !lab.errors.is_empty() {
+        return Err(format!("{}: nothing was sent for {:?}", setup.name, lab.errors));
+    }
     match (lab.told, timeline.errno()) {
         (None, None) => Ok(()),
         (Some((at, errno)), Some((kernel_at, kernel_errno))) => {
@@ -164,6 +167,9 @@ struct Lab<'a> {
     /// It has closed that connection, and is told nothing any more.
     closed: bool,
     packets_sent: u32,
+    /// What routers tell the client, the last one first.
+    errors: Vec<Told>,
+    sent_by_client: usize,
 }
 
 /// A kernel with its process.
@@ -194,8 +200,12 @@ impl<'a> Lab<'a> {
             told: None,
             closed: false,
             packets_sent: 0,
+            errors: Vec::new(),
+            sent_by_client: 0,
         };
-        lab.path = path(lab.time(Timeline::read(setup.name).fault()));
+        let timeline = Timeline::read(setup.name);
+        lab.path = path(lab.time(timeline.fault()));
+        lab.errors = timeline.errors.into_iter().rev().collect();
         lab
     }
 
@@ -269,6 +279,9 @@ impl<'a> Lab<'a> {
     fn transmit(&mut self, from: Place, packets: Vec<Packet>) {
         for packet in packets {
             self.captures[from as usize].record(self.seconds(), from, &packet);
+            if from == Place::Client {
+                self.hear_of(&packet);
+            }
             // The cut comes before everything that lies between.
             if self.cut {
                 continue;
@@ -280,6 +293,16 @@ impl<'a> Lab<'a> {
             }
         }
         self.note_failure();
+    }
+
+    /// Lets the client hear what routers have to say of a packet of its own.
+    fn hear_of(&mut self, packet: &Packet) {
+        let number = self.sent_by_client;
+        self.sent_by_client += 1;
+        while let Some(told) = self.errors.pop_if(|told| told.about == number) {
+            let error = packet.undelivered(told.why).expect("it is about a segment");
+            self.wire.push_back((self.now + Duration::from_secs_f64(told.after), Place::Client, error));
+        }
     }
 
     fn note_failure(&mut self) {
@@ -323,7 +346,9 @@ impl<'a> Lab<'a> {
     }
 
     fn arrive(&mut self, to: Place, packet: &Packet) {
-        self.captures[to as usize].record(self.seconds(), to.other(), packet);
+        if packet.unreachable.is_none() {
+            self.captures[to as usize].record(self.seconds(), to.other(), packet);
+        }
         let host = &mut self.hosts[to as usize];
         let ports = (packet.dst.port(), packet.src.port());
         let mut out = Vec::new();
@@ -370,6 +395,8 @@ fn errno(failure: Failure, peer_closed: bool) -> &'static str {
         Failure::Refused => "ECONNREFUSED",
         Failure::Reset if peer_closed => "EPIPE",
         Failure::Reset => "ECONNRESET",
+        Failure::HostUnreachable => "EHOSTUNREACH",
+        Failure::NetworkUnreachable => "ENETUNREACH",
         Failure::ConnectTimeout | Failure::KeepaliveTimeout | Failure::RetransmissionTimeout | Failure::UserTimeout => {
             "ETIMEDOUT"
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Flags, Packet};
+use super::{Flags, Obstacle, Packet};
 
 /// How late the harness of the captures, and the hosts it ran on, may have been.
 const SCHEDULING_S: f64 = 0.005;
@@ -50,6 +50,16 @@ pub(crate) struct Seen {
     pub(crate) retransmission: bool,
 }
 
+/// An ICMP error that a router sent to the client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told {
+    /// It is about the client's packet of this number, counted from 0.
+    pub(crate) about: usize,
+    /// How long after that packet it came, in seconds.
+    pub(crate) after: f64,
+    pub(crate) why: Obstacle,
+}
+
 /// Something the capture's harness did or saw.
 #[derive(Debug)]
 pub(crate) struct Event {
@@ -63,6 +73,8 @@ pub(crate) struct Event {
 pub(crate) struct Timeline {
     pub(crate) client: Vec<Seen>,
     pub(crate) server: Vec<Seen>,
+    /// What routers told the client: the harness's doing, as a cut is.
+    pub(crate) errors: Vec<Told>,
     pub(crate) events: Vec<Event>,
     pub(crate) end: f64,
 }
@@ -73,7 +85,8 @@ impl Timeline {
         let folder = of_this_machine().unwrap_or_else(kept);
         let path = format!("{folder}/{name}.csv");
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let mut timeline = Self { client: Vec::new(), server: Vec::new(), events: Vec::new(), end: f64::MAX };
+        let (client, server, errors, events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut timeline = Self { client, server, errors, events, end: f64::MAX };
         for line in text.lines().skip(1) {
             let fields: Vec<&str> = line.splitn(12, ',').collect();
             let [at, _, capture, actor, what, _, _, flags, len, seq, ack, note] = fields[..] else {
@@ -95,6 +108,15 @@ impl Timeline {
             match (capture, what) {
                 ("client", "tcp") => timeline.client.push(seen()),
                 ("server", "tcp") => timeline.server.push(seen()),
+                ("client", "icmp") => {
+                    let all = [Obstacle::NetUnreachable, Obstacle::HostUnreachable, Obstacle::Prohibited];
+                    let why = all.into_iter().find(|why| why.words().replace(' ', "-") == flags);
+                    // Within microseconds, or the round trip; meanwhile the client says nothing.
+                    let own = timeline.client.iter().filter(|seen| seen.from == Place::Client);
+                    let last = own.clone().next_back().expect("an error is about a packet");
+                    let (about, after) = (own.count() - 1, at - last.at);
+                    timeline.errors.push(Told { about, after, why: why.expect("a known error") });
+                }
                 ("event", _) => {
                     // What follows is the harness tidying up.
                     match what {

@@ -25,7 +25,8 @@ pub use self::{
     cause::Cause,
     device::{LeaseExpiry, Malformed, NetworkSwitch, ProcessKilled, Standstill},
     link::{
-        Cut, DelaySpike, Direction, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit, Reordering,
+        Answer, Cut, DelaySpike, Direction, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit,
+        Reordering,
     },
     nat::{NatFlush, NatTimeout},
     proxy::{ProxyDrain, ProxyRestart},

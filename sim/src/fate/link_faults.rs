@@ -13,6 +13,7 @@ use crate::{
         schedule::{self, Interval, numbered},
         struck::Struck,
     },
+    wire::packet::Obstacle,
 };
 
 /// Cuts of one link or lane by direction.
@@ -124,6 +125,22 @@ pub(crate) fn cuts(config: &WorldConfig, link: LinkTarget<'_>, seed: u64) -> Cut
     Cuts { up: schedule::merge(up).into(), down: schedule::merge(down).into() }
 }
 
+/// Returns what routers answer on `link` in one direction, and when.
+pub(crate) fn answers(
+    config: &WorldConfig,
+    link: LinkTarget<'_>,
+    not_in: Direction,
+    seed: u64,
+) -> Vec<(Interval, Obstacle)> {
+    let answering = of_link(config, link, seed).filter(|fault| fault.direction != not_in).filter_map(|fault| {
+        let LinkEffect::Cuts(answers) = fault.effect else { return None };
+        Some((fault, answers.obstacle()?))
+    });
+    answering
+        .flat_map(|(fault, why)| fault.strikes(config, link, seed).into_iter().map(move |strike| (strike, why)))
+        .collect()
+}
+
 /// Returns what else happens to the packets of one lane of `link` in one direction. `coins` gives the lane's coins for a
 /// fault's name.
 pub(crate) fn effects(
@@ -138,7 +155,7 @@ pub(crate) fn effects(
     for fault in of_link(config, link, seed).filter(|fault| fault.direction != not_in) {
         let strikes = || fault.strikes(config, link, seed);
         let what = match fault.effect {
-            LinkEffect::Cuts => continue,
+            LinkEffect::Cuts(_) => continue,
             LinkEffect::Holds => {
                 pauses.extend(strikes());
                 continue;

@@ -166,7 +166,7 @@ mod tests {
     use cardiogram_policies::unit::{Delay, Span};
 
     use super::*;
-    use crate::config::{Direction, LinkName};
+    use crate::config::{Answer, Direction, LinkName};
 
     const DAY: Time = Time::from_secs(86_400);
 
@@ -210,6 +210,7 @@ mod tests {
             cycles: Some(6),
             down: Span::secs(8),
             up: Span::secs(20),
+            answers: Answer::Nothing,
         };
         let runs: Vec<Vec<Interval>> = (0..4_000).map(|index| flapping(&spec, DAY, 1, "flap", index)).collect();
         assert!(runs.iter().all(|run| run[0].begin == Time::from_secs(1)));

@@ -386,7 +386,7 @@ impl Kernel {
             return;
         }
         let pair = (packet.dst.port(), packet.src);
-        let opens = packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK);
+        let opens = packet.opens();
         if let Some(slot) = self.by_pair.get(&pair).copied() {
             // Linux keeps a connection that finds the accept queue full half-open, and drops the packet.
             let is_half_open = self.socket(slot).tcp.state() == State::SynReceived;
@@ -590,6 +590,8 @@ impl Socket {
         let kind = match self.tcp.failure()? {
             Failure::Refused => io::ErrorKind::ConnectionRefused,
             Failure::Reset => io::ErrorKind::ConnectionReset,
+            Failure::HostUnreachable => io::ErrorKind::HostUnreachable,
+            Failure::NetworkUnreachable => io::ErrorKind::NetworkUnreachable,
             Failure::ConnectTimeout
             | Failure::KeepaliveTimeout
             | Failure::RetransmissionTimeout
@@ -617,6 +619,7 @@ const fn loss(failure: Option<Failure>) -> LossReason {
         Some(Failure::RetransmissionTimeout | Failure::ConnectTimeout) => LossReason::RetransmissionTimeout,
         Some(Failure::UserTimeout) => LossReason::UserTimeout,
         Some(Failure::Reset | Failure::Refused) => LossReason::Reset,
+        Some(Failure::HostUnreachable | Failure::NetworkUnreachable) => LossReason::Unreachable,
     }
 }
 
@@ -627,6 +630,7 @@ const fn attempt_failure(failure: Option<Failure>) -> AttemptFailure {
         Some(Failure::ConnectTimeout | Failure::RetransmissionTimeout | Failure::UserTimeout) => {
             AttemptFailure::Timeout
         }
+        Some(Failure::HostUnreachable | Failure::NetworkUnreachable) => AttemptFailure::Unreachable,
         None | Some(Failure::Reset | Failure::KeepaliveTimeout) => AttemptFailure::Dropped,
     }
 }

@@ -5,21 +5,23 @@
 //! A packet waits until the lane has sent those before it, leaves, and takes its delay.
 
 mod drift;
+mod router;
 
 use std::{rc::Rc, time::Duration};
 
 use cardiogram_policies::Time;
 use rand_chacha::ChaCha8Rng;
 
-use self::drift::Drift;
+use self::{drift::Drift, router::Router};
 use crate::{
-    config::{BurstLoss, LinkConfig, Rate},
+    config::{BurstLoss, Distribution, LinkConfig, Rate},
     fate::{
         effect::{Effect, PacketEffects},
         random::{self, Coins, DrawPurpose},
         schedule::{Interval, exponential},
     },
     record::trace::Fate,
+    wire::packet::Obstacle,
 };
 
 /// One direction of a link, with a lane for each sender or receiver that has its own order and its own luck.
@@ -39,6 +41,8 @@ struct Lane {
     cuts: Rc<[Interval]>,
     /// Cuts before this one are over.
     cut: usize,
+    /// Boxed: most cuts are silent.
+    router: Option<Box<Router>>,
     effects: Box<[Effect]>,
     /// Boxed: most links have none, and there are two lanes a device.
     burst: Option<Box<BurstChain>>,
@@ -57,6 +61,8 @@ pub(crate) struct LaneConfig<'a> {
     pub(crate) index: u64,
     /// When this direction of the lane is cut.
     pub(crate) cuts: Rc<[Interval]>,
+    /// What is answered to packets that a cut keeps from being forwarded, by the cuts that answer.
+    pub(crate) answers: Vec<(Interval, Obstacle)>,
     /// What other faults do to it.
     pub(crate) effects: Vec<Effect>,
 }
@@ -71,6 +77,7 @@ impl Link {
                 burst: burst(config, seed, &lane),
                 cuts: lane.cuts,
                 cut: 0,
+                router: Router::new(lane.answers),
                 effects: lane.effects.into(),
                 free: Time::ZERO,
                 last_arrival: Time::ZERO,
@@ -95,8 +102,16 @@ impl Link {
         for lane in &mut self.lanes {
             let cut = lane.is_cut(now, now).then_some(Interval { begin: now, end: Time::MAX });
             (lane.cuts, lane.cut) = (cut.into_iter().collect(), 0);
-            (lane.burst, lane.effects) = (None, [].into());
+            (lane.burst, lane.effects, lane.router) = (None, [].into(), None);
         }
+    }
+
+    /// Returns what a router answers to a packet put on `lane` at `now`, which is cut, and when the answer is back: it stands in
+    /// the middle, so that the way there and back takes the lane's delay once.
+    pub(crate) fn answer(&mut self, now: Time, lane: u32) -> Option<(Time, Obstacle)> {
+        let lane = &mut self.lanes[lane as usize];
+        let why = lane.router.as_mut()?.answer(now)?;
+        Some((now + lane.delay(now, &self.config.delay), why))
     }
 
     /// Returns what becomes of a packet of `bytes` put on `lane` at `now`. Times must not run backwards within a lane.
@@ -110,8 +125,7 @@ impl Link {
         for effect in &mut lane.effects {
             effect.add_to(&mut combined, now);
         }
-        let drift = lane.drift.as_mut().map_or(Duration::ZERO, |drift| drift.at(now));
-        let delay = lane.base + drift + self.config.delay.at(lane.coins.unit(DrawPurpose::Delay, now)) + combined.late;
+        let delay = lane.delay(now, &self.config.delay) + combined.late;
         let in_order = (departure + delay).max(lane.last_arrival);
         let in_order = lane.effects.iter().fold(in_order, |arrival, effect| effect.delivers(arrival));
         let arrival = in_order + combined.held;
@@ -138,6 +152,12 @@ impl Link {
 }
 
 impl Lane {
+    /// Returns how long a packet takes that leaves at `now`, of which `varies` is drawn for it alone.
+    fn delay(&mut self, now: Time, varies: &Distribution) -> Duration {
+        let drift = self.drift.as_mut().map_or(Duration::ZERO, |drift| drift.at(now));
+        self.base + drift + varies.at(self.coins.unit(DrawPurpose::Delay, now))
+    }
+
     /// Returns whether the lane is cut at any moment from `now` to `until`, both included.
     fn is_cut(&mut self, now: Time, until: Time) -> bool {
         while self.cuts.get(self.cut).is_some_and(|cut| cut.end <= now) {
@@ -232,7 +252,8 @@ mod tests {
             Effect::new(what, Coins::new(1, &format!("{direction}/{place}"), 0), vec![interval])
         });
         let effects = effects.collect();
-        let lane = LaneConfig { component: "link/access", direction, index: 0, cuts: cuts.into(), effects };
+        let lane =
+            LaneConfig { component: "link/access", direction, index: 0, cuts: cuts.into(), answers: vec![], effects };
         Link::new(config, 1, std::iter::once(lane))
     }
 
@@ -377,6 +398,7 @@ mod tests {
                 direction,
                 index,
                 cuts: vec![].into(),
+                answers: vec![],
                 effects: vec![],
             };
             Link::new(&config, 1, (0..50).map(lane))

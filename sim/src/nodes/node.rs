@@ -42,6 +42,7 @@ pub(crate) trait Node: Any {
 pub(crate) struct Io<'a> {
     now: Time,
     links: &'a mut [(NodeId, Link)],
+    inbox: &'a mut BinaryHeap<Reverse<Inbound>>,
     sent: &'a mut Vec<Flight>,
     next_number: &'a mut u64,
     from: NodeId,
@@ -68,7 +69,11 @@ impl Io<'_> {
         let (arrival, copy) = match fate {
             Fate::Arrives(at) => (at, None),
             Fate::ArrivesTwice { first, copy } => (first, Some(copy)),
-            Fate::Cut | Fate::Lost | Fate::QueueFull => return,
+            Fate::Cut => {
+                self.answer(link, lane, &packet);
+                return;
+            }
+            Fate::Lost | Fate::QueueFull => return,
         };
         // The copy goes first: of two that arrive at once, it counts as the one sent earlier.
         let mut fly = |arrival, packet| {
@@ -79,6 +84,16 @@ impl Io<'_> {
             fly(copy, packet.clone());
         }
         fly(arrival, packet);
+    }
+
+    /// Lets the router at a cut answer a packet that it cannot forward: the answer comes back to the node, and leaves no host.
+    fn answer(&mut self, link: usize, lane: u32, packet: &Packet) {
+        let (_, wire) = &mut self.links[link];
+        let answer = wire.answer(self.now, wire.lane_of(lane, packet.device));
+        let Some((arrival, packet)) = answer.and_then(|(at, why)| Some((at, packet.undelivered(why)?))) else { return };
+        let (from, number) = (self.from, *self.next_number);
+        *self.next_number += 1;
+        self.inbox.push(Reverse(Inbound(Flight { arrival, from, number, to: from, packet })));
     }
 
     /// Notes that the node throws a packet away.
@@ -157,13 +172,14 @@ impl Host {
         let mut io = Io {
             now,
             links: &mut self.links,
+            inbox: &mut self.inbox,
             sent,
             next_number: &mut self.next_number,
             from: self.id,
             recorder: &mut self.recorder,
         };
-        let packet_is_due = self.inbox.peek().is_some_and(|Reverse(Inbound(flight))| flight.arrival <= now);
-        if packet_is_due && let Some(Reverse(Inbound(flight))) = self.inbox.pop() {
+        let packet_is_due = io.inbox.peek().is_some_and(|Reverse(Inbound(flight))| flight.arrival <= now);
+        if packet_is_due && let Some(Reverse(Inbound(flight))) = io.inbox.pop() {
             io.recorder.received(now, &flight.packet, flight.from);
             self.node.on_packet(now, flight.packet, &mut io);
         } else {

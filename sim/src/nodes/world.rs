@@ -21,7 +21,10 @@ use crate::{
         random::Coins,
         schedule::{self, Interval},
     },
-    wire::layout::{DEVICES, Layout},
+    wire::{
+        layout::{DEVICES, Layout},
+        packet::Obstacle,
+    },
 };
 
 /// Nodes that stand in a world in place of the lab's own.
@@ -142,7 +145,8 @@ impl Names {
     }
 
     fn lane(&self, index: u64, cuts: Rc<[Interval]>, effects: Vec<Effect>) -> LaneConfig<'_> {
-        LaneConfig { component: &self.component, direction: &self.direction, index, cuts, effects }
+        let (component, direction) = (&self.component, &self.direction);
+        LaneConfig { component, direction, index, cuts, answers: Vec::new(), effects }
     }
 }
 
@@ -151,13 +155,14 @@ impl Wiring<'_> {
     fn access(&self, network: &Network<'_>, schedule: &NetworkSchedule, up: bool) -> Link {
         let names = Names::new(network, "link/access", up);
         let lanes = (0..).zip(&schedule.access).map(|(device, cuts)| {
-            let effects = self.effects(LinkTarget::Access { network: network.name, device }, &names, up, device);
+            let link = LinkTarget::Access { network: network.name, device };
+            let effects = self.effects(link, &names, up, device);
             // Nothing passes a dead address either way.
             let cuts = match schedule.dead_leases.get(device as usize).filter(|dead| !dead.is_empty()) {
                 Some(dead) => schedule::merge([&cuts.towards(up)[..], dead].concat()).into(),
                 None => cuts.towards(up),
             };
-            names.lane(device, cuts, effects)
+            LaneConfig { answers: self.answers(link, up), ..names.lane(device, cuts, effects) }
         });
         Link::new(network.access, self.seed, lanes)
     }
@@ -169,7 +174,8 @@ impl Wiring<'_> {
         let lanes = self.schedule.core.paths.iter().map(|path| {
             let link = LinkTarget::Core { device: path.device.into() };
             let effects = self.effects(link, &names, up, u64::from(server));
-            names.lane(u64::from(server), path.cuts.towards(up), effects)
+            let lane = names.lane(u64::from(server), path.cuts.towards(up), effects);
+            LaneConfig { answers: self.answers(link, up), ..lane }
         });
         Link::new(&self.config.core, self.seed, lanes).with_lanes_of_devices(self.schedule.core.of_device.clone())
     }
@@ -181,7 +187,8 @@ impl Wiring<'_> {
             let index = u64::from(device);
             let coins = Coins::new(self.seed, "wakeup/store", index);
             let stored = Effect::new(EffectKind::Store, coins, self.schedule.unreachable(device as usize));
-            LaneConfig { component: "wakeup", direction: "wakeup", index, cuts: [].into(), effects: vec![stored] }
+            let (component, direction) = ("wakeup", "wakeup");
+            LaneConfig { component, direction, index, cuts: [].into(), answers: Vec::new(), effects: vec![stored] }
         });
         Link::new(&link, self.seed, lanes)
     }
@@ -196,13 +203,22 @@ impl Wiring<'_> {
     /// Returns one direction of the link between the proxy and a server, which is like one between two NATs.
     fn behind_proxy(&self, up: bool) -> Link {
         let direction = if up { "link/proxy/up" } else { "link/proxy/down" };
-        let lane = LaneConfig { component: "link/proxy", direction, index: 0, cuts: [].into(), effects: Vec::new() };
+        let (component, cuts) = ("link/proxy", [].into());
+        let lane = LaneConfig { component, direction, index: 0, cuts, answers: Vec::new(), effects: Vec::new() };
         Link::new(&LinkConfig::of_delay(Distribution::Constant(BETWEEN_NATS)), self.seed, std::iter::once(lane))
     }
 
-    fn effects(&self, link: LinkTarget<'_>, names: &Names, up: bool, lane: u64) -> Vec<Effect> {
-        let not_in = if up { Direction::Down } else { Direction::Up };
-        let coins = |fault: &str| Coins::new(self.seed, &format!("{}/{fault}", names.direction), lane);
-        link_faults::effects(self.config, link, not_in, self.seed, coins)
+    fn answers(&self, link: LinkTarget<'_>, up: bool) -> Vec<(Interval, Obstacle)> {
+        link_faults::answers(self.config, link, not_in(up), self.seed)
     }
+
+    fn effects(&self, link: LinkTarget<'_>, names: &Names, up: bool, lane: u64) -> Vec<Effect> {
+        let coins = |fault: &str| Coins::new(self.seed, &format!("{}/{fault}", names.direction), lane);
+        link_faults::effects(self.config, link, not_in(up), self.seed, coins)
+    }
+}
+
+/// Returns the direction of faults that one direction of a link is not struck by.
+const fn not_in(up: bool) -> Direction {
+    if up { Direction::Down } else { Direction::Up }
 }

@@ -74,4 +74,7 @@ fn write_packet(out: &mut Vec<u8>, packet: &Packet, data: Data) {
     if data == Data::Counts {
         out.extend(&packet.payload);
     }
+    if let Some(unreachable) = packet.unreachable {
+        out.u8(unreachable.why.code()).u16(unreachable.length);
+    }
 }

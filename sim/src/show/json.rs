@@ -12,7 +12,7 @@ use crate::{
         trace::{DeviceEvent, DropReason, Entry, Fact, NatEvent, ProxyEvent, ServerEvent, Trace, Usable, What},
     },
     show::reading::{self, Reading},
-    wire::packet::Packet,
+    wire::packet::{Obstacle, Packet},
 };
 
 impl Trace {
@@ -144,6 +144,9 @@ struct PacketFields {
     window: u16,
     payload_bytes: usize,
     wire_bytes: usize,
+    /// Only of an ICMP error: what it says of the segment, which went the other way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icmp: Option<Obstacle>,
 }
 
 impl From<&Packet> for PacketFields {
@@ -157,6 +160,7 @@ impl From<&Packet> for PacketFields {
             window: packet.window,
             payload_bytes: packet.payload.len(),
             wire_bytes: packet.wire_len(),
+            icmp: packet.unreachable.map(|unreachable| unreachable.why),
         }
     }
 }

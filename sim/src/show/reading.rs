@@ -131,7 +131,7 @@ impl Reader {
 
     /// Learns from a packet that a NAT sends outwards whose address it has put there.
     fn learn(&mut self, node: NodeId, packet: &Packet) {
-        if !is_up(packet) || address::device_at(*packet.src.ip()).is_some() {
+        if packet.unreachable.is_some() || !is_up(packet) || address::device_at(*packet.src.ip()).is_some() {
             return;
         }
         let Some((inside, seq, ack)) = self.received.get(&node) else { return };
@@ -153,6 +153,9 @@ impl Reader {
         let (client, server) = if up { (packet.src, packet.dst) } else { (packet.dst, packet.src) };
         let client = self.clients.get(&(client, server)).copied().unwrap_or(client);
         let device = address::device_at(*client.ip());
+        if packet.unreachable.is_some() {
+            return Reading { device, up: Some(up), ..Reading::default() };
+        }
         let stream = self.streams.entry((client, server, up)).or_default();
         let mut kind = None;
         if own {

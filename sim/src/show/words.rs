@@ -9,7 +9,10 @@ use crate::{
         faults::{FaultPlace, FaultSpan},
         trace::{Entry, Fact, Trace, What},
     },
-    wire::packet::Packet,
+    wire::{
+        address,
+        packet::{Packet, Unreachable},
+    },
 };
 
 impl Trace {
@@ -86,5 +89,13 @@ impl Trace {
 /// Returns a packet in tcpdump's manner.
 fn headers(packet: &Packet) -> String {
     let Packet { src, dst, flags, seq, ack, .. } = packet;
-    format!("{src} > {dst} [{flags:?}] seq {seq} ack {ack} length {}", packet.payload.len())
+    let rest = format!("[{flags:?}] seq {seq} ack {ack} length {}", packet.payload.len());
+    match packet.unreachable {
+        None => format!("{src} > {dst} {rest}"),
+        // The ends are those of the segment that it is about, turned round.
+        Some(Unreachable { why, .. }) => {
+            let (router, why) = (address::ROUTER.ip(), why.words());
+            format!("{router} > {} ICMP {why}, about {dst} > {src} {rest}", dst.ip())
+        }
+    }
 }

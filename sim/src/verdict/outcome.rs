@@ -132,7 +132,8 @@ pub enum DetectedBy {
 
 impl fmt::Display for DetectedBy {
     /// As in the column `detected_by`: `heartbeat`, `silence`, `service-dead`, `network-dead`, `reset`, `fin`, `keepalive`,
-    /// `retransmission`, `user-timeout`, `aborted`, `too-many-pings`, `deadline`.
+    /// `retransmission`, `user-timeout`, `aborted`, `too-many-pings`, `deadline`,
+    /// `unreachable`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Heartbeat(GiveUp::NoReply) => "heartbeat",
@@ -147,6 +148,7 @@ impl fmt::Display for DetectedBy {
             Self::Transport(LossReason::Aborted) => "aborted",
             Self::Transport(LossReason::TooManyPings) => "too-many-pings",
             Self::Transport(LossReason::DeadlinePassed) => "deadline",
+            Self::Transport(LossReason::Unreachable) => "unreachable",
             Self::Heartbeat(GiveUp::Done) => "other",
         })
     }

@@ -13,6 +13,8 @@ pub(crate) const LEASES: u32 = 32;
 pub(crate) const PUSH_SERVICE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 5228);
 /// The proxy in front of the servers, as these see it; its ports are those of its connections.
 pub(crate) const PROXY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 64), 0);
+/// Any router between them that sends an ICMP error; it has no ports.
+pub(crate) const ROUTER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 129), 0);
 const DEVICE_0: u32 = u32::from_be_bytes([10, 0, 0, 1]);
 const NAT_0: u32 = u32::from_be_bytes([198, 51, 100, 1]);
 const SERVER_0: u32 = u32::from_be_bytes([203, 0, 113, 10]);

@@ -1,5 +1,6 @@
 //! IPv4/TCP packets as values that encode to and decode from exact bytes, so that every packet counted can be opened in
-//! a packet analyser. Not a network stack: fragments, IP options and unknown TCP options do not exist here.
+//! a packet analyser, and the ICMP errors about them. Not a network stack: fragments, IP options, unknown TCP options and
+//! other ICMP messages do not exist here.
 
 use std::{
     fmt,
@@ -7,7 +8,14 @@ use std::{
     ops::BitOr,
 };
 
-/// A TCP segment in an IPv4 packet.
+use serde::Serialize;
+
+use super::address;
+
+/// A TCP segment in an IPv4 packet; or, with [`unreachable`](Self::unreachable), an ICMP error about one.
+///
+/// An error has the ends of the segment that it is about turned round, and what else the segment had: it goes where an answer of
+/// the peer's would go, and every node finds by it the connection that it is about. On the wire it comes from a router.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// Source address and port.
@@ -24,8 +32,10 @@ pub struct Packet {
     pub window: u16,
     /// Options; the encoding pads them as Linux does.
     pub options: Options,
-    /// The data behind the headers.
+    /// The data behind the headers; of an error, what it quotes of them.
     pub payload: Vec<u8>,
+    /// It is an ICMP error, which says that the segment could not be delivered, and why.
+    pub unreachable: Option<Unreachable>,
     /// The device whose packet it is, in either direction, as the lab knows and nobody in the world: no part of the bytes.
     pub device: Option<u32>,
 }
@@ -117,6 +127,8 @@ impl Options {
 pub enum Protocol {
     /// TCP (RFC 9293).
     Tcp,
+    /// ICMP (RFC 792).
+    Icmp,
 }
 
 impl Protocol {
@@ -124,7 +136,53 @@ impl Protocol {
     pub const fn number(self) -> u8 {
         match self {
             Self::Tcp => 6,
+            Self::Icmp => 1,
         }
+    }
+}
+
+/// What an ICMP message of the type "destination unreachable" (RFC 792, RFC 1812) says beside the segment that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreachable {
+    /// Why.
+    pub why: Obstacle,
+    /// How long the packet was that could not be delivered, its IPv4 header included.
+    pub length: u16,
+}
+
+/// Why a packet cannot be delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Obstacle {
+    /// No route leads to the network: code 0.
+    NetUnreachable,
+    /// The host does not answer on its own network: code 1.
+    HostUnreachable,
+    /// An administrator does not want it: code 13.
+    Prohibited,
+}
+
+impl Obstacle {
+    /// Returns the code of the ICMP message.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::NetUnreachable => 0,
+            Self::HostUnreachable => 1,
+            Self::Prohibited => 13,
+        }
+    }
+
+    /// Returns it in words, for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NetUnreachable => "net unreachable",
+            Self::HostUnreachable => "host unreachable",
+            Self::Prohibited => "prohibited",
+        }
+    }
+
+    fn of_code(code: u8) -> Option<Self> {
+        [Self::NetUnreachable, Self::HostUnreachable, Self::Prohibited].into_iter().find(|why| why.code() == code)
     }
 }
 
@@ -132,6 +190,12 @@ impl Protocol {
 pub const IP_HEADER: usize = 20;
 /// Bytes of the TCP header without options.
 pub const TCP_HEADER: usize = 20;
+/// Bytes of the header of an ICMP error.
+pub const ICMP_HEADER: usize = 8;
+/// The most that Linux quotes in an ICMP error: a packet of 576 bytes holds it (`icmp_send`; RFC 1812, 4.3.2.3).
+pub const QUOTE_MAX: usize = 576 - IP_HEADER - ICMP_HEADER;
+/// ICMP's "destination unreachable".
+const DESTINATION_UNREACHABLE: u8 = 3;
 
 /// Why bytes are not a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -139,11 +203,11 @@ pub enum DecodeError {
     /// Fewer bytes than the headers or the IP length say.
     #[error("the packet is cut short")]
     Truncated,
-    /// Not IPv4 without options, or a fragment, or not TCP.
-    #[error("not a plain IPv4 packet with TCP inside")]
+    /// Not IPv4 without options, or a fragment, or neither TCP nor ICMP.
+    #[error("not a plain IPv4 packet with TCP or an ICMP error inside")]
     NotTcp,
-    /// A header length or an option that contradicts itself, or an option that does not exist here.
-    #[error("malformed TCP header or options")]
+    /// A header length or an option that contradicts itself, or an option or an ICMP message that does not exist here.
+    #[error("malformed header or options")]
     Malformed,
     /// A checksum is wrong.
     #[error("wrong checksum")]
@@ -153,12 +217,30 @@ pub enum DecodeError {
 impl Packet {
     /// Returns what it carries.
     pub const fn protocol(&self) -> Protocol {
-        Protocol::Tcp
+        if self.unreachable.is_some() { Protocol::Icmp } else { Protocol::Tcp }
     }
 
-    /// Length on the wire: IPv4 header, TCP header, options, data.
+    /// Length on the wire: IPv4 header and everything behind it.
     pub fn wire_len(&self) -> usize {
-        IP_HEADER + TCP_HEADER + self.options.len() + self.payload.len()
+        let segment = IP_HEADER + TCP_HEADER + self.options.len() + self.payload.len();
+        if self.unreachable.is_some() { IP_HEADER + ICMP_HEADER + segment } else { segment }
+    }
+
+    /// Returns the ICMP error about this packet; none is sent about another error (RFC 1122, 3.2.2).
+    pub fn undelivered(&self, why: Obstacle) -> Option<Self> {
+        if self.unreachable.is_some() {
+            return None;
+        }
+        let length = self.wire_len() as u16;
+        let room = QUOTE_MAX - IP_HEADER - TCP_HEADER - self.options.len();
+        let payload = self.payload[..self.payload.len().min(room)].to_vec();
+        let unreachable = Some(Unreachable { why, length });
+        Some(Self { src: self.dst, dst: self.src, payload, unreachable, ..*self })
+    }
+
+    /// Returns whether it is a SYN of someone who opens a connection.
+    pub fn opens(&self) -> bool {
+        self.flags.has(Flags::SYN) && !self.flags.has(Flags::ACK) && self.unreachable.is_none()
     }
 
     /// Sequence space it takes: data, and one each for SYN and FIN.
@@ -167,19 +249,41 @@ impl Packet {
     }
 
     /// Appends the exact bytes, checksums included.
+    ///
+    /// Of a segment that an error quotes in part the checksum is that of the part: nobody could check the other one.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        let Some(unreachable) = self.unreachable else {
+            self.encode_segment(self.wire_len(), out);
+            return;
+        };
+        // Type of service "internetwork control", and fragments are allowed: what Linux sends.
+        self.encode_ip([0xc0, 0], (*address::ROUTER.ip(), *self.dst.ip()), self.wire_len(), out);
+        let icmp = out.len();
+        out.extend([DESTINATION_UNREACHABLE, unreachable.why.code(), 0, 0, 0, 0, 0, 0]);
+        let quoted = Self { src: self.dst, dst: self.src, unreachable: None, payload: self.payload.clone(), ..*self };
+        quoted.encode_segment(usize::from(unreachable.length), out);
+        let sum = checksum(0, &out[icmp..]);
+        out[icmp + 2..icmp + 4].copy_from_slice(&sum.to_be_bytes());
+    }
+
+    /// Writes an IPv4 header: type of service and flags, the ends, and how long the packet is.
+    fn encode_ip(&self, [tos, flags]: [u8; 2], (src, dst): (Ipv4Addr, Ipv4Addr), total: usize, out: &mut Vec<u8>) {
         let start = out.len();
-        let total = self.wire_len();
         let len = u16::try_from(total).unwrap_or_else(|_| panic!("a packet of {total} bytes does not fit IPv4"));
-        out.extend([0x45, 0]);
+        out.extend([0x45, tos]);
         out.extend(len.to_be_bytes());
-        // Identification 0, don't fragment, TTL 64, protocol, checksum to come: what Linux sends.
-        out.extend([0, 0, 0x40, 0, 64, self.protocol().number(), 0, 0]);
-        out.extend(self.src.ip().octets());
-        out.extend(self.dst.ip().octets());
+        // Identification 0, TTL 64, checksum to come.
+        out.extend([0, 0, flags, 0, 64, self.protocol().number(), 0, 0]);
+        out.extend(src.octets());
+        out.extend(dst.octets());
         let ip_sum = checksum(0, &out[start..]);
         out[start + 10..start + 12].copy_from_slice(&ip_sum.to_be_bytes());
+    }
 
+    /// Writes the IPv4 packet of a segment, which was `total` bytes long.
+    fn encode_segment(&self, total: usize, out: &mut Vec<u8>) {
+        const DONT_FRAGMENT: u8 = 0x40;
+        self.encode_ip([0, DONT_FRAGMENT], (*self.src.ip(), *self.dst.ip()), total, out);
         let tcp = out.len();
         out.extend(self.src.port().to_be_bytes());
         out.extend(self.dst.port().to_be_bytes());
@@ -191,7 +295,7 @@ impl Packet {
         out.extend([0, 0, 0, 0]);
         self.encode_options(out);
         out.extend(&self.payload);
-        let tcp_sum = checksum(self.pseudo_header(out.len() - tcp), &out[tcp..]);
+        let tcp_sum = checksum(self.pseudo_header(total - IP_HEADER), &out[tcp..]);
         out[tcp + 16..tcp + 18].copy_from_slice(&tcp_sum.to_be_bytes());
     }
 
@@ -222,6 +326,30 @@ impl Packet {
 
     /// Reads a packet back from its exact bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if bytes.get(9) != Some(&Protocol::Icmp.number()) {
+            return Self::decode_segment(bytes, bytes.len());
+        }
+        let inside = bytes.get(IP_HEADER + ICMP_HEADER..).ok_or(DecodeError::Truncated)?;
+        let u16_at = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+        if bytes[0] != 0x45 || u16_at(6) & 0x3fff != 0 {
+            return Err(DecodeError::NotTcp);
+        }
+        if usize::from(u16_at(2)) != bytes.len() || inside.len() < IP_HEADER + TCP_HEADER {
+            return Err(DecodeError::Truncated);
+        }
+        if checksum(0, &bytes[..IP_HEADER]) != 0 || checksum(0, &bytes[IP_HEADER..]) != 0 {
+            return Err(DecodeError::Checksum);
+        }
+        let why = Obstacle::of_code(bytes[IP_HEADER + 1]).filter(|_| bytes[IP_HEADER] == DESTINATION_UNREACHABLE);
+        let why = why.ok_or(DecodeError::Malformed)?;
+        let length = u16::from_be_bytes([inside[2], inside[3]]);
+        let quoted = Self::decode_segment(inside, usize::from(length))?;
+        let unreachable = Some(Unreachable { why, length });
+        Ok(Self { src: quoted.dst, dst: quoted.src, unreachable, ..quoted })
+    }
+
+    /// Reads the IPv4 packet of a segment that was `total` bytes long, of which there may be fewer.
+    fn decode_segment(bytes: &[u8], total: usize) -> Result<Self, DecodeError> {
         let u16_at = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
         let u32_at = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         if bytes.len() < IP_HEADER + TCP_HEADER {
@@ -230,7 +358,7 @@ impl Packet {
         if bytes[0] != 0x45 || u16_at(6) & 0x3fff != 0 || bytes[9] != Protocol::Tcp.number() {
             return Err(DecodeError::NotTcp);
         }
-        if usize::from(u16_at(2)) != bytes.len() {
+        if usize::from(u16_at(2)) != total || total < bytes.len() {
             return Err(DecodeError::Truncated);
         }
         let header = usize::from(bytes[32] >> 4) * 4;
@@ -250,9 +378,10 @@ impl Packet {
             window: u16_at(34),
             options: decode_options(&bytes[IP_HEADER + TCP_HEADER..data])?,
             payload: bytes[data..].to_vec(),
+            unreachable: None,
             device: None,
         };
-        let tcp = packet.pseudo_header(bytes.len() - IP_HEADER);
+        let tcp = packet.pseudo_header(total - IP_HEADER);
         if checksum(0, &bytes[..IP_HEADER]) != 0 || checksum(tcp, &bytes[IP_HEADER..]) != 0 {
             return Err(DecodeError::Checksum);
         }
@@ -264,7 +393,7 @@ impl Packet {
             let [a, b, c, d] = ip.octets();
             u32::from(u16::from_be_bytes([a, b])) + u32::from(u16::from_be_bytes([c, d]))
         };
-        sum(self.src.ip()) + sum(self.dst.ip()) + u32::from(self.protocol().number()) + tcp_len as u32
+        sum(self.src.ip()) + sum(self.dst.ip()) + u32::from(Protocol::Tcp.number()) + tcp_len as u32
     }
 }
 
@@ -341,6 +470,7 @@ mod tests {
                 window: 0,
                 options,
                 payload: Vec::new(),
+                unreachable: None,
                 device: None,
             };
             let mut wire = Vec::new();

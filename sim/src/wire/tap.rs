@@ -29,7 +29,7 @@ pub enum PacketKind {
 /// Packets of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacketCounts {
-    /// All packets.
+    /// All packets, ICMP errors included.
     pub packets: u64,
     /// Their length, IPv4 header and all behind it included.
     pub bytes: u64,
@@ -130,6 +130,8 @@ impl Tap {
         counts.bytes += packet.wire_len() as u64;
         match packet.protocol() {
             Protocol::Tcp => *counts.tcp.of(self.kind(packet)) += 1,
+            // It is about a segment that the other direction has counted.
+            Protocol::Icmp => {}
         }
     }
 }

@@ -15,7 +15,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Engine, Outcome, RunOptions, WorldConfig,
     config::{
-        Cut, DevicesConfig, Direction, Distribution, FaultConfig, LinkConfig, LinkName, NatFlush, ServerFault, When,
+        Answer, Cut, DevicesConfig, Direction, Distribution, FaultConfig, LinkConfig, LinkName, NatFlush, ServerFault,
+        When,
     },
     outcome::{Cause, DetectedBy, Detection},
     packet::Packet,
@@ -136,7 +137,14 @@ pub fn cut(begin: Time, lasts: Option<Duration>) -> FaultConfig {
 
 /// Returns a cut of any link; `lasts` as for [`cut`].
 pub fn cut_of(link: LinkName, direction: Direction, begin: Time, lasts: Option<Duration>) -> FaultConfig {
-    FaultConfig::Cut(Cut { devices: None, link, direction, when: at(begin), lasts: lasts.map(constant) })
+    FaultConfig::Cut(Cut {
+        devices: None,
+        link,
+        direction,
+        when: at(begin),
+        lasts: lasts.map(constant),
+        answers: Answer::Nothing,
+    })
 }
 
 /// Returns every NAT forgets every mapping.

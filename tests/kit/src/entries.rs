@@ -219,6 +219,7 @@ fn any_packet(bytes: &mut Bytes<'_>) -> Packet {
         window: bytes.u16(),
         options,
         payload,
+        unreachable: None,
         device: None,
     }
 }

@@ -8,13 +8,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fault, Lasts, Target, When, Whom};
-use crate::config::{Distribution, LinkName, Rate};
+use crate::{
+    config::{Distribution, LinkName, Rate},
+    wire::packet::Obstacle,
+};
 
 /// What a fault does to the packets of a link while it lasts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum LinkEffect<'a> {
-    /// Nothing passes, and what is under way is lost.
-    Cuts,
+    /// Nothing passes, and what is under way is lost. A router may say so.
+    Cuts(Answer),
     /// Nothing leaves before it is over.
     Holds,
     /// Packets are lost with this probability.
@@ -33,7 +36,7 @@ impl LinkEffect<'_> {
     /// Returns whether nothing passes the link while the fault lasts.
     pub(crate) const fn cuts_off(&self) -> bool {
         match self {
-            Self::Cuts => true,
+            Self::Cuts(_) => true,
             Self::Holds
             | Self::Loses(_)
             | Self::Delays(_)
@@ -46,7 +49,7 @@ impl LinkEffect<'_> {
     /// For how long after the fault packets that it struck may still be on their way because of it.
     fn aftermath(&self) -> Duration {
         match self {
-            Self::Cuts | Self::Holds | Self::Loses(_) => Duration::ZERO,
+            Self::Cuts(_) | Self::Holds | Self::Loses(_) => Duration::ZERO,
             Self::Delays(delay) | Self::HoldsBack(_, delay) | Self::Copies(_, delay) => delay.practical_max(),
             Self::Limits(rate) => rate.queue.get(),
         }
@@ -64,6 +67,36 @@ pub enum Direction {
     Up,
     /// From server to device.
     Down,
+}
+
+/// What a router at a cut answers to a packet that it cannot forward: an ICMP error (RFC 792), to the packet's sender.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// Nothing: the packet is lost without a word.
+    #[default]
+    Nothing,
+    /// It has no route to the network (code 0): a link of a provider's is down, and its routers know.
+    NetUnreachable,
+    /// It cannot reach the host (code 1): a route leads nowhere.
+    HostUnreachable,
+    /// It may not forward it (code 13): a firewall, or a route that prohibits.
+    Prohibited,
+}
+
+impl Answer {
+    /// All answers, in this order.
+    pub const ALL: &[Self] = &[Self::Nothing, Self::NetUnreachable, Self::HostUnreachable, Self::Prohibited];
+
+    /// Returns the error that it is; `None`: none.
+    pub(crate) const fn obstacle(self) -> Option<Obstacle> {
+        match self {
+            Self::Nothing => None,
+            Self::NetUnreachable => Some(Obstacle::NetUnreachable),
+            Self::HostUnreachable => Some(Obstacle::HostUnreachable),
+            Self::Prohibited => Some(Obstacle::Prohibited),
+        }
+    }
 }
 
 /// Faults of links that strike one way or both and last as long as `lasts` says: their own keys, and what they do to a
@@ -108,8 +141,13 @@ macro_rules! link_faults {
 
 link_faults! {
     /// A cut of a link.
-    struct Cut {}
-    |_it| LinkEffect::Cuts;
+    struct Cut {
+        /// What a router at the cut answers to what is sent meanwhile: `nothing`, `net-unreachable`, `host-unreachable` or
+        /// `prohibited`. Default `nothing`.
+        #[serde(default)]
+        answers: Answer,
+    }
+    |it| LinkEffect::Cuts(it.answers);
 
     /// Packets are lost by chance: interference, a fade. Not a break: what is sent again may come through.
     struct LossBurst {
@@ -185,6 +223,9 @@ pub struct Flapping {
     /// Mean length of the time up (exponential). Default 20 s (A).
     #[serde(default = "Flapping::up_default")]
     pub up: Span,
+    /// As of a cut, while the link is down. Default `nothing`.
+    #[serde(default)]
+    pub answers: Answer,
 }
 
 impl Flapping {
@@ -199,7 +240,8 @@ impl Flapping {
     }
 
     pub(super) fn facts(&self) -> Fault<'_> {
-        on_link(&self.link, self.direction, self.devices.as_ref(), &self.when, Lasts::Flaps(self), LinkEffect::Cuts)
+        let effect = LinkEffect::Cuts(self.answers);
+        on_link(&self.link, self.direction, self.devices.as_ref(), &self.when, Lasts::Flaps(self), effect)
     }
 }
 
@@ -232,7 +274,7 @@ impl Handover {
     pub(super) fn facts(&self) -> Fault<'_> {
         let effect = match self.mode {
             HandoverMode::Buffered => LinkEffect::Holds,
-            HandoverMode::Lossy => LinkEffect::Cuts,
+            HandoverMode::Lossy => LinkEffect::Cuts(Answer::Nothing),
         };
         on_link(&self.link, Direction::Both, self.devices.as_ref(), &self.when, Lasts::of(Some(&self.lasts)), effect)
     }

@@ -7,9 +7,10 @@ use cardiogram_policies::unit::{Fraction, Span};
 use proptest::{option, prelude::*};
 
 use super::{
-    Cut, DelaySpike, Direction, Duplication, FaultConfig, FaultKind, Flapping, HalfDead, Handover, HandoverMode,
-    LeaseExpiry, LossBurst, Malformed, NatFlush, NatTimeout, NetworkSwitch, ProcessKilled, ProxyDrain, ProxyRestart,
-    RateLimit, Reordering, ServerDrain, ServerFault, ServerHalfDead, ServerOverload, Standstill, When, Whom,
+    Answer, Cut, DelaySpike, Direction, Duplication, FaultConfig, FaultKind, Flapping, HalfDead, Handover,
+    HandoverMode, LeaseExpiry, LossBurst, Malformed, NatFlush, NatTimeout, NetworkSwitch, ProcessKilled, ProxyDrain,
+    ProxyRestart, RateLimit, Reordering, ServerDrain, ServerFault, ServerHalfDead, ServerOverload, Standstill, When,
+    Whom,
 };
 use crate::config::{Distribution, LinkName, NO_NETWORK, OldSockets, Rate};
 
@@ -32,6 +33,8 @@ pub struct FaultDraws {
     pub span: BoxedStrategy<Span>,
     /// The names of networks that devices may be on, `none` among them or not.
     pub network: BoxedStrategy<String>,
+    /// What routers at cuts answer.
+    pub answers: BoxedStrategy<Answer>,
     /// The devices that they strike, where they can strike some; `None`: all.
     pub devices: BoxedStrategy<Option<Whom>>,
 }
@@ -78,7 +81,7 @@ impl FaultKind {
 
     /// Faults of this kind. They contradict nothing, if what they are drawn from does not.
     pub fn any(self, of: &FaultDraws) -> BoxedStrategy<FaultConfig> {
-        let FaultDraws { when, lasts, link, delay, probability, rate, span, network, devices } = of.clone();
+        let FaultDraws { when, lasts, link, delay, probability, rate, span, network, answers, devices } = of.clone();
         let on_link = (link.clone(), direction(), devices.clone(), when.clone(), lasts.clone());
         let of_server = |kind: fn(ServerFault) -> FaultConfig| {
             (devices.clone(), when.clone(), lasts.clone())
@@ -87,15 +90,15 @@ impl FaultKind {
         };
         let shortly = (delay.clone(), lasts.clone()).prop_map(|(delay, lasts)| lasts.unwrap_or(delay));
         match self {
-            Self::Cut => on_link
-                .prop_map(|(link, direction, devices, when, lasts)| {
-                    FaultConfig::Cut(Cut { link, direction, devices, when, lasts })
+            Self::Cut => (on_link, answers)
+                .prop_map(|((link, direction, devices, when, lasts), answers)| {
+                    FaultConfig::Cut(Cut { link, direction, devices, when, lasts, answers })
                 })
                 .boxed(),
-            Self::Flapping => (on_link, 1_u32..20, span.clone(), span)
-                .prop_map(|((link, direction, devices, when, lasts), cycles, down, up)| {
+            Self::Flapping => (on_link, 1_u32..20, span.clone(), span, answers)
+                .prop_map(|((link, direction, devices, when, lasts), cycles, down, up, answers)| {
                     let cycles = lasts.is_none().then_some(cycles);
-                    FaultConfig::Flapping(Flapping { link, direction, devices, when, lasts, cycles, down, up })
+                    FaultConfig::Flapping(Flapping { link, direction, devices, when, lasts, cycles, down, up, answers })
                 })
                 .boxed(),
             Self::Handover => {

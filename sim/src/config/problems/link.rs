@@ -93,7 +93,7 @@ impl Found {
                 self.distribution(&format!("{path}.delay"), delay);
             }
             LinkEffect::Limits(rate) => self.rate(path, rate),
-            LinkEffect::Loses(_) | LinkEffect::Cuts | LinkEffect::Holds => {}
+            LinkEffect::Loses(_) | LinkEffect::Cuts(_) | LinkEffect::Holds => {}
         }
     }
 

@@ -446,6 +446,7 @@ impl Device {
                     Some(Failure::ConnectTimeout | Failure::RetransmissionTimeout | Failure::UserTimeout) => {
                         AttemptFailure::Timeout
                     }
+                    Some(Failure::HostUnreachable | Failure::NetworkUnreachable) => AttemptFailure::Unreachable,
                     _ => AttemptFailure::Dropped,
                 };
                 self.attempt_failed(failure, context);
@@ -458,6 +459,7 @@ impl Device {
                     Some(Failure::RetransmissionTimeout | Failure::ConnectTimeout) => LossReason::RetransmissionTimeout,
                     Some(Failure::UserTimeout) => LossReason::UserTimeout,
                     Some(Failure::Reset | Failure::Refused) => LossReason::Reset,
+                    Some(Failure::HostUnreachable | Failure::NetworkUnreachable) => LossReason::Unreachable,
                 };
                 let port = self.leave(context);
                 self.lost(port, reason, context);

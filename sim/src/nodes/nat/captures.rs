@@ -38,7 +38,8 @@ impl Router {
         let delay = Distribution::Constant(Span::at_least(Duration::from_micros(1)));
         let link = LinkConfig::of_delay(delay);
         let wire = |direction| {
-            let lane = LaneConfig { component: "wire", direction, index: 0, cuts: [].into(), effects: Vec::new() };
+            let (cuts, answers, effects) = ([].into(), Vec::new(), Vec::new());
+            let lane = LaneConfig { component: "wire", direction, index: 0, cuts, answers, effects };
             Link::new(&link, 7, [lane].into_iter())
         };
         // In the order of `TO_DEVICES` and `TO_SERVERS`.

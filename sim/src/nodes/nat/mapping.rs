@@ -160,7 +160,7 @@ mod tests {
     fn packet(flags: Flags, seq: u32, ack: u32, len: usize) -> Packet {
         let end = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1);
         let (options, payload) = (Options::default(), vec![0; len]);
-        Packet { src: end, dst: end, seq, ack, flags, window: 100, options, payload, device: None }
+        Packet { src: end, dst: end, seq, ack, flags, window: 100, options, payload, unreachable: None, device: None }
     }
 
     fn established() -> Mapping {

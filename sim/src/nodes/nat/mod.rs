@@ -107,7 +107,6 @@ impl Nat {
         let inside = (subscriber, packet.src.port(), server);
         let slot = self.table.at_inside(inside).or_else(|| self.on_unknown_inside(now, inside, &packet, io));
         if let Some(slot) = slot {
-            self.table.get_mut(slot).address = *packet.src.ip();
             self.pass(now, slot, &packet, true);
             packet.src = SocketAddrV4::new(self.address(), self.table.get(slot).port);
             self.send_outside(server, packet, io);
@@ -116,8 +115,13 @@ impl Nat {
 
     /// Makes a mapping for a packet that has none, or says what becomes of the packet.
     fn on_unknown_inside(&mut self, now: Time, inside: Inside, packet: &Packet, io: &mut Io) -> Option<u32> {
-        if packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK) {
+        if packet.opens() {
             return self.create(now, inside, Phase::Opening, packet, io);
+        }
+        // An error about a connection that is forgotten is about nothing.
+        if packet.unreachable.is_some() {
+            io.dropped(packet, DropReason::NoMapping);
+            return None;
         }
         match self.class(inside.0).from_inside() {
             FromInside::SamePort | FromInside::NewPort => self.create(now, inside, Phase::Established, packet, io),
@@ -176,10 +180,17 @@ impl Nat {
         Some(slot)
     }
 
-    /// Follows a packet of a mapping, and restarts the idle time where the packet does.
+    /// Follows a packet of a mapping, and restarts the idle time where the packet does. An error is no packet of the mapping's
+    /// (`nf_conntrack_icmp_error`).
     fn pass(&mut self, now: Time, slot: u32, packet: &Packet, outbound: bool) {
+        if packet.unreachable.is_some() {
+            return;
+        }
         let end = self.end(now);
         let mapping = self.table.get_mut(slot);
+        if outbound {
+            mapping.address = *packet.src.ip();
+        }
         mapping.follow(packet, outbound);
         // A connection that begins anew on the same ports is as young as any.
         mapping.ends = mapping.ends.or(end);
@@ -298,7 +309,8 @@ fn send_inside(subscriber: u32, packet: Packet, io: &mut Io) {
 /// Returns a segment of the NAT's own, in the name of one of the ends.
 fn bare((src, dst): (SocketAddrV4, SocketAddrV4), device: Option<u32>, flags: Flags, seq: u32, ack: u32) -> Packet {
     // Not a window of zero: whoever gets a FIN still has one to send.
-    Packet { src, dst, seq, ack, flags, window: u16::MAX, options: Options::default(), payload: Vec::new(), device }
+    let (options, payload) = (Options::default(), Vec::new());
+    Packet { src, dst, seq, ack, flags, window: u16::MAX, options, payload, unreachable: None, device }
 }
 
 impl Node for Nat {

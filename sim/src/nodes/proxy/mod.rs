@@ -29,7 +29,7 @@ use crate::{
     wire::{
         address,
         frame::{Frame, GoodbyeReason},
-        packet::{Flags, Packet},
+        packet::Packet,
         tcp::{self, TcpConfig},
         transport::Transport,
     },
@@ -341,7 +341,7 @@ impl Node for Proxy {
         // A fault that begins at this very moment comes first.
         self.keep_to_schedule(now, io);
         let Some(slot) = self.by_end.get(&(packet.dst, packet.src)).copied() else {
-            let opens = packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK);
+            let opens = packet.opens();
             let listens = self.down.is_none() && packet.dst.port() == address::SERVER_PORT;
             if opens && listens && packet.dst.ip() != address::PROXY.ip() {
                 self.accept(now, &packet, io);

@@ -111,11 +111,12 @@ impl Kernel {
             Self::refuse(packet, io);
             return;
         }
-        let opens = packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK);
+        let opens = packet.opens();
         match self.by_remote.get(&packet.src).copied() {
             Some(slot) => {
                 // Linux keeps a connection that finds the accept queue full half-open, and drops the packet.
-                let completes = self.end(slot).is_half_open() && !packet.flags.has(Flags::RST);
+                let acknowledges = !packet.flags.has(Flags::RST) && packet.unreachable.is_none();
+                let completes = self.end(slot).is_half_open() && acknowledges;
                 if completes && self.accept_queue_is_full() {
                     io.dropped(packet, DropReason::Backlog);
                     if self.abort_on_overflow && !opens {

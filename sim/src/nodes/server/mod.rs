@@ -23,7 +23,7 @@ use crate::{
         counts::Counts,
         trace::{DropReason, Fact, ServerEvent},
     },
-    wire::packet::{Flags, Packet},
+    wire::packet::Packet,
 };
 
 pub(crate) struct Server {
@@ -267,7 +267,7 @@ impl Node for Server {
         // A fault that begins at this very moment comes first.
         self.keep_to_schedule(now, io);
         if self.silences > 0 {
-            let opens = packet.flags.has(Flags::SYN) && !packet.flags.has(Flags::ACK);
+            let opens = packet.opens();
             if self.is_cut_off && !opens {
                 Kernel::refuse(&packet, io);
             } else {

@@ -89,6 +89,7 @@ impl Wakeups {
             window: u16::MAX,
             options: Options::default(),
             payload,
+            unreachable: None,
             device: None,
         }
     }

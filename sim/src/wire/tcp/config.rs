@@ -8,6 +8,7 @@ use crate::config::{TcpSettings, TcpStack, TcpTimers};
 
 /// Timers and limits of one kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of a kernel's by itself")]
 pub struct TcpConfig {
     /// First retransmission timeout of a SYN, and of data before any round trip was measured: 1 s (`TCP_TIMEOUT_INIT`).
     pub rto_initial: Duration,
@@ -55,6 +56,9 @@ pub struct TcpConfig {
     pub send_buffer: usize,
     /// Whether a SYN offers timestamps (RFC 7323): not on Windows.
     pub offers_timestamps: bool,
+    /// Whether an ICMP error of a host or network that cannot be reached takes back the last doubling of the timeout
+    /// (RFC 6069): on Linux.
+    pub undoes_backoff: bool,
     /// Whether processes set `TCP_NODELAY`; if not, Nagle's algorithm decides, as Minshall changed it (`tcp_nagle_test`).
     pub nodelay: bool,
     /// The wheel that makes timers late; `None`: they fire when they are due.
@@ -106,6 +110,7 @@ impl TcpConfig {
             receive_buffer: 65_535,
             send_buffer: 4 << 20,
             offers_timestamps: true,
+            undoes_backoff: true,
             nodelay: true,
             wheel: None,
         };
@@ -128,6 +133,7 @@ impl TcpConfig {
                 ack_delay_max: Duration::from_millis(100),
                 // Twice `TCPTV_MSL`.
                 time_wait: Duration::from_secs(30),
+                undoes_backoff: false,
                 ..linux
             },
             // Microsoft, "Get-NetTCPSetting" (template `Internet` of Windows Server 2022) and "TcpMaxDataRetransmissions".
@@ -141,6 +147,7 @@ impl TcpConfig {
                 ack_delay_min: Duration::from_millis(40),
                 ack_delay_max: Duration::from_millis(40),
                 offers_timestamps: false,
+                undoes_backoff: false,
                 ..linux
             },
         }

@@ -12,10 +12,12 @@
 //! - `receive`: what arrives, reassembly, the state machine.
 //! - `ack`: when to acknowledge.
 //! - `timer`: the timers and what they do.
+//! - `error`: what an ICMP error changes.
 //! - `wheel`: how late they fire, where they are a kernel's.
 
 mod ack;
 mod config;
+mod error;
 mod receive;
 mod rtt;
 mod send;
@@ -46,6 +48,8 @@ pub struct Connection {
     ack: AckPolicy,
     keepalive: KeepaliveTimer,
     user_timeout: Option<Duration>,
+    /// What an ICMP error has said since anything was acknowledged: it is told where the connection times out (`sk_err_soft`).
+    soft_error: Option<Failure>,
     /// When `TIME_WAIT`, or the wait for the peer's FIN, ends.
     expires: Option<Time>,
 }
@@ -81,6 +85,10 @@ pub enum Failure {
     RetransmissionTimeout,
     /// They went unanswered until the user timeout: `ETIMEDOUT`.
     UserTimeout,
+    /// A router, or the host's own kernel, said that the peer cannot be reached: `EHOSTUNREACH`.
+    HostUnreachable,
+    /// A router said so of the peer's network: `ENETUNREACH`.
+    NetworkUnreachable,
 }
 
 impl Connection {
@@ -121,6 +129,7 @@ impl Connection {
             ack: AckPolicy::new(&config),
             keepalive: KeepaliveTimer::default(),
             user_timeout: None,
+            soft_error: None,
             expires: None,
             failure: None,
             orphan: false,
@@ -299,6 +308,11 @@ impl Connection {
         self.failure = Some(failure);
     }
 
+    /// Gives the connection up after a timeout. An error that has come in the meantime tells more of why (`tcp_write_err`).
+    fn time_out(&mut self, failure: Failure) {
+        self.fail(self.soft_error.unwrap_or(failure));
+    }
+
     /// Returns a packet of this connection; carries the acknowledgement that is due.
     fn packet(&mut self, now: Time, seq: u32, flags: Flags, payload: Vec<u8>) -> Packet {
         let ack = if flags.has(Flags::ACK) { self.receive.next() } else { 0 };
@@ -310,7 +324,8 @@ impl Connection {
             self.receive.sent_acknowledgement();
         }
         let options = Options { timestamps, ..Options::default() };
-        Packet { src: self.local, dst: self.remote, seq, ack, flags, window, options, payload, device: None }
+        let (src, dst) = (self.local, self.remote);
+        Packet { src, dst, seq, ack, flags, window, options, payload, unreachable: None, device: None }
     }
 
     fn send_ack(&mut self, now: Time, out: &mut Vec<Packet>) {
@@ -319,9 +334,9 @@ impl Connection {
     }
 }
 
-/// Returns the RST that answers a segment of a connection nobody knows; none answers a RST.
+/// Returns the RST that answers a segment of a connection nobody knows; none answers a RST or an error.
 pub fn reset_for(packet: &Packet) -> Option<Packet> {
-    if packet.flags.has(Flags::RST) {
+    if packet.flags.has(Flags::RST) || packet.unreachable.is_some() {
         return None;
     }
     let (seq, ack, flags) = if packet.flags.has(Flags::ACK) {
@@ -331,7 +346,7 @@ pub fn reset_for(packet: &Packet) -> Option<Packet> {
     };
     let options = Options::default();
     let (src, dst, device) = (packet.dst, packet.src, packet.device);
-    Some(Packet { src, dst, seq, ack, flags, window: 0, options, payload: Vec::new(), device })
+    Some(Packet { src, dst, seq, ack, flags, window: 0, options, payload: Vec::new(), unreachable: None, device })
 }
 
 /// Returns the clock of the timestamps option: milliseconds, never 0, which would mean "none".

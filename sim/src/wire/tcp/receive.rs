@@ -107,8 +107,12 @@ impl Receiver {
 }
 
 impl Connection {
-    /// Handles a segment of this connection.
+    /// Handles a segment of this connection, or an error about one that was sent.
     pub fn on_packet(&mut self, now: Time, packet: &Packet, out: &mut Vec<Packet>) {
+        if let Some(unreachable) = packet.unreachable {
+            self.on_unreachable(now, unreachable.why, packet.seq, out);
+            return;
+        }
         match self.state {
             State::Closed => out.extend(reset_for(packet)),
             State::SynSent => self.on_packet_while_connecting(now, packet, out),
@@ -236,6 +240,7 @@ impl Connection {
         if before(ack, self.send.oldest()) {
             return true;
         }
+        self.soft_error = None;
         self.send.set_window(ack, packet.window);
         if before(self.send.oldest(), ack) {
             self.acknowledged(ack, packet.options.timestamps.map(|(_, echo)| echo), now);

@@ -39,6 +39,8 @@ pub(super) struct Sender {
     rtt: RttEstimator,
     /// The timeout in force: the estimator's, backed off.
     pub(super) rto: Duration,
+    /// How many times it was doubled since it was estimated.
+    pub(super) backoff: u32,
     /// When something was acknowledged last.
     last_progress: Time,
     /// Timeouts since then.
@@ -116,6 +118,7 @@ impl Sender {
             fin: Fin::None,
             rtt: RttEstimator::default(),
             rto: config.rto(None),
+            backoff: 0,
             last_progress: Time::ZERO,
             timeouts: 0,
             first_retransmission: None,
@@ -171,6 +174,16 @@ impl Sender {
     /// where that came later.
     pub(super) fn waiting_since(&self) -> Option<Time> {
         self.flight.front().map(|segment| segment.first_sent.max(self.last_progress))
+    }
+
+    /// Returns when the oldest unacknowledged segment was sent last.
+    pub(super) fn last_sent(&self) -> Option<Time> {
+        self.flight.front().map(|segment| segment.last_sent)
+    }
+
+    /// Returns what the measurements make of the timeout; `None`: nothing was measured yet.
+    pub(super) fn estimated_rto(&self) -> Option<Duration> {
+        self.rtt.rto()
     }
 
     pub(super) fn set_window(&mut self, ack: u32, window: u16) {
@@ -379,6 +392,7 @@ impl Connection {
         // Karn's other half: without a measurement the timeout stays backed off.
         if rtt.is_some() || send.rtt.srtt().is_none() {
             send.rto = self.config.rto(send.rtt.rto());
+            send.backoff = 0;
         }
         send.last_progress = now;
         send.timeouts = 0;

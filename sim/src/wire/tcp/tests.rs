@@ -2,6 +2,7 @@
 //! time. Numbers are those of Linux on ideal timers; `captures` compares with a real kernel's captures.
 
 mod acknowledgement;
+mod error;
 mod keepalive;
 mod lifecycle;
 mod retransmission;

@@ -79,9 +79,9 @@ impl Connection {
         }
     }
 
-    fn on_retransmission_timer(&mut self, now: Time, out: &mut Vec<Packet>) {
+    pub(super) fn on_retransmission_timer(&mut self, now: Time, out: &mut Vec<Packet>) {
         if let Some(failure) = self.retransmissions_exhausted(now) {
-            self.fail(failure);
+            self.time_out(failure);
             return;
         }
         self.retransmit(now, out);
@@ -91,6 +91,7 @@ impl Connection {
         let linear = self.state == State::SynSent && self.send.timeouts <= self.config.syn_linear_timeouts;
         if !linear {
             self.send.rto = self.config.backed_off(self.send.rto, 1);
+            self.send.backoff += 1;
         }
         let wait = self.clamp_to_user_timeout(now, self.send.rto);
         self.send.timer = Some((self.clock(now).after(wait), SendTimer::Retransmit));
@@ -156,12 +157,12 @@ impl Connection {
         // Answers do not restart the user timeout, only an open window does.
         let first = *self.send.first_window_probe.get_or_insert(now);
         if self.user_timeout_passed(now, Some(first)) {
-            self.fail(Failure::UserTimeout);
+            self.time_out(Failure::UserTimeout);
             return;
         }
         let retries = if self.orphan { self.config.orphan_retries } else { self.config.retries };
         if self.send.window_probes >= retries {
-            self.fail(Failure::RetransmissionTimeout);
+            self.time_out(Failure::RetransmissionTimeout);
             return;
         }
         self.probe(now, out);
@@ -204,7 +205,7 @@ impl Connection {
         };
         if let Some(failure) = failure {
             self.abort(now, out);
-            self.fail(failure);
+            self.time_out(failure);
             return;
         }
         self.probe(now, out);
