@@ -106,14 +106,18 @@ impl ActioncablePoll {
         (Duration::from_micros(clamp(low) as u64), Duration::from_micros(clamp(high) as u64))
     }
 
-    /// Returns the shortest gaps between attempts: one that is made `reopen` after a look, and the next look; a connection that
+    /// Returns the shortest gap between attempts: one that is made `reopen` after a look, and the next look; a connection that
     /// is lost as soon as it is there; and one that is given up at once.
-    pub(super) fn pace(&self) -> Pace {
+    fn gap(&self) -> Duration {
         let (reopen, least, stale) = (self.reopen.get(), self.least.get(), self.stale.get());
-        let gap = reopen.min(least.saturating_sub(reopen)).min(stale);
+        reopen.min(least.saturating_sub(reopen)).min(stale)
+    }
+
+    pub(super) fn pace(&self) -> Pace {
+        let (reopen, stale) = (self.reopen.get(), self.stale.get());
         let cut = self.least.get().saturating_sub(reopen);
         let timeouts = self.cuts.then(|| (cut, self.most.get()));
-        Pace { gap, longest: Some((stale + self.most.get()).max(reopen)), timeouts }
+        Pace { gap: self.gap(), longest: Some((stale + self.most.get()).max(reopen)), timeouts }
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {
@@ -142,6 +146,8 @@ pub(super) struct Poll {
     gone: Time,
     /// When the server's last ping came.
     pinged: Time,
+    /// When the last attempt began.
+    tried: Time,
     /// The look that cuts the attempt that was planned last.
     cut: Option<Time>,
     /// The connection was given up at a look, which is now.
@@ -162,6 +168,7 @@ impl Poll {
             next_look: None,
             gone: never,
             pinged: never,
+            tried: never,
             cut: None,
             was_given_up: false,
         }
@@ -207,7 +214,9 @@ impl Poll {
                 self.attempts = self.attempts.saturating_add(1);
             }
             self.next_look = Some(look + self.draw());
-            if is_stale && look.since(self.gone) >= stale {
+            // What a rule has put off, such as a server's word, may begin just before a look, which opens nothing then.
+            let is_soon = look.since(self.tried) < self.spec.gap();
+            if is_stale && !is_soon && look.since(self.gone) >= stale {
                 return look.since(now);
             }
         }
@@ -222,6 +231,7 @@ impl Reconnect for Poll {
                     (self.gone, self.pinged) = (now, now);
                     self.next_look = Some(now + self.draw());
                 }
+                self.tried = now;
                 self.was_given_up = false;
             }
             // The looks while it lasted each counted.
@@ -300,6 +310,25 @@ mod tests {
         assert_eq!(client.live(Duration::from_secs(4)), Duration::from_secs(8));
         // That look counted, so that the next was due 3.466 s later, and from the welcome on they come every 3 s again.
         assert_eq!(client.live(Duration::from_secs(6)), Duration::from_micros(6_465_735));
+    }
+
+    /// A server's word has put an attempt off to 10 ms before a look: the look opens nothing, the next one does.
+    #[test]
+    fn a_look_right_after_an_attempt_that_was_put_off_opens_nothing() {
+        let mut policy = Poll::new(ActioncablePoll::default(), rng(1));
+        let attempt = ReconnectEvent::AttemptStarted { server: 0 };
+        let failed = ReconnectEvent::AttemptFailed(AttemptFailure::Refused);
+        let after = |policy: &mut Poll, millis| match policy.next(Time::from_millis(millis)) {
+            ReconnectAction::TryAfter { wait, .. } => wait.as_millis() as u64,
+            verdict => panic!("{verdict:?}"),
+        };
+        policy.on_event(Time::ZERO, &attempt);
+        policy.on_event(Time::ZERO, &failed);
+        // Looks at 3, 6 and 9 s: that of 9 s is the first that is more than 6 s later; the next comes 3.466 s after it.
+        assert_eq!(after(&mut policy, 0), 9_000);
+        policy.on_event(Time::from_millis(12_455), &attempt);
+        policy.on_event(Time::from_millis(12_456), &failed);
+        assert_eq!(after(&mut policy, 12_456), 9 + 5_493);
     }
 
     #[test]

@@ -74,6 +74,8 @@ fn run(world: &mut Chance, own: &mut Chance) -> [Option<f64>; Metric::ALL.len()]
         Metric::ConnectingSPerDay => Some(connecting),
         Metric::PushDelayMeanS => Some(2.0 * own.around_one(0.5) + own.outages(missed, 1.0)),
         Metric::PushLostShare => Some(own.events(0.5) / pushes),
+        // The application asks nothing.
+        Metric::MessageDelayMeanS | Metric::MessageDelayP95S | Metric::MessageLostShare => None,
         Metric::PacketsPerH => Some(60.0 * place * own.around_one(0.02)),
         Metric::BytesPerH => Some(5_000.0 * place * own.around_one(0.02)),
         Metric::EnergyJPerH => Some(40.0 * place * own.around_one(0.05)),
