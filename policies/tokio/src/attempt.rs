@@ -81,11 +81,13 @@ impl Attempt {
     pub(crate) fn failure(&self, error: &io::Error) -> AttemptFailure {
         use io::ErrorKind as Kind;
         match error.kind() {
-            Kind::NetworkDown | Kind::NetworkUnreachable | Kind::AddrNotAvailable => AttemptFailure::NoNetwork,
+            Kind::NetworkDown | Kind::NetworkUnreachable | Kind::AddrNotAvailable | Kind::ConnectionAborted => {
+                AttemptFailure::NoNetwork
+            }
             Kind::TimedOut => AttemptFailure::Timeout,
             _ if self.words().is_established => AttemptFailure::Dropped,
             Kind::ConnectionRefused => AttemptFailure::Refused,
-            Kind::ConnectionReset | Kind::ConnectionAborted | Kind::UnexpectedEof => AttemptFailure::Dropped,
+            Kind::ConnectionReset | Kind::UnexpectedEof => AttemptFailure::Dropped,
             Kind::HostUnreachable => AttemptFailure::Unreachable,
             // Nobody has answered: a name that is not found.
             _ => AttemptFailure::Timeout,
@@ -108,6 +110,7 @@ mod tests {
         assert_eq!(failure(io::ErrorKind::ConnectionRefused), AttemptFailure::Refused);
         assert_eq!(failure(io::ErrorKind::HostUnreachable), AttemptFailure::Unreachable);
         assert_eq!(failure(io::ErrorKind::NetworkUnreachable), AttemptFailure::NoNetwork);
+        assert_eq!(failure(io::ErrorKind::ConnectionAborted), AttemptFailure::NoNetwork, "its address is gone");
         assert_eq!(failure(io::ErrorKind::ConnectionReset), AttemptFailure::Dropped);
         attempt.established();
         assert_eq!(failure(io::ErrorKind::InvalidData), AttemptFailure::Dropped);

@@ -41,6 +41,8 @@ pub(crate) struct Connection<Io, P> {
     pub(crate) heard: Instant,
     /// How it ended, as the transport tells.
     pub(crate) over: Option<LossReason>,
+    /// What has arrived makes no sense.
+    pub(crate) is_nonsense: bool,
     options: Options,
 }
 
@@ -67,6 +69,7 @@ impl<Io: Transport, P: Protocol> Connection<Io, P> {
             beats: VecDeque::new(),
             heard: Instant::now(),
             over: None,
+            is_nonsense: false,
             options: Options::default(),
         }
     }
@@ -100,8 +103,10 @@ impl<Io: Transport, P: Protocol> Connection<Io, P> {
         }
     }
 
-    fn write(&mut self, context: &mut Context<'_>) {
-        while !self.out.is_empty() && self.over.is_none() {
+    /// Writes what the transport takes. A peer that has closed its direction may still read: it gets the answers to what it had
+    /// said before.
+    pub(crate) fn write(&mut self, context: &mut Context<'_>) {
+        while !self.out.is_empty() && matches!(self.over, None | Some(LossReason::Closed)) {
             match Pin::new(&mut self.io).poll_write(context, &self.out) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(0)) => self.over = Some(LossReason::Aborted),
@@ -130,7 +135,7 @@ impl<Io: Transport, P: Protocol> Connection<Io, P> {
             Ok(None) => None,
             Err(_) => {
                 self.input.clear();
-                self.over = Some(LossReason::Aborted);
+                (self.over, self.is_nonsense) = (Some(LossReason::Aborted), true);
                 None
             }
         }

@@ -53,6 +53,9 @@ pub(crate) async fn open<Io: Transport, P: Protocol>(
                     _ => {}
                 }
             }
+            if connection.is_nonsense {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
             if let Some(reason) = connection.over {
                 return Poll::Ready(Err(io::Error::from(kind(reason))));
             }

@@ -244,26 +244,36 @@ impl<T> Retry<T> {
                     Poll::Ready(carries) => self.checked(carries),
                     Poll::Pending => return Poll::Pending,
                 },
-                Phase::Connecting { attempt, connection, until } => {
-                    let polled = connection.as_mut().poll(context);
-                    let (attempt, until) = (attempt.clone(), *until);
-                    for word in attempt.take_words() {
-                        self.hear(word);
+                Phase::Connecting { until, .. } => {
+                    let until = *until;
+                    if self.look(context) {
+                        continue;
                     }
-                    match polled {
-                        Poll::Ready(Ok(connection)) => self.connected(&attempt, connection),
-                        Poll::Ready(Err(error)) => self.failed(attempt.failure(&error)),
-                        Poll::Pending if self.is_to_come(until, context) => {
-                            if self.news.is_empty() {
-                                return Poll::Pending;
-                            }
-                        }
-                        Poll::Pending => self.failed(AttemptFailure::Timeout),
+                    if !self.is_to_come(until, context) {
+                        self.failed(AttemptFailure::Timeout);
+                    } else if self.news.is_empty() {
+                        return Poll::Pending;
                     }
                 }
                 Phase::Connected | Phase::Stopped => return Poll::Pending,
             }
         }
+    }
+
+    /// Takes note of how the attempt under way stands; returns whether it is over.
+    pub(crate) fn look(&mut self, context: &mut Context<'_>) -> bool {
+        let Phase::Connecting { attempt, connection, .. } = &mut self.phase else { return false };
+        let polled = connection.as_mut().poll(context);
+        let attempt = attempt.clone();
+        for word in attempt.take_words() {
+            self.hear(word);
+        }
+        match polled {
+            Poll::Ready(Ok(connection)) => self.connected(&attempt, connection),
+            Poll::Ready(Err(error)) => self.failed(attempt.failure(&error)),
+            Poll::Pending => return false,
+        }
+        true
     }
 
     /// Returns whether a time is still to come, after which the task is woken.

@@ -230,6 +230,16 @@ impl<'a, Io: Transport, P: Protocol> Session<'a, Io, P> {
         }
     }
 
+    /// Takes note of what has arrived: ready when that is nothing more, pending while there are steps to take.
+    pub(crate) fn poll_arrived(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while self.steps.is_empty() {
+            if !self.notice(context) {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+
     /// Takes note of what the connections have for the policy; returns whether they had anything.
     fn notice(&mut self, context: &mut Context<'_>) -> bool {
         let mut any = self.connection.exchange(self.may_read, context);
@@ -243,6 +253,7 @@ impl<'a, Io: Transport, P: Protocol> Session<'a, Io, P> {
         // While there is a race, what the transport says of the session's end can wait: a server that welcomes the rival
         // closes the session, and that word may arrive first.
         if let Some(reason) = self.connection.over.filter(|_| self.rival.is_none() && !self.is_over) {
+            self.connection.write(context);
             let closed = matches!(reason, LossReason::Closed | LossReason::Reset);
             let reason = if self.is_blamed && closed { LossReason::TooManyPings } else { reason };
             self.note(LinkEvent::Lost { port: self.connection.port, reason });

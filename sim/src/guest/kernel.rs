@@ -11,14 +11,19 @@ use std::{
     task::Waker,
 };
 
-use cardiogram_policies::{AttemptFailure, LossReason, Time};
+use cardiogram_policies::{AppState, AttemptFailure, LossReason, Network, NetworkKind, Time};
+use tokio::sync::watch;
 
 use super::{
     runtime::{Gate, lock},
     sessions::{End, Sessions},
 };
 use crate::{
-    nodes::{numbers, timers::Timers},
+    nodes::{
+        device::life_progress::{Addresses, LifeProgress},
+        numbers,
+        timers::Timers,
+    },
     record::trace::{DeviceEvent, DropReason, Fact, ServerEvent},
     wire::{
         address,
@@ -53,19 +58,28 @@ pub(super) struct Board {
 
 /// The kernel of one host.
 pub(super) struct Kernel {
-    owner: Owner,
+    pub(super) owner: Owner,
     /// Its place in its node.
     place: u32,
     board: Arc<Mutex<Board>>,
     gate: Arc<Gate>,
     tcp: Arc<TcpConfig>,
     seed: u64,
-    ip: Ipv4Addr,
+    /// What a device has on the networks of the world.
+    pub(super) addresses: Addresses,
+    /// Where a device is in its life; `None`: nothing ever happens to it.
+    pub(super) life: Option<LifeProgress>,
+    /// What the networks of the world are, by number.
+    kinds: Arc<[NetworkKind]>,
+    /// Tells the program of a device which network it is on.
+    networks: watch::Sender<Option<Network>>,
+    /// Tells it whether it is on the screen, in a world that says.
+    pub(super) states: Option<watch::Sender<AppState>>,
     /// How many servers the world has.
     servers: u32,
     /// One more connection than this waits to be accepted.
     backlog: usize,
-    sockets: Vec<Option<Socket>>,
+    pub(super) sockets: Vec<Option<Socket>>,
     free: Vec<u32>,
     /// How many there have been.
     opened: u64,
@@ -81,6 +95,8 @@ pub(super) struct Kernel {
     is_still: bool,
     /// Who waits for it to go on.
     stilled: Vec<Waker>,
+    /// What it has dropped meanwhile, by timers of tasks that it had spawned.
+    put_off: Vec<u32>,
     /// The host has no power.
     is_down: bool,
     /// Reused from act to act.
@@ -101,7 +117,9 @@ pub(super) struct Socket {
     device: Option<u32>,
     up: Tap,
     down: Tap,
-    holder: Holder,
+    pub(super) holder: Holder,
+    /// Its address is gone, and it with it.
+    pub(super) is_aborted: bool,
     /// Its establishment has been told.
     is_established: bool,
     /// It has failed or been closed by the peer, and that has been told.
@@ -113,7 +131,7 @@ pub(super) struct Socket {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Holder {
+pub(super) enum Holder {
     /// It is not established yet, or not accepted.
     Listener,
     Program,
@@ -139,15 +157,20 @@ pub(super) struct Make {
     pub(super) seed: u64,
     pub(super) servers: u32,
     pub(super) backlog: usize,
+    pub(super) life: Option<LifeProgress>,
+    pub(super) kinds: Arc<[NetworkKind]>,
+    /// The world says when the application is on the screen.
+    pub(super) has_states: bool,
 }
 
 impl Kernel {
     pub(super) fn new(make: Make) -> Self {
-        let Make { owner, place, board, gate, tcp, seed, servers, backlog } = make;
-        let (ip, next_port) = match owner {
-            Owner::Device(index) => (address::device(0, 0, index), numbers::first_port(index, seed)),
-            Owner::Server(index) => (*address::server(index).ip(), numbers::first_port(0, seed)),
+        let Make { owner, place, board, gate, tcp, seed, servers, backlog, life, kinds, has_states } = make;
+        let next_port = match owner {
+            Owner::Device(index) => numbers::first_port(index, seed),
+            Owner::Server(_) => numbers::first_port(0, seed),
         };
+        let first = kinds.first().map(|kind| Network { id: 0, kind: *kind });
         Self {
             owner,
             place,
@@ -155,7 +178,11 @@ impl Kernel {
             gate,
             tcp,
             seed,
-            ip,
+            addresses: Addresses::FIRST,
+            life,
+            kinds,
+            networks: watch::Sender::new(first),
+            states: has_states.then(|| watch::Sender::new(AppState::Background)),
             servers,
             backlog,
             sockets: Vec::new(),
@@ -170,6 +197,7 @@ impl Kernel {
             process: 0,
             is_still: false,
             stilled: Vec::new(),
+            put_off: Vec::new(),
             is_down: false,
             packets: Vec::new(),
         }
@@ -202,10 +230,43 @@ impl Kernel {
     }
 
     /// The process stands still from now on, or goes on.
-    pub(super) fn set_still(&mut self, is_still: bool) {
+    pub(super) fn set_still(&mut self, is_still: bool, now: Time) {
         self.is_still = is_still;
         if !is_still {
             self.stilled.drain(..).for_each(|waker| self.gate.wake(waker));
+            for slot in std::mem::take(&mut self.put_off) {
+                self.close(slot, now);
+            }
+        }
+    }
+
+    /// Returns what the kernel's clock shows.
+    pub(super) fn shows(&self, now: Time) -> Time {
+        self.life.as_ref().map_or(now, |life| life.kernel(now))
+    }
+
+    /// Returns when it will show a time.
+    fn when(&self, kernel: Time) -> Time {
+        self.life.as_ref().map_or(kernel, |life| life.when(kernel))
+    }
+
+    /// Returns what tells the program which network the device is on.
+    pub(super) fn networks(&self) -> watch::Receiver<Option<Network>> {
+        self.networks.subscribe()
+    }
+
+    /// Tells the program which network the device is on.
+    pub(super) fn tell_of_network(&self) {
+        let network = |number: u32| Network { id: number, kind: self.kinds[number as usize] };
+        self.networks.send_replace(self.addresses.current.map(|address| network(address.network)));
+        self.gate.has_work();
+    }
+
+    /// Tells it whether it is on the screen.
+    pub(super) fn tell_of_state(&self, state: AppState) {
+        if let Some(states) = &self.states {
+            states.send_replace(state);
+            self.gate.has_work();
         }
     }
 
@@ -213,6 +274,7 @@ impl Kernel {
     /// reset, and whoever still holds one of its sockets learns it.
     pub(super) fn kill(&mut self, now: Time) {
         self.process += 1;
+        self.put_off.clear();
         // Nobody has left anything on purpose.
         self.sessions = Sessions::default();
         let ports: Vec<u16> = self.listeners.keys().copied().collect();
@@ -277,12 +339,16 @@ impl Kernel {
             let message = format!("{to} is no address of this world's {} servers", self.servers);
             io::Error::new(io::ErrorKind::NetworkUnreachable, message)
         })?;
+        let address = self
+            .addresses
+            .current
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NetworkUnreachable, "the device is on no network"))?;
         let port = self.take_port()?;
         self.gate.touch();
         self.session(now, |sessions, note| sessions.open(port, server, note));
         let iss = numbers::client_iss(device, port, now);
-        let local = SocketAddrV4::new(self.ip, port);
-        let tcp = Connection::connect(self.tcp.clone(), now, local, to, iss, &mut self.packets);
+        let local = SocketAddrV4::new(address.of(device), port);
+        let tcp = Connection::connect(self.tcp.clone(), self.shows(now), local, to, iss, &mut self.packets);
         let slot = self.add(tcp, Some(device), Holder::Program);
         self.settle(slot, now);
         Ok(slot)
@@ -320,7 +386,7 @@ impl Kernel {
         for slot in listener.queue {
             self.gate.touch();
             self.socket(slot).holder = Holder::Nobody;
-            self.with(slot, now, |tcp, out| tcp.abort(now, out));
+            self.with(slot, now, Connection::abort);
         }
     }
 
@@ -348,12 +414,12 @@ impl Kernel {
         self.sockets[slot as usize].as_mut().expect("a socket that somebody holds")
     }
 
-    /// A program acts on a connection.
+    /// A program acts on a connection, by the kernel's clock.
     pub(super) fn act<T>(
         &mut self,
         slot: u32,
         now: Time,
-        act: impl FnOnce(&mut Connection, &mut Vec<Packet>) -> T,
+        act: impl FnOnce(&mut Connection, Time, &mut Vec<Packet>) -> T,
     ) -> T {
         self.gate.touch();
         self.with(slot, now, act)
@@ -362,14 +428,18 @@ impl Kernel {
     /// A program closes its direction of a connection. For a device that is leaving it.
     pub(super) fn shutdown(&mut self, slot: u32, now: Time) {
         self.leave(slot, now);
-        self.act(slot, now, |tcp, out| tcp.shutdown(now, out));
+        self.act(slot, now, Connection::shutdown);
     }
 
     /// A program drops a connection; the kernel finishes it.
     pub(super) fn close(&mut self, slot: u32, now: Time) {
+        if self.is_still {
+            self.put_off.push(slot);
+            return;
+        }
         self.leave(slot, now);
         self.socket(slot).holder = Holder::Nobody;
-        self.act(slot, now, |tcp, out| tcp.close(now, out));
+        self.act(slot, now, Connection::close);
     }
 
     /// Tells that a program has left a connection.
@@ -394,14 +464,16 @@ impl Kernel {
                 self.drop_packet(packet, now);
                 return;
             }
-            self.with(slot, now, |tcp, out| tcp.on_packet(now, packet, out));
+            self.with(slot, now, |tcp, now, out| tcp.on_packet(now, packet, out));
         } else if opens && self.listeners.contains_key(&packet.dst.port()) {
             if self.is_full(packet.dst.port()) {
                 self.drop_packet(packet, now);
                 return;
             }
             let iss = numbers::server_iss(packet.src.port(), now, self.seed);
-            let tcp = Connection::accept(self.tcp.clone(), now, packet.dst, packet.src, iss, packet, &mut self.packets);
+            let now_shown = self.shows(now);
+            let tcp =
+                Connection::accept(self.tcp.clone(), now_shown, packet.dst, packet.src, iss, packet, &mut self.packets);
             let slot = self.add(tcp, packet.device, Holder::Listener);
             self.settle(slot, now);
         } else if let Some(reset) = tcp::reset_for(packet) {
@@ -429,7 +501,7 @@ impl Kernel {
     /// Runs the timers that are due.
     pub(super) fn run_timers(&mut self, now: Time) {
         while let Some(slot) = self.timers.pop_due(now) {
-            self.with(slot, now, |tcp, out| tcp.on_timer(now, out));
+            self.with(slot, now, Connection::on_timer);
         }
         self.post();
     }
@@ -450,6 +522,7 @@ impl Kernel {
             up: Tap::default(),
             down: Tap::default(),
             holder,
+            is_aborted: false,
             is_established: false,
             is_over: false,
             session: None,
@@ -467,24 +540,41 @@ impl Kernel {
         slot
     }
 
-    fn with<T>(&mut self, slot: u32, now: Time, act: impl FnOnce(&mut Connection, &mut Vec<Packet>) -> T) -> T {
+    fn with<T>(&mut self, slot: u32, now: Time, act: impl FnOnce(&mut Connection, Time, &mut Vec<Packet>) -> T) -> T {
         let mut packets = std::mem::take(&mut self.packets);
-        let result = act(&mut self.socket(slot).tcp, &mut packets);
+        let shown = self.shows(now);
+        let result = act(&mut self.socket(slot).tcp, shown, &mut packets);
         self.packets = packets;
         self.settle(slot, now);
         result
     }
 
     /// After a change: sends, tells the record and whoever waits, sets the timer, and removes what is over and nobody's.
-    fn settle(&mut self, slot: u32, now: Time) {
+    pub(super) fn settle(&mut self, slot: u32, now: Time) {
         let mut packets = std::mem::take(&mut self.packets);
         for packet in packets.drain(..) {
+            let has_address = self.has_address(*packet.src.ip());
             let socket = self.socket(slot);
             let packet = Packet { device: socket.device, ..packet };
-            let counted = socket.up.counted(packet);
-            self.push(counted, now);
+            if socket.is_aborted {
+                continue;
+            }
+            let out = if has_address { socket.up.counted(packet) } else { Out::Dropped(packet, DropReason::NoRoute) };
+            self.push(out, now);
         }
         self.packets = packets;
+        let socket = self.socket(slot);
+        if socket.is_aborted {
+            let (port, holder) = (socket.tcp.local().port(), socket.holder);
+            let waiting = socket.reader.take().into_iter().chain(socket.writer.take());
+            waiting.for_each(|waker| self.gate.wake(waker));
+            if holder != Holder::Program {
+                self.remove(slot, port);
+            }
+            self.timers.set(slot, None);
+            self.post();
+            return;
+        }
 
         let room = self.tcp.send_buffer;
         let socket = self.socket(slot);
@@ -522,8 +612,17 @@ impl Kernel {
                 return;
             }
         }
+        let due = due.map(|due| self.when(due));
         self.timers.set(slot, due);
         self.post();
+    }
+
+    /// Returns whether an address is one of the host's.
+    pub(super) fn has_address(&self, ip: Ipv4Addr) -> bool {
+        match self.owner {
+            Owner::Device(device) => self.addresses.hold(device, ip),
+            Owner::Server(_) => true,
+        }
     }
 
     fn remove(&mut self, slot: u32, port: u16) {
@@ -551,14 +650,14 @@ impl Kernel {
     }
 
     /// Lets something happen to the connections of a device, and tells it.
-    fn session(&mut self, now: Time, happens: impl FnOnce(&mut Sessions, &mut dyn FnMut(DeviceEvent))) {
+    pub(super) fn session(&mut self, now: Time, happens: impl FnOnce(&mut Sessions, &mut dyn FnMut(DeviceEvent))) {
         let Owner::Device(device) = self.owner else { return };
         let mut sessions = std::mem::take(&mut self.sessions);
         happens(&mut sessions, &mut |event| self.push(Out::Fact(Fact::Device { device, event }), now));
         self.sessions = sessions;
     }
 
-    fn push(&mut self, out: Out, now: Time) {
+    pub(super) fn push(&mut self, out: Out, now: Time) {
         if self.out.is_empty() {
             let mut board = lock(&self.board);
             if board.dirty.is_empty() {
@@ -570,7 +669,7 @@ impl Kernel {
     }
 
     /// Tells the node when it wants to be woken.
-    fn post(&self) {
+    pub(super) fn post(&self) {
         lock(&self.board).timers.set(self.place, self.timers.next());
     }
 }
@@ -587,6 +686,9 @@ impl Tap {
 impl Socket {
     /// Returns what ended the connection, as an error of the operating system.
     pub(super) fn error(&self) -> Option<io::Error> {
+        if self.is_aborted {
+            return Some(io::ErrorKind::ConnectionAborted.into());
+        }
         let kind = match self.tcp.failure()? {
             Failure::Refused => io::ErrorKind::ConnectionRefused,
             Failure::Reset => io::ErrorKind::ConnectionReset,

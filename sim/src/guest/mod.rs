@@ -9,6 +9,7 @@
 //!
 //! - `runtime`: the one runtime of all guests, and its clock.
 //! - `kernel`: the sockets of a host.
+//! - `life`: what happens to a device.
 //! - `sessions`: which connection of a device is its session.
 //! - `net`: what a guest sees of all that.
 //! - `program`: what runs on it, and how that ends.
@@ -19,6 +20,7 @@
 //! session up; one whose connection ends with RST, FIN or a timeout of TCP has lost it.
 
 mod kernel;
+mod life;
 mod net;
 mod node;
 mod program;
@@ -41,7 +43,7 @@ use self::{
     runtime::Runtime,
 };
 use crate::{
-    config::{Cost, DeviceEffect, LifeConfig, SecondSession, ServerEffect, Target, WorldConfig},
+    config::{Cost, DeviceEffect, OnWaking, SecondSession, ServerEffect, Target, WorldConfig},
     engine::{Engine, RunError, RunOptions, event},
     fate::Schedule,
     nodes::{
@@ -138,9 +140,11 @@ impl Guests {
         add(world.wakeup.is_some(), "wakeup", "this is a push service for the lab's own devices");
         add(world.proxy.is_some(), "proxy", "a proxy reads the lab's own protocol");
         if self.devices.is_some() {
-            add(world.life != LifeConfig::default(), "life", "this is the life of the lab's own devices");
-            let radio = world.all_networks().find(|network| network.radio.is_some());
-            add(radio.is_some(), "radio", "this is the radio of the lab's own devices");
+            let late = "this makes timers of the lab's own devices late";
+            add(world.life.alarm_grid.is_some(), "life.alarm_grid", late);
+            add(world.life.doze.is_some(), "life.doze", late);
+            let first = world.devices.on_waking != OnWaking::InputFirst;
+            add(first, "devices.on_waking", "these are runtimes of the lab's own devices");
             add(server.balancer.is_some(), "server.balancer", "a balancer leads the lab's own devices");
         }
         if (0..server.count).any(|number| self.of_server(number).is_some()) {
@@ -152,6 +156,8 @@ impl Guests {
             add(server.max_age.is_some(), "server.max_age", "the lab's own servers see to it");
             let refuses = server.second_session == SecondSession::Refused;
             add(refuses, "server.second_session", "the lab's own servers see to it");
+            let first = server.on_waking != OnWaking::InputFirst;
+            add(first, "server.on_waking", "these are runtimes of the lab's own servers");
         }
         for (place, fault) in world.faults.iter().enumerate() {
             let fault = fault.facts();
@@ -166,8 +172,9 @@ impl Guests {
                     continue;
                 }
                 Target::Server { server, .. } if on_guest(server) => "this happens to the lab's own servers",
-                Target::Device(DeviceEffect::Kills) => continue,
-                Target::Device(_) if self.devices.is_some() => "this happens to the lab's own devices",
+                Target::Device(DeviceEffect::SendsMalformed) if self.devices.is_some() => {
+                    "this is what the lab's own devices send"
+                }
                 _ => continue,
             };
             add(true, &format!("faults[{place}]"), what);

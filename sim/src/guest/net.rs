@@ -11,9 +11,10 @@ use std::{
     time::Duration,
 };
 
-use cardiogram_policies::{Generators, PolicyRng, Time, heartbeat::Keepalive};
+use cardiogram_policies::{AppState, Generators, Network, PolicyRng, Time, heartbeat::Keepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::watch,
     task::coop,
     time::Instant,
 };
@@ -90,17 +91,35 @@ impl Machine {
         }
     }
 
+    /// Returns what tells a device's program which network the device is on, and that it is on none (`None`), as systems do: by
+    /// then, connections over an address that is gone have ended with `ConnectionAborted`, unless the scenario says otherwise.
+    pub fn networks(&self) -> watch::Receiver<Option<Network>> {
+        lock(&self.kernel).networks()
+    }
+
+    /// Returns what tells a device's program whether the application is on the screen; `None` in a world that does not say.
+    pub fn app_states(&self) -> Option<watch::Receiver<AppState>> {
+        lock(&self.kernel).states.as_ref().map(watch::Sender::subscribe)
+    }
+
     /// Connects, as `connect(2)` does. Whoever wants to wait for less than the kernel does uses tokio's `timeout`.
     ///
-    /// It fails on a server, and where `to` is no server of the world.
+    /// It fails on a server, on a device without a network, and where `to` is no server of the world.
     pub async fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
         let SocketAddr::V4(to) = to else {
             return Err(io::Error::new(io::ErrorKind::NetworkUnreachable, "the lab's network is IPv4"));
         };
+        poll_fn(|context| self.poll_goes_on(context)).await?;
         let slot = self.with(|kernel, now| kernel.connect(to, now))??;
         let stream = TcpStream { machine: self.clone(), slot };
         poll_fn(|context| stream.poll_established(context)).await?;
         Ok(stream)
+    }
+
+    /// Polls for the process not standing still.
+    pub(super) fn poll_goes_on(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
+        let is_still = self.with(|kernel, _| kernel.stands_still(context.waker()))?;
+        if is_still { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     /// Listens at a port, on all addresses of the machine.
@@ -230,8 +249,7 @@ impl TcpStream {
     /// Returns how long ago the kernel heard from the other end: the smaller of `tcpi_last_data_recv` and `tcpi_last_ack_recv`
     /// of `TCP_INFO`.
     pub fn last_heard(&self) -> io::Result<Duration> {
-        let now = self.machine.now();
-        self.tcp(|tcp| Ok(now.since(tcp.last_heard())))
+        self.machine.with(|kernel, now| kernel.shows(now).since(kernel.socket(self.slot).tcp.last_heard()))
     }
 
     fn tcp<T>(&self, ask: impl FnOnce(&Connection) -> io::Result<T>) -> io::Result<T> {
@@ -242,10 +260,11 @@ impl TcpStream {
         &self,
         act: impl FnOnce(&mut Connection, Time, &mut Vec<crate::wire::packet::Packet>) -> T,
     ) -> io::Result<T> {
-        self.machine.with(|kernel, now| kernel.act(self.slot, now, |tcp, out| act(tcp, now, out)))
+        self.machine.with(|kernel, now| kernel.act(self.slot, now, act))
     }
 
     fn poll_established(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.machine.poll_goes_on(context))?;
         self.machine.with(|kernel, _| {
             let socket = kernel.socket(self.slot);
             match (socket.error(), socket.tcp.state()) {
@@ -280,7 +299,7 @@ impl AsyncRead for TcpStream {
             if socket.tcp.readable() > 0 {
                 let mut bytes = Vec::new();
                 let limit = into.remaining();
-                kernel.act(self.slot, now, |tcp, out| tcp.read_some(now, limit, &mut bytes, out));
+                kernel.act(self.slot, now, |tcp, now, out| tcp.read_some(now, limit, &mut bytes, out));
                 return Poll::Ready(Ok(bytes));
             }
             if let Some(error) = socket.error() {
@@ -313,7 +332,7 @@ impl AsyncWrite for TcpStream {
             if !matches!(socket.tcp.state(), State::Established | State::CloseWait) {
                 return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
             }
-            let taken = kernel.act(self.slot, now, |tcp, out| tcp.write(now, bytes, out));
+            let taken = kernel.act(self.slot, now, |tcp, now, out| tcp.write(now, bytes, out));
             if taken == 0 && !bytes.is_empty() {
                 kernel.socket(self.slot).written_by(context.waker());
                 return Poll::Pending;
@@ -331,7 +350,8 @@ impl AsyncWrite for TcpStream {
 
     /// Closes the direction of sending, as `shutdown(2)` does. To the records of the run a device that does so has given the
     /// session up.
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.machine.poll_goes_on(context))?;
         self.machine.with(|kernel, now| kernel.shutdown(self.slot, now))?;
         Poll::Ready(Ok(()))
     }

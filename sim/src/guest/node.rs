@@ -3,27 +3,35 @@
 
 use std::sync::{Arc, Mutex};
 
-use cardiogram_policies::Time;
+use cardiogram_policies::{NetworkKind, Time};
 
 use tokio::task::AbortHandle;
 
 use super::{
     kernel::{Board, Kernel, Make, Out, Owner},
+    life::Switch,
     program::{Program, Starter},
     runtime::lock,
 };
 use crate::{
-    config::{ServerEffect, WorldConfig},
+    config::{Network, ServerEffect, WorldConfig},
     fate::{
         Schedule,
         life::Life,
         server_faults::{Edge, Turn, edges},
     },
-    nodes::node::{Io, Node},
+    nodes::{
+        device::{
+            life_progress::{LifeEvent, LifeProgress},
+            modem::Modem,
+        },
+        node::{Io, Node},
+        timers::Timers,
+    },
     record::{
-        counts::{Counts, DeviceCounts},
+        counts::{Counts, DeviceCounts, RadioUse},
         series::Tally,
-        trace::{DeviceEvent, Fact, ServerEvent},
+        trace::{DeviceEvent, DropReason, Fact, ServerEvent},
     },
     wire::{address, packet::Packet, tcp::TcpConfig},
 };
@@ -34,33 +42,26 @@ pub(super) struct GuestNode {
     starter: Starter,
     machines: Vec<Arc<Mutex<Kernel>>>,
     board: Arc<Mutex<Board>>,
+    /// The modems by network: one for each device, or none.
+    modems: Vec<Vec<Modem>>,
+    /// When a radio of a device is up that is waited for.
+    radios: Timers,
+    /// When something happens to a device.
+    lives: Timers,
+    /// When the run ends.
+    end: Time,
     /// When whose program starts, the next one last.
     starts: Vec<(Time, u32)>,
     /// The programs that run, by machine.
     running: Vec<Option<AbortHandle>>,
-    /// What happens to the processes, the next one last.
-    turns: Vec<Turning>,
+    /// Begins and ends of the server's faults, the next one last.
+    edges: Vec<Edge>,
     /// Faults under way that stop the process of the server, that leave none running, that leave no host.
     stalls: u32,
     deaths: u32,
     silences: u32,
     is_server: bool,
     counts: DeviceCounts,
-}
-
-/// What happens to a process.
-struct Turning {
-    at: Time,
-    what: Happens,
-}
-
-enum Happens {
-    /// A device's process is killed.
-    Dies(u32),
-    /// It is started again.
-    Starts(u32),
-    /// A fault of the server begins or ends.
-    Fault(Edge),
 }
 
 impl GuestNode {
@@ -74,19 +75,14 @@ impl GuestNode {
     ) -> Self {
         let within = config.devices.start_within.get();
         let start = |device| (crate::fate::traffic::start(seed, device, within), device);
-        let owners = (0..config.devices.count).map(Owner::Device);
-        let starts = (0..config.devices.count).map(start).collect();
-        let kills = |(device, life): (u32, &Life)| {
-            let turn = |at, what| Turning { at, what };
-            let both = life.kills.iter();
-            both.flat_map(|kill| [turn(kill.begin, Happens::Dies(device)), turn(kill.end, Happens::Starts(device))])
-                .collect::<Vec<_>>()
-        };
-        let mut turns: Vec<Turning> = (0..).zip(&schedule.lives).flat_map(kills).collect();
-        // Stable: of one device they stay in their order.
-        turns.sort_by_key(|turn| turn.at);
-        turns.reverse();
-        Self { turns, ..Self::new(config, seed, program, starter, owners, starts, false) }
+        let mut lives = schedule.lives.iter().cloned();
+        let owners = (0..config.devices.count).map(|device| (Owner::Device(device), lives.next()));
+        let starts: Vec<(Time, u32)> = (0..config.devices.count).map(start).collect();
+        let mut node = Self::new(config, seed, program, starter, owners, starts.clone(), false);
+        let modems = |network: Network<'_>| Modem::of_devices(&network, seed, starts.iter().map(|(at, _)| *at));
+        node.modems = config.all_networks().map(modems).collect();
+        (0..config.devices.count).for_each(|place| node.watch_life(place));
+        node
     }
 
     /// A server of a world, with the program.
@@ -98,10 +94,9 @@ impl GuestNode {
         program: Program,
         starter: &Starter,
     ) -> Self {
-        let owners = std::iter::once(Owner::Server(server));
-        let turns = edges(&schedule.servers[server as usize]);
-        let turns = turns.into_iter().map(|edge| Turning { at: edge.at, what: Happens::Fault(edge) }).collect();
-        Self { turns, ..Self::new(config, seed, program, starter, owners, vec![(Time::ZERO, 0)], true) }
+        let owners = std::iter::once((Owner::Server(server), None));
+        let edges = edges(&schedule.servers[server as usize]);
+        Self { edges, ..Self::new(config, seed, program, starter, owners, vec![(Time::ZERO, 0)], true) }
     }
 
     fn new(
@@ -109,7 +104,7 @@ impl GuestNode {
         seed: u64,
         program: Program,
         starter: &Starter,
-        owners: impl Iterator<Item = Owner>,
+        owners: impl Iterator<Item = (Owner, Option<Life>)>,
         mut starts: Vec<(Time, u32)>,
         is_server: bool,
     ) -> Self {
@@ -117,10 +112,14 @@ impl GuestNode {
         let settings = if is_server { &config.server.tcp } else { &config.devices.tcp };
         // Programs set it, or do not.
         let tcp = Arc::new(TcpConfig { nodelay: false, ..TcpConfig::of(settings) });
-        let machine = |(place, owner)| {
-            let (board, gate, tcp) = (board.clone(), starter.gate().clone(), tcp.clone());
+        let kinds: Arc<[NetworkKind]> = config.all_networks().map(|network| network.kind).collect();
+        let has_states = config.life.has_states();
+        let machine = |(place, (owner, life)): (u32, (Owner, Option<Life>))| {
+            let (board, gate, tcp, kinds) = (board.clone(), starter.gate().clone(), tcp.clone(), kinds.clone());
             let (servers, backlog) = (config.server.count, config.server.backlog as usize);
-            Arc::new(Mutex::new(Kernel::new(Make { owner, place, board, gate, tcp, seed, servers, backlog })))
+            let life = life.map(LifeProgress::new);
+            let make = Make { owner, place, board, gate, tcp, seed, servers, backlog, life, kinds, has_states };
+            Arc::new(Mutex::new(Kernel::new(make)))
         };
         let machines: Vec<_> = (0..).zip(owners).map(machine).collect();
         starts.sort_unstable_by(|a, b| b.cmp(a));
@@ -130,9 +129,30 @@ impl GuestNode {
             ..DeviceCounts::default()
         };
         let running = machines.iter().map(|_| None).collect();
-        let (turns, starter) = (Vec::new(), starter.clone());
-        let (stalls, deaths, silences) = (0, 0, 0);
-        Self { program, starter, machines, board, starts, running, turns, stalls, deaths, silences, is_server, counts }
+        Self {
+            program,
+            starter: starter.clone(),
+            machines,
+            board,
+            modems: Vec::new(),
+            radios: Timers::default(),
+            lives: Timers::default(),
+            end: Time::ZERO + config.duration,
+            starts,
+            running,
+            edges: Vec::new(),
+            stalls: 0,
+            deaths: 0,
+            silences: 0,
+            is_server,
+            counts,
+        }
+    }
+
+    /// Sets when something happens to a device next.
+    fn watch_life(&mut self, place: u32) {
+        let next = lock(&self.machines[place as usize]).next_of_life();
+        self.lives.set(place, next);
     }
 
     /// Takes what the machines have to send and to tell.
@@ -147,8 +167,19 @@ impl GuestNode {
                         io.send(address::network_of_nat(*packet.dst.ip()) as usize, 0, packet);
                     }
                     Out::Packet(packet, counts) => {
-                        self.counts.totals.up += counts;
-                        io.send(address::network_of_device(*packet.src.ip()) as usize, place, packet);
+                        let network = address::network_of_device(*packet.src.ip());
+                        let ready = match self.modems[network as usize].get_mut(place as usize) {
+                            Some(modem) => {
+                                let ready = modem.send(now, packet, counts);
+                                self.radios.set(place, radio_wake(&self.modems, place));
+                                ready
+                            }
+                            None => Some((packet, counts)),
+                        };
+                        if let Some((packet, counts)) = ready {
+                            self.counts.totals.up += counts;
+                            io.send(network as usize, place, packet);
+                        }
                     }
                     Out::Dropped(packet, reason) => io.dropped(&packet, reason),
                     Out::Fact(fact) => {
@@ -165,27 +196,105 @@ impl GuestNode {
         self.running[place as usize] = Some(started);
     }
 
-    /// Lets happen to the processes what happens up to this moment.
-    fn keep_to_schedule(&mut self, now: Time) {
-        while let Some(Turning { what, .. }) = self.turns.pop_if(|turn| turn.at <= now) {
+    /// Lets happen to the hosts what happens up to this moment.
+    fn keep_to_schedule(&mut self, now: Time, io: &mut Io) {
+        while let Some(edge) = self.edges.pop_if(|edge| edge.at <= now) {
+            self.apply(&edge, now);
+        }
+        while let Some(place) = self.lives.pop_due(now) {
+            self.live(place, now, io);
+            self.watch_life(place);
+        }
+    }
+
+    /// Lets happen to a device what happens at this moment.
+    fn live(&mut self, place: u32, now: Time, io: &mut Io) {
+        let machine = self.machines[place as usize].clone();
+        let mut radios: Vec<Switch> = Vec::new();
+        lock(&machine).end_linger(now, &mut radios);
+        loop {
+            for (network, on) in radios.drain(..) {
+                self.switch_radio(place, network, on, now, io);
+            }
+            let Some(what) = lock(&machine).pop_life(now) else { break };
             match what {
+                LifeEvent::Moves(to) => lock(&machine).relocate(&to, now, &mut radios),
                 // What does not run cannot be killed, and what runs is not started.
-                Happens::Dies(place) => {
+                LifeEvent::Dies => {
                     if let Some(task) = self.running[place as usize].take() {
-                        lock(&self.machines[place as usize]).kill(now);
+                        lock(&machine).kill(now);
                         self.starter.kill(&task);
                     }
                 }
-                Happens::Starts(place) => {
+                LifeEvent::Starts => {
                     let has_begun = self.starts.iter().all(|(_, waiting)| *waiting != place);
                     if self.running[place as usize].is_none() && has_begun {
-                        lock(&self.machines[place as usize]).start_again(now);
+                        lock(&machine).start_again(now);
                         self.start(place);
                     }
                 }
-                Happens::Fault(edge) => self.apply(&edge, now),
+                LifeEvent::Turns(state) => lock(&machine).turn(state, now),
+                LifeEvent::StandsStill(is_still) => lock(&machine).stand_still(is_still, now),
+                LifeEvent::Freezes(is_frozen) => lock(&machine).freeze_up(is_frozen, &mut radios),
+                LifeEvent::SendsMalformed => unreachable!("guests are not run in worlds where this happens"),
             }
         }
+    }
+
+    /// Switches a device's radio for a network on or off. What still waited for it is lost.
+    fn switch_radio(&mut self, place: u32, network: u32, on: bool, now: Time, io: &mut Io) {
+        if let Some(modem) = self.modems[network as usize].get_mut(place as usize) {
+            modem.switch(now, on).for_each(|packet| io.dropped(&packet, DropReason::NetworkLeft));
+            self.radios.set(place, radio_wake(&self.modems, place));
+        }
+    }
+
+    /// A radio that was waited for is up: what has waited goes on, what is sent first.
+    fn rise(&mut self, place: u32, now: Time, io: &mut Io) {
+        let machine = self.machines[place as usize].clone();
+        for network in 0..self.modems.len() {
+            let modem = self.modems[network].get_mut(place as usize);
+            let Some(risen) = modem.and_then(|modem| modem.rise(now)) else { continue };
+            io.note(Fact::Device { device: place, event: DeviceEvent::RadioUp { waited: risen.waited } });
+            for (packet, counts) in risen.up {
+                if lock(&machine).has_address(*packet.src.ip()) {
+                    self.counts.totals.up += counts;
+                    io.send(network, place, packet);
+                } else {
+                    io.dropped(&packet, DropReason::NetworkLeft);
+                }
+            }
+            for packet in risen.down {
+                let mut kernel = lock(&machine);
+                if kernel.has_address(*packet.dst.ip()) {
+                    kernel.on_packet(&packet, now);
+                } else {
+                    io.dropped(&packet, DropReason::NetworkLeft);
+                }
+            }
+        }
+        self.radios.set(place, radio_wake(&self.modems, place));
+    }
+
+    /// Returns a packet that comes off the link, once the radio lets it through.
+    fn receive(&mut self, place: u32, packet: Packet, now: Time, io: &mut Io) -> Option<Packet> {
+        let mut kernel = lock(&self.machines[place as usize]);
+        if kernel.is_frozen() {
+            io.dropped(&packet, DropReason::HostDown);
+            return None;
+        }
+        let ip = *packet.dst.ip();
+        if !kernel.has_address(ip) {
+            io.dropped(&packet, DropReason::NoRoute);
+            return None;
+        }
+        kernel.count_arrival(&packet, &mut self.counts.totals.down);
+        drop(kernel);
+        let modems = &mut self.modems[address::network_of_device(ip) as usize];
+        let Some(modem) = modems.get_mut(place as usize) else { return Some(packet) };
+        let ready = modem.receive(now, packet);
+        self.radios.set(place, radio_wake(&self.modems, place));
+        ready
     }
 
     /// Lets a fault of the server begin or end.
@@ -213,7 +322,7 @@ impl GuestNode {
         if self.silences == 0 {
             kernel.power_on();
         }
-        kernel.set_still(self.stalls > 0);
+        kernel.set_still(self.stalls > 0, now);
         drop(kernel);
         if let Some(task) = self.running[0].take_if(|_| !runs) {
             self.starter.kill(&task);
@@ -243,23 +352,24 @@ impl Node for GuestNode {
         } else {
             address::device_at(*packet.dst.ip()).expect("the NAT sends only to devices")
         };
-        // A fault that begins at this very moment comes first.
-        self.keep_to_schedule(now);
-        {
-            let mut kernel = lock(&self.machines[place as usize]);
-            if !self.is_server {
-                kernel.count_arrival(&packet, &mut self.counts.totals.down);
-            }
-            kernel.on_packet(&packet, now);
+        // What happens at this very moment to a server comes first.
+        if self.is_server {
+            self.keep_to_schedule(now, io);
+            lock(&self.machines[0]).on_packet(&packet, now);
+        } else if let Some(packet) = self.receive(place, packet, now, io) {
+            lock(&self.machines[place as usize]).on_packet(&packet, now);
         }
         self.flush(now, io);
     }
 
     fn on_wake(&mut self, now: Time, io: &mut Io) {
+        while let Some(place) = self.radios.pop_due(now) {
+            self.rise(place, now, io);
+        }
+        self.keep_to_schedule(now, io);
         while let Some((_, place)) = self.starts.pop_if(|(at, _)| *at <= now) {
             self.start(place);
         }
-        self.keep_to_schedule(now);
         loop {
             let due = lock(&self.board).timers.pop_due(now);
             let Some(place) = due else { break };
@@ -272,14 +382,26 @@ impl Node for GuestNode {
         let board = lock(&self.board);
         let sends = (!board.dirty.is_empty()).then_some(board.since);
         let starts = self.starts.last().map(|(at, _)| *at);
-        let turns = self.turns.last().map(|turn| turn.at);
-        [sends, starts, turns, board.timers.next()].into_iter().flatten().min()
+        let edges = self.edges.last().map(|edge| edge.at);
+        let timers = [board.timers.next(), self.radios.next(), self.lives.next()];
+        [sends, starts, edges].into_iter().chain(timers).flatten().min()
     }
 
     fn into_counts(self: Box<Self>) -> Counts {
         if self.is_server {
             return Counts::Server { busy: std::time::Duration::ZERO };
         }
-        Counts::Devices(Box::new(self.counts))
+        let end = self.end;
+        let radio =
+            self.modems.into_iter().flatten().map(|modem| modem.into_use(end)).reduce(|mut sum: RadioUse, of_one| {
+                sum += of_one;
+                sum
+            });
+        Counts::Devices(Box::new(DeviceCounts { radio, ..self.counts }))
     }
+}
+
+/// Returns when a radio of a device is up that is waited for.
+fn radio_wake(modems: &[Vec<Modem>], place: u32) -> Option<Time> {
+    modems.iter().filter_map(|of_network| of_network.get(place as usize)).filter_map(Modem::next_wake).min()
 }

@@ -51,7 +51,7 @@ impl Starter {
                 Owner::Server(server) => format!("server {server}"),
             };
             let own = machine.clone();
-            let Err(how) = carry_out(move || program(own)).await else { return };
+            let Err(how) = carry_out(move || program(own), &machine).await else { return };
             gate.fail(format!("the program of {whose} {how}, {} s into the run", machine.now().as_secs_f64()));
         });
         self.gate.has_work();
@@ -65,17 +65,22 @@ impl Starter {
     }
 }
 
-/// Runs a program to its end. The error says how it failed.
-async fn carry_out(program: impl FnOnce() -> Task) -> std::result::Result<(), String> {
+/// Runs a program to its end, but for when its process stands still. The error says how it failed.
+async fn carry_out(program: impl FnOnce() -> Task, machine: &Machine) -> std::result::Result<(), String> {
     let panicked = |panic: Box<dyn Any + Send>| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
         format!("panicked (\"{}\")", text.as_deref().unwrap_or("with no text"))
     };
     let mut task = catch_unwind(AssertUnwindSafe(program)).map_err(panicked)?;
-    let done = poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(context))) {
-        Ok(poll) => poll.map(|done| done.map_err(|error| format!("ended with an error (\"{error}\")"))),
-        Err(panic) => Poll::Ready(Err(panicked(panic))),
+    let done = poll_fn(|context| {
+        if machine.poll_goes_on(context).is_pending() {
+            return Poll::Pending;
+        }
+        match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(context))) {
+            Ok(poll) => poll.map(|done| done.map_err(|error| format!("ended with an error (\"{error}\")"))),
+            Err(panic) => Poll::Ready(Err(panicked(panic))),
+        }
     });
     done.await
 }

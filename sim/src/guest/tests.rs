@@ -2,6 +2,7 @@
 //! lab's own protocol, so that the packets of both can be compared to the byte.
 
 mod driver;
+mod life;
 
 use std::{
     io,
@@ -410,7 +411,7 @@ fn guests_are_refused_where_they_cannot_run() {
     world.traffic = toml::from_str("up = '1m'").expect("traffic");
     world.life = toml::from_str("alarm_grid = '5m'").expect("a life");
     let paths: Vec<String> = guests.problems(&world).into_iter().map(|problem| problem.path).collect();
-    assert_eq!(paths, ["traffic", "life", "heartbeat.guest", "server.count"]);
+    assert_eq!(paths, ["traffic", "life.alarm_grid", "heartbeat.guest", "server.count"]);
 }
 
 /// What happens to the lab's own processes happens to guests, at the same microseconds and with the same packets.
@@ -462,7 +463,7 @@ fn faults_that_guests_do_not_know_are_refused_by_their_place() {
     let faults = [
         "server-stall = { when.at = ['309s'], lasts = '60s' }",
         "server-drain = { when.at = ['309s'], over = '10s' }",
-        "device-stall = { when.at = ['100s'], lasts = '30s' }",
+        "malformed.when.at = ['100s']",
     ];
     world.faults = faults.iter().map(|fault| toml::from_str(fault).unwrap_or_else(|error| panic!("{error}"))).collect();
     let paths: Vec<String> =

@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
 };
 
 use cardiogram_policies::{AppState, Network};
@@ -45,7 +46,8 @@ pub(super) struct Driver<Io, P: Protocol> {
 }
 
 impl<Io: Transport, P: Protocol> Driver<Io, P> {
-    /// Works until the link is dropped. What happens to the device comes before what arrives, and that before what is due.
+    /// Works until the link is dropped. What happens to the device comes before what arrives, and that before what is due; but a
+    /// connection that has ended with its network is lost before anybody hears of the next one.
     pub(super) async fn run(self) {
         let Self { mut retry, mut heart, beside, mut outside, mut reporter, mut outbox, is_up, while_down } = self;
         let mut counts = Counts::default();
@@ -66,7 +68,11 @@ impl<Io: Transport, P: Protocol> Driver<Io, P> {
                     biased;
                     change = outside.next(&mut reporter) => match change {
                         Change::Gone => return,
-                        Change::Network(network) => retry.network_changed(network),
+                        Change::Network(network) => {
+                            // An attempt that ends with its network has failed before the next one comes.
+                            poll_fn(|context| Poll::Ready(retry.look(context))).await;
+                            retry.network_changed(network);
+                        }
                         Change::AppState(state) => {
                             reporter.note(LinkEvent::AppState(state));
                             heart.app_state(state);
@@ -90,16 +96,15 @@ impl<Io: Transport, P: Protocol> Driver<Io, P> {
             if let Some(message) = held.take() {
                 session.send(message);
             }
+            // The network that the device has gone to, before anybody is told.
+            let mut moved = None;
             let ended = loop {
                 session.read_if(!reporter.is_behind());
                 select! {
                     biased;
-                    change = outside.next(&mut reporter) => match change {
+                    change = outside.next(&mut reporter), if moved.is_none() => match change {
                         Change::Gone => return,
-                        Change::Network(network) => {
-                            session.network_changed(network);
-                            retry.network_changed(network);
-                        }
+                        Change::Network(network) => moved = Some(network),
                         Change::AppState(state) => {
                             reporter.note(LinkEvent::AppState(state));
                             session.app_state(state);
@@ -109,17 +114,23 @@ impl<Io: Transport, P: Protocol> Driver<Io, P> {
                         Change::TryNow | Change::NewsTaken => {}
                     },
                     Some(message) = outbox.recv(), if session.has_room() => session.send(message),
-                    step = poll_fn(|context| session.poll_step(context)) => {
-                        match step.expect("a session ends with a step that says so") {
-                            Step::News(news) => {
-                                if let News::Event(LinkEvent::GoodbyeReceived { retry_after: Some(wait), .. }) = news {
-                                    retry.retry_after(wait);
-                                }
-                                reporter.tell(news);
-                            }
-                            Step::Replaced(server) => retry.replaced(server),
-                            Step::Ended(ended) => break ended,
+                    step = poll_fn(|context| {
+                        let has_heard_all = moved.is_some() && session.poll_arrived(context).is_ready();
+                        if has_heard_all { Poll::Ready(None) } else { session.poll_step(context) }
+                    }) => match step {
+                        None => {
+                            let network = moved.take().expect("a session ends with a step that says so");
+                            session.network_changed(network);
+                            retry.network_changed(network);
                         }
+                        Some(Step::News(news)) => {
+                            if let News::Event(LinkEvent::GoodbyeReceived { retry_after: Some(wait), .. }) = news {
+                                retry.retry_after(wait);
+                            }
+                            reporter.tell(news);
+                        }
+                        Some(Step::Replaced(server)) => retry.replaced(server),
+                        Some(Step::Ended(ended)) => break ended,
                     },
                 }
             };
@@ -133,6 +144,9 @@ impl<Io: Transport, P: Protocol> Driver<Io, P> {
                 }
             }
             retry.lost(ended);
+            if let Some(network) = moved {
+                retry.network_changed(network);
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use cardiogram_policies::{AppState, AttemptFailure, Mechanism, StrategySpec, preset};
+use cardiogram_policies::{AppState, Mechanism, NetworkKind, StrategySpec, preset};
 use cardiogram_tokio::{Goodbye, Hello, Incoming, Link, LinkEvent, Protocol, Purpose, Store, Transport, Welcome};
 use serde_json::Value;
 use tokio::{
@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{engine, wire::frame::GoodbyeReason};
+use crate::{config::NetworkConfig, engine, wire::frame::GoodbyeReason};
 
 /// What is said between a device and the lab's server.
 #[derive(Clone)]
@@ -190,6 +190,7 @@ impl Client {
         let link = Link::builder(&self.strategy)
             .dial(dial)
             .check(check)
+            .networks(machine.networks())
             .servers(self.servers)
             .first_server(machine.number())
             .generators(machine.generators())
@@ -200,24 +201,21 @@ impl Client {
                 may_resume: self.strategy.server.resume.is_some(),
                 sizes: self.sizes,
             });
-        let (state, states) = watch::channel(self.state.unwrap_or(AppState::Foreground));
-        let link = if self.state.is_some() { link.app_state(states) } else { link };
+        // What a scenario's device is told, or one whose timers wait.
+        let states = machine.app_states().or_else(|| Some(watch::Sender::new(self.state?).subscribe()));
+        let link = if let Some(states) = states { link.app_state(states) } else { link };
         let (mut link, work) = link.drive()?;
         let hears = async { while link.next().await.is_some() {} };
         tokio::join!(hears, work);
-        drop(state);
         Ok(())
     }
 }
 
-/// Half an hour in which nothing happens. All times are whole milliseconds.
-fn healthy() -> WorldConfig {
-    WorldConfig { nat: vec![NatConfig::default()], duration: SECS(1_800), ..world(MS(30)) }
-}
-
-fn with(faults: &[&str]) -> WorldConfig {
+/// So many seconds with these faults. All times are whole milliseconds.
+fn lasting(secs: u64, faults: &[&str]) -> WorldConfig {
     let fault = |text: &&str| toml::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-    WorldConfig { faults: faults.iter().map(fault).collect(), ..healthy() }
+    let (nat, faults) = (vec![NatConfig::default()], faults.iter().map(fault).collect());
+    WorldConfig { nat, faults, duration: SECS(secs), ..world(MS(30)) }
 }
 
 /// Why a preset's packets are not compared to the byte.
@@ -226,9 +224,11 @@ enum Why {
     /// Several packets arrive at one moment. The lab's device reads after each of them, and a guest after all: the windows that its
     /// acknowledgements show are others, and what it does then may come in another order. Nothing else may differ.
     AtOnce,
+    /// What it answers to several pings that it finds at once is one segment, and of the lab's device one for each.
+    OneSegment,
     /// Two connections end at one moment. The lab's device has closed the second before it hears of its end.
     TwoAtOnce,
-    /// It drops an attempt after a time that is no whole millisecond: the lab's device then, and a guest at the next millisecond.
+    /// It acts at a time that is no whole millisecond: the lab's device does then, and a guest at the next one.
     Fraction,
     /// It cannot run outside of a laboratory, and the driver says so.
     Refused,
@@ -267,10 +267,12 @@ fn difference(world: &WorldConfig) -> std::result::Result<Option<(Why, String)>,
     let (ours, theirs) = (packets(&guest), packets(&lab));
     if let Some((place, what)) = first_difference(&ours, &theirs) {
         let is_explained = first_difference(&coarse(&ours), &coarse(&theirs)).is_none();
-        let is_fraction = || {
-            device_events(&lab).iter().any(|(at, event)| {
-                at.as_micros() % 1_000 != 0 && *event == DeviceEvent::AttemptFailed(AttemptFailure::Timeout)
-            })
+        let is_fraction = || device_events(&lab).iter().any(|(at, _)| at.as_micros() % 1_000 != 0);
+        let is_one_segment = || match (ours.get(place), theirs.get(place)) {
+            (Some((at, true, whole)), Some((then, true, part))) => {
+                at == then && !part.payload.is_empty() && whole.payload.starts_with(&part.payload)
+            }
+            _ => false,
         };
         let arrive_then = || {
             let now =
@@ -279,6 +281,7 @@ fn difference(world: &WorldConfig) -> std::result::Result<Option<(Why, String)>,
         };
         return match what {
             what if is_explained => Ok(Some((Why::AtOnce, what))),
+            what if is_one_segment() => Ok(Some((Why::OneSegment, what))),
             what if arrive_then() > 1 => Ok(Some((Why::TwoAtOnce, what))),
             what if is_fraction() => Ok(Some((Why::Fraction, what))),
             what => Err(what),
@@ -290,13 +293,22 @@ fn difference(world: &WorldConfig) -> std::result::Result<Option<(Why, String)>,
     // A process that is killed tells nothing more, and a link knows nothing of processes.
     let theirs = device_events(&lab);
     let killed: Vec<Time> = theirs.iter().filter(|it| it.1 == DeviceEvent::Killed).map(|(at, _)| *at).collect();
-    let tells = |at: &Time, event: &DeviceEvent| *event != DeviceEvent::Started && !killed.contains(at);
+    let is_of_the_system = |event: &DeviceEvent| {
+        use DeviceEvent::{Attached, Detached, GoesOn, RadioUp, StandsStill, Started};
+        matches!(event, Attached { .. } | Detached { .. } | GoesOn | RadioUp { .. } | StandsStill | Started)
+    };
+    let tells = |at: &Time, event: &DeviceEvent| !is_of_the_system(event) && !killed.contains(at);
     let theirs = theirs.into_iter().filter(|(at, event)| tells(at, event)).map(|(at, event)| (at, 0, event));
     // A device hears once in which state its application is, and each process of a guest anew.
-    let mut states = 0;
-    let ours = noted.into_iter().filter(|(.., event)| {
-        states += u32::from(matches!(event, LinkEvent::AppState(_)));
-        states < 2 || !matches!(event, LinkEvent::AppState(_))
+    let mut state = None;
+    let ours = noted.into_iter().filter(|(.., event)| match event {
+        LinkEvent::AppState(next) => state.replace(*next) != Some(*next),
+        _ => true,
+    });
+    let mut state = None;
+    let theirs = theirs.filter(|(.., event)| match event {
+        DeviceEvent::AppState(next) => state.replace(*next) != Some(*next),
+        _ => true,
     });
     match first_difference(&numbered(ours), &numbered(theirs)) {
         None => Ok(None),
@@ -364,20 +376,19 @@ fn with_coarse_timers(world: &WorldConfig) -> Outcome {
 
 #[test]
 fn the_driver_sends_the_devices_packets_while_nothing_happens() {
-    compare(&healthy(), &[]);
+    compare(&lasting(900, &[]), &[]);
 }
 
 #[test]
 fn the_driver_sends_the_devices_packets_through_a_nat_that_forgets() {
-    let mut world = healthy();
+    let mut world = lasting(1_800, &[]);
     world.nat = vec![toml::from_str("established = '130s'\nrefresh = 'outbound'").expect("a NAT")];
     compare(&world, &[]);
 }
 
 #[test]
 fn the_driver_sends_the_devices_packets_when_the_path_is_cut() {
-    let world = with(&["cut = { link = 'access', when.at = ['613s'], lasts = '30m' }"]);
-    compare(&WorldConfig { duration: SECS(3_600), ..world }, &[]);
+    compare(&lasting(3_600, &["cut = { link = 'access', when.at = ['613s'], lasts = '30m' }"]), &[]);
 }
 
 #[test]
@@ -391,20 +402,70 @@ fn the_driver_sends_the_devices_packets_when_the_server_stands_still() {
         "androidpn-in-use",
     ];
     let listed = [(Why::AtOnce, &at_once[..]), (Why::Fraction, &["actioncable-6", "reconnect-actioncable"])];
-    compare(&with(&["server-stall = { when.at = ['613s'], lasts = '400s' }"]), &listed);
+    compare(&lasting(1_500, &["server-stall = { when.at = ['613s'], lasts = '400s' }"]), &listed);
 }
 
 #[test]
 fn the_driver_sends_the_devices_packets_when_servers_are_restarted_and_die() {
-    let mut world = with(&[
+    let faults = [
         "server-restart = { when.at = ['600s'], lasts = '70s' }",
         "server-crash = { server = 0, when.at = ['1000s'], lasts = '200s' }",
-    ]);
+    ];
+    let mut world = lasting(1_500, &faults);
     world.server.count = 2;
     compare(&world, &[(Why::TwoAtOnce, &["courier-adaptive", "ms-test-connection"])]);
 }
 
 #[test]
 fn the_driver_sends_the_devices_packets_when_its_process_is_killed() {
-    compare(&with(&["process-killed = { when.at = ['613s', '900s'], lasts = '30s' }"]), &[]);
+    compare(&lasting(1_200, &["process-killed = { when.at = ['613s', '900s'], lasts = '30s' }"]), &[]);
+}
+
+fn with_network(old_sockets: &str) -> WorldConfig {
+    let faults = [
+        &format!(
+            "network-switch = {{ when.at = ['613s'], to = 'wifi', lasts = '300s', old_sockets = '{old_sockets}' }}"
+        ),
+        "network-switch = { when.at = ['1000s'], to = 'none', lasts = '40s' }",
+    ];
+    let mut world = lasting(1_300, &faults);
+    let wifi = NetworkConfig::new(LinkConfig::of_delay(Distribution::Constant(Span::new(MS(15)).expect("a delay"))));
+    world.networks.insert("wifi".into(), NetworkConfig { kind: NetworkKind::Wifi, ..wifi });
+    world
+}
+
+#[test]
+fn the_driver_sends_the_devices_packets_when_the_system_ends_connections_with_their_network() {
+    compare(&with_network("abort"), &[]);
+}
+
+#[test]
+fn the_driver_sends_the_devices_packets_when_the_network_changes_and_connections_linger_or_rot() {
+    compare(&with_network("linger"), &[]);
+    compare(&with_network("rot"), &[]);
+}
+
+#[test]
+fn the_driver_sends_the_devices_packets_when_it_stands_still() {
+    let listed = [(Why::OneSegment, &["socketcluster", "ice-consent"][..])];
+    compare(&lasting(900, &["device-stall = { when.at = ['613s'], lasts = '100s' }"]), &listed);
+    compare(&lasting(900, &["device-freeze = { when.at = ['613s'], lasts = '100s' }"]), &[]);
+}
+
+#[test]
+fn the_driver_sends_the_devices_packets_over_a_radio_while_the_application_comes_and_goes() {
+    let mut world = lasting(1_300, &[]);
+    let radio = "promotion = '200ms'\npromotion_mw = 900\npaging_cycle = '0s'\nactive_mw = 900\nup_kbps = 10000\ndown_kbps = 30000\nup_mw_per_mbps = 100\ndown_mw_per_mbps = 20\ntail = [{ lasts = '10s', mw = 400 }]\nidle_mw = 8";
+    world.radio = Some(toml::from_str(radio).unwrap_or_else(|error| panic!("{error}")));
+    world.life = toml::from_str("foreground = { when.at = ['200s', '900s'], lasts = '200s' }").expect("a life");
+    let fractions = [
+        "discord-js",
+        "rabbitmq-amqp-pre-3-7-11",
+        "http2-ping-envoy",
+        "sctp-heartbeat",
+        "bfd-async",
+        "ice-consent",
+        "sip-outbound",
+    ];
+    compare(&world, &[(Why::Fraction, &fractions)]);
 }

@@ -47,9 +47,6 @@ use crate::{
     },
 };
 
-/// How long Android lets connections over the network before work on when a better one has come (V, AOSP).
-const LINGER: Duration = Duration::from_secs(30);
-
 pub(super) struct Device {
     index: u32,
     phase: Phase,

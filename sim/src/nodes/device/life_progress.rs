@@ -1,7 +1,7 @@
 //! Where one device is in its life: what happens to it next, which addresses it has, what its kernel's clock shows. The
 //! life itself is drawn in [`life`](crate::fate::life); what the device does about it is in `app`.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
 use cardiogram_policies::{AppState, Time};
 
@@ -14,20 +14,23 @@ use crate::{
     wire::{address, packet::Packet},
 };
 
+/// How long Android lets connections over the network before work on when a better one has come (V, AOSP).
+pub(crate) const LINGER: Duration = Duration::from_secs(30);
+
 /// The addresses of a device.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Addresses {
+pub(crate) struct Addresses {
     /// The one that new connections use; `None`: no network.
-    pub(super) current: Option<Address>,
+    pub(crate) current: Option<Address>,
     /// The one before, while it still works, and until when.
-    pub(super) lingering: Option<(Address, Time)>,
+    pub(crate) lingering: Option<(Address, Time)>,
 }
 
 impl Addresses {
-    pub(super) const FIRST: Self = Self { current: Some(Address::FIRST), lingering: None };
+    pub(crate) const FIRST: Self = Self { current: Some(Address::FIRST), lingering: None };
 
     /// Returns whether an address is one of those that `device` has.
-    pub(super) fn hold(&self, device: u32, ip: Ipv4Addr) -> bool {
+    pub(crate) fn hold(&self, device: u32, ip: Ipv4Addr) -> bool {
         let own = [self.current, self.lingering.map(|(address, _)| address)];
         own.into_iter().flatten().any(|own| own.of(device) == ip)
     }
@@ -35,14 +38,14 @@ impl Addresses {
 
 impl Address {
     /// Returns the address in packets of `device`.
-    pub(super) const fn of(self, device: u32) -> Ipv4Addr {
+    pub(crate) const fn of(self, device: u32) -> Ipv4Addr {
         address::device(self.network, self.lease, device)
     }
 }
 
 /// What happens to a device.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum LifeEvent {
+pub(crate) enum LifeEvent {
     /// It changes its network.
     Moves(Move),
     /// Its process is killed.
@@ -60,7 +63,7 @@ pub(super) enum LifeEvent {
 }
 
 /// A device in its life.
-pub(super) struct LifeProgress {
+pub(crate) struct LifeProgress {
     life: Life,
     /// What is to come, the next one last.
     to_come: Vec<(Time, LifeEvent)>,
@@ -79,7 +82,7 @@ pub(super) struct LifeProgress {
 }
 
 impl LifeProgress {
-    pub(super) fn new(mut life: Life) -> Self {
+    pub(crate) fn new(mut life: Life) -> Self {
         let standstills = life.standstills();
         let mut to_come: Vec<(Time, LifeEvent)> = Vec::new();
         // It goes on before what was put off until then happens.
@@ -120,7 +123,7 @@ impl LifeProgress {
 
     /// Nothing happens any more, timers are exact, and the processor is awake, unless the device stands still: it then does
     /// so for ever.
-    pub(super) fn freeze(&mut self, now: Time) {
+    pub(crate) fn freeze(&mut self, now: Time) {
         (self.life, self.to_come) = (Life::default(), Vec::new());
         if let Some(clock) = &mut self.clock {
             clock.freeze(now, self.is_frozen);
@@ -128,59 +131,59 @@ impl LifeProgress {
     }
 
     /// Its process stands still, or goes on.
-    pub(super) const fn stand_still(&mut self, is_still: bool) {
+    pub(crate) const fn stand_still(&mut self, is_still: bool) {
         self.is_still = is_still;
     }
 
     /// The whole device stands still, or goes on.
-    pub(super) const fn freeze_up(&mut self, is_frozen: bool) {
+    pub(crate) const fn freeze_up(&mut self, is_frozen: bool) {
         self.is_frozen = is_frozen;
     }
 
     /// A wake-up comes while the process stands still.
-    pub(super) fn keep(&mut self, wakeup: Packet) {
+    pub(crate) fn keep(&mut self, wakeup: Packet) {
         self.kept.push(wakeup);
     }
 
     /// Takes the wake-ups that came meanwhile.
-    pub(super) fn take_kept(&mut self) -> Vec<Packet> {
+    pub(crate) fn take_kept(&mut self) -> Vec<Packet> {
         std::mem::take(&mut self.kept)
     }
 
     /// Returns whether its process stands still.
-    pub(super) const fn is_still(&self) -> bool {
+    pub(crate) const fn is_still(&self) -> bool {
         self.is_still
     }
 
     /// Returns whether the whole device does.
-    pub(super) const fn is_frozen(&self) -> bool {
+    pub(crate) const fn is_frozen(&self) -> bool {
         self.is_frozen
     }
 
     /// Returns when something happens next, besides the end of an address that lingers.
-    pub(super) fn next(&self) -> Option<Time> {
+    pub(crate) fn next(&self) -> Option<Time> {
         self.to_come.last().map(|(at, _)| *at)
     }
 
     /// Returns what happens at `now`, one after the other.
-    pub(super) fn pop(&mut self, now: Time) -> Option<LifeEvent> {
+    pub(crate) fn pop(&mut self, now: Time) -> Option<LifeEvent> {
         self.to_come.pop_if(|(at, _)| *at <= now).map(|(_, what)| what)
     }
 
     /// Returns when a timer of the application that is due at `due` fires.
-    pub(super) fn fires(&self, due: Time) -> Time {
+    pub(crate) fn fires(&self, due: Time) -> Time {
         self.life.fires(due, self.last_idle)
     }
 
     /// A timer of the application fires. It counts as an alarm unless something else has woken the device at this moment.
-    pub(super) fn fired(&mut self, now: Time) {
+    pub(crate) fn fired(&mut self, now: Time) {
         if self.woken < now && self.life.is_idle_alarm(now) {
             self.last_idle = Some(now);
         }
     }
 
     /// The processor is awake from `now` on for a while.
-    pub(super) fn wake(&mut self, now: Time) {
+    pub(crate) fn wake(&mut self, now: Time) {
         self.woken = now;
         if let Some(clock) = &mut self.clock {
             clock.wake(now);
@@ -188,12 +191,12 @@ impl LifeProgress {
     }
 
     /// Returns what the kernel's clock shows.
-    pub(super) fn kernel(&self, now: Time) -> Time {
+    pub(crate) fn kernel(&self, now: Time) -> Time {
         self.clock.as_ref().map_or(now, |clock| clock.shows(now))
     }
 
     /// Returns when the kernel's clock will show a time.
-    pub(super) fn when(&self, kernel: Time) -> Time {
+    pub(crate) fn when(&self, kernel: Time) -> Time {
         self.clock.as_ref().map_or(kernel, |clock| clock.when(kernel))
     }
 }

@@ -5,8 +5,8 @@
 
 mod app;
 mod clock;
-mod life_progress;
-mod modem;
+pub(crate) mod life_progress;
+pub(crate) mod modem;
 
 use std::{net::Ipv4Addr, rc::Rc, sync::Arc, time::Duration};
 
@@ -14,15 +14,10 @@ use cardiogram_policies::{Generators, Heartbeat, HeartbeatSpec, NetworkKind, Rec
 
 use self::{app::Device, life_progress::Addresses, modem::Modem};
 use crate::{
-    config::{FrameSizes, MAIN, Network, OnWaking, WorldConfig, known_nat},
-    fate::{
-        Schedule,
-        balancer::Balancer,
-        random::{self, Coins},
-    },
+    config::{FrameSizes, Network, OnWaking, WorldConfig, known_nat},
+    fate::{Schedule, balancer::Balancer, random},
     nodes::{
         node::{Io, Node},
-        radio::Radio,
         timers::Timers,
     },
     record::{
@@ -172,16 +167,7 @@ impl DeviceGroup {
         let starts: Vec<Time> = (0..config.devices.count)
             .map(|index| crate::fate::traffic::start(seed, index, config.devices.start_within.get()))
             .collect();
-        let modems = |network: Network<'_>| {
-            let Some(radio) = network.radio.cloned().map(Arc::new) else { return Vec::new() };
-            let component = network.component("radio/paging");
-            let of_device = |(index, start): (u32, &Time)| {
-                let mut radio = Radio::new(radio.clone(), Coins::new(seed, &component, u64::from(index)), *start);
-                radio.switch(*start, network.name == MAIN);
-                Modem::new(radio)
-            };
-            (0..).zip(&starts).map(of_device).collect()
-        };
+        let modems = |network: Network<'_>| Modem::of_devices(&network, seed, starts.iter().copied());
         let modems = config.all_networks().map(modems).collect();
         let mut lives = schedule.lives.iter().cloned();
         let (mut devices, mut timers) = (Vec::new(), Timers::default());

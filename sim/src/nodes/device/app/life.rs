@@ -3,11 +3,14 @@
 
 use cardiogram_policies::{AppState, AttemptFailure, Event, LossReason, ReconnectEvent};
 
-use super::{Device, LINGER, Phase};
+use super::{Device, Phase};
 use crate::{
     config::{Cause, OldSockets},
     fate::life::{Address, Move},
-    nodes::device::{Context, life_progress::LifeEvent},
+    nodes::device::{
+        Context,
+        life_progress::{LINGER, LifeEvent},
+    },
     record::trace::DeviceEvent,
     wire::frame::Frame,
 };
