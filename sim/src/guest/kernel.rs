@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    io,
+    fmt, io,
     net::{Ipv4Addr, SocketAddrV4},
     sync::{Arc, Mutex},
     task::Waker,
@@ -38,6 +38,15 @@ use crate::{
 pub(super) enum Owner {
     Device(u32),
     Server(u32),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(device) => write!(f, "device {device}"),
+            Self::Server(server) => write!(f, "server {server}"),
+        }
+    }
 }
 
 /// What waits for a node to take it.

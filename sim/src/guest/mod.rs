@@ -29,7 +29,14 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use cardiogram_policies::{Problem, Time};
 
@@ -229,7 +236,8 @@ fn boxed<F: Future<Output = Result> + Send + 'static>(
 /// Runs the world of `seed` with guests on its hosts, on the event engine. The world's strategy decides nothing.
 ///
 /// It fails on a world with problems, those of [`Guests::problems`] included, on another engine, and where a guest does not do
-/// what a guest has to: it ends with an error or a panic, is never done, or has its work done on other threads.
+/// what a guest has to: it ends with an error or a panic, is never done, or has its work done on other threads. One that blocks
+/// its thread for ever leaves that thread behind until the process ends.
 pub fn run_guests(
     config: &WorldConfig,
     seed: u64,
@@ -244,7 +252,52 @@ pub fn run_guests(
     if options.engine != Engine::Event {
         return Err(RunError::Guest("guests run on the event engine, and on no other".into()));
     }
-    let mut runtime = Runtime::new(guests.patience).map_err(RunError::Guest)?;
+    // On a thread of its own, which a guest that blocks it can keep.
+    let (tell, told) = mpsc::channel();
+    let (config, options, guests, blocked) = (config.clone(), *options, guests.clone(), tell.clone());
+    let run = move || {
+        let blocked = move |words| drop(blocked.send(Told::Blocked(words)));
+        let result = run_here(&config, seed, &options, &guests, blocked);
+        // Whoever listens no more has been told that this thread is blocked.
+        let _ = tell.send(Told::Ended(result.map(Box::new)));
+    };
+    let thread = thread::Builder::new()
+        .name("guests".into())
+        .stack_size(STACK)
+        .spawn(run)
+        .map_err(|error| RunError::Guest(format!("no thread to run guests on: {error}")))?;
+    match told.recv() {
+        Ok(Told::Blocked(words)) => Err(RunError::Guest(words)),
+        Ok(Told::Ended(result)) => {
+            let _ = thread.join();
+            result.map(|outcome| *outcome)
+        }
+        // A bug of the lab.
+        Err(_) => match thread.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => unreachable!("a thread that ends has told how"),
+        },
+    }
+}
+
+/// How large a stack guests have: as large as that of a program's first thread usually is.
+const STACK: usize = 8 << 20;
+
+/// What is told of the thread on which guests run.
+enum Told {
+    Ended(std::result::Result<Box<Outcome>, RunError>),
+    Blocked(String),
+}
+
+/// Runs a world without problems on this thread.
+fn run_here(
+    config: &WorldConfig,
+    seed: u64,
+    options: &RunOptions,
+    guests: &Guests,
+    blocked: impl FnOnce(String) + Send + 'static,
+) -> std::result::Result<Outcome, RunError> {
+    let mut runtime = Runtime::new(guests.patience, blocked).map_err(RunError::Guest)?;
     let starter = Starter::new(&runtime);
     let schedule = Schedule::draw(config, seed);
     let node = |node: GuestNode| Box::new(node) as Box<dyn Node>;

@@ -13,7 +13,7 @@ use std::{
 use tokio::{runtime::Handle, task::AbortHandle, time::Instant};
 
 use super::{
-    kernel::{Kernel, Owner},
+    kernel::Kernel,
     net::Machine,
     runtime::{Gate, Runtime},
 };
@@ -46,12 +46,9 @@ impl Starter {
         let gate = self.gate.clone();
         let machine = Machine::new(kernel.clone(), gate.clone(), self.origin);
         let task = self.handle.spawn(async move {
-            let whose = match machine.owner() {
-                Owner::Device(device) => format!("device {device}"),
-                Owner::Server(server) => format!("server {server}"),
-            };
+            let whose = machine.owner();
             let own = machine.clone();
-            let Err(how) = carry_out(move || program(own), &machine).await else { return };
+            let Err(how) = carry_out(move || program(own), &machine, &gate).await else { return };
             gate.fail(format!("the program of {whose} {how}, {} s into the run", machine.now().as_secs_f64()));
         });
         self.gate.has_work();
@@ -66,18 +63,25 @@ impl Starter {
 }
 
 /// Runs a program to its end, but for when its process stands still. The error says how it failed.
-async fn carry_out(program: impl FnOnce() -> Task, machine: &Machine) -> std::result::Result<(), String> {
+async fn carry_out(program: impl FnOnce() -> Task, machine: &Machine, gate: &Gate) -> std::result::Result<(), String> {
     let panicked = |panic: Box<dyn Any + Send>| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
         format!("panicked (\"{}\")", text.as_deref().unwrap_or("with no text"))
     };
-    let mut task = catch_unwind(AssertUnwindSafe(program)).map_err(panicked)?;
+    let owner = machine.owner();
+    gate.set_running(Some(owner));
+    let task = catch_unwind(AssertUnwindSafe(program));
+    gate.set_running(None);
+    let mut task = task.map_err(panicked)?;
     let done = poll_fn(|context| {
         if machine.poll_goes_on(context).is_pending() {
             return Poll::Pending;
         }
-        match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(context))) {
+        gate.set_running(Some(owner));
+        let polled = catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(context)));
+        gate.set_running(None);
+        match polled {
             Ok(poll) => poll.map(|done| done.map_err(|error| format!("ended with an error (\"{error}\")"))),
             Err(panic) => Poll::Ready(Err(panicked(panic))),
         }

@@ -27,6 +27,8 @@ use std::{
 use cardiogram_policies::{Time, unit::format_duration};
 use tokio::time::Instant;
 
+use super::kernel::Owner;
+
 /// What tokio's timers count in.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -61,6 +63,10 @@ pub(super) struct Gate {
     rests: AtomicU64,
     /// It has not for too long.
     is_stuck: AtomicBool,
+    /// Whose program it runs, while it runs one.
+    runs: Mutex<Option<Owner>>,
+    /// What its clock showed when it went to work, in microseconds.
+    began: AtomicU64,
     /// A guest has begun work on a thread of its own.
     has_threads: AtomicBool,
     waker: Mutex<Option<Waker>>,
@@ -93,6 +99,11 @@ impl Gate {
     pub(super) fn fail(&self, words: String) {
         lock(&self.failure).get_or_insert(words);
         self.touch();
+    }
+
+    /// The runtime begins to run, or has run, the program of a host.
+    pub(super) fn set_running(&self, owner: Option<Owner>) {
+        *lock(&self.runs) = owner;
     }
 
     /// What the runtime does when it has nothing left to do.
@@ -131,8 +142,10 @@ impl Gate {
     }
 
     /// Looks from time to time whether the runtime still comes to rest. Of all that is done here only this looks at the time of
-    /// the machine: nothing else ends a guest that is never done, and it ends the run with an error.
-    fn watch(&self, patience: Duration, over: &mpsc::Receiver<()>) {
+    /// the machine: nothing else ends a guest that is never done, and it ends the run with an error. Where tasks go on and on the
+    /// runtime is told to stop. Where one of them does not come back from a poll, nothing in the program can stop it: `blocked` is
+    /// told, in words, and the thread is given up.
+    fn watch(&self, patience: Duration, over: &mpsc::Receiver<()>, blocked: impl FnOnce(String)) {
         const LOOKS: u32 = 8;
         let mut seen = (0, 0);
         while over.recv_timeout(patience / LOOKS) == Err(RecvTimeoutError::Timeout) {
@@ -143,7 +156,26 @@ impl Gate {
                 self.is_stuck.store(true, Ordering::Relaxed);
                 self.call();
             }
+            // It had the time of two looks to stop.
+            if times >= LOOKS + 2 {
+                blocked(self.blocked(patience));
+                return;
+            }
         }
+    }
+
+    fn blocked(&self, patience: Duration) -> String {
+        let who = match *lock(&self.runs) {
+            Some(owner) => format!("the program of {owner}"),
+            None => "a task that a guest had spawned".into(),
+        };
+        let at = Time::from_micros(self.began.load(Ordering::Relaxed)).as_secs_f64();
+        let patience = format_duration(patience);
+        format!(
+            "{who} blocks its thread: it has not come back from one poll for more than {patience}, after {at} s of the run (work \
+             without an `.await`, a lock, `std::thread::sleep`, a read from a file or the terminal?); nothing can end it, and its \
+             thread is left as it is until this process ends"
+        )
     }
 }
 
@@ -153,13 +185,9 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Runtime {
-    /// A runtime at the time zero; `patience`: how long a moment may take, in the time of this machine.
-    pub(super) fn new(patience: Duration) -> Result<Self, String> {
-        if tokio::runtime::Handle::try_current().is_ok() {
-            return Err("guests have a runtime of their own and cannot run inside of another: call it from a plain \
-                        function or a plain `#[test]`, not from `#[tokio::test]`"
-                .into());
-        }
+    /// A runtime at the time zero; `patience`: how long a moment may take, in the time of this machine. `blocked` is told, in words,
+    /// where a guest holds up the thread for ever.
+    pub(super) fn new(patience: Duration, blocked: impl FnOnce(String) + Send + 'static) -> Result<Self, String> {
         let gate = Arc::new(Gate::default());
         let (resting, threads) = (gate.clone(), gate.clone());
         let tokio = tokio::runtime::Builder::new_current_thread()
@@ -177,7 +205,7 @@ impl Runtime {
         let watching = gate.clone();
         thread::Builder::new()
             .name("guests' watch".into())
-            .spawn(move || watching.watch(patience, &over))
+            .spawn(move || watching.watch(patience, &over, blocked))
             .map_err(|error| format!("no thread to watch guests: {error}"))?;
         Ok(Self { tokio, gate, origin, clock: Time::ZERO, patience, _watched: watched })
     }
@@ -259,6 +287,7 @@ impl Runtime {
         gate.touched.store(false, Ordering::Relaxed);
         gate.idle.store(false, Ordering::Relaxed);
         gate.holds.store(holds, Ordering::Relaxed);
+        gate.began.store(self.clock.as_micros(), Ordering::Relaxed);
         gate.at_work.store(true, Ordering::Relaxed);
         self.tokio.block_on(work(gate));
         gate.at_work.store(false, Ordering::Relaxed);
@@ -278,7 +307,7 @@ impl Runtime {
             let patience = format_duration(self.patience);
             return Err(format!(
                 "a guest is never done: at {at} s of the run its tasks went on for more than {patience} without waiting for \
-                 time or for a socket (a loop that reads the end of a stream again and again, or work that blocks the thread?)"
+                 time or for a socket (a loop that reads the end of a stream again and again, or one that yields and yields?)"
             ));
         }
         self.gate.on_one_thread()

@@ -397,6 +397,45 @@ fn a_guest_that_is_never_done_or_leaves_the_thread_ends_the_run_with_a_sentence(
     assert!(error.starts_with("a guest has work done on another thread"), "{error}");
 }
 
+/// Nothing ends a thread. What blocks here waits until the process of the tests ends.
+#[test]
+fn a_guest_that_blocks_its_thread_ends_the_run_with_a_sentence_that_names_it() {
+    let world = world(MS(30));
+    let waits_for_ever = || {
+        loop {
+            thread::park();
+        }
+    };
+    let blocks = move |machine: Machine| async move {
+        sleep(SECS(3)).await;
+        if machine.number() == 0 {
+            waits_for_ever();
+        }
+        Ok(())
+    };
+    let spawns = move |_: Machine| async move {
+        tokio::spawn(async move { waits_for_ever() }).await?;
+        Ok(())
+    };
+    let hasty = || Guests::new().servers(server).with_patience(MS(400));
+    let error = error_of(&world, &hasty().devices(blocks));
+    assert!(
+        error.starts_with("the program of device 0 blocks its thread: it has not come back from one poll"),
+        "{error}"
+    );
+    let error = error_of(&world, &hasty().devices(spawns));
+    assert!(error.starts_with("a task that a guest had spawned blocks its thread"), "{error}");
+}
+
+/// As in a `#[tokio::test]`.
+#[test]
+fn guests_run_from_within_another_runtime() {
+    let within = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let guests = Guests::new().devices(client).servers(server);
+    let outcome = within.block_on(async { run_with(&world(MS(30)), &guests) });
+    assert_eq!(outcome.trace_hash, run_with(&world(MS(30)), &guests).trace_hash);
+}
+
 #[test]
 fn guests_are_refused_where_they_cannot_run() {
     let guests = Guests::new().devices(client).server(3, server);
@@ -404,9 +443,6 @@ fn guests_are_refused_where_they_cannot_run() {
     let both = Guests::new().devices(client).servers(server);
     let turmoil = run_guests(&world, 1, &RunOptions::new(Engine::Turmoil), &both);
     assert_eq!(turmoil.expect_err("not there").to_string(), "guests run on the event engine, and on no other");
-    let within = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let error = within.block_on(async { error_of(&world, &both) });
-    assert!(error.contains("not from `#[tokio::test]`"), "{error}");
 
     world.traffic = toml::from_str("up = '1m'").expect("traffic");
     world.life = toml::from_str("alarm_grid = '5m'").expect("a life");
