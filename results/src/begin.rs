@@ -19,6 +19,9 @@ pub struct Begin<'a> {
     pub command: &'a str,
     /// How many cells it has.
     pub cells: usize,
+    /// What the program was told besides the plan, by its environment for instance, that may change its results: it counts as
+    /// another program where that is different. Empty: nothing.
+    pub variant: &'a str,
     /// Whether its results are joined from those of shards, in place of being run.
     pub is_merge: bool,
     /// Whether results of another plan, and an unfinished one, are replaced.
@@ -86,7 +89,7 @@ impl Claim {
             command: plan.command.into(),
             // What a merge has begun is nothing that a run could go on with.
             plan: if plan.is_merge { format!("merge {fingerprint}") } else { fingerprint },
-            program: journal::program().map_err(|source| self.fail(source))?,
+            program: journal::program(plan.variant).map_err(|source| self.fail(source))?,
             cells: plan.cells,
         })
     }
@@ -110,7 +113,8 @@ impl Claim {
                 return Err(Error::OtherUnfinished { dir: self.dir().into(), command: other.command });
             }
             Some(other) if other.plan == header.plan && other.program != header.program => {
-                let note = "the finished runs here are of another build of the program, and are run again";
+                let note = "the finished runs here are of another build of the program, or of a guest with other parameters, and are \
+                            run again";
                 return Ok(Standing::Open(Some(note.into())));
             }
             Some(_) => {}

@@ -170,21 +170,24 @@ fn key(header: &Unfinished) -> u64 {
     xxh3_64_with_seed(format!("{} {} {}", header.plan, header.program, header.cells).as_bytes(), 0)
 }
 
-/// Names the running program by its bytes: one that was changed and built anew may come to other results.
+/// Names the running program by its bytes: one that was changed and built anew may come to other results. So may one that was told
+/// something else, which is its `variant`.
 ///
 /// # Errors
 ///
 /// If the program's file cannot be read.
-pub(crate) fn program() -> io::Result<String> {
+pub(crate) fn program(variant: &str) -> io::Result<String> {
     let mut file = File::open(std::env::current_exe()?)?;
     let mut hasher = Xxh3::new();
     let mut chunk = vec![0; 1 << 16];
     loop {
         match file.read(&mut chunk)? {
-            0 => return Ok(format!("{:032x}", hasher.digest128())),
+            0 => break,
             length => hasher.update(&chunk[..length]),
         }
     }
+    hasher.update(variant.as_bytes());
+    Ok(format!("{:032x}", hasher.digest128()))
 }
 
 /// Returns how many finished cells of a plan of three cells `bytes` tell as a journal, for the fuzzers; with `sealed`, each
@@ -277,6 +280,16 @@ mod tests {
             assert_eq!(lost.count(), usize::from(at > header_length), "byte {at}");
             assert_eq!(known.damaged, usize::from(at > header_length), "byte {at}");
         }
+    }
+
+    #[test]
+    fn the_journal_of_another_program_is_started_afresh() {
+        let (_dir, claim) = written();
+        let other = Unfinished { program: "q".into(), ..header("a") };
+        assert_eq!(Journal::open(&claim, &other).unwrap().1.finished, [None, None, None]);
+        let [plain, told, otherwise] = ["", "PING_S=240", "PING_S=360"].map(|variant| program(variant).unwrap());
+        assert!(plain != told && told != otherwise, "a program is another one where it was told something else");
+        assert_eq!(told, program("PING_S=240").unwrap());
     }
 
     #[test]

@@ -102,7 +102,7 @@ pub fn merge(
 
     let whole = plan.whole();
     let manifest = whole.manifest();
-    let begin = Begin { manifest: &manifest, command, cells: 0, is_merge: true, force };
+    let begin = Begin { manifest: &manifest, command, cells: 0, variant: "", is_merge: true, force };
     out.check_begin(&begin)?;
     let tables = join(&plan, &whole, &parts, out)?;
     out.begin(&begin)?;

@@ -406,6 +406,18 @@ impl Plan {
         contest.scenario.value.world(&contest.strategies[cell.strategy].value)
     }
 
+    /// Returns what its guests were told besides their programs, with their names; empty where that is nothing.
+    pub(crate) fn guest_parameters(&self) -> String {
+        let strategies = self.contests.iter().flat_map(|contest| &contest.strategies);
+        let told = strategies.filter_map(|strategy| {
+            let told = cardiogram_sim::guest_parameters(&strategy.value);
+            (!told.is_empty()).then_some((strategy.value.name.as_str(), told))
+        });
+        // Each once.
+        let told: BTreeMap<&str, &str> = told.collect();
+        told.iter().flat_map(|(name, told)| [*name, ": ", *told, "\n"]).collect()
+    }
+
     /// Returns what the results say about where they come from.
     pub fn manifest(&self) -> Manifest {
         let mut strategies: Vec<ManifestStrategy> = Vec::new();

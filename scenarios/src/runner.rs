@@ -140,6 +140,7 @@ fn carry_out(
         manifest: &manifest,
         command: options.command,
         cells: cells.len(),
+        variant: &plan.guest_parameters(),
         is_merge: false,
         force: options.force,
     };

@@ -42,6 +42,6 @@ pub use engine::{Engine, RunError, RunOptions};
 pub use guest::run_guests;
 pub use record::{faults, series, trace};
 pub use show::{pcap, perfetto, reading, recorded, words};
-pub use simulate::{first_difference, guest_problems, run};
+pub use simulate::{first_difference, guest_parameters, guest_problems, run};
 pub use verdict::outcome::{self, Outcome};
 pub use wire::{packet, tcp};

@@ -1,6 +1,6 @@
 //! One run of any world: with the lab's own devices and servers, or with the guests that its strategy names.
 
-use cardiogram_policies::{Guest, HeartbeatSpec, Problem};
+use cardiogram_policies::{Guest, HeartbeatSpec, Problem, StrategySpec};
 
 #[cfg(feature = "guests")]
 use crate::guest::{Guests, run_guests};
@@ -32,6 +32,15 @@ pub fn guest_problems(config: &WorldConfig) -> Vec<Problem> {
     return guests_of(guest).map_or_else(|problem| vec![problem], |guests| guests.problems(config));
     #[cfg(not(feature = "guests"))]
     vec![not_here(guest)]
+}
+
+/// Returns what the guest of a strategy was told besides its program; empty where that is nothing, and for other strategies.
+pub fn guest_parameters(strategy: &StrategySpec) -> &str {
+    match &strategy.heartbeat {
+        #[cfg(feature = "guests")]
+        HeartbeatSpec::Guest(guest) => guest.program().map_or("", Guests::parameters),
+        _ => "",
+    }
 }
 
 /// Returns what is registered as a guest.

@@ -1,7 +1,15 @@
 //! Guests by name: a strategy file that says `heartbeat.guest` is run, judged and repeated as any other, and refused where it
 //! cannot be. What guests do in a world is tested in `sim/src/guest/tests.rs`.
 
-use std::{fs, io, path::Path, sync::atomic::AtomicBool, time::Duration};
+use std::{
+    fs, io,
+    path::Path,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use cardiogram::{
     net::{self, Guests, Machine, Result},
@@ -10,7 +18,7 @@ use cardiogram::{
     scenarios::{
         load::{self, Loaded},
         plan::{Contest, EngineChoice, Plan, Shard},
-        runner::{self, RunnerOptions},
+        runner::{self, Ending, Progress, RunnerOptions},
     },
     sim::{self, Engine, RunOptions},
 };
@@ -65,12 +73,16 @@ fn registry() -> Registry {
 }
 
 fn contest(guest: &str, more: &str) -> Contest {
+    contest_with(&registry(), guest, more)
+}
+
+fn contest_with(registry: &Registry, guest: &str, more: &str) -> Contest {
     let scenario = format!(
         "name = \"forgetful\"\nabout = \"a\"\nexpect = \"e\"\nsource = \"s\"\nstrategies = [\"none\"]\nduration = \"15m\"\n\
          access.delay = \"30ms\"\ncore.delay = \"5ms\"\nnat = {{ established = \"300s\" }}\ndevices.start_within = \"0s\"\n{more}"
     );
     let strategy = format!("name = \"{guest}-client\"\nheartbeat.guest = \"{guest}\"\n");
-    let value = load::parse_strategy("strategy.toml", &strategy, &registry()).expect("a strategy");
+    let value = load::parse_strategy("strategy.toml", &strategy, registry).expect("a strategy");
     let world = load::parse_scenario("forgetful.toml", &scenario).unwrap_or_else(|error| panic!("{error}"));
     Contest {
         origin: "forgetful.toml".into(),
@@ -105,6 +117,45 @@ fn a_guest_is_run_and_judged_as_any_other_strategy() {
     assert!(runs.lines().nth(1).is_some_and(|run| run.contains(&hash)), "{hash}\n{runs}");
     let episodes = fs::read_to_string(dir.path().join("episodes.csv")).expect("results");
     assert!(episodes.lines().nth(1).is_some_and(|it| it.contains("nat-expiry")), "{episodes}");
+}
+
+/// Runs two seeds of a guest that was told this, or one where it is stopped after the first. Returns how many runs it began, and
+/// what it noted.
+fn run_told(told: &str, dir: &Path, stops: bool) -> (usize, String) {
+    let registry = Registry::new()
+        .guest("steady", Guests::new().devices(client).servers(server).with_parameters(format!("ping: {told}")));
+    let contest = contest_with(&registry, "steady", "");
+    let plan = Plan::new(vec![contest], 1, 2, EngineChoice::Only(Engine::Event), Shard::WHOLE).expect("a plan");
+    let claim = Claim::take(dir, "test").expect("a folder");
+    let (stop, begun, noted) = (AtomicBool::new(false), AtomicUsize::new(0), Mutex::new(String::new()));
+    let progress = |progress| {
+        if let Progress::CellBegun(_) = progress {
+            begun.fetch_add(1, Ordering::Relaxed);
+            stop.store(stops, Ordering::Relaxed);
+        }
+    };
+    let note = |words: &str| noted.lock().unwrap().push_str(words);
+    let options =
+        RunnerOptions { command: "test", force: false, jobs: 1, stop: &stop, progress: &progress, note: &note };
+    let ending = runner::run(&plan, &claim, &options).expect("runs");
+    assert_eq!(ending == Ending::Interrupted, stops);
+    if !stops {
+        claim.finish().expect("the journal goes");
+    }
+    (begun.into_inner(), noted.into_inner().unwrap())
+}
+
+/// Neither a finished run nor an unfinished plan is kept for a program that was told something else since.
+#[test]
+fn runs_of_a_guest_that_was_told_something_else_are_run_again() {
+    let dir = tempfile::tempdir().expect("a folder");
+    assert_eq!(run_told("310 s", dir.path(), true).0, 1, "stopped");
+    assert_eq!(run_told("310 s", dir.path(), false).0, 1, "it goes on");
+    assert_eq!(run_told("310 s", dir.path(), false).0, 0, "it is there");
+    assert_eq!(run_told("240 s", dir.path(), true).0, 1, "nothing of it is there");
+    let (begun, noted) = run_told("310 s", dir.path(), false);
+    assert_eq!(begun, 2);
+    assert!(noted.contains("of a guest with other parameters"), "{noted}");
 }
 
 #[test]

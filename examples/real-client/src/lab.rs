@@ -30,5 +30,5 @@ pub fn guests(ping_every: Duration) -> Guests {
             tokio::spawn(serve(stream));
         }
     };
-    Guests::new().devices(client).servers(server)
+    Guests::new().devices(client).servers(server).with_parameters(format!("{keep_alive:?}"))
 }

@@ -69,6 +69,7 @@ pub struct Guests {
     servers: Option<Program>,
     of_server: BTreeMap<u32, Program>,
     patience: Duration,
+    parameters: String,
     /// They speak the lab's own protocol, so that the lab's own hosts understand them.
     #[cfg(test)]
     speak_as_the_lab: bool,
@@ -81,6 +82,7 @@ impl Default for Guests {
             servers: None,
             of_server: BTreeMap::new(),
             patience: Duration::from_secs(30),
+            parameters: String::new(),
             #[cfg(test)]
             speak_as_the_lab: false,
         }
@@ -127,6 +129,18 @@ impl Guests {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// Sets in words what the programs were told that is not in their code, by arguments or the environment of the process. Results
+    /// are kept for a program and what it was told: under other words everything is run anew. Default: nothing.
+    #[must_use]
+    pub fn with_parameters(self, parameters: impl Into<String>) -> Self {
+        Self { parameters: parameters.into(), ..self }
+    }
+
+    /// Returns what [`with_parameters`](Self::with_parameters) has set.
+    pub(crate) fn parameters(&self) -> &str {
+        &self.parameters
     }
 
     fn of_server(&self, server: u32) -> Option<&Program> {
