@@ -31,13 +31,13 @@ pub(crate) fn periods(faults: &[FaultConfig]) -> Option<Vec<Period>> {
 #[cfg(test)]
 mod tests {
     use cardiogram_policies::unit::{Delay, Span};
-    use cardiogram_sim::config::{Answer, Cut, Direction, Distribution, LinkName, NatFlush, When};
+    use cardiogram_sim::config::{Answer, Carrier, Cut, Direction, Distribution, LinkName, NatFlush, When};
 
     use super::*;
 
     fn cut(when: When, lasts: Option<Distribution>) -> FaultConfig {
         let (link, direction, answers) = (LinkName::Access, Direction::Both, Answer::Nothing);
-        FaultConfig::Cut(Cut { devices: None, link, direction, when, lasts, answers })
+        FaultConfig::Cut(Cut { devices: None, link, direction, when, lasts, answers, carrier: Carrier::Kept })
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cardiogram_policies::unit::{format_duration, parse_duration};
 use cardiogram_sim::config::{
-    Answer, Cut, Direction, FaultConfig, FaultKind, LinkName, NatClass, NatFlush, NatRefresh, When,
+    Answer, Carrier, Cut, Direction, FaultConfig, FaultKind, LinkName, NatClass, NatFlush, NatRefresh, When,
 };
 
 use toml::Table;
@@ -134,8 +134,15 @@ impl<F: FnMut(&Case) -> bool> Search<F> {
             let when = When::At(Vec::new());
             let flush = FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: when.clone() });
             let (link, direction) = (LinkName::Access, Direction::Both);
-            let cut =
-                FaultConfig::Cut(Cut { devices: None, link, direction, when, lasts: None, answers: Answer::Nothing });
+            let cut = FaultConfig::Cut(Cut {
+                devices: None,
+                link,
+                direction,
+                when,
+                lasts: None,
+                answers: Answer::Nothing,
+                carrier: Carrier::Kept,
+            });
             let was_flushed = self.try_change(|case| {
                 let strike = &mut case.draft.strikes[place];
                 (strike.what, strike.lasts) = (flush, None);

@@ -12,8 +12,8 @@ use cardiogram_policies::{
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
-    Answer, Cut, Direction, Distribution, FaultConfig, FaultDraws, FaultKind, FromInside, LinkName, NO_NETWORK,
-    NatClass, NatRefresh, Rate, When,
+    Answer, Carrier, Cut, Direction, Distribution, FaultConfig, FaultDraws, FaultKind, FromInside, LinkName,
+    NO_NETWORK, NatClass, NatRefresh, Rate, When,
 };
 use proptest::{prelude::*, sample::select, strategy::Union};
 
@@ -244,6 +244,7 @@ fn draws(corners: &Corners) -> FaultDraws {
         network: Just(NO_NETWORK.to_owned()).boxed(),
         // Promises are about breaks that nobody tells of.
         answers: Just(Answer::Nothing).boxed(),
+        carrier: Just(Carrier::Kept).boxed(),
         // What strikes some alone is to them what it is to all, and promises are about each for himself.
         devices: Just(None).boxed(),
     }
@@ -365,7 +366,7 @@ fn silence(corners: &Corners) -> BoxedStrategy<Draft> {
         [(LinkName::Access, Direction::Both), (LinkName::Access, Direction::Up), (LinkName::Core, Direction::Up)];
     let what = select(ways.to_vec()).prop_map(|(link, direction)| {
         let (devices, when, answers) = (None, When::At(Vec::new()), Answer::Nothing);
-        FaultConfig::Cut(Cut { devices, link, direction, when, lasts: None, answers })
+        FaultConfig::Cut(Cut { devices, link, direction, when, lasts: None, answers, carrier: Carrier::Kept })
     });
     // Whoever does not notice has its server's kernel give up after a quarter of an hour, or two.
     let lasts = corners.reaped.max(corners.patience).max(secs(2_400));

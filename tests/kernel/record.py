@@ -65,9 +65,11 @@ class Space:
 
 
 class Lab:
-    """Two hosts with a wire between them, and what was seen on it; `routed`: with a router before the server."""
+    """Two hosts with a wire between them, and what was seen on it; `routed`: with a router before the server; `asks`: the
+    client has to ask for the other end's hardware.
+    """
 
-    def __init__(self, name, delay=0.0, routed=False):
+    def __init__(self, name, delay=0.0, routed=False, asks=False):
         self.name, self.delay, self.cut = name, delay, False
         self.addresses = BEHIND_ROUTER if routed else ADDRESSES
         # What passes the router passes no further.
@@ -80,6 +82,8 @@ class Lab:
         on_wire = [SPACES[CLIENT], SPACES[2] if routed else SPACES[SERVER]]
         for space in SPACES if routed else SPACES[:2]:
             ip("netns", "add", space)
+            # A host tells itself of what it cannot deliver.
+            ip("-n", space, "link", "set", "lo", "up")
         for end, space in enumerate(on_wire):
             ip("link", "add", f"cdg{end}", "type", "veth", "peer", "name", "eth0", "netns", space)
             ip("-n", space, "addr", "add", f"{ADDRESSES[end]}/24", "dev", "eth0")
@@ -90,8 +94,10 @@ class Lab:
             raw.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             raw.bind((f"cdg{end}", 0))
             self.raw.append(raw)
-        # Each host knows the other one's hardware, so that nothing but TCP is on the wire.
+        # Each host knows the other one's hardware, so that nothing but TCP is on the wire; the client may not.
         for end, space in enumerate(on_wire):
+            if asks and end == CLIENT:
+                continue
             other = subprocess.run(
                 ["ip", "-n", on_wire[1 - end], "-j", "link", "show", "eth0"], check=True, capture_output=True, text=True
             )
@@ -158,6 +164,22 @@ class Lab:
         self.cut = False
         self.event("fault", "RESTORE")
 
+    def unplug(self):
+        """The client's link has no carrier any more, and its kernel has had the time to see it."""
+        ip("link", "set", "cdg0", "down")
+        self.event("fault", "FAULT", {"what": "no-carrier"})
+        self.run(2.0)
+
+    def plug_in(self):
+        ip("link", "set", "cdg0", "up")
+        self.event("fault", "RESTORE")
+
+    def forget_server(self):
+        """Nobody answers any more to the server's address on the client's own network."""
+        ip("-n", SPACES[SERVER], "addr", "flush", "dev", "eth0")
+        ip("-n", SPACES[CLIENT], "neigh", "flush", "dev", "eth0")
+        self.event("fault", "FAULT", {"what": "no-carrier: nobody answers"})
+
     def block(self, route):
         """The router has no way to the server any more: a route of this type, or none."""
         self.blocked = True
@@ -200,12 +222,19 @@ class Lab:
                 _, to, frame = self.flights.pop(0)
                 # Noted first: the answer may leave before this program runs again. What a router does not forward never
                 # arrives.
-                if not (self.blocked and to == SERVER):
+                if not (self.blocked and to == SERVER) and frame[12:14] == b"\x08\x00":
                     self.note(to, time.time(), frame)
                 self.raw[to].send(frame)
 
     def carry(self, end):
-        frame, notes, _, address = self.raw[end].recvmsg(65_536, 256)
+        try:
+            frame, notes, _, address = self.raw[end].recvmsg(65_536, 256)
+        except OSError:
+            # The link is down.
+            return
+        if frame[12:14] == b"\x08\x06" and address[2] != socket.PACKET_OUTGOING:
+            self.flights.append((time.time(), 1 - end, frame))
+            return
         # What the wire itself sends comes back marked as outgoing; IPv4, TCP and ICMP's errors are all that matters.
         if address[2] == socket.PACKET_OUTGOING or frame[12:14] != b"\x08\x00" or frame[23] not in (TCP, ICMP):
             return
@@ -278,7 +307,8 @@ class Lab:
         segment = quoted[(quoted[0] & 15) * 4 :]
         base = self.bases.get(place, [None, None])[CLIENT]
         seq = (struct.unpack("!I", segment[4:8])[0] - base) % 2**32
-        row = ["client", "s>c", "icmp", ROUTER, self.addresses[CLIENT], UNREACHABLE[icmp[1]], len(icmp), seq, "", ""]
+        kind = f"icmp3/{icmp[1]}"
+        row = ["client", "s>c", "icmp", ROUTER, self.addresses[CLIENT], kind, len(icmp), seq, "", UNREACHABLE[icmp[1]]]
         self.rows.append((at, row))
 
     def save(self, folder):
@@ -425,6 +455,32 @@ def error_syn(lab, route):
     lab.run(5)
 
 
+def unplugged(lab):
+    """Data without a carrier: it waits for an answer to a question that is asked every second, and not for TCP's timeout."""
+    exchange(lab)
+    lab.unplug()
+    lab.write()
+    lab.run(3.6)
+    lab.plug_in()
+    lab.run(3)
+
+
+def unplugged_syn(lab):
+    """An attempt without a carrier ends when three questions were not answered."""
+    lab.listen()
+    lab.unplug()
+    lab.connect()
+    lab.run(10)
+
+
+def nobody_answers(lab):
+    """An attempt whose peer does not answer on the client's own network."""
+    lab.listen()
+    lab.forget_server()
+    lab.connect()
+    lab.run(10)
+
+
 EXPERIMENTS = {
     "K1_keepalive_under_user_timeout": (keepalive_under_user_timeout, 0.0),
     "K2_retries2_5": (retries2_5, 0.0),
@@ -439,8 +495,12 @@ EXPERIMENTS = {
     "K11_error_syn_host": (lambda lab: error_syn(lab, "unreachable"), 0.0),
     "K12_error_syn_net": (lambda lab: error_syn(lab, "none"), 0.05),
     "K13_error_syn_prohibited": (lambda lab: error_syn(lab, "prohibit"), 0.0),
+    "K14_asks_unplugged": (unplugged, 0.0),
+    "K15_asks_unplugged_syn": (unplugged_syn, 0.0),
+    "K16_asks_nobody": (nobody_answers, 0.0),
 }
 ROUTED = [name for name in EXPERIMENTS if "_error_" in name]
+ASKING = [name for name in EXPERIMENTS if "_asks_" in name]
 
 
 def main():
@@ -449,7 +509,7 @@ def main():
         experiment, delay = EXPERIMENTS[name]
         lab = None
         try:
-            lab = Lab(name, delay, name in ROUTED)
+            lab = Lab(name, delay, name in ROUTED, name in ASKING)
             experiment(lab)
             lab.save(folder)
         finally:

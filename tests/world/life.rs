@@ -16,8 +16,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{
-        Answer, Attach, Cut, Direction, FaultConfig, LeaseExpiry, LinkName, NatConfig, NatFlush, NetworkConfig,
-        NetworkSwitch, OldSockets, ProcessKilled, RadioConfig, ServerFault, TailStage, When,
+        Answer, Attach, Carrier, Cut, Direction, FaultConfig, LeaseExpiry, LinkName, NatConfig, NatFlush,
+        NetworkConfig, NetworkSwitch, OldSockets, ProcessKilled, RadioConfig, ServerFault, TailStage, When,
     },
     outcome::{Cause, DetectedBy, Detection, Episode, EpisodeOutcome},
     packet::{Flags, Packet},
@@ -610,8 +610,15 @@ fn faults_during_a_part_of_the_run_begin_in_it() {
     world.devices.count = 20;
     let when = When::During { every: Span::secs(30), from: Delay::millis(200_000), to: Span::secs(300) };
     let (link, direction, lasts) = (LinkName::Access, Direction::Both, Some(constant(secs(1))));
-    world.faults =
-        vec![FaultConfig::Cut(Cut { devices: None, link, direction, when, lasts, answers: Answer::Nothing })];
+    world.faults = vec![FaultConfig::Cut(Cut {
+        devices: None,
+        link,
+        direction,
+        when,
+        lasts,
+        answers: Answer::Nothing,
+        carrier: Carrier::Kept,
+    })];
     let outcome = go(&world, 1);
     let begins = outcome.episodes.iter().map(|episode| episode.begin);
     let (first, last) = (begins.clone().min().expect("some"), begins.max().expect("some"));

@@ -12,8 +12,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{
-        Answer, DelayDrift, DelaySpike, Direction, Distribution, Duplication, Exponential, FaultConfig, Flapping,
-        Handover, HandoverMode, LinkName, LossBurst, Rate, RateLimit, Reordering, TrafficConfig,
+        Answer, Carrier, DelayDrift, DelaySpike, Direction, Distribution, Duplication, Exponential, FaultConfig,
+        Flapping, Handover, HandoverMode, LinkName, LossBurst, Rate, RateLimit, Reordering, TrafficConfig,
     },
     outcome::{Cause, DetectedBy, Episode, EpisodeOutcome, FalseAlarm},
     packet::{Flags, Packet},
@@ -280,6 +280,7 @@ fn flapping_is_a_series_of_cuts() {
         down: Span::secs(8),
         up: Span::secs(20),
         answers: Answer::Nothing,
+        carrier: Carrier::Kept,
     })];
     let outcome = go_traced(&world, 1);
     assert!(outcome.episodes.len() > 5, "about eleven: {}", outcome.episodes.len());

@@ -13,8 +13,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{
-        Answer, BurstLoss, Cut, Direction, Distribution, FaultConfig, LinkName, LogNormal, NatFlush, ServerFault,
-        TrafficConfig, When,
+        Answer, BurstLoss, Carrier, Cut, Direction, Distribution, FaultConfig, LinkName, LogNormal, NatFlush,
+        ServerFault, TrafficConfig, When,
     },
     outcome::Cause,
     packet::Packet,
@@ -54,6 +54,7 @@ fn random_world(strategy: StrategySpec) -> WorldConfig {
             when: every(3_600),
             lasts: lasts(60),
             answers: Answer::Nothing,
+            carrier: Carrier::Kept,
         }),
         FaultConfig::Cut(Cut {
             devices: None,
@@ -62,6 +63,7 @@ fn random_world(strategy: StrategySpec) -> WorldConfig {
             when: every(7_200),
             lasts: lasts(60),
             answers: Answer::Nothing,
+            carrier: Carrier::Kept,
         }),
         FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: every(7_200) }),
         FaultConfig::ServerStall(fault(7_200, 60)),

@@ -12,7 +12,7 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{
-        Answer, BalancerConfig, Cut, Direction, FaultConfig, HealthCheck, LinkName, ProcessKilled, RateLimit,
+        Answer, BalancerConfig, Carrier, Cut, Direction, FaultConfig, HealthCheck, LinkName, ProcessKilled, RateLimit,
         ServerDrain, ServerFault, ServerOverload, Whom,
     },
     faults::FaultPlace,
@@ -61,6 +61,7 @@ fn a_cut_of_a_named_device_breaks_its_session_and_no_other() {
         when: at(FAULT),
         lasts: Some(constant(secs(60))),
         answers: Answer::Nothing,
+        carrier: Carrier::Kept,
     };
     let outcome = go_traced(&four(FaultConfig::Cut(cut)), 1);
     // The beat of 120.2 s is not answered.
@@ -78,6 +79,7 @@ fn a_share_of_the_devices_is_cut_off_on_the_core_link() {
         when: at(FAULT),
         lasts: Some(constant(secs(60))),
         answers: Answer::Nothing,
+        carrier: Carrier::Kept,
     };
     let outcome = go_traced(&four(FaultConfig::Cut(cut)), 1);
     let struck: BTreeSet<u32> = outcome.episodes.iter().map(|episode| episode.device).collect();
@@ -246,6 +248,7 @@ fn nobody_twice_and_those_who_are_not_there_are_refused_with_their_keys() {
             when,
             lasts: None,
             answers: Answer::Nothing,
+            carrier: Carrier::Kept,
         };
         four(FaultConfig::Cut(cut)).problems()
     };

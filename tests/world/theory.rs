@@ -14,7 +14,7 @@ use cardiogram_policies::{
 };
 use cardiogram_sim::{
     WorldConfig,
-    config::{Answer, Cut, Direction, FaultConfig, LinkName, NatConfig, NatRefresh, TrafficConfig, When},
+    config::{Answer, Carrier, Cut, Direction, FaultConfig, LinkName, NatConfig, NatRefresh, TrafficConfig, When},
     outcome::{Cause, DetectedBy, Episode},
     trace::{DeviceEvent, NatEvent, What},
 };
@@ -284,6 +284,7 @@ fn f2_misses_before_a_cut_speed_up_its_detection() {
             when,
             lasts: None,
             answers: Answer::Nothing,
+            carrier: Carrier::Kept,
         })];
         let outcome = go(&world, 2);
         let detected = |episode: &Episode| {

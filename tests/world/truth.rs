@@ -15,7 +15,7 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{
-        Answer, Background, BurstLoss, Cut, Direction, FaultConfig, LinkName, NatClass, NatConfig, NatFlush,
+        Answer, Background, BurstLoss, Carrier, Cut, Direction, FaultConfig, LinkName, NatClass, NatConfig, NatFlush,
         ServerFault, TrafficConfig, When,
     },
     outcome::{Cause, DetectedBy, Detection, Episode, EpisodeOutcome, FalseAlarm},
@@ -291,6 +291,7 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
             when: every(mean),
             lasts: Some(constant(secs(lasts))),
             answers: Answer::Nothing,
+            carrier: Carrier::Kept,
         })
     };
     let mut world = world(heartbeat);

@@ -7,10 +7,10 @@
 use cardiogram_policies::{AttemptFailure, HeartbeatSpec, LossReason, Time};
 use cardiogram_sim::{
     Outcome, WorldConfig,
-    config::{Answer, Cut, Direction, FaultConfig, LinkName},
+    config::{Answer, Carrier, Cut, Direction, FaultConfig, LinkName},
     outcome::{Cause, DetectedBy},
     packet::{Obstacle, Packet, Protocol},
-    trace::{DeviceEvent, NodeId},
+    trace::{DeviceEvent, DropReason, NodeId},
 };
 use kit::common::*;
 
@@ -22,7 +22,7 @@ const CUT: Time = Time::from_millis(30_100);
 fn answering(link: LinkName, begin: Time, lasts: Option<u64>, answers: Answer) -> FaultConfig {
     let lasts = lasts.map(|lasts| constant(millis(lasts)));
     let direction = Direction::Both;
-    FaultConfig::Cut(Cut { devices: None, link, direction, when: at(begin), lasts, answers })
+    FaultConfig::Cut(Cut { devices: None, link, direction, when: at(begin), lasts, answers, carrier: Carrier::Kept })
 }
 
 fn under(fault: FaultConfig, heartbeat: HeartbeatSpec, retries2: Option<u32>) -> Outcome {
@@ -139,6 +139,7 @@ fn a_server_hears_of_what_it_sends_in_vain() {
         when: at(Time::from_millis(30)),
         lasts: None,
         answers: Answer::NetUnreachable,
+        carrier: Carrier::Kept,
     };
     world.faults = vec![FaultConfig::Cut(cut)];
     let outcome = go_traced(&world, 1);
@@ -146,4 +147,66 @@ fn a_server_hears_of_what_it_sends_in_vain() {
     // The SYN arrives at 50 ms; the answer to it is under way for 30 ms.
     assert_eq!(errors(&outcome, server).first(), Some(&(80, Obstacle::NetUnreachable)));
     assert_eq!(errors(&outcome, DEVICES), []);
+}
+
+/// A cut that the device's kernel sees.
+fn unplugged(begin: Time, lasts: Option<u64>) -> FaultConfig {
+    let FaultConfig::Cut(cut) = answering(LinkName::Access, begin, lasts, Answer::Nothing) else {
+        unreachable!("a cut")
+    };
+    FaultConfig::Cut(Cut { carrier: Carrier::Lost, ..cut })
+}
+
+/// The beat of 30.2 s waits for an answer to a question that is asked every second, from then on: the first after 40.1 s is that of
+/// 40.2 s. What TCP would send again meanwhile is the segment that waits, so that one leaves.
+#[test]
+fn what_a_device_without_a_carrier_has_to_send_leaves_within_a_second_after_it_is_back() {
+    let outcome = under(unplugged(CUT, Some(10_000)), fixed(secs(30), secs(90), 1), None);
+    let back = Time::from_millis(40_200);
+    let answered = device_events(&outcome).find_map(|(at, _, event)| match event {
+        DeviceEvent::HeartbeatAnswered { .. } => Some(at),
+        _ => None,
+    });
+    assert_eq!(answered, Some(back + RTT));
+    let left = sent(&outcome, DEVICES).into_iter().filter(|(at, packet)| *at > CUT && !packet.payload.is_empty());
+    assert_eq!(left.map(|(at, _)| at).take_while(|at| *at < back + secs(5)).collect::<Vec<_>>(), [back]);
+    // Three questions at a time, and then it is told and tries again at once.
+    let lost: Vec<_> = [33_200, 36_200, 39_200].map(|at| (Time::from_millis(at), DropReason::NoNeighbour)).into();
+    assert_eq!(dropped(&outcome, DEVICES), lost);
+}
+
+#[test]
+fn without_a_carrier_an_attempt_fails_after_three_seconds() {
+    let outcome = under(unplugged(Time::ZERO, None), HeartbeatSpec::None, None);
+    assert_eq!(first_failure(&outcome), Some((Time::from_secs(3), AttemptFailure::Unreachable)));
+}
+
+/// TCP looks at its bound of 12.6 s whenever it is told: 15 s after the beat.
+#[test]
+fn without_a_carrier_tcp_gives_up_with_what_its_own_host_has_said() {
+    let outcome = under(unplugged(CUT, None), fixed(secs(30), secs(90), 1), Some(5));
+    let (begin, cause, detection) = only_episode(&outcome);
+    assert_eq!((begin, cause), (CUT, Cause::Cut));
+    let by = DetectedBy::Transport(LossReason::Unreachable);
+    assert_eq!(detection.map(|it| (it.at, it.by)), Some((Time::from_millis(45_200), by)));
+}
+
+#[test]
+fn a_device_sees_the_whole_of_its_own_link_and_nothing_behind_it() {
+    let FaultConfig::Cut(cut) = unplugged(CUT, None) else { unreachable!("a cut") };
+    let problems = |cut: Cut| {
+        let world = WorldConfig { faults: vec![FaultConfig::Cut(cut)], ..one_session(HeartbeatSpec::None) };
+        world.problems().into_iter().map(|problem| (problem.path, problem.message)).collect::<Vec<_>>()
+    };
+    let at = |message: &str| vec![("faults[0].cut.carrier".to_owned(), message.to_owned())];
+    assert_eq!(problems(cut.clone()), []);
+    assert_eq!(problems(Cut { link: LinkName::Core, ..cut.clone() }), at("a device sees its own link alone"));
+    assert_eq!(
+        problems(Cut { direction: Direction::Up, ..cut.clone() }),
+        at("a link without a carrier carries nothing either way")
+    );
+    assert_eq!(
+        problems(Cut { answers: Answer::Prohibited, ..cut }),
+        at("what has not left the device meets no router")
+    );
 }

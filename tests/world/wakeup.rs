@@ -199,6 +199,7 @@ fn messages_whose_wake_up_is_lost_come_with_the_next_session() {
         when: cardiogram_sim::config::When::Every(Span::secs(3_600)),
         lasts: Some(constant(secs(1_500))),
         answers: cardiogram_sim::config::Answer::Nothing,
+        carrier: cardiogram_sim::config::Carrier::Kept,
     })];
     let half = Fraction::new(0.5).expect("within 0 to 1");
     world.wakeup = Some(WakeupConfig { carries: Carries::Message, loss: half, ..channel() });

@@ -15,8 +15,10 @@ use self::{
 };
 use crate::{
     config::{TcpSettings, TcpTimers},
+    nodes::device::neighbour::Neighbour,
     wire::{
         packet::{Flags, Obstacle, Packet},
+        tap::PacketCounts,
         tcp::{Connection, Failure, State, TcpConfig, reset_for},
     },
 };
@@ -199,4 +201,17 @@ fn k11_an_attempt_ends_at_the_first_error() {
     direct(&Setup::new("K11_error_syn_host"));
     direct(&Setup { delay: DELAY_50_MS, ..Setup::new("K12_error_syn_net") });
     direct(&Setup::new("K13_error_syn_prohibited"));
+}
+
+// A client that has to ask for its next hop's hardware.
+
+#[test]
+fn k14_data_without_a_carrier_waits_for_the_next_question() {
+    direct(&Setup::new("K14_asks_unplugged"));
+}
+
+#[test]
+fn k15_an_attempt_ends_after_three_questions() {
+    direct(&Setup::new("K15_asks_unplugged_syn"));
+    direct(&Setup::new("K16_asks_nobody"));
 }

@@ -9,7 +9,8 @@ use std::{
 };
 
 use super::{
-    Connection, Failure, Flags, Keepalive, Packet, State, TcpConfig, TcpSettings, Time, reset_for,
+    Connection, Failure, Flags, Keepalive, Neighbour, Obstacle, Packet, PacketCounts, State, TcpConfig, TcpSettings,
+    Time, reset_for,
     timeline::{Capture, Place, Timeline, Told, compare, near},
 };
 
@@ -72,6 +73,7 @@ enum Step {
     Listen,
     Cut,
     Heal,
+    Unplug,
     Stop,
     Continue,
     Kill,
@@ -101,8 +103,10 @@ pub(crate) fn compared(setup: &Setup, path: impl FnOnce(Time) -> Box<dyn Path>) 
     match (lab.told, timeline.errno()) {
         (None, None) => Ok(()),
         (Some((at, errno)), Some((kernel_at, kernel_errno))) => {
+            let started = timeline.events.iter().rfind(|event| event.what == "connect_start");
+            let started = started.map_or_else(|| timeline.begin(), |event| event.at);
             let last = |seen: &[super::timeline::Seen], until: f64| {
-                seen.iter().map(|seen| seen.at).rfind(|at| *at <= until).expect("a packet before the error")
+                seen.iter().map(|seen| seen.at).rfind(|at| *at <= until).unwrap_or(started)
             };
             let gap = at - last(&lab.captures[0].seen, at);
             let kernel_gap = kernel_at - last(&timeline.client, kernel_at);
@@ -121,6 +125,7 @@ fn steps(setup: &Setup, timeline: &Timeline) -> Vec<(f64, Step)> {
     let mut steps: Vec<(f64, Step)> = Vec::new();
     // Where the harness says when it wrote, what leaves later is the kernel's doing.
     let writes_are_told = timeline.events.iter().any(|event| event.what == "WRITE");
+    let connects_visibly = timeline.client.iter().any(|seen| seen.flags == "S");
     for seen in timeline.client.iter().filter(|seen| seen.from == Place::Client && !seen.retransmission) {
         match seen.flags.as_str() {
             "S" => steps.push((seen.at, Step::Connect)),
@@ -136,6 +141,9 @@ fn steps(setup: &Setup, timeline: &Timeline) -> Vec<(f64, Step)> {
             ("ABORT", _) => Step::Abort,
             ("PUSH_sent", _) => Step::Write(Place::Server, 5),
             ("FAULT", note) if note.contains("blackhole") => Step::Cut,
+            ("FAULT", note) if note.contains("no-carrier") => Step::Unplug,
+            // What never left cannot be seen.
+            ("connect_start", _) if !connects_visibly => Step::Connect,
             ("FAULT", note) if note.contains("SIGSTOP") => Step::Stop,
             ("FAULT", note) if note.contains("kill -9") => Step::Kill,
             ("RESTORE", note) if note.contains("SIGCONT") => Step::Continue,
@@ -159,6 +167,10 @@ struct Lab<'a> {
     now: Time,
     path: Box<dyn Path>,
     cut: bool,
+    /// The client's link has no carrier.
+    unplugged: bool,
+    /// What the client's kernel asks for then.
+    neighbour: Option<Neighbour>,
     wire: VecDeque<(Time, Place, Packet)>,
     hosts: [Host; 2],
     captures: [Capture; 2],
@@ -194,6 +206,8 @@ impl<'a> Lab<'a> {
             now: Time::ZERO,
             path: Box::new(Nowhere),
             cut: false,
+            unplugged: false,
+            neighbour: None,
             wire: VecDeque::new(),
             hosts: [setup.tcp, server].map(|tcp| host(TcpConfig::of(&tcp))),
             captures: [Capture::default(), Capture::default()],
@@ -233,7 +247,8 @@ impl<'a> Lab<'a> {
             }
             Step::Listen => self.hosts[1].listens = true,
             Step::Cut => self.cut = true,
-            Step::Heal => self.cut = false,
+            Step::Heal => (self.cut, self.unplugged) = (false, false),
+            Step::Unplug => self.unplugged = true,
             Step::Stop => self.hosts[1].stopped = true,
             Step::Continue => {
                 self.hosts[1].stopped = false;
@@ -271,6 +286,7 @@ impl<'a> Lab<'a> {
     fn each(&mut self, place: Place, mut work: impl FnMut(&mut Connection, Time, &mut Vec<Packet>)) {
         let mut out = Vec::new();
         for tcp in self.hosts[place as usize].connections.values_mut().filter(|tcp| tcp.state() != State::Closed) {
+            tcp.set_held(place == Place::Client && is_held(self.neighbour.as_ref()));
             work(tcp, self.now, &mut out);
         }
         self.transmit(place, out);
@@ -278,6 +294,10 @@ impl<'a> Lab<'a> {
 
     fn transmit(&mut self, from: Place, packets: Vec<Packet>) {
         for packet in packets {
+            if from == Place::Client && (self.unplugged || self.neighbour.is_some()) {
+                self.hold(packet);
+                continue;
+            }
             self.captures[from as usize].record(self.seconds(), from, &packet);
             if from == Place::Client {
                 self.hear_of(&packet);
@@ -293,6 +313,35 @@ impl<'a> Lab<'a> {
             }
         }
         self.note_failure();
+    }
+
+    /// Lets a packet of the client's wait for its next hop.
+    fn hold(&mut self, packet: Packet) {
+        let counts = PacketCounts::default();
+        if let Some(neighbour) = &mut self.neighbour {
+            neighbour.wait(packet, counts);
+        } else {
+            let tcp = self.hosts[0].config.as_ref().expect("set");
+            self.neighbour = Some(Neighbour::ask(0, self.now, packet, counts, tcp));
+        }
+    }
+
+    /// The next hop answers by now, or is asked again, or has not answered.
+    fn ask(&mut self) {
+        let Some(mut neighbour) = self.neighbour.take_if(|neighbour| neighbour.due() <= self.now) else { return };
+        let tcp = self.hosts[0].config.clone().expect("set");
+        if self.unplugged && neighbour.ask_again(self.now, &tcp) {
+            self.neighbour = Some(neighbour);
+            return;
+        }
+        for (packet, _) in neighbour.into_waiting() {
+            if self.unplugged {
+                let error = packet.undelivered(Obstacle::HostUnreachable).expect("it is a segment");
+                self.arrive(Place::Client, &error);
+            } else {
+                self.transmit(Place::Client, vec![packet]);
+            }
+        }
     }
 
     /// Lets the client hear what routers have to say of a packet of its own.
@@ -321,7 +370,8 @@ impl<'a> Lab<'a> {
             let reacts = host.reacts.filter(|_| !host.stopped);
             host.connections.values().filter_map(Connection::next_timer).chain(reacts)
         });
-        hosts.chain(arrival).min()
+        let asks = self.neighbour.as_ref().map(Neighbour::due);
+        hosts.chain(arrival).chain(asks).min()
     }
 
     fn run_until(&mut self, until: f64) {
@@ -332,6 +382,7 @@ impl<'a> Lab<'a> {
                 let (_, to, packet) = self.wire.pop_front().expect("looked");
                 self.arrive(to, &packet);
             } else {
+                self.ask();
                 for place in [Place::Client, Place::Server] {
                     self.each(place, |tcp, now, out| {
                         if tcp.next_timer().is_some_and(|due| due <= now) {
@@ -353,6 +404,7 @@ impl<'a> Lab<'a> {
         let ports = (packet.dst.port(), packet.src.port());
         let mut out = Vec::new();
         if let Some(tcp) = host.connections.get_mut(&ports).filter(|tcp| tcp.state() != State::Closed) {
+            tcp.set_held(to == Place::Client && is_held(self.neighbour.as_ref()));
             tcp.on_packet(self.now, packet, &mut out);
             host.reacts = host.reacts.or(Some(self.now + REACTION));
         } else if host.listens && packet.flags == Flags::SYN {
@@ -387,6 +439,11 @@ impl<'a> Lab<'a> {
             self.hosts[place as usize].reacts = Some(self.now + REACTION);
         }
     }
+}
+
+/// Returns whether data, or a SYN, waits for its next hop.
+fn is_held(neighbour: Option<&Neighbour>) -> bool {
+    neighbour.is_some_and(|neighbour| neighbour.holds(|_| true))
 }
 
 /// Returns what a process finds in `errno`.

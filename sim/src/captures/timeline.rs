@@ -110,7 +110,7 @@ impl Timeline {
                 ("server", "tcp") => timeline.server.push(seen()),
                 ("client", "icmp") => {
                     let all = [Obstacle::NetUnreachable, Obstacle::HostUnreachable, Obstacle::Prohibited];
-                    let why = all.into_iter().find(|why| why.words().replace(' ', "-") == flags);
+                    let why = all.into_iter().find(|why| format!("icmp3/{}", why.code()) == flags);
                     // What was sent to warm a cache up is no error.
                     let Some(why) = why else { continue };
                     // Within microseconds, or the round trip; meanwhile the client says nothing.

@@ -25,8 +25,8 @@ pub use self::{
     cause::Cause,
     device::{LeaseExpiry, Malformed, NetworkSwitch, ProcessKilled, Standstill},
     link::{
-        Answer, Cut, DelaySpike, Direction, Duplication, Flapping, Handover, HandoverMode, LossBurst, RateLimit,
-        Reordering,
+        Answer, Carrier, Cut, DelaySpike, Direction, Duplication, Flapping, Handover, HandoverMode, LossBurst,
+        RateLimit, Reordering,
     },
     nat::{NatFlush, NatTimeout},
     proxy::{ProxyDrain, ProxyRestart},

@@ -155,7 +155,7 @@ impl Found {
             Lasts::Flaps(spec) => self.flapping(&path, spec, world),
         }
         match fault.target {
-            Target::Link { link, effect, .. } => self.link_fault(&path, link, effect, world),
+            Target::Link { link, direction, effect } => self.link_fault(&path, link, direction, effect, world),
             Target::Nat { network, nat, .. } => self.nat_fault(&path, network, nat, world),
             Target::Device(effect) => self.device_fault(&path, effect, world),
             Target::Proxy(_) => self.proxy_fault(&path, world),

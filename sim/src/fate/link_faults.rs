@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, rc::Rc};
 use cardiogram_policies::Time;
 
 use crate::{
-    config::{Direction, Fault, FaultConfig, FaultKind, LinkEffect, LinkName, Target, WorldConfig},
+    config::{Carrier, Direction, Fault, FaultConfig, FaultKind, LinkEffect, LinkName, Target, WorldConfig},
     fate::{
         effect::{Effect, EffectKind},
         random::Coins,
@@ -133,12 +133,24 @@ pub(crate) fn answers(
     seed: u64,
 ) -> Vec<(Interval, Obstacle)> {
     let answering = of_link(config, link, seed).filter(|fault| fault.direction != not_in).filter_map(|fault| {
-        let LinkEffect::Cuts(answers) = fault.effect else { return None };
+        let LinkEffect::Cuts(answers, _) = fault.effect else { return None };
         Some((fault, answers.obstacle()?))
     });
     answering
         .flat_map(|(fault, why)| fault.strikes(config, link, seed).into_iter().map(move |strike| (strike, why)))
         .collect()
+}
+
+/// Returns when the link of each device to a network has no carrier; nothing where all have it always.
+pub(crate) fn no_carrier(config: &WorldConfig, network: &str, seed: u64) -> Vec<Vec<Interval>> {
+    let without = |fault: &OnLink<'_>| matches!(fault.effect, LinkEffect::Cuts(_, Carrier::Lost));
+    let of_device = |device| {
+        let link = LinkTarget::Access { network, device };
+        let faults = of_link(config, link, seed).filter(without);
+        schedule::merge(faults.flat_map(|fault| fault.strikes(config, link, seed)).collect())
+    };
+    let found: Vec<_> = (0..u64::from(config.devices.count)).map(of_device).collect();
+    if found.iter().all(Vec::is_empty) { Vec::new() } else { found }
 }
 
 /// Returns what else happens to the packets of one lane of `link` in one direction. `coins` gives the lane's coins for a
@@ -155,7 +167,7 @@ pub(crate) fn effects(
     for fault in of_link(config, link, seed).filter(|fault| fault.direction != not_in) {
         let strikes = || fault.strikes(config, link, seed);
         let what = match fault.effect {
-            LinkEffect::Cuts(_) => continue,
+            LinkEffect::Cuts(..) => continue,
             LinkEffect::Holds => {
                 pauses.extend(strikes());
                 continue;

@@ -49,6 +49,8 @@ pub(crate) struct Schedule {
 pub(crate) struct NetworkSchedule {
     /// Cuts of each device's access link, up and down.
     pub(crate) access: Vec<Cuts>,
+    /// When each device's link has no carrier; none where all have it always.
+    pub(crate) no_carrier: Vec<Vec<Interval>>,
     /// When each device's address is dead; none where nothing happens to devices.
     pub(crate) dead_leases: Vec<Vec<Interval>>,
     /// Faults of each NAT.
@@ -69,6 +71,7 @@ impl Schedule {
             access: (0..u64::from(config.devices.count))
                 .map(|device| link_faults::cuts(config, LinkTarget::Access { network: network.name, device }, seed))
                 .collect(),
+            no_carrier: link_faults::no_carrier(config, network.name, seed),
             nats: (0..network.nat.len() as u32).map(|nat| NatFaults::draw(config, network, nat, seed)).collect(),
             mapping_rules: (0..)
                 .zip(network.nat)

@@ -166,7 +166,7 @@ mod tests {
     use cardiogram_policies::unit::{Delay, Span};
 
     use super::*;
-    use crate::config::{Answer, Direction, LinkName};
+    use crate::config::{Answer, Carrier, Direction, LinkName};
 
     const DAY: Time = Time::from_secs(86_400);
 
@@ -211,6 +211,7 @@ mod tests {
             down: Span::secs(8),
             up: Span::secs(20),
             answers: Answer::Nothing,
+            carrier: Carrier::Kept,
         };
         let runs: Vec<Vec<Interval>> = (0..4_000).map(|index| flapping(&spec, DAY, 1, "flap", index)).collect();
         assert!(runs.iter().all(|run| run[0].begin == Time::from_secs(1)));

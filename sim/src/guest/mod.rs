@@ -50,7 +50,7 @@ use self::{
     runtime::Runtime,
 };
 use crate::{
-    config::{Cost, DeviceEffect, OnWaking, SecondSession, ServerEffect, Target, WorldConfig},
+    config::{Carrier, Cost, DeviceEffect, LinkEffect, OnWaking, SecondSession, ServerEffect, Target, WorldConfig},
     engine::{Engine, RunError, RunOptions, event},
     fate::Schedule,
     nodes::{
@@ -195,6 +195,9 @@ impl Guests {
                 Target::Server { server, .. } if on_guest(server) => "this happens to the lab's own servers",
                 Target::Device(DeviceEffect::SendsMalformed) if self.devices.is_some() => {
                     "this is what the lab's own devices send"
+                }
+                Target::Link { effect: LinkEffect::Cuts(_, Carrier::Lost), .. } if self.devices.is_some() => {
+                    "this is seen by the kernel of the lab's own devices"
                 }
                 _ => continue,
             };

@@ -87,6 +87,12 @@ impl Transport {
         tcp.abort(now, out);
     }
 
+    /// Says whether what was sent still waits within the host.
+    pub(crate) fn set_held(&mut self, held: bool) {
+        let Self::Tcp(tcp) = self;
+        tcp.set_held(held);
+    }
+
     /// Sets the keepalive of the kernel, where the transport has one.
     pub(crate) fn set_keepalive(&mut self, now: Time, keepalive: Option<Keepalive>) {
         let Self::Tcp(tcp) = self;

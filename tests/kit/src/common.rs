@@ -15,8 +15,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Engine, Outcome, RunOptions, WorldConfig,
     config::{
-        Answer, Cut, DevicesConfig, Direction, Distribution, FaultConfig, LinkConfig, LinkName, NatFlush, ServerFault,
-        When,
+        Answer, Carrier, Cut, DevicesConfig, Direction, Distribution, FaultConfig, LinkConfig, LinkName, NatFlush,
+        ServerFault, When,
     },
     outcome::{Cause, DetectedBy, Detection},
     packet::Packet,
@@ -144,6 +144,7 @@ pub fn cut_of(link: LinkName, direction: Direction, begin: Time, lasts: Option<D
         when: at(begin),
         lasts: lasts.map(constant),
         answers: Answer::Nothing,
+        carrier: Carrier::Kept,
     })
 }
 

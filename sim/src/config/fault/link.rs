@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum LinkEffect<'a> {
     /// Nothing passes, and what is under way is lost. A router may say so.
-    Cuts(Answer),
+    Cuts(Answer, Carrier),
     /// Nothing leaves before it is over.
     Holds,
     /// Packets are lost with this probability.
@@ -36,7 +36,7 @@ impl LinkEffect<'_> {
     /// Returns whether nothing passes the link while the fault lasts.
     pub(crate) const fn cuts_off(&self) -> bool {
         match self {
-            Self::Cuts(_) => true,
+            Self::Cuts(..) => true,
             Self::Holds
             | Self::Loses(_)
             | Self::Delays(_)
@@ -49,7 +49,9 @@ impl LinkEffect<'_> {
     /// For how long after the fault packets that it struck may still be on their way because of it.
     fn aftermath(&self) -> Duration {
         match self {
-            Self::Cuts(_) | Self::Holds | Self::Loses(_) => Duration::ZERO,
+            // A question under way, as late as a kernel's wheel may make it.
+            Self::Cuts(_, Carrier::Lost) => Duration::from_millis(1_100),
+            Self::Cuts(..) | Self::Holds | Self::Loses(_) => Duration::ZERO,
             Self::Delays(delay) | Self::HoldsBack(_, delay) | Self::Copies(_, delay) => delay.practical_max(),
             Self::Limits(rate) => rate.queue.get(),
         }
@@ -99,6 +101,18 @@ impl Answer {
     }
 }
 
+/// What a device's own kernel sees of a cut of its access link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Carrier {
+    /// Nothing: the link looks well, and what is sent is gone.
+    #[default]
+    Kept,
+    /// The link is down: a cable is pulled, a radio has lost its access point. The address stays, and so do connections. What is
+    /// sent waits within the kernel.
+    Lost,
+}
+
 /// Faults of links that strike one way or both and last as long as `lasts` says: their own keys, and what they do to a
 /// packet.
 macro_rules! link_faults {
@@ -146,8 +160,12 @@ link_faults! {
         /// `prohibited`. Default `nothing`.
         #[serde(default)]
         answers: Answer,
+        /// Whether the device's kernel sees that the link is down: `kept` or `lost`, which a cut of an access link both ways
+        /// can be. Default `kept`.
+        #[serde(default)]
+        carrier: Carrier,
     }
-    |it| LinkEffect::Cuts(it.answers);
+    |it| LinkEffect::Cuts(it.answers, it.carrier);
 
     /// Packets are lost by chance: interference, a fade. Not a break: what is sent again may come through.
     struct LossBurst {
@@ -226,6 +244,9 @@ pub struct Flapping {
     /// As of a cut, while the link is down. Default `nothing`.
     #[serde(default)]
     pub answers: Answer,
+    /// As of a cut, while the link is down. Default `kept`.
+    #[serde(default)]
+    pub carrier: Carrier,
 }
 
 impl Flapping {
@@ -240,7 +261,7 @@ impl Flapping {
     }
 
     pub(super) fn facts(&self) -> Fault<'_> {
-        let effect = LinkEffect::Cuts(self.answers);
+        let effect = LinkEffect::Cuts(self.answers, self.carrier);
         on_link(&self.link, self.direction, self.devices.as_ref(), &self.when, Lasts::Flaps(self), effect)
     }
 }
@@ -274,7 +295,7 @@ impl Handover {
     pub(super) fn facts(&self) -> Fault<'_> {
         let effect = match self.mode {
             HandoverMode::Buffered => LinkEffect::Holds,
-            HandoverMode::Lossy => LinkEffect::Cuts(Answer::Nothing),
+            HandoverMode::Lossy => LinkEffect::Cuts(Answer::Nothing, Carrier::Kept),
         };
         on_link(&self.link, Direction::Both, self.devices.as_ref(), &self.when, Lasts::of(Some(&self.lasts)), effect)
     }

@@ -7,7 +7,7 @@ use cardiogram_policies::unit::{Fraction, Span};
 use proptest::{option, prelude::*};
 
 use super::{
-    Answer, Cut, DelaySpike, Direction, Duplication, FaultConfig, FaultKind, Flapping, HalfDead, Handover,
+    Answer, Carrier, Cut, DelaySpike, Direction, Duplication, FaultConfig, FaultKind, Flapping, HalfDead, Handover,
     HandoverMode, LeaseExpiry, LossBurst, Malformed, NatFlush, NatTimeout, NetworkSwitch, ProcessKilled, ProxyDrain,
     ProxyRestart, RateLimit, Reordering, ServerDrain, ServerFault, ServerHalfDead, ServerOverload, Standstill, When,
     Whom,
@@ -35,6 +35,8 @@ pub struct FaultDraws {
     pub network: BoxedStrategy<String>,
     /// What routers at cuts answer.
     pub answers: BoxedStrategy<Answer>,
+    /// Whether devices see cuts of their own links, where they can.
+    pub carrier: BoxedStrategy<Carrier>,
     /// The devices that they strike, where they can strike some; `None`: all.
     pub devices: BoxedStrategy<Option<Whom>>,
 }
@@ -81,7 +83,8 @@ impl FaultKind {
 
     /// Faults of this kind. They contradict nothing, if what they are drawn from does not.
     pub fn any(self, of: &FaultDraws) -> BoxedStrategy<FaultConfig> {
-        let FaultDraws { when, lasts, link, delay, probability, rate, span, network, answers, devices } = of.clone();
+        let FaultDraws { when, lasts, link, delay, probability, rate, span, network, answers, carrier, devices } =
+            of.clone();
         let on_link = (link.clone(), direction(), devices.clone(), when.clone(), lasts.clone());
         let of_server = |kind: fn(ServerFault) -> FaultConfig| {
             (devices.clone(), when.clone(), lasts.clone())
@@ -90,15 +93,28 @@ impl FaultKind {
         };
         let shortly = (delay.clone(), lasts.clone()).prop_map(|(delay, lasts)| lasts.unwrap_or(delay));
         match self {
-            Self::Cut => (on_link, answers)
-                .prop_map(|((link, direction, devices, when, lasts), answers)| {
-                    FaultConfig::Cut(Cut { link, direction, devices, when, lasts, answers })
+            Self::Cut => (on_link, answers, carrier)
+                .prop_map(|((link, direction, devices, when, lasts), answers, carrier)| {
+                    let carrier = of_cut(carrier, &link, direction, answers);
+                    FaultConfig::Cut(Cut { link, direction, devices, when, lasts, answers, carrier })
                 })
                 .boxed(),
-            Self::Flapping => (on_link, 1_u32..20, span.clone(), span, answers)
-                .prop_map(|((link, direction, devices, when, lasts), cycles, down, up, answers)| {
+            Self::Flapping => (on_link, 1_u32..20, span.clone(), span, answers, carrier)
+                .prop_map(|((link, direction, devices, when, lasts), cycles, down, up, answers, carrier)| {
+                    let carrier = of_cut(carrier, &link, direction, answers);
                     let cycles = lasts.is_none().then_some(cycles);
-                    FaultConfig::Flapping(Flapping { link, direction, devices, when, lasts, cycles, down, up, answers })
+                    FaultConfig::Flapping(Flapping {
+                        link,
+                        direction,
+                        devices,
+                        when,
+                        lasts,
+                        cycles,
+                        down,
+                        up,
+                        answers,
+                        carrier,
+                    })
                 })
                 .boxed(),
             Self::Handover => {
@@ -208,6 +224,12 @@ impl FaultKind {
                 .boxed(),
         }
     }
+}
+
+/// Returns what a device may see of such a cut.
+fn of_cut(carrier: Carrier, link: &LinkName, direction: Direction, answers: Answer) -> Carrier {
+    let may_see = *link != LinkName::Core && direction == Direction::Both && answers == Answer::Nothing;
+    if may_see { carrier } else { Carrier::Kept }
 }
 
 fn direction() -> impl Strategy<Value = Direction> {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use cardiogram_policies::unit::{Fraction, format_duration};
 
 use super::{Found, STRIKES_MAX};
-use crate::config::{Distribution, Flapping, LinkConfig, LinkEffect, LinkName, Rate, WorldConfig};
+use crate::config::{
+    Answer, Carrier, Direction, Distribution, Flapping, LinkConfig, LinkEffect, LinkName, Rate, WorldConfig,
+};
 
 /// The shortest delay of a link: the turmoil engine's windows are as long, and shorter ones would not end.
 pub(super) const DELAY_MIN: Duration = Duration::from_micros(100);
@@ -72,7 +74,14 @@ impl Found {
     }
 
     /// A fault at `path` of a link.
-    pub(super) fn link_fault(&mut self, path: &str, link: &LinkName, effect: LinkEffect<'_>, world: &WorldConfig) {
+    pub(super) fn link_fault(
+        &mut self,
+        path: &str,
+        link: &LinkName,
+        direction: Direction,
+        effect: LinkEffect<'_>,
+        world: &WorldConfig,
+    ) {
         if let LinkName::Network(name) = link
             && world.network_number(name).is_none()
         {
@@ -93,7 +102,17 @@ impl Found {
                 self.distribution(&format!("{path}.delay"), delay);
             }
             LinkEffect::Limits(rate) => self.rate(path, rate),
-            LinkEffect::Loses(_) | LinkEffect::Cuts(_) | LinkEffect::Holds => {}
+            LinkEffect::Cuts(answers, Carrier::Lost) => {
+                let path = format!("{path}.carrier");
+                if *link == LinkName::Core {
+                    self.add(path, "a device sees its own link alone", "leave it out, or cut `access` or a network");
+                } else if direction != Direction::Both {
+                    self.add(path, "a link without a carrier carries nothing either way", "leave out `direction`");
+                } else if answers != Answer::Nothing {
+                    self.add(path, "what has not left the device meets no router", "leave out `answers`, or `carrier`");
+                }
+            }
+            LinkEffect::Loses(_) | LinkEffect::Cuts(..) | LinkEffect::Holds => {}
         }
     }
 

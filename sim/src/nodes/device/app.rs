@@ -32,16 +32,17 @@ use self::{
 use super::{
     Context, Shared,
     life_progress::{Addresses, LifeProgress},
+    neighbour::Neighbour,
 };
 use crate::{
     config::TrafficConfig,
     fate::life::Life,
     nodes::numbers,
-    record::trace::DeviceEvent,
+    record::trace::{DeviceEvent, DropReason},
     wire::{
         address,
         frame::Frame,
-        packet::Packet,
+        packet::{Obstacle, Packet},
         tap::{PacketCounts, Tap},
         tcp::{self, Failure},
     },
@@ -49,6 +50,8 @@ use crate::{
 
 pub(super) struct Device {
     index: u32,
+    /// The next hops that its kernel asks for.
+    pub(super) neighbours: Vec<Neighbour>,
     phase: Phase,
     /// The one of the last attempt, or of the first one to come.
     server: u32,
@@ -119,6 +122,7 @@ impl Device {
         let (heartbeat, reconnect) = shared.policies(index, 0);
         Self {
             index,
+            neighbours: Vec::new(),
             phase: Phase::Starting { at: start },
             server: index % shared.servers,
             socket: None,
@@ -149,11 +153,12 @@ impl Device {
     pub(super) fn next_wake(&self) -> Option<Time> {
         let kernel = |socket: &Socket| socket.transport.next_timer().map(|due| self.when(due));
         let socket = self.socket.as_deref().and_then(kernel);
+        let neighbours = self.neighbours.iter().map(|neighbour| self.when(neighbour.due()));
         let others = self.orphans.iter().chain(self.sides.iter().map(|side| &side.socket)).filter_map(kernel);
         let app = self.next_timer().into_iter().chain(self.next_message()).chain(self.next_deadline());
         let at_once = self.looks_again.then_some(Time::ZERO);
         let app = app.chain(at_once).filter(|_| !self.is_still());
-        others.chain(socket).chain(app).chain(self.next_of_life()).min()
+        others.chain(socket).chain(neighbours).chain(app).chain(self.next_of_life()).min()
     }
 
     /// Returns when a timer of the application fires next.
@@ -323,6 +328,7 @@ impl Device {
 
     /// Lets the kernel's timers fire that are due.
     fn run_kernel(&mut self, context: &mut Context) {
+        self.run_neighbours(context);
         for orphan in &mut self.orphans {
             orphan.run_timers(self.index, context);
         }
@@ -332,6 +338,28 @@ impl Device {
         }
         if let Some(socket) = &mut self.socket {
             socket.run_timers(self.index, context);
+        }
+    }
+
+    /// Sends what has waited for a next hop that answers now; tells TCP of what has waited in vain.
+    fn run_neighbours(&mut self, context: &mut Context) {
+        while let Some(place) = context.neighbours.iter().position(|neighbour| neighbour.due() <= context.kernel) {
+            let neighbour = &mut context.neighbours[place];
+            let answers = context.shared.has_carrier(self.index, neighbour.network, context.now);
+            if !answers && neighbour.ask_again(context.kernel, &context.shared.tcp) {
+                continue;
+            }
+            for (packet, counts) in context.neighbours.swap_remove(place).into_waiting() {
+                let left = DropReason::NetworkLeft;
+                if !answers {
+                    context.io.dropped(&packet, DropReason::NoNeighbour);
+                    if let Some(error) = packet.undelivered(Obstacle::HostUnreachable) {
+                        self.kernel_takes(&error, context);
+                    }
+                } else if context.has_address(self.index, *packet.src.ip(), &packet, left) {
+                    context.put_on_link(self.index, packet, &counts);
+                }
+            }
         }
     }
 

@@ -7,15 +7,21 @@ mod app;
 mod clock;
 pub(crate) mod life_progress;
 pub(crate) mod modem;
+pub(crate) mod neighbour;
 
-use std::{net::Ipv4Addr, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use cardiogram_policies::{Generators, Heartbeat, HeartbeatSpec, NetworkKind, Reconnect, StrategySpec, Time};
 
-use self::{app::Device, life_progress::Addresses, modem::Modem};
+use self::{app::Device, life_progress::Addresses, modem::Modem, neighbour::Neighbour};
 use crate::{
     config::{FrameSizes, Network, OnWaking, WorldConfig, known_nat},
-    fate::{Schedule, balancer::Balancer, random},
+    fate::{Schedule, balancer::Balancer, random, schedule::Interval},
     nodes::{
         node::{Io, Node},
         timers::Timers,
@@ -56,6 +62,8 @@ pub(crate) struct Shared {
     balancer: Option<Rc<Balancer>>,
     connect_timeout: Duration,
     on_waking: OnWaking,
+    /// When the link of a device has no carrier, by network and device; empty where all have it always.
+    no_carrier: Vec<Vec<Vec<Interval>>>,
     strategy: StrategySpec,
     /// The strategy's heartbeat, as it runs in this world.
     heartbeat: HeartbeatSpec,
@@ -67,6 +75,12 @@ impl Shared {
     /// Returns what policies may know of a network.
     fn network(&self, number: u32) -> cardiogram_policies::Network {
         cardiogram_policies::Network { id: number, kind: self.network_kinds[number as usize] }
+    }
+
+    /// Returns whether a device's link to a network has a carrier.
+    fn has_carrier(&self, device: u32, network: u32, now: Time) -> bool {
+        let without = self.no_carrier[network as usize].get(device as usize).map_or(&[][..], Vec::as_slice);
+        without.iter().all(|without| now < without.begin || without.end <= now)
     }
 
     /// Returns which server an attempt reaches that begins now, where the device would go to `chosen`.
@@ -89,6 +103,8 @@ struct Context<'a, 'io> {
     packets: &'a mut Vec<Packet>,
     modems: &'a mut [Vec<Modem>],
     io: &'a mut Io<'io>,
+    /// The next hops that its kernel asks for; none where no link has lost its carrier.
+    neighbours: Vec<Neighbour>,
     /// What the device's kernel takes for the time.
     kernel: Time,
     /// The addresses of the device.
@@ -129,8 +145,25 @@ impl Context<'_, '_> {
         has
     }
 
-    /// Puts a packet on the link of the network that it belongs to.
+    /// Puts a packet on the link of the network that it belongs to, as soon as the next hop there is known.
     fn transmit(&mut self, device: u32, packet: Packet, counts: &PacketCounts) {
+        let network = address::network_of_device(*packet.src.ip());
+        if let Some(neighbour) = self.neighbours.iter_mut().find(|neighbour| neighbour.network == network) {
+            neighbour.wait(packet, *counts);
+        } else if self.shared.has_carrier(device, network, self.now) {
+            self.put_on_link(device, packet, counts);
+        } else {
+            self.neighbours.push(Neighbour::ask(network, self.kernel, packet, *counts, &self.shared.tcp));
+        }
+    }
+
+    /// Returns whether something of a connection waits for its next hop.
+    fn holds(&self, local: SocketAddrV4, remote: SocketAddrV4) -> bool {
+        let is_of = |packet: &Packet| packet.src == local && packet.dst == remote;
+        self.neighbours.iter().any(|neighbour| neighbour.holds(is_of))
+    }
+
+    fn put_on_link(&mut self, device: u32, packet: Packet, counts: &PacketCounts) {
         let network = address::network_of_device(*packet.src.ip());
         self.counts.totals.up += *counts;
         self.io.send(network as usize, device, packet);
@@ -160,6 +193,7 @@ impl DeviceGroup {
             balancer: schedule.balancer.clone(),
             connect_timeout: config.strategy.connect_timeout.get(),
             on_waking: config.devices.on_waking,
+            no_carrier: schedule.networks.iter().map(|network| network.no_carrier.clone()).collect(),
             strategy: config.strategy.clone(),
             heartbeat: known_nat::within(&config.strategy.heartbeat, &config.bounds()).into_owned(),
             network_kinds: config.all_networks().map(|network| network.kind).collect(),
@@ -203,8 +237,10 @@ impl DeviceGroup {
         let device = &mut self.devices[index as usize];
         let (shared, counts, packets) = (&self.shared, &mut self.counts, &mut self.packets);
         let (kernel, addresses) = (device.kernel(now), device.addresses());
-        let mut context = Context { now, shared, counts, packets, modems: &mut self.modems, io, kernel, addresses };
+        let (modems, neighbours) = (&mut self.modems, std::mem::take(&mut device.neighbours));
+        let mut context = Context { now, shared, counts, packets, modems, io, neighbours, kernel, addresses };
         event(device, &mut context);
+        device.neighbours = context.neighbours;
         self.set_timer(index);
     }
 
@@ -268,6 +304,12 @@ impl Node for DeviceGroup {
     }
 
     fn freeze(&mut self, now: Time) {
+        for without in self.shared.no_carrier.iter_mut().flatten() {
+            without.retain(|without| without.begin <= now && now < without.end);
+            for without in without {
+                without.end = Time::MAX;
+            }
+        }
         for index in 0..self.devices.len() {
             self.devices[index].freeze(now);
             self.set_timer(index as u32);

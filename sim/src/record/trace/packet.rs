@@ -86,6 +86,8 @@ pub enum DropReason {
     NoPort,
     /// It waited for the radio, and the device has left the network meanwhile.
     NetworkLeft,
+    /// The next hop on the device's own network did not answer: the link has no carrier.
+    NoNeighbour,
 }
 
 impl DropReason {
@@ -98,6 +100,7 @@ impl DropReason {
             Self::NoRoute => 3,
             Self::NoPort => 4,
             Self::NetworkLeft => 5,
+            Self::NoNeighbour => 6,
         }
     }
 
@@ -110,6 +113,7 @@ impl DropReason {
             Self::NoRoute => "nobody has that address",
             Self::NoPort => "no port is left",
             Self::NetworkLeft => "the device has left the network",
+            Self::NoNeighbour => "the next hop does not answer",
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The timers and limits of a host's TCP. They follow Linux, and every number names the kernel's constant or sysctl; what
 //! Darwin and Windows document of theirs takes its place there, with its source.
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
-use super::wheel::Wheel;
+use cardiogram_policies::Time;
+
+use super::wheel::{Clock, Wheel};
 use crate::config::{TcpSettings, TcpStack, TcpTimers};
 
 /// Timers and limits of one kernel.
@@ -151,6 +153,11 @@ impl TcpConfig {
                 ..linux
             },
         }
+    }
+
+    /// Returns when a timer of `host` fires that is due after `wait`.
+    pub(crate) fn timer(&self, now: Time, host: Ipv4Addr, wait: Duration) -> Time {
+        Clock { now, host, wheel: self.wheel }.after(wait)
     }
 
     /// Returns the timeout of these estimates.

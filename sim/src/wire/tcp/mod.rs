@@ -43,6 +43,8 @@ pub struct Connection {
     failure: Option<Failure>,
     /// No process owns the connection any more: the kernel finishes it.
     orphan: bool,
+    /// What it sent still waits within the host, and is not sent a second time (`skb_still_in_host_queue`).
+    held: bool,
     send: Sender,
     receive: Receiver,
     ack: AckPolicy,
@@ -133,6 +135,7 @@ impl Connection {
             expires: None,
             failure: None,
             orphan: false,
+            held: false,
             send,
             config,
             local,
@@ -243,6 +246,11 @@ impl Connection {
     /// Returns whether `TCP_NODELAY` is set.
     pub fn nodelay(&self) -> bool {
         self.config.nodelay
+    }
+
+    /// Says whether what was sent still waits within the host.
+    pub fn set_held(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// Sets or unsets `TCP_USER_TIMEOUT`.

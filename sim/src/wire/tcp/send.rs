@@ -269,7 +269,8 @@ impl Connection {
         if matches!(self.state, State::SynSent | State::SynReceived | State::Closed | State::TimeWait) {
             return;
         }
-        while self.send.may_send()
+        while !self.held
+            && self.send.may_send()
             && let Some(lost) = self.send.flight.iter().position(|segment| segment.lost)
         {
             self.transmit_again(lost, now, out);
@@ -323,7 +324,11 @@ impl Connection {
         true
     }
 
+    /// Sends a segment again, unless it has not left the host yet.
     pub(super) fn transmit_again(&mut self, index: usize, now: Time, out: &mut Vec<Packet>) {
+        if self.held {
+            return;
+        }
         self.send.merge(index);
         let segment = &mut self.send.flight[index];
         segment.retransmitted = true;
@@ -448,6 +453,13 @@ impl Connection {
 
     /// `tcp_send_loss_probe`: new data if there is any, otherwise the last segment again; then the timeout in full.
     pub(super) fn probe_tail(&mut self, now: Time, out: &mut Vec<Packet>) {
+        if self.held {
+            // Nothing to probe for: the timeout counts from when the segment was first to leave.
+            let left = (self.send.last_sent().unwrap_or(now) + self.send.rto).since(now);
+            let wait = left.max(Duration::from_micros(1));
+            self.send.timer = Some((self.clock(now).after(wait), SendTimer::Retransmit));
+            return;
+        }
         if !self.send_new(true, now, out)
             && let Some(last) = self.send.flight.len().checked_sub(1)
         {

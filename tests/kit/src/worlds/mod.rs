@@ -13,12 +13,12 @@ use cardiogram_policies::{
     unit::{Delay, Fraction, Span},
 };
 use cardiogram_sim::config::{
-    AfterExpiry, Answer, Arrivals, Background, BalancerConfig, BurstLoss, Bursts, Carries, ClassShare, Cost, Daily,
-    Deadline, DelayDrift, DevicesConfig, Distribution, EndsWith, Exponential, FaultConfig, FaultDraws, FaultKind,
-    FrameSizes, HealthCheck, LifeConfig, LinkConfig, LinkName, Login, MaxAge, NatClass, NatConfig, NatRefresh,
-    OnDeadline, OnUnhealthy, OnWaking, Part, Pauses, Periodic, ProxyConfig, RadioConfig, Rate, SecondSession,
-    ServerConfig, TailStage, TcpSettings, TcpStack, TcpTimers, TrafficConfig, TrafficTrace, Undelivered, Uniform,
-    WakeupConfig, When, Whom, WorldConfig,
+    AfterExpiry, Answer, Arrivals, Background, BalancerConfig, BurstLoss, Bursts, Carrier, Carries, ClassShare, Cost,
+    Daily, Deadline, DelayDrift, DevicesConfig, Distribution, EndsWith, Exponential, FaultConfig, FaultDraws,
+    FaultKind, FrameSizes, HealthCheck, LifeConfig, LinkConfig, LinkName, Login, MaxAge, NatClass, NatConfig,
+    NatRefresh, OnDeadline, OnUnhealthy, OnWaking, Part, Pauses, Periodic, ProxyConfig, RadioConfig, Rate,
+    SecondSession, ServerConfig, TailStage, TcpSettings, TcpStack, TcpTimers, TrafficConfig, TrafficTrace, Undelivered,
+    Uniform, WakeupConfig, When, Whom, WorldConfig,
 };
 use proptest::{prelude::*, strategy::Union};
 
@@ -401,6 +401,7 @@ fn fault() -> impl Strategy<Value = FaultConfig> {
         span: span(5..200).boxed(),
         network: life::place().boxed(),
         answers: prop_oneof![3 => Just(Answer::Nothing), 3 => prop::sample::select(&Answer::ALL[1..])].boxed(),
+        carrier: prop_oneof![Just(Carrier::Kept), Just(Carrier::Lost)].boxed(),
         devices: prop::option::weighted(0.3, whom()).boxed(),
     };
     Union::new(FaultKind::ALL.iter().map(|kind| kind.any(&draws)))
