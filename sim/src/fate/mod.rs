@@ -14,7 +14,7 @@ pub(crate) mod spans;
 pub(crate) mod struck;
 pub(crate) mod traffic;
 
-use std::{rc::Rc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
 use cardiogram_policies::Time;
 
@@ -42,7 +42,7 @@ pub(crate) struct Schedule {
     /// Faults of the proxy.
     pub(crate) proxy: ProxyFaults,
     /// What stands in front of the servers, if anything.
-    pub(crate) balancer: Option<Rc<Balancer>>,
+    pub(crate) balancer: Option<Arc<Balancer>>,
 }
 
 /// The faults of a network, drawn.
@@ -84,7 +84,7 @@ impl Schedule {
         let servers: Vec<_> = (0..config.server.count).map(|server| ServerFaults::draw(config, server, seed)).collect();
         Self {
             proxy: ProxyFaults::draw(config, seed),
-            balancer: Balancer::draw(config, &servers, seed).map(Rc::new),
+            balancer: Balancer::draw(config, &servers, seed).map(Arc::new),
             networks: (0..).zip(config.all_networks()).map(of_network).collect(),
             lives,
             core: CorePaths::draw(config, seed),

@@ -19,6 +19,7 @@ use super::{
     sessions::{End, Sessions},
 };
 use crate::{
+    fate::balancer::Balancer,
     nodes::{
         device::life_progress::{Addresses, LifeProgress},
         numbers,
@@ -86,6 +87,8 @@ pub(super) struct Kernel {
     pub(super) states: Option<watch::Sender<AppState>>,
     /// How many servers the world has.
     servers: u32,
+    /// Decides which of them a connection of a device reaches.
+    balancer: Option<Arc<Balancer>>,
     /// One more connection than this waits to be accepted.
     backlog: usize,
     pub(super) sockets: Vec<Option<Socket>>,
@@ -108,6 +111,8 @@ pub(super) struct Kernel {
     put_off: Vec<u32>,
     /// The host has no power.
     is_down: bool,
+    /// The balancer answers for it.
+    is_cut_off: bool,
     /// Reused from act to act.
     packets: Vec<Packet>,
 }
@@ -127,8 +132,8 @@ pub(super) struct Socket {
     up: Tap,
     down: Tap,
     pub(super) holder: Holder,
-    /// Its address is gone, and it with it.
-    pub(super) is_aborted: bool,
+    /// What other than TCP has ended it.
+    pub(super) cut: Option<Cut>,
     /// Its establishment has been told.
     is_established: bool,
     /// It has failed or been closed by the peer, and that has been told.
@@ -137,6 +142,15 @@ pub(super) struct Socket {
     session: Option<Session>,
     reader: Option<Waker>,
     writer: Option<Waker>,
+}
+
+/// Who other than TCP ends a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// The system: its address is gone.
+    Aborted,
+    /// The balancer.
+    Reset,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -166,6 +180,7 @@ pub(super) struct Make {
     pub(super) seed: u64,
     pub(super) servers: u32,
     pub(super) backlog: usize,
+    pub(super) balancer: Option<Arc<Balancer>>,
     pub(super) life: Option<LifeProgress>,
     pub(super) kinds: Arc<[NetworkKind]>,
     /// The world says when the application is on the screen.
@@ -174,7 +189,7 @@ pub(super) struct Make {
 
 impl Kernel {
     pub(super) fn new(make: Make) -> Self {
-        let Make { owner, place, board, gate, tcp, seed, servers, backlog, life, kinds, has_states } = make;
+        let Make { owner, place, board, gate, tcp, seed, servers, backlog, balancer, life, kinds, has_states } = make;
         let next_port = match owner {
             Owner::Device(index) => numbers::first_port(index, seed),
             Owner::Server(_) => numbers::first_port(0, seed),
@@ -193,6 +208,7 @@ impl Kernel {
             networks: watch::Sender::new(first),
             states: has_states.then(|| watch::Sender::new(AppState::Background)),
             servers,
+            balancer,
             backlog,
             sockets: Vec::new(),
             free: Vec::new(),
@@ -208,6 +224,7 @@ impl Kernel {
             stilled: Vec::new(),
             put_off: Vec::new(),
             is_down: false,
+            is_cut_off: false,
             packets: Vec::new(),
         }
     }
@@ -316,14 +333,36 @@ impl Kernel {
         }
     }
 
-    /// The host loses its power, and with it every connection without a word.
-    pub(super) fn power_off(&mut self, now: Time) {
+    /// The balancer ends every connection of the host, as from its table: with RST to both ends.
+    pub(super) fn reset_all(&mut self, now: Time) {
+        for slot in 0..self.sockets.len() as u32 {
+            if let Some(socket) = self.sockets[slot as usize].as_mut() {
+                socket.cut = Some(Cut::Reset);
+                self.with(slot, now, Connection::abort);
+            }
+        }
+    }
+
+    /// The balancer sends these RSTs of a host that cannot.
+    pub(super) fn send_resets(&mut self, resets: Vec<Packet>, now: Time) {
+        for reset in resets {
+            self.push(Tap::default().counted(reset), now);
+        }
+    }
+
+    /// The host loses its power, and with it every connection without a word. Returns the RSTs with which someone else who knows
+    /// the connections could end them.
+    pub(super) fn power_off(&mut self, now: Time) -> Vec<Packet> {
+        let mut resets = Vec::new();
         self.process += 1;
         self.is_down = true;
         self.listeners.clear();
         for slot in 0..self.sockets.len() as u32 {
             let Some(socket) = self.sockets[slot as usize].as_mut() else { continue };
             let port = socket.tcp.local().port();
+            let first = resets.len();
+            socket.tcp.abort(now, &mut resets);
+            resets[first..].iter_mut().for_each(|reset: &mut Packet| reset.device = socket.device);
             for waker in socket.reader.take().into_iter().chain(socket.writer.take()) {
                 self.gate.wake(waker);
             }
@@ -331,11 +370,17 @@ impl Kernel {
             self.remove(slot, port);
         }
         self.post();
+        resets
     }
 
     /// It has power again.
     pub(super) fn power_on(&mut self) {
         self.is_down = false;
+    }
+
+    /// The balancer answers for the host, with RST, or does not.
+    pub(super) fn cut_off(&mut self, is_cut_off: bool) {
+        self.is_cut_off = is_cut_off;
     }
 
     /// Opens a connection.
@@ -352,6 +397,12 @@ impl Kernel {
             .addresses
             .current
             .ok_or_else(|| io::Error::new(io::ErrorKind::NetworkUnreachable, "the device is on no network"))?;
+        // It stands at the port of the servers.
+        let server = match &self.balancer {
+            Some(balancer) if to.port() == address::SERVER_PORT => balancer.server_for(device, now),
+            _ => server,
+        };
+        let to = SocketAddrV4::new(*address::server(server).ip(), to.port());
         let port = self.take_port()?;
         self.gate.touch();
         self.session(now, |sessions, note| sessions.open(port, server, note));
@@ -460,6 +511,10 @@ impl Kernel {
 
     /// A packet arrives.
     pub(super) fn on_packet(&mut self, packet: &Packet, now: Time) {
+        if self.is_down && self.is_cut_off && !packet.opens() {
+            self.send_resets(Vec::from_iter(tcp::reset_for(packet)), now);
+            return;
+        }
         if self.is_down {
             self.push(Out::Dropped(packet.clone(), DropReason::HostDown), now);
             return;
@@ -531,7 +586,7 @@ impl Kernel {
             up: Tap::default(),
             down: Tap::default(),
             holder,
-            is_aborted: false,
+            cut: None,
             is_established: false,
             is_over: false,
             session: None,
@@ -565,7 +620,7 @@ impl Kernel {
             let has_address = self.has_address(*packet.src.ip());
             let socket = self.socket(slot);
             let packet = Packet { device: socket.device, ..packet };
-            if socket.is_aborted {
+            if socket.cut == Some(Cut::Aborted) {
                 continue;
             }
             let out = if has_address { socket.up.counted(packet) } else { Out::Dropped(packet, DropReason::NoRoute) };
@@ -573,7 +628,7 @@ impl Kernel {
         }
         self.packets = packets;
         let socket = self.socket(slot);
-        if socket.is_aborted {
+        if socket.cut == Some(Cut::Aborted) {
             let (port, holder) = (socket.tcp.local().port(), socket.holder);
             let waiting = socket.reader.take().into_iter().chain(socket.writer.take());
             waiting.for_each(|waker| self.gate.wake(waker));
@@ -695,8 +750,10 @@ impl Tap {
 impl Socket {
     /// Returns what ended the connection, as an error of the operating system.
     pub(super) fn error(&self) -> Option<io::Error> {
-        if self.is_aborted {
-            return Some(io::ErrorKind::ConnectionAborted.into());
+        match self.cut {
+            Some(Cut::Aborted) => return Some(io::ErrorKind::ConnectionAborted.into()),
+            Some(Cut::Reset) => return Some(io::ErrorKind::ConnectionReset.into()),
+            None => {}
         }
         let kind = match self.tcp.failure()? {
             Failure::Refused => io::ErrorKind::ConnectionRefused,

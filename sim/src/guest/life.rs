@@ -4,7 +4,7 @@
 use cardiogram_policies::{AppState, AttemptFailure, LossReason, Time};
 
 use super::{
-    kernel::{Kernel, Out, Owner},
+    kernel::{Cut, Kernel, Out, Owner},
     sessions::End,
 };
 use crate::{
@@ -78,10 +78,10 @@ impl Kernel {
         let ip = old.of(device);
         for slot in 0..self.sockets.len() as u32 {
             let Some(socket) = self.sockets[slot as usize].as_mut() else { continue };
-            if *socket.tcp.local().ip() != ip || socket.is_aborted {
+            if *socket.tcp.local().ip() != ip || socket.cut.is_some() {
                 continue;
             }
-            socket.is_aborted = true;
+            socket.cut = Some(Cut::Aborted);
             let port = socket.tcp.local().port();
             let end = End::Failed(LossReason::Aborted, AttemptFailure::NoNetwork);
             self.session(now, |sessions, note| sessions.end(port, end, note));

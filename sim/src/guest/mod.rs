@@ -166,7 +166,6 @@ impl Guests {
             add(world.life.doze.is_some(), "life.doze", late);
             let first = world.devices.on_waking != OnWaking::InputFirst;
             add(first, "devices.on_waking", "these are runtimes of the lab's own devices");
-            add(server.balancer.is_some(), "server.balancer", "a balancer leads the lab's own devices");
         }
         if (0..server.count).any(|number| self.of_server(number).is_some()) {
             let costs = [&server.accept_cost, &server.heartbeat_cost, &server.message_cost];

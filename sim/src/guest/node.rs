@@ -14,7 +14,7 @@ use super::{
     runtime::lock,
 };
 use crate::{
-    config::{Network, ServerEffect, WorldConfig},
+    config::{Network, OnUnhealthy, ServerEffect, WorldConfig},
     fate::{
         Schedule,
         life::Life,
@@ -60,6 +60,12 @@ pub(super) struct GuestNode {
     stalls: u32,
     deaths: u32,
     silences: u32,
+    /// When the balancer changes its mind about the server, to healthy or not; the next one last.
+    beliefs: Vec<(Time, bool)>,
+    /// Whether it resets the connections of an unhealthy server.
+    resets: bool,
+    /// The RSTs that it will send for a host that cannot.
+    flows: Vec<Packet>,
     is_server: bool,
     counts: DeviceCounts,
 }
@@ -76,9 +82,9 @@ impl GuestNode {
         let within = config.devices.start_within.get();
         let start = |device| (crate::fate::traffic::start(seed, device, within), device);
         let mut lives = schedule.lives.iter().cloned();
-        let owners = (0..config.devices.count).map(|device| (Owner::Device(device), lives.next()));
+        let owners = (0..config.devices.count).map(|device| (Owner::Device(device), lives.next())).collect();
         let starts: Vec<(Time, u32)> = (0..config.devices.count).map(start).collect();
-        let mut node = Self::new(config, seed, program, starter, owners, starts.clone(), false);
+        let mut node = Self::new(config, schedule, seed, program, starter, owners, starts.clone());
         let modems = |network: Network<'_>| Modem::of_devices(&network, seed, starts.iter().map(|(at, _)| *at));
         node.modems = config.all_networks().map(modems).collect();
         (0..config.devices.count).for_each(|place| node.watch_life(place));
@@ -94,20 +100,24 @@ impl GuestNode {
         program: Program,
         starter: &Starter,
     ) -> Self {
-        let owners = std::iter::once((Owner::Server(server), None));
+        let owners = vec![(Owner::Server(server), None)];
         let edges = edges(&schedule.servers[server as usize]);
-        Self { edges, ..Self::new(config, seed, program, starter, owners, vec![(Time::ZERO, 0)], true) }
+        let unhealthy = schedule.balancer.as_ref().map_or(&[][..], |balancer| balancer.unhealthy(server));
+        let beliefs = unhealthy.iter().rev().flat_map(|sick| [(sick.end, true), (sick.begin, false)]).collect();
+        let starts = vec![(Time::ZERO, 0)];
+        Self { edges, beliefs, ..Self::new(config, schedule, seed, program, starter, owners, starts) }
     }
 
     fn new(
         config: &WorldConfig,
+        schedule: &Schedule,
         seed: u64,
         program: Program,
         starter: &Starter,
-        owners: impl Iterator<Item = (Owner, Option<Life>)>,
+        owners: Vec<(Owner, Option<Life>)>,
         mut starts: Vec<(Time, u32)>,
-        is_server: bool,
     ) -> Self {
+        let is_server = matches!(owners.first(), Some((Owner::Server(_), _)));
         let board = Arc::new(Mutex::new(Board::default()));
         let settings = if is_server { &config.server.tcp } else { &config.devices.tcp };
         // Programs set it, or do not.
@@ -118,8 +128,21 @@ impl GuestNode {
             let (board, gate, tcp, kinds) = (board.clone(), starter.gate().clone(), tcp.clone(), kinds.clone());
             let (servers, backlog) = (config.server.count, config.server.backlog as usize);
             let life = life.map(LifeProgress::new);
-            let make = Make { owner, place, board, gate, tcp, seed, servers, backlog, life, kinds, has_states };
-            Arc::new(Mutex::new(Kernel::new(make)))
+            let balancer = schedule.balancer.clone();
+            Arc::new(Mutex::new(Kernel::new(Make {
+                owner,
+                place,
+                board,
+                gate,
+                tcp,
+                seed,
+                servers,
+                backlog,
+                balancer,
+                life,
+                kinds,
+                has_states,
+            })))
         };
         let machines: Vec<_> = (0..).zip(owners).map(machine).collect();
         starts.sort_unstable_by(|a, b| b.cmp(a));
@@ -144,6 +167,9 @@ impl GuestNode {
             stalls: 0,
             deaths: 0,
             silences: 0,
+            beliefs: Vec::new(),
+            resets: config.server.balancer.as_ref().is_some_and(|it| it.on_unhealthy == OnUnhealthy::Reset),
+            flows: Vec::new(),
             is_server,
             counts,
         }
@@ -200,6 +226,9 @@ impl GuestNode {
     fn keep_to_schedule(&mut self, now: Time, io: &mut Io) {
         while let Some(edge) = self.edges.pop_if(|edge| edge.at <= now) {
             self.apply(&edge, now);
+        }
+        while let Some((_, healthy)) = self.beliefs.pop_if(|(at, _)| *at <= now) {
+            self.believe(healthy, now);
         }
         while let Some(place) = self.lives.pop_due(now) {
             self.live(place, now, io);
@@ -315,7 +344,7 @@ impl GuestNode {
         let event = if begins { ServerEvent::FaultBegan(edge.cause) } else { ServerEvent::FaultEnded(edge.cause) };
         kernel.tell_server(event, now);
         if begins && edge.effect == ServerEffect::Silences {
-            kernel.power_off(now);
+            self.flows = kernel.power_off(now);
         } else if ran && !runs {
             kernel.kill(now);
         }
@@ -329,6 +358,19 @@ impl GuestNode {
         }
         if !ran && runs {
             self.start(0);
+        }
+    }
+
+    /// The balancer changes its mind about the server.
+    fn believe(&mut self, healthy: bool, now: Time) {
+        let mut kernel = lock(&self.machines[0]);
+        kernel.tell_server(if healthy { ServerEvent::TurnedHealthy } else { ServerEvent::TurnedUnhealthy }, now);
+        let is_cut_off = self.resets && !healthy;
+        kernel.cut_off(is_cut_off);
+        if is_cut_off && self.silences > 0 {
+            kernel.send_resets(std::mem::take(&mut self.flows), now);
+        } else if is_cut_off {
+            kernel.reset_all(now);
         }
     }
 
@@ -384,7 +426,8 @@ impl Node for GuestNode {
         let starts = self.starts.last().map(|(at, _)| *at);
         let edges = self.edges.last().map(|edge| edge.at);
         let timers = [board.timers.next(), self.radios.next(), self.lives.next()];
-        [sends, starts, edges].into_iter().chain(timers).flatten().min()
+        let beliefs = self.beliefs.last().map(|(at, _)| *at);
+        [sends, starts, edges, beliefs].into_iter().chain(timers).flatten().min()
     }
 
     fn into_counts(self: Box<Self>) -> Counts {

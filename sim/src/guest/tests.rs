@@ -474,6 +474,29 @@ fn faults_strike_guests_as_they_strike_the_labs_own_devices_and_servers() {
     }
 }
 
+/// The balancer finds a server dead, resets its connections, and leads the device to the other: guests as the lab's own.
+#[test]
+fn a_balancer_leads_guests_and_resets_them_as_it_does_the_labs_own() {
+    for (fault, cause) in [
+        ("server-crash = { when.at = ['100s'], lasts = '60s' }", Cause::ServerCrash),
+        ("server-vanish = { when.at = ['100s'], lasts = '60s' }", Cause::ServerVanish),
+        ("server-stall = { when.at = ['100s'], lasts = '60s' }", Cause::ServerStall),
+    ] {
+        let mut world = world(MS(30));
+        world.nat[0] = NatConfig::default();
+        world.server.count = 2;
+        world.server.balancer = Some(toml::from_str("check = 'application'").expect("a balancer"));
+        world.faults = vec![toml::from_str(fault).unwrap_or_else(|error| panic!("{fault}: {error}"))];
+        let lab = run(&world, 1, &options()).expect("a run");
+        let guest = run_with(&world, &Guests::new().devices(client).servers(server));
+        for (place, (ours, theirs)) in packets(&guest).iter().zip(packets(&lab)).enumerate() {
+            assert_eq!(*ours, theirs, "{fault}: packet {place}");
+        }
+        assert_eq!(packets(&guest).len(), packets(&lab).len(), "{fault}");
+        assert_eq!(guest.episodes.first().map(|it| it.cause), Some(cause), "{fault}");
+    }
+}
+
 /// A task that the program had spawned finds its sockets gone.
 #[test]
 fn what_a_killed_program_has_spawned_can_only_fail() {

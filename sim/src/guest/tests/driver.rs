@@ -228,6 +228,9 @@ enum Why {
     OneSegment,
     /// Two connections end at one moment. The lab's device has closed the second before it hears of its end.
     TwoAtOnce,
+    /// Behind a balancer it does not know whom it reaches, as clients do not, and would go on with its last session on another server,
+    /// or asks a server of its own choice whether the network carries anything. The lab's device knows.
+    OtherServer,
     /// It acts at a time that is no whole millisecond: the lab's device does then, and a guest at the next one.
     Fraction,
     /// It cannot run outside of a laboratory, and the driver says so.
@@ -274,6 +277,13 @@ fn difference(world: &WorldConfig) -> std::result::Result<Option<(Why, String)>,
             }
             _ => false,
         };
+        let names_a_server = || match (ours.get(place), theirs.get(place)) {
+            (Some((at, true, one)), Some((then, true, other))) => {
+                let names_it = |packet: &Packet| packet.payload.first() == Some(&1) || packet.dst.port() == 9;
+                at == then && names_it(one) && names_it(other)
+            }
+            _ => false,
+        };
         let arrive_then = || {
             let now =
                 |(at, is_sent, _): &&(Time, bool, Packet)| theirs.get(place).is_some_and(|it| it.0 == *at) && !is_sent;
@@ -281,6 +291,7 @@ fn difference(world: &WorldConfig) -> std::result::Result<Option<(Why, String)>,
         };
         return match what {
             what if is_explained => Ok(Some((Why::AtOnce, what))),
+            what if names_a_server() => Ok(Some((Why::OtherServer, what))),
             what if is_one_segment() => Ok(Some((Why::OneSegment, what))),
             what if arrive_then() > 1 => Ok(Some((Why::TwoAtOnce, what))),
             what if is_fraction() => Ok(Some((Why::Fraction, what))),
@@ -333,12 +344,17 @@ fn coarse(packets: &[(Time, bool, Packet)]) -> Vec<(Time, bool, Packet)> {
     packets
 }
 
-/// Returns events with ports numbered by their first appearance, and times in whole milliseconds.
+/// Returns events with ports numbered by their first appearance, and times in whole milliseconds. Which server it is, packets tell:
+/// behind a balancer a client does not know.
 fn numbered(events: impl Iterator<Item = (Time, u64, impl serde::Serialize)>) -> Vec<(Time, Value)> {
     let mut ports: BTreeMap<(u64, u64), usize> = BTreeMap::new();
     let number = |(at, process, event): (Time, u64, _)| {
         let mut event = serde_json::to_value(event).expect("plain data");
-        if let Some(port) = event.as_object_mut().and_then(|of| of.values_mut().next()?.get_mut("port")) {
+        let parts = event.as_object_mut().and_then(|of| of.values_mut().next()?.as_object_mut());
+        if let Some(port) = parts.and_then(|parts| {
+            parts.remove("server");
+            parts.get_mut("port")
+        }) {
             let next = ports.len();
             *port = (*ports.entry((process, port.as_u64().expect("a number"))).or_insert(next)).into();
         }
@@ -468,4 +484,18 @@ fn the_driver_sends_the_devices_packets_over_a_radio_while_the_application_comes
         "sip-outbound",
     ];
     compare(&world, &[(Why::Fraction, &fractions)]);
+}
+
+#[test]
+fn the_driver_sends_the_devices_packets_when_a_balancer_leads_it() {
+    let faults = [
+        "server-crash = { server = 0, when.at = ['400s'], lasts = '100s' }",
+        "server-vanish = { server = 1, when.at = ['700s'], lasts = '100s' }",
+    ];
+    let mut world = lasting(1_200, &faults);
+    world.server.count = 2;
+    world.server.balancer = Some(toml::from_str("").expect("a balancer"));
+    let knows_one = ["discord-js", "discord-py", "reconnect-network-validity-probe"];
+    let two_at_once = ["courier-adaptive", "ms-test-connection"];
+    compare(&world, &[(Why::OtherServer, &knows_one), (Why::TwoAtOnce, &two_at_once)]);
 }

@@ -11,7 +11,6 @@ pub(crate) mod neighbour;
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
-    rc::Rc,
     sync::Arc,
     time::Duration,
 };
@@ -59,7 +58,7 @@ pub(crate) struct Shared {
     frames: FrameSizes,
     servers: u32,
     /// The balancer that decides which server an attempt reaches; `None` where the device decides.
-    balancer: Option<Rc<Balancer>>,
+    balancer: Option<Arc<Balancer>>,
     connect_timeout: Duration,
     on_waking: OnWaking,
     /// When the link of a device has no carrier, by network and device; empty where all have it always.
