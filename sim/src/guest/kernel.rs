@@ -5,18 +5,20 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fmt, io,
+    io,
     net::{Ipv4Addr, SocketAddrV4},
     sync::{Arc, Mutex},
     task::Waker,
 };
 
-use cardiogram_policies::{AppState, AttemptFailure, LossReason, Network, NetworkKind, Time};
+use cardiogram_policies::{AppState, Network, NetworkKind, Time};
 use tokio::sync::watch;
 
 use super::{
+    owner::Owner,
     runtime::{Gate, lock},
     sessions::{End, Sessions},
+    socket::{Cut, Holder, Session, Socket, attempt_failure, loss},
 };
 use crate::{
     fate::balancer::Balancer,
@@ -30,25 +32,9 @@ use crate::{
         address,
         packet::{Flags, Packet},
         tap::{PacketCounts, Tap},
-        tcp::{self, Connection, Failure, State, TcpConfig},
+        tcp::{self, Connection, State, TcpConfig},
     },
 };
-
-/// Whose host it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
-    Device(u32),
-    Server(u32),
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Device(device) => write!(f, "device {device}"),
-            Self::Server(server) => write!(f, "server {server}"),
-        }
-    }
-}
 
 /// What waits for a node to take it.
 pub(super) enum Out {
@@ -72,7 +58,7 @@ pub(super) struct Kernel {
     /// Its place in its node.
     place: u32,
     board: Arc<Mutex<Board>>,
-    gate: Arc<Gate>,
+    pub(super) gate: Arc<Gate>,
     tcp: Arc<TcpConfig>,
     seed: u64,
     /// What a device has on the networks of the world.
@@ -96,78 +82,31 @@ pub(super) struct Kernel {
     /// How many there have been.
     opened: u64,
     by_pair: BTreeMap<(u16, SocketAddrV4), u32>,
-    listeners: BTreeMap<u16, Listener>,
-    sessions: Sessions,
+    pub(super) listeners: BTreeMap<u16, Listener>,
+    pub(super) sessions: Sessions,
     timers: Timers,
     next_port: u16,
     out: Vec<Out>,
     /// Which process the host runs: each has a number of its own.
-    process: u32,
+    pub(super) process: u32,
     /// The process stands still.
-    is_still: bool,
+    pub(super) is_still: bool,
     /// Who waits for it to go on.
-    stilled: Vec<Waker>,
+    pub(super) stilled: Vec<Waker>,
     /// What it has dropped meanwhile, by timers of tasks that it had spawned.
-    put_off: Vec<u32>,
+    pub(super) put_off: Vec<u32>,
     /// The host has no power.
-    is_down: bool,
+    pub(super) is_down: bool,
     /// The balancer answers for it.
-    is_cut_off: bool,
+    pub(super) is_cut_off: bool,
     /// Reused from act to act.
     packets: Vec<Packet>,
 }
 
 #[derive(Default)]
-struct Listener {
+pub(super) struct Listener {
     queue: VecDeque<u32>,
     wakers: Vec<Waker>,
-}
-
-pub(super) struct Socket {
-    pub(super) tcp: Connection,
-    /// Which of the host's sockets it is, counted from 0.
-    number: u64,
-    /// Whose packets these are, as the lab knows.
-    device: Option<u32>,
-    up: Tap,
-    down: Tap,
-    pub(super) holder: Holder,
-    /// What other than TCP has ended it.
-    pub(super) cut: Option<Cut>,
-    /// Its establishment has been told.
-    is_established: bool,
-    /// It has failed or been closed by the peer, and that has been told.
-    is_over: bool,
-    /// The session that a server has told.
-    session: Option<Session>,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-}
-
-/// Who other than TCP ends a connection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
-    /// The system: its address is gone.
-    Aborted,
-    /// The balancer.
-    Reset,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holder {
-    /// It is not established yet, or not accepted.
-    Listener,
-    Program,
-    /// Nobody: the kernel finishes it alone.
-    Nobody,
-}
-
-/// A client's session as its server sees it.
-#[derive(Clone, Copy)]
-struct Session {
-    device: u32,
-    network: u32,
-    outside: u16,
 }
 
 /// What a host is given when it is made.
@@ -247,25 +186,6 @@ impl Kernel {
         self.process
     }
 
-    /// Returns whether the process stands still; if so, `waker` is woken when it goes on.
-    pub(super) fn stands_still(&mut self, waker: &Waker) -> bool {
-        if self.is_still {
-            self.stilled.push(waker.clone());
-        }
-        self.is_still
-    }
-
-    /// The process stands still from now on, or goes on.
-    pub(super) fn set_still(&mut self, is_still: bool, now: Time) {
-        self.is_still = is_still;
-        if !is_still {
-            self.stilled.drain(..).for_each(|waker| self.gate.wake(waker));
-            for slot in std::mem::take(&mut self.put_off) {
-                self.close(slot, now);
-            }
-        }
-    }
-
     /// Returns what the kernel's clock shows.
     pub(super) fn shows(&self, now: Time) -> Time {
         self.life.as_ref().map_or(now, |life| life.kernel(now))
@@ -294,93 +214,6 @@ impl Kernel {
             states.send_replace(state);
             self.gate.has_work();
         }
-    }
-
-    /// The process is gone. Its connections are closed, with RST where something was not read, those that it had not accepted are
-    /// reset, and whoever still holds one of its sockets learns it.
-    pub(super) fn kill(&mut self, now: Time) {
-        self.process += 1;
-        self.put_off.clear();
-        // Nobody has left anything on purpose.
-        self.sessions = Sessions::default();
-        let ports: Vec<u16> = self.listeners.keys().copied().collect();
-        for port in ports {
-            self.stop_listening(port, now);
-        }
-        let held = |(slot, socket): (u32, &Option<Socket>)| {
-            let socket = socket.as_ref().filter(|socket| socket.holder == Holder::Program)?;
-            Some((socket.number, slot))
-        };
-        let mut held: Vec<(u64, u32)> = (0..).zip(&self.sockets).filter_map(held).collect();
-        // In the order in which they were opened, as a kernel goes through the descriptors of a process.
-        held.sort_unstable();
-        for (_, slot) in held {
-            let socket = self.socket(slot);
-            for waker in socket.reader.take().into_iter().chain(socket.writer.take()) {
-                self.gate.wake(waker);
-            }
-            self.close(slot, now);
-        }
-        if let Owner::Device(device) = self.owner {
-            self.push(Out::Fact(Fact::Device { device, event: DeviceEvent::Killed }), now);
-        }
-    }
-
-    /// A process is started after one that was killed.
-    pub(super) fn start_again(&mut self, now: Time) {
-        if let Owner::Device(device) = self.owner {
-            self.push(Out::Fact(Fact::Device { device, event: DeviceEvent::Started }), now);
-        }
-    }
-
-    /// The balancer ends every connection of the host, as from its table: with RST to both ends.
-    pub(super) fn reset_all(&mut self, now: Time) {
-        for slot in 0..self.sockets.len() as u32 {
-            if let Some(socket) = self.sockets[slot as usize].as_mut() {
-                socket.cut = Some(Cut::Reset);
-                self.with(slot, now, Connection::abort);
-            }
-        }
-    }
-
-    /// The balancer sends these RSTs of a host that cannot.
-    pub(super) fn send_resets(&mut self, resets: Vec<Packet>, now: Time) {
-        for reset in resets {
-            self.push(Tap::default().counted(reset), now);
-        }
-    }
-
-    /// The host loses its power, and with it every connection without a word. Returns the RSTs with which someone else who knows
-    /// the connections could end them.
-    pub(super) fn power_off(&mut self, now: Time) -> Vec<Packet> {
-        let mut resets = Vec::new();
-        self.process += 1;
-        self.is_down = true;
-        self.listeners.clear();
-        for slot in 0..self.sockets.len() as u32 {
-            let Some(socket) = self.sockets[slot as usize].as_mut() else { continue };
-            let port = socket.tcp.local().port();
-            let first = resets.len();
-            socket.tcp.abort(now, &mut resets);
-            resets[first..].iter_mut().for_each(|reset: &mut Packet| reset.device = socket.device);
-            for waker in socket.reader.take().into_iter().chain(socket.writer.take()) {
-                self.gate.wake(waker);
-            }
-            self.end_session(slot, now);
-            self.remove(slot, port);
-        }
-        self.post();
-        resets
-    }
-
-    /// It has power again.
-    pub(super) fn power_on(&mut self) {
-        self.is_down = false;
-    }
-
-    /// The balancer answers for the host, with RST, or does not.
-    pub(super) fn cut_off(&mut self, is_cut_off: bool) {
-        self.is_cut_off = is_cut_off;
     }
 
     /// Opens a connection.
@@ -604,7 +437,12 @@ impl Kernel {
         slot
     }
 
-    fn with<T>(&mut self, slot: u32, now: Time, act: impl FnOnce(&mut Connection, Time, &mut Vec<Packet>) -> T) -> T {
+    pub(super) fn with<T>(
+        &mut self,
+        slot: u32,
+        now: Time,
+        act: impl FnOnce(&mut Connection, Time, &mut Vec<Packet>) -> T,
+    ) -> T {
         let mut packets = std::mem::take(&mut self.packets);
         let shown = self.shows(now);
         let result = act(&mut self.socket(slot).tcp, shown, &mut packets);
@@ -689,7 +527,7 @@ impl Kernel {
         }
     }
 
-    fn remove(&mut self, slot: u32, port: u16) {
+    pub(super) fn remove(&mut self, slot: u32, port: u16) {
         let socket = self.sockets[slot as usize].take().expect("a socket");
         if let Some(listener) = self.listeners.get_mut(&port) {
             listener.queue.retain(|waiting| *waiting != slot);
@@ -700,7 +538,7 @@ impl Kernel {
     }
 
     /// Tells that a server's session has ended.
-    fn end_session(&mut self, slot: u32, now: Time) {
+    pub(super) fn end_session(&mut self, slot: u32, now: Time) {
         if let Some(Session { device, network, outside }) = self.socket(slot).session.take() {
             self.tell_server(ServerEvent::SessionClosed { device, network, outside }, now);
         }
@@ -740,65 +578,9 @@ impl Kernel {
 
 impl Tap {
     /// Counts the next packet, for the node to send.
-    fn counted(&mut self, packet: Packet) -> Out {
+    pub(super) fn counted(&mut self, packet: Packet) -> Out {
         let mut counts = PacketCounts::default();
         self.count(&packet, &mut counts);
         Out::Packet(packet, counts)
-    }
-}
-
-impl Socket {
-    /// Returns what ended the connection, as an error of the operating system.
-    pub(super) fn error(&self) -> Option<io::Error> {
-        match self.cut {
-            Some(Cut::Aborted) => return Some(io::ErrorKind::ConnectionAborted.into()),
-            Some(Cut::Reset) => return Some(io::ErrorKind::ConnectionReset.into()),
-            None => {}
-        }
-        let kind = match self.tcp.failure()? {
-            Failure::Refused => io::ErrorKind::ConnectionRefused,
-            Failure::Reset => io::ErrorKind::ConnectionReset,
-            Failure::HostUnreachable => io::ErrorKind::HostUnreachable,
-            Failure::NetworkUnreachable => io::ErrorKind::NetworkUnreachable,
-            Failure::ConnectTimeout
-            | Failure::KeepaliveTimeout
-            | Failure::RetransmissionTimeout
-            | Failure::UserTimeout => io::ErrorKind::TimedOut,
-        };
-        Some(kind.into())
-    }
-
-    /// Has `waker` woken when there is something to read.
-    pub(super) fn read_by(&mut self, waker: &Waker) {
-        self.reader = Some(waker.clone());
-    }
-
-    /// Has `waker` woken when the connection is established, or takes more to send.
-    pub(super) fn written_by(&mut self, waker: &Waker) {
-        self.writer = Some(waker.clone());
-    }
-}
-
-/// Returns what the end of an established connection is to its program.
-const fn loss(failure: Option<Failure>) -> LossReason {
-    match failure {
-        None => LossReason::Closed,
-        Some(Failure::KeepaliveTimeout) => LossReason::KeepaliveTimeout,
-        Some(Failure::RetransmissionTimeout | Failure::ConnectTimeout) => LossReason::RetransmissionTimeout,
-        Some(Failure::UserTimeout) => LossReason::UserTimeout,
-        Some(Failure::Reset | Failure::Refused) => LossReason::Reset,
-        Some(Failure::HostUnreachable | Failure::NetworkUnreachable) => LossReason::Unreachable,
-    }
-}
-
-/// Returns what the end of an attempt is to its program.
-const fn attempt_failure(failure: Option<Failure>) -> AttemptFailure {
-    match failure {
-        Some(Failure::Refused) => AttemptFailure::Refused,
-        Some(Failure::ConnectTimeout | Failure::RetransmissionTimeout | Failure::UserTimeout) => {
-            AttemptFailure::Timeout
-        }
-        Some(Failure::HostUnreachable | Failure::NetworkUnreachable) => AttemptFailure::Unreachable,
-        None | Some(Failure::Reset | Failure::KeepaliveTimeout) => AttemptFailure::Dropped,
     }
 }

@@ -4,8 +4,10 @@
 use cardiogram_policies::{AppState, AttemptFailure, LossReason, Time};
 
 use super::{
-    kernel::{Cut, Kernel, Out, Owner},
+    kernel::{Kernel, Out},
+    owner::Owner,
     sessions::End,
+    socket::Cut,
 };
 use crate::{
     config::{Cause, OldSockets},

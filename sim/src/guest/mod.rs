@@ -8,7 +8,9 @@
 //! milliseconds. What a guest computes takes no time.
 //!
 //! - `runtime`: the one runtime of all guests, and its clock.
-//! - `kernel`: the sockets of a host.
+//! - `kernel`, `socket`: the sockets of a host.
+//! - `owner`: whose a host is.
+//! - `process`: how its process and its power end and come back.
 //! - `life`: what happens to a device.
 //! - `sessions`: which connection of a device is its session.
 //! - `net`: what a guest sees of all that.
@@ -23,9 +25,12 @@ mod kernel;
 mod life;
 mod net;
 mod node;
+mod owner;
+mod process;
 mod program;
 mod runtime;
 mod sessions;
+mod socket;
 #[cfg(test)]
 mod tests;
 

@@ -20,7 +20,8 @@ use tokio::{
 };
 
 use super::{
-    kernel::{Kernel, Owner},
+    kernel::Kernel,
+    owner::Owner,
     runtime::{Gate, lock},
 };
 use crate::{

@@ -8,8 +8,9 @@ use cardiogram_policies::{NetworkKind, Time};
 use tokio::task::AbortHandle;
 
 use super::{
-    kernel::{Board, Kernel, Make, Out, Owner},
+    kernel::{Board, Kernel, Make, Out},
     life::Switch,
+    owner::Owner,
     program::{Program, Starter},
     runtime::lock,
 };

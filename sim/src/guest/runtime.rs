@@ -27,7 +27,7 @@ use std::{
 use cardiogram_policies::{Time, unit::format_duration};
 use tokio::time::Instant;
 
-use super::kernel::Owner;
+use super::owner::Owner;
 
 /// What tokio's timers count in.
 const TICK: Duration = Duration::from_millis(1);
