@@ -134,7 +134,7 @@ pub(crate) fn answers(
 ) -> Vec<(Interval, Obstacle)> {
     let answering = of_link(config, link, seed).filter(|fault| fault.direction != not_in).filter_map(|fault| {
         let LinkEffect::Cuts(answers, _) = fault.effect else { return None };
-        Some((fault, answers.obstacle()?))
+        Some((fault, Obstacle::of(answers)?))
     });
     answering
         .flat_map(|(fault, why)| fault.strikes(config, link, seed).into_iter().map(move |strike| (strike, why)))

@@ -11,6 +11,7 @@ use std::{
 use serde::Serialize;
 
 use super::address;
+use crate::config::Answer;
 
 /// A TCP segment in an IPv4 packet; or, with [`unreachable`](Self::unreachable), an ICMP error about one.
 ///
@@ -163,6 +164,16 @@ pub enum Obstacle {
 }
 
 impl Obstacle {
+    /// Returns what a router's answer at a cut says; `None`: there is none.
+    pub(crate) const fn of(answer: Answer) -> Option<Self> {
+        match answer {
+            Answer::Nothing => None,
+            Answer::NetUnreachable => Some(Self::NetUnreachable),
+            Answer::HostUnreachable => Some(Self::HostUnreachable),
+            Answer::Prohibited => Some(Self::Prohibited),
+        }
+    }
+
     /// Returns the code of the ICMP message.
     pub const fn code(self) -> u8 {
         match self {

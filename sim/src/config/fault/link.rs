@@ -8,10 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fault, Lasts, Target, When, Whom};
-use crate::{
-    config::{Distribution, LinkName, Rate},
-    wire::packet::Obstacle,
-};
+use crate::config::{Distribution, LinkName, Rate};
 
 /// What a fault does to the packets of a link while it lasts.
 #[derive(Clone, Copy, Debug)]
@@ -89,16 +86,6 @@ pub enum Answer {
 impl Answer {
     /// All answers, in this order.
     pub const ALL: &[Self] = &[Self::Nothing, Self::NetUnreachable, Self::HostUnreachable, Self::Prohibited];
-
-    /// Returns the error that it is; `None`: none.
-    pub(crate) const fn obstacle(self) -> Option<Obstacle> {
-        match self {
-            Self::Nothing => None,
-            Self::NetUnreachable => Some(Obstacle::NetUnreachable),
-            Self::HostUnreachable => Some(Obstacle::HostUnreachable),
-            Self::Prohibited => Some(Obstacle::Prohibited),
-        }
-    }
 }
 
 /// What a device's own kernel sees of a cut of its access link.
