@@ -25,7 +25,7 @@ fn a_key_that_there_is_not_is_named_with_the_nearest() {
     5 | scenario = "nat.establishd"
       |            ^^^^^^^^^^^^^^^^
       |
-      = help: did you mean `established`? the keys here are: `established`, `transitory`, `closing`, `unacknowledged`, `max_age`, `refresh`, `after_expiry`, `table`, `background`, `hold_down`, `ports`
+      = help: did you mean `established`? the keys here are: `established`, `transitory`, `closing`, `unacknowledged`, `conntrack`, `max_age`, `refresh`, `after_expiry`, `table`, `background`, `hold_down`, `ports`
     "#);
     assert_snapshot!(plan("strategy = \"heartbeat.fixed.intervall\"\nvalues = [\"5m\", \"6m\"]"), @r#"
     error: wechat-270: `heartbeat.fixed.intervall`: unknown key `intervall`

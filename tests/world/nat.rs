@@ -16,8 +16,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Engine, Outcome, RunOptions, WorldConfig,
     config::{
-        AfterExpiry, Background, ClassShare, Distribution, FaultConfig, NatClass, NatConfig, NatFlush, NatRefresh,
-        NatTimeout, Part, TrafficConfig, Uniform,
+        AfterExpiry, Background, ClassShare, Direction, Distribution, FaultConfig, LinkName, NatClass, NatConfig,
+        NatFlush, NatRefresh, NatTimeout, Part, Standstill, TrafficConfig, Uniform,
     },
     outcome::{Cause, DetectedBy, Detection},
     packet::{Flags, Packet},
@@ -304,12 +304,7 @@ fn unanswered_repetitions_shorten_the_timeout() {
         world.traffic = TrafficConfig { up: Some(Span::secs(2_000).into()), down: None, ..TrafficConfig::default() };
         let message = sent_messages(&go_traced(&world, 3))[0];
         let lasts = Some(secs(3_000));
-        world.faults = vec![cut_of(
-            cardiogram_sim::config::LinkName::Core,
-            cardiogram_sim::config::Direction::Both,
-            message,
-            lasts,
-        )];
+        world.faults = vec![cut_of(LinkName::Core, Direction::Both, message, lasts)];
         let outcome = go_traced(&world, 3);
         let seen: Vec<Time> =
             received(&outcome, NAT).into_iter().filter(|(at, _)| *at > message).map(|(at, _)| at).collect();
@@ -600,4 +595,31 @@ fn engines_agree_on_boxes_in_a_row() {
         let (event, turmoil) = (of(Engine::Event), of(Engine::Turmoil));
         assert_eq!((event.trace_hash, event.episodes), (turmoil.trace_hash, turmoil.episodes));
     }
+}
+
+/// The beat passes the NAT at 100.22 s and nothing answers it; the device sleeps before it could be sent again. From that byte on
+/// the mapping of a Linux router has 300 s.
+#[test]
+fn conntrack_forgets_a_connection_sooner_while_a_byte_is_unanswered() {
+    let forgotten_at = |conntrack| {
+        let mut world = one_session(fixed(secs(100), secs(90), 1));
+        world.duration = secs(1_500);
+        let unacknowledged = Some(Span::secs(300));
+        world.nat[0] = NatConfig { conntrack, unacknowledged, ..nat(1_000, NatClass::DropSilent) };
+        let sleeps = Standstill { devices: None, when: at(BEAT + millis(50)), lasts: None };
+        let behind = cut_of(LinkName::Core, Direction::Both, BEAT - millis(100), None);
+        world.faults = vec![behind, FaultConfig::DeviceFreeze(sleeps)];
+        ends(&go_traced(&world, 1))
+    };
+    assert_eq!(forgotten_at(true), [(Time::from_millis(400_220), NatEvent::Expired)]);
+    assert_eq!(forgotten_at(false), [(Time::from_millis(1_100_220), NatEvent::Expired)]);
+}
+
+#[test]
+fn a_conntrack_that_not_every_packet_refreshes_is_none() {
+    let mut world = one_session(HeartbeatSpec::None);
+    world.nat[0] = NatConfig { conntrack: true, refresh: NatRefresh::Outbound, ..NatConfig::default() };
+    let problems: Vec<_> = world.problems().into_iter().map(|problem| (problem.path, problem.message)).collect();
+    let of = |path: &str, message: &str| (path.to_owned(), message.to_owned());
+    assert_eq!(problems, [of("nat.conntrack", "Linux's conntrack is refreshed by any packet")]);
 }

@@ -28,6 +28,9 @@ pub struct NatConfig {
     /// The most idle time of an established connection on which one packet was repeated three times without an answer
     /// (Linux: `nf_conntrack_tcp_timeout_max_retrans`, 300 s). Default: no such limit.
     pub unacknowledged: Option<Span>,
+    /// Whether connections are followed as by Linux's conntrack: `unacknowledged` holds from the first byte on that is not
+    /// acknowledged, either way, and a SYN on the ports of an established connection passes without a trace. Default false.
+    pub conntrack: bool,
     /// How long a mapping lives, whatever passes; then it ends as an idle one does. At least 1 s. Default: for as long as
     /// something passes.
     pub max_age: Option<Span>,
@@ -54,6 +57,7 @@ impl Default for NatConfig {
             transitory: Span::secs(240),
             closing: None,
             unacknowledged: None,
+            conntrack: false,
             max_age: None,
             refresh: NatRefresh::default(),
             after_expiry: AfterExpiry::default(),

@@ -4,7 +4,7 @@ use cardiogram_policies::is_name;
 
 use super::Found;
 use crate::config::{
-    AfterExpiry, Distribution, MAIN, NATS_MAX, NETWORKS_MAX, NO_NETWORK, NatConfig, Network, WorldConfig,
+    AfterExpiry, Distribution, MAIN, NATS_MAX, NETWORKS_MAX, NO_NETWORK, NatConfig, NatRefresh, Network, WorldConfig,
     distribution::weights_problem,
 };
 
@@ -64,6 +64,13 @@ impl Found {
         }
         if let Some(age) = nat.max_age {
             self.max_age(&format!("{path}.max_age"), &Distribution::Constant(age));
+        }
+        if nat.conntrack && nat.refresh != NatRefresh::Both {
+            self.add(
+                format!("{path}.conntrack"),
+                "Linux's conntrack is refreshed by any packet",
+                "leave out `refresh`, or `conntrack`",
+            );
         }
         if let Some(table) = nat.table.filter(|table| *table == 0 || *table > TABLE_MAX) {
             self.add(format!("{path}.table"), format!("a table of {table} mappings"), format!("use 1 to {TABLE_MAX}"));

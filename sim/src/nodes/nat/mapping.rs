@@ -34,6 +34,19 @@ pub(super) struct Mapping {
     latest: Option<Segment>,
     /// How many times in a row the latest segment has come again.
     repeats: u8,
+    from_inside: Way,
+    from_outside: Way,
+    /// What would acknowledge a SYN that passed without a trace.
+    ignored: Option<u32>,
+}
+
+/// What has passed in one direction.
+#[derive(Clone, Copy, Default)]
+struct Way {
+    /// The end of it in sequence numbers.
+    end: Option<u32>,
+    /// Some of it is not acknowledged (`IP_CT_TCP_FLAG_DATA_UNACKNOWLEDGED`).
+    is_unanswered: bool,
 }
 
 /// Which of the timeouts counts.
@@ -71,6 +84,9 @@ impl Mapping {
             ack_outside: None,
             latest: None,
             repeats: 0,
+            from_inside: Way::default(),
+            from_outside: Way::default(),
+            ignored: None,
         }
     }
 
@@ -94,7 +110,12 @@ impl Mapping {
             if outbound && !packet.flags.has(Flags::ACK) && self.phase == Phase::Closing {
                 *self = Self::new(self.inside, self.address, self.port, Phase::Opening);
             }
+            // The SYN was right: a connection has begun anew.
+            if !outbound && self.ignored.take_if(|ack| *ack == packet.ack).is_some() {
+                *self = Self { device: self.device, ..Self::new(self.inside, self.address, self.port, Phase::Opening) };
+            }
             self.note_ack(packet, outbound);
+            self.note_data(packet, outbound);
             return;
         }
         if packet.flags.has(Flags::FIN) {
@@ -106,7 +127,41 @@ impl Mapping {
             self.phase = Phase::Established;
         }
         self.note_ack(packet, outbound);
+        self.note_data(packet, outbound);
         self.count_repeats(packet, outbound);
+    }
+
+    /// Returns whether a packet passes without a trace: a SYN from the inside, where a connection stands (`sIG` in Linux's table
+    /// of states). Its answer will tell which of the two is right.
+    pub(super) fn ignores(&mut self, packet: &Packet, outbound: bool) -> bool {
+        let ignores = outbound && packet.opens() && self.is_established();
+        if ignores {
+            self.ignored = Some(packet.seq.wrapping_add(packet.seq_len()));
+        }
+        ignores
+    }
+
+    /// Notes what is new of a packet, and what it acknowledges (`tcp_in_window`).
+    fn note_data(&mut self, packet: &Packet, outbound: bool) {
+        if packet.flags.has(Flags::RST) {
+            return;
+        }
+        let (own, other) = if outbound {
+            (&mut self.from_inside, &mut self.from_outside)
+        } else {
+            (&mut self.from_outside, &mut self.from_inside)
+        };
+        let end = packet.seq.wrapping_add(packet.seq_len());
+        match own.end {
+            None => own.end = Some(end),
+            Some(known) if (end.wrapping_sub(known) as i32) > 0 => {
+                *own = Way { end: Some(end), is_unanswered: true };
+            }
+            Some(_) => {}
+        }
+        if packet.flags.has(Flags::ACK) && other.end == Some(packet.ack) {
+            other.is_unanswered = false;
+        }
     }
 
     fn note_ack(&mut self, packet: &Packet, outbound: bool) {
@@ -132,10 +187,11 @@ impl Mapping {
     pub(super) fn timeout(&self, config: &NatConfig, established: Duration) -> Duration {
         /// Linux: `nf_conntrack_tcp_max_retrans`.
         const REPEATS: u8 = 3;
+        let is_unanswered = config.conntrack && (self.from_inside.is_unanswered || self.from_outside.is_unanswered);
         match self.phase {
             Phase::Opening => config.transitory.get(),
             Phase::Established => match config.unacknowledged {
-                Some(most) if self.repeats >= REPEATS => established.min(most.get()),
+                Some(most) if self.repeats >= REPEATS || is_unanswered => established.min(most.get()),
                 _ => established,
             },
             Phase::Closing => config.closing.unwrap_or(config.transitory).get(),
@@ -254,6 +310,44 @@ mod tests {
         }
         mapping.follow(&packet(Flags::ACK, 21, 16, 0), false);
         assert_eq!(mapping.timeout(&config(), LONG), LONG);
+    }
+
+    /// As measured of Linux 6.18: from the first byte that is not acknowledged, in either direction, until it is.
+    #[test]
+    fn conntrack_shortens_the_timeout_while_anything_is_unanswered() {
+        let conntrack = NatConfig { conntrack: true, ..config() };
+        let (short, secs) = (Duration::from_secs(300), Duration::from_secs);
+        let mut mapping = established();
+        assert_eq!(mapping.timeout(&conntrack, LONG), LONG);
+        mapping.follow(&packet(Flags::ACK, 11, 21, 5), true);
+        assert_eq!((mapping.timeout(&conntrack, LONG), mapping.timeout(&config(), LONG)), (short, LONG));
+        assert_eq!(mapping.timeout(&conntrack, secs(200)), secs(200));
+        // The answer has data of its own, and acknowledges all but a byte.
+        mapping.follow(&packet(Flags::ACK, 21, 15, 3), false);
+        assert_eq!(mapping.timeout(&conntrack, LONG), short);
+        mapping.follow(&packet(Flags::ACK, 24, 16, 0), false);
+        assert_eq!(mapping.timeout(&conntrack, LONG), short, "the answer is not acknowledged");
+        mapping.follow(&packet(Flags::ACK, 16, 24, 0), true);
+        assert_eq!(mapping.timeout(&conntrack, LONG), LONG);
+        // A keepalive probe is nothing new.
+        mapping.follow(&packet(Flags::ACK, 15, 24, 0), true);
+        assert_eq!(mapping.timeout(&conntrack, LONG), LONG);
+    }
+
+    #[test]
+    fn conntrack_ignores_a_syn_on_an_established_connection_until_its_answer() {
+        let syn = packet(Flags::SYN, 90, 0, 0);
+        let mut mapping = established();
+        assert!(mapping.ignores(&syn, true) && !mapping.ignores(&syn, false));
+        assert!(!mapping.ignores(&packet(Flags::ACK, 11, 21, 5), true));
+        // A challenge leaves the connection as it is; the answer to the SYN begins one.
+        mapping.follow(&packet(Flags::ACK, 21, 11, 0), false);
+        assert!(mapping.is_established());
+        mapping.follow(&packet(Flags::SYN | Flags::ACK, 70, 91, 0), false);
+        assert!(!mapping.is_established());
+        mapping.follow(&packet(Flags::ACK, 91, 71, 0), true);
+        assert!(mapping.is_established());
+        assert!(!Mapping::new((0, 1, 0), Ipv4Addr::LOCALHOST, 1, Phase::Opening).ignores(&syn, true));
     }
 
     #[test]

@@ -191,6 +191,9 @@ impl Nat {
         if outbound {
             mapping.address = *packet.src.ip();
         }
+        if self.config.conntrack && mapping.ignores(packet, outbound) {
+            return;
+        }
         mapping.follow(packet, outbound);
         // A connection that begins anew on the same ports is as young as any.
         mapping.ends = mapping.ends.or(end);

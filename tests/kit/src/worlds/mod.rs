@@ -208,6 +208,7 @@ fn nat() -> impl Strategy<Value = NatConfig> {
                 transitory,
                 closing,
                 unacknowledged,
+                conntrack: refresh == NatRefresh::Both && unacknowledged.is_some(),
                 max_age,
                 refresh,
                 after_expiry,
