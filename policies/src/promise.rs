@@ -26,13 +26,16 @@ pub struct Bounds {
     pub silent_app: bool,
     /// The host is steady: it runs every timer when it is due, and is never killed.
     pub steady_host: bool,
+    /// Kernels wait for the acknowledgement of data for longer than a healthy round trip takes, before they give a connection up.
+    pub patient_kernels: bool,
     /// How the server asks clients whether they live; `None` if it only answers.
     pub server_pings: Option<ServerPings>,
 }
 
 impl Bounds {
     /// Returns the bounds of a healthy path: round trips of at most `rtt_max`, no loss, no NAT that forgets, one server that
-    /// welcomes a client after two round trips (TCP's and its own) and sends no pings, a silent application, a steady host.
+    /// welcomes a client after two round trips (TCP's and its own) and sends no pings, a silent application, a steady host, and
+    /// kernels that are patient.
     pub const fn healthy(rtt_max: Duration) -> Self {
         Self {
             rtt_max,
@@ -42,6 +45,7 @@ impl Bounds {
             servers: 1,
             silent_app: true,
             steady_host: true,
+            patient_kernels: true,
             server_pings: None,
         }
     }
@@ -80,6 +84,12 @@ impl Bounds {
     #[must_use]
     pub const fn with_steady_host(self, steady_host: bool) -> Self {
         Self { steady_host, ..self }
+    }
+
+    /// Says whether kernels wait for acknowledgements for longer than a healthy round trip takes.
+    #[must_use]
+    pub const fn with_patient_kernels(self, patient_kernels: bool) -> Self {
+        Self { patient_kernels, ..self }
     }
 
     /// Sets how the server asks clients whether they live; `None` if it only answers.

@@ -250,7 +250,8 @@ impl StrategySpec {
 
     /// Returns what the strategy as a whole guarantees within `bounds`.
     pub fn promises(&self, bounds: &Bounds) -> Promises {
-        let heartbeat = self.heartbeat.promises(bounds);
+        let mut heartbeat = self.heartbeat.promises(bounds);
+        heartbeat.no_false_alarm &= bounds.patient_kernels;
         if !bounds.steady_host {
             // Late timers make everything late and crowd together, and a policy that begins anew has forgotten what it did.
             return Promises { no_false_alarm: heartbeat.no_false_alarm, ..Promises::default() };

@@ -203,3 +203,17 @@ fn first_connection(outcome: &Outcome, device: u32, end: Time) -> Duration {
     let connected = events.find(|(.., event)| matches!(event, DeviceEvent::Connected { .. }));
     connected.map_or(end, |(at, ..)| at).since(start)
 }
+
+/// An exchange over a radio that falls asleep takes seconds; a kernel that repeats data once gives up before the answer is there.
+#[test]
+fn nobody_promises_no_false_alarm_where_kernels_give_up_before_an_answer_is_certain() {
+    let mut world = world(HeartbeatSpec::None);
+    assert!(world.promises().no_false_alarm);
+    world.devices.tcp.retries2 = Some(1);
+    assert!(world.promises().no_false_alarm, "600 ms for a round trip of 100 ms");
+    world.access = link(millis(400));
+    assert!(!world.promises().no_false_alarm, "a round trip of 860 ms");
+    world.devices.tcp.retries2 = None;
+    world.server.tcp.retries2 = Some(1);
+    assert!(!world.promises().no_false_alarm, "the server's kernel gives up as well");
+}

@@ -33,7 +33,9 @@ impl WorldConfig {
         // A server that tells clients another interval now and then is not silent either.
         let server = &self.strategy.server;
         let redirects = server.directed.as_ref().is_some_and(|directed| !directed.changes.is_empty());
+        let patience = [&self.devices.tcp, &self.server.tcp].into_iter().filter_map(|tcp| tcp.patience()).min();
         Bounds::healthy(rtt + retransmissions)
+            .with_patient_kernels(patience.is_none_or(|patience| rtt + retransmissions < patience))
             .with_loss_free(lossless_links && !nat_loses_pushes)
             .with_nat_timeout(nat_timeout(self))
             .with_handshake_max(if is_led { Duration::MAX } else { handshake })

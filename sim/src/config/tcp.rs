@@ -1,7 +1,7 @@
 //! The TCP of a host's kernel, as a scenario says it: an operating system's name, or a table with what was changed there.
 //! What the kernel makes of it is in `wire::tcp`.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{
@@ -88,6 +88,15 @@ impl TcpSettings {
             nodelay: true,
         }
     }
+
+    /// Returns how long the kernel waits at least for the acknowledgement of data before it gives the connection up: what
+    /// `retries2` doublings of 200 ms come to (`tcp_retries2`). `None`: as long as the system's own, which is many times longer than any
+    /// healthy round trip.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        let doublings = self.retries2?;
+        let timeout = |doublings| Duration::from_millis(200_u64 << doublings).min(Duration::from_mins(2));
+        Some((0..=doublings.min(30)).map(timeout).sum())
+    }
 }
 
 impl Default for TcpSettings {
@@ -167,5 +176,14 @@ mod tests {
         }
         let unknown = toml::from_str::<Host>("tcp = \"solaris\"").unwrap_err().to_string();
         assert!(unknown.contains("`linux-new`"), "{unknown}");
+    }
+
+    /// 0.2 + 0.4 s; and 924.6 s, as ip-sysctl has it of 15.
+    #[test]
+    fn patience_is_the_sum_of_what_a_timeout_of_200_ms_doubles_to() {
+        let patience = |retries2| TcpSettings { retries2, ..TcpSettings::default() }.patience();
+        assert_eq!(patience(Some(1)), Some(Duration::from_millis(600)));
+        assert_eq!(patience(Some(15)), Some(Duration::from_millis(924_600)));
+        assert_eq!(patience(None), None);
     }
 }

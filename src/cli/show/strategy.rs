@@ -144,7 +144,8 @@ fn words_of(bounds: &Bounds) -> Vec<String> {
         || "no NAT forgets".into(),
         |timeout| format!("a NAT forgets after {} at the earliest", format_duration(timeout)),
     );
-    vec![
+    let impatient = (!bounds.patient_kernels).then(|| "kernels give up before an answer is certain".into());
+    let words = vec![
         format!("a healthy round trip takes at most {}", rounded_up(bounds.rtt_max)),
         either(bounds.loss_free, "no packet is lost on a healthy path", "packets are lost on a healthy path too"),
         nat,
@@ -152,7 +153,8 @@ fn words_of(bounds: &Bounds) -> Vec<String> {
         either(bounds.servers == 1, "there is one server", &format!("there are {} servers", bounds.servers)),
         either(bounds.silent_app, "the application is silent", "the application talks"),
         either(bounds.steady_host, "timers run when they are due", "timers run late, or processes are killed"),
-    ]
+    ];
+    words.into_iter().chain(impatient).collect()
 }
 
 /// Adds `words` as lines of comment.
