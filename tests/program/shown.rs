@@ -396,6 +396,7 @@ fn what_is_shown_is_a_file_to_start_from() {
     [nat]
     established = "5m"
     transitory = "4m"
+    conntrack = false
     refresh = "both"
     after_expiry = "drop-silent"
     "#);
