@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Made by [`healthy`](Self::healthy), and then changed where the environment is worse:
 /// `Bounds::healthy(rtt).with_servers(3)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a bound of its own, which holds or does not")]
 #[non_exhaustive]
 pub struct Bounds {
     /// The longest round trip on a healthy path, TCP retransmissions included.
