@@ -5,7 +5,8 @@ use std::time::Duration;
 use cardiogram_policies::{Bounds, unit::Span};
 
 use super::{
-    BETWEEN_NATS, DeviceEffect, FromInside, NatConfig, NatEffect, Network, RadioConfig, Target, WorldConfig,
+    BETWEEN_NATS, DeviceEffect, FromInside, NatConfig, NatEffect, Network, RadioConfig, Target, TcpSettings,
+    WorldConfig,
     problems::{link, server},
 };
 
@@ -33,7 +34,7 @@ impl WorldConfig {
         // A server that tells clients another interval now and then is not silent either.
         let server = &self.strategy.server;
         let redirects = server.directed.as_ref().is_some_and(|directed| !directed.changes.is_empty());
-        let patience = [&self.devices.tcp, &self.server.tcp].into_iter().filter_map(|tcp| tcp.patience()).min();
+        let patience = [&self.devices.tcp, &self.server.tcp].into_iter().filter_map(TcpSettings::patience).min();
         Bounds::healthy(rtt + retransmissions)
             .with_patient_kernels(patience.is_none_or(|patience| rtt + retransmissions < patience))
             .with_loss_free(lossless_links && !nat_loses_pushes)
