@@ -10,6 +10,8 @@
 //! This is for the lab's own tests and may change with any version.
 
 use std::{
+    cell::RefCell,
+    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -23,9 +25,9 @@ use crate::{
     config::WorldConfig,
     engine::event,
     fate::{Schedule, life::Life, server_faults::ServerFaults},
-    nodes::{device::DeviceGroup, node::Host, world},
-    record::trace::Entry,
-    verdict::truth::{self, Verdict},
+    nodes::{device::DeviceGroup, world},
+    record::{recorder::Uses, trace::Entry},
+    verdict::truth::{self, Turns, Verdict},
     wire::layout::DEVICES,
 };
 
@@ -39,13 +41,25 @@ pub struct Truth {
 
 /// Returns the truth about the whole run.
 pub fn truth(config: &WorldConfig, seed: u64) -> Truth {
-    let schedule = Schedule::draw(config, seed);
-    let mut hosts = world::hosts(config, seed, &schedule, false);
-    event::run(&mut hosts, Time::ZERO + config.duration);
-    let finished: Vec<_> = hosts.into_iter().map(Host::finish).collect();
-    let clues = finished.iter().map(|host| &host.clues[..]);
-    let Verdict { turns, kept_out, .. } = truth::judge(config, &schedule, clues);
+    let Verdict { turns, kept_out, .. } = verdict(config, seed, usize::MAX);
     Truth { turns, kept_out }
+}
+
+/// Returns all that the truth says of the whole run, in words, where it judges whenever it has heard so many facts: the same for
+/// any number.
+pub fn judged_in_portions(config: &WorldConfig, seed: u64, facts: usize) -> String {
+    format!("{:#?}", verdict(config, seed, facts))
+}
+
+fn verdict(config: &WorldConfig, seed: u64, facts: usize) -> Verdict {
+    let schedule = Rc::new(Schedule::draw(config, seed));
+    let truth = truth::Truth::in_portions(config, schedule.clone(), Turns::Kept, facts);
+    let truth = Rc::new(RefCell::new(truth));
+    let uses = Uses { kept: false, hears: Some(truth.clone()) };
+    let mut hosts = world::hosts(config, seed, &schedule, &uses);
+    event::run(&mut hosts, Time::ZERO + config.duration);
+    drop((hosts, uses));
+    Rc::into_inner(truth).expect("the hosts are gone, and their records with them").into_inner().verdict()
 }
 
 /// Returns when faults begin or end that break sessions, whether or not the truth makes anything of it.
@@ -88,7 +102,8 @@ pub fn ask(
     /// Enough for TCP's longest timeouts and for the work that a slow server has left.
     const PATIENCE: Duration = Duration::from_hours(48);
     let schedule = Schedule::draw(config, seed);
-    let mut hosts = world::hosts(config, seed, &schedule, alone.is_some());
+    let uses = Uses { kept: alone.is_some(), hears: None };
+    let mut hosts = world::hosts(config, seed, &schedule, &uses);
     event::run(&mut hosts, at + Duration::from_micros(1));
     for host in &mut hosts {
         host.freeze(at);

@@ -1,7 +1,7 @@
 //! A run of the lab's own hosts, from a world and a seed to its outcome: what is drawn, the nodes that an engine drives, the record,
 //! the verdict.
 
-use std::time::Duration;
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use cardiogram_policies::Time;
 
@@ -18,13 +18,13 @@ use crate::{
     },
     record::{
         counts::{Counts, DeviceCounts},
-        recorder,
+        recorder::{self, Uses},
         trace::Trace,
     },
     verdict::{
         learning,
         outcome::{Outcome, Peaks, Pushes, Requests},
-        peak, truth,
+        truth::{self, Truth, Turns, Verdict},
     },
     wire::layout::node_names,
 };
@@ -35,18 +35,50 @@ pub(crate) fn run_own(config: &WorldConfig, seed: u64, options: &RunOptions) -> 
     if !problems.is_empty() {
         return Err(RunError::World(problems));
     }
-    let schedule = Schedule::draw(config, seed);
-    let hosts = world::hosts(config, seed, &schedule, options.keep_trace);
-    let hosts = engine::drive(hosts, Time::ZERO + config.duration, config.lookahead(), seed, options)?;
-    let finished: Vec<Finished> = hosts.into_iter().map(Host::finish).collect();
-    Ok(outcome(config, seed, &schedule, finished, options.keep_trace))
+    run_whatever(config, seed, options)
 }
 
-/// Returns the verdict on what the nodes have left behind.
-pub(crate) fn outcome(
+/// Runs a world that nobody has looked at.
+pub(crate) fn run_whatever(config: &WorldConfig, seed: u64, options: &RunOptions) -> Result<Outcome, RunError> {
+    let judged = Judged::new(config, seed, options.keep_trace);
+    let hosts = world::hosts(config, seed, &judged.schedule, &judged.uses());
+    let hosts = engine::drive(hosts, Time::ZERO + config.duration, config.lookahead(), seed, options)?;
+    let finished = hosts.into_iter().map(Host::finish).collect();
+    Ok(judged.outcome(config, seed, finished))
+}
+
+/// A run that is judged while it goes on.
+pub(crate) struct Judged {
+    pub(crate) schedule: Rc<Schedule>,
+    truth: Rc<RefCell<Truth>>,
+    keep_trace: bool,
+}
+
+impl Judged {
+    pub(crate) fn new(config: &WorldConfig, seed: u64, keep_trace: bool) -> Self {
+        let schedule = Rc::new(Schedule::draw(config, seed));
+        let turns = if keep_trace { Turns::Kept } else { Turns::Dropped };
+        let truth = Rc::new(RefCell::new(Truth::new(config, schedule.clone(), turns)));
+        Self { schedule, truth, keep_trace }
+    }
+
+    /// Returns what its hosts' records are used for.
+    pub(crate) fn uses(&self) -> Uses {
+        Uses { kept: self.keep_trace, hears: Some(self.truth.clone()) }
+    }
+
+    /// Returns the outcome, from what the hosts have left behind.
+    pub(crate) fn outcome(self, config: &WorldConfig, seed: u64, finished: Vec<Finished>) -> Outcome {
+        let truth = Rc::into_inner(self.truth).expect("the hosts are gone, and their records with them");
+        outcome(config, seed, &self.schedule, truth.into_inner().verdict(), finished, self.keep_trace)
+    }
+}
+
+fn outcome(
     config: &WorldConfig,
     seed: u64,
     schedule: &Schedule,
+    verdict: Verdict,
     finished: Vec<Finished>,
     keep_trace: bool,
 ) -> Outcome {
@@ -55,10 +87,6 @@ pub(crate) fn outcome(
     let starts: Vec<Time> = (0..config.devices.count)
         .map(|device| traffic::start(seed, device, config.devices.start_within.get()))
         .collect();
-    let clues = || finished.iter().map(|host| &host.clues[..]);
-    let verdict = truth::judge(config, schedule, clues());
-    let sessions = peak::sessions(clues());
-
     let created = |messages: fn(u64, u32, Time, &TrafficConfig) -> Option<Messages>| {
         let of_device = |(device, start): (u32, &Time)| {
             let mut messages = messages(seed, device, *start, &config.traffic)?;
@@ -83,7 +111,7 @@ pub(crate) fn outcome(
     let mut series = series.finish();
     learning::add_timeouts(config, schedule, &mut series);
     let attempts = series.iter().map(|bin| bin.attempts_peak_per_s);
-    let peaks = Peaks { sessions, attempts_per_s: attempts.max().unwrap_or(0) };
+    let peaks = Peaks { sessions: verdict.sessions_peak, attempts_per_s: attempts.max().unwrap_or(0) };
     push_delays.sort_unstable();
     answer_delays.sort_unstable();
     // Stable: within a node the order of its events is kept.

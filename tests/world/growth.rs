@@ -58,3 +58,28 @@ fn a_connection_takes_at_most_6_kib() {
     let [few, many] = [1_000, 3_000].map(|devices| taken("", devices).peak_bytes);
     assert!((many - few) / 2_000 <= CONNECTION_BYTES, "{} bytes", (many - few) / 2_000);
 }
+
+/// What a break of a session may leave behind until its run is over: its row in the results, in a list with room to grow, and its
+/// strike as it was drawn.
+const BREAK_BYTES: u64 = 320;
+
+#[test]
+fn of_what_is_past_nothing_is_kept_but_rows_and_what_was_drawn() {
+    const DEVICES: u64 = 300;
+    let faults =
+        ["cut = { when.every = \"5m\", lasts = \"30s\" }", "process-killed = { when.every = \"5m\", lasts = \"1s\" }"];
+    faults.par_iter().for_each(|fault| {
+        let [(short, few), (long, many)] = [4, 16].map(|hours| {
+            let lines = format!("devices.count = {DEVICES}\nduration = \"{hours}h\"\nfaults = [{{ {fault} }}]");
+            let world = memory::world("netease-30-15", &lines);
+            let mut breaks = 0;
+            let counted = allocation_counter::measure(|| {
+                breaks = run(&world, 1, &RunOptions::new(Engine::Event)).unwrap().episodes.len() as u64;
+            });
+            (counted.bytes_max, breaks)
+        });
+        let each = (long - short) / (many - few);
+        println!("{fault}: {each} bytes a break, {} a device after 16 h", long / DEVICES);
+        assert!(many > 150 * DEVICES && each <= BREAK_BYTES, "{fault}: {each} bytes a break");
+    });
+}

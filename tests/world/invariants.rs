@@ -10,6 +10,7 @@ use cardiogram_policies::{HeartbeatSpec, ServerSpec, Time, unit::Fraction};
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{Carries, Distribution, FaultConfig, LifeConfig, LinkConfig, ServerConfig, Undelivered},
+    frozen,
     outcome::{Episode, PacketCounts, TcpCounts},
     trace::{DeviceEvent, DropReason, What},
 };
@@ -52,6 +53,13 @@ proptest! {
         let never_usable = outcome.device_time.saturating_sub(outcome.usable_time + without);
         let connecting: Duration = (0..world.devices.count).map(|device| first_connection(&outcome, device, end)).sum();
         prop_assert!(never_usable >= connecting, "{never_usable:?} without a session, {connecting:?} connecting");
+    }
+
+    /// A run is judged while it goes on, so that memory does not grow with its length. What is forgotten on the way is not missed.
+    #[test]
+    fn the_truth_is_the_same_whenever_it_is_judged(world in worlds::world(), seed: u64, facts in 1..40_usize) {
+        let at_the_end = frozen::judged_in_portions(&world, seed, usize::MAX);
+        prop_assert_eq!(frozen::judged_in_portions(&world, seed, facts), at_the_end);
     }
 
     /// The application gets each message once, in order, whatever server it comes from; none is left out, unless what was

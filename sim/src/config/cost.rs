@@ -37,8 +37,6 @@ const HARMLESS_BYTES: u64 = 320;
 const PERIOD_BYTES: u64 = 64;
 /// A moment at which one device's session stops being usable, with what is kept of it until the run is over.
 const BREAK_BYTES: u64 = 360;
-/// What is kept of a session that takes the place of a broken one.
-const SESSION_BYTES: u64 = 800;
 /// A device cannot have a new session more often: a handshake and a login, there and back.
 const SESSION_MIN: Duration = Duration::from_millis(100);
 /// A message, whose moment is drawn before the run.
@@ -144,7 +142,6 @@ impl WorldConfig {
             (struck.harmless, HARMLESS_BYTES),
             (struck.periods, PERIOD_BYTES),
             (breaks, BREAK_BYTES),
-            (sessions, SESSION_BYTES),
         ];
         WorldCost {
             device_time,

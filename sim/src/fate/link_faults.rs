@@ -122,6 +122,11 @@ pub(crate) fn cuts(config: &WorldConfig, link: LinkTarget<'_>, seed: u64) -> Cut
             down.extend(&strikes);
         }
     }
+    // Most cuts are cuts of both directions, and are kept once.
+    if up == down {
+        let both: Rc<[Interval]> = schedule::merge(up).into();
+        return Cuts { up: both.clone(), down: both };
+    }
     Cuts { up: schedule::merge(up).into(), down: schedule::merge(down).into() }
 }
 

@@ -57,12 +57,11 @@ use self::{
 use crate::{
     config::{Carrier, Cost, DeviceEffect, LinkEffect, OnWaking, SecondSession, ServerEffect, Target, WorldConfig},
     engine::{Engine, RunError, RunOptions, event},
-    fate::Schedule,
     nodes::{
         node::{Flight, Host, Node},
         world::{self, Others},
     },
-    run::outcome,
+    run::Judged,
     verdict::outcome::Outcome,
 };
 
@@ -320,7 +319,8 @@ fn run_here(
 ) -> std::result::Result<Outcome, RunError> {
     let mut runtime = Runtime::new(guests.patience, blocked).map_err(RunError::Guest)?;
     let starter = Starter::new(&runtime);
-    let schedule = Schedule::draw(config, seed);
+    let judged = Judged::new(config, seed, options.keep_trace);
+    let schedule = judged.schedule.clone();
     let node = |node: GuestNode| Box::new(node) as Box<dyn Node>;
     let devices = guests.devices.clone();
     let devices = devices.map(|program| node(GuestNode::devices(config, &schedule, seed, program, &starter)));
@@ -329,11 +329,11 @@ fn run_here(
         Some((server, node(GuestNode::server(config, &schedule, seed, server, program, &starter))))
     };
     let servers = (0..config.server.count).filter_map(of_server).collect();
-    let mut hosts = world::hosts_with(config, seed, &schedule, options.keep_trace, Others { devices, servers });
+    let mut hosts = world::hosts_with(config, seed, &schedule, &judged.uses(), Others { devices, servers });
     drive(&mut hosts, Time::ZERO + config.duration, &mut runtime).map_err(RunError::Guest)?;
     let finished = hosts.into_iter().map(Host::finish).collect();
     runtime.end().map_err(RunError::Guest)?;
-    Ok(outcome(config, seed, &schedule, finished, options.keep_trace))
+    Ok(judged.outcome(config, seed, finished))
 }
 
 /// Runs `hosts` until `end`, which is excluded, and the guests on them. At every moment the world comes first: guests go on when

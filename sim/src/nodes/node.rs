@@ -12,8 +12,8 @@ use crate::{
     nodes::link::Link,
     record::{
         counts::Counts,
-        recorder::Recorder,
-        trace::{Clue, DropReason, Entry, Fact, Fate, PortFact},
+        recorder::{Recorder, Uses},
+        trace::{DropReason, Entry, Fact, Fate, PortFact},
     },
     wire::{layout::NodeId, packet::Packet},
 };
@@ -126,14 +126,14 @@ pub(crate) struct Host {
 
 impl Host {
     /// A host for `node`, whose links are numbered in the order given, each with the node at its far end.
-    pub(crate) fn new(id: NodeId, node: Box<dyn Node>, links: Vec<(NodeId, Link)>, keep_trace: bool) -> Self {
+    pub(crate) fn new(id: NodeId, node: Box<dyn Node>, links: Vec<(NodeId, Link)>, uses: &Uses) -> Self {
         Self {
             id,
             node,
             links,
             inbox: BinaryHeap::new(),
             next_number: 0,
-            recorder: Recorder::new(id, keep_trace),
+            recorder: Recorder::new(id, uses),
             ran_until: Time::ZERO,
         }
     }
@@ -203,15 +203,13 @@ impl Host {
     /// Returns what the host leaves behind.
     pub(crate) fn finish(self) -> Finished {
         let digest = self.recorder.digest();
-        let (clues, entries) = self.recorder.into_parts();
-        Finished { digest, clues, entries, counts: self.node.into_counts() }
+        Finished { digest, entries: self.recorder.into_entries(), counts: self.node.into_counts() }
     }
 }
 
 /// What a host leaves behind at the end of a run.
 pub(crate) struct Finished {
     pub(crate) digest: u128,
-    pub(crate) clues: Vec<(Time, Clue)>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) counts: Counts,
 }

@@ -21,6 +21,7 @@ use crate::{
         random::Coins,
         schedule::{self, Interval},
     },
+    record::recorder::Uses,
     wire::{
         layout::{DEVICES, Layout},
         packet::Obstacle,
@@ -36,8 +37,8 @@ pub(crate) struct Others {
 }
 
 /// Returns the hosts of a world in the order of their [`NodeId`]s.
-pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, keep_trace: bool) -> Vec<Host> {
-    hosts_with(config, seed, schedule, keep_trace, Others::default())
+pub(crate) fn hosts(config: &WorldConfig, seed: u64, schedule: &Schedule, uses: &Uses) -> Vec<Host> {
+    hosts_with(config, seed, schedule, uses, Others::default())
 }
 
 /// The same with other nodes in the place of the lab's own.
@@ -45,7 +46,7 @@ pub(crate) fn hosts_with(
     config: &WorldConfig,
     seed: u64,
     schedule: &Schedule,
-    keep_trace: bool,
+    uses: &Uses,
     mut others: Others,
 ) -> Vec<Host> {
     let data_counts = others.devices.is_none() && others.servers.is_empty();
@@ -59,7 +60,7 @@ pub(crate) fn hosts_with(
     });
     let own = || Box::new(DeviceGroup::new(config, schedule, seed)) as Box<dyn Node>;
     let devices = others.devices.unwrap_or_else(own);
-    let mut hosts = vec![Host::new(DEVICES, devices, to_networks.collect(), keep_trace)];
+    let mut hosts = vec![Host::new(DEVICES, devices, to_networks.collect(), uses)];
     for (number, network) in (0..).zip(&networks) {
         let of_network = &schedule.networks[number as usize];
         let nats = network.nat.len() as u32;
@@ -81,7 +82,7 @@ pub(crate) fn hosts_with(
             let faults = &of_network.nats[index as usize];
             let mapping_rules = of_network.mapping_rules[index as usize].clone();
             let node = Nat::new(nat.clone(), place, mapping_rules, &nat::stream(network, index), faults, seed);
-            hosts.push(Host::new(layout.nat(number, index), Box::new(node), links, keep_trace));
+            hosts.push(Host::new(layout.nat(number, index), Box::new(node), links, uses));
         }
     }
     let last_nat = |number: u32, network: &Network<'_>| layout.nat(number, network.nat.len() as u32 - 1);
@@ -93,7 +94,7 @@ pub(crate) fn hosts_with(
             (0..servers).map(move |server| (last_nat(number, network), wiring.core(network, false, server)))
         });
         let to_servers = (0..servers).map(|server| (layout.server(server), wiring.behind_proxy(true)));
-        hosts.push(Host::new(id, Box::new(node), to_networks.chain(to_servers).collect(), keep_trace));
+        hosts.push(Host::new(id, Box::new(node), to_networks.chain(to_servers).collect(), uses));
     }
     for server in 0..servers {
         let clients = Clients {
@@ -116,7 +117,7 @@ pub(crate) fn hosts_with(
             (0..).zip(&networks).map(to_network).collect()
         };
         links.extend(config.wakeup.iter().map(|wakeup| (DEVICES, wiring.push_service(wakeup))));
-        hosts.push(Host::new(layout.server(server), node, links, keep_trace));
+        hosts.push(Host::new(layout.server(server), node, links, uses));
     }
     if !data_counts {
         hosts.iter_mut().for_each(Host::disregard_data);

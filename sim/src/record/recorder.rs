@@ -1,5 +1,7 @@
 //! Writes the record of one node while the run goes on, and digests it. What is recorded is in `trace`.
 
+use std::{cell::RefCell, rc::Rc};
+
 use cardiogram_policies::Time;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -9,21 +11,37 @@ use super::{
 };
 use crate::wire::{layout::NodeId, packet::Packet};
 
+/// Someone who hears what decides the truth, as it is recorded.
+pub(crate) trait Hears {
+    /// A node records this. What one node records comes in the order of time; over nodes the order is free within the lookahead
+    /// of the world.
+    fn hear(&mut self, at: Time, node: NodeId, clue: Clue);
+}
+
+/// What is done with a record besides digesting it.
+#[derive(Clone, Default)]
+pub(crate) struct Uses {
+    /// Its entries are kept.
+    pub(crate) kept: bool,
+    /// Who hears what decides the truth.
+    pub(crate) hears: Option<Rc<RefCell<dyn Hears>>>,
+}
+
 /// A node's own record.
 pub(crate) struct Recorder {
     node: NodeId,
     hasher: Xxh3,
     data: Data,
     buffer: Vec<u8>,
-    clues: Vec<(Time, Clue)>,
+    hears: Option<Rc<RefCell<dyn Hears>>>,
     entries: Option<Vec<Entry>>,
 }
 
 impl Recorder {
-    /// An empty record of `node`; `keep` says whether entries are kept or only digested.
-    pub(crate) fn new(node: NodeId, keep: bool) -> Self {
-        let buffer = Vec::with_capacity(256);
-        Self { node, hasher: Xxh3::new(), data: Data::Counts, buffer, clues: Vec::new(), entries: keep.then(Vec::new) }
+    /// An empty record of `node`.
+    pub(crate) fn new(node: NodeId, uses: &Uses) -> Self {
+        let (buffer, entries) = (Vec::with_capacity(256), uses.kept.then(Vec::new));
+        Self { node, hasher: Xxh3::new(), data: Data::Counts, buffer, hears: uses.hears.clone(), entries }
     }
 
     /// What packets carry is no part of the digest from now on.
@@ -64,14 +82,20 @@ impl Recorder {
     /// Something happened to a part of the world.
     pub(crate) fn fact(&mut self, at: Time, fact: Fact) {
         if fact.decides_truth() {
-            self.clues.push((at, Clue::Fact(fact)));
+            self.tell(at, Clue::Fact(fact));
         }
         self.add(at, |out| digest::fact(out, &fact), || What::Fact(fact));
     }
 
     /// A NAT would give a connection its port back, or would not any more.
     pub(crate) fn port(&mut self, at: Time, fact: PortFact) {
-        self.clues.push((at, Clue::Port(fact)));
+        self.tell(at, Clue::Port(fact));
+    }
+
+    fn tell(&self, at: Time, clue: Clue) {
+        if let Some(hears) = &self.hears {
+            hears.borrow_mut().hear(at, self.node, clue);
+        }
     }
 
     /// Digests an entry; makes it whole only where it is kept.
@@ -90,9 +114,9 @@ impl Recorder {
         self.hasher.digest128()
     }
 
-    /// Returns what decides the truth, and the kept entries.
-    pub(crate) fn into_parts(self) -> (Vec<(Time, Clue)>, Vec<Entry>) {
-        (self.clues, self.entries.unwrap_or_default())
+    /// Returns the kept entries.
+    pub(crate) fn into_entries(self) -> Vec<Entry> {
+        self.entries.unwrap_or_default()
     }
 }
 

@@ -1,5 +1,5 @@
 //! Whose connection uses which mapping, through all NATs in a row. A NAT behind the first knows nothing of devices: its
-//! records name a port of the NAT in front of it, and who had that port at the time is worked out here, after the run.
+//! records name a port of the NAT in front of it, and who had that port at the time is worked out here.
 
 use std::collections::BTreeMap;
 
@@ -70,50 +70,59 @@ struct Hop {
     outside: Option<u16>,
 }
 
-/// Returns the steps in the records of the NATs, in the order of time; records come in the order of the nodes.
-pub(crate) fn steps(mut records: Vec<(Time, Clue)>) -> Vec<Step> {
-    // Stable: at one moment the NAT nearer to the devices comes first.
-    records.sort_by_key(|(at, _)| *at);
-    let mut hops: BTreeMap<Key, Hop> = BTreeMap::new();
-    let mut steps = Vec::with_capacity(records.len());
-    for (at, clue) in records {
+/// The ways through the NATs, and whose they are.
+pub(crate) struct Paths {
+    /// How many NATs each network has.
+    nats: Vec<u32>,
+    /// Mappings behind the first NAT. There are no more than ports.
+    hops: BTreeMap<Key, Hop>,
+}
+
+impl Paths {
+    /// No way yet; `nats`: how many NATs each network has.
+    pub(crate) const fn new(nats: Vec<u32>) -> Self {
+        Self { nats, hops: BTreeMap::new() }
+    }
+
+    /// Goes on by what a NAT has recorded, and adds the steps in it. Calls are in the order of time; at one moment the NAT nearer to
+    /// the devices comes first.
+    pub(crate) fn hear(&mut self, at: Time, clue: Clue, steps: &mut Vec<Step>) {
         let (mapping, device, happens) = match clue {
             Clue::Fact(Fact::Nat { network, device, port, server, event }) => {
                 (Key { network, nat: 0, port, server }, Some(device), event.into())
             }
             Clue::Fact(Fact::OuterNat { network, nat, port, server, event }) => {
                 let key = Key { network, nat, port, server };
-                let hop = hops.entry(key).or_default();
+                let hop = self.hops.entry(key).or_default();
                 hop.outside = if let NatEvent::Created { outside } = event { Some(outside) } else { None };
                 hop.user = hop.device.or(hop.user);
                 (key, hop.device, event.into())
             }
             Clue::Port(PortFact { network, nat, subscriber, port, server, returns }) => {
                 let key = Key { network, nat, port, server };
-                let user = if nat == 0 { Some(subscriber) } else { hops.get(&key).and_then(|hop| hop.user) };
+                let user = if nat == 0 { Some(subscriber) } else { self.hops.get(&key).and_then(|hop| hop.user) };
                 (key, user, MappingEvent::Returns(returns))
             }
-            Clue::Fact(Fact::Device { .. } | Fact::Proxy { .. } | Fact::Server { .. }) => continue,
+            Clue::Fact(Fact::Device { .. } | Fact::Proxy { .. } | Fact::Server { .. }) => return,
         };
-        let Some(device) = device else { continue };
+        let Some(device) = device else { return };
         steps.push(Step { device, at, mapping, happens });
         if let MappingEvent::Made { outside } = happens {
-            claim(&mut hops, device, at, mapping.behind(outside), &mut steps);
+            self.claim(device, at, mapping.behind(outside), steps);
         }
     }
-    steps
-}
 
-/// The port at the inside of a further NAT is a device's now, and with it the mapping that may be left there from whoever
-/// had the port before.
-fn claim(hops: &mut BTreeMap<Key, Hop>, device: u32, at: Time, mut mapping: Key, steps: &mut Vec<Step>) {
-    loop {
-        let hop = hops.entry(mapping).or_default();
-        hop.device = Some(device);
-        let Some(outside) = hop.outside else { return };
-        hop.user = Some(device);
-        steps.push(Step { device, at, mapping, happens: MappingEvent::Made { outside } });
-        mapping = mapping.behind(outside);
+    /// The port at the inside of a further NAT is a device's now, and with it the mapping that may be left there from whoever
+    /// had the port before.
+    fn claim(&mut self, device: u32, at: Time, mut mapping: Key, steps: &mut Vec<Step>) {
+        while mapping.nat < self.nats[mapping.network as usize] {
+            let hop = self.hops.entry(mapping).or_default();
+            hop.device = Some(device);
+            let Some(outside) = hop.outside else { return };
+            hop.user = Some(device);
+            steps.push(Step { device, at, mapping, happens: MappingEvent::Made { outside } });
+            mapping = mapping.behind(outside);
+        }
     }
 }
 
@@ -131,9 +140,13 @@ mod tests {
 
     /// Returns the second, the device, the NAT and what happens, of each step.
     fn found(records: impl IntoIterator<Item = (u64, Clue)>) -> Vec<(u64, u32, u32, MappingEvent)> {
-        let records = records.into_iter().map(|(secs, clue)| (Time::from_secs(secs), clue)).collect();
-        let steps = steps(records).into_iter();
-        steps.map(|s| (s.at.as_micros() / 1_000_000, s.device, s.mapping.nat, s.happens)).collect()
+        let mut records: Vec<(u64, Clue)> = records.into_iter().collect();
+        records.sort_by_key(|(secs, _)| *secs);
+        let (mut paths, mut steps) = (Paths::new(vec![3]), Vec::new());
+        for (secs, clue) in records {
+            paths.hear(Time::from_secs(secs), clue, &mut steps);
+        }
+        steps.into_iter().map(|s| (s.at.as_micros() / 1_000_000, s.device, s.mapping.nat, s.happens)).collect()
     }
 
     #[test]

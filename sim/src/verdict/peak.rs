@@ -3,24 +3,37 @@
 
 use cardiogram_policies::Time;
 
-use crate::record::trace::{Clue, Fact, ServerEvent};
+/// The sessions that all servers together hold, the ones that their devices have left included.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    /// The moment up to which it is told, and what changes in it.
+    now: Time,
+    change: i64,
+    /// How many were held before.
+    held: i64,
+    peak: i64,
+}
 
-/// Returns the most sessions that all servers together hold at once, the ones that their devices have left included. What
-/// happens at one moment happens at once.
-pub(crate) fn sessions<'a>(clues: impl Iterator<Item = &'a [(Time, Clue)]>) -> u64 {
-    let change = |(at, clue): &(Time, Clue)| match clue {
-        Clue::Fact(Fact::Server { event: ServerEvent::SessionOpened { .. }, .. }) => Some((*at, 1)),
-        Clue::Fact(Fact::Server { event: ServerEvent::SessionClosed { .. }, .. }) => Some((*at, -1)),
-        _ => None,
-    };
-    let mut changes: Vec<(Time, i64)> = clues.flatten().filter_map(change).collect();
-    changes.sort_unstable();
-    let moments = changes.chunk_by(|a, b| a.0 == b.0).map(|moment| moment.iter().map(|(_, change)| change).sum());
-    let held = moments.scan(0_i64, |held, change: i64| {
-        *held += change;
-        Some(*held)
-    });
-    held.max().unwrap_or(0).cast_unsigned()
+impl Sessions {
+    /// One more is held from `at` on, or one less. Calls are in the order of time; what happens at one moment happens at once.
+    pub(crate) fn hear(&mut self, at: Time, change: i64) {
+        if at != self.now {
+            self.pass();
+            self.now = at;
+        }
+        self.change += change;
+    }
+
+    /// Returns the most that were held at once.
+    pub(crate) fn peak(mut self) -> u64 {
+        self.pass();
+        self.peak.cast_unsigned()
+    }
+
+    fn pass(&mut self) {
+        self.held += std::mem::take(&mut self.change);
+        self.peak = self.peak.max(self.held);
+    }
 }
 
 #[cfg(test)]
@@ -28,19 +41,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sessions_are_summed_over_servers_and_changes_of_one_moment_are_one() {
-        let fact = |at, server, open: bool| {
-            let (device, network, outside) = (0, 0, 1);
-            let event = if open {
-                ServerEvent::SessionOpened { device, network, outside }
-            } else {
-                ServerEvent::SessionClosed { device, network, outside }
-            };
-            (Time::from_secs(at), Clue::Fact(Fact::Server { server, event }))
+    fn changes_of_one_moment_are_one() {
+        let peak = |changes: &[(u64, i64)]| {
+            let mut sessions = Sessions::default();
+            for (at, change) in changes {
+                sessions.hear(Time::from_secs(*at), *change);
+            }
+            sessions.peak()
         };
-        let first = [fact(1, 0, true), fact(2, 0, true), fact(3, 0, false), fact(3, 0, true), fact(4, 0, false)];
-        let second = [fact(2, 1, true), fact(4, 1, true)];
-        assert_eq!(sessions([&first[..], &second[..]].into_iter()), 3);
-        assert_eq!(sessions(std::iter::empty()), 0);
+        assert_eq!(peak(&[(1, 1), (2, 1), (2, 1), (3, -1), (3, 1), (4, -1), (4, 1)]), 3);
+        assert_eq!(peak(&[(1, 1), (2, 1), (2, -1)]), 1);
+        assert_eq!(peak(&[]), 0);
     }
 }

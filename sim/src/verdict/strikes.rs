@@ -12,7 +12,7 @@ use crate::{
 
 /// When it begins, where, and what breaks by it: a cut is a [`Cause::Cut`] in whichever direction, and a move a
 /// [`Cause::NetworkSwitch`] wherever it leads.
-type Strike = (Time, FaultPlace, Cause);
+pub(crate) type Strike = (Time, FaultPlace, Cause);
 
 /// The strikes that may break a session of one device, in order.
 #[derive(Default)]

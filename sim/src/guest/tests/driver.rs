@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{config::NetworkConfig, engine, wire::frame::GoodbyeReason};
+use crate::{config::NetworkConfig, run::run_whatever, wire::frame::GoodbyeReason};
 
 /// What is said between a device and the lab's server.
 #[derive(Clone)]
@@ -383,11 +383,7 @@ fn driven(world: &WorldConfig, state: Option<AppState>) -> std::result::Result<(
 fn with_coarse_timers(world: &WorldConfig) -> Outcome {
     let mut config = world.clone();
     config.life.alarm_grid = Some(Span::new(MS(1)).expect("a span"));
-    let schedule = Schedule::draw(&config, 1);
-    let hosts = world::hosts(&config, 1, &schedule, true);
-    let end = Time::ZERO + config.duration;
-    let hosts = engine::drive(hosts, end, config.lookahead(), 1, &options()).expect("a run");
-    outcome(&config, 1, &schedule, hosts.into_iter().map(Host::finish).collect(), true)
+    run_whatever(&config, 1, &options()).expect("a run")
 }
 
 #[test]

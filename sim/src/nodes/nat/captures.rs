@@ -17,6 +17,7 @@ use crate::{
         link::{LaneConfig, Link},
         node::{Flight, Host},
     },
+    record::recorder::Uses,
     wire::{address, layout::NodeId, packet::Packet},
 };
 
@@ -44,7 +45,7 @@ impl Router {
         };
         // In the order of `TO_DEVICES` and `TO_SERVERS`.
         let links = vec![(DEVICES, wire("down")), (SERVER, wire("up"))];
-        Self { host: Host::new(NAT, Box::new(nat), links, false), number: 0 }
+        Self { host: Host::new(NAT, Box::new(nat), links, &Uses::default()), number: 0 }
     }
 }
 

@@ -1,10 +1,7 @@
-//! What changes whether a device's session is usable, and when: from the facts of the nodes, and from the faults.
-
-use cardiogram_policies::Time;
+//! What changes whether a device's session is usable, and when: from the facts of the nodes, and what is in the way of sessions.
 
 use crate::{
     config::Cause,
-    fate::{Schedule, link_faults::Cuts, schedule::Interval, server_faults::ServerFaults},
     record::trace::{DeviceMeaning, Fact, ProxyEvent, ServerMeaning, Turn},
     verdict::path::{Key, MappingEvent},
 };
@@ -74,7 +71,7 @@ pub(super) enum Obstacle {
 pub(super) type Outside = (u32, u16);
 
 impl Change {
-    /// Returns the change in a fact, and the device it concerns; faults come from the schedule, and what NATs do is found by
+    /// Returns the change in a fact, and the device it concerns; faults are [planned](super::planned), and what NATs do is found by
     /// [`path`](crate::verdict::path).
     pub(super) fn of(fact: Fact) -> Option<(u32, Self)> {
         match fact {
@@ -111,49 +108,17 @@ impl Change {
         }
     }
 
+    /// Returns how many more sessions servers hold by it.
+    pub(super) const fn sessions(&self) -> i64 {
+        match self {
+            Self::SessionOpened { .. } => 1,
+            Self::SessionClosed { .. } => -1,
+            _ => 0,
+        }
+    }
+
     /// Returns whether it takes an address from the device.
     pub(super) const fn ends_address(&self) -> bool {
         matches!(self, Self::Turn(Turn::Detached { .. }))
     }
-}
-
-/// Returns what happens to all devices alike, but for the core link.
-pub(super) fn common_changes(schedule: &Schedule) -> Vec<(Time, Change)> {
-    let mut changes: Vec<(Time, Change)> = edges(&schedule.proxy.restarts, Obstacle::ProxyRestart).collect();
-    for (server, faults) in (0..).zip(&schedule.servers) {
-        for fault in faults.iter().filter(|fault| fault.struck.is_all()) {
-            changes.extend(server_changes(server, fault));
-        }
-        let closed = schedule.balancer.iter().flat_map(|balancer| balancer.closed(server));
-        changes.extend(edges(closed, Obstacle::Closed { server }));
-    }
-    changes
-}
-
-/// Returns what faults of servers do to one device and not to all.
-pub(super) fn server_changes_of(schedule: &Schedule, device: u32) -> impl Iterator<Item = (Time, Change)> + '_ {
-    let strikes = move |fault: &&ServerFaults| !fault.struck.is_all() && fault.struck.has(device);
-    let of_server = move |(server, faults): (u32, &'_ Vec<ServerFaults>)| {
-        faults.iter().filter(strikes).flat_map(|fault| server_changes(server, fault)).collect::<Vec<_>>()
-    };
-    (0..).zip(&schedule.servers).flat_map(of_server)
-}
-
-fn server_changes(server: u32, fault: &ServerFaults) -> Vec<(Time, Change)> {
-    let (unusable, draining) = (fault.unusable(), fault.draining());
-    let unusable = edges(&unusable, Obstacle::Fault { server, cause: fault.cause });
-    unusable.chain(edges(&draining, Obstacle::Drain { server })).collect()
-}
-
-pub(super) fn cut_changes(network: Option<u32>, cuts: &Cuts) -> impl Iterator<Item = (Time, Change)> + '_ {
-    let up = edges(&cuts.up[..], Obstacle::Cut { network, up: true });
-    up.chain(edges(&cuts.down[..], Obstacle::Cut { network, up: false }))
-}
-
-pub(super) fn edges<'a>(
-    intervals: impl IntoIterator<Item = &'a Interval> + 'a,
-    obstacle: Obstacle,
-) -> impl Iterator<Item = (Time, Change)> + 'a {
-    let change = move |begins| Change::Obstacle { obstacle, begins };
-    intervals.into_iter().flat_map(move |interval| [(interval.begin, change(true)), (interval.end, change(false))])
 }
