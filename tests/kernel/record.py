@@ -11,7 +11,6 @@ The wire carries frames from one end to the other, later by a delay, or loses th
 the one that the kernel noted when it left its host, or when the wire handed it over.
 """
 
-import ctypes
 import errno
 import json
 import os
@@ -22,6 +21,8 @@ import subprocess
 import sys
 import time
 
+from space import Space, ip
+
 CLIENT, SERVER = 0, 1
 SPACES = ["cardiogram-client", "cardiogram-server", "cardiogram-router"]
 ADDRESSES = ["10.77.0.2", "10.77.0.1"]
@@ -29,39 +30,11 @@ ADDRESSES = ["10.77.0.2", "10.77.0.1"]
 ROUTER = "10.77.0.1"
 BEHIND_ROUTER = ["10.77.0.2", "10.78.0.2"]
 PORT = 7000
-LIBC = ctypes.CDLL(None, use_errno=True)
 SO_TIMESTAMPNS = 35
 ETH_P_ALL = 3
 FLAGS = [(0x02, "S"), (0x01, "F"), (0x04, "R"), (0x08, "P"), (0x10, ".")]
 TCP, ICMP = 6, 1
 UNREACHABLE = {0: "net-unreachable", 1: "host-unreachable", 13: "prohibited"}
-
-
-def ip(*words):
-    subprocess.run(["ip", *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-class Space:
-    """A network namespace: sockets that are made inside stay there."""
-
-    def __init__(self, name):
-        self.file = open(f"/run/netns/{name}")
-
-    def __enter__(self):
-        self.home = open("/proc/thread-self/ns/net")
-        self.enter(self.file)
-
-    def __exit__(self, *_):
-        self.enter(self.home)
-
-    @staticmethod
-    def enter(file):
-        if LIBC.setns(file.fileno(), 0) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
-
-    def sysctl(self, key, value):
-        with self, open(f"/proc/sys/net/ipv4/{key}", "w") as file:
-            file.write(str(value))
 
 
 class Lab:
@@ -115,7 +88,7 @@ class Lab:
             ip("-n", space, "link", "set", device, "up")
         ip("-n", SPACES[CLIENT], "route", "add", "default", "via", ROUTER)
         ip("-n", server, "route", "add", "default", "via", "10.78.0.1")
-        Space(router).sysctl("ip_forward", 1)
+        Space(router).sysctl("ipv4/ip_forward", 1)
 
     def close(self):
         for end in (CLIENT, SERVER):
@@ -350,7 +323,7 @@ def exchange(lab, options=()):
 
 def through_router(lab, route, heals_after=None, options=(), writes=True):
     """Data into a path that a router ends, and says so; given up after 12.6 s at the earliest, or healed."""
-    lab.spaces[CLIENT].sysctl("tcp_retries2", 5)
+    lab.spaces[CLIENT].sysctl("ipv4/tcp_retries2", 5)
     exchange(lab, options)
     lab.block(route)
     if writes:
@@ -376,7 +349,7 @@ def keepalive_under_user_timeout(lab):
 
 def retries2_5(lab):
     """Data into the void with tcp_retries2 = 5: given up after 12.6 s at the earliest."""
-    lab.spaces[CLIENT].sysctl("tcp_retries2", 5)
+    lab.spaces[CLIENT].sysctl("ipv4/tcp_retries2", 5)
     exchange(lab)
     lab.lose_everything()
     lab.write()
@@ -385,8 +358,8 @@ def retries2_5(lab):
 
 def syn_retries_2(lab):
     """A SYN into the void with one linear timeout and two retries after it."""
-    lab.spaces[CLIENT].sysctl("tcp_syn_linear_timeouts", 1)
-    lab.spaces[CLIENT].sysctl("tcp_syn_retries", 2)
+    lab.spaces[CLIENT].sysctl("ipv4/tcp_syn_linear_timeouts", 1)
+    lab.spaces[CLIENT].sysctl("ipv4/tcp_syn_retries", 2)
     lab.listen()
     lab.lose_everything()
     lab.connect()
