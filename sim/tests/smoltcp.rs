@@ -1,5 +1,6 @@
 //! Our TCP against an independent one, smoltcp, as exact bytes over a path that loses, delays, reorders and duplicates:
-//! data arrives intact both ways and both ends close, whichever connects and whichever closes first.
+//! data arrives intact both ways and both ends close, whichever connects and whichever closes first, with Nagle's algorithm and
+//! without, and where an end that has said everything closes its direction and reads on.
 
 use std::{collections::BTreeMap, net::SocketAddrV4, sync::Arc, time::Duration};
 
@@ -31,7 +32,11 @@ const LIMIT: Duration = Duration::from_hours(1);
 struct Case {
     seed: u64,
     we_connect: bool,
-    we_close_first: bool,
+    closing: Closing,
+    /// Both ends run Nagle's algorithm.
+    nagle: bool,
+    /// The most bytes that an application writes at a time.
+    portion: usize,
     loss: f64,
     duplication: f64,
     delay_ms: (u64, u64),
@@ -40,6 +45,17 @@ struct Case {
     /// Their receive buffer; above 65,535 the window is scaled.
     buffer: usize,
     iss: u32,
+}
+
+/// How a conversation ends. They close their direction when they have written everything, and read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    /// We close when both are through and before them.
+    First,
+    /// We close our direction as soon as we have written everything, and read on; they wait for nobody.
+    Half,
+    /// We close when they have.
+    Last,
 }
 
 /// Bytes that repeat only after 251.
@@ -55,23 +71,40 @@ impl Data {
     }
 }
 
+impl Case {
+    /// What an application writes next of its data.
+    fn next(&self, data: Data, written: usize) -> Vec<u8> {
+        data.bytes().into_iter().skip(written).take(self.portion).collect()
+    }
+
+    fn config(&self) -> Arc<TcpConfig> {
+        Arc::new(TcpConfig { nodelay: !self.nagle, ..TcpConfig::preset(TcpStack::LinuxNew) })
+    }
+}
+
 fn case() -> impl Strategy<Value = Case> {
     // Made from a number, so that a case that fails prints in a few lines.
     let data = || (0_usize..30_000, any::<u8>()).prop_map(|(len, salt)| Data { len, salt });
-    let flags = (any::<bool>(), any::<bool>());
+    let closing = prop_oneof![Just(Closing::First), Just(Closing::Half), Just(Closing::Last)];
+    let flags = (any::<bool>(), closing, any::<bool>());
     let path = (0.0..0.2, 0.0..0.2, 1_u64..40, 0_u64..80);
-    (any::<u64>(), flags, path, data(), data(), 2_000_usize..200_000, any::<u32>()).prop_map(
-        |(seed, (we_connect, we_close_first), (loss, duplication, least, spread), up, down, buffer, iss)| Case {
-            seed,
-            we_connect,
-            we_close_first,
-            loss,
-            duplication,
-            delay_ms: (least, least + spread),
-            up,
-            down,
-            buffer,
-            iss,
+    let sizes = (prop_oneof![Just(usize::MAX), 200_usize..3_000], 2_000_usize..200_000);
+    (any::<u64>(), flags, path, data(), data(), sizes, any::<u32>()).prop_map(
+        |(seed, (we_connect, closing, nagle), (loss, duplication, least, spread), up, down, (portion, buffer), iss)| {
+            Case {
+                seed,
+                we_connect,
+                closing,
+                nagle,
+                portion,
+                loss,
+                duplication,
+                delay_ms: (least, least + spread),
+                up,
+                down,
+                buffer,
+                iss,
+            }
         },
     )
 }
@@ -143,6 +176,7 @@ impl Smol {
         interface.update_ip_addrs(|addresses| addresses.push(IpCidr::new(address, 24)).expect("room for one"));
         let buffer = || tcp::SocketBuffer::new(vec![0; case.buffer]);
         let mut socket = tcp::Socket::new(buffer(), buffer());
+        socket.set_nagle_enabled(case.nagle);
         if case.we_connect {
             socket.listen(THEIRS.port()).expect("a fresh socket");
         } else {
@@ -165,11 +199,10 @@ impl Smol {
         let socket = self.socket();
         let mut read = vec![0; case.buffer];
         let count = if socket.can_recv() { socket.recv_slice(&mut read).expect("readable") } else { 0 };
-        let taken =
-            if socket.can_send() { socket.send_slice(&case.down.bytes()[written..]).expect("writable") } else { 0 };
-        // Their FIN may only follow ours where we close first.
+        let next = case.next(case.down, written);
+        let taken = if socket.can_send() { socket.send_slice(&next).expect("writable") } else { 0 };
         let connected = matches!(socket.state(), tcp::State::Established | tcp::State::CloseWait);
-        let their_turn = !case.we_close_first || socket.state() == tcp::State::CloseWait;
+        let their_turn = case.closing != Closing::First || socket.state() == tcp::State::CloseWait;
         if connected && written + taken == case.down.len && their_turn {
             socket.close();
         }
@@ -212,8 +245,7 @@ impl<'a> Conversation<'a> {
         };
         if case.we_connect {
             let mut out = Vec::new();
-            let config = Arc::new(TcpConfig::preset(TcpStack::LinuxNew));
-            conversation.ours = Some(Connection::connect(config, Time::ZERO, OURS, THEIRS, case.iss, &mut out));
+            conversation.ours = Some(Connection::connect(case.config(), Time::ZERO, OURS, THEIRS, case.iss, &mut out));
             conversation.send_ours(out);
         }
         conversation
@@ -261,7 +293,7 @@ impl<'a> Conversation<'a> {
         if let Some(tcp) = &mut self.ours {
             tcp.on_packet(self.now, &packet, &mut out);
         } else if packet.flags == Flags::SYN {
-            let config = Arc::new(TcpConfig::preset(TcpStack::LinuxNew));
+            let config = self.case.config();
             self.ours =
                 Some(Connection::accept(config, self.now, packet.dst, packet.src, self.case.iss, &packet, &mut out));
         }
@@ -282,20 +314,26 @@ impl<'a> Conversation<'a> {
                 tcp.on_timer(self.now, &mut out);
             }
             tcp.read(self.now, &mut self.read, &mut out);
-            self.written += tcp.write(self.now, &self.case.up.bytes()[self.written..], &mut out);
+            self.written += tcp.write(self.now, &self.case.next(self.case.up, self.written), &mut out);
             // Closing sooner would leave the data to the kernel, which tries for 102 s only.
             let delivered = self.written == self.case.up.len && tcp.unacknowledged() == 0;
             let done = delivered && self.read.len() == self.case.down.len;
-            let our_turn = self.case.we_close_first || tcp.peer_closed();
-            if done && our_turn && matches!(tcp.state(), State::Established | State::CloseWait) {
-                tcp.close(self.now, &mut out);
+            if matches!(tcp.state(), State::Established | State::CloseWait) {
+                match self.case.closing {
+                    Closing::Half if self.written == self.case.up.len => tcp.shutdown(self.now, &mut out),
+                    Closing::First if done => tcp.close(self.now, &mut out),
+                    Closing::Last if done && tcp.peer_closed() => tcp.close(self.now, &mut out),
+                    _ => {}
+                }
             }
             let theirs = self.theirs.socket().state();
-            // smoltcp forgets a closed connection after 10 s: our FIN, sent again after that, draws RST or nothing.
-            let forgotten = done && theirs == tcp::State::Closed;
+            let arrived = self.theirs.read.len() == self.case.up.len && self.read.len() == self.case.down.len;
+            // smoltcp forgets a closed connection after 10 s: what we send again after that, since we have not heard of its arrival,
+            // draws RST or nothing.
+            let forgotten = arrived && theirs == tcp::State::Closed;
             // The kernel repeats a FIN for 102 s only. After losses that left it no round trip to measure, its timeout is
             // so long by then that this is three times in all, and three can be lost.
-            let fin_lost = done && tcp.failure() == Some(Failure::RetransmissionTimeout);
+            let fin_lost = arrived && tcp.failure() == Some(Failure::RetransmissionTimeout);
             assert!(tcp.failure().is_none() || forgotten || fin_lost, "{:?} in {:?}", tcp.failure(), self.case);
             over = matches!(tcp.state(), State::Closed | State::TimeWait)
                 && (matches!(theirs, tcp::State::Closed | tcp::State::TimeWait) || fin_lost);
@@ -339,7 +377,9 @@ fn what_was_delivered_stays_delivered_where_our_fin_never_arrives() {
     let case = Case {
         seed: 12_812_899_626_223_523_029,
         we_connect: true,
-        we_close_first: false,
+        closing: Closing::Last,
+        nagle: false,
+        portion: usize::MAX,
         loss: 0.187_440_013_764_719_97,
         duplication: 0.052_685_026_174_565_185,
         delay_ms: (36, 48),

@@ -122,6 +122,11 @@ class Lab:
         self.event("client", "WRITE", {"len": size})
         self.client.send(b"x" * size)
 
+    def shut_down(self):
+        """The client has nothing more to say, and reads on."""
+        self.event("client", "SHUTDOWN")
+        self.client.shutdown(socket.SHUT_WR)
+
     def abort(self):
         """Ends the client's connection with RST."""
         self.event("client", "ABORT")
@@ -231,7 +236,9 @@ class Lab:
 
     def read_client(self):
         try:
-            self.client.recv(65_536)
+            if not self.client.recv(65_536):
+                self.client.close()
+                self.client = None
         except BlockingIOError:
             pass
         except OSError as error:
@@ -377,6 +384,17 @@ def nagle(lab):
     lab.run(1.0)
 
 
+def half_close(lab):
+    """The client closes its direction behind its last word: the answer and the server's FIN come after that."""
+    lab.listen()
+    lab.connect()
+    lab.run(0.5)
+    lab.event("fault", "FAULT", {"what": "a mark"})
+    lab.write()
+    lab.shut_down()
+    lab.run(1.0)
+
+
 def conflict(lab):
     """A client that has gone without a word comes back on the same port: the server challenges, the client resets."""
     lab.listen()
@@ -471,6 +489,7 @@ EXPERIMENTS = {
     "K14_asks_unplugged": (unplugged, 0.0),
     "K15_asks_unplugged_syn": (unplugged_syn, 0.0),
     "K16_asks_nobody": (nobody_answers, 0.0),
+    "K17_half_close_rtt100": (half_close, 0.05),
 }
 ROUTED = [name for name in EXPERIMENTS if "_error_" in name]
 ASKING = [name for name in EXPERIMENTS if "_asks_" in name]

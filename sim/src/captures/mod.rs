@@ -158,6 +158,12 @@ fn k4_small_segments_wait_without_nodelay() {
     direct(&Setup { tcp, delay: DELAY_50_MS, ..Setup::new("K4_nagle_rtt100") });
 }
 
+/// No RST answers what comes after the FIN: somebody still reads.
+#[test]
+fn k17_who_closes_its_direction_reads_the_answer() {
+    direct(&Setup { delay: DELAY_50_MS, ..Setup::new("K17_half_close_rtt100") });
+}
+
 /// The SYN is answered by a challenge, that by an RST, and the SYN follows 15 ms later.
 #[test]
 fn k5_a_client_comes_back_on_the_port_of_a_connection_that_the_server_still_has() {

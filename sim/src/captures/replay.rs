@@ -68,6 +68,8 @@ pub(crate) trait Path {
 enum Step {
     Connect,
     Write(Place, usize),
+    /// The client's direction, while it reads on.
+    Shutdown,
     Close,
     Abort,
     Listen,
@@ -125,11 +127,12 @@ fn steps(setup: &Setup, timeline: &Timeline) -> Vec<(f64, Step)> {
     let mut steps: Vec<(f64, Step)> = Vec::new();
     // Where the harness says when it wrote, what leaves later is the kernel's doing.
     let writes_are_told = timeline.events.iter().any(|event| event.what == "WRITE");
+    let shuts_down = timeline.events.iter().any(|event| event.what == "SHUTDOWN");
     let connects_visibly = timeline.client.iter().any(|seen| seen.flags == "S");
     for seen in timeline.client.iter().filter(|seen| seen.from == Place::Client && !seen.retransmission) {
         match seen.flags.as_str() {
             "S" => steps.push((seen.at, Step::Connect)),
-            "F." => steps.push((seen.at, Step::Close)),
+            "F." if !shuts_down => steps.push((seen.at, Step::Close)),
             _ if seen.len > 0 && !writes_are_told => steps.push((seen.at, Step::Write(Place::Client, seen.len))),
             _ => {}
         }
@@ -138,6 +141,7 @@ fn steps(setup: &Setup, timeline: &Timeline) -> Vec<(f64, Step)> {
         let step = match (event.what.as_str(), &event.note) {
             ("listening", _) => Step::Listen,
             ("WRITE", _) => Step::Write(Place::Client, 5),
+            ("SHUTDOWN", _) => Step::Shutdown,
             ("ABORT", _) => Step::Abort,
             ("PUSH_sent", _) => Step::Write(Place::Server, 5),
             ("FAULT", note) if note.contains("blackhole") => Step::Cut,
@@ -237,6 +241,7 @@ impl<'a> Lab<'a> {
             Step::Write(place, len) => self.each(place, |tcp, now, out| {
                 assert_eq!(tcp.write(now, &[b'x'; 64][..len], out), len);
             }),
+            Step::Shutdown => self.each(Place::Client, Connection::shutdown),
             Step::Close => {
                 self.closed = true;
                 self.each(Place::Client, Connection::close);
