@@ -19,23 +19,25 @@ use rand_chacha::rand_core::SeedableRng;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const HALF_AN_HOUR: Duration = Duration::from_secs(1_800);
-/// The child process's order to run a world of so many devices for so many seconds and print how long it took, in
-/// microseconds, and its peak memory in bytes.
+/// The child process's order to run a world of so many devices for so many seconds, with so many servers and outside addresses of
+/// the NAT, and print how long it took, in microseconds, the heartbeat exchanges, and its peak memory in bytes.
 const CHILD: &str = "--world-of";
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     if let Some(order) = args.iter().position(|arg| arg == CHILD) {
         let number = |place: usize| args[order + place].parse::<u32>().expect("a number");
-        let world = world(number(1), Duration::from_secs(number(2).into()));
-        let Measured { took, .. } = measure(&world, RunOptions::new(Engine::Event));
-        println!("{} {}", took.as_micros(), peak_memory_bytes().unwrap_or_default());
+        let mut world = world(number(1), Duration::from_secs(number(2).into()));
+        (world.server.count, world.nat[0].outside_addresses) = (number(3), number(4));
+        let Measured { took, exchanges } = measure(&world, RunOptions::new(Engine::Event));
+        println!("{} {exchanges} {}", took.as_micros(), peak_memory_bytes().unwrap_or_default());
         return;
     }
     device_day();
     devices();
     memory();
     silent_crowd();
+    crowds();
     storm();
     policy_steps();
     checks();
@@ -111,20 +113,24 @@ fn devices() {
     }
 }
 
-/// Runs a world in a process of its own: how long it took, and its peak memory, if that can be known.
-fn in_child(devices: u32, duration: Duration) -> Option<(Duration, u64)> {
+/// A run in a process of its own: what was measured, and its peak memory in bytes.
+type OfChild = (Measured, u64);
+
+/// Runs a world of so many devices, servers and outside addresses in a process of its own; `None`: its peak memory cannot be known.
+fn in_child(devices: u32, duration: Duration, servers: u32, addresses: u32) -> Option<OfChild> {
     let me = std::env::current_exe().ok()?;
-    let output = Command::new(me).args([CHILD, &devices.to_string(), &duration.as_secs().to_string()]).output().ok()?;
+    let order = [u64::from(devices), duration.as_secs(), servers.into(), addresses.into()].map(|it| it.to_string());
+    let output = Command::new(me).arg(CHILD).args(order).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    let (took, peak) = text.trim().split_once(' ')?;
-    let peak = peak.parse().ok().filter(|peak| *peak > 0)?;
-    Some((Duration::from_micros(took.parse().ok()?), peak))
+    let numbers: Vec<u64> = text.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+    let [took, exchanges, peak] = numbers[..] else { return None };
+    (peak > 0).then_some((Measured { took: Duration::from_micros(took), exchanges }, peak))
 }
 
 /// Runs two numbers of devices in processes of their own and compares their peaks.
 fn memory() {
     let (few, many) = (1_000_u32, 21_000_u32);
-    match (in_child(few, HALF_AN_HOUR), in_child(many, HALF_AN_HOUR)) {
+    match (in_child(few, HALF_AN_HOUR, 1, 1), in_child(many, HALF_AN_HOUR, 1, 1)) {
         (Some((_, less)), Some((_, more))) => {
             let each = more.saturating_sub(less) / u64::from(many - few);
             println!("memory: {each} bytes a connection: both ends' TCP, device, session, mapping, timers and record");
@@ -133,15 +139,33 @@ fn memory() {
     }
 }
 
-/// The largest world that the aims name.
+/// Ten thousand devices for long.
 fn silent_crowd() {
-    match in_child(10_000, DAY) {
-        Some((took, peak)) => println!(
+    match in_child(10_000, DAY, 1, 1) {
+        Some((Measured { took, .. }, peak)) => println!(
             "10,000 silent devices for a day, a heartbeat every 270 s: {:.1} s, {} MiB",
             took.as_secs_f64(),
             peak / (1 << 20)
         ),
         None => println!("10,000 silent devices for a day: not measured (needs /proc/self/status)"),
+    }
+}
+
+/// As many devices as there may be, and tenths of them.
+fn crowds() {
+    const HOUR: Duration = Duration::from_hours(1);
+    println!("crowds, a heartbeat every 270 s, 16 servers, 64 outside addresses");
+    for (devices, duration) in [(1_000, HOUR), (10_000, HOUR), (100_000, HOUR), (1_000_000, HOUR / 4)] {
+        let minutes = duration.as_secs() / 60;
+        match in_child(devices, duration, 16, 64) {
+            Some((Measured { took, exchanges }, peak)) => println!(
+                "  {devices:>7} devices for {minutes} min  {:>7.2} s  {:>6.2} us a heartbeat exchange  {:>5} MiB",
+                took.as_secs_f64(),
+                took.as_secs_f64() * 1e6 / exchanges as f64,
+                peak / (1 << 20)
+            ),
+            None => println!("  {devices:>7} devices: not measured (needs /proc/self/status)"),
+        }
     }
 }
 

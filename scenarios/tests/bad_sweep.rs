@@ -25,7 +25,7 @@ fn a_key_that_there_is_not_is_named_with_the_nearest() {
     5 | scenario = "nat.establishd"
       |            ^^^^^^^^^^^^^^^^
       |
-      = help: did you mean `established`? the keys here are: `established`, `transitory`, `closing`, `unacknowledged`, `conntrack`, `max_age`, `refresh`, `after_expiry`, `table`, `background`, `hold_down`, `ports`
+      = help: did you mean `established`? the keys here are: `established`, `transitory`, `closing`, `unacknowledged`, `conntrack`, `max_age`, `refresh`, `after_expiry`, `table`, `background`, `hold_down`, `outside_addresses`, `ports`
     "#);
     assert_snapshot!(plan("strategy = \"heartbeat.fixed.intervall\"\nvalues = [\"5m\", \"6m\"]"), @r#"
     error: wechat-270: `heartbeat.fixed.intervall`: unknown key `intervall`
@@ -62,7 +62,7 @@ fn a_value_that_a_point_refuses_is_shown_where_it_stands() {
     6 | from = 0
       |        ^
       |
-      = help: use 1 to 50000
+      = help: use 1 to 1000000
     "#);
     assert_snapshot!(plan("scenario = \"nat\"\nvalues = [\"home-median\", \"home-medium\"]"), @r#"
     error: `nat` = home-medium: unknown name `home-medium`

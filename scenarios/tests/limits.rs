@@ -41,10 +41,19 @@ fn the_most_of_everything_is_taken_and_one_more_is_refused() {
         let moves = (0..count).map(|at| format!("{{ at = \"{}s\", to = \"{}\" }}", at + 1, ["main", "none"][at % 2]));
         format!("life.attach = [{}]", moves.collect::<Vec<_>>().join(", "))
     };
+    let crowd = |addresses, devices| format!("devices.count = {devices}\nnat.outside_addresses = {addresses}");
     let every = |mean: &str| format!("faults = [{{ process-killed.when.every = \"{mean}\" }}]");
     let cases = [
-        (format!("devices.count = {}", 50_000), format!("devices.count = {}", 50_001), "use 1 to 50000"),
-        ("devices.count = 1".into(), "devices.count = 0".into(), "use 1 to 50000"),
+        (crowd("16", 1_000_000), crowd("16", 1_000_001), "use 1 to 1000000"),
+        (crowd("1", 64_512), crowd("1", 64_513), "use at least outside_addresses = 2"),
+        (crowd("3", 64_512 * 3), crowd("3", 64_512 * 3 + 1), "use at least outside_addresses = 4"),
+        (
+            format!("proxy = {{}}\n{}", crowd("2", 64_512)),
+            format!("proxy = {{}}\n{}", crowd("2", 64_513)),
+            "or more servers",
+        ),
+        ("devices.count = 1".into(), "devices.count = 0".into(), "use 1 to 1000000"),
+        (crowd("1024", 1), crowd("1025", 1), "use 1 to 1024"),
         ("duration = \"366days\"".into(), "duration = \"366days 1us\"".into(), "use at most \"366d\""),
         ("duration = \"1h\"".into(), "duration = \"10years 1us\"".into(), "longer than ten years"),
         (faults(1_000), faults(1_001), "use at most 1000"),

@@ -399,6 +399,7 @@ fn what_is_shown_is_a_file_to_start_from() {
     conntrack = false
     refresh = "both"
     after_expiry = "drop-silent"
+    outside_addresses = 1
     "#);
     assert_snapshot!(place.cardiogram("show elevatr").failed(2), @"error: nothing built in is named `elevatr`; did you mean `elevator`? (`cardiogram list scenarios|strategies|networks` shows what is)");
 }

@@ -83,3 +83,12 @@ fn of_what_is_past_nothing_is_kept_but_rows_and_what_was_drawn() {
         assert!(many > 150 * DEVICES && each <= BREAK_BYTES, "{fault}: {each} bytes a break");
     });
 }
+
+/// More devices than an address has ports, and than 10.0.0.0/8 has addresses for: each has its session all the same.
+#[test]
+fn a_crowd_beyond_the_ports_of_an_address_has_its_sessions() {
+    let lines = "devices.count = 66000\ndevices.start_within = \"30s\"\nduration = \"40s\"\nserver.backlog = 65535\n";
+    let world = memory::world("none", &format!("{lines}access = \"wifi\"\nnat.outside_addresses = 2"));
+    let outcome = run(&world, 1, &RunOptions::new(Engine::Event)).unwrap();
+    assert_eq!((outcome.peaks.sessions, outcome.episodes.len()), (66_000, 0));
+}

@@ -4,7 +4,7 @@
 //! Every path here has 20 ms from the device to the first NAT and 30 ms from the last one to the server. The four classes
 //! of the first version are held to the reference measurements in `environment.rs`; `validation.rs` lists those of all parts.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use cardiogram_policies::{
     AttemptFailure, GiveUp, HeartbeatSpec, LossReason, ReconnectSpec, Time,
@@ -569,6 +569,46 @@ fn each_device_has_its_own_timeout_and_class() {
     let again = go(&world, 1);
     let first_of = |outcome: &Outcome, device| outcome.episodes.iter().find(|e| e.device == device).map(|e| e.begin);
     assert!((0..400).all(|device| first_of(&outcome, device) == first_of(&again, device)));
+}
+
+/// Returns the address that a server sees of each device that it hears of, by the device.
+fn seen_at(outcome: &Outcome, by: NodeId) -> BTreeMap<u32, Ipv4Addr> {
+    received(outcome, by).iter().filter_map(|(_, packet)| Some((packet.device?, *packet.src.ip()))).collect()
+}
+
+/// RFC 4787 REQ-2: pooling is paired. The address stays with the device over reconnects.
+#[test]
+fn devices_share_outside_addresses_in_blocks_and_keep_theirs() {
+    let mut world = world(fixed(secs(100), secs(10), 1));
+    world.devices.count = 5;
+    world.server.count = 2;
+    world.nat[0] = NatConfig { outside_addresses: 2, ..nat(60, NatClass::RstInsideOnSend) };
+    let outcome = go_traced(&world, 1);
+    let of_block = |device| if device < 3 { Ipv4Addr::new(198, 51, 100, 1) } else { Ipv4Addr::new(198, 18, 0, 1) };
+    for server in [SERVER, NodeId(3)] {
+        let seen = seen_at(&outcome, server);
+        assert!(!seen.is_empty() && seen.iter().all(|(device, address)| *address == of_block(*device)), "{seen:?}");
+    }
+    assert!(outcome.episodes.len() > 100, "they reconnect: {}", outcome.episodes.len());
+    assert!(outcome.episodes.iter().all(|episode| episode.cause == Cause::NatExpiry));
+}
+
+/// What is counted for each subscriber of a box is counted for each address of the box in front of it.
+#[test]
+fn the_subscribers_of_a_further_box_are_the_addresses_of_the_box_in_front() {
+    let sessions = |outside_addresses| {
+        let mut world = one_session(HeartbeatSpec::None);
+        world.devices.count = 4;
+        world.duration = secs(100);
+        let front = NatConfig { outside_addresses, ..NatConfig::default() };
+        world.nat = vec![front, NatConfig { ports: Some(2), ..NatConfig::default() }];
+        let outcome = go_traced(&world, 1);
+        let seen: Vec<u8> = seen_at(&outcome, NodeId(2)).values().map(|address| address.octets()[3]).collect();
+        (outcome.peaks.sessions, seen)
+    };
+    assert_eq!(sessions(1), (2, vec![1; 4]));
+    assert_eq!(sessions(2), (4, vec![1, 1, 1, 1]));
+    assert_eq!(sessions(4), (4, vec![1, 1, 2, 3]));
 }
 
 /// Both engines on boxes in a row with everything a box can have.

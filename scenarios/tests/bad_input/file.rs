@@ -17,7 +17,7 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
     6 | nat.establishd = "5m"
       |     ^^^^^^^^^^
       |
-      = help: did you mean `established`? the keys here are: `established`, `transitory`, `closing`, `unacknowledged`, `conntrack`, `max_age`, `refresh`, `after_expiry`, `table`, `background`, `hold_down`, `ports`
+      = help: did you mean `established`? the keys here are: `established`, `transitory`, `closing`, `unacknowledged`, `conntrack`, `max_age`, `refresh`, `after_expiry`, `table`, `background`, `hold_down`, `outside_addresses`, `ports`
     "#);
 }
 

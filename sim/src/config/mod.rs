@@ -51,7 +51,7 @@ pub use self::wakeup::{Carries, WakeupConfig};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DevicesConfig {
-    /// How many. Default 1, at most 50,000: what fits the ports of one NAT.
+    /// How many. Default 1, at most 1,000,000; every NAT on their way needs a port for each (`nat.outside_addresses`).
     pub count: u32,
     /// Each device starts at a random moment within this time. Default 1 min.
     pub start_within: Delay,
@@ -174,10 +174,14 @@ pub struct BurstLoss {
     pub loss_bad: Fraction,
 }
 
-/// The most devices of a world: what fits the ports of one NAT.
-pub const DEVICES_MAX: u32 = 50_000;
+/// The most devices of a world.
+pub const DEVICES_MAX: u32 = 1_000_000;
 /// The most NATs in a row.
 pub const NATS_MAX: usize = 8;
+/// The most outside addresses of a NAT.
+pub const OUTSIDE_ADDRESSES_MAX: u32 = 1_024;
+/// The ports that an address has towards one server: all but the reserved ones.
+pub const PORTS_MAX: u32 = 64_512;
 /// The most servers of a world.
 pub const SERVERS_MAX: u32 = 16;
 /// The most faults a file may name.

@@ -45,6 +45,9 @@ pub struct NatConfig {
     /// How long an outside port is not given to another connection after its mapping has ended (RFC 6888 REQ-8: 120 s).
     /// Default: it is free at once.
     pub hold_down: Option<Span>,
+    /// How many addresses it has on the outside. Each is that of a block of subscribers, whatever they connect to, and has
+    /// 64,512 ports towards each server. 1 to 1,024. Default 1.
+    pub outside_addresses: u32,
     /// How many outside ports a subscriber may have, those held down included; a SYN that would need another one is
     /// dropped. Carriers give 512 to 2048. Default: no limit.
     pub ports: Option<u32>,
@@ -64,6 +67,7 @@ impl Default for NatConfig {
             table: None,
             background: None,
             hold_down: None,
+            outside_addresses: 1,
             ports: None,
         }
     }

@@ -42,7 +42,7 @@ impl WorldConfig {
         found.counts(self);
         found.servers(self);
         if let Some(proxy) = &self.proxy {
-            found.proxy(proxy);
+            found.proxy(proxy, self);
         }
         found.frames(self);
         found.life(self);

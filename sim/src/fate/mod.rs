@@ -59,6 +59,19 @@ pub(crate) struct NetworkSchedule {
     pub(crate) mapping_rules: Vec<Rc<[MappingRules]>>,
 }
 
+impl NetworkSchedule {
+    /// Returns how many subscribers each NAT has, from the devices to the servers.
+    pub(crate) fn subscribers(&self) -> impl Iterator<Item = u32> + '_ {
+        self.mapping_rules.iter().map(|rules| rules.len() as u32)
+    }
+
+    /// Returns how each NAT treats what belongs to a device.
+    pub(crate) fn rules_for(&self, device: u32) -> impl Iterator<Item = MappingRules> + '_ {
+        let subscribers = nat::subscribers_for(device, self.subscribers());
+        self.mapping_rules.iter().zip(subscribers).map(|(rules, subscriber)| rules[subscriber as usize])
+    }
+}
+
 impl Schedule {
     pub(crate) fn draw(config: &WorldConfig, seed: u64) -> Self {
         let devices = if life::is_eventful(config) { config.devices.count } else { 0 };
@@ -76,7 +89,7 @@ impl Schedule {
             mapping_rules: (0..)
                 .zip(network.nat)
                 .map(|(index, of_nat)| {
-                    let subscribers = nat::subscribers(index, config.devices.count);
+                    let subscribers = nat::subscribers(network.nat, index, config.devices.count);
                     nat::mapping_rules(of_nat, &nat::stream(&network, index), subscribers, seed).into()
                 })
                 .collect(),

@@ -11,9 +11,38 @@ use super::{
 };
 use crate::config::{AfterExpiry, NatClass, NatConfig, NatEffect, Network, Target, WorldConfig, distribution::pick};
 
-/// Returns how many subscribers the NAT at `index` has: the devices, or the NAT in front of it.
-pub(crate) const fn subscribers(index: u32, devices: u32) -> u32 {
-    if index == 0 { devices } else { 1 }
+/// Returns how many subscribers the NAT at `index` has: the devices, or the outside addresses of the NAT in front of it.
+pub(crate) const fn subscribers(nats: &[NatConfig], index: u32, devices: u32) -> u32 {
+    if index == 0 { devices } else { nats[index as usize - 1].outside_addresses }
+}
+
+/// The outside addresses of a NAT. Each is that of a block of subscribers, one after the other, whatever they connect to (pooling
+/// is "paired": RFC 4787 REQ-2; in blocks: RFC 7422).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pool {
+    /// How many subscribers share an address.
+    block: u32,
+}
+
+impl Pool {
+    pub(crate) const fn new(subscribers: u32, addresses: u32) -> Self {
+        Self { block: subscribers.div_ceil(addresses) }
+    }
+
+    /// Returns the number of a subscriber's address.
+    pub(crate) const fn address_of(self, subscriber: u32) -> u16 {
+        (subscriber / self.block) as u16
+    }
+}
+
+/// Returns which subscriber a device is to each NAT in a row, by how many subscribers they have.
+pub(crate) fn subscribers_for(device: u32, counts: impl Iterator<Item = u32>) -> impl Iterator<Item = u32> {
+    counts.scan(None, move |in_front: &mut Option<(u32, u32)>, count| {
+        let of_pool = |(subscribers, subscriber)| Pool::new(subscribers, count).address_of(subscriber).into();
+        let subscriber = in_front.map_or(device, of_pool);
+        *in_front = Some((count, subscriber));
+        Some(subscriber)
+    })
 }
 
 /// How the NAT treats a subscriber.

@@ -294,7 +294,7 @@ impl Kernel {
         socket.holder = Holder::Program;
         let remote = socket.tcp.remote();
         if let Some(device) = socket.device {
-            let session = Session { device, network: address::network_of_nat(*remote.ip()), outside: remote.port() };
+            let session = Session { device, network: address::network_of_client(*remote.ip()), outside: remote.port() };
             socket.session = Some(session);
             let Session { device, network, outside } = session;
             self.tell_server(ServerEvent::SessionOpened { device, network, outside }, now);

@@ -191,7 +191,7 @@ impl GuestNode {
             for out in waiting {
                 match out {
                     Out::Packet(packet, _) if self.is_server => {
-                        io.send(address::network_of_nat(*packet.dst.ip()) as usize, 0, packet);
+                        io.send(address::network_of_client(*packet.dst.ip()) as usize, 0, packet);
                     }
                     Out::Packet(packet, counts) => {
                         let network = address::network_of_device(*packet.src.ip());

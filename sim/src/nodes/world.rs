@@ -78,7 +78,7 @@ pub(crate) fn hosts_with(
             } else {
                 links.push((layout.nat(number, index + 1), wiring.between_nats(network, true)));
             }
-            let place = Place { network: number, index, is_last, devices: config.devices.count, servers };
+            let place = Place { network: number, index, is_last, servers };
             let faults = &of_network.nats[index as usize];
             let mapping_rules = of_network.mapping_rules[index as usize].clone();
             let node = Nat::new(nat.clone(), place, mapping_rules, &nat::stream(network, index), faults, seed);

@@ -25,6 +25,11 @@ pub(crate) trait Bytes {
         if network > 0 { self.u8(0xff).u32(network) } else { self }
     }
 
+    /// Returns the number of an outside address of a NAT. The first one leaves no trace.
+    fn further(&mut self, address: u32) -> &mut Self {
+        if address > 0 { self.u8(0xfe).u32(address) } else { self }
+    }
+
     /// Returns a session as its server sees it.
     fn session(&mut self, device: u32, network: u32, outside: u16) -> &mut Self {
         self.network(network).u32(device).u16(outside)

@@ -50,8 +50,8 @@ pub(crate) fn fact(out: &mut Vec<u8>, fact: &Fact) {
             out.u8(6).u32(server);
             event.digest(out);
         }
-        Fact::OuterNat { network, nat, port, server, event } => {
-            out.u8(7).network(network).u32(nat).u16(port).u32(server);
+        Fact::OuterNat { network, nat, address, port, server, event } => {
+            out.u8(7).network(network).u32(nat).further(address).u16(port).u32(server);
             event.digest(out);
         }
         Fact::Proxy { device, network, outside, server, event } => {

@@ -124,6 +124,8 @@ pub enum Fact {
         network: u32,
         /// Which NAT, counted from the device: 1 is the second.
         nat: u32,
+        /// Which outside address of the NAT in front of it, counted from 0.
+        address: u32,
         /// The port of the NAT in front of it.
         port: u16,
         /// The server that the connection leads to.
@@ -179,7 +181,8 @@ pub(crate) struct PortFact {
     pub(crate) network: u32,
     /// Which NAT, counted from the device.
     pub(crate) nat: u32,
-    /// The connection on the NAT's inside: at the first NAT the device, else 0; its port; the server.
+    /// The connection on the NAT's inside: at the first NAT the device, else the address of the NAT in front of it, by its
+    /// number; its port; the server.
     pub(crate) subscriber: u32,
     pub(crate) port: u16,
     pub(crate) server: u32,

@@ -58,10 +58,10 @@ struct Line<'a> {
     what: Fields<'a>,
 }
 
-/// Returns whether it is the first network, which is not worth a word.
+/// Returns whether it is the first network or address, which is not worth a word.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-const fn is_first(network: &u32) -> bool {
-    *network == 0
+const fn is_first(number: &u32) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize)]
@@ -99,6 +99,8 @@ enum Fields<'a> {
         #[serde(skip_serializing_if = "is_first")]
         network: u32,
         nat: u32,
+        #[serde(skip_serializing_if = "is_first")]
+        address: u32,
         port: u16,
         server: u32,
         event: NatEvent,
@@ -195,8 +197,8 @@ fn what<'a>(entry: &Entry, trace: &'a Trace) -> Fields<'a> {
         What::Fact(fact) => match *fact {
             Fact::Device { device, event } => Fields::Device { device, event },
             Fact::Nat { network, device, port, server: _, event } => Fields::Nat { network, device, port, event },
-            Fact::OuterNat { network, nat, port, server, event } => {
-                Fields::OuterNat { network, nat, port, server, event }
+            Fact::OuterNat { network, nat, address, port, server, event } => {
+                Fields::OuterNat { network, nat, address, port, server, event }
             }
             Fact::Proxy { device, network, outside, server, event } => {
                 Fields::Proxy { device, network, port: outside, server, event }

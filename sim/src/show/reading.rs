@@ -111,8 +111,8 @@ impl Reader {
             }
             What::Dropped { packet, .. } => Reading { passage: Passage::Lost, ..self.packet(packet, false) },
             What::Fact(Fact::Device { device, .. } | Fact::Nat { device, .. }) => about(*device),
-            What::Fact(Fact::OuterNat { network, nat, port, server, .. }) => {
-                let inside = SocketAddrV4::new(address::nat(*network, nat - 1), *port);
+            What::Fact(Fact::OuterNat { network, nat, address: number, port, server, .. }) => {
+                let inside = SocketAddrV4::new(address::nat(*network, nat - 1, *number), *port);
                 let client = self.clients.get(&(inside, address::server(*server)));
                 Reading { device: client.and_then(|client| address::device_at(*client.ip())), ..Reading::default() }
             }

@@ -31,8 +31,9 @@ impl Trace {
             What::Fact(Fact::Nat { device, port, event, .. }) => {
                 format!("mapping of device {device} port {port} {}", event.words())
             }
-            What::Fact(Fact::OuterNat { nat, port, server, event, .. }) => {
-                format!("mapping of port {port} of NAT {} to server {server} {}", nat - 1, event.words())
+            What::Fact(Fact::OuterNat { nat, address, port, server, event, .. }) => {
+                let at = if *address == 0 { String::new() } else { format!(" at its address {address}") };
+                format!("mapping of port {port} of NAT {}{at} to server {server} {}", nat - 1, event.words())
             }
             What::Fact(Fact::Proxy { device, outside, server, event, .. }) => {
                 format!("connection of device {device} (port {outside}) to server {server} {}", event.words())

@@ -1,6 +1,6 @@
 //! What a policy's interval came to, beside the timeout that it had to stay below: for judging policies that look for it.
 
-use std::{collections::BTreeSet, rc::Rc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use cardiogram_policies::Time;
 
@@ -53,10 +53,10 @@ fn timeout(schedule: &Schedule, device: usize, at: Time) -> Option<Duration> {
 
 /// Returns the shortest idle timeout of the NATs of a network.
 fn shortest(network: &NetworkSchedule, device: usize, at: Time) -> Option<Duration> {
-    let of_nat = |(mapping_rules, faults): (&Rc<[MappingRules]>, &NatFaults)| {
+    let of_nat = |(rules, faults): (MappingRules, &NatFaults)| {
         let begun = faults.timeouts.partition_point(|(from, _)| *from < at);
         let shifted = faults.timeouts[..begun].last().and_then(|(_, timeout)| *timeout);
-        shifted.unwrap_or_else(|| mapping_rules.get(device).unwrap_or(&mapping_rules[0]).established)
+        shifted.unwrap_or(rules.established)
     };
-    network.mapping_rules.iter().zip(&network.nats).map(of_nat).min()
+    network.rules_for(device as u32).zip(&network.nats).map(of_nat).min()
 }

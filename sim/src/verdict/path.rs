@@ -7,6 +7,7 @@ use cardiogram_policies::Time;
 
 use crate::{
     config::Cause,
+    fate::nat,
     record::trace::{Clue, Fact, NatEvent, PortFact},
 };
 
@@ -72,16 +73,16 @@ struct Hop {
 
 /// The ways through the NATs, and whose they are.
 pub(crate) struct Paths {
-    /// How many NATs each network has.
-    nats: Vec<u32>,
-    /// Mappings behind the first NAT. There are no more than ports.
-    hops: BTreeMap<Key, Hop>,
+    /// By network, how many subscribers each NAT has.
+    subscribers: Vec<Vec<u32>>,
+    /// Mappings behind the first NAT, each with the number of the address on its inside. There are no more than ports.
+    hops: BTreeMap<(u32, Key), Hop>,
 }
 
 impl Paths {
-    /// No way yet; `nats`: how many NATs each network has.
-    pub(crate) const fn new(nats: Vec<u32>) -> Self {
-        Self { nats, hops: BTreeMap::new() }
+    /// No way yet; `subscribers`: by network, how many each NAT has.
+    pub(crate) const fn new(subscribers: Vec<Vec<u32>>) -> Self {
+        Self { subscribers, hops: BTreeMap::new() }
     }
 
     /// Goes on by what a NAT has recorded, and adds the steps in it. Calls are in the order of time; at one moment the NAT nearer to
@@ -91,16 +92,17 @@ impl Paths {
             Clue::Fact(Fact::Nat { network, device, port, server, event }) => {
                 (Key { network, nat: 0, port, server }, Some(device), event.into())
             }
-            Clue::Fact(Fact::OuterNat { network, nat, port, server, event }) => {
+            Clue::Fact(Fact::OuterNat { network, nat, address, port, server, event }) => {
                 let key = Key { network, nat, port, server };
-                let hop = self.hops.entry(key).or_default();
+                let hop = self.hops.entry((address, key)).or_default();
                 hop.outside = if let NatEvent::Created { outside } = event { Some(outside) } else { None };
                 hop.user = hop.device.or(hop.user);
                 (key, hop.device, event.into())
             }
             Clue::Port(PortFact { network, nat, subscriber, port, server, returns }) => {
                 let key = Key { network, nat, port, server };
-                let user = if nat == 0 { Some(subscriber) } else { self.hops.get(&key).and_then(|hop| hop.user) };
+                let hop = || self.hops.get(&(subscriber, key));
+                let user = if nat == 0 { Some(subscriber) } else { hop().and_then(|hop| hop.user) };
                 (key, user, MappingEvent::Returns(returns))
             }
             Clue::Fact(Fact::Device { .. } | Fact::Proxy { .. } | Fact::Server { .. }) => return,
@@ -115,8 +117,9 @@ impl Paths {
     /// The port at the inside of a further NAT is a device's now, and with it the mapping that may be left there from whoever
     /// had the port before.
     fn claim(&mut self, device: u32, at: Time, mut mapping: Key, steps: &mut Vec<Step>) {
-        while mapping.nat < self.nats[mapping.network as usize] {
-            let hop = self.hops.entry(mapping).or_default();
+        let of_network = self.subscribers[mapping.network as usize].iter().copied();
+        for address in nat::subscribers_for(device, of_network).skip(mapping.nat as usize) {
+            let hop = self.hops.entry((address, mapping)).or_default();
             hop.device = Some(device);
             let Some(outside) = hop.outside else { return };
             hop.user = Some(device);
@@ -135,14 +138,18 @@ mod tests {
     }
 
     fn outer(nat: u32, port: u16, event: NatEvent) -> Clue {
-        Clue::Fact(Fact::OuterNat { network: 0, nat, port, server: 0, event })
+        outer_of(0, nat, port, event)
     }
 
-    /// Returns the second, the device, the NAT and what happens, of each step.
+    fn outer_of(address: u32, nat: u32, port: u16, event: NatEvent) -> Clue {
+        Clue::Fact(Fact::OuterNat { network: 0, nat, address, port, server: 0, event })
+    }
+
+    /// Returns the second, the device, the NAT and what happens, of each step. Devices from 100 on have the second address.
     fn found(records: impl IntoIterator<Item = (u64, Clue)>) -> Vec<(u64, u32, u32, MappingEvent)> {
         let mut records: Vec<(u64, Clue)> = records.into_iter().collect();
         records.sort_by_key(|(secs, _)| *secs);
-        let (mut paths, mut steps) = (Paths::new(vec![3]), Vec::new());
+        let (mut paths, mut steps) = (Paths::new(vec![vec![200, 2, 1]]), Vec::new());
         for (secs, clue) in records {
             paths.hear(Time::from_secs(secs), clue, &mut steps);
         }
@@ -175,6 +182,29 @@ mod tests {
             (9, 1, 1, made(301)),
             (9, 1, 2, made(401)),
             (10, 1, 1, MappingEvent::Ended(Cause::NatFlush)),
+        ];
+        assert_eq!(found(records), expected);
+    }
+
+    #[test]
+    fn the_same_port_of_two_addresses_is_that_of_two_devices() {
+        let created = |outside| NatEvent::Created { outside };
+        let records = [
+            (1, made(0, 100, 200)),
+            (1, made(100, 100, 200)),
+            (2, outer_of(0, 1, 200, created(300))),
+            (3, outer_of(1, 1, 200, created(301))),
+            (4, outer_of(0, 1, 200, NatEvent::Expired)),
+            (5, Clue::Port(PortFact { network: 0, nat: 1, subscriber: 1, port: 200, server: 0, returns: true })),
+        ];
+        let made = |outside| MappingEvent::Made { outside };
+        let expected = [
+            (1, 0, 0, made(200)),
+            (1, 100, 0, made(200)),
+            (2, 0, 1, made(300)),
+            (3, 100, 1, made(301)),
+            (4, 0, 1, MappingEvent::Ended(Cause::NatExpiry)),
+            (5, 100, 1, MappingEvent::Returns(true)),
         ];
         assert_eq!(found(records), expected);
     }

@@ -107,7 +107,7 @@ impl Truth {
 
     /// The same, which judges whenever it has heard so many facts.
     pub(crate) fn in_portions(config: &WorldConfig, schedule: Rc<Schedule>, turns: Turns, facts: usize) -> Self {
-        let paths = Paths::new(schedule.networks.iter().map(|network| network.nats.len() as u32).collect());
+        let paths = Paths::new(schedule.networks.iter().map(|network| network.subscribers().collect()).collect());
         Self {
             world: World {
                 servers: config.server.count,
@@ -239,8 +239,7 @@ pub(crate) fn spans(turns: &[(u32, Time, bool)], end: Time) -> Vec<Usable> {
     spans
 }
 
-/// How the NATs of each network, by their places, treat what they have forgotten, by their subscribers: the devices, or a
-/// single one.
+/// How the NATs of each network, by their places, treat what they have forgotten, by their subscribers.
 type Classes = Vec<Vec<Vec<NatClass>>>;
 
 fn classes(schedule: &Schedule) -> Classes {

@@ -4,8 +4,8 @@ use cardiogram_policies::is_name;
 
 use super::Found;
 use crate::config::{
-    AfterExpiry, Distribution, MAIN, NATS_MAX, NETWORKS_MAX, NO_NETWORK, NatConfig, NatRefresh, Network, WorldConfig,
-    distribution::weights_problem,
+    AfterExpiry, Distribution, MAIN, NATS_MAX, NETWORKS_MAX, NO_NETWORK, NatConfig, NatRefresh, Network,
+    OUTSIDE_ADDRESSES_MAX, PORTS_MAX, WorldConfig, distribution::weights_problem,
 };
 
 /// Names of links, which no network can have.
@@ -31,11 +31,11 @@ impl Found {
         }
         for network in world.all_networks() {
             let prefix = if network.name == MAIN { String::new() } else { format!("networks.{}.", network.name) };
-            self.network(&prefix, network);
+            self.network(&prefix, network, world);
         }
     }
 
-    fn network(&mut self, prefix: &str, network: Network<'_>) {
+    fn network(&mut self, prefix: &str, network: Network<'_>, world: &WorldConfig) {
         self.link(&format!("{prefix}access"), network.access);
         for problem in network.radio.into_iter().flat_map(crate::config::RadioConfig::problems) {
             self.add(format!("{prefix}{}", problem.path), problem.message, problem.help);
@@ -44,17 +44,35 @@ impl Found {
             let message = format!("{} NATs between the devices and the servers", network.nat.len());
             self.add(format!("{prefix}nat"), message, format!("name 1 to {NATS_MAX}, from the device to the server"));
         }
+        let mut subscribers = world.devices.count;
+        let mut devices_of_each = 1;
         for (place, nat) in network.nat.iter().enumerate() {
             let place = if network.nat.len() == 1 { String::new() } else { format!("[{place}]") };
-            self.nat(&format!("{prefix}nat{place}"), nat);
+            let path = format!("{prefix}nat{place}");
+            self.nat(&path, nat);
+            let addresses = nat.outside_addresses.max(1);
+            devices_of_each *= u64::from(subscribers.div_ceil(addresses));
+            subscribers = addresses;
+            self.ports_for(&path, devices_of_each, world);
+        }
+    }
+
+    /// Of a NAT, `devices` share an outside address: each needs a port of it.
+    fn ports_for(&mut self, path: &str, devices: u64, world: &WorldConfig) {
+        let ports = u64::from(PORTS_MAX) * u64::from(world.server.count);
+        if devices > ports {
+            let least = world.devices.count.div_ceil(PORTS_MAX * world.server.count.max(1));
+            self.add(
+                format!("{path}.outside_addresses"),
+                format!("{devices} devices share an outside address, which has {ports} ports towards the servers"),
+                format!("use at least outside_addresses = {least}, or fewer devices"),
+            );
         }
     }
 
     fn nat(&mut self, path: &str, nat: &NatConfig) {
         /// The largest table of Linux by default is 262,144 entries; a carrier's has millions.
         const TABLE_MAX: u32 = 100_000_000;
-        /// All ports but the reserved ones.
-        const PORTS_MAX: u32 = 64_512;
         const FLOWS_MAX: f64 = 1e6;
         self.distribution(&format!("{path}.established"), &nat.established);
         if let AfterExpiry::Mix { mix } = &nat.after_expiry
@@ -91,6 +109,11 @@ impl Found {
                     "say how many mappings fit, as in table = 8192, or remove `background`",
                 );
             }
+        }
+        let addresses = nat.outside_addresses;
+        if addresses == 0 || addresses > OUTSIDE_ADDRESSES_MAX {
+            let message = format!("a NAT with {addresses} outside addresses");
+            self.add(format!("{path}.outside_addresses"), message, format!("use 1 to {OUTSIDE_ADDRESSES_MAX}"));
         }
         if let Some(ports) = nat.ports.filter(|ports| *ports == 0 || *ports > PORTS_MAX) {
             self.add(format!("{path}.ports"), format!("{ports} ports a subscriber"), format!("use 1 to {PORTS_MAX}"));

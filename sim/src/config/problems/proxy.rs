@@ -3,10 +3,16 @@
 use cardiogram_policies::unit::Span;
 
 use super::Found;
-use crate::config::{Distribution, ProxyConfig, WorldConfig};
+use crate::config::{Distribution, PORTS_MAX, ProxyConfig, WorldConfig};
 
 impl Found {
-    pub(super) fn proxy(&mut self, proxy: &ProxyConfig) {
+    pub(super) fn proxy(&mut self, proxy: &ProxyConfig, world: &WorldConfig) {
+        let (devices, ports) = (world.devices.count, u64::from(PORTS_MAX) * u64::from(world.server.count));
+        if u64::from(devices) > ports {
+            let message =
+                format!("{devices} devices come from the proxy's address, which has {ports} ports towards the servers");
+            self.add("proxy", message, "use fewer devices, or more servers");
+        }
         let idles = [("client_idle", proxy.client_idle), ("server_idle", proxy.server_idle), ("idle", proxy.idle)];
         for (name, idle) in idles.into_iter().filter_map(|(name, idle)| Some((name, idle?))) {
             self.max_age(&format!("proxy.{name}"), &Distribution::Constant(idle));

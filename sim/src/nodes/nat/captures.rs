@@ -33,7 +33,7 @@ struct Router {
 
 impl Router {
     fn new(config: NatConfig, flushes: Vec<Time>) -> Self {
-        let place = NatPlace { network: 0, index: 0, is_last: true, devices: 1, servers: 1 };
+        let place = NatPlace { network: 0, index: 0, is_last: true, servers: 1 };
         let mapping_rules = mapping_rules(&config, "nat", 1, 7).into();
         let nat = Nat::new(config, place, mapping_rules, "nat", &NatFaults { flushes, ..NatFaults::default() }, 7);
         let delay = Distribution::Constant(Span::at_least(Duration::from_micros(1)));

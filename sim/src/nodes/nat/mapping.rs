@@ -11,15 +11,22 @@ use crate::{
 
 /// A connection as seen from the inside: the subscriber (for the first NAT a device), its port, the server.
 pub(super) type Inside = (u32, u16, u32);
-/// A connection as seen from the outside: the NAT's port, the server.
-pub(super) type Outside = (u16, u32);
+
+/// A connection as seen from the outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Outside {
+    /// The number of the NAT's address.
+    pub(super) address: u16,
+    pub(super) port: u16,
+    pub(super) server: u32,
+}
 
 pub(super) struct Mapping {
     pub(super) inside: Inside,
     /// The address that the subscriber uses: a device may get another one.
     pub(super) address: Ipv4Addr,
-    /// The port on the outside.
-    pub(super) port: u16,
+    /// The NAT's end.
+    pub(super) outside: Outside,
     /// When it ends, whatever passes; `None`: nobody has said so since the connection began.
     pub(super) ends: Option<Time>,
     /// Whose connection it is, as the lab knows.
@@ -70,11 +77,11 @@ struct Segment {
 }
 
 impl Mapping {
-    pub(super) fn new(inside: Inside, address: Ipv4Addr, port: u16, phase: Phase) -> Self {
+    pub(super) fn new(inside: Inside, address: Ipv4Addr, outside: Outside, phase: Phase) -> Self {
         Self {
             inside,
             address,
-            port,
+            outside,
             ends: None,
             device: None,
             phase,
@@ -88,10 +95,6 @@ impl Mapping {
             from_outside: Way::default(),
             ignored: None,
         }
-    }
-
-    pub(super) const fn outside(&self) -> Outside {
-        (self.port, self.inside.2)
     }
 
     pub(super) fn is_established(&self) -> bool {
@@ -108,11 +111,12 @@ impl Mapping {
         if packet.flags.has(Flags::SYN) {
             // A connection that uses the ports again starts anew.
             if outbound && !packet.flags.has(Flags::ACK) && self.phase == Phase::Closing {
-                *self = Self::new(self.inside, self.address, self.port, Phase::Opening);
+                *self = Self::new(self.inside, self.address, self.outside, Phase::Opening);
             }
             // The SYN was right: a connection has begun anew.
             if !outbound && self.ignored.take_if(|ack| *ack == packet.ack).is_some() {
-                *self = Self { device: self.device, ..Self::new(self.inside, self.address, self.port, Phase::Opening) };
+                *self =
+                    Self { device: self.device, ..Self::new(self.inside, self.address, self.outside, Phase::Opening) };
             }
             self.note_ack(packet, outbound);
             self.note_data(packet, outbound);
@@ -219,8 +223,13 @@ mod tests {
         Packet { src: end, dst: end, seq, ack, flags, window: 100, options, payload, unreachable: None, device: None }
     }
 
+    fn opening() -> Mapping {
+        let outside = Outside { address: 0, port: 1, server: 0 };
+        Mapping::new((0, 1, 0), Ipv4Addr::LOCALHOST, outside, Phase::Opening)
+    }
+
     fn established() -> Mapping {
-        let mut mapping = Mapping::new((0, 1, 0), Ipv4Addr::LOCALHOST, 1, Phase::Opening);
+        let mut mapping = opening();
         mapping.follow(&packet(Flags::SYN, 10, 0, 0), true);
         mapping.follow(&packet(Flags::SYN | Flags::ACK, 20, 11, 0), false);
         mapping.follow(&packet(Flags::ACK, 11, 21, 0), true);
@@ -241,7 +250,7 @@ mod tests {
     #[test]
     fn each_phase_of_a_connection_has_its_timeout() {
         let secs = Duration::from_secs;
-        assert_eq!(Mapping::new((0, 1, 0), Ipv4Addr::LOCALHOST, 1, Phase::Opening).timeout(&config(), LONG), secs(100));
+        assert_eq!(opening().timeout(&config(), LONG), secs(100));
         let mut mapping = established();
         assert_eq!(mapping.timeout(&config(), LONG), LONG);
         mapping.follow(&packet(Flags::FIN | Flags::ACK, 11, 21, 0), true);
@@ -253,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_established_by_the_last_acknowledgement_of_its_handshake_alone() {
-        let mut mapping = Mapping::new((0, 1, 0), Ipv4Addr::LOCALHOST, 1, Phase::Opening);
+        let mut mapping = opening();
         for (flags, outbound) in [(Flags::SYN, true), (Flags::SYN | Flags::ACK, false), (Flags::ACK, false)] {
             mapping.follow(&packet(flags, 10, 11, 0), outbound);
             assert!(!mapping.is_established(), "{flags:?}");
@@ -347,7 +356,7 @@ mod tests {
         assert!(!mapping.is_established());
         mapping.follow(&packet(Flags::ACK, 91, 71, 0), true);
         assert!(mapping.is_established());
-        assert!(!Mapping::new((0, 1, 0), Ipv4Addr::LOCALHOST, 1, Phase::Opening).ignores(&syn, true));
+        assert!(!opening().ignores(&syn, true));
     }
 
     #[test]

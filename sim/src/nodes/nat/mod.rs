@@ -3,8 +3,8 @@
 //! A mapping is forgotten when it has been idle for its whole timeout: a packet that comes exactly then comes too late.
 //! What refreshes it is the packet's arrival at the NAT.
 //!
-//! NATs can stand in a row. The first one's subscribers are the devices; a later one knows a single subscriber, the NAT in
-//! front of it.
+//! NATs can stand in a row. The first one's subscribers are the devices; those of a later one are the outside addresses of the
+//! NAT in front of it.
 
 #[cfg(test)]
 mod captures;
@@ -23,14 +23,14 @@ use std::{
 use cardiogram_policies::{Time, unit::Span};
 
 use self::{
-    mapping::{Inside, Mapping, Phase, refreshes},
+    mapping::{Inside, Mapping, Outside, Phase, refreshes},
     ports::Ports,
     table::Table,
 };
 use crate::{
     config::{AtExpiry, FromInside, FromOutside, NatClass, NatConfig},
     fate::{
-        nat::{MappingRules, NatFaults},
+        nat::{MappingRules, NatFaults, Pool},
         random,
     },
     nodes::node::{Io, Node},
@@ -56,7 +56,6 @@ pub(crate) struct Place {
     pub(crate) index: u32,
     /// There is no other NAT between it and the servers.
     pub(crate) is_last: bool,
-    pub(crate) devices: u32,
     pub(crate) servers: u32,
 }
 
@@ -85,11 +84,12 @@ impl Nat {
         seed: u64,
     ) -> Self {
         let random = random::stream(seed, &format!("{stream}/ports"), 0);
+        let pool = Pool::new(mapping_rules.len() as u32, config.outside_addresses);
         Self {
             place,
             mapping_rules,
             table: Table::new(config.table, config.background),
-            ports: Ports::new(config.hold_down.map(Span::get), config.ports, random),
+            ports: Ports::new(pool, config.hold_down.map(Span::get), config.ports, random),
             flushes: faults.flushes.iter().rev().copied().collect(),
             timeouts: faults.timeouts.iter().rev().copied().collect(),
             shifted_timeout: None,
@@ -108,7 +108,7 @@ impl Nat {
         let slot = self.table.at_inside(inside).or_else(|| self.on_unknown_inside(now, inside, &packet, io));
         if let Some(slot) = slot {
             self.pass(now, slot, &packet, true);
-            packet.src = SocketAddrV4::new(self.address(), self.table.get(slot).port);
+            packet.src = self.end_of(self.table.get(slot).outside);
             self.send_outside(server, packet, io);
         }
     }
@@ -132,21 +132,22 @@ impl Nat {
             FromInside::Reset => {
                 io.dropped(packet, DropReason::NoMapping);
                 if let Some(reset) = tcp::reset_for(packet) {
-                    send_inside(inside.0, reset, io);
+                    self.send_inside(inside.0, reset, io);
                 }
                 None
             }
         }
     }
 
-    fn on_outside(&mut self, now: Time, mut packet: Packet, io: &mut Io) {
+    /// A packet comes to one of the NAT's addresses.
+    fn on_outside(&mut self, now: Time, address: u16, mut packet: Packet, io: &mut Io) {
         let server = address::server_at(*packet.src.ip()).expect("only servers send from outside");
-        let outside = (packet.dst.port(), server);
+        let outside = Outside { address, port: packet.dst.port(), server };
         if let Some(slot) = self.table.at_outside(outside) {
             self.pass(now, slot, &packet, false);
             let Mapping { inside: (subscriber, port, _), address, .. } = *self.table.get(slot);
             packet.dst = SocketAddrV4::new(address, port);
-            send_inside(subscriber, packet, io);
+            self.send_inside(subscriber, packet, io);
             return;
         }
         io.dropped(&packet, DropReason::NoMapping);
@@ -163,14 +164,14 @@ impl Nat {
 
     fn create(&mut self, now: Time, inside: Inside, phase: Phase, packet: &Packet, io: &mut Io) -> Option<u32> {
         let at_random = self.class(inside.0).from_inside() == FromInside::NewPort;
-        let port = self.ports.take(now, inside, at_random);
+        let outside = self.ports.take(now, inside, at_random);
         self.note_ports(io);
-        let Some(port) = port else {
+        let Some(outside) = outside else {
             io.dropped(packet, DropReason::NoPort);
             return None;
         };
-        self.note(inside, NatEvent::Created { outside: port }, io);
-        let mut mapping = Mapping::new(inside, *packet.src.ip(), port, phase);
+        self.note(inside, NatEvent::Created { outside: outside.port }, io);
+        let mut mapping = Mapping::new(inside, *packet.src.ip(), outside, phase);
         mapping.device = packet.device;
         mapping.ends = self.end(now);
         let expires = self.expires(now, &mapping);
@@ -226,13 +227,17 @@ impl Nat {
         let mapping = self.forget(now, slot, if is_old { NatEvent::TooOld } else { NatEvent::Expired }, io);
         let (subscriber, port, server) = mapping.inside;
         let inside_end = SocketAddrV4::new(mapping.address, port);
-        let outside_end = SocketAddrV4::new(self.address(), mapping.port);
+        let outside_end = self.end_of(mapping.outside);
         let server_end = address::server(server);
         let (inside_expects, outside_expects) = mapping.expected();
         match self.class(subscriber).at_expiry() {
             AtExpiry::ResetBoth => {
                 if let Some(seq) = inside_expects {
-                    send_inside(subscriber, bare((server_end, inside_end), mapping.device, Flags::RST, seq, 0), io);
+                    self.send_inside(
+                        subscriber,
+                        bare((server_end, inside_end), mapping.device, Flags::RST, seq, 0),
+                        io,
+                    );
                 }
                 if let Some(seq) = outside_expects {
                     self.send_outside(server, bare((outside_end, server_end), mapping.device, Flags::RST, seq, 0), io);
@@ -241,7 +246,7 @@ impl Nat {
             AtExpiry::FinInside => {
                 if let (Some(seq), Some(ack)) = (inside_expects, outside_expects) {
                     let fin = bare((server_end, inside_end), mapping.device, Flags::FIN | Flags::ACK, seq, ack);
-                    send_inside(subscriber, fin, io);
+                    self.send_inside(subscriber, fin, io);
                 }
             }
             AtExpiry::Nothing => {}
@@ -261,7 +266,7 @@ impl Nat {
         let mapping = self.table.remove(slot, class.from_outside() == FromOutside::Reset);
         let remember = class.from_inside() == FromInside::SamePort && mapping.is_established();
         self.note(mapping.inside, why, io);
-        self.ports.put_back(now, mapping.inside, mapping.port, remember);
+        self.ports.put_back(now, mapping.inside, mapping.outside, remember);
         self.note_ports(io);
         mapping
     }
@@ -270,15 +275,29 @@ impl Nat {
         self.mapping_rules[subscriber as usize].class
     }
 
-    fn address(&self) -> Ipv4Addr {
-        address::nat(self.place.network, self.place.index)
+    fn end_of(&self, outside: Outside) -> SocketAddrV4 {
+        let Place { network, index, .. } = self.place;
+        SocketAddrV4::new(address::nat(network, index, outside.address.into()), outside.port)
+    }
+
+    /// Returns the number of an outside address of the NAT at `index` of this network.
+    fn number_at(&self, index: u32, outside: Ipv4Addr) -> Option<u32> {
+        let (network, place, number) = address::nat_at(outside)?;
+        ((network, place) == (self.place.network, index)).then_some(number)
     }
 
     fn subscriber_at(&self, inside: Ipv4Addr) -> Option<u32> {
-        match self.place.index.checked_sub(1) {
-            None => address::device_at(inside).filter(|device| *device < self.place.devices),
-            Some(in_front) => (inside == address::nat(self.place.network, in_front)).then_some(0),
-        }
+        let subscriber = match self.place.index.checked_sub(1) {
+            None => address::device_at(inside),
+            Some(in_front) => self.number_at(in_front, inside),
+        };
+        subscriber.filter(|subscriber| (*subscriber as usize) < self.mapping_rules.len())
+    }
+
+    fn send_inside(&self, subscriber: u32, packet: Packet, io: &mut Io) {
+        // Behind another NAT there is a single lane.
+        let lane = if self.place.index == 0 { subscriber } else { 0 };
+        io.send(TO_INSIDE, lane, packet);
     }
 
     fn send_outside(&self, server: u32, packet: Packet, io: &mut Io) {
@@ -287,11 +306,11 @@ impl Nat {
     }
 
     fn note(&self, inside: Inside, event: NatEvent, io: &mut Io) {
-        let (device, port, server) = inside;
+        let (subscriber, port, server) = inside;
         let network = self.place.network;
         io.note(match self.place.index {
-            0 => Fact::Nat { network, device, port, server, event },
-            nat => Fact::OuterNat { network, nat, port, server, event },
+            0 => Fact::Nat { network, device: subscriber, port, server, event },
+            nat => Fact::OuterNat { network, nat, address: subscriber, port, server, event },
         });
     }
 
@@ -302,11 +321,6 @@ impl Nat {
             io.port(PortFact { network, nat, subscriber, port, server, returns });
         }
     }
-}
-
-fn send_inside(subscriber: u32, packet: Packet, io: &mut Io) {
-    // A NAT behind another one has a single subscriber, and a single lane.
-    io.send(TO_INSIDE, subscriber, packet);
 }
 
 /// Returns a segment of the NAT's own, in the name of one of the ends.
@@ -320,10 +334,9 @@ impl Node for Nat {
     fn on_packet(&mut self, now: Time, packet: Packet, io: &mut Io) {
         // Timers that are due go first: a packet that comes exactly at the timeout comes too late.
         self.on_wake(now, io);
-        if *packet.dst.ip() == self.address() {
-            self.on_outside(now, packet, io);
-        } else {
-            self.on_inside(now, packet, io);
+        match self.number_at(self.place.index, *packet.dst.ip()) {
+            Some(address) => self.on_outside(now, address as u16, packet, io),
+            None => self.on_inside(now, packet, io),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Which outside ports a NAT gives out: to whom, how many, and when again; and which forgotten connections would get theirs
+//! Which outside addresses and ports a NAT gives out: to whom, how many, and when again; and which forgotten connections would get theirs
 //! back. What a port leads to is the table's to know.
 
 use std::{
@@ -14,6 +14,7 @@ use super::{
     mapping::{Inside, Outside},
     port_set::PortSet,
 };
+use crate::fate::nat::Pool;
 
 /// The ports of a NAT: free, mapped, held down, remembered, counted.
 pub(super) struct Ports {
@@ -21,8 +22,9 @@ pub(super) struct Ports {
     /// The most ports of a subscriber.
     limit: Option<u32>,
     random: ChaCha8Rng,
-    /// The ports that are not free, towards each server: mapped, or held.
-    taken: BTreeMap<u32, PortSet>,
+    pool: Pool,
+    /// The ports that are not free, of each address towards each server: mapped, or held.
+    taken: BTreeMap<(u16, u32), PortSet>,
     /// The port of forgotten connections, where the NAT gives it out again to the same connection, and whether it would now.
     remembered: BTreeMap<Inside, (u16, bool)>,
     /// The connections in `remembered`, by their ports.
@@ -38,8 +40,9 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    pub(super) fn new(hold_down: Option<Duration>, limit: Option<u32>, random: ChaCha8Rng) -> Self {
+    pub(super) fn new(pool: Pool, hold_down: Option<Duration>, limit: Option<u32>, random: ChaCha8Rng) -> Self {
         Self {
+            pool,
             hold_down,
             limit,
             random,
@@ -53,28 +56,28 @@ impl Ports {
         }
     }
 
-    /// Returns a free port: the one the connection had, or the inside port, or the next above it; a random one where
-    /// `at_random` says so. `None`: there is none, or none for this subscriber.
-    pub(super) fn take(&mut self, now: Time, inside: Inside, at_random: bool) -> Option<u16> {
+    /// Returns the subscriber's address with a free port: the one the connection had, or the inside port, or the next above it;
+    /// a random one where `at_random` says so. `None`: there is none, or none for this subscriber.
+    pub(super) fn take(&mut self, now: Time, inside: Inside, at_random: bool) -> Option<Outside> {
         self.release(now);
-        let (subscriber, _, server) = inside;
+        let (subscriber, ..) = inside;
         let port = self.choose(inside, at_random)?;
-        self.taken.entry(server).or_default().insert(port);
+        let outside = self.outside(inside, port);
+        self.taken.entry((outside.address, outside.server)).or_default().insert(outside.port);
         if let Some((had, _)) = self.remembered.remove(&inside) {
-            self.claims.remove(&((had, server), inside));
+            self.claims.remove(&(self.outside(inside, had), inside));
         }
-        let outside = (port, server);
         // A held port is its connection's own, and still counted.
         if self.held.remove(&outside).is_none() {
             self.count(subscriber, true);
         }
         self.look_at_port(outside);
-        Some(port)
+        Some(outside)
     }
 
     fn choose(&mut self, inside: Inside, at_random: bool) -> Option<u16> {
         const LOWEST: u16 = 1_024;
-        let (subscriber, inside_port, server) = inside;
+        let (subscriber, inside_port, _) = inside;
         let had = self.remembered.get(&inside).map(|(port, _)| *port);
         if had.is_some_and(|port| self.gives_back(inside, port)) {
             return had;
@@ -87,18 +90,18 @@ impl Ports {
         } else {
             had.unwrap_or(inside_port)
         };
-        let Some(taken) = self.taken.get(&server) else { return Some(wanted) };
+        let Outside { address, server, .. } = self.outside(inside, wanted);
+        let Some(taken) = self.taken.get(&(address, server)) else { return Some(wanted) };
         let from_below = || taken.first_free(LOWEST).filter(|port| *port < wanted);
         taken.first_free(wanted).or_else(from_below)
     }
 
     /// The mapping of a port has ended; `remember` says whether the connection may have it again.
-    pub(super) fn put_back(&mut self, now: Time, inside: Inside, port: u16, remember: bool) {
+    pub(super) fn put_back(&mut self, now: Time, inside: Inside, outside: Outside, remember: bool) {
         self.release(now);
-        let (subscriber, _, server) = inside;
-        let outside = (port, server);
+        let (subscriber, ..) = inside;
         if remember {
-            self.remembered.insert(inside, (port, false));
+            self.remembered.insert(inside, (outside.port, false));
             self.claims.insert((outside, inside));
         }
         match self.hold_down {
@@ -148,19 +151,24 @@ impl Ports {
 
     /// Returns whether a connection would get back the port that it had.
     fn gives_back(&self, inside: Inside, port: u16) -> bool {
-        let outside = (port, inside.2);
+        let outside = self.outside(inside, port);
         match self.held.get(&outside) {
             Some((_, connection)) => *connection == inside,
             None => !self.is_exhausted(inside.0) && !self.is_taken(outside),
         }
     }
 
-    fn is_taken(&self, (port, server): Outside) -> bool {
-        self.taken.get(&server).is_some_and(|taken| taken.contains(port))
+    /// Returns what a connection is outside, on this port.
+    fn outside(&self, (subscriber, _, server): Inside, port: u16) -> Outside {
+        Outside { address: self.pool.address_of(subscriber), port, server }
     }
 
-    fn free(&mut self, (port, server): Outside) {
-        self.taken.get_mut(&server).expect("the port was taken").remove(port);
+    fn is_taken(&self, Outside { address, port, server }: Outside) -> bool {
+        self.taken.get(&(address, server)).is_some_and(|taken| taken.contains(port))
+    }
+
+    fn free(&mut self, Outside { address, port, server }: Outside) {
+        self.taken.get_mut(&(address, server)).expect("the port was taken").remove(port);
     }
 
     /// Something has happened to a port.
@@ -207,7 +215,18 @@ mod tests {
     use crate::fate::random;
 
     fn ports(hold_down: Option<u64>, limit: Option<u32>) -> Ports {
-        Ports::new(hold_down.map(Duration::from_secs), limit, random::stream(1, "nat/ports", 0))
+        let random = random::stream(1, "nat/ports", 0);
+        Ports::new(Pool::new(100_000, 1), hold_down.map(Duration::from_secs), limit, random)
+    }
+
+    /// A port of the only address.
+    fn port(port: u16) -> Outside {
+        Outside { address: 0, port, server: 0 }
+    }
+
+    /// Asks for a port of a NAT with a single address.
+    fn take(ports: &mut Ports, secs: u64, inside: Inside) -> Option<u16> {
+        ports.take(at(secs), inside, false).map(|outside| outside.port)
     }
 
     fn at(secs: u64) -> Time {
@@ -217,56 +236,75 @@ mod tests {
     #[test]
     fn the_inside_port_is_kept_where_it_is_free() {
         let mut ports = ports(None, None);
-        assert_eq!(ports.take(at(0), (0, 5_000, 0), false), Some(5_000));
-        assert_eq!(ports.take(at(0), (1, 5_000, 0), false), Some(5_001));
-        assert_eq!(ports.take(at(0), (2, u16::MAX, 0), false), Some(u16::MAX));
-        assert_eq!(ports.take(at(0), (3, u16::MAX, 0), false), Some(1_024));
+        assert_eq!(take(&mut ports, 0, (0, 5_000, 0)), Some(5_000));
+        assert_eq!(take(&mut ports, 0, (1, 5_000, 0)), Some(5_001));
+        assert_eq!(take(&mut ports, 0, (2, u16::MAX, 0)), Some(u16::MAX));
+        assert_eq!(take(&mut ports, 0, (3, u16::MAX, 0)), Some(1_024));
         for taken in 4..64_512 {
-            assert!(ports.take(at(0), (taken, 5_000, 0), false).is_some(), "{taken}");
+            assert!(take(&mut ports, 0, (taken, 5_000, 0)).is_some(), "{taken}");
         }
-        assert_eq!(ports.take(at(0), (64_512, 5_000, 0), false), None);
-        ports.put_back(at(1), (0, 5_000, 0), 5_000, false);
-        assert_eq!(ports.take(at(2), (64_512, 7_000, 0), false), Some(5_000));
+        assert_eq!(take(&mut ports, 0, (64_512, 5_000, 0)), None);
+        ports.put_back(at(1), (0, 5_000, 0), port(5_000), false);
+        assert_eq!(take(&mut ports, 2, (64_512, 7_000, 0)), Some(5_000));
+    }
+
+    #[test]
+    fn each_address_has_its_ports_and_a_subscriber_keeps_his_address() {
+        let mut ports = Ports::new(Pool::new(5, 2), None, None, random::stream(1, "nat/ports", 0));
+        let outside = |address, port, server| Some(Outside { address, port, server });
+        for (inside, expected) in [
+            ((0, 5_000, 0), outside(0, 5_000, 0)),
+            ((2, 5_000, 0), outside(0, 5_001, 0)),
+            ((3, 5_000, 0), outside(1, 5_000, 0)),
+            ((4, 5_000, 0), outside(1, 5_001, 0)),
+            ((0, 6_000, 1), outside(0, 6_000, 1)),
+            ((4, 6_000, 1), outside(1, 6_000, 1)),
+        ] {
+            assert_eq!(ports.take(at(0), inside, false), expected);
+        }
+        ports.put_back(at(1), (0, 5_000, 0), port(5_000), true);
+        assert_eq!(ports.take(at(1), (3, 5_000, 0), false), outside(1, 5_002, 0), "his own address has none like it");
+        assert_eq!(ports.take(at(2), (1, 5_000, 0), false), outside(0, 5_000, 0));
     }
 
     #[test]
     fn a_held_port_goes_to_nobody_but_the_connection_that_had_it() {
         let mut ports = ports(Some(120), None);
         let first = (0, 5_000, 0);
-        assert_eq!(ports.take(at(0), first, false), Some(5_000));
-        ports.put_back(at(10), first, 5_000, true);
-        assert_eq!(ports.take(at(20), (1, 5_000, 0), false), Some(5_001));
-        assert_eq!(ports.take(at(20), (1, 5_000, 1), false), Some(5_000), "towards another server it is free");
-        assert_eq!(ports.take(at(30), first, false), Some(5_000));
+        assert_eq!(take(&mut ports, 0, first), Some(5_000));
+        ports.put_back(at(10), first, port(5_000), true);
+        assert_eq!(take(&mut ports, 20, (1, 5_000, 0)), Some(5_001));
+        assert_eq!(take(&mut ports, 20, (1, 5_000, 1)), Some(5_000), "towards another server it is free");
+        assert_eq!(take(&mut ports, 30, first), Some(5_000));
         // The hold-down starts again with the next end.
-        ports.put_back(at(100), first, 5_000, false);
-        assert_eq!(ports.take(at(219), (2, 5_000, 0), false), Some(5_002));
-        assert_eq!(ports.take(at(220), (3, 5_000, 0), false), Some(5_000));
+        ports.put_back(at(100), first, port(5_000), false);
+        assert_eq!(take(&mut ports, 219, (2, 5_000, 0)), Some(5_002));
+        assert_eq!(take(&mut ports, 220, (3, 5_000, 0)), Some(5_000));
     }
 
     #[test]
     fn a_port_that_someone_else_had_meanwhile_is_not_given_back() {
         let mut ports = ports(Some(120), None);
         let (first, second) = ((0, 5_000, 0), (1, 5_000, 0));
-        assert_eq!(ports.take(at(0), first, false), Some(5_000));
-        ports.put_back(at(10), first, 5_000, true);
-        assert_eq!(ports.take(at(130), second, false), Some(5_000));
-        ports.put_back(at(200), second, 5_000, true);
-        assert_eq!(ports.take(at(210), first, false), Some(5_001));
-        assert_eq!(ports.take(at(220), second, false), Some(5_000));
+        assert_eq!(take(&mut ports, 0, first), Some(5_000));
+        ports.put_back(at(10), first, port(5_000), true);
+        assert_eq!(take(&mut ports, 130, second), Some(5_000));
+        ports.put_back(at(200), second, port(5_000), true);
+        assert_eq!(take(&mut ports, 210, first), Some(5_001));
+        assert_eq!(take(&mut ports, 220, second), Some(5_000));
     }
 
     #[test]
     fn a_subscriber_has_no_more_ports_than_the_limit_and_held_ones_count() {
         let mut ports = ports(Some(120), Some(2));
         for port in [5_000, 5_001] {
-            assert_eq!(ports.take(at(0), (0, port, 0), false), Some(port));
+            assert_eq!(take(&mut ports, 0, (0, port, 0)), Some(port));
         }
-        assert_eq!(ports.take(at(0), (0, 5_002, 0), false), None);
-        assert_eq!(ports.take(at(0), (1, 5_002, 0), false), Some(5_002), "another subscriber's own");
-        ports.put_back(at(10), (0, 5_000, 0), 5_000, false);
-        assert_eq!(ports.take(at(129), (0, 5_003, 0), false), None);
-        assert_eq!(ports.take(at(130), (0, 5_003, 0), false), Some(5_003));
+        assert_eq!(take(&mut ports, 0, (0, 5_002, 0)), None);
+        assert_eq!(take(&mut ports, 0, (1, 5_002, 0)), Some(5_002), "another subscriber's own");
+        ports.put_back(at(10), (0, 5_000, 0), port(5_000), false);
+        assert_eq!(take(&mut ports, 129, (0, 5_003, 0)), None);
+        assert_eq!(take(&mut ports, 130, (0, 5_003, 0)), Some(5_003));
     }
 
     /// A NAT's ports with the mappings that its table would have.
@@ -286,7 +324,7 @@ mod tests {
         fn made(&mut self, secs: u64, subscriber: u32, port: u16, outside: Option<u16>) {
             self.pass(secs);
             let inside = (subscriber, port, 0);
-            assert_eq!(self.ports.take(at(secs), inside, false), outside);
+            assert_eq!(take(&mut self.ports, secs, inside), outside);
             self.mapped.extend(outside.map(|outside| (inside, outside)));
             self.note(secs);
         }
@@ -296,7 +334,7 @@ mod tests {
             self.pass(secs);
             let inside = (subscriber, port, 0);
             let outside = self.mapped.remove(&inside).expect("it was made");
-            self.ports.put_back(at(secs), inside, outside, true);
+            self.ports.put_back(at(secs), inside, Outside { address: 0, port: outside, server: 0 }, true);
             self.note(secs);
         }
 

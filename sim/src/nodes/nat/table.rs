@@ -66,7 +66,7 @@ impl Table {
     pub(super) fn insert(&mut self, now: Time, mapping: Mapping, expires: Time) -> u32 {
         let slot = self.free.pop().unwrap_or(self.mappings.len() as u32);
         self.by_inside.insert(mapping.inside, slot);
-        self.by_outside.insert(mapping.outside(), slot);
+        self.by_outside.insert(mapping.outside, slot);
         if slot as usize == self.mappings.len() {
             self.mappings.push(Some(mapping));
         } else {
@@ -88,11 +88,11 @@ impl Table {
     pub(super) fn remove(&mut self, slot: u32, keep_subscriber: bool) -> Mapping {
         let mapping = self.mappings[slot as usize].take().expect("a slot in use");
         self.by_inside.remove(&mapping.inside);
-        self.by_outside.remove(&mapping.outside());
+        self.by_outside.remove(&mapping.outside);
         if keep_subscriber {
-            self.last_subscribers.insert(mapping.outside(), mapping.inside.0);
+            self.last_subscribers.insert(mapping.outside, mapping.inside.0);
         } else {
-            self.last_subscribers.remove(&mapping.outside());
+            self.last_subscribers.remove(&mapping.outside);
         }
         self.expiry.set(slot, None);
         if let Some(lru) = &mut self.lru {

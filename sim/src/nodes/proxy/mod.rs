@@ -106,7 +106,7 @@ impl Proxy {
             self.networks * self.servers + server
         } else {
             let server = address::server_at(*packet.src.ip()).expect("it answers clients in the name of servers");
-            address::network_of_nat(*packet.dst.ip()) * self.servers + server
+            address::network_of_client(*packet.dst.ip()) * self.servers + server
         };
         io.send(link as usize, LANE, packet);
     }
@@ -240,7 +240,7 @@ impl Proxy {
         let client = pair.client.remote();
         io.note(Fact::Proxy {
             device: pair.device.expect("the client has introduced itself"),
-            network: address::network_of_nat(*client.ip()),
+            network: address::network_of_client(*client.ip()),
             outside: client.port(),
             server: pair.server,
             event,

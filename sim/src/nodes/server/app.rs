@@ -525,7 +525,7 @@ impl App {
             context.close(older);
         }
         let remote = context.kernel.end(slot).remote();
-        let (network, outside) = (address::network_of_nat(*remote.ip()), remote.port());
+        let (network, outside) = (address::network_of_client(*remote.ip()), remote.port());
         let session = Session { id: SessionId(self.next_session), device, network, outside };
         self.next_session += 1;
         self.connections.get_mut(&slot).expect("the one being welcomed").session = Some(session);

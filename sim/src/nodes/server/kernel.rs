@@ -28,7 +28,7 @@ const LANE: u32 = 0;
 
 /// Sends a packet to the network that it belongs to.
 fn send(packet: Packet, io: &mut Io) {
-    io.send(address::network_of_nat(*packet.dst.ip()) as usize, LANE, packet);
+    io.send(address::network_of_client(*packet.dst.ip()) as usize, LANE, packet);
 }
 
 /// How long a cookie is good for, at least: its clock counts in minutes, and the last two count (`MAX_SYNCOOKIE_AGE`).

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{Cause, FromOutside, NatClass},
-    fate::life::Address,
+    fate::{life::Address, nat},
     record::{
         faults::FaultPlace,
         trace::{Parting, ProxyEvent, Turn},
@@ -435,8 +435,9 @@ impl Judge {
 
     /// Returns what the NATs of a network do with what they have forgotten of the device.
     fn classes_on(&self, network: u32) -> impl Iterator<Item = NatClass> {
-        let device = self.device as usize;
-        self.classes[network as usize].iter().map(move |of_nat| *of_nat.get(device).unwrap_or(&of_nat[0]))
+        let of_network = &self.classes[network as usize];
+        let subscribers = nat::subscribers_for(self.device, of_network.iter().map(|of_nat| of_nat.len() as u32));
+        of_network.iter().zip(subscribers).map(|(of_nat, subscriber)| of_nat[subscriber as usize])
     }
 
     /// Notes the path of an attempt while every NAT has a mapping for it. A mapping can end before the connection is up, and

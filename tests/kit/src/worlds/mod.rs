@@ -196,10 +196,10 @@ fn nat() -> impl Strategy<Value = NatConfig> {
     // Few enough places and ports to run out of them.
     let background = prop::option::of((0.01..2.0).prop_map(|flows_per_s| Background { flows_per_s }));
     let table = prop::option::of((1_u32..200, background));
-    let ports = (prop::option::of(span(1..120)), prop::option::of(1_u32..20));
+    let ports = (prop::option::of(span(1..120)), prop_oneof![2 => Just(1), 1 => 2_u32..5], prop::option::of(1_u32..20));
     let max_age = prop::option::weighted(0.2, span(20..600));
     (timers, refresh, after_expiry(), table, ports, max_age).prop_map(
-        |(timers, refresh, after_expiry, table, (hold_down, ports), max_age)| {
+        |(timers, refresh, after_expiry, table, (hold_down, outside_addresses, ports), max_age)| {
             let (established, transitory, closing, unacknowledged) = timers;
             let (table, background) = table.unzip();
             let background = background.flatten();
@@ -215,6 +215,7 @@ fn nat() -> impl Strategy<Value = NatConfig> {
                 table,
                 background,
                 hold_down,
+                outside_addresses,
                 ports,
             }
         },
