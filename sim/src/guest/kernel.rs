@@ -30,7 +30,7 @@ use crate::{
     record::trace::{DeviceEvent, DropReason, Fact, ServerEvent},
     wire::{
         address,
-        packet::{Flags, Packet},
+        packet::Packet,
         tap::{PacketCounts, Tap},
         tcp::{self, Connection, State, TcpConfig},
     },
@@ -357,7 +357,7 @@ impl Kernel {
         if let Some(slot) = self.by_pair.get(&pair).copied() {
             // Linux keeps a connection that finds the accept queue full half-open, and drops the packet.
             let is_half_open = self.socket(slot).tcp.state() == State::SynReceived;
-            if is_half_open && !packet.flags.has(Flags::RST) && self.is_full(packet.dst.port()) {
+            if is_half_open && packet.may_complete() && self.is_full(packet.dst.port()) {
                 self.drop_packet(packet, now);
                 return;
             }

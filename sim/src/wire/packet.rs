@@ -254,6 +254,11 @@ impl Packet {
         self.flags.has(Flags::SYN) && !self.flags.has(Flags::ACK) && self.unreachable.is_none()
     }
 
+    /// Returns whether it may complete a connection that is half open: it neither ends it nor is it an error about it.
+    pub(crate) fn may_complete(&self) -> bool {
+        !self.flags.has(Flags::RST) && self.unreachable.is_none()
+    }
+
     /// Sequence space it takes: data, and one each for SYN and FIN.
     pub fn seq_len(&self) -> u32 {
         self.payload.len() as u32 + u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN))
@@ -488,5 +493,27 @@ mod tests {
             packet.encode(&mut wire);
             assert_eq!(wire[IP_HEADER + TCP_HEADER..], bytes.concat());
         }
+    }
+
+    /// A server whose accept queue is full drops what would complete a connection, and nothing else.
+    #[test]
+    fn neither_a_reset_nor_an_error_completes_a_connection() {
+        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1);
+        let of = |flags| Packet {
+            src: address,
+            dst: address,
+            seq: 0,
+            ack: 0,
+            flags,
+            window: 0,
+            options: Options::default(),
+            payload: Vec::new(),
+            unreachable: None,
+            device: None,
+        };
+        let answer = of(Flags::SYN | Flags::ACK);
+        assert!(of(Flags::ACK).may_complete());
+        assert!(!of(Flags::RST).may_complete());
+        assert!(!answer.undelivered(Obstacle::HostUnreachable).expect("a segment").may_complete());
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     record::trace::DropReason,
     wire::{
         address,
-        packet::{Flags, Packet},
+        packet::Packet,
         tcp::{self, TcpConfig},
         transport::Transport,
     },
@@ -115,8 +115,7 @@ impl Kernel {
         match self.by_remote.get(&packet.src).copied() {
             Some(slot) => {
                 // Linux keeps a connection that finds the accept queue full half-open, and drops the packet.
-                let acknowledges = !packet.flags.has(Flags::RST) && packet.unreachable.is_none();
-                let completes = self.end(slot).is_half_open() && acknowledges;
+                let completes = self.end(slot).is_half_open() && packet.may_complete();
                 if completes && self.accept_queue_is_full() {
                     io.dropped(packet, DropReason::Backlog);
                     if self.abort_on_overflow && !opens {
