@@ -34,7 +34,7 @@ const fn with(
 }
 
 /// The numbers in the order of the columns.
-const NUMBERS: [Number; 31] = [
+const NUMBERS: [Number; 32] = [
     plain("seeds", "seeds (number)", |it| Some(it.seeds as f64)),
     plain("device_hours", "time of all devices (h)", |it| Some(it.device_hours)),
     plain("rank", "place by avoidable downtime (number)", |it| it.downtime.map(|_| it.rank as f64)),
@@ -50,6 +50,7 @@ const NUMBERS: [Number; 31] = [
     plain("unavoidable_s_per_day", "unavoidable downtime (s per device-day)", |it| {
         it.downtime.map(|it| it.unavoidable_s_per_day)
     }),
+    plain("away_s_per_day", "away on purpose (s per device-day)", |it| it.downtime.map(|it| it.away_s_per_day)),
     plain("front_share", "resamples on the front (share)", |it| it.front_share),
     with(
         "packets_per_h",

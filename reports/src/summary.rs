@@ -194,6 +194,8 @@ pub(crate) struct Downtime {
     pub(crate) connecting_s_per_day: f64,
     /// What no policy can avoid.
     pub(crate) unavoidable_s_per_day: f64,
+    /// No part of it: without a session on purpose, while nothing waited. 0 where the results do not tell.
+    pub(crate) away_s_per_day: f64,
 }
 
 /// Messages of devices as their senders feel them, over all seeds.

@@ -88,9 +88,9 @@ metrics! {
     FalseAlarmsPerDay "false_alarms_per_day" "", band 0.02 0.02, decimals 3, |run| per_day(run, false_alarms);
     /// `recover_mean_s`
     RecoverMeanS "recover_mean_s" "s", band 0.02 0.05, decimals 3, |run| run(recover_mean_s);
-    /// 86,400 (1 - `availability`)
+    /// 86,400 (1 - `availability`) - `away_s` a device-day
     UnavailableSPerDay "unavailable_s_per_day" "s", band 0.02 10.0, decimals 1,
-        |run| Some(86_400.0 * rest(run(availability))?);
+        |run| Some(86_400.0 * rest(run(availability))? - per_day(run, away_s).unwrap_or(0.0));
     /// (`downtime_s` - `unavoidable_s`) a device-day: the sum of the next three
     AvoidableSPerDay "avoidable_s_per_day" "s", band 0.02 10.0, decimals 1,
         |run| Some(per_day(run, downtime_s)? - per_day(run, unavoidable_s)?);
@@ -223,10 +223,11 @@ mod tests {
             (unnoticed_s, 40_000.0),
             (waiting_s, 2_000.0),
             (connecting_s, 1_000.0),
+            (away_s, 3_000.0),
         ];
         let value = |metric: Metric| metric.value(&|column| row.iter().find(|it| it.0 == column).map(|it| it.1));
         let expected = [
-            70.0, 130.0, 0.5, 1.0, 2.0, 71.0, 21_600.0, 21_500.0, 20_000.0, 1_000.0, 500.0, 0.5, 0.1, 1.5, 2.5, 0.25,
+            70.0, 130.0, 0.5, 1.0, 2.0, 71.0, 20_100.0, 21_500.0, 20_000.0, 1_000.0, 500.0, 0.5, 0.1, 1.5, 2.5, 0.25,
             30.0, 300.0, 3.0, 0.5, 5.0,
         ];
         for (metric, expected) in Metric::ALL.into_iter().zip(expected) {

@@ -67,9 +67,12 @@ fn run_contradiction(number: &dyn Fn(RunColumn) -> Option<f64>) -> Option<String
         }
     }
     let most = 3_600.0 * hours + 1.0;
-    number(downtime_s)
-        .filter(|value| *value > most)
-        .map(|value| format!("`downtime_s` is {value}, and the devices ran for {hours} h"))
+    for column in [downtime_s, away_s] {
+        if let Some(value) = number(column).filter(|value| *value > most) {
+            return Some(format!("{} is {value}, and the devices ran for {hours} h", name(column)));
+        }
+    }
+    None
 }
 
 /// Which run a row belongs to.
@@ -273,6 +276,8 @@ columns! {
     messages_within_1min: u64,
     /// Messages of devices that were answered at most 600 s after their creation.
     messages_within_10min: u64,
+    /// Time in which devices were away: they had left their sessions on purpose, and nothing waited for them. No part of the downtime.
+    away_s: Decimal ["s"],
 }
 
 columns! {

@@ -117,6 +117,7 @@ pub fn run_row(name: &RunName, engine: Engine, duration: Duration, outcome: &Out
         messages_within_10s: within(answers, 10),
         messages_within_1min: within(answers, 60),
         messages_within_10min: within(answers, 600),
+        away_s: Decimal::seconds(outcome.away_time),
     }
 }
 
@@ -302,6 +303,7 @@ mod tests {
             },
             usable_time: Duration::from_mins(15),
             downtime: Downtime::default(),
+            away_time: Duration::ZERO,
             zombie_time: Duration::from_millis(2_500),
             server_busy: Duration::from_millis(1_250),
             peaks: Peaks { attempts_per_s: 11, sessions: 2 },

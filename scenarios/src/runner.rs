@@ -260,6 +260,7 @@ mod tests {
             accuracy: Accuracy::default(),
             usable_time: Duration::from_hours(5),
             downtime: Downtime::default(),
+            away_time: Duration::ZERO,
             zombie_time: Duration::ZERO,
             server_busy: Duration::ZERO,
             peaks: Peaks::default(),

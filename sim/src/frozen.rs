@@ -53,7 +53,7 @@ pub fn judged_in_portions(config: &WorldConfig, seed: u64, facts: usize) -> Stri
 
 fn verdict(config: &WorldConfig, seed: u64, facts: usize) -> Verdict {
     let schedule = Rc::new(Schedule::draw(config, seed));
-    let truth = truth::Truth::in_portions(config, schedule.clone(), Turns::Kept, facts);
+    let truth = truth::Truth::in_portions(config, seed, schedule.clone(), Turns::Kept, facts);
     let truth = Rc::new(RefCell::new(truth));
     let uses = Uses { kept: false, hears: Some(truth.clone()) };
     let mut hosts = world::hosts(config, seed, &schedule, &uses);

@@ -58,7 +58,7 @@ impl Judged {
     pub(crate) fn new(config: &WorldConfig, seed: u64, keep_trace: bool) -> Self {
         let schedule = Rc::new(Schedule::draw(config, seed));
         let turns = if keep_trace { Turns::Kept } else { Turns::Dropped };
-        let truth = Rc::new(RefCell::new(Truth::new(config, schedule.clone(), turns)));
+        let truth = Rc::new(RefCell::new(Truth::new(config, seed, schedule.clone(), turns)));
         Self { schedule, truth, keep_trace }
     }
 
@@ -132,6 +132,7 @@ fn outcome(
         accuracy: verdict.accuracy,
         usable_time: verdict.usable_time,
         downtime: verdict.downtime,
+        away_time: verdict.away_time,
         zombie_time: verdict.zombie_time,
         server_busy,
         peaks,

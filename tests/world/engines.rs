@@ -36,6 +36,7 @@ fn agree(world: &WorldConfig, seed: u64, options: RunOptions) -> Result<(), Test
     prop_assert_eq!((event.pushes, event.requests), (other.pushes, other.requests));
     prop_assert_eq!((event.learning, event.series), (other.learning, other.series));
     prop_assert_eq!((event.usable_time, event.zombie_time), (other.usable_time, other.zombie_time));
+    prop_assert_eq!((event.downtime, event.away_time), (other.downtime, other.away_time));
     Ok(())
 }
 

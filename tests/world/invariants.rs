@@ -32,6 +32,7 @@ proptest! {
         // Who leaves on purpose spends time without a session that is none of these.
         prop_assume!(!matches!(world.strategy.heartbeat, HeartbeatSpec::LeaveWhenQuiet(_)));
         let outcome = go_traced(&world, seed);
+        prop_assert_eq!(outcome.away_time, Duration::ZERO);
         let end = Time::ZERO + world.duration;
         let mut spans: BTreeMap<u32, Vec<(Time, Time)>> = BTreeMap::new();
         for Episode { device, begin, end: over, detection, .. } in &outcome.episodes {

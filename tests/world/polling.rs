@@ -148,4 +148,39 @@ fn a_question_without_an_answer_calls_for_another_connection() {
     let connected = again + secs(3) + 2 * RTT;
     assert_eq!(sessions(&outcome), [CONNECTED, sent, connected]);
     assert_eq!(outcome.requests.delays, [(connected + RTT).since(Time::from_secs(400))]);
+    // What waits for an answer is missed: the device is away up to the question, and after the answer.
+    let answered = connected + RTT + QUIET;
+    let away = Time::from_secs(400).since(CONNECTED + QUIET) + (Time::ZERO + world.duration).since(answered);
+    assert_eq!(outcome.away_time, away);
+}
+
+/// From leaving on nobody misses the session but for the time from the question to the connection that it calls for.
+#[test]
+fn time_away_is_no_downtime_until_there_is_something_to_say() {
+    let outcome = go(&on_demand(), 1);
+    assert_eq!(outcome.downtime.connecting, 2 * (2 * RTT));
+    assert_eq!(outcome.downtime.total(), outcome.downtime.connecting);
+    assert_eq!(outcome.usable_time, QUIET + (RTT + QUIET));
+    assert_eq!(outcome.usable_time + outcome.downtime.total() + outcome.away_time, outcome.device_time);
+}
+
+/// It polls at 302.2 s for nothing, and at 604.4 s for the message of 400 s, which waits from then on.
+#[test]
+fn time_away_is_downtime_from_the_moment_something_waits_for_the_next_poll() {
+    let mut world = polling();
+    world.traffic.down = Some(Arrivals::Periodic(Periodic { every: Span::secs(400), jitter: Delay::ZERO }));
+    world.duration = secs(700);
+    let outcome = go(&world, 1);
+    assert_eq!(outcome.pushes.delays, [millis(204_600)]);
+    assert_eq!((outcome.downtime.waiting, outcome.downtime.connecting), (millis(204_400), 2 * (2 * RTT)));
+    assert_eq!(outcome.usable_time, 3 * QUIET);
+    assert_eq!(outcome.usable_time + outcome.downtime.total() + outcome.away_time, outcome.device_time);
+}
+
+/// Where nothing is ever sent, a session is all that is asked for, and who leaves it is missed.
+#[test]
+fn nobody_is_away_in_a_world_without_messages() {
+    let outcome = go(&polling(), 1);
+    assert_eq!(outcome.away_time, Duration::ZERO);
+    assert_eq!(outcome.usable_time + outcome.downtime.total(), outcome.device_time);
 }

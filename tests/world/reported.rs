@@ -193,6 +193,8 @@ fn pool_after_night_hangs_for_fifteen_minutes_unless_the_pool_renews_itself() {
     let on_demand = go(&world_of("pool-after-night", "hikaricp-on-demand"), 1);
     assert_eq!((on_demand.episodes.len(), on_demand.false_alarms.len(), on_demand.requests.waiting()), (0, 0, 0));
     assert!(*on_demand.requests.delays.last().unwrap() < millis(10), "{:?}", on_demand.requests.delays.last());
+    // Nobody misses it in between.
+    assert!(on_demand.downtime.avoidable() < secs(10), "{:?}", on_demand.downtime);
     // A user timeout alone shortens the hang from a quarter of an hour to its 90 s.
     let told = go(&world_of("pool-after-night", "tcp-user-timeout"), 1);
     assert_eq!(of_cause(&told, Cause::NatExpiry), [], "its probes of a minute keep the mapping as well");

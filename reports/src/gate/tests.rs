@@ -190,7 +190,7 @@ fn results_that_are_not_whole_are_refused_with_file_and_line() {
         ("runs.csv", row, "calm,nobody,2,event,", "runs.csv: line 5: `strategy` is `nobody`"),
         ("runs.csv", row, "calm,none,1,event,", "runs.csv: line 5: this run was there before"),
         ("runs.csv", row, "calm,none,2,event,-", "runs.csv: line 5: `device_hours` is `-24.000000`"),
-        ("runs.csv", row, "calm,none,2,event,,", "runs.csv: line 5: 85 fields instead of 84"),
+        ("runs.csv", row, "calm,none,2,event,,", "runs.csv: line 5: 86 fields instead of 85"),
         ("manifest.json", "\"1/1\"", "\"1/2\"", "is of shard 1/2, which is not the whole plan; `cardiogram merge"),
         ("manifest.json", "\"engine\"", "engine", "manifest.json: line "),
         ("manifest.json", env!("CARGO_PKG_VERSION"), "0.0.1", "are of cardiogram 0.0.1, and this is"),

@@ -94,7 +94,7 @@ fn head(columns: &[&str]) -> Markup {
     html! { thead { tr { @for column in columns { th scope="col" { (column) } } } } }
 }
 
-const DOWNTIME: [&str; 8] = [
+const DOWNTIME: [&str; 9] = [
     "Strategy",
     "Place",
     "Avoidable (s/day)",
@@ -102,6 +102,7 @@ const DOWNTIME: [&str; 8] = [
     "Waiting (s/day)",
     "Connecting (s/day)",
     "No policy can avoid (s/day)",
+    "Away (s/day)",
     "Availability",
 ];
 
@@ -114,7 +115,7 @@ fn downtime_table(scenario: &ScenarioStats) -> Markup {
                 table.sort {
                     caption {
                         "Time without a session per device-day, and who could have done something about it: the avoidable part is \
-                         the sum of the three behind it. Strategies that the seeds do not tell apart share a place. In brackets, \
+                         the sum of the three behind it. Away is who left on purpose while nothing waits for it: nobody misses that. Strategies that the seeds do not tell apart share a place. In brackets, \
                          95 % intervals over seeds."
                     }
                     (head(&DOWNTIME))
@@ -128,6 +129,7 @@ fn downtime_table(scenario: &ScenarioStats) -> Markup {
                                 (number(downtime.waiting_s_per_day))
                                 (number(downtime.connecting_s_per_day))
                                 (number(downtime.unavoidable_s_per_day))
+                                (number(downtime.away_s_per_day))
                                 (cell(Some(it.availability), &html! { (percent(it.availability)) }))
                             }
                         }

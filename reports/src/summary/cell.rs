@@ -289,5 +289,6 @@ fn downtime(cell: &Cell, device_hours: f64, avoidable: &Replicated) -> Option<Do
         waiting_s_per_day: per_day(RunColumn::waiting_s)?,
         connecting_s_per_day: per_day(RunColumn::connecting_s)?,
         unavoidable_s_per_day: per_day(RunColumn::unavoidable_s)?,
+        away_s_per_day: per_day(RunColumn::away_s).unwrap_or(0.0),
     })
 }

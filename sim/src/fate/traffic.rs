@@ -7,7 +7,9 @@ use cardiogram_policies::Time;
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    config::{Arrivals, Bursts, Daily, Periodic, TrafficConfig, TrafficDirection, TrafficTrace},
+    config::{
+        Arrivals, Bursts, Daily, Periodic, TrafficConfig, TrafficDirection, TrafficTrace, Undelivered, WorldConfig,
+    },
     fate::{random, schedule::exponential},
 };
 
@@ -57,6 +59,38 @@ impl Messages {
             let id = self.next.id + 1;
             std::mem::replace(&mut self.next, Message { id, created, bytes })
         })
+    }
+}
+
+/// What is asked of a device, whichever way: when something waits that it has to be online for.
+pub(crate) struct Demand {
+    up: Option<Messages>,
+    down: Option<Messages>,
+    /// The server forgets what it cannot deliver at once.
+    forgets: bool,
+}
+
+impl Demand {
+    /// `None`: nothing is ever sent, so that a session is all that is asked for.
+    pub(crate) fn new(config: &WorldConfig, seed: u64, device: u32) -> Option<Self> {
+        let start = start(seed, device, config.devices.start_within.get());
+        let [up, down] = [Messages::up, Messages::down].map(|of| of(seed, device, start, &config.traffic));
+        let forgets = config.server.undelivered == Undelivered::Lost;
+        (up.is_some() || down.is_some()).then_some(Self { up, down, forgets })
+    }
+
+    /// Returns since or from when something waits for a device that at `now` has nothing to say that was not answered, and has got
+    /// every message before number `next_push`. `now` never runs backwards.
+    pub(crate) fn after(&mut self, now: Time, next_push: u32) -> Time {
+        let up = self.up.as_mut().map(|up| {
+            while up.take(now).is_some() {}
+            up.peek().created
+        });
+        let down = self.down.as_mut().map(|down| {
+            while (self.forgets || down.peek().id < next_push) && down.take(now).is_some() {}
+            down.peek().created
+        });
+        up.into_iter().chain(down).min().unwrap_or(Time::MAX)
     }
 }
 

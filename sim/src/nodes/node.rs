@@ -13,7 +13,7 @@ use crate::{
     record::{
         counts::Counts,
         recorder::{Recorder, Uses},
-        trace::{DropReason, Entry, Fact, Fate, PortFact},
+        trace::{AwayFact, DropReason, Entry, Fact, Fate, PortFact},
     },
     wire::{layout::NodeId, packet::Packet},
 };
@@ -109,6 +109,11 @@ impl Io<'_> {
     /// Notes whether a NAT would give a forgotten connection its port back.
     pub(crate) fn port(&mut self, fact: PortFact) {
         self.recorder.port(self.now, fact);
+    }
+
+    /// Notes that a device is away.
+    pub(crate) fn away(&mut self, fact: AwayFact) {
+        self.recorder.away(self.now, fact);
     }
 }
 

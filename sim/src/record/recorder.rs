@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     digest::{self, Data},
-    trace::{Clue, DropReason, Entry, Fact, Fate, PortFact, TraceHash, What},
+    trace::{AwayFact, Clue, DropReason, Entry, Fact, Fate, PortFact, TraceHash, What},
 };
 use crate::wire::{layout::NodeId, packet::Packet};
 
@@ -90,6 +90,11 @@ impl Recorder {
     /// A NAT would give a connection its port back, or would not any more.
     pub(crate) fn port(&mut self, at: Time, fact: PortFact) {
         self.tell(at, Clue::Port(fact));
+    }
+
+    /// A device is away.
+    pub(crate) fn away(&mut self, at: Time, fact: AwayFact) {
+        self.tell(at, Clue::Away(fact));
     }
 
     fn tell(&self, at: Time, clue: Clue) {

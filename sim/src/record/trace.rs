@@ -194,8 +194,17 @@ pub(crate) struct PortFact {
 pub(crate) enum Clue {
     /// A part of the record.
     Fact(Fact),
-    /// For the truth alone: in no trace, and in no hash.
+    /// For the truth alone, as what follows: in no trace, and in no hash.
     Port(PortFact),
+    Away(AwayFact),
+}
+
+/// A device that left its session on purpose, and has had none since, wants none: no message of its own is without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AwayFact {
+    pub(crate) device: u32,
+    /// It has got all messages for it before the one with this number.
+    pub(crate) next_push: u32,
 }
 
 /// Digest of a run.

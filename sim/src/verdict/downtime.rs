@@ -16,7 +16,7 @@ pub struct Downtime {
     /// The device believed in a session that was dead.
     pub unnoticed: Duration,
     /// The device knew that it had no session, and made no attempt: its reconnect policy waited, or had given up for good,
-    /// or its heartbeat policy had left the session on purpose.
+    /// or its heartbeat policy had left the session on purpose and something waited for it.
     pub waiting: Duration,
     /// An attempt was under way, one beside a dead session included: handshake, login and the server's queue.
     pub connecting: Duration,

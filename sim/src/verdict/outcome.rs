@@ -34,6 +34,9 @@ pub struct Outcome {
     pub usable_time: Duration,
     /// Time without a usable session, and who is to blame for it.
     pub downtime: Downtime,
+    /// Time during which a device had left its session on purpose and nothing waited for it, a message of its own or one for it, summed.
+    /// It is no part of the downtime. Where nothing is ever sent there is none.
+    pub away_time: Duration,
     /// Time during which the server held a session that its device had already left, summed.
     pub zombie_time: Duration,
     /// Time the servers' processes spent on work: accepting, heartbeats, messages, at the scenario's costs.

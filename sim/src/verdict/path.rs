@@ -105,7 +105,7 @@ impl Paths {
                 let user = if nat == 0 { Some(subscriber) } else { hop().and_then(|hop| hop.user) };
                 (key, user, MappingEvent::Returns(returns))
             }
-            Clue::Fact(Fact::Device { .. } | Fact::Proxy { .. } | Fact::Server { .. }) => return,
+            Clue::Fact(Fact::Device { .. } | Fact::Proxy { .. } | Fact::Server { .. }) | Clue::Away(_) => return,
         };
         let Some(device) = device else { return };
         steps.push(Step { device, at, mapping, happens });

@@ -8,24 +8,26 @@
 //!
 //! An episode begins when a usable session stops being usable, and ends when the device has a usable session again. A
 //! usable session that the device leaves is a false alarm. A session that it leaves on purpose, since there is nothing more
-//! to do, is neither: the time after it is just time without a session, and if something was broken, nobody has noticed.
+//! to do, is neither, and if something was broken, nobody has noticed. The device is **away** from then on until something waits for
+//! it: a message of its own, or one for it. Time away is missed by nobody, and no part of its downtime. Where nothing is ever sent, a
+//! session is all that is asked for, and nobody is away.
 
 mod change;
 mod judge;
 mod planned;
 mod surroundings;
 
-use std::{cell::OnceCell, rc::Rc, time::Duration};
+use std::{cell::OnceCell, collections::BTreeMap, rc::Rc, time::Duration};
 
 use cardiogram_policies::Time;
 
 use self::{change::Change, judge::Judge, planned::Planned};
 use crate::{
     config::{NatClass, WorldConfig},
-    fate::{Schedule, nat::MappingRules},
+    fate::{Schedule, nat::MappingRules, traffic::Demand},
     record::{
         recorder::Hears,
-        trace::{Clue, Fact, Usable},
+        trace::{AwayFact, Clue, Fact, Usable},
     },
     verdict::{
         downtime::Downtime,
@@ -45,6 +47,8 @@ pub(crate) struct Verdict {
     pub(crate) accuracy: Accuracy,
     pub(crate) usable_time: Duration,
     pub(crate) downtime: Downtime,
+    /// In which devices were away.
+    pub(crate) away_time: Duration,
     pub(crate) zombie_time: Duration,
     /// The times at which a device's session turned usable, or stopped being so.
     pub(crate) turns: Vec<(u32, Time, bool)>,
@@ -65,6 +69,8 @@ pub(crate) enum Turns {
 
 /// Judges a run while it goes on, from what its nodes record.
 pub(crate) struct Truth {
+    config: WorldConfig,
+    seed: u64,
     world: World,
     turns: Turns,
     /// No host runs ahead of another by more.
@@ -77,6 +83,8 @@ pub(crate) struct Truth {
     heard_first: usize,
     paths: Paths,
     sessions: Sessions,
+    /// What is asked of devices, by device; of those that were away.
+    demands: BTreeMap<u32, Option<Demand>>,
     /// By device; those of whom something is judged.
     judges: Vec<Option<Box<Judged>>>,
     verdict: Verdict,
@@ -101,12 +109,18 @@ impl Truth {
     /// The truth about a run in a world of which `schedule` is drawn. It judges in portions of some MiB, and of some facts a
     /// device: of a crowd of which little happens everything is judged at the end, one device after the other, without keeping a
     /// judge for each.
-    pub(crate) fn new(config: &WorldConfig, schedule: Rc<Schedule>, turns: Turns) -> Self {
-        Self::in_portions(config, schedule, turns, (1 << 13).max(8 * config.devices.count as usize))
+    pub(crate) fn new(config: &WorldConfig, seed: u64, schedule: Rc<Schedule>, turns: Turns) -> Self {
+        Self::in_portions(config, seed, schedule, turns, (1 << 13).max(8 * config.devices.count as usize))
     }
 
     /// The same, which judges whenever it has heard so many facts.
-    pub(crate) fn in_portions(config: &WorldConfig, schedule: Rc<Schedule>, turns: Turns, facts: usize) -> Self {
+    pub(crate) fn in_portions(
+        config: &WorldConfig,
+        seed: u64,
+        schedule: Rc<Schedule>,
+        turns: Turns,
+        facts: usize,
+    ) -> Self {
         let paths = Paths::new(schedule.networks.iter().map(|network| network.subscribers().collect()).collect());
         Self {
             world: World {
@@ -116,6 +130,8 @@ impl Truth {
                 common_strikes: strikes::common(&schedule),
                 schedule,
             },
+            config: config.clone(),
+            seed,
             turns,
             lookahead: config.lookahead(),
             end: Time::ZERO + config.duration,
@@ -124,6 +140,7 @@ impl Truth {
             heard_first: facts,
             paths,
             sessions: Sessions::default(),
+            demands: BTreeMap::new(),
             judges: (0..config.devices.count).map(|_| None).collect(),
             verdict: Verdict::default(),
         }
@@ -173,6 +190,13 @@ impl Truth {
                     if let Some((device, change)) = Change::of(fact) {
                         self.sessions.hear(at, change.sessions());
                         changes.push((device, at, change));
+                    }
+                }
+                Clue::Away(AwayFact { device, next_push }) => {
+                    let drawn = || Demand::new(&self.config, self.seed, device);
+                    // Where nothing is ever sent, a session is all that is asked for: nobody is away.
+                    if let Some(demand) = self.demands.entry(device).or_insert_with(drawn) {
+                        changes.push((device, at, Change::Away { until: demand.after(at, next_push) }));
                     }
                 }
                 Clue::Fact(Fact::Nat { .. } | Fact::OuterNat { .. }) | Clue::Port(_) => {

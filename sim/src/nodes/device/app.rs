@@ -79,6 +79,8 @@ pub(super) struct Device {
     unacknowledged: VecDeque<Asked>,
     /// The next message expected from the server.
     expects: u32,
+    /// It left its last session on purpose, and has had none since.
+    is_away: bool,
     addresses: Addresses,
     /// `None`: nothing ever happens to it.
     progress: Option<Box<LifeProgress>>,
@@ -139,6 +141,7 @@ impl Device {
             outbox: Outbox::new(seed, index, start, traffic).map(Box::new),
             unacknowledged: VecDeque::new(),
             expects: 0,
+            is_away: false,
             addresses: Addresses::FIRST,
             progress: life.map(|life| Box::new(LifeProgress::new(life))),
             starts: 0,
@@ -549,6 +552,7 @@ impl Device {
         self.last_beat = None;
         self.last_session = Some(server);
         context.counts.totals.sessions += 1;
+        self.is_away = false;
         context.note(self.index, DeviceEvent::Connected { port, server });
         self.reconnect.on_event(now, &ReconnectEvent::Connected);
         let network = context.shared.network(network);

@@ -1,5 +1,7 @@
 //! What changes whether a device's session is usable, and when: from the facts of the nodes, and what is in the way of sessions.
 
+use cardiogram_policies::Time;
+
 use crate::{
     config::Cause,
     record::trace::{DeviceMeaning, Fact, ProxyEvent, ServerMeaning, Turn},
@@ -39,6 +41,10 @@ pub(super) enum Change {
         server: u32,
         outside: Outside,
         begins: bool,
+    },
+    /// It is without a session on purpose, and nothing waits for it before this moment, which may be past.
+    Away {
+        until: Time,
     },
     /// Something that is in the way begins, or ends.
     Obstacle {

@@ -64,6 +64,8 @@ pub(super) struct Judge {
     around: Surroundings,
     /// It has made its first attempt.
     has_begun: bool,
+    /// It left its last session on purpose, and nothing waits for it before this moment.
+    away_until: Time,
     /// The socket of the attempt or session under way.
     socket: Option<Socket>,
     /// The socket of another attempt, beside the session, which may take its place.
@@ -164,6 +166,7 @@ impl Judge {
             kept_out: false,
             around: Surroundings::new(servers),
             has_begun: false,
+            away_until: Time::ZERO,
             socket: None,
             rival: None,
             mappings: BTreeMap::new(),
@@ -259,11 +262,14 @@ impl Judge {
 
     /// Lets time pass in the present state, up to a moment.
     fn pass(&mut self, until: Time, verdict: &mut Verdict) {
-        let span = until.since(std::mem::replace(&mut self.now, until));
+        let from = std::mem::replace(&mut self.now, until);
+        let span = until.since(from);
         if self.usable {
             verdict.usable_time += span;
         } else if self.has_begun {
-            verdict.downtime.add(self.blame(), span);
+            let missed_from = self.away_until.clamp(from, until);
+            verdict.away_time += missed_from.since(from);
+            verdict.downtime.add(self.blame(), until.since(missed_from));
         }
         self.output.pass(span, self.usable, &mut verdict.accuracy);
         let own = [&self.socket, &self.rival].map(|socket| socket.as_ref()?.at_server(&self.halves));
@@ -494,6 +500,7 @@ impl Judge {
             Change::SessionHalfDead { server, outside, begins: false } => {
                 self.half_dead.remove(&(server, outside));
             }
+            Change::Away { until } => self.away_until = until,
             Change::Obstacle { obstacle, begins } => self.around.turn(obstacle, begins),
         }
         None
@@ -508,6 +515,7 @@ impl Judge {
             }
             Turn::AttemptEnds { beside: true } => self.rival = None,
             Turn::SessionBegins { .. } => {
+                self.away_until = Time::ZERO;
                 // The rival is welcomed where the session has just been given up.
                 let mut socket = self.socket.take().or_else(|| self.rival.take());
                 socket.as_mut().expect("a device connects after it has attempted to").connected = true;

@@ -59,6 +59,8 @@ impl Device {
     fn give_up(&mut self, reason: GiveUp, context: &mut Context) {
         let port = self.leave(context);
         context.note(self.index, DeviceEvent::GivenUp { port, reason });
+        self.is_away = reason == GiveUp::Done;
+        self.tell_away(context);
         self.reconnect.on_event(context.now, &ReconnectEvent::Lost(Ended::GivenUp(reason)));
         self.plan(context);
     }

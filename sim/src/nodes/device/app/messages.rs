@@ -7,7 +7,7 @@ use crate::{
     config::{Deadline, OnDeadline, TrafficConfig},
     fate::traffic::{Message, Messages},
     nodes::device::Context,
-    record::trace::DeviceEvent,
+    record::trace::{AwayFact, DeviceEvent},
     wire::frame::Frame,
 };
 
@@ -65,6 +65,7 @@ impl Device {
                     let late = self.unacknowledged.pop_front().expect("its deadline has passed");
                     context.counts.totals.messages_failed += 1;
                     context.note(self.index, DeviceEvent::MessageFailed { id: late.message.id });
+                    self.tell_away(context);
                 }
                 OnDeadline::Retry => {
                     let port = self.leave(context);
@@ -139,5 +140,13 @@ impl Device {
         let delay = context.now.since(created);
         context.counts.push_delays.push(delay);
         context.note(self.index, DeviceEvent::MessageDelivered { id, delay });
+        self.tell_away(context);
+    }
+
+    /// Tells the truth if the device is without a session on purpose, and has nothing that waits for one.
+    pub(super) fn tell_away(&self, context: &mut Context) {
+        if self.is_away && self.unacknowledged.is_empty() {
+            context.io.away(AwayFact { device: self.index, next_push: self.expects });
+        }
     }
 }
