@@ -25,7 +25,7 @@ pub(crate) fn world(strategy: &str, lines: &str) -> WorldConfig {
 }
 
 /// Faults of every kind, so close together that what is kept of each is most of what there is.
-const FAULTS: [&str; 25] = [
+const FAULTS: [&str; 26] = [
     "cut = { when.every = \"500ms\", lasts = \"100ms\" }",
     "cut = { when.every = \"500ms\", lasts = \"1us\" }",
     "cut = { when.every = \"2m\", lasts = \"1m\" }",
@@ -50,6 +50,7 @@ const FAULTS: [&str; 25] = [
     "server-crash = { when.every = \"25ms\", lasts = \"5ms\" }",
     "server-restart = { when.every = \"2m\", lasts = \"5s\" }",
     "server-overload = { when.every = \"25ms\", lasts = \"5ms\", capacity = 0.5 }",
+    "server-late-reply = { when.every = \"25ms\", lasts = \"5ms\", by = \"1s\" }",
     "server-drain = { when.every = \"50ms\", over = \"5ms\", restart = \"5ms\" }",
 ];
 

@@ -14,8 +14,8 @@ use cardiogram_policies::{
 use cardiogram_sim::{
     Outcome, WorldConfig,
     config::{
-        self, Cost, Distribution, FaultConfig, Login, Pauses, ServerDrain, ServerFault, ServerOverload, TrafficConfig,
-        Undelivered,
+        self, Arrivals, Cost, Distribution, FaultConfig, Login, Pauses, Periodic, ServerDrain, ServerFault,
+        ServerLateReply, ServerOverload, TrafficConfig, Undelivered,
     },
     outcome::{Cause, EpisodeOutcome},
     packet::Packet,
@@ -224,6 +224,58 @@ fn an_overload_slows_replies_by_its_factor_and_breaks_nothing() {
     let began = server_events(&outcome)
         .any(|event| event == (Time::from_secs(100), ServerEvent::FaultBegan(Cause::ServerOverload)));
     assert!(began);
+}
+
+/// Replies of the fault are 15 s late, those to beats of before and after it are in time, and so is the message of 205 s.
+#[test]
+fn late_replies_are_late_and_nothing_else_is() {
+    let late = |timeout| {
+        let mut world = world(fixed(secs(30), timeout, 1));
+        world.duration = secs(400);
+        world.traffic.up = Some(Arrivals::Periodic(Periodic { every: Span::secs(205), jitter: Delay::ZERO }));
+        world.faults = vec![FaultConfig::ServerLateReply(ServerLateReply {
+            server: None,
+            devices: None,
+            when: at(Time::from_secs(100)),
+            lasts: Some(constant(secs(120))),
+            by: Span::secs(15),
+        })];
+        go_traced(&world, 1)
+    };
+    let patient = late(secs(20));
+    let answered = device_events(&patient).filter_map(|(at, _, event)| match event {
+        DeviceEvent::HeartbeatAnswered { rtt, .. } => Some((at - rtt, rtt)),
+        _ => None,
+    });
+    for (sent, rtt) in answered {
+        let is_late = Time::from_secs(100) < sent && sent < Time::from_secs(220);
+        assert_eq!(rtt, RTT + if is_late { secs(15) } else { Duration::ZERO }, "{sent}");
+    }
+    assert_eq!((&patient.episodes[..], &patient.false_alarms[..]), (&[][..], &[][..]));
+    assert_eq!(patient.requests.delays, [RTT]);
+    // Who waits for 10 s leaves a session that is well, again and again while the fault lasts: at its beat of 120.2 s and after
+    // each new session's first.
+    let hasty = late(secs(10));
+    assert_eq!(hasty.episodes, []);
+    let alarms: Vec<Time> = hasty.false_alarms.iter().map(|alarm| alarm.at).collect();
+    assert_eq!(alarms, [130_200, 170_400, 210_600].map(Time::from_millis));
+}
+
+/// A connection that is gone when its reply is due is sent nothing, and one that took its port's place neither.
+#[test]
+fn a_late_reply_ends_with_its_connection() {
+    let mut world = world(fixed(secs(30), secs(20), 1));
+    world.duration = secs(100);
+    let (when, lasts, by) = (at(Time::from_secs(20)), Some(constant(secs(20))), Span::secs(15));
+    world.faults = vec![
+        FaultConfig::ServerLateReply(ServerLateReply { server: None, devices: None, when, lasts, by }),
+        FaultConfig::ServerRestart(server_fault(Time::from_secs(40), Some(millis(100)))),
+    ];
+    let outcome = go_traced(&world, 1);
+    let sent = device_events(&outcome).filter(|(.., event)| matches!(event, DeviceEvent::HeartbeatSent { .. })).count();
+    let answered =
+        device_events(&outcome).filter(|(.., event)| matches!(event, DeviceEvent::HeartbeatAnswered { .. })).count();
+    assert_eq!((sent, answered, outcome.totals.sessions), (2, 1, 2), "the beat of 30.2 s is not answered");
 }
 
 /// A garbage collection of 5 s: what comes in it is answered at its end, the kernel answers at once.

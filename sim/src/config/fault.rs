@@ -30,7 +30,7 @@ pub use self::{
     },
     nat::{NatFlush, NatTimeout},
     proxy::{ProxyDrain, ProxyRestart},
-    server::{HalfDead, ServerDrain, ServerFault, ServerHalfDead, ServerOverload},
+    server::{HalfDead, ServerDrain, ServerFault, ServerHalfDead, ServerLateReply, ServerOverload},
     timing::When,
     whom::Whom,
 };
@@ -141,6 +141,8 @@ kinds! {
     ServerRestart(ServerFault) = "server-restart", formerly "restart";
     /// The server's work takes longer: other work wants the same machine.
     ServerOverload(ServerOverload) = "server-overload", formerly "overload";
+    /// The server answers heartbeats late, and says everything else in time (a busy event loop, a proxy that buffers).
+    ServerLateReply(ServerLateReply) = "server-late-reply";
     /// The server closes its sessions one after the other and refuses new ones; then its process is restarted.
     ServerDrain(ServerDrain) = "server-drain", formerly "drain";
     /// The proxy's process is restarted: it ends every connection, and refuses new ones meanwhile.
@@ -206,6 +208,7 @@ impl FaultConfig {
             Self::ServerVanish(it) => it.facts(Cause::ServerVanish, ServerEffect::Silences),
             Self::ServerRestart(it) => it.restart_facts(),
             Self::ServerOverload(it) => it.facts(),
+            Self::ServerLateReply(it) => it.facts(),
             Self::ServerDrain(it) => it.facts(),
             Self::ProxyRestart(it) => it.facts(),
             Self::ProxyDrain(it) => it.facts(),
@@ -242,6 +245,7 @@ impl FaultConfig {
             }
             Self::ServerHalfDead(it) => (it.when, it.lasts) = (when, drawn),
             Self::ServerOverload(it) => (it.when, it.lasts) = (when, drawn),
+            Self::ServerLateReply(it) => (it.when, it.lasts) = (when, drawn),
             Self::ServerDrain(it) => (it.when, it.over) = (when, lasts.unwrap_or(it.over)),
             Self::ProxyRestart(it) => (it.when, it.lasts) = (when, drawn.or_else(|| it.lasts.take())),
             Self::ProxyDrain(it) => (it.when, it.over) = (when, lasts.unwrap_or(it.over)),
@@ -272,7 +276,7 @@ impl FaultConfig {
                 | ServerEffect::Silences
                 | ServerEffect::Drains { .. }
                 | ServerEffect::HalfDies(_) => vec![cause],
-                ServerEffect::Slows { .. } => Vec::new(),
+                ServerEffect::Slows { .. } | ServerEffect::RepliesLate { .. } => Vec::new(),
             },
             Target::Proxy(ProxyEffect::Dies) => vec![Cause::ProxyRestart],
             Target::Proxy(ProxyEffect::Drains { .. }) => vec![Cause::ProxyDrain],

@@ -76,18 +76,20 @@ impl ServerFaults {
 
     /// Returns whether a session breaks of it.
     pub(crate) const fn breaks(&self) -> bool {
-        !matches!(self.effect, ServerEffect::Slows { .. })
+        !matches!(self.effect, ServerEffect::Slows { .. } | ServerEffect::RepliesLate { .. })
     }
 
-    /// Returns when no exchange with the server could complete. A server that is slow, or closes its sessions one after the
-    /// other, still answers those it has; one that has lost some of its sessions answers those that are new.
+    /// Returns when no exchange with the server could complete. A server that is slow or late, or closes its sessions one after
+    /// the other, still answers those it has; one that has lost some of its sessions answers those that are new.
     pub(crate) fn unusable(&self) -> Vec<Interval> {
         match self.effect {
             ServerEffect::Stops
             | ServerEffect::Dies
             | ServerEffect::Silences
             | ServerEffect::HalfDies(HalfDead::Service) => self.intervals.clone(),
-            ServerEffect::Slows { .. } | ServerEffect::HalfDies(HalfDead::Sessions) => Vec::new(),
+            ServerEffect::Slows { .. }
+            | ServerEffect::RepliesLate { .. }
+            | ServerEffect::HalfDies(HalfDead::Sessions) => Vec::new(),
             ServerEffect::Drains { over } => {
                 self.intervals.iter().map(|drain| Interval { begin: drain.begin + over, ..*drain }).collect()
             }
@@ -106,6 +108,7 @@ impl ServerFaults {
             // Whoever is half dead is well for its checks.
             ServerEffect::Stops
             | ServerEffect::Slows { .. }
+            | ServerEffect::RepliesLate { .. }
             | ServerEffect::Drains { .. }
             | ServerEffect::HalfDies(_) => Vec::new(),
         }
@@ -127,6 +130,7 @@ impl ServerFaults {
             | ServerEffect::Dies
             | ServerEffect::Silences
             | ServerEffect::Slows { .. }
+            | ServerEffect::RepliesLate { .. }
             | ServerEffect::HalfDies(_) => Vec::new(),
         }
     }
@@ -221,6 +225,30 @@ impl Capacity {
         let left: f64 = slow.map(|slow| slow.left(now)).product();
         // The whole capacity leaves the time as it is, to the microsecond.
         if left < 1.0 { Duration::from_micros((work.as_micros() as f64 / left) as u64) } else { work }
+    }
+}
+
+/// How late replies to heartbeats are.
+pub(crate) struct Lateness(Vec<(Struck, Interval, Duration)>);
+
+impl Lateness {
+    /// Returns that of a server with these faults.
+    pub(crate) fn new(faults: &[ServerFaults]) -> Self {
+        let late = faults.iter().filter_map(|fault| match fault.effect {
+            ServerEffect::RepliesLate { by } => Some((fault, by)),
+            _ => None,
+        });
+        let strikes = late
+            .flat_map(|(fault, by)| fault.intervals.iter().map(move |interval| (fault.struck.clone(), *interval, by)));
+        Self(strikes.collect())
+    }
+
+    /// Returns how much later a reply to a device leaves whose heartbeat is read at `now`: the sum over all faults.
+    pub(crate) fn of(&self, device: Option<u32>, now: Time) -> Duration {
+        let acts = |(struck, interval, _): &&(Struck, Interval, Duration)| {
+            interval.begin <= now && now < interval.end && struck.has_whoever(device)
+        };
+        self.0.iter().filter(acts).map(|(.., by)| *by).sum()
     }
 }
 

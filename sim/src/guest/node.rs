@@ -335,7 +335,10 @@ impl GuestNode {
             ServerEffect::Stops => &mut self.stalls,
             ServerEffect::Dies => &mut self.deaths,
             ServerEffect::Silences => &mut self.silences,
-            ServerEffect::Slows { .. } | ServerEffect::Drains { .. } | ServerEffect::HalfDies(_) => {
+            ServerEffect::Slows { .. }
+            | ServerEffect::RepliesLate { .. }
+            | ServerEffect::Drains { .. }
+            | ServerEffect::HalfDies(_) => {
                 unreachable!("guests are not run in worlds where this happens")
             }
         };

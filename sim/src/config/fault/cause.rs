@@ -52,6 +52,9 @@ causes! {
     /// The server had less capacity. No session breaks of that, so no episode has this cause; it names the fault in the
     /// trace.
     ServerOverload = "server-overload", 12;
+    /// The server's replies to heartbeats were late. No session breaks of that, so no episode has this cause; it names the fault in the
+    /// trace.
+    ServerLateReply = "server-late-reply", 51;
     /// The process of the proxy in front of the servers was restarted.
     ProxyRestart = "proxy-restart", 20;
     /// The proxy got a new configuration, and its old process ended the connection.

@@ -9,8 +9,8 @@ use proptest::{option, prelude::*};
 use super::{
     Answer, Carrier, Cut, DelaySpike, Direction, Duplication, FaultConfig, FaultKind, Flapping, HalfDead, Handover,
     HandoverMode, LeaseExpiry, LossBurst, Malformed, NatFlush, NatTimeout, NetworkSwitch, ProcessKilled, ProxyDrain,
-    ProxyRestart, RateLimit, Reordering, ServerDrain, ServerFault, ServerHalfDead, ServerOverload, Standstill, When,
-    Whom,
+    ProxyRestart, RateLimit, Reordering, ServerDrain, ServerFault, ServerHalfDead, ServerLateReply, ServerOverload,
+    Standstill, When, Whom,
 };
 use crate::config::{Distribution, LinkName, NO_NETWORK, OldSockets, Rate};
 
@@ -66,6 +66,7 @@ impl FaultKind {
             | Self::ServerCrash
             | Self::ServerVanish
             | Self::ServerOverload
+            | Self::ServerLateReply
             | Self::ServerDrain
             | Self::ProxyDrain => None,
         }
@@ -208,6 +209,11 @@ impl FaultKind {
                 .prop_map(|(devices, when, lasts, taken, ramp)| {
                     let capacity = Fraction::new(1.0 - taken.get()).expect("taken is below 1");
                     FaultConfig::ServerOverload(ServerOverload { server: None, devices, when, lasts, capacity, ramp })
+                })
+                .boxed(),
+            Self::ServerLateReply => (devices, when, lasts, span)
+                .prop_map(|(devices, when, lasts, by)| {
+                    FaultConfig::ServerLateReply(ServerLateReply { server: None, devices, when, lasts, by })
                 })
                 .boxed(),
             Self::ProxyRestart => {

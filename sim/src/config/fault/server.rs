@@ -20,6 +20,8 @@ pub(crate) enum ServerEffect {
     Silences,
     /// Work takes longer: this share of the capacity is left, once this time has passed.
     Slows { to: f64, ramp: Duration },
+    /// Replies to heartbeats leave later by this time.
+    RepliesLate { by: Duration },
     /// Sessions are closed over this time; then there is no process.
     Drains { over: Duration },
     /// Heartbeats are answered, messages and pushes are gone: of everyone, or of the sessions there are at the begin.
@@ -133,6 +135,39 @@ impl ServerOverload {
             Cause::ServerOverload,
             effect,
         )
+    }
+}
+
+/// A server whose replies to heartbeats are late, and nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerLateReply {
+    /// Which server, counted from 0. Default: all, each with its own draws.
+    #[serde(default)]
+    pub server: Option<u32>,
+    /// Which devices. Default: all.
+    #[serde(default)]
+    pub devices: Option<Whom>,
+    /// When it begins.
+    pub when: When,
+    /// How long it lasts. Default: to the end of the run.
+    #[serde(default)]
+    pub lasts: Option<Distribution>,
+    /// How much later a reply leaves whose heartbeat is read meanwhile. Faults at the same time add up.
+    pub by: Span,
+}
+
+impl ServerLateReply {
+    pub(super) fn facts(&self) -> Fault<'_> {
+        let by = self.by.get();
+        let fault = on_server(
+            (self.server, self.devices.as_ref()),
+            &self.when,
+            Lasts::of(self.lasts.as_ref()),
+            Cause::ServerLateReply,
+            ServerEffect::RepliesLate { by },
+        );
+        Fault { aftermath: by, ..fault }
     }
 }
 

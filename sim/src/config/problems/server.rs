@@ -136,6 +136,7 @@ impl Found {
                 self.add(format!("{path}.capacity"), "no capacity at all: no work would ever be done", help);
             }
             ServerEffect::Slows { .. }
+            | ServerEffect::RepliesLate { .. }
             | ServerEffect::Stops
             | ServerEffect::Dies
             | ServerEffect::Silences

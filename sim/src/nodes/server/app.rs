@@ -5,6 +5,7 @@ mod act;
 mod admit;
 mod ages;
 mod half_dead;
+mod late_replies;
 mod push;
 mod some;
 
@@ -15,7 +16,7 @@ use std::{
 
 use cardiogram_policies::{ServerPolicy, ServerSpec, SessionEvent, SessionId, Time};
 
-use self::{ages::Ages, half_dead::HalfDeaths, push::Pushes};
+use self::{ages::Ages, half_dead::HalfDeaths, late_replies::LateReplies, push::Pushes};
 use super::{
     Clients, Context,
     login_limit::LoginLimit,
@@ -26,7 +27,7 @@ use crate::{
     config::{Cost, Login, OnWaking, SecondSession, ServerConfig},
     fate::{
         random::{Coins, DrawPurpose},
-        server_faults::Capacity,
+        server_faults::{Capacity, Lateness, ServerFaults},
         struck::Struck,
     },
     nodes::timers::Timers,
@@ -49,6 +50,7 @@ pub(super) struct App {
     /// Those for whom it answers heartbeats and nothing else.
     half_dead: HalfDeaths,
     capacity: Capacity,
+    late_replies: LateReplies,
     workers: Workers,
     /// Whether accepting waits in the queue already.
     accept_queued: bool,
@@ -124,10 +126,17 @@ fn challenge(login: &Login, step: u8) -> Frame {
 }
 
 impl App {
-    pub(super) fn new(config: ServerConfig, spec: ServerSpec, clients: Clients, capacity: Capacity, seed: u64) -> Self {
+    pub(super) fn new(
+        config: ServerConfig,
+        spec: ServerSpec,
+        clients: Clients,
+        faults: &[ServerFaults],
+        seed: u64,
+    ) -> Self {
         let policy = spec.build();
         Self {
-            capacity,
+            capacity: Capacity::new(faults),
+            late_replies: LateReplies::new(Lateness::new(faults)),
             workers: Workers::new(config.cores),
             login_limit: config.logins_per_s.map(LoginLimit::new),
             ages: config.max_age.clone().map(Ages::new),
@@ -176,6 +185,7 @@ impl App {
             }
         }
         self.workers.clear();
+        self.late_replies.clear();
         self.login_limit.iter_mut().for_each(LoginLimit::clear);
         self.leaving.clear();
         self.ages.iter_mut().for_each(Ages::clear);
@@ -256,6 +266,7 @@ impl App {
                 context.close(slot);
             }
         }
+        self.send_late_replies(context);
         self.end_the_old(context);
         self.obey(context);
         while let Some(device) = self.push_timers.pop_due(context.now) {
@@ -335,7 +346,9 @@ impl App {
         let leaves = self.leaving.front().map(|(at, _)| *at);
         let call = self.wakeups.as_ref().and_then(Wakeups::next);
         let old = self.ages.as_ref().and_then(Ages::next);
-        let own = [self.workers.next_done(), login, leaves, old, self.policy.deadline(), self.push_timers.next(), call];
+        let late = self.next_late_reply();
+        let own =
+            [self.workers.next_done(), login, leaves, old, self.policy.deadline(), self.push_timers.next(), call, late];
         own.into_iter().flatten().min()
     }
 
@@ -443,16 +456,14 @@ impl App {
             (Frame::Heartbeat { id }, Some(session)) => {
                 self.policy.on_event(context.now, session.id, &SessionEvent::HeartbeatReceived);
                 if self.half_dead.answers_heartbeats(session.device, session.id) {
-                    self.write(slot, Frame::Reply { id }, context);
+                    self.reply(client, id, context);
                 }
             }
             (Frame::Notice, Some(session)) => {
                 self.policy.on_event(context.now, session.id, &SessionEvent::HeartbeatReceived);
             }
             (Frame::ProbeHello { device }, None) => self.welcome_probe(slot, device, context),
-            (Frame::Heartbeat { id }, None) if accepted.probe_of.is_some() => {
-                self.write(slot, Frame::Reply { id }, context);
-            }
+            (Frame::Heartbeat { id }, None) if accepted.probe_of.is_some() => self.reply(client, id, context),
             (Frame::Message { id, .. }, Some(session)) => {
                 self.policy.on_event(context.now, session.id, &SessionEvent::FrameReceived);
                 if !self.half_dead.has(session.device, Some(session.id)) {

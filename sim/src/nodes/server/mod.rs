@@ -15,7 +15,7 @@ use crate::{
     config::{FrameSizes, OnUnhealthy, ServerConfig, ServerEffect, TrafficConfig, WakeupConfig},
     fate::{
         schedule::Interval,
-        server_faults::{Capacity, Edge, ServerFaults, Turn, edges},
+        server_faults::{Edge, ServerFaults, Turn, edges},
         struck::Struck,
     },
     nodes::node::{Io, Node},
@@ -109,7 +109,7 @@ impl Server {
         Self {
             index,
             kernel: Kernel::new(index, config, seed),
-            app: App::new(config.clone(), policy, clients, Capacity::new(faults), seed),
+            app: App::new(config.clone(), policy, clients, faults, seed),
             edges: edges(faults),
             stalls: 0,
             drains: 0,
@@ -157,7 +157,7 @@ impl Server {
             ServerEffect::Stops => count(&mut self.stalls, begins),
             ServerEffect::Dies => count(&mut self.deaths, begins),
             ServerEffect::Silences => count(&mut self.silences, begins),
-            ServerEffect::Slows { .. } | ServerEffect::HalfDies(_) => {}
+            ServerEffect::Slows { .. } | ServerEffect::RepliesLate { .. } | ServerEffect::HalfDies(_) => {}
             ServerEffect::Drains { over } => match edge.turn {
                 Turn::Begins => {
                     self.drains += 1;
@@ -224,7 +224,10 @@ impl Server {
                 self.kernel.stop_listening(struck, now, io);
                 self.with_app(now, io, |app, context| app.drain_some(struck, over, context));
             }
-            ServerEffect::Stops | ServerEffect::Slows { .. } | ServerEffect::HalfDies(_) => {}
+            ServerEffect::Stops
+            | ServerEffect::Slows { .. }
+            | ServerEffect::RepliesLate { .. }
+            | ServerEffect::HalfDies(_) => {}
         }
         self.some.push(fault);
     }

@@ -324,7 +324,8 @@ impl Judge {
             | Cause::MaxAge
             | Cause::ProxyTimeout
             | Cause::ServerClosed
-            | Cause::ServerOverload => None,
+            | Cause::ServerOverload
+            | Cause::ServerLateReply => None,
         }
     }
 
