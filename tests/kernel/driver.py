@@ -258,7 +258,7 @@ def is_timed_by_kernel(event, since_attempt):
     """Whether it happens when a timer of the kernel fires: one of a connection, or of an attempt that began so long before."""
     (what, parts), = event.items()
     return (
-        what == "lost" and parts["reason"].endswith("-timeout")
+        what == "lost" and parts["reason"] in ("keepalive-timeout", "user-timeout", "retransmission-timeout", "unreachable")
         or what == "heartbeat-answered" and not is_answered_at_once(event)
         or (what == "connected" or parts == "unreachable") and since_attempt > AT_ONCE
     )

@@ -186,6 +186,27 @@ mod tests {
         );
     }
 
+    /// As every real timer is: "dead when the next beat is due" is no reason to leave that one out.
+    #[test]
+    fn a_host_whose_timers_are_late_beats_at_every_point_of_the_grid() {
+        let mut policy = policy(&Fixed { timeout: Span::secs(30), ..spec() });
+        policy.on_event(Time::ZERO, &CONNECTED);
+        for (id, late) in [(0, 2), (1, 0), (2, 3)] {
+            let due = Time::from_secs(30 * (1 + u64::from(id)));
+            assert_eq!(policy.deadline(), Some(due));
+            let now = due + Duration::from_millis(late);
+            assert_eq!(drain(&mut policy, now), [beat(id)]);
+            policy.on_event(now, &Event::BytesWritten);
+            policy.on_event(now + Duration::from_millis(100), &reply(id));
+        }
+        let due = Time::from_secs(120);
+        assert_eq!(drain(&mut policy, due + Duration::from_millis(1)), [beat(3)]);
+        // The whole timeout is waited for.
+        let judged = due + Duration::from_millis(30_001);
+        assert_eq!(policy.deadline(), Some(judged));
+        assert_eq!(drain(&mut policy, judged + Duration::from_millis(1)), [Action::Suspect, NO_REPLY]);
+    }
+
     #[test]
     fn nothing_happens_between_a_lost_connection_and_the_next() {
         play(

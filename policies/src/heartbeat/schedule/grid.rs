@@ -79,6 +79,14 @@ impl GridBeats {
         }
     }
 
+    /// Returns whether the next point of the grid is nearer than the last one: such a beat stands for that of the next point, too,
+    /// where it may still wait for its reply then. One that is a little late, as every beat on a real machine is, does not, though
+    /// its timeout be the whole interval.
+    fn is_nearer_to_the_next(&self, now: Time) -> bool {
+        let late = now.since(self.next).as_micros() % self.interval.as_micros();
+        late * 2 > self.interval.as_micros()
+    }
+
     /// Returns the next gap.
     fn gap(&mut self) -> Duration {
         let Some(shortest) = self.shortest else { return self.interval };
@@ -113,7 +121,8 @@ impl Schedule for GridBeats {
         self.next = if self.shortest.is_some() {
             (self.last + self.gap()).max(settled)
         } else {
-            next_on_grid(self.next, self.interval, settled.max(now + MOMENT))
+            let earliest = if self.is_nearer_to_the_next(now) { settled } else { now };
+            next_on_grid(self.next, self.interval, earliest.max(now + MOMENT))
         };
     }
 
@@ -134,8 +143,7 @@ impl Schedule for GridBeats {
     }
 }
 
-/// Returns the first grid point after `beat` that is not before `earliest`. A host that woke on time gets the very next
-/// one; one that overslept skips those at which the late beat would still wait for its reply.
+/// Returns the first grid point after `beat` that is not before `earliest`.
 fn next_on_grid(beat: Time, interval: Duration, earliest: Time) -> Time {
     let step = u64::try_from(interval.as_micros()).expect("a span is at most ten years");
     let behind = u64::try_from(earliest.since(beat).as_micros()).expect("made from microseconds");
