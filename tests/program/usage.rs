@@ -68,8 +68,8 @@ fn what_would_not_fit_is_refused_with_the_key_to_change() {
     assert!(place.cardiogram("check year.toml").failed(2).contains("`--cpu-limit "), "the key to change");
     place.write("crowd.toml", SWITCH_BOMB.replace("36ms", "20m").replace("switch-bomb", "crowd"));
     assert_snapshot!(place.cardiogram("run crowd.toml --jobs 1 --memory-limit 256MiB").failed(2), @r"
-    error: this needs about 708MiB of memory, and the limit is 256MiB: 5 runs of 10417 device-days in all, with up to 150000 strikes and 50000 mappings in one
-      = help: take fewer `devices.count`, rarer faults or less at a time (`--jobs`); `--memory-limit 708MiB` allows it
+    error: this needs about 659MiB of memory, and the limit is 256MiB: 5 runs of 10417 device-days in all, with up to 150000 strikes and 50000 mappings in one
+      = help: take fewer `devices.count`, rarer faults or less at a time (`--jobs`); `--memory-limit 659MiB` allows it
     ");
     assert!(!place.path("cardiogram-out").exists());
 }

@@ -55,9 +55,10 @@ const FAULTS: [&str; 26] = [
 ];
 
 /// What strains memory without a fault, or several parts at once: a strategy and lines of a scenario.
-const OTHERS: [(&str, &str); 10] = [
+const OTHERS: [(&str, &str); 11] = [
     ("none", "devices.count = 1"),
     ("netease-30-15", "devices.count = 3000"),
+    ("netease-30-15", "devices.count = 2000\nserver.count = 16\nnat.outside_addresses = 200"),
     ("netease-30-15", "devices.count = 1000\nnat = [\"home-linux\", \"cn-mobile-2g3g\", \"home-linux\"]"),
     ("netease-30-15", "devices.count = 1000\nproxy = { idle = \"10m\" }"),
     ("wechat-270", "devices.count = 200\nduration = \"12h\"\nnat.established = \"1m\""),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cardiogram_policies::{Bounds, StrategySpec, unit::Span};
 
-use crate::config::{Fault, Lasts, LinkName, Target, TrafficConfig, When, WorldConfig, known_nat};
+use crate::config::{Fault, Lasts, LinkName, NatConfig, Network, Target, TrafficConfig, When, WorldConfig, known_nat};
 
 /// What a run costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,8 +28,10 @@ pub struct WorldCost {
 
 /// Peak memory of a connected device with both ends' TCP, its session, mapping, timers and record, and of a mapping more.
 /// `tests/world/memory.rs` holds all these figures to the allocations of runs.
-const DEVICE_BYTES: u64 = 6_144;
+const DEVICE_BYTES: u64 = 5_120;
 const MAPPING_BYTES: u64 = 256;
+/// The set of the ports that one address of a NAT has given out towards one server.
+const PORT_SET_BYTES: u64 = 8_192;
 /// A connection through a proxy, both its halves (as those of a device and a server).
 const PROXY_BYTES: u64 = 2_048;
 /// A strike that breaks no session, and a begin of a period of a device's life.
@@ -138,6 +140,7 @@ impl WorldConfig {
             (devices, DEVICE_BYTES),
             (devices * proxied, PROXY_BYTES),
             (mappings, MAPPING_BYTES),
+            (self.port_sets(), PORT_SET_BYTES),
             (messages, MESSAGE_BYTES),
             (struck.harmless, HARMLESS_BYTES),
             (struck.periods, PERIOD_BYTES),
@@ -154,6 +157,15 @@ impl WorldConfig {
                 .fold(0, u64::saturating_add),
             cpu: times(EXCHANGE, exchanges.saturating_mul(1 + proxied)).saturating_add(times(STRIKE, sessions)),
         }
+    }
+
+    /// Returns how many addresses NATs use, counted once for each server.
+    fn port_sets(&self) -> u64 {
+        let of_network = |network: Network<'_>| {
+            let in_use = |nat: &NatConfig| u64::from(nat.outside_addresses.min(self.devices.count));
+            network.nat.iter().map(in_use).sum::<u64>()
+        };
+        self.all_networks().map(of_network).sum::<u64>() * u64::from(self.server.count)
     }
 
     /// Returns how old connections become, about, where something limits it.

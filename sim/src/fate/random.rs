@@ -1,9 +1,11 @@
 //! Chance. One `ChaCha` stream for each component of the world, keyed by the component's stable name, and coins that are a
 //! hash of what they are tossed for; neither depends on the order of calls, so every policy meets the same world.
 
+use std::convert::Infallible;
+
 use cardiogram_policies::{Generators, Time};
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::{Rng, SeedableRng, TryRng};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
 /// Returns the stream of number `index` of `component` in the world of `seed`.
@@ -18,11 +20,44 @@ pub(crate) fn stream(seed: u64, component: &str, index: u64) -> ChaCha8Rng {
 
 /// Returns what the policies of a device draw from, in its process number `process`, counted from 0.
 pub(crate) fn of_policies(seed: u64, device: u32, process: u64) -> Generators {
-    let stream = |name| Box::new(stream(seed, name, u64::from(device) + (process << 32)));
+    let stream = |component| Box::new(Late::ToCome { seed, component, index: u64::from(device) + (process << 32) });
     Generators {
         heartbeat: stream("policy/heartbeat"),
         waits: stream("policy/reconnect"),
         rules: stream("policy/reconnect-rules"),
+    }
+}
+
+/// A [`stream`] that is made when something is drawn from it. Every device has three, and most policies never draw: made, each
+/// would take 200 bytes.
+enum Late {
+    ToCome { seed: u64, component: &'static str, index: u64 },
+    Made(Box<ChaCha8Rng>),
+}
+
+impl Late {
+    fn made(&mut self) -> &mut ChaCha8Rng {
+        if let Self::ToCome { seed, component, index } = *self {
+            *self = Self::Made(Box::new(stream(seed, component, index)));
+        }
+        let Self::Made(made) = self else { unreachable!("it has just been made") };
+        made
+    }
+}
+
+impl TryRng for Late {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.made().try_next_u32()
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.made().try_next_u64()
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.made().try_fill_bytes(bytes)
     }
 }
 
@@ -100,6 +135,15 @@ mod tests {
             vec![18_375_045_311_366_647_076, 17_918_248_502_120_568_645, 14_078_403_182_254_947_547],
             "0.305336631117".into(),
         )
+    }
+
+    #[test]
+    fn a_stream_made_late_is_the_same() {
+        let mut late = of_policies(7, 3, 1);
+        let mut stream = stream(7, "policy/reconnect", 3 + (1 << 32));
+        for _ in 0..100 {
+            assert_eq!((late.waits.next_u64(), late.waits.next_u32()), (stream.next_u64(), stream.next_u32()));
+        }
     }
 
     #[test]

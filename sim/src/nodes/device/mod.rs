@@ -203,7 +203,7 @@ impl DeviceGroup {
         let modems = |network: Network<'_>| Modem::of_devices(&network, seed, starts.iter().copied());
         let modems = config.all_networks().map(modems).collect();
         let mut lives = schedule.lives.iter().cloned();
-        let (mut devices, mut timers) = (Vec::new(), Timers::default());
+        let (mut devices, mut timers) = (Vec::with_capacity(starts.len()), Timers::default());
         for (index, start) in (0..).zip(&starts) {
             let device = Device::new(index, *start, &config.traffic, lives.next(), &shared);
             timers.set(index, device.next_wake());

@@ -47,8 +47,8 @@ pub(super) struct Kernel {
     half_open: usize,
     seed: u64,
     listening: bool,
-    /// Connections by slot; slots are used again.
-    connections: Vec<Option<Entry>>,
+    /// Connections by slot; slots are used again. Boxed, so that room to grow is room for places only.
+    connections: Vec<Option<Box<Entry>>>,
     free: Vec<u32>,
     by_remote: BTreeMap<SocketAddrV4, u32>,
     accept_queue: VecDeque<u32>,
@@ -164,7 +164,8 @@ impl Kernel {
             end.set_user_timeout(keepalive.user_timeout.map(Span::get));
         }
         self.half_open += usize::from(remembered);
-        let entry = Some(Entry { end, owner: Owner::Listener, half_open: remembered, device: packet.device });
+        let entry = Entry { end, owner: Owner::Listener, half_open: remembered, device: packet.device };
+        let entry = Some(Box::new(entry));
         let slot = if let Some(slot) = self.free.pop() {
             self.connections[slot as usize] = entry;
             slot

@@ -22,8 +22,9 @@ pub(super) struct AckPolicy {
     ping_pong: bool,
     /// How long they wait; zero before the first data.
     delay: Duration,
-    delay_min: Duration,
-    delay_max: Duration,
+    /// The shortest and the longest of that, in microseconds: there are two policies a device.
+    delay_min_us: u32,
+    delay_max_us: u32,
     /// When data arrived last.
     last_data: Time,
     /// Bytes that arrived since the last acknowledgement.
@@ -43,8 +44,8 @@ impl AckPolicy {
             quick: 0,
             ping_pong: false,
             delay: Duration::ZERO,
-            delay_min: config.ack_delay_min,
-            delay_max: config.ack_delay_max,
+            delay_min_us: config.ack_delay_min.as_micros() as u32,
+            delay_max_us: config.ack_delay_max.as_micros() as u32,
             last_data: Time::ZERO,
             unacknowledged: 0,
             segment_max: SEGMENT_MIN,
@@ -59,12 +60,20 @@ impl AckPolicy {
         if self.is_due() && self.quick > 0 {
             self.quick -= 1;
             if self.quick == 0 {
-                self.delay = self.delay_min;
+                self.delay = self.delay_min();
             }
         }
         self.unacknowledged = 0;
         self.now = false;
         self.timer = None;
+    }
+
+    const fn delay_min(&self) -> Duration {
+        Duration::from_micros(self.delay_min_us as u64)
+    }
+
+    const fn delay_max(&self) -> Duration {
+        Duration::from_micros(self.delay_max_us as u64)
     }
 
     fn is_due(&self) -> bool {
@@ -96,9 +105,9 @@ impl AckPolicy {
         self.last_data = clock.now;
         if self.delay.is_zero() {
             self.quick = QUICK_MAX;
-            self.delay = self.delay_min;
-        } else if gap <= self.delay_min / 2 {
-            self.delay = self.delay / 2 + self.delay_min / 2;
+            self.delay = self.delay_min();
+        } else if gap <= self.delay_min() / 2 {
+            self.delay = self.delay / 2 + self.delay_min() / 2;
         } else if gap < self.delay {
             self.delay = (self.delay / 2 + gap).min(rto);
         } else if gap > rto {
@@ -116,7 +125,7 @@ impl AckPolicy {
     /// `__tcp_ack_snd_check` and `tcp_send_delayed_ack`.
     fn schedule(&mut self, clock: Clock, srtt: Option<Duration>) {
         let much = self.unacknowledged > u32::from(self.segment_max);
-        let longest = srtt.map_or(self.delay_max, |srtt| srtt.clamp(self.delay_min, self.delay_max));
+        let longest = srtt.unwrap_or(Duration::MAX).clamp(self.delay_min(), self.delay_max());
         let delay = self.delay.min(longest);
         let about_to_expire = self.timer.is_some_and(|timer| timer <= clock.now + delay / 4);
         if much || (self.quick > 0 && !self.ping_pong) || about_to_expire || delay.is_zero() {
@@ -141,14 +150,14 @@ impl AckPolicy {
     pub(super) fn hurry(&mut self) {
         self.quick = QUICK_MAX;
         self.ping_pong = false;
-        self.delay = self.delay_min;
+        self.delay = self.delay_min();
     }
 
     /// The delayed acknowledgement is due and leaves: the process did not answer in time.
     pub(super) fn timer_fired(&mut self, rto: Duration) {
         if self.ping_pong {
             self.ping_pong = false;
-            self.delay = self.delay_min;
+            self.delay = self.delay_min();
         } else {
             self.delay = (self.delay * 2).min(rto);
         }

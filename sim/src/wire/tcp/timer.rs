@@ -19,7 +19,8 @@ const TICK: Duration = Duration::from_millis(4);
 /// Keepalive's own state.
 #[derive(Default)]
 pub(super) struct KeepaliveTimer {
-    times: Option<Keepalive>,
+    /// Boxed: most connections have none.
+    times: Option<Box<Keepalive>>,
     due: Option<Time>,
     /// Probes sent since anything was heard.
     unanswered: u32,
@@ -27,15 +28,15 @@ pub(super) struct KeepaliveTimer {
 
 impl KeepaliveTimer {
     pub(super) fn set(&mut self, times: Option<Keepalive>) {
-        self.times = times;
-        if times.is_none() {
+        self.times = times.map(Box::new);
+        if self.times.is_none() {
             self.due = None;
         }
     }
 
     /// Starts the timer, counting silence from the last segment.
     pub(super) fn start(&mut self, clock: Clock, last_segment: Time) {
-        self.due = self.times.map(|times| clock.after((last_segment + times.idle).since(clock.now)));
+        self.due = self.times.as_ref().map(|times| clock.after((last_segment + times.idle).since(clock.now)));
     }
 
     /// Something was heard.
@@ -182,7 +183,7 @@ impl Connection {
     }
 
     fn on_keepalive_timer(&mut self, now: Time, out: &mut Vec<Packet>) {
-        let Some(times) = self.keepalive.times else { return };
+        let Some(times) = self.keepalive.times.as_deref().copied() else { return };
         if matches!(self.state, State::SynSent | State::Closed | State::TimeWait) {
             self.keepalive.due = None;
             return;
