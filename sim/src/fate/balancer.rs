@@ -50,6 +50,16 @@ impl Balancer {
         candidates[(coin * candidates.len() as f64) as usize]
     }
 
+    /// The same, which changes its mind no more from `now` on: see `frozen`.
+    pub(crate) fn frozen(&self, now: Time) -> Self {
+        let stay = |of_server: &Vec<Interval>| {
+            let lasts = contains(of_server, now);
+            lasts.then_some(Interval { begin: now, end: Time::MAX }).into_iter().collect()
+        };
+        let frozen = |intervals: &[Vec<Interval>]| intervals.iter().map(stay).collect();
+        Self { closed: frozen(&self.closed), unhealthy: frozen(&self.unhealthy), seed: self.seed }
+    }
+
     /// Returns when `server` gets no new connections; sorted, without overlaps.
     pub(crate) fn closed(&self, server: u32) -> &[Interval] {
         &self.closed[server as usize]
@@ -110,6 +120,15 @@ mod tests {
 
     fn believed(silent: &[Interval]) -> Vec<Interval> {
         unhealthy(&BalancerConfig::default(), silent.to_vec(), Time::from_secs(1_000))
+    }
+
+    #[test]
+    fn a_frozen_balancer_stays_with_what_it_believes() {
+        let balancer = Balancer { closed: vec![vec![secs(10, 20)], vec![secs(30, 40)]], unhealthy: vec![], seed: 1 };
+        let frozen = balancer.frozen(Time::from_secs(15));
+        assert_eq!(frozen.closed(0), [Interval { begin: Time::from_secs(15), end: Time::MAX }]);
+        assert_eq!(frozen.closed(1), []);
+        assert!((15..100).all(|at| frozen.server_for(0, Time::from_secs(at)) == 1));
     }
 
     #[test]

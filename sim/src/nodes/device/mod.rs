@@ -309,6 +309,9 @@ impl Node for DeviceGroup {
                 without.end = Time::MAX;
             }
         }
+        if let Some(balancer) = &mut self.shared.balancer {
+            *balancer = Arc::new(balancer.frozen(now));
+        }
         for index in 0..self.devices.len() {
             self.devices[index].freeze(now);
             self.set_timer(index as u32);

@@ -76,20 +76,22 @@ impl Window {
         &changes[before(self.from)..before(self.until)]
     }
 
+    /// Returns those of a link's cuts.
     fn cuts(self, network: Option<u32>, cuts: &Cuts) -> impl Iterator<Item = (Time, Change)> + '_ {
-        let up = self.edges(&cuts.up, Obstacle::Cut { network, up: true });
-        up.chain(self.edges(&cuts.down, Obstacle::Cut { network, up: false }))
+        let up = self.edges(self.near(&cuts.up), Obstacle::Cut { network, up: true });
+        up.chain(self.edges(self.near(&cuts.down), Obstacle::Cut { network, up: false }))
     }
 
-    /// Returns those edges of sorted intervals without overlaps that lie in it.
-    fn edges(self, intervals: &[Interval], obstacle: Obstacle) -> impl Iterator<Item = (Time, Change)> + '_ {
-        debug_assert!(
-            intervals.windows(2).all(|pair| pair[0].end <= pair[1].begin),
-            "intervals are sorted and disjoint"
-        );
+    /// Returns those of sorted intervals without overlaps that may have an edge in it.
+    fn near(self, intervals: &[Interval]) -> &[Interval] {
         let first = intervals.partition_point(|interval| interval.end < self.from);
-        let touched = intervals[first..].iter().take_while(move |interval| interval.begin < self.until);
-        edges(touched, obstacle).filter(move |(at, _)| self.from <= *at && *at < self.until)
+        let near = &intervals[first..];
+        &near[..near.partition_point(|interval| interval.begin < self.until)]
+    }
+
+    /// Returns those edges of intervals that lie in it. Those of several faults may overlap.
+    fn edges(self, intervals: &[Interval], obstacle: Obstacle) -> impl Iterator<Item = (Time, Change)> + '_ {
+        edges(intervals, obstacle).filter(move |(at, _)| self.from <= *at && *at < self.until)
     }
 }
 
@@ -111,4 +113,33 @@ fn edges<'a>(
 fn by_time(mut changes: Vec<(Time, Change)>) -> Vec<(Time, Change)> {
     changes.sort_by_key(|(at, _)| *at);
     changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two faults may let a device stand still at once. Each edge lies in one window, wherever the windows end.
+    #[test]
+    fn every_edge_is_told_once_whether_or_not_intervals_overlap() {
+        let secs = |begin, end| Interval { begin: Time::from_secs(begin), end: Time::from_secs(end) };
+        let obstacle = Obstacle::Standstill { cause: Cause::DeviceStall };
+        let overlapping = [secs(10, 40), secs(20, 30), secs(30, 50)];
+        let told = |ends: &[u64]| {
+            let mut told = Vec::new();
+            for pair in ends.windows(2) {
+                let window = Window { from: Time::from_secs(pair[0]), until: Time::from_secs(pair[1]) };
+                told.extend(window.edges(&overlapping, obstacle).map(|(at, _)| at.as_secs_f64()));
+            }
+            told.sort_by(f64::total_cmp);
+            told
+        };
+        let all = [10.0, 20.0, 30.0, 30.0, 40.0, 50.0];
+        assert_eq!(told(&[0, 100]), all);
+        assert_eq!(told(&[0, 15, 30, 31, 50, 51]), all);
+        let disjoint = [secs(10, 20), secs(30, 40)];
+        let near =
+            |from, until| Window { from: Time::from_secs(from), until: Time::from_secs(until) }.near(&disjoint).len();
+        assert_eq!([near(0, 10), near(0, 11), near(20, 30), near(21, 30), near(21, 31)], [0, 1, 1, 0, 1]);
+    }
 }
