@@ -120,7 +120,7 @@ ctu.when.every = "1h""#), @r#"
     7 | ctu.when.every = "1h"
       | ^^^
       |
-      = help: did you mean `cut`? possible here are: `cut`, `flapping`, `handover`, `loss-burst`, `delay-spike`, `duplication`, `reordering`, `rate-limit`, `nat-flush`, `nat-timeout`, `network-switch`, `lease-expiry`, `process-killed`, `device-stall`, `device-freeze`, `malformed`, `server-stall`, `server-pause`, `server-half-dead`, `server-crash`, `server-vanish`, `server-restart`, `server-overload`, `server-drain`, `proxy-restart`, `proxy-drain`
+      = help: did you mean `cut`? possible here are: `cut`, `flapping`, `handover`, `loss-burst`, `delay-spike`, `duplication`, `reordering`, `rate-limit`, `nat-flush`, `nat-timeout`, `network-switch`, `lease-expiry`, `process-killed`, `device-stall`, `device-freeze`, `malformed`, `server-stall`, `server-pause`, `server-half-dead`, `server-crash`, `server-vanish`, `server-restart`, `server-overload`, `server-late-reply`, `server-drain`, `proxy-restart`, `proxy-drain`
     "#);
 }
 
