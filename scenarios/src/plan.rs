@@ -368,7 +368,8 @@ impl Plan {
             largest = largest.max(of.memory_bytes);
             rows = rows.saturating_add(of.breaks.saturating_mul(EPISODE_BYTES)).saturating_add(RUN_BYTES);
         }
-        all.memory_bytes = PROGRAM_BYTES.saturating_add(largest.saturating_mul(jobs as u64)).saturating_add(rows);
+        let at_once = all.runs.min(jobs as u64);
+        all.memory_bytes = PROGRAM_BYTES.saturating_add(largest.saturating_mul(at_once)).saturating_add(rows);
         all
     }
 
@@ -531,6 +532,14 @@ mod tests {
         // No shard has more than an even share and one run.
         let dearest = plan(Shard::WHOLE).cells().len() as u32;
         assert!(loads.iter().all(|load| *load <= whole / 3 + whole * 4 / dearest), "{loads:?} of {whole:?}");
+    }
+
+    #[test]
+    fn no_more_runs_are_at_work_at_a_time_than_there_are() {
+        let plan = plan(Shard::WHOLE);
+        let memory = |jobs| plan.cost(jobs).memory_bytes;
+        assert!(memory(1) < memory(2) && memory(2) < memory(12));
+        assert_eq!(memory(12), memory(64));
     }
 
     #[test]
