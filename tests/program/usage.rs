@@ -62,8 +62,8 @@ fn what_would_not_fit_is_refused_with_the_key_to_change() {
     }
     place.write("year.toml", SWITCH_BOMB.replace("1h", "365d").replace("36ms", "300d").replace("switch-bomb", "year"));
     assert_snapshot!(place.cardiogram("run year.toml --jobs 1").failed(2), @r#"
-    error: this needs about 49d of one processor, and the limit is 1d: 5 runs of 91250000 device-days in all, with up to 50000 strikes and 50000 mappings in one
-      = help: take fewer `devices.count`, a shorter `duration` or fewer `--seeds`, or share it out with `--shard`; `--cpu-limit 49d` allows it
+    error: this needs about 74d of one processor, and the limit is 1d: 5 runs of 91250000 device-days in all, with up to 50000 strikes and 50000 mappings in one
+      = help: take fewer `devices.count`, a shorter `duration` or fewer `--seeds`, or share it out with `--shard`; `--cpu-limit 74d` allows it
     "#);
     assert!(place.cardiogram("check year.toml").failed(2).contains("`--cpu-limit "), "the key to change");
     place.write("crowd.toml", SWITCH_BOMB.replace("36ms", "20m").replace("switch-bomb", "crowd"));

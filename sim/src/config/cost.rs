@@ -47,8 +47,9 @@ const MESSAGE_BYTES: u64 = 24;
 const LEAST_BYTES: u64 = 1 << 20;
 
 /// A heartbeat with its reply and acknowledgements on the event engine (docs/benchmarks.md: 1.8 us with one device, 4.4 us with
-/// 10,000). So does a message.
+/// 10,000). So does a message. Of larger crowds most waits for memory: twice as long for ten times the devices.
 const EXCHANGE: Duration = Duration::from_micros(4);
+const EXCHANGE_DEVICES: f64 = 10_000.0;
 /// A strike and the reconnect that it may cost: 12 packets, both ends' handshake and login.
 const STRIKE: Duration = Duration::from_micros(25);
 /// How often a device is taken to exchange something where its strategy does not say: a heartbeat a minute.
@@ -155,7 +156,8 @@ impl WorldConfig {
                 .map(|(count, each)| u64::saturating_mul(count, each))
                 .into_iter()
                 .fold(0, u64::saturating_add),
-            cpu: times(EXCHANGE, exchanges.saturating_mul(1 + proxied)).saturating_add(times(STRIKE, sessions)),
+            cpu: times(exchange(devices), exchanges.saturating_mul(1 + proxied))
+                .saturating_add(times(STRIKE, sessions.saturating_add(devices))),
         }
     }
 
@@ -227,6 +229,12 @@ impl WorldConfig {
     }
 }
 
+/// Returns what an exchange takes among so many devices.
+fn exchange(devices: u64) -> Duration {
+    let tens = libm::log10(devices as f64 / EXCHANGE_DEVICES).max(0.0);
+    EXCHANGE.mul_f64(libm::exp2(tens))
+}
+
 fn times(span: Duration, count: u64) -> Duration {
     let micros = span.as_micros().saturating_mul(u128::from(count));
     Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
@@ -235,4 +243,19 @@ fn times(span: Duration, count: u64) -> Duration {
 /// Returns how often `step` fits into `span`.
 fn whole(span: Duration, step: Duration) -> u64 {
     u64::try_from(span.as_micros() / step.as_micros().max(1)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_takes_twice_as_long_among_ten_times_a_large_crowd() {
+        let takes = [1, 10_000, 100_000, 1_000_000].map(exchange);
+        let expected = [1, 1, 2, 4].map(|times| EXCHANGE * times);
+        assert!(
+            takes.iter().zip(expected).all(|(is, expected)| is.abs_diff(expected) < Duration::from_nanos(10)),
+            "{takes:?}"
+        );
+    }
 }
