@@ -15,6 +15,13 @@ pub(crate) struct Interval {
     pub(crate) end: Time,
 }
 
+impl Interval {
+    /// Returns whether a moment lies in it.
+    pub(crate) fn contains(&self, at: Time) -> bool {
+        self.begin <= at && at < self.end
+    }
+}
+
 /// Returns the faults, each with the name of its stream: its place in the file.
 pub(crate) fn numbered(config: &WorldConfig) -> impl Iterator<Item = (String, &FaultConfig)> {
     config.faults.iter().enumerate().map(|(place, fault)| (format!("fault/{place}"), fault))

@@ -246,7 +246,7 @@ impl Lateness {
     /// Returns how much later a reply to a device leaves whose heartbeat is read at `now`: the sum over all faults.
     pub(crate) fn of(&self, device: Option<u32>, now: Time) -> Duration {
         let acts = |(struck, interval, _): &&(Struck, Interval, Duration)| {
-            interval.begin <= now && now < interval.end && struck.has_whoever(device)
+            interval.contains(now) && struck.has_whoever(device)
         };
         self.0.iter().filter(acts).map(|(.., by)| *by).sum()
     }
@@ -254,7 +254,7 @@ impl Lateness {
 
 impl Slow {
     fn left(&self, now: Time) -> f64 {
-        if !(self.interval.begin <= now && now < self.interval.end) {
+        if !self.interval.contains(now) {
             return 1.0;
         }
         let passed = now.since(self.interval.begin);

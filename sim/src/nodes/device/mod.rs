@@ -79,7 +79,7 @@ impl Shared {
     /// Returns whether a device's link to a network has a carrier.
     fn has_carrier(&self, device: u32, network: u32, now: Time) -> bool {
         let without = self.no_carrier[network as usize].get(device as usize).map_or(&[][..], Vec::as_slice);
-        without.iter().all(|without| now < without.begin || without.end <= now)
+        !without.iter().any(|without| without.contains(now))
     }
 
     /// Returns which server an attempt reaches that begins now, where the device would go to `chosen`.
@@ -304,7 +304,7 @@ impl Node for DeviceGroup {
 
     fn freeze(&mut self, now: Time) {
         for without in self.shared.no_carrier.iter_mut().flatten() {
-            without.retain(|without| without.begin <= now && now < without.end);
+            without.retain(|without| without.contains(now));
             for without in without {
                 without.end = Time::MAX;
             }

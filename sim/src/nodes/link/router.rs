@@ -28,7 +28,7 @@ impl Router {
 
     /// Returns what it answers to a packet that it cannot forward at `now`. Times must not run backwards.
     pub(super) fn answer(&mut self, now: Time) -> Option<Obstacle> {
-        let in_force = |(interval, _): &&(Interval, Obstacle)| interval.begin <= now && now < interval.end;
+        let in_force = |(interval, _): &&(Interval, Obstacle)| interval.contains(now);
         let (_, why) = *self.answers.iter().find(in_force)?;
         self.purse = (self.purse + now.since(self.counted)).min(PURSE);
         self.counted = now;
