@@ -10,7 +10,6 @@
 //! This is for the lab's own tests and may change with any version.
 
 use std::{
-    cell::RefCell,
     rc::Rc,
     sync::{
         Arc,
@@ -27,6 +26,7 @@ use crate::{
     fate::{Schedule, life::Life, server_faults::ServerFaults},
     nodes::{device::DeviceGroup, world},
     record::{recorder::Uses, trace::Entry},
+    run::Judged,
     verdict::truth::{self, Turns, Verdict},
     wire::layout::DEVICES,
 };
@@ -54,12 +54,11 @@ pub fn judged_in_portions(config: &WorldConfig, seed: u64, facts: usize) -> Stri
 fn verdict(config: &WorldConfig, seed: u64, facts: usize) -> Verdict {
     let schedule = Rc::new(Schedule::draw(config, seed));
     let truth = truth::Truth::in_portions(config, seed, schedule.clone(), Turns::Kept, facts);
-    let truth = Rc::new(RefCell::new(truth));
-    let uses = Uses { kept: false, hears: Some(truth.clone()) };
-    let mut hosts = world::hosts(config, seed, &schedule, &uses);
+    let judged = Judged::by(truth, schedule, false);
+    let mut hosts = world::hosts(config, seed, &judged.schedule, &judged.uses());
     event::run(&mut hosts, Time::ZERO + config.duration);
-    drop((hosts, uses));
-    Rc::into_inner(truth).expect("the hosts are gone, and their records with them").into_inner().verdict()
+    drop(hosts);
+    judged.verdict()
 }
 
 /// Returns when faults begin or end that break sessions, whether or not the truth makes anything of it.

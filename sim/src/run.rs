@@ -58,8 +58,13 @@ impl Judged {
     pub(crate) fn new(config: &WorldConfig, seed: u64, keep_trace: bool) -> Self {
         let schedule = Rc::new(Schedule::draw(config, seed));
         let turns = if keep_trace { Turns::Kept } else { Turns::Dropped };
-        let truth = Rc::new(RefCell::new(Truth::new(config, seed, schedule.clone(), turns)));
-        Self { schedule, truth, keep_trace }
+        let truth = Truth::new(config, seed, schedule.clone(), turns);
+        Self::by(truth, schedule, keep_trace)
+    }
+
+    /// A run of what is drawn in `schedule`, which `truth` judges.
+    pub(crate) fn by(truth: Truth, schedule: Rc<Schedule>, keep_trace: bool) -> Self {
+        Self { schedule, truth: Rc::new(RefCell::new(truth)), keep_trace }
     }
 
     /// Returns what its hosts' records are used for.
@@ -67,10 +72,16 @@ impl Judged {
         Uses { kept: self.keep_trace, hears: Some(self.truth.clone()) }
     }
 
+    /// Returns the verdict, once the hosts are gone.
+    pub(crate) fn verdict(self) -> Verdict {
+        let truth = Rc::into_inner(self.truth).expect("the hosts are gone, and their records with them");
+        truth.into_inner().verdict()
+    }
+
     /// Returns the outcome, from what the hosts have left behind.
     pub(crate) fn outcome(self, config: &WorldConfig, seed: u64, finished: Vec<Finished>) -> Outcome {
-        let truth = Rc::into_inner(self.truth).expect("the hosts are gone, and their records with them");
-        outcome(config, seed, &self.schedule, truth.into_inner().verdict(), finished, self.keep_trace)
+        let (schedule, keep_trace) = (self.schedule.clone(), self.keep_trace);
+        outcome(config, seed, &schedule, self.verdict(), finished, keep_trace)
     }
 }
 

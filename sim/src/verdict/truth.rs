@@ -73,9 +73,6 @@ pub(crate) struct Truth {
     seed: u64,
     world: World,
     turns: Turns,
-    /// No host runs ahead of another by more.
-    lookahead: Duration,
-    end: Time,
     /// What has been heard, and is not judged yet.
     heard: Vec<(Time, NodeId, Clue)>,
     /// How much of that makes it judge, and how much does at first.
@@ -93,7 +90,6 @@ pub(crate) struct Truth {
 /// What was there before the run.
 struct World {
     schedule: Rc<Schedule>,
-    servers: u32,
     classes: Rc<Classes>,
     planned: Planned,
     common_strikes: Vec<Strike>,
@@ -124,7 +120,6 @@ impl Truth {
         let paths = Paths::new(schedule.networks.iter().map(|network| network.subscribers().collect()).collect());
         Self {
             world: World {
-                servers: config.server.count,
                 classes: Rc::new(classes(&schedule)),
                 planned: Planned::new(&schedule),
                 common_strikes: strikes::common(&schedule),
@@ -133,8 +128,6 @@ impl Truth {
             config: config.clone(),
             seed,
             turns,
-            lookahead: config.lookahead(),
-            end: Time::ZERO + config.duration,
             heard: Vec::new(),
             heard_max: facts,
             heard_first: facts,
@@ -148,13 +141,14 @@ impl Truth {
 
     /// Returns the verdict on the run, which is over.
     pub(crate) fn verdict(mut self) -> Verdict {
-        let changes = self.settle(self.end);
+        let end = Time::ZERO + self.config.duration;
+        let changes = self.settle(end);
         let mut rest = &changes[..];
         for (device, judged) in (0..).zip(std::mem::take(&mut self.judges)) {
             let (of_device, others) = rest.split_at(rest.iter().take_while(|change| change.0 == device).count());
             rest = others;
-            let judged = self.go_on(device, judged, of_device, self.end);
-            judged.judge.end(self.end, &mut self.verdict);
+            let judged = self.go_on(device, judged, of_device, end);
+            judged.judge.end(end, &mut self.verdict);
         }
         let mut verdict = self.verdict;
         verdict.sessions_peak = self.sessions.peak();
@@ -220,8 +214,9 @@ impl Truth {
         changes: &[(u32, Time, Change)],
         until: Time,
     ) -> Box<Judged> {
-        let World { schedule, servers, classes, planned, common_strikes } = &self.world;
-        let nothing = || Judged { until: Time::ZERO, judge: Judge::new(device, *servers, classes.clone()) };
+        let World { schedule, classes, planned, common_strikes } = &self.world;
+        let nothing =
+            || Judged { until: Time::ZERO, judge: Judge::new(device, self.config.server.count, classes.clone()) };
         let mut judged = judged.unwrap_or_else(|| Box::new(nothing()));
         let mut all: Vec<(Time, Change)> = changes.iter().map(|(_, at, change)| (*at, *change)).collect();
         planned.add(schedule, device, judged.until, until, &mut all);
@@ -246,7 +241,8 @@ impl Hears for Truth {
     fn hear(&mut self, at: Time, node: NodeId, clue: Clue) {
         self.heard.push((at, node, clue));
         if self.heard.len() >= self.heard_max {
-            self.judge_before(at - self.lookahead.min(at.since(Time::ZERO)));
+            // No host runs ahead of another by more than the lookahead.
+            self.judge_before(at - self.config.lookahead().min(at.since(Time::ZERO)));
         }
     }
 }
