@@ -12,6 +12,7 @@
 //! - [`cli`]: the command `cardiogram`.
 
 pub use cardiogram_check as check;
+pub use cardiogram_macros::test;
 pub use cardiogram_policies as policies;
 pub use cardiogram_reports as reports;
 pub use cardiogram_results as results;

@@ -3,13 +3,15 @@
 //! What is simulated of them and what is not is on the page `docs/model/guests.md`, and a walk from a client to its gate on
 //! `docs/real-clients.md`.
 
+use std::error::Error;
+
 use cardiogram_policies::{HeartbeatSpec, Registry, StrategySpec};
 use cardiogram_scenarios::load;
 pub use cardiogram_sim::guest::{Guests, Machine, Result, TcpListener, TcpStream, run_guests};
 use cardiogram_sim::{Engine, Outcome, RunOptions, first_difference, run};
 
 /// Runs a scenario with guests, for a test: a built-in one by its name, or a file by its path, which begins with a dot or has a
-/// slash in it. Returns the outcomes of the seeds 1 to `seeds`, for the test to judge.
+/// slash in it. Returns the outcomes of the seeds 1 to `seeds`, for the test to judge. [`crate::test`] is this as an attribute.
 ///
 /// # Panics
 ///
@@ -29,4 +31,45 @@ pub fn test(scenario: &str, seeds: u64, guests: &Guests) -> Vec<Outcome> {
         panic!("the guests do something else when they run again: {}", difference.as_deref().unwrap_or("once"));
     }
     outcomes
+}
+
+/// As [`test`], and has each outcome judged, that of the first seed first.
+///
+/// # Panics
+///
+/// Where `test` does, and where `judge` does; a line on stderr then says at which seed.
+pub fn test_each(scenario: &str, seeds: u64, guests: &Guests, judge: impl Fn(&Outcome)) {
+    for (seed, outcome) in (1..).zip(test(scenario, seeds, guests)) {
+        let _named = Judged(seed);
+        judge(&outcome);
+    }
+}
+
+/// Says which seed was judged when a judge panics.
+struct Judged(u64);
+
+impl Drop for Judged {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("that was seed {}", self.0);
+        }
+    }
+}
+
+/// What the program of a test may end with: nothing, or a `Result`.
+pub trait Ending {
+    /// Returns how the program has ended.
+    fn into_result(self) -> Result;
+}
+
+impl Ending for () {
+    fn into_result(self) -> Result {
+        Ok(())
+    }
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> Ending for std::result::Result<(), E> {
+    fn into_result(self) -> Result {
+        self.map_err(Into::into)
+    }
 }

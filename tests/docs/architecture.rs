@@ -9,15 +9,16 @@ use std::{
 };
 
 /// What each crate may depend on. One that is not published serves tests only, and none of these may depend on it.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("cardiogram-policies", &[]),
     ("cardiogram-tokio", &["policies"]),
     ("cardiogram-results", &[]),
+    ("cardiogram-macros", &[]),
     ("cardiogram-sim", &["policies"]),
     ("cardiogram-scenarios", &["policies", "sim", "results"]),
     ("cardiogram-check", &["policies", "sim", "scenarios"]),
     ("cardiogram-reports", &["policies", "sim", "scenarios", "results"]),
-    ("cardiogram", &["policies", "sim", "scenarios", "check", "results", "reports"]),
+    ("cardiogram", &["policies", "sim", "scenarios", "check", "results", "reports", "macros"]),
 ];
 
 /// The folders of `sim/src` and the files above them: each may use those before it.

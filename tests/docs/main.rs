@@ -294,7 +294,7 @@ fn the_guide_to_own_policies_shows_the_code_of_the_example() {
 
 #[test]
 fn the_page_on_real_clients_shows_the_code_of_the_example() {
-    assert_eq!(check_guide("docs/real-clients.md"), 5);
+    assert_eq!(check_guide("docs/real-clients.md"), 7);
 }
 
 /// Returns the name that a heading has in links, as on GitHub.

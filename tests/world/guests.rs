@@ -20,7 +20,7 @@ use cardiogram::{
         plan::{Contest, EngineChoice, Plan, Shard},
         runner::{self, Ending, Progress, RunnerOptions},
     },
-    sim::{self, Engine, RunOptions},
+    sim::{self, Engine, Outcome, RunOptions},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -202,4 +202,43 @@ fn a_scenario_is_a_test_of_guests() {
     assert!(drawn.starts_with("the guests do something else when they run again: first: at "), "{drawn}");
     let unknown = error("commute", &guests);
     assert!(unknown.contains("which guests do not have"), "{unknown}");
+}
+
+/// A test as a program: of the seeds 1 and 2, on each of the 12 devices.
+#[cardiogram::test(scenario = "silent-nat", seeds = 2, servers = server)]
+async fn a_program_is_a_test_that_waits_as_long_as_it_likes(machine: Machine) -> io::Result<()> {
+    let mut stream = machine.connect(machine.server(0)).await?;
+    sleep(Duration::from_secs(299)).await;
+    stream.write_u8(1).await?;
+    assert_eq!(timeout(Duration::from_secs(20), stream.read_u8()).await??, 1);
+    sleep(Duration::from_secs(301)).await;
+    stream.write_u8(2).await?;
+    assert!(timeout(Duration::from_secs(20), stream.read_u8()).await.is_err(), "the NAT has forgotten it");
+    Ok(())
+}
+
+#[cardiogram::test(scenario = "silent-nat", servers = server)]
+#[should_panic(expected = "seed 1: the program of device 0 panicked (\"it has failed\"), 299 s into the run")]
+async fn a_program_that_panics_fails_the_test_and_says_when(machine: Machine) {
+    sleep(Duration::from_secs(299).saturating_sub(machine.elapsed())).await;
+    assert!(machine.number() != 0, "it has failed");
+}
+
+#[cardiogram::test(scenario = "silent-nat", servers = server)]
+#[should_panic(
+    expected = "seed 1: the program of device 0, and those of 11 more, had not come to its end when the run did"
+)]
+async fn a_program_that_has_not_come_to_its_end_fails_the_test(_machine: Machine) {
+    sleep(Duration::from_secs(86_400)).await;
+}
+
+#[cardiogram::test(scenario = "silent-nat", seeds = 2, guests = Guests::new().devices(client).servers(server))]
+fn the_outcome_of_each_run_is_judged(outcome: &Outcome) {
+    assert!(outcome.episodes.len() > 12);
+}
+
+#[cardiogram::test(scenario = "silent-nat", guests = Guests::new().devices(client).servers(server))]
+#[should_panic(expected = "it forgets")]
+fn a_judge_that_panics_fails_the_test(outcome: &Outcome) {
+    assert!(outcome.episodes.is_empty(), "it forgets");
 }

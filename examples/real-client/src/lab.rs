@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cardiogram::net::{Guests, Machine};
+use cardiogram::net::{Guests, Machine, Result};
 
 use crate::{KeepAlive, serve, stay_connected};
 
@@ -23,12 +23,14 @@ pub fn guests(ping_every: Duration) -> Guests {
         stay_connected(dial, keep_alive).await;
         Ok(())
     };
-    let server = |machine: Machine| async move {
-        let listener = machine.listen(443)?;
-        loop {
-            let (stream, _) = listener.accept().await?;
-            tokio::spawn(serve(stream));
-        }
-    };
     Guests::new().devices(client).servers(server).with_parameters(format!("{keep_alive:?}"))
+}
+
+/// The program of a server.
+pub async fn server(machine: Machine) -> Result {
+    let listener = machine.listen(443)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        tokio::spawn(serve(stream));
+    }
 }

@@ -108,6 +108,16 @@ impl Guests {
         Self { devices: Some(boxed(program)), ..self }
     }
 
+    /// Sets a program of every device that has to come to its end before the run does, as a test has to: one that is still under way
+    /// then has tested nothing, and ends the run with an error.
+    #[must_use]
+    pub fn device_tests<F: Future<Output = Result> + Send + 'static>(
+        self,
+        program: impl Fn(Machine) -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self { devices: Some(program::ending(boxed(program))), ..self }
+    }
+
     /// Sets the program of every server. It is started at the begin of the run.
     #[must_use]
     pub fn servers<F: Future<Output = Result> + Send + 'static>(

@@ -138,6 +138,13 @@ impl Machine {
         Time::ZERO + self.origin.elapsed()
     }
 
+    /// The program that had to end is dropped. At the end of the run that is an error; before it, its process was killed.
+    pub(super) fn note_unfinished(&self) {
+        if self.gate.is_over() {
+            self.gate.note_unfinished(self.number());
+        }
+    }
+
     /// Acts on the machine's kernel. There is one while the run lasts, for those who are part of it.
     fn with<T>(&self, act: impl FnOnce(&mut Kernel, Time) -> T) -> io::Result<T> {
         if self.gate.is_over() {

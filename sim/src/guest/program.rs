@@ -24,6 +24,39 @@ pub type Result = std::result::Result<(), Box<dyn Error + Send + Sync>>;
 pub(super) type Task = Pin<Box<dyn Future<Output = Result> + Send>>;
 pub(super) type Program = Arc<dyn Fn(Machine) -> Task + Send + Sync>;
 
+/// Returns a program that has to come to its end before the run does.
+pub(super) fn ending(program: Program) -> Program {
+    Arc::new(move |machine| {
+        let program = program.clone();
+        let mut under_way = UnderWay { machine: machine.clone(), has_ended: false };
+        Box::pin(async move {
+            let ended = program(machine).await;
+            under_way.end();
+            ended
+        })
+    })
+}
+
+/// A program on its way to its end.
+struct UnderWay {
+    machine: Machine,
+    has_ended: bool,
+}
+
+impl UnderWay {
+    const fn end(&mut self) {
+        self.has_ended = true;
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.machine.note_unfinished();
+        }
+    }
+}
+
 /// What starts programs.
 #[derive(Clone)]
 pub(super) struct Starter {

@@ -71,6 +71,8 @@ pub(super) struct Gate {
     has_threads: AtomicBool,
     waker: Mutex<Option<Waker>>,
     failure: Mutex<Option<String>>,
+    /// The devices whose programs had to come to an end and had not when the run did.
+    unfinished: Mutex<Vec<u32>>,
 }
 
 impl Gate {
@@ -99,6 +101,22 @@ impl Gate {
     pub(super) fn fail(&self, words: String) {
         lock(&self.failure).get_or_insert(words);
         self.touch();
+    }
+
+    /// A device's program that had to come to its end has not.
+    pub(super) fn note_unfinished(&self, device: u32) {
+        lock(&self.unfinished).push(device);
+    }
+
+    fn all_finished(&self) -> Result<(), String> {
+        let unfinished = lock(&self.unfinished);
+        let Some(first) = unfinished.iter().min() else { return Ok(()) };
+        let more = unfinished.len() - 1;
+        let others = if more == 0 { String::new() } else { format!(", and those of {more} more,") };
+        Err(format!(
+            "the program of device {first}{others} had not come to its end when the run did: what it would have tested then was \
+             never tested (let it wait for less time, or run it in a longer scenario)"
+        ))
     }
 
     /// The runtime begins to run, or has run, the program of a host.
@@ -319,6 +337,7 @@ impl Runtime {
         gate.over.store(true, Ordering::Relaxed);
         drop(self);
         // A thread may have told only now that it had been started.
-        gate.on_one_thread()
+        gate.on_one_thread()?;
+        gate.all_finished()
     }
 }
