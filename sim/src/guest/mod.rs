@@ -173,7 +173,6 @@ impl Guests {
         let server = &world.server;
         add(world.traffic.has_up() || world.traffic.has_down(), "traffic", "these are messages of the lab's own");
         add(world.wakeup.is_some(), "wakeup", "this is a push service for the lab's own devices");
-        add(world.proxy.is_some(), "proxy", "a proxy reads the lab's own protocol");
         if self.devices.is_some() {
             let late = "this makes timers of the lab's own devices late";
             add(world.life.alarm_grid.is_some(), "life.alarm_grid", late);

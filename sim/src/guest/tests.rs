@@ -3,6 +3,7 @@
 
 mod driver;
 mod life;
+mod proxy;
 
 use std::{
     io,
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use cardiogram_policies::{GiveUp, heartbeat::Keepalive, unit::Span};
+use cardiogram_policies::{GiveUp, LossReason, heartbeat::Keepalive, unit::Span};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     time::{Instant, sleep, timeout, timeout_at},

@@ -87,7 +87,8 @@ pub(crate) fn hosts_with(
     }
     let last_nat = |number: u32, network: &Network<'_>| layout.nat(number, network.nat.len() as u32 - 1);
     if let (Some(id), Some(proxy)) = (layout.proxy(), &config.proxy) {
-        let place = proxy::Place { networks: networks.len() as u32, servers, frames: config.frames() };
+        let frames = data_counts.then(|| config.frames());
+        let place = proxy::Place { networks: networks.len() as u32, servers, frames };
         let node = Proxy::new(proxy.clone(), place, &schedule.proxy, seed);
         let to_networks = (0..).zip(&networks).flat_map(|(number, network)| {
             let wiring = &wiring;

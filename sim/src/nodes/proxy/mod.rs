@@ -43,7 +43,7 @@ const FIRST_PORT: u16 = 1_024;
 pub(crate) struct Proxy {
     config: ProxyConfig,
     tcp: Arc<TcpConfig>,
-    frames: FrameSizes,
+    frames: Option<FrameSizes>,
     seed: u64,
     networks: u32,
     servers: u32,
@@ -71,7 +71,8 @@ pub(crate) struct Proxy {
 pub(crate) struct Place {
     pub(crate) networks: u32,
     pub(crate) servers: u32,
-    pub(crate) frames: FrameSizes,
+    /// What the lab's own devices and servers speak; `None`: others talk here, of whose protocol the proxy knows nothing.
+    pub(crate) frames: Option<FrameSizes>,
 }
 
 impl Proxy {
@@ -182,7 +183,8 @@ impl Proxy {
     fn follow(&mut self, slot: u32, now: Time, io: &mut Io) {
         loop {
             let mut packets = std::mem::take(&mut self.packets);
-            let step = self.pair(slot).advance(now, &mut packets);
+            let reads_frames = self.frames.is_some();
+            let step = self.pair(slot).advance(now, reads_frames, &mut packets);
             self.packets = packets;
             self.transmit(io);
             let Some(step) = step else { break };
@@ -201,12 +203,13 @@ impl Proxy {
             }
             Step::Refuse => {
                 self.note(slot, ProxyEvent::BadGateway, io);
-                let mut bytes = Vec::new();
-                Frame::Goodbye { reason: GoodbyeReason::BadGateway, retry_after: None }
-                    .encode(&self.frames, &mut bytes);
-                let mut packets = std::mem::take(&mut self.packets);
-                self.pair(slot).client.write(now, &bytes, &mut packets);
-                self.packets = packets;
+                if let Some(frames) = &self.frames {
+                    let mut bytes = Vec::new();
+                    Frame::Goodbye { reason: GoodbyeReason::BadGateway, retry_after: None }.encode(frames, &mut bytes);
+                    let mut packets = std::mem::take(&mut self.packets);
+                    self.pair(slot).client.write(now, &bytes, &mut packets);
+                    self.packets = packets;
+                }
                 self.end(slot, EndsWith::Fin, now, io);
             }
             Step::Part(why) => self.part(slot, why, self.config.ends_with, now, io),

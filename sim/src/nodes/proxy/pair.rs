@@ -74,14 +74,13 @@ impl Pair {
         }
     }
 
-    /// Reads and passes on what there is, and returns what is to be done about the connection, if anything is.
-    pub(super) fn advance(&mut self, now: Time, out: &mut Vec<Packet>) -> Option<Step> {
+    /// Reads and passes on what there is, and returns what is to be done about the connection, if anything is. `reads_frames`: what
+    /// a client says first is the hello of the lab's own devices.
+    pub(super) fn advance(&mut self, now: Time, reads_frames: bool, out: &mut Vec<Packet>) -> Option<Step> {
         match self.stage {
             Stage::Waiting => {
                 self.read_client(now, out);
-                if let Some(Frame::Hello { device, .. } | Frame::ProbeHello { device }) =
-                    Frame::take(&mut self.up.clone())
-                {
+                if let Some(device) = if reads_frames { self.introduced() } else { self.called() } {
                     return Some(Step::Connect(device));
                 }
                 is_over(&self.client).then_some(Step::Part(Parting::ClientGone))
@@ -133,6 +132,19 @@ impl Pair {
             }
             Stage::Parted => None,
         }
+    }
+
+    /// Returns which device has introduced itself.
+    fn introduced(&self) -> Option<u32> {
+        match Frame::take(&mut self.up.clone())? {
+            Frame::Hello { device, .. } | Frame::ProbeHello { device } => Some(device),
+            _ => None,
+        }
+    }
+
+    /// Returns whose client has said anything at all.
+    fn called(&self) -> Option<u32> {
+        self.owner.filter(|_| !self.up.is_empty())
     }
 
     fn read_client(&mut self, now: Time, out: &mut Vec<Packet>) {
