@@ -34,6 +34,8 @@ SO_TIMESTAMPNS = 35
 ETH_P_ALL = 3
 FLAGS = [(0x02, "S"), (0x01, "F"), (0x04, "R"), (0x08, "P"), (0x10, ".")]
 TCP, ICMP = 6, 1
+# The ports of clients that open connections and say nothing else.
+FLOOD = range(50_000, 50_010)
 UNREACHABLE = {0: "net-unreachable", 1: "host-unreachable", 13: "prohibited"}
 
 
@@ -51,6 +53,10 @@ class Lab:
         self.bases, self.known = {}, set()
         self.client, self.listener, self.accepted = None, None, []
         self.told = float("inf")
+        # The server's process reads nothing.
+        self.stopped = False
+        # The client's last segment.
+        self.last_sent = None
         self.spaces, self.raw = [], []
         on_wire = [SPACES[CLIENT], SPACES[2] if routed else SPACES[SERVER]]
         for space in SPACES if routed else SPACES[:2]:
@@ -68,14 +74,12 @@ class Lab:
             raw.bind((f"cdg{end}", 0))
             self.raw.append(raw)
         # Each host knows the other one's hardware, so that nothing but TCP is on the wire; the client may not.
+        self.hardware = [hardware_of(space) for space in on_wire]
         for end, space in enumerate(on_wire):
             if asks and end == CLIENT:
                 continue
-            other = subprocess.run(
-                ["ip", "-n", on_wire[1 - end], "-j", "link", "show", "eth0"], check=True, capture_output=True, text=True
-            )
-            hardware = json.loads(other.stdout)[0]["address"]
-            ip("-n", space, "neigh", "replace", ADDRESSES[1 - end], "lladdr", hardware, "dev", "eth0")
+            other = self.hardware[1 - end]
+            ip("-n", space, "neigh", "replace", ADDRESSES[1 - end], "lladdr", other, "dev", "eth0")
         if routed:
             self.stand_behind_router()
         self.event("harness", "start", {"exp": name})
@@ -98,9 +102,9 @@ class Lab:
 
     # What the hosts do.
 
-    def listen(self):
+    def listen(self, backlog=None):
         with self.spaces[SERVER]:
-            self.listener = socket.create_server((self.addresses[SERVER], PORT))
+            self.listener = socket.create_server((self.addresses[SERVER], PORT), backlog=backlog)
         self.listener.setblocking(False)
         self.event("server", "listening")
 
@@ -152,11 +156,47 @@ class Lab:
         ip("link", "set", "cdg0", "up")
         self.event("fault", "RESTORE")
 
+    def stop(self):
+        """The server's process stands still, its kernel goes on."""
+        self.stopped = True
+        self.event("fault", "FAULT", {"what": "SIGSTOP"})
+
+    def flood(self, count):
+        """Half-open connections of others: more than the server's kernel remembers."""
+        hardware = [bytes.fromhex(self.hardware[end].replace(":", "")) for end in (CLIENT, SERVER)]
+        ends = [socket.inet_aton(self.addresses[end]) for end in (CLIENT, SERVER)]
+        for port in FLOOD[:count]:
+            tcp = struct.pack("!HHIIBBHHHBBH", port, PORT, port, 0, 6 << 4, 0x02, 64_240, 0, 0, 2, 4, 1_460)
+            header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0, 64, TCP, 0, *ends)
+            header = header[:10] + struct.pack("!H", checksum(header)) + header[12:]
+            self.raw[SERVER].send(with_checksum(hardware[SERVER] + hardware[CLIENT] + b"\x08\x00" + header + tcp))
+
+    def repeat_as(self, flags):
+        """The server gets the client's last segment again, as one of another kind: by its flag's letter."""
+        frame = bytearray(self.last_sent)
+        header = (frame[14] & 15) * 4
+        frame[14 + header + 13] = next(bit for bit, name in FLAGS if name == flags)
+        frame = with_checksum(bytes(frame))
+        self.event("harness", "REPEAT", {"as": flags})
+        self.note(SERVER, time.time(), frame)
+        self.raw[SERVER].send(frame)
+
     def forget_server(self):
         """Nobody answers any more to the server's address on the client's own network."""
         ip("-n", SPACES[SERVER], "addr", "flush", "dev", "eth0")
         ip("-n", SPACES[CLIENT], "neigh", "flush", "dev", "eth0")
         self.event("fault", "FAULT", {"what": "no-carrier: nobody answers"})
+
+    def vanish(self, known):
+        """The server's host is gone, of which the router still knows the hardware (`stale`), or does not."""
+        ip("-n", SPACES[SERVER], "addr", "flush", "dev", "eth0")
+        if known:
+            ip("-n", SPACES[2], "neigh", "change", BEHIND_ROUTER[SERVER], "dev", "eth1", "nud", "stale")
+        else:
+            ip("-n", SPACES[2], "neigh", "flush", "dev", "eth1")
+        # What comes to the router comes no further.
+        self.blocked = True
+        self.event("fault", "FAULT", {"what": "blackhole: the host is gone"})
 
     def block(self, route):
         """The router has no way to the server any more: a route of this type, or none."""
@@ -182,7 +222,8 @@ class Lab:
         end = time.time() + seconds
         while time.time() < min(end, self.told + 0.1):
             due = min([end, self.told + 0.1] + [flight[0] for flight in self.flights])
-            watched = self.raw + [s for s in [self.listener, *self.accepted, self.client] if s]
+            accepted = [] if self.stopped else self.accepted
+            watched = self.raw + [s for s in [self.listener, *accepted, self.client] if s]
             ready, _, _ = select.select(watched, [], [], max(0.0, due - time.time()))
             for ready_one in ready:
                 if ready_one in self.raw:
@@ -219,6 +260,11 @@ class Lab:
         seconds, nanos = struct.unpack("qq", notes[0][2][:16])
         if frame[23] == TCP:
             frame = with_checksum(frame)
+            if end == SERVER and struct.unpack("!H", frame[36:38])[0] in FLOOD:
+                # Nobody reads what they are answered.
+                return
+            if end == CLIENT:
+                self.last_sent = frame
             self.note(end, seconds + nanos / 1e9, frame)
         if not self.cut:
             self.flights.append((time.time() + self.delay, 1 - end, frame))
@@ -304,6 +350,11 @@ class Lab:
                 file.write(f"{at - origin:.6f},{at - fault:.6f},{','.join(map(str, row[:-1]))},{note}\n")
 
 
+def hardware_of(space):
+    link = subprocess.run(["ip", "-n", space, "-j", "link", "show", "eth0"], check=True, capture_output=True, text=True)
+    return json.loads(link.stdout)[0]["address"]
+
+
 def with_checksum(frame):
     """Hosts leave the checksum of TCP to their network card; this wire has none."""
     header = (frame[14] & 15) * 4
@@ -311,12 +362,16 @@ def with_checksum(frame):
     tcp = bytearray(frame[14 + header : end])
     tcp[16:18] = b"\0\0"
     pseudo = frame[26:34] + struct.pack("!BBH", 0, 6, len(tcp))
-    data = pseudo + bytes(tcp) + b"\0" * (len(tcp) % 2)
+    tcp[16:18] = struct.pack("!H", checksum(pseudo + bytes(tcp)))
+    return frame[: 14 + header] + bytes(tcp)
+
+
+def checksum(data):
+    data += b"\0" * (len(data) % 2)
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
-    tcp[16:18] = struct.pack("!H", ~total & 0xFFFF)
-    return frame[: 14 + header] + bytes(tcp)
+    return ~total & 0xFFFF
 
 
 def exchange(lab, options=()):
@@ -395,6 +450,38 @@ def half_close(lab):
     lab.run(1.0)
 
 
+def lost_acknowledgement(lab, others):
+    """The last packet of a handshake is lost: the server repeats its SYN-ACK. It repeats none that it sent with a cookie, since it
+    remembers nothing of it, and finds the connection in the client's data.
+    """
+    lab.listen(backlog=1)
+    lab.flood(others)
+    lab.run(0.2)
+    lab.connect()
+    # The SYN-ACK is under way.
+    lab.run(0.075)
+    lab.lose_everything()
+    lab.run(2.5)
+    lab.heal()
+    lab.write()
+    lab.run(1.0)
+
+
+def reset_behind_fin(lab):
+    """An RST that has the number of the FIN before it ends the connection at a server that still has something to say; whoever asks
+    after that is told that there is none.
+    """
+    exchange(lab)
+    lab.stop()
+    lab.run(0.1)
+    lab.shut_down()
+    lab.run(0.3)
+    lab.repeat_as("R")
+    lab.run(0.3)
+    lab.repeat_as(".")
+    lab.run(0.5)
+
+
 def conflict(lab):
     """A client that has gone without a word comes back on the same port: the server challenges, the client resets."""
     lab.listen()
@@ -446,6 +533,15 @@ def error_syn(lab, route):
     lab.run(5)
 
 
+def vanished(lab, known):
+    """The server's host is gone: the last router asks for it in vain, and says so after three questions."""
+    lab.spaces[CLIENT].sysctl("ipv4/tcp_retries2", 6)
+    exchange(lab)
+    lab.vanish(known)
+    lab.write()
+    lab.run(60)
+
+
 def unplugged(lab):
     """Data without a carrier: it waits for an answer to a question that is asked every second, and not for TCP's timeout."""
     exchange(lab)
@@ -462,6 +558,16 @@ def unplugged_syn(lab):
     lab.unplug()
     lab.connect()
     lab.run(10)
+
+
+def plugged_in_too_late(lab):
+    """The carrier is back between the last question and the end of waiting: an attempt ends all the same."""
+    lab.listen()
+    lab.unplug()
+    lab.connect()
+    lab.run(2.5)
+    lab.plug_in()
+    lab.run(5)
 
 
 def nobody_answers(lab):
@@ -490,6 +596,9 @@ EXPERIMENTS = {
     "K15_asks_unplugged_syn": (unplugged_syn, 0.0),
     "K16_asks_nobody": (nobody_answers, 0.0),
     "K17_half_close_rtt100": (half_close, 0.05),
+    "K18_error_vanished_unknown": (lambda lab: vanished(lab, False), 0.0),
+    "K19_error_vanished_stale": (lambda lab: vanished(lab, True), 0.0),
+    "K20_asks_plugged_in_too_late": (plugged_in_too_late, 0.0),
 }
 ROUTED = [name for name in EXPERIMENTS if "_error_" in name]
 ASKING = [name for name in EXPERIMENTS if "_asks_" in name]

@@ -72,7 +72,7 @@ fn breaks(begin: Time, lasts: Option<Duration>) -> [(&'static str, FaultConfig);
         ("cut down", one_way(Direction::Down)),
         ("stall", FaultConfig::ServerStall(server_fault(begin, lasts))),
         ("crash", FaultConfig::ServerCrash(server_fault(begin, lasts))),
-        ("vanish", FaultConfig::ServerVanish(server_fault(begin, lasts))),
+        ("vanish", FaultConfig::ServerVanish(server_fault(begin, lasts).into())),
     ]
 }
 

@@ -133,7 +133,7 @@ fn a_tcp_check_never_sees_a_deaf_server() {
 #[test]
 fn the_clients_of_a_vanished_host_are_reset_by_the_balancer() {
     let mut world = balanced(HeartbeatSpec::None, BalancerConfig::default());
-    world.faults = vec![FaultConfig::ServerVanish(of_first(None))];
+    world.faults = vec![FaultConfig::ServerVanish(of_first(None).into())];
     let outcome = go_traced(&world, 1);
     assert_all_move_at_once(&outcome, Cause::ServerVanish);
     assert!(
@@ -150,7 +150,7 @@ fn a_client_that_missed_the_reset_is_told_when_it_sends() {
     // The beat at 100.2 s is answered; failed checks at 110, 120 and 130 s; the next beat is at 150.2 s.
     let vanish = ServerFault { server: Some(0), ..server_fault(Time::from_millis(100_500), None) };
     let missed = cut_of(LinkName::Core, Direction::Down, Time::from_secs(130), Some(secs(1)));
-    world.faults = vec![FaultConfig::ServerVanish(vanish), missed];
+    world.faults = vec![FaultConfig::ServerVanish(vanish.into()), missed];
     let outcome = go_traced(&world, 1);
     assert_eq!(beliefs(&outcome), [(Time::from_secs(130), ServerEvent::TurnedUnhealthy)]);
     for device in on_first(&outcome) {
@@ -201,7 +201,7 @@ fn a_balancer_without_a_healthy_server_fails_open() {
     let mut world = balanced(HeartbeatSpec::None, BalancerConfig::default());
     world.server.count = 1;
     world.strategy.reconnect = ReconnectSpec::FixedDelay(FixedDelay { delay: Span::secs(5) });
-    world.faults = vec![FaultConfig::ServerVanish(of_first(None))];
+    world.faults = vec![FaultConfig::ServerVanish(of_first(None).into())];
     let outcome = go_traced(&world, 1);
     let syns = entries(&outcome).iter().filter(|entry| match &entry.what {
         What::Dropped { packet, reason: DropReason::HostDown } => packet.flags.has(Flags::SYN) && entry.at > UNHEALTHY,

@@ -187,7 +187,7 @@ fn a_crash_sends_fin_at_once_and_refuses_new_connections() {
 fn a_vanished_host_is_noticed_by_the_first_packet_after_its_return() {
     let mut world = one_session(fixed(secs(100), secs(100), 1));
     let vanish = Time::from_secs(150);
-    world.faults = vec![FaultConfig::ServerVanish(server_fault(vanish, Some(secs(30))))];
+    world.faults = vec![FaultConfig::ServerVanish(server_fault(vanish, Some(secs(30))).into())];
     let outcome = go_traced(&world, 1);
     let told = Time::from_millis(200_200) + RTT;
     assert_eq!(only_episode(&outcome), (vanish, Cause::ServerVanish, Some(by_transport(told, LossReason::Reset))));
@@ -198,7 +198,7 @@ fn a_vanished_host_is_noticed_by_the_first_packet_after_its_return() {
 #[test]
 fn a_vanished_host_is_not_noticed_by_the_silent() {
     let mut world = one_session(HeartbeatSpec::None);
-    world.faults = vec![FaultConfig::ServerVanish(server_fault(Time::from_secs(150), Some(secs(30))))];
+    world.faults = vec![FaultConfig::ServerVanish(server_fault(Time::from_secs(150), Some(secs(30))).into())];
     assert_eq!(go(&world, 1).episodes[0].outcome(), EpisodeOutcome::Undetected);
 }
 

@@ -140,7 +140,7 @@ proptest! {
         let breaks = [
             cut(begin, None),
             FaultConfig::ServerStall(server_fault(begin, None)),
-            FaultConfig::ServerVanish(server_fault(begin, None)),
+            FaultConfig::ServerVanish(server_fault(begin, None).into()),
             FaultConfig::ServerCrash(server_fault(begin, None)),
             flush(begin),
         ];

@@ -227,7 +227,7 @@ fn the_epoch_does_not_matter() {
             cut(since_start(500), Some(secs(130))),
             FaultConfig::ServerStall(server_fault(since_start(1_000), Some(secs(90)))),
             flush(since_start(1_500)),
-            FaultConfig::ServerVanish(server_fault(since_start(2_000), Some(secs(40)))),
+            FaultConfig::ServerVanish(server_fault(since_start(2_000), Some(secs(40))).into()),
         ];
         (start, Summary::of(go(&world, seed)))
     };
@@ -284,7 +284,7 @@ fn a_superset_of_beats_detects_no_later() {
     let breaks: [fn(Time) -> FaultConfig; 5] = [
         |at| cut(at, None),
         |at| FaultConfig::ServerStall(server_fault(at, None)),
-        |at| FaultConfig::ServerVanish(server_fault(at, None)),
+        |at| FaultConfig::ServerVanish(server_fault(at, None).into()),
         |at| FaultConfig::ServerCrash(server_fault(at, None)),
         flush,
     ];

@@ -68,7 +68,7 @@ fn random_world(strategy: StrategySpec) -> WorldConfig {
         FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: every(7_200) }),
         FaultConfig::ServerStall(fault(7_200, 60)),
         FaultConfig::ServerCrash(fault(7_200, 20)),
-        FaultConfig::ServerVanish(fault(7_200, 60)),
+        FaultConfig::ServerVanish(fault(7_200, 60).into()),
     ];
     world.strategy = strategy;
     world

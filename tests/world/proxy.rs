@@ -188,7 +188,7 @@ fn no_kernel_learns_that_the_server_behind_the_proxy_is_dead() {
         world.proxy = proxied.then(ProxyConfig::default);
         world.traffic =
             TrafficConfig { up: up.map(|gap| Span::secs(gap).into()), down: None, ..TrafficConfig::default() };
-        world.faults = vec![FaultConfig::ServerVanish(server_fault(Time::from_secs(100), None))];
+        world.faults = vec![FaultConfig::ServerVanish(server_fault(Time::from_secs(100), None).into())];
         go(&world, 1).episodes[0].detection
     };
     // 20 s after the last answer, and three probes 5 s apart: within 45 s of the fault.
@@ -273,7 +273,7 @@ fn a_server_that_is_silent_is_a_bad_gateway_after_the_connect_timeout() {
     let mut world = through(HeartbeatSpec::None, proxy);
     world.duration = secs(20);
     world.strategy.connect_timeout = Span::secs(10);
-    world.faults = vec![FaultConfig::ServerVanish(server_fault(Time::ZERO, None))];
+    world.faults = vec![FaultConfig::ServerVanish(server_fault(Time::ZERO, None).into())];
     let outcome = go_traced(&world, 1);
     assert_eq!(proxy_events(&outcome), [(HELLO + secs(5), ProxyEvent::BadGateway)]);
 }

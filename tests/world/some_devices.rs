@@ -177,14 +177,14 @@ fn a_process_that_dies_for_some_closes_their_sessions_and_refuses_them() {
 
 #[test]
 fn a_host_that_is_silent_for_some_drops_their_packets_and_resets_their_old_connections_afterwards() {
-    let vanish = FaultConfig::ServerVanish(of_server(only(&[2]), Some(secs(15))));
+    let vanish = FaultConfig::ServerVanish(of_server(only(&[2]), Some(secs(15))).into());
     let mut world = four(vanish);
     // Nobody notices the silence: the first beat afterwards is answered by RST.
     world.strategy.heartbeat = fixed(secs(30), secs(25), 1);
     let outcome = go_traced(&world, 1);
     let rst = Time::from_millis(120_200) + RTT;
     assert_eq!(noticed(&outcome), [(2, Cause::ServerVanish, rst, DetectedBy::Transport(LossReason::Reset))]);
-    world.faults = vec![FaultConfig::ServerVanish(of_server(only(&[2]), Some(secs(40))))];
+    world.faults = vec![FaultConfig::ServerVanish(of_server(only(&[2]), Some(secs(40))).into())];
     let outcome = go_traced(&world, 1);
     assert!(!dropped(&outcome, SERVER).is_empty());
     assert!(dropped(&outcome, SERVER).iter().all(|(_, reason)| *reason == DropReason::HostDown));

@@ -81,7 +81,7 @@ const BREAKS: [Break; 9] = [
     Break {
         name: "vanish",
         cause: Cause::ServerVanish,
-        fault: |at| FaultConfig::ServerVanish(server_fault(at, None)),
+        fault: |at| FaultConfig::ServerVanish(server_fault(at, None).into()),
         lag: Duration::from_millis(50),
     },
     Break { name: "NAT flush", cause: Cause::NatFlush, fault: flush, lag: Duration::from_millis(80) },

@@ -165,7 +165,7 @@ fn a_crash_and_a_restart_tell_at_once() {
 
 #[test]
 fn a_vanished_host_is_silent_and_forgets() {
-    let outcome = usual(FaultConfig::ServerVanish(server_fault(BEGIN, Some(secs(60)))));
+    let outcome = usual(FaultConfig::ServerVanish(server_fault(BEGIN, Some(secs(60))).into()));
     // The attempt of 150.2 s sends its last SYN at 157.2 s.
     assert_eq!(outcome.episodes, [episode(Cause::ServerVanish, 100_000, Some((130_200, NO_REPLY)), Some(160_400))]);
     assert_eq!(outcome.zombie_time, Duration::ZERO, "the host lost its sessions with everything else");
@@ -319,7 +319,7 @@ fn stormy_world(heartbeat: HeartbeatSpec) -> WorldConfig {
         FaultConfig::NatFlush(NatFlush { network: None, nat: None, when: every(3_600) }),
         FaultConfig::ServerStall(fault(3_600, 40)),
         FaultConfig::ServerCrash(fault(7_200, 20)),
-        FaultConfig::ServerVanish(fault(7_200, 100)),
+        FaultConfig::ServerVanish(fault(7_200, 100).into()),
         FaultConfig::ServerRestart(fault(7_200, 5)),
     ];
     world

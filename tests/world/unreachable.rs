@@ -1,5 +1,5 @@
-//! Cuts that say so: what a router answers, who hears it, and what it changes. How often a router answers is tested beside
-//! it, and what a kernel makes of an error, beside TCP.
+//! Cuts and vanished hosts that say so: what a router answers, who hears it, and what it changes. How often a router answers is
+//! tested beside it, and what a kernel makes of an error, beside TCP.
 //!
 //! The usual device beats every 30 s from 30.2 s on, over a path of 20 ms and 30 ms; its round trip of 100 ms makes a
 //! retransmission timeout of 300 ms.
@@ -7,7 +7,7 @@
 use cardiogram_policies::{AttemptFailure, HeartbeatSpec, LossReason, Time};
 use cardiogram_sim::{
     Outcome, WorldConfig,
-    config::{Answer, Carrier, Cut, Direction, FaultConfig, LinkName},
+    config::{Answer, Carrier, Cut, Direction, FaultConfig, LinkName, ServerVanish, Whom},
     outcome::{Cause, DetectedBy},
     packet::{Obstacle, Packet, Protocol},
     trace::{DeviceEvent, DropReason, NodeId},
@@ -209,4 +209,55 @@ fn a_device_sees_the_whole_of_its_own_link_and_nothing_behind_it() {
         problems(Cut { answers: Answer::Prohibited, ..cut }),
         at("what has not left the device meets no router")
     );
+}
+
+/// A server whose host is gone for good, of which the last router tells.
+fn vanished(begin: Time, answers: Answer) -> FaultConfig {
+    FaultConfig::ServerVanish(ServerVanish { answers, ..server_fault(begin, None).into() })
+}
+
+/// The SYN comes to the router at 50 ms, which asks until 3.05 s; what it says is under way for 50 ms. So are the SYNs that have
+/// waited meanwhile, which nobody asked for.
+#[test]
+fn an_attempt_fails_when_the_last_router_has_asked_for_a_vanished_host_in_vain() {
+    let outcome = under(vanished(Time::ZERO, Answer::HostUnreachable), HeartbeatSpec::None, None);
+    assert_eq!(first_failure(&outcome), Some((Time::from_millis(3_100), AttemptFailure::Unreachable)));
+    let lost: Vec<_> = dropped(&outcome, NodeId(2)).into_iter().take(3).collect();
+    assert_eq!(lost, [(Time::from_millis(3_050), DropReason::NoNeighbour); 3]);
+    let silent = under(vanished(Time::ZERO, Answer::Nothing), HeartbeatSpec::None, None);
+    assert_eq!(first_failure(&silent).map(|(_, failure)| failure), Some(AttemptFailure::Timeout));
+}
+
+/// The answer of 0.05 s holds until 30.05 s, and nothing is sent then. So the beat of 30.2 s lets the router doubt until 35.25 s,
+/// and ask until 38.25 s: what comes before is lost. The transmission of 39.8 s waits until 42.85 s; its sender is told at 42.9 s,
+/// undoes a doubling, and gives up at 44.6 s in place of 49.4 s.
+#[test]
+fn a_session_hears_of_a_vanished_host_once_the_last_router_knows() {
+    let beat = fixed(secs(30), secs(90), 1);
+    let lost = |answers| {
+        let outcome = under(vanished(CUT, answers), beat.clone(), Some(5));
+        let (begin, cause, detection) = only_episode(&outcome);
+        assert_eq!((begin, cause), (CUT, Cause::ServerVanish));
+        (detection.map(|detection| (detection.at.as_micros() / 1_000, detection.by)), errors(&outcome, DEVICES))
+    };
+    let by = |at, reason| Some((at, DetectedBy::Transport(reason)));
+    let told = vec![(42_900, Obstacle::HostUnreachable)];
+    assert_eq!(lost(Answer::HostUnreachable), (by(44_600, LossReason::Unreachable), told));
+    assert_eq!(lost(Answer::Nothing), (by(49_400, LossReason::RetransmissionTimeout), vec![]));
+}
+
+#[test]
+fn a_last_router_tells_of_the_host_alone_and_only_where_it_is_gone_for_all() {
+    let problems = |devices, answers| {
+        let vanish = ServerVanish { devices, answers, ..server_fault(CUT, None).into() };
+        let world = WorldConfig { faults: vec![FaultConfig::ServerVanish(vanish)], ..one_session(HeartbeatSpec::None) };
+        world.problems().into_iter().map(|problem| (problem.path, problem.message)).collect::<Vec<_>>()
+    };
+    let at = |message: &str| vec![("faults[0].server-vanish.answers".to_owned(), message.to_owned())];
+    let one = || Some(Whom::Only(vec![0]));
+    assert_eq!((problems(None, Answer::HostUnreachable), problems(one(), Answer::Nothing)), (vec![], vec![]));
+    assert_eq!(problems(one(), Answer::HostUnreachable), at("a host that is there for some answers its router"));
+    for answers in [Answer::NetUnreachable, Answer::Prohibited] {
+        assert_eq!(problems(None, answers), at("the last router has a route: what it misses is the host"));
+    }
 }

@@ -15,10 +15,9 @@ use self::{
 };
 use crate::{
     config::{TcpSettings, TcpTimers},
-    nodes::device::neighbour::Neighbour,
+    nodes::neighbour::{Neighbour, Question},
     wire::{
         packet::{Flags, Obstacle, Packet},
-        tap::PacketCounts,
         tcp::{Connection, Failure, State, TcpConfig, reset_for},
     },
 };
@@ -209,6 +208,14 @@ fn k11_an_attempt_ends_at_the_first_error() {
     direct(&Setup::new("K13_error_syn_prohibited"));
 }
 
+/// The last router asks for three seconds whether the host is there, says so of each segment that has waited, and asks again.
+#[test]
+fn k18_a_host_that_is_gone_is_told_of_in_batches() {
+    let tcp = TcpSettings { retries2: Some(6), ..TcpSettings::default() };
+    direct(&Setup { tcp, ..Setup::new("K18_error_vanished_unknown") });
+    direct(&Setup { tcp, ..Setup::new("K19_error_vanished_stale") });
+}
+
 // A client that has to ask for its next hop's hardware.
 
 #[test]
@@ -220,4 +227,9 @@ fn k14_data_without_a_carrier_waits_for_the_next_question() {
 fn k15_an_attempt_ends_after_three_questions() {
     direct(&Setup::new("K15_asks_unplugged_syn"));
     direct(&Setup::new("K16_asks_nobody"));
+}
+
+#[test]
+fn k20_who_is_back_after_the_last_question_is_back_too_late() {
+    direct(&Setup::new("K20_asks_plugged_in_too_late"));
 }

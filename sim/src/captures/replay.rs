@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Connection, Failure, Flags, Keepalive, Neighbour, Obstacle, Packet, PacketCounts, State, TcpConfig, TcpSettings,
-    Time, reset_for,
+    Connection, Failure, Flags, Keepalive, Neighbour, Obstacle, Packet, Question, State, TcpConfig, TcpSettings, Time,
+    reset_for,
     timeline::{Capture, Place, Timeline, Told, compare, near},
 };
 
@@ -174,7 +174,7 @@ struct Lab<'a> {
     /// The client's link has no carrier.
     unplugged: bool,
     /// What the client's kernel asks for then.
-    neighbour: Option<Neighbour>,
+    neighbour: Option<Neighbour<Packet>>,
     wire: VecDeque<(Time, Place, Packet)>,
     hosts: [Host; 2],
     captures: [Capture; 2],
@@ -322,25 +322,22 @@ impl<'a> Lab<'a> {
 
     /// Lets a packet of the client's wait for its next hop.
     fn hold(&mut self, packet: Packet) {
-        let counts = PacketCounts::default();
-        if let Some(neighbour) = &mut self.neighbour {
-            neighbour.wait(packet, counts);
-        } else {
-            let tcp = self.hosts[0].config.as_ref().expect("set");
-            self.neighbour = Some(Neighbour::ask(0, self.now, packet, counts, tcp));
-        }
+        let tcp = self.hosts[0].config.as_ref().expect("set");
+        let asked = || Neighbour::ask(self.now, *packet.src.ip(), tcp);
+        self.neighbour.get_or_insert_with(asked).wait(packet);
     }
 
     /// The next hop answers by now, or is asked again, or has not answered.
     fn ask(&mut self) {
         let Some(mut neighbour) = self.neighbour.take_if(|neighbour| neighbour.due() <= self.now) else { return };
         let tcp = self.hosts[0].config.clone().expect("set");
-        if self.unplugged && neighbour.ask_again(self.now, &tcp) {
+        let question = neighbour.ask_again(self.now, !self.unplugged, &tcp);
+        if question == Question::Again {
             self.neighbour = Some(neighbour);
             return;
         }
-        for (packet, _) in neighbour.into_waiting() {
-            if self.unplugged {
+        for packet in neighbour.into_waiting() {
+            if question == Question::InVain {
                 let error = packet.undelivered(Obstacle::HostUnreachable).expect("it is a segment");
                 self.arrive(Place::Client, &error);
             } else {
@@ -447,8 +444,8 @@ impl<'a> Lab<'a> {
 }
 
 /// Returns whether data, or a SYN, waits for its next hop.
-fn is_held(neighbour: Option<&Neighbour>) -> bool {
-    neighbour.is_some_and(|neighbour| neighbour.holds(|_| true))
+fn is_held(neighbour: Option<&Neighbour<Packet>>) -> bool {
+    neighbour.is_some_and(|neighbour| neighbour.waiting().iter().any(Packet::is_sent_again))
 }
 
 /// Returns what a process finds in `errno`.

@@ -30,7 +30,7 @@ pub use self::{
     },
     nat::{NatFlush, NatTimeout},
     proxy::{ProxyDrain, ProxyRestart},
-    server::{HalfDead, ServerDrain, ServerFault, ServerHalfDead, ServerLateReply, ServerOverload},
+    server::{HalfDead, ServerDrain, ServerFault, ServerHalfDead, ServerLateReply, ServerOverload, ServerVanish},
     timing::When,
     whom::Whom,
 };
@@ -135,7 +135,7 @@ kinds! {
     /// The server's process dies; its kernel closes the connections and refuses new ones until the process is back.
     ServerCrash(ServerFault) = "server-crash", formerly "crash";
     /// The server's host goes silent and loses all state; afterwards it is back with a fresh process.
-    ServerVanish(ServerFault) = "server-vanish", formerly "vanish";
+    ServerVanish(ServerVanish) = "server-vanish", formerly "vanish";
     /// The server's process is restarted, as in a deployment: it closes its sessions, and listens again after `lasts`,
     /// by default 2 s. On the wire it looks like a crash; it is told apart in the record.
     ServerRestart(ServerFault) = "server-restart", formerly "restart";
@@ -205,7 +205,7 @@ impl FaultConfig {
             Self::ServerPause(it) => it.facts(Cause::ServerPause, ServerEffect::Stops),
             Self::ServerHalfDead(it) => it.facts(),
             Self::ServerCrash(it) => it.facts(Cause::ServerCrash, ServerEffect::Dies),
-            Self::ServerVanish(it) => it.facts(Cause::ServerVanish, ServerEffect::Silences),
+            Self::ServerVanish(it) => it.facts(),
             Self::ServerRestart(it) => it.restart_facts(),
             Self::ServerOverload(it) => it.facts(),
             Self::ServerLateReply(it) => it.facts(),
@@ -240,9 +240,8 @@ impl FaultConfig {
             Self::ServerPause(it) | Self::ServerRestart(it) => {
                 (it.when, it.lasts) = (when, drawn.or_else(|| it.lasts.take()));
             }
-            Self::ServerStall(it) | Self::ServerCrash(it) | Self::ServerVanish(it) => {
-                (it.when, it.lasts) = (when, drawn);
-            }
+            Self::ServerStall(it) | Self::ServerCrash(it) => (it.when, it.lasts) = (when, drawn),
+            Self::ServerVanish(it) => (it.when, it.lasts) = (when, drawn),
             Self::ServerHalfDead(it) => (it.when, it.lasts) = (when, drawn),
             Self::ServerOverload(it) => (it.when, it.lasts) = (when, drawn),
             Self::ServerLateReply(it) => (it.when, it.lasts) = (when, drawn),
@@ -273,7 +272,7 @@ impl FaultConfig {
             Target::Server { cause, effect, .. } => match effect {
                 ServerEffect::Stops
                 | ServerEffect::Dies
-                | ServerEffect::Silences
+                | ServerEffect::Silences(_)
                 | ServerEffect::Drains { .. }
                 | ServerEffect::HalfDies(_) => vec![cause],
                 ServerEffect::Slows { .. } | ServerEffect::RepliesLate { .. } => Vec::new(),

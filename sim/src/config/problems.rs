@@ -164,7 +164,7 @@ impl Found {
                     let help = "write how long it lasts, as in lasts = \"5s\", or use `server-stall`";
                     self.add(&path, "a pause that never ends", help);
                 }
-                self.server_fault(&path, server, effect, world);
+                self.server_fault(&path, (server, fault.whom.is_some()), effect, world);
             }
         }
     }

@@ -52,10 +52,7 @@ impl Balancer {
 
     /// The same, which changes its mind no more from `now` on: see `frozen`.
     pub(crate) fn frozen(&self, now: Time) -> Self {
-        let stay = |of_server: &Vec<Interval>| {
-            let lasts = contains(of_server, now);
-            lasts.then_some(Interval { begin: now, end: Time::MAX }).into_iter().collect()
-        };
+        let stay = |of_server: &Vec<Interval>| Interval::frozen(of_server, now);
         let frozen = |intervals: &[Vec<Interval>]| intervals.iter().map(stay).collect();
         Self { closed: frozen(&self.closed), unhealthy: frozen(&self.unhealthy), seed: self.seed }
     }

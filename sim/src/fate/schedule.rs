@@ -20,6 +20,12 @@ impl Interval {
     pub(crate) fn contains(&self, at: Time) -> bool {
         self.begin <= at && at < self.end
     }
+
+    /// Returns what is left of `intervals` in a world that is frozen at `now`: the one that contains it lasts for ever.
+    pub(crate) fn frozen(intervals: &[Self], now: Time) -> Vec<Self> {
+        let lasts = intervals.iter().any(|interval| interval.contains(now));
+        lasts.then_some(Self { begin: now, end: Time::MAX }).into_iter().collect()
+    }
 }
 
 /// Returns the faults, each with the name of its stream: its place in the file.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cardiogram_policies::Time;
 
 use crate::{
-    config::{Cause, HalfDead, HealthCheck, Pauses, ServerEffect, ServerFault, Target, When, WorldConfig},
+    config::{Answer, Cause, HalfDead, HealthCheck, Pauses, ServerEffect, ServerFault, Target, When, WorldConfig},
     fate::{
         schedule::{self, Interval, numbered},
         struck::Struck,
@@ -85,7 +85,7 @@ impl ServerFaults {
         match self.effect {
             ServerEffect::Stops
             | ServerEffect::Dies
-            | ServerEffect::Silences
+            | ServerEffect::Silences(_)
             | ServerEffect::HalfDies(HalfDead::Service) => self.intervals.clone(),
             ServerEffect::Slows { .. }
             | ServerEffect::RepliesLate { .. }
@@ -103,7 +103,7 @@ impl ServerFaults {
             return Vec::new();
         }
         match self.effect {
-            ServerEffect::Dies | ServerEffect::Silences => self.intervals.clone(),
+            ServerEffect::Dies | ServerEffect::Silences(_) => self.intervals.clone(),
             ServerEffect::Stops if check == HealthCheck::Application => self.intervals.clone(),
             // Whoever is half dead is well for its checks.
             ServerEffect::Stops
@@ -112,6 +112,12 @@ impl ServerFaults {
             | ServerEffect::Drains { .. }
             | ServerEffect::HalfDies(_) => Vec::new(),
         }
+    }
+
+    /// Returns when its host is not there, and whether the last router before it says so.
+    pub(crate) fn gone(&self) -> Option<(&[Interval], bool)> {
+        let ServerEffect::Silences(answers) = self.effect else { return None };
+        self.struck.is_all().then_some((&self.intervals, answers != Answer::Nothing))
     }
 
     /// Returns when the server has said that it wants no new clients.
@@ -128,7 +134,7 @@ impl ServerFaults {
             }
             ServerEffect::Stops
             | ServerEffect::Dies
-            | ServerEffect::Silences
+            | ServerEffect::Silences(_)
             | ServerEffect::Slows { .. }
             | ServerEffect::RepliesLate { .. }
             | ServerEffect::HalfDies(_) => Vec::new(),

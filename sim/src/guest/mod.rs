@@ -200,7 +200,7 @@ impl Guests {
             };
             let what = match fault.target {
                 Target::Server {
-                    effect: ServerEffect::Stops | ServerEffect::Dies | ServerEffect::Silences, ..
+                    effect: ServerEffect::Stops | ServerEffect::Dies | ServerEffect::Silences(_), ..
                 } if fault.whom.is_none() => {
                     continue;
                 }

@@ -334,7 +334,7 @@ impl GuestNode {
         let under_way = match edge.effect {
             ServerEffect::Stops => &mut self.stalls,
             ServerEffect::Dies => &mut self.deaths,
-            ServerEffect::Silences => &mut self.silences,
+            ServerEffect::Silences(_) => &mut self.silences,
             ServerEffect::Slows { .. }
             | ServerEffect::RepliesLate { .. }
             | ServerEffect::Drains { .. }
@@ -347,7 +347,7 @@ impl GuestNode {
         let mut kernel = lock(&self.machines[0]);
         let event = if begins { ServerEvent::FaultBegan(edge.cause) } else { ServerEvent::FaultEnded(edge.cause) };
         kernel.tell_server(event, now);
-        if begins && edge.effect == ServerEffect::Silences {
+        if begins && matches!(edge.effect, ServerEffect::Silences(_)) {
             self.flows = kernel.power_off(now);
         } else if ran && !runs {
             kernel.kill(now);

@@ -458,6 +458,10 @@ fn faults_strike_guests_as_they_strike_the_labs_own_devices_and_servers() {
         ("server-restart = { when.at = ['100s'], lasts = '30s' }", &[Cause::ServerRestart][..]),
         ("server-crash = { when.at = ['100s'], lasts = '30s' }", &[Cause::ServerCrash]),
         ("server-vanish = { when.at = ['100s'], lasts = '600s' }", &[Cause::ServerVanish]),
+        (
+            "server-vanish = { answers = 'host-unreachable', when.at = ['100s'], lasts = '600s' }",
+            &[Cause::ServerVanish],
+        ),
         ("server-stall = { when.at = ['309s'], lasts = '60s' }", &[Cause::ServerStall]),
         ("process-killed = { when.at = ['100s'], lasts = '30s' }", &[Cause::ProcessKilled]),
     ] {

@@ -100,8 +100,7 @@ impl Link {
     pub(crate) fn freeze(&mut self, now: Time) {
         (self.config.packet_loss, self.config.rate) = (cardiogram_policies::unit::Fraction::ZERO, None);
         for lane in &mut self.lanes {
-            let cut = lane.is_cut(now, now).then_some(Interval { begin: now, end: Time::MAX });
-            (lane.cuts, lane.cut) = (cut.into_iter().collect(), 0);
+            (lane.cuts, lane.cut) = (Interval::frozen(&lane.cuts, now).into(), 0);
             (lane.burst, lane.effects, lane.router) = (None, [].into(), None);
         }
     }

@@ -2,8 +2,11 @@
 //! between them, and the host that runs one of them under any engine.
 
 pub(crate) mod device;
+mod icmp_limit;
+pub(crate) mod last_router;
 mod link;
 mod nat;
+pub(crate) mod neighbour;
 pub(crate) mod node;
 pub(crate) mod numbers;
 pub(crate) mod proxy;

@@ -1,10 +1,11 @@
 //! Puts a world together: a host for each node, with its links. What the nodes do is their own business; what is drawn for
 //! them is in `fate`.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, rc::Rc, sync::Arc};
 
 use super::{
     device::DeviceGroup,
+    last_router::LastRouter,
     link::{LaneConfig, Link},
     nat::{Nat, Place},
     node::{Host, Node},
@@ -20,11 +21,13 @@ use crate::{
         nat,
         random::Coins,
         schedule::{self, Interval},
+        server_faults::ServerFaults,
     },
     record::recorder::Uses,
     wire::{
         layout::{DEVICES, Layout},
         packet::Obstacle,
+        tcp::TcpConfig,
     },
 };
 
@@ -111,6 +114,7 @@ pub(crate) fn hosts_with(
         let own =
             || Box::new(Server::new(server, &config.server, policy, clients, faults, unhealthy, seed)) as Box<dyn Node>;
         let node = others.servers.remove(&server).unwrap_or_else(own);
+        let node = behind_router(node, config, server, faults);
         let mut links: Vec<_> = if let Some(proxy) = layout.proxy() {
             vec![(proxy, wiring.behind_proxy(false))]
         } else {
@@ -124,6 +128,16 @@ pub(crate) fn hosts_with(
         hosts.iter_mut().for_each(Host::disregard_data);
     }
     hosts
+}
+
+/// Puts the host of a server behind a router that tells of it when it is gone, if there is one.
+fn behind_router(host: Box<dyn Node>, config: &WorldConfig, server: u32, faults: &[ServerFaults]) -> Box<dyn Node> {
+    let gone: Vec<(&[Interval], bool)> = faults.iter().filter_map(ServerFaults::gone).collect();
+    if !gone.iter().any(|(_, is_told)| *is_told) {
+        return host;
+    }
+    let gone = schedule::merge(gone.iter().flat_map(|(intervals, _)| *intervals).copied().collect());
+    Box::new(LastRouter::before(host, server, Arc::new(TcpConfig::of(&config.server.tcp)), gone))
 }
 
 /// Makes links, each direction of each by its name.

@@ -259,6 +259,11 @@ impl Packet {
         !self.flags.has(Flags::RST) && self.unreachable.is_none()
     }
 
+    /// Returns whether TCP sends it again until it is acknowledged.
+    pub(crate) fn is_sent_again(&self) -> bool {
+        self.seq_len() > 0 && !self.flags.has(Flags::RST)
+    }
+
     /// Sequence space it takes: data, and one each for SYN and FIN.
     pub fn seq_len(&self) -> u32 {
         self.payload.len() as u32 + u32::from(self.flags.has(Flags::SYN)) + u32::from(self.flags.has(Flags::FIN))

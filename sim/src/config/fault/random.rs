@@ -10,7 +10,7 @@ use super::{
     Answer, Carrier, Cut, DelaySpike, Direction, Duplication, FaultConfig, FaultKind, Flapping, HalfDead, Handover,
     HandoverMode, LeaseExpiry, LossBurst, Malformed, NatFlush, NatTimeout, NetworkSwitch, ProcessKilled, ProxyDrain,
     ProxyRestart, RateLimit, Reordering, ServerDrain, ServerFault, ServerHalfDead, ServerLateReply, ServerOverload,
-    Standstill, When, Whom,
+    ServerVanish, Standstill, When, Whom,
 };
 use crate::config::{Distribution, LinkName, NO_NETWORK, OldSockets, Rate};
 
@@ -33,7 +33,7 @@ pub struct FaultDraws {
     pub span: BoxedStrategy<Span>,
     /// The names of networks that devices may be on, `none` among them or not.
     pub network: BoxedStrategy<String>,
-    /// What routers at cuts answer.
+    /// What routers answer, where they can.
     pub answers: BoxedStrategy<Answer>,
     /// Whether devices see cuts of their own links, where they can.
     pub carrier: BoxedStrategy<Carrier>,
@@ -203,7 +203,14 @@ impl FaultKind {
                     .boxed()
             }
             Self::ServerCrash => of_server(FaultConfig::ServerCrash),
-            Self::ServerVanish => of_server(FaultConfig::ServerVanish),
+            Self::ServerVanish => (devices, when, lasts, answers)
+                .prop_map(|(devices, when, lasts, answers)| {
+                    // Only a host that is gone for all has a router that asks for it, and that says one thing alone.
+                    let is_told = devices.is_none() && answers != Answer::Nothing;
+                    let answers = if is_told { Answer::HostUnreachable } else { Answer::Nothing };
+                    FaultConfig::ServerVanish(ServerVanish { server: None, devices, when, lasts, answers })
+                })
+                .boxed(),
             Self::ServerRestart => of_server(FaultConfig::ServerRestart),
             Self::ServerOverload => (devices, when, lasts, probability, option::of(span))
                 .prop_map(|(devices, when, lasts, taken, ramp)| {

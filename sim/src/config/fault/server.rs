@@ -6,7 +6,7 @@ use cardiogram_policies::unit::{Fraction, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Fault, Lasts, Target, When, Whom};
+use super::{Answer, Cause, Fault, Lasts, Target, When, Whom};
 use crate::config::Distribution;
 
 /// What a fault does to a server.
@@ -16,8 +16,8 @@ pub(crate) enum ServerEffect {
     Stops,
     /// There is no process.
     Dies,
-    /// There is no host.
-    Silences,
+    /// There is no host. The last router before it may say so.
+    Silences(Answer),
     /// Work takes longer: this share of the capacity is left, once this time has passed.
     Slows { to: f64, ramp: Duration },
     /// Replies to heartbeats leave later by this time.
@@ -57,6 +57,49 @@ impl ServerFault {
     pub(super) fn restart_facts(&self) -> Fault<'_> {
         let lasts = self.lasts.as_ref().map_or(Lasts::constant(Self::RESTART), |lasts| Lasts::of(Some(lasts)));
         on_server((self.server, self.devices.as_ref()), &self.when, lasts, Cause::ServerRestart, ServerEffect::Dies)
+    }
+}
+
+/// A server whose host is gone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerVanish {
+    /// Which server, counted from 0. Default: all, each with its own draws.
+    #[serde(default)]
+    pub server: Option<u32>,
+    /// Which devices. Default: all.
+    #[serde(default)]
+    pub devices: Option<Whom>,
+    /// When it begins.
+    pub when: When,
+    /// How long it lasts. Default: to the end of the run.
+    #[serde(default)]
+    pub lasts: Option<Distribution>,
+    /// What the last router before the host answers once it has asked for it in vain: `nothing` or `host-unreachable`. Default
+    /// `nothing`.
+    #[serde(default)]
+    pub answers: Answer,
+}
+
+impl ServerVanish {
+    /// For how long after its end something may wait for a question of the router's: until the next one, as late as a kernel's
+    /// wheel may make it.
+    const ASKED: Duration = Duration::from_millis(1_100);
+
+    pub(super) fn facts(&self) -> Fault<'_> {
+        let whose = (self.server, self.devices.as_ref());
+        let lasts = Lasts::of(self.lasts.as_ref());
+        let effect = ServerEffect::Silences(self.answers);
+        let fault = on_server(whose, &self.when, lasts, Cause::ServerVanish, effect);
+        let aftermath = if self.answers == Answer::Nothing { Duration::ZERO } else { Self::ASKED };
+        Fault { aftermath, ..fault }
+    }
+}
+
+impl From<ServerFault> for ServerVanish {
+    /// One of which no router tells.
+    fn from(ServerFault { server, devices, when, lasts }: ServerFault) -> Self {
+        Self { server, devices, when, lasts, answers: Answer::Nothing }
     }
 }
 

@@ -6,7 +6,7 @@ use cardiogram_policies::unit::format_duration;
 
 use super::Found;
 use crate::config::{
-    BalancerConfig, Cost, Distribution, FrameSizes, Login, MaxAge, SERVERS_MAX, ServerEffect, WorldConfig,
+    Answer, BalancerConfig, Cost, Distribution, FrameSizes, Login, MaxAge, SERVERS_MAX, ServerEffect, WorldConfig,
 };
 
 /// Whoever lives shorter has no long-lived connection.
@@ -128,18 +128,32 @@ impl Found {
         }
     }
 
-    /// A fault at `path` of a server; `None`: of all.
-    pub(super) fn server_fault(&mut self, path: &str, server: Option<u32>, effect: ServerEffect, world: &WorldConfig) {
+    /// A fault at `path` of a server; `None`: of all. It strikes `some` devices alone, or all.
+    pub(super) fn server_fault(
+        &mut self,
+        path: &str,
+        (server, some): (Option<u32>, bool),
+        effect: ServerEffect,
+        world: &WorldConfig,
+    ) {
         match effect {
             ServerEffect::Slows { to, .. } if to <= 0.0 => {
                 let help = "use a number above 0, or `server-stall`, which leaves nothing";
                 self.add(format!("{path}.capacity"), "no capacity at all: no work would ever be done", help);
             }
+            ServerEffect::Silences(Answer::NetUnreachable | Answer::Prohibited) => {
+                let help = "use \"host-unreachable\", or leave `answers` out";
+                self.add(format!("{path}.answers"), "the last router has a route: what it misses is the host", help);
+            }
+            ServerEffect::Silences(Answer::HostUnreachable) if some => {
+                let help = "leave out `devices`, or `answers`";
+                self.add(format!("{path}.answers"), "a host that is there for some answers its router", help);
+            }
             ServerEffect::Slows { .. }
             | ServerEffect::RepliesLate { .. }
             | ServerEffect::Stops
             | ServerEffect::Dies
-            | ServerEffect::Silences
+            | ServerEffect::Silences(_)
             | ServerEffect::Drains { .. }
             | ServerEffect::HalfDies(_) => {}
         }

@@ -30,14 +30,13 @@ use self::{
     socket::Socket,
 };
 use super::{
-    Context, Shared,
+    Context, NextHop, Shared,
     life_progress::{Addresses, LifeProgress},
-    neighbour::Neighbour,
 };
 use crate::{
     config::TrafficConfig,
     fate::life::Life,
-    nodes::numbers,
+    nodes::{neighbour::Question, numbers},
     record::trace::{DeviceEvent, DropReason},
     wire::{
         address,
@@ -51,7 +50,7 @@ use crate::{
 pub(super) struct Device {
     index: u32,
     /// The next hops that its kernel asks for.
-    pub(super) neighbours: Vec<Neighbour>,
+    pub(super) neighbours: Vec<NextHop>,
     phase: Phase,
     /// The one of the last attempt, or of the first one to come.
     server: u32,
@@ -156,7 +155,7 @@ impl Device {
     pub(super) fn next_wake(&self) -> Option<Time> {
         let kernel = |socket: &Socket| socket.transport.next_timer().map(|due| self.when(due));
         let socket = self.socket.as_deref().and_then(kernel);
-        let neighbours = self.neighbours.iter().map(|neighbour| self.when(neighbour.due()));
+        let neighbours = self.neighbours.iter().map(|(_, neighbour)| self.when(neighbour.due()));
         let others = self.orphans.iter().chain(self.sides.iter().map(|side| &side.socket)).filter_map(kernel);
         let app = self.next_timer().into_iter().chain(self.next_message()).chain(self.next_deadline());
         let at_once = self.looks_again.then_some(Time::ZERO);
@@ -346,15 +345,17 @@ impl Device {
 
     /// Sends what has waited for a next hop that answers now; tells TCP of what has waited in vain.
     fn run_neighbours(&mut self, context: &mut Context) {
-        while let Some(place) = context.neighbours.iter().position(|neighbour| neighbour.due() <= context.kernel) {
-            let neighbour = &mut context.neighbours[place];
-            let answers = context.shared.has_carrier(self.index, neighbour.network, context.now);
-            if !answers && neighbour.ask_again(context.kernel, &context.shared.tcp) {
+        while let Some(place) = context.neighbours.iter().position(|(_, neighbour)| neighbour.due() <= context.kernel) {
+            let (network, neighbour) = &mut context.neighbours[place];
+            let answers = context.shared.has_carrier(self.index, *network, context.now);
+            let question = neighbour.ask_again(context.kernel, answers, &context.shared.tcp);
+            if question == Question::Again {
                 continue;
             }
-            for (packet, counts) in context.neighbours.swap_remove(place).into_waiting() {
+            let (_, neighbour) = context.neighbours.swap_remove(place);
+            for (packet, counts) in neighbour.into_waiting() {
                 let left = DropReason::NetworkLeft;
-                if !answers {
+                if question == Question::InVain {
                     context.io.dropped(&packet, DropReason::NoNeighbour);
                     if let Some(error) = packet.undelivered(Obstacle::HostUnreachable) {
                         self.kernel_takes(&error, context);

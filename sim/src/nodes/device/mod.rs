@@ -7,7 +7,6 @@ mod app;
 mod clock;
 pub(crate) mod life_progress;
 pub(crate) mod modem;
-pub(crate) mod neighbour;
 
 use std::{
     net::{Ipv4Addr, SocketAddrV4},
@@ -17,11 +16,12 @@ use std::{
 
 use cardiogram_policies::{Generators, Heartbeat, HeartbeatSpec, NetworkKind, Reconnect, StrategySpec, Time};
 
-use self::{app::Device, life_progress::Addresses, modem::Modem, neighbour::Neighbour};
+use self::{app::Device, life_progress::Addresses, modem::Modem};
 use crate::{
     config::{FrameSizes, Network, OnWaking, WorldConfig, known_nat},
     fate::{Schedule, balancer::Balancer, random, schedule::Interval},
     nodes::{
+        neighbour::Neighbour,
         node::{Io, Node},
         timers::Timers,
     },
@@ -37,6 +37,9 @@ use crate::{
         tcp::TcpConfig,
     },
 };
+
+/// The next hop of a network, by its number, that a device's kernel asks for, and what waits for it, each with what it counts as.
+type NextHop = (u32, Neighbour<(Packet, PacketCounts)>);
 
 pub(crate) struct DeviceGroup {
     shared: Shared,
@@ -103,7 +106,7 @@ struct Context<'a, 'io> {
     modems: &'a mut [Vec<Modem>],
     io: &'a mut Io<'io>,
     /// The next hops that its kernel asks for; none where no link has lost its carrier.
-    neighbours: Vec<Neighbour>,
+    neighbours: Vec<NextHop>,
     /// What the device's kernel takes for the time.
     kernel: Time,
     /// The addresses of the device.
@@ -147,19 +150,22 @@ impl Context<'_, '_> {
     /// Puts a packet on the link of the network that it belongs to, as soon as the next hop there is known.
     fn transmit(&mut self, device: u32, packet: Packet, counts: &PacketCounts) {
         let network = address::network_of_device(*packet.src.ip());
-        if let Some(neighbour) = self.neighbours.iter_mut().find(|neighbour| neighbour.network == network) {
-            neighbour.wait(packet, *counts);
+        if let Some((_, neighbour)) = self.neighbours.iter_mut().find(|(of, _)| *of == network) {
+            neighbour.wait((packet, *counts));
         } else if self.shared.has_carrier(device, network, self.now) {
             self.put_on_link(device, packet, counts);
         } else {
-            self.neighbours.push(Neighbour::ask(network, self.kernel, packet, *counts, &self.shared.tcp));
+            let mut neighbour = Neighbour::ask(self.kernel, *packet.src.ip(), &self.shared.tcp);
+            neighbour.wait((packet, *counts));
+            self.neighbours.push((network, neighbour));
         }
     }
 
     /// Returns whether something of a connection waits for its next hop.
     fn holds(&self, local: SocketAddrV4, remote: SocketAddrV4) -> bool {
         let is_of = |packet: &Packet| packet.src == local && packet.dst == remote;
-        self.neighbours.iter().any(|neighbour| neighbour.holds(is_of))
+        let mut waiting = self.neighbours.iter().flat_map(|(_, neighbour)| neighbour.waiting());
+        waiting.any(|(packet, _)| packet.is_sent_again() && is_of(packet))
     }
 
     fn put_on_link(&mut self, device: u32, packet: Packet, counts: &PacketCounts) {
@@ -304,10 +310,7 @@ impl Node for DeviceGroup {
 
     fn freeze(&mut self, now: Time) {
         for without in self.shared.no_carrier.iter_mut().flatten() {
-            without.retain(|without| without.contains(now));
-            for without in without {
-                without.end = Time::MAX;
-            }
+            *without = Interval::frozen(without, now);
         }
         if let Some(balancer) = &mut self.shared.balancer {
             *balancer = Arc::new(balancer.frozen(now));

@@ -4,39 +4,32 @@ use std::time::Duration;
 
 use cardiogram_policies::Time;
 
-use crate::{fate::schedule::Interval, wire::packet::Obstacle};
+use crate::{fate::schedule::Interval, nodes::icmp_limit::IcmpLimit, wire::packet::Obstacle};
 
-/// What an answer takes, twice: once for the route that does not exist (`ip_rt_error_cost`), once for the message
-/// (`icmp_ratelimit`). Both come out of one purse, that of the sender's address (`inet_getpeer_v4`).
-const COST: Duration = Duration::from_secs(1);
-/// The most that the purse holds; a second of silence earns a second (`ip_rt_error_burst`).
-const PURSE: Duration = Duration::from_secs(5);
+/// The most that the purse holds where there is no route (`ip_rt_error_burst`).
+const BURST: Duration = Duration::from_secs(5);
 
 pub(super) struct Router {
     /// What it answers when; several in the order of the faults.
     answers: Box<[(Interval, Obstacle)]>,
-    purse: Duration,
-    counted: Time,
+    limit: IcmpLimit,
 }
 
 impl Router {
     /// Returns the router of a lane; `None`: it never answers.
     pub(super) fn new(answers: Vec<(Interval, Obstacle)>) -> Option<Box<Self>> {
         let answers = answers.into_boxed_slice();
-        (!answers.is_empty()).then(|| Box::new(Self { answers, purse: PURSE, counted: Time::ZERO }))
+        (!answers.is_empty()).then(|| Box::new(Self { answers, limit: IcmpLimit::full() }))
     }
 
     /// Returns what it answers to a packet that it cannot forward at `now`. Times must not run backwards.
     pub(super) fn answer(&mut self, now: Time) -> Option<Obstacle> {
         let in_force = |(interval, _): &&(Interval, Obstacle)| interval.contains(now);
         let (_, why) = *self.answers.iter().find(in_force)?;
-        self.purse = (self.purse + now.since(self.counted)).min(PURSE);
-        self.counted = now;
-        // The first payment is gone even where the second one fails (`ip_error`, `icmpv4_xrlim_allow`).
-        for _ in 0..2 {
-            self.purse = self.purse.checked_sub(COST)?;
-        }
-        Some(why)
+        // It pays twice, for the route and for the message. The first payment is gone even where the second one fails (`ip_error`,
+        // `icmpv4_xrlim_allow`).
+        let paid = self.limit.allows(now, BURST) && self.limit.allows(now, BURST);
+        paid.then_some(why)
     }
 }
 

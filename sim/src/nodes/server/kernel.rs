@@ -26,8 +26,8 @@ use crate::{
 /// The only lane of each of the server's links, which lead to the last NAT of every network, by its number.
 const LANE: u32 = 0;
 
-/// Sends a packet to the network that it belongs to.
-fn send(packet: Packet, io: &mut Io) {
+/// Sends a packet of a server to the network that it belongs to.
+pub(crate) fn send(packet: Packet, io: &mut Io) {
     io.send(address::network_of_client(*packet.dst.ip()) as usize, LANE, packet);
 }
 

@@ -10,6 +10,7 @@ mod work;
 
 use cardiogram_policies::{ServerSpec, Time};
 
+pub(crate) use self::kernel::send;
 use self::{app::App, kernel::Kernel};
 use crate::{
     config::{FrameSizes, OnUnhealthy, ServerConfig, ServerEffect, TrafficConfig, WakeupConfig},
@@ -156,7 +157,7 @@ impl Server {
         match edge.effect {
             ServerEffect::Stops => count(&mut self.stalls, begins),
             ServerEffect::Dies => count(&mut self.deaths, begins),
-            ServerEffect::Silences => count(&mut self.silences, begins),
+            ServerEffect::Silences(_) => count(&mut self.silences, begins),
             ServerEffect::Slows { .. } | ServerEffect::RepliesLate { .. } | ServerEffect::HalfDies(_) => {}
             ServerEffect::Drains { over } => match edge.turn {
                 Turn::Begins => {
@@ -168,7 +169,7 @@ impl Server {
                 Turn::Ends => self.deaths -= 1,
             },
         }
-        if begins && edge.effect == ServerEffect::Silences {
+        if begins && matches!(edge.effect, ServerEffect::Silences(_)) {
             self.with_app(now, io, App::die);
             self.flows = self.kernel.power_off(now);
         } else if ran && !self.process_runs() {
@@ -204,7 +205,7 @@ impl Server {
             }
             (Turn::Ends, _) => false,
         };
-        let is_away = matches!(fault.effect, ServerEffect::Stops | ServerEffect::Dies | ServerEffect::Silences);
+        let is_away = matches!(fault.effect, ServerEffect::Stops | ServerEffect::Dies | ServerEffect::Silences(_));
         if edge.turn == Turn::Ends {
             if is_away {
                 self.with_app(now, io, |app, context| app.is_back_for(struck, context));
@@ -214,12 +215,12 @@ impl Server {
         if is_away {
             self.app.is_away_for(struck.clone());
         }
-        if now_dies || fault.effect == ServerEffect::Silences {
+        if now_dies || matches!(fault.effect, ServerEffect::Silences(_)) {
             self.with_app(now, io, |app, context| app.die_for(struck, context));
         }
         match fault.effect {
             ServerEffect::Dies => self.kernel.process_died(struck, now, io),
-            ServerEffect::Silences => self.kernel.lose(struck),
+            ServerEffect::Silences(_) => self.kernel.lose(struck),
             ServerEffect::Drains { over } => {
                 self.kernel.stop_listening(struck, now, io);
                 self.with_app(now, io, |app, context| app.drain_some(struck, over, context));
@@ -278,7 +279,7 @@ impl Node for Server {
             }
             return;
         }
-        if self.strikes(packet.device, |effect| effect == ServerEffect::Silences) {
+        if self.strikes(packet.device, |effect| matches!(effect, ServerEffect::Silences(_))) {
             io.dropped(&packet, DropReason::HostDown);
             return;
         }

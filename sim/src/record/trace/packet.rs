@@ -86,7 +86,7 @@ pub enum DropReason {
     NoPort,
     /// It waited for the radio, and the device has left the network meanwhile.
     NetworkLeft,
-    /// The next hop on the device's own network did not answer: the link has no carrier.
+    /// The next hop did not answer: the device's link has no carrier, or the server's host is gone and the last router asks for it.
     NoNeighbour,
 }
 
