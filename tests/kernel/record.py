@@ -13,6 +13,7 @@ the one that the kernel noted when it left its host, or when the wire handed it 
 
 import errno
 import json
+import multiprocessing
 import os
 import select
 import socket
@@ -20,11 +21,13 @@ import struct
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 from space import Space, ip
 
+AT_A_TIME = 8
 CLIENT, SERVER = 0, 1
-SPACES = ["cardiogram-client", "cardiogram-server", "cardiogram-router"]
+ROUTER_SPACE = 2
 ADDRESSES = ["10.77.0.2", "10.77.0.1"]
 # The server behind a router.
 ROUTER = "10.77.0.1"
@@ -46,6 +49,11 @@ class Lab:
 
     def __init__(self, name, delay=0.0, routed=False, asks=False):
         self.name, self.delay, self.cut = name, delay, False
+        # Experiments run at the same time: each has its own namespaces and its own wire.
+        number = name.partition("_")[0]
+        self.names = [f"cardiogram-{number}-{role}" for role in ("client", "server", "router")]
+        self.wires = [f"cdg-{number}-{end}" for end in (CLIENT, SERVER)]
+        self.routed, self.asks = routed, asks
         self.addresses = BEHIND_ROUTER if routed else ADDRESSES
         # What passes the router passes no further.
         self.blocked = False
@@ -57,47 +65,50 @@ class Lab:
         self.stopped = False
         # The client's last segment.
         self.last_sent = None
-        self.spaces, self.raw = [], []
-        on_wire = [SPACES[CLIENT], SPACES[2] if routed else SPACES[SERVER]]
-        for space in SPACES if routed else SPACES[:2]:
+        self.spaces, self.raw, self.hardware = [], [], []
+
+    def prepare(self):
+        """Makes the namespaces, and the wire between them."""
+        on_wire = [self.names[CLIENT], self.names[ROUTER_SPACE if self.routed else SERVER]]
+        for space in self.names if self.routed else self.names[:ROUTER_SPACE]:
             ip("netns", "add", space)
             # A host tells itself of what it cannot deliver.
             ip("-n", space, "link", "set", "lo", "up")
         for end, space in enumerate(on_wire):
-            ip("link", "add", f"cdg{end}", "type", "veth", "peer", "name", "eth0", "netns", space)
+            ip("link", "add", self.wires[end], "type", "veth", "peer", "name", "eth0", "netns", space)
             ip("-n", space, "addr", "add", f"{ADDRESSES[end]}/24", "dev", "eth0")
             ip("-n", space, "link", "set", "eth0", "up")
-            ip("link", "set", f"cdg{end}", "up")
-            self.spaces.append(Space(SPACES[end]))
+            ip("link", "set", self.wires[end], "up")
+            self.spaces.append(Space(self.names[end]))
             raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
             raw.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-            raw.bind((f"cdg{end}", 0))
+            raw.bind((self.wires[end], 0))
             self.raw.append(raw)
         # Each host knows the other one's hardware, so that nothing but TCP is on the wire; the client may not.
         self.hardware = [hardware_of(space) for space in on_wire]
         for end, space in enumerate(on_wire):
-            if asks and end == CLIENT:
+            if self.asks and end == CLIENT:
                 continue
             other = self.hardware[1 - end]
             ip("-n", space, "neigh", "replace", ADDRESSES[1 - end], "lladdr", other, "dev", "eth0")
-        if routed:
+        if self.routed:
             self.stand_behind_router()
-        self.event("harness", "start", {"exp": name})
+        self.event("harness", "start", {"exp": self.name})
 
     def stand_behind_router(self):
-        server, router = SPACES[SERVER], SPACES[2]
+        server, router = self.names[SERVER], self.names[ROUTER_SPACE]
         ip("-n", router, "link", "add", "eth1", "type", "veth", "peer", "name", "eth0", "netns", server)
         for space, device, address in [(router, "eth1", "10.78.0.1"), (server, "eth0", BEHIND_ROUTER[SERVER])]:
             ip("-n", space, "addr", "add", f"{address}/24", "dev", device)
             ip("-n", space, "link", "set", device, "up")
-        ip("-n", SPACES[CLIENT], "route", "add", "default", "via", ROUTER)
+        ip("-n", self.names[CLIENT], "route", "add", "default", "via", ROUTER)
         ip("-n", server, "route", "add", "default", "via", "10.78.0.1")
         Space(router).sysctl("ipv4/ip_forward", 1)
 
     def close(self):
-        for end in (CLIENT, SERVER):
-            subprocess.run(["ip", "link", "del", f"cdg{end}"], stderr=subprocess.DEVNULL)
-        for space in SPACES:
+        for wire in self.wires:
+            subprocess.run(["ip", "link", "del", wire], stderr=subprocess.DEVNULL)
+        for space in self.names:
             subprocess.run(["ip", "netns", "del", space], stderr=subprocess.DEVNULL)
 
     # What the hosts do.
@@ -148,12 +159,12 @@ class Lab:
 
     def unplug(self):
         """The client's link has no carrier any more, and its kernel has had the time to see it."""
-        ip("link", "set", "cdg0", "down")
+        ip("link", "set", self.wires[CLIENT], "down")
         self.event("fault", "FAULT", {"what": "no-carrier"})
         self.run(2.0)
 
     def plug_in(self):
-        ip("link", "set", "cdg0", "up")
+        ip("link", "set", self.wires[CLIENT], "up")
         self.event("fault", "RESTORE")
 
     def stop(self):
@@ -183,17 +194,17 @@ class Lab:
 
     def forget_server(self):
         """Nobody answers any more to the server's address on the client's own network."""
-        ip("-n", SPACES[SERVER], "addr", "flush", "dev", "eth0")
-        ip("-n", SPACES[CLIENT], "neigh", "flush", "dev", "eth0")
+        ip("-n", self.names[SERVER], "addr", "flush", "dev", "eth0")
+        ip("-n", self.names[CLIENT], "neigh", "flush", "dev", "eth0")
         self.event("fault", "FAULT", {"what": "no-carrier: nobody answers"})
 
     def vanish(self, known):
         """The server's host is gone, of which the router still knows the hardware (`stale`), or does not."""
-        ip("-n", SPACES[SERVER], "addr", "flush", "dev", "eth0")
+        ip("-n", self.names[SERVER], "addr", "flush", "dev", "eth0")
         if known:
-            ip("-n", SPACES[2], "neigh", "change", BEHIND_ROUTER[SERVER], "dev", "eth1", "nud", "stale")
+            ip("-n", self.names[ROUTER_SPACE], "neigh", "change", BEHIND_ROUTER[SERVER], "dev", "eth1", "nud", "stale")
         else:
-            ip("-n", SPACES[2], "neigh", "flush", "dev", "eth1")
+            ip("-n", self.names[ROUTER_SPACE], "neigh", "flush", "dev", "eth1")
         # What comes to the router comes no further.
         self.blocked = True
         self.event("fault", "FAULT", {"what": "blackhole: the host is gone"})
@@ -202,16 +213,16 @@ class Lab:
         """The router has no way to the server any more: a route of this type, or none."""
         self.blocked = True
         if route == "none":
-            ip("-n", SPACES[2], "route", "del", "10.78.0.0/24")
+            ip("-n", self.names[ROUTER_SPACE], "route", "del", "10.78.0.0/24")
         else:
-            ip("-n", SPACES[2], "route", "add", route, BEHIND_ROUTER[SERVER])
+            ip("-n", self.names[ROUTER_SPACE], "route", "add", route, BEHIND_ROUTER[SERVER])
         self.event("fault", "FAULT", {"what": f"blackhole: route {route}"})
 
     def unblock(self, route):
         if route == "none":
-            ip("-n", SPACES[2], "route", "add", "10.78.0.0/24", "dev", "eth1")
+            ip("-n", self.names[ROUTER_SPACE], "route", "add", "10.78.0.0/24", "dev", "eth1")
         else:
-            ip("-n", SPACES[2], "route", "del", route, BEHIND_ROUTER[SERVER])
+            ip("-n", self.names[ROUTER_SPACE], "route", "del", route, BEHIND_ROUTER[SERVER])
         self.blocked = False
         self.event("fault", "RESTORE")
 
@@ -599,25 +610,31 @@ EXPERIMENTS = {
     "K18_error_vanished_unknown": (lambda lab: vanished(lab, False), 0.0),
     "K19_error_vanished_stale": (lambda lab: vanished(lab, True), 0.0),
     "K20_asks_plugged_in_too_late": (plugged_in_too_late, 0.0),
+    "K21_cookie_rtt100": (lambda lab: lost_acknowledgement(lab, others=2), 0.05),
+    "K22_no_cookie_rtt100": (lambda lab: lost_acknowledgement(lab, others=0), 0.05),
+    "K23_reset_behind_fin": (reset_behind_fin, 0.0),
 }
 ROUTED = [name for name in EXPERIMENTS if "_error_" in name]
 ASKING = [name for name in EXPERIMENTS if "_asks_" in name]
 
 
+def record(name, folder):
+    experiment, delay = EXPERIMENTS[name]
+    lab = Lab(name, delay, name in ROUTED, name in ASKING)
+    try:
+        lab.prepare()
+        experiment(lab)
+        lab.save(folder)
+    finally:
+        lab.close()
+
+
 def main():
     folder, names = sys.argv[1], sys.argv[2:] or list(EXPERIMENTS)
-    for name in names:
-        experiment, delay = EXPERIMENTS[name]
-        lab = None
-        try:
-            lab = Lab(name, delay, name in ROUTED, name in ASKING)
-            experiment(lab)
-            lab.save(folder)
-        finally:
-            for space in SPACES:
-                subprocess.run(["ip", "netns", "del", space], stderr=subprocess.DEVNULL)
-            if lab:
-                lab.close()
+    # They wait nearly all of the time.
+    with ProcessPoolExecutor(AT_A_TIME, multiprocessing.get_context("fork")) as pool:
+        for recording in [pool.submit(record, name, folder) for name in names]:
+            recording.result()
 
 
 if __name__ == "__main__":

@@ -169,6 +169,20 @@ fn k5_a_client_comes_back_on_the_port_of_a_connection_that_the_server_still_has(
     direct(&Setup { same_port: true, ..Setup::new("K5_conflict") });
 }
 
+/// The last packet of the handshake is lost. A SYN-ACK with a cookie is sent once, any other again after a second; either way the
+/// client's data ends the handshake.
+#[test]
+fn k21_a_syn_ack_with_a_cookie_is_not_sent_again() {
+    direct(&Setup { delay: DELAY_50_MS, cookies: true, ..Setup::new("K21_cookie_rtt100") });
+    direct(&Setup { delay: DELAY_50_MS, ..Setup::new("K22_no_cookie_rtt100") });
+}
+
+/// The server's side is gone: what comes after the RST is answered by one.
+#[test]
+fn k23_a_reset_with_the_number_of_the_fin_is_taken() {
+    direct(&Setup::new("K23_reset_behind_fin"));
+}
+
 // With a router between the wire and the server. When it answers is the router's own business, and what it answers is put where
 // it was in the capture.
 

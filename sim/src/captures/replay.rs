@@ -34,6 +34,8 @@ pub(crate) struct Setup {
     pub(crate) user_timeout: Option<Duration>,
     /// The client's kernel; the server's has the same timers.
     pub(crate) tcp: TcpSettings,
+    /// Whether the server's kernel remembers nothing of a handshake that is open: it sent a cookie.
+    pub(crate) cookies: bool,
     /// Whether every connection of the client has the same port.
     pub(crate) same_port: bool,
     /// How much earlier than in the capture the path comes back.
@@ -51,6 +53,7 @@ impl Setup {
             keepalive: None,
             user_timeout: None,
             tcp: TcpSettings::default(),
+            cookies: false,
             same_port: false,
             heals_earlier: 0.0,
         }
@@ -79,6 +82,8 @@ enum Step {
     Stop,
     Continue,
     Kill,
+    /// The server gets the client's last segment again, with these flags.
+    Repeat(Flags),
 }
 
 /// Replays a capture on ideal timers; panics where it is not what the kernel did.
@@ -143,6 +148,7 @@ fn steps(setup: &Setup, timeline: &Timeline) -> Vec<(f64, Step)> {
             ("WRITE", _) => Step::Write(Place::Client, 5),
             ("SHUTDOWN", _) => Step::Shutdown,
             ("ABORT", _) => Step::Abort,
+            ("REPEAT", note) => Step::Repeat(if note.contains('R') { Flags::RST } else { Flags::ACK }),
             ("PUSH_sent", _) => Step::Write(Place::Server, 5),
             ("FAULT", note) if note.contains("blackhole") => Step::Cut,
             ("FAULT", note) if note.contains("no-carrier") => Step::Unplug,
@@ -183,6 +189,8 @@ struct Lab<'a> {
     /// It has closed that connection, and is told nothing any more.
     closed: bool,
     packets_sent: u32,
+    /// The client's last segment.
+    last_sent: Option<Packet>,
     /// What routers tell the client, the last one first.
     errors: Vec<Told>,
     sent_by_client: usize,
@@ -202,7 +210,8 @@ struct Host {
 
 impl<'a> Lab<'a> {
     fn new(setup: &'a Setup, begin: f64, path: impl FnOnce(Time) -> Box<dyn Path>) -> Self {
-        let server = TcpSettings { timers: setup.tcp.timers, ..TcpSettings::default() };
+        let server = TcpConfig::of(&TcpSettings { timers: setup.tcp.timers, ..TcpSettings::default() });
+        let server = if setup.cookies { server.with_cookies() } else { server };
         let host = |config| Host { config: Some(Arc::new(config)), ..Host::default() };
         let mut lab = Self {
             setup,
@@ -213,11 +222,12 @@ impl<'a> Lab<'a> {
             unplugged: false,
             neighbour: None,
             wire: VecDeque::new(),
-            hosts: [setup.tcp, server].map(|tcp| host(TcpConfig::of(&tcp))),
+            hosts: [TcpConfig::of(&setup.tcp), server].map(host),
             captures: [Capture::default(), Capture::default()],
             told: None,
             closed: false,
             packets_sent: 0,
+            last_sent: None,
             errors: Vec::new(),
             sent_by_client: 0,
         };
@@ -264,6 +274,10 @@ impl<'a> Lab<'a> {
                 self.hosts[1].stopped = true;
                 self.each(Place::Server, Connection::close);
             }
+            Step::Repeat(flags) => {
+                let last = self.last_sent.clone().expect("it has sent something");
+                self.arrive(Place::Server, &Packet { flags, ..last });
+            }
         }
     }
 
@@ -306,6 +320,7 @@ impl<'a> Lab<'a> {
             self.captures[from as usize].record(self.seconds(), from, &packet);
             if from == Place::Client {
                 self.hear_of(&packet);
+                self.last_sent = Some(packet.clone());
             }
             // The cut comes before everything that lies between.
             if self.cut {

@@ -5,7 +5,6 @@ use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddrV4,
     sync::Arc,
-    time::Duration,
 };
 
 use cardiogram_policies::{Time, heartbeat::TcpKeepalive, unit::Span};
@@ -30,9 +29,6 @@ const LANE: u32 = 0;
 pub(crate) fn send(packet: Packet, io: &mut Io) {
     io.send(address::network_of_client(*packet.dst.ip()) as usize, LANE, packet);
 }
-
-/// How long a cookie is good for, at least: its clock counts in minutes, and the last two count (`MAX_SYNCOOKIE_AGE`).
-const COOKIE_AGE: Duration = Duration::from_secs(60);
 
 pub(super) struct Kernel {
     local: SocketAddrV4,
@@ -82,7 +78,7 @@ enum Owner {
 impl Kernel {
     pub(super) fn new(server: u32, config: &ServerConfig, seed: u64) -> Self {
         let tcp = Arc::new(TcpConfig::of(&config.tcp));
-        let cookies = || Arc::new(TcpConfig { synack_retries: 0, rto_initial: COOKIE_AGE, ..(*tcp).clone() });
+        let cookies = || Arc::new((*tcp).clone().with_cookies());
         Self {
             local: address::server(server),
             cookies: config.syncookies.then(cookies),

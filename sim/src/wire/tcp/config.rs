@@ -8,6 +8,9 @@ use cardiogram_policies::Time;
 use super::wheel::{Clock, Wheel};
 use crate::config::{TcpSettings, TcpStack, TcpTimers};
 
+/// How long a cookie is good for, at least: its clock counts in minutes, and the last two count (`MAX_SYNCOOKIE_AGE`).
+const COOKIE_AGE: Duration = Duration::from_secs(60);
+
 /// Timers and limits of one kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of a kernel's by itself")]
@@ -158,6 +161,11 @@ impl TcpConfig {
     /// Returns when a timer of `host` fires that is due after `wait`.
     pub(crate) fn timer(&self, now: Time, host: Ipv4Addr, wait: Duration) -> Time {
         Clock { now, host, wheel: self.wheel }.after(wait)
+    }
+
+    /// The kernel that remembers nothing of a handshake: its SYN-ACK is sent once, with a cookie.
+    pub(crate) fn with_cookies(self) -> Self {
+        Self { synack_retries: 0, rto_initial: COOKIE_AGE, ..self }
     }
 
     /// Returns the timeout of these estimates.
