@@ -273,6 +273,8 @@ impl<T> Retry<T> {
             Poll::Ready(Err(error)) => self.failed(attempt.failure(&error)),
             Poll::Pending => return false,
         }
+        // Its deadline wakes nobody any more.
+        self.alarm.set(None);
         true
     }
 

@@ -19,6 +19,7 @@ use super::{
     runtime::{Gate, lock},
     sessions::{End, Sessions},
     socket::{Cut, Holder, Session, Socket, attempt_failure, loss},
+    waits::Waits,
 };
 use crate::{
     fate::balancer::Balancer,
@@ -89,12 +90,8 @@ pub(super) struct Kernel {
     out: Vec<Out>,
     /// Which process the host runs: each has a number of its own.
     pub(super) process: u32,
-    /// The process stands still.
-    pub(super) is_still: bool,
-    /// Who waits for it to go on.
-    pub(super) stilled: Vec<Waker>,
-    /// What it has dropped meanwhile, by timers of tasks that it had spawned.
-    pub(super) put_off: Vec<u32>,
+    /// What its program waits for.
+    pub(super) waits: Waits,
     /// The host has no power.
     pub(super) is_down: bool,
     /// The balancer answers for it.
@@ -159,9 +156,7 @@ impl Kernel {
             next_port,
             out: Vec::new(),
             process: 0,
-            is_still: false,
-            stilled: Vec::new(),
-            put_off: Vec::new(),
+            waits: Waits::default(),
             is_down: false,
             is_cut_off: false,
             packets: Vec::new(),
@@ -202,17 +197,19 @@ impl Kernel {
     }
 
     /// Tells the program which network the device is on.
-    pub(super) fn tell_of_network(&self) {
+    pub(super) fn tell_of_network(&mut self, now: Time) {
         let network = |number: u32| Network { id: number, kind: self.kinds[number as usize] };
         self.networks.send_replace(self.addresses.current.map(|address| network(address.network)));
         self.gate.has_work();
+        self.rouse(now);
     }
 
     /// Tells it whether it is on the screen.
-    pub(super) fn tell_of_state(&self, state: AppState) {
+    pub(super) fn tell_of_state(&mut self, state: AppState, now: Time) {
         if let Some(states) = &self.states {
             states.send_replace(state);
             self.gate.has_work();
+            self.rouse(now);
         }
     }
 
@@ -324,14 +321,12 @@ impl Kernel {
         self.act(slot, now, Connection::shutdown);
     }
 
-    /// A program drops a connection; the kernel finishes it.
+    /// A connection is the program's no more; the kernel finishes it.
     pub(super) fn close(&mut self, slot: u32, now: Time) {
-        if self.is_still {
-            self.put_off.push(slot);
-            return;
-        }
         self.leave(slot, now);
-        self.socket(slot).holder = Holder::Nobody;
+        let socket = self.socket(slot);
+        // What becomes of it rouses nobody.
+        (socket.holder, socket.reader, socket.writer) = (Holder::Nobody, None, None);
         self.act(slot, now, Connection::close);
     }
 
@@ -352,6 +347,7 @@ impl Kernel {
             self.push(Out::Dropped(packet.clone(), DropReason::HostDown), now);
             return;
         }
+        self.wake_processor(now);
         let pair = (packet.dst.port(), packet.src);
         let opens = packet.opens();
         if let Some(slot) = self.by_pair.get(&pair).copied() {
@@ -376,6 +372,7 @@ impl Kernel {
         } else if let Some(reset) = tcp::reset_for(packet) {
             self.push(Tap::default().counted(reset), now);
         }
+        self.go_on_if_roused(now);
     }
 
     /// Counts a packet that comes off the device's link.
@@ -397,9 +394,13 @@ impl Kernel {
 
     /// Runs the timers that are due.
     pub(super) fn run_timers(&mut self, now: Time) {
+        if self.next_alarm().is_some_and(|alarm| alarm <= now) {
+            self.ring(now);
+        }
         while let Some(slot) = self.timers.pop_due(now) {
             self.with(slot, now, Connection::on_timer);
         }
+        self.go_on_if_roused(now);
         self.post();
     }
 
@@ -470,6 +471,7 @@ impl Kernel {
             let (port, holder) = (socket.tcp.local().port(), socket.holder);
             let waiting = socket.reader.take().into_iter().chain(socket.writer.take());
             waiting.for_each(|waker| self.gate.wake(waker));
+            self.rouse(now);
             if holder != Holder::Program {
                 self.remove(slot, port);
             }
@@ -480,7 +482,7 @@ impl Kernel {
 
         let room = self.tcp.send_buffer;
         let socket = self.socket(slot);
-        let (state, port, due) = (socket.tcp.state(), socket.tcp.local().port(), socket.tcp.next_timer());
+        let (state, port) = (socket.tcp.state(), socket.tcp.local().port());
         let is_over = socket.tcp.peer_closed() || state == State::Closed;
         let is_new = !socket.is_established && !matches!(state, State::SynSent | State::SynReceived | State::Closed);
         socket.is_established |= is_new;
@@ -488,11 +490,13 @@ impl Kernel {
         socket.is_over = is_over;
         let reader = if is_over || socket.tcp.readable() > 0 { socket.reader.take() } else { None };
         // Linux has a writer wait until a third of the buffer is free.
-        let is_writable = is_new || is_over || socket.tcp.unacknowledged() <= room / 3 * 2;
+        let has_room = socket.is_established && socket.tcp.unacknowledged() <= room / 3 * 2;
+        let is_writable = is_new || is_over || has_room;
         let writer = if is_writable { socket.writer.take() } else { None };
         let (holder, failure) = (socket.holder, socket.tcp.failure());
         for waker in reader.into_iter().chain(writer) {
             self.gate.wake(waker);
+            self.rouse(now);
         }
 
         if is_new {
@@ -514,9 +518,15 @@ impl Kernel {
                 return;
             }
         }
-        let due = due.map(|due| self.when(due));
-        self.timers.set(slot, due);
+        self.set_timer(slot);
         self.post();
+    }
+
+    /// Sets when the timer of a connection is due, by the kernel's clock as it goes now.
+    pub(super) fn set_timer(&mut self, slot: u32) {
+        let socket = self.sockets[slot as usize].as_ref();
+        let due = socket.filter(|socket| socket.cut != Some(Cut::Aborted)).and_then(|socket| socket.tcp.next_timer());
+        self.timers.set(slot, due.map(|due| self.when(due)));
     }
 
     /// Returns whether an address is one of the host's.
@@ -572,7 +582,8 @@ impl Kernel {
 
     /// Tells the node when it wants to be woken.
     pub(super) fn post(&self) {
-        lock(&self.board).timers.set(self.place, self.timers.next());
+        let next = self.timers.next().into_iter().chain(self.next_alarm()).min();
+        lock(&self.board).timers.set(self.place, next);
     }
 }
 

@@ -63,7 +63,7 @@ impl Kernel {
             }
             self.tell(DeviceEvent::Attached { network, lease }, now);
         }
-        self.tell_of_network();
+        self.tell_of_network(now);
     }
 
     /// An address is gone, and with it what `old_sockets` says.
@@ -94,7 +94,7 @@ impl Kernel {
     /// The application comes on the screen, or leaves it.
     pub(super) fn turn(&mut self, state: AppState, now: Time) {
         self.tell(DeviceEvent::AppState(state), now);
-        self.tell_of_state(state);
+        self.tell_of_state(state, now);
     }
 
     /// The process of a device stands still from now on, or goes on.

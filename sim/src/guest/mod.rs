@@ -11,6 +11,7 @@
 //! - `kernel`, `socket`: the sockets of a host.
 //! - `owner`: whose a host is.
 //! - `process`: how its process and its power end and come back.
+//! - `sleep`, `waits`: when the device lets the program run, and what waits until then.
 //! - `life`: what happens to a device.
 //! - `sessions`: which connection of a device is its session.
 //! - `net`: what a guest sees of all that.
@@ -30,9 +31,11 @@ mod process;
 mod program;
 mod runtime;
 mod sessions;
+mod sleep;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use std::{
     collections::BTreeMap,
@@ -174,9 +177,6 @@ impl Guests {
         add(world.traffic.has_up() || world.traffic.has_down(), "traffic", "these are messages of the lab's own");
         add(world.wakeup.is_some(), "wakeup", "this is a push service for the lab's own devices");
         if self.devices.is_some() {
-            let late = "this makes timers of the lab's own devices late";
-            add(world.life.alarm_grid.is_some(), "life.alarm_grid", late);
-            add(world.life.doze.is_some(), "life.doze", late);
             let first = world.devices.on_waking != OnWaking::InputFirst;
             add(first, "devices.on_waking", "these are runtimes of the lab's own devices");
         }

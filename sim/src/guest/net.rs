@@ -117,10 +117,10 @@ impl Machine {
         Ok(stream)
     }
 
-    /// Polls for the process not standing still.
+    /// Polls for the program not having to wait.
     pub(super) fn poll_goes_on(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
-        let is_still = self.with(|kernel, _| kernel.stands_still(context.waker()))?;
-        if is_still { Poll::Pending } else { Poll::Ready(Ok(())) }
+        let waits = self.with(|kernel, now| kernel.holds_back(context.waker(), now))?;
+        if waits { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
 
     /// Listens at a port, on all addresses of the machine.
@@ -189,7 +189,7 @@ impl TcpListener {
     pub fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let proceeds = ready!(coop::poll_proceed(context));
         let accepted = self.machine.with(|kernel, now| {
-            if kernel.stands_still(context.waker()) { None } else { kernel.accept(self.port, context.waker(), now) }
+            if kernel.holds_back(context.waker(), now) { None } else { kernel.accept(self.port, context.waker(), now) }
         })?;
         let Some(slot) = accepted else { return Poll::Pending };
         proceeds.made_progress();
@@ -297,7 +297,7 @@ impl AsyncRead for TcpStream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let proceeds = ready!(coop::poll_proceed(context));
         let read = self.machine.with(|kernel, now| {
-            if kernel.stands_still(context.waker()) {
+            if kernel.holds_back(context.waker(), now) {
                 return Poll::Pending;
             }
             if into.remaining() == 0 {
@@ -330,7 +330,7 @@ impl AsyncWrite for TcpStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let proceeds = ready!(coop::poll_proceed(context));
         let written = self.machine.with(|kernel, now| {
-            if kernel.stands_still(context.waker()) {
+            if kernel.holds_back(context.waker(), now) {
                 return Poll::Pending;
             }
             let socket = kernel.socket(self.slot);
@@ -368,6 +368,6 @@ impl AsyncWrite for TcpStream {
 impl Drop for TcpStream {
     fn drop(&mut self) {
         // At the end of a run nothing is closed any more.
-        let _ = self.machine.with(|kernel, now| kernel.close(self.slot, now));
+        let _ = self.machine.with(|kernel, now| kernel.let_go(self.slot, now));
     }
 }

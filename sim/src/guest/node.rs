@@ -218,7 +218,8 @@ impl GuestNode {
         }
     }
 
-    fn start(&mut self, place: u32) {
+    fn start(&mut self, place: u32, now: Time) {
+        lock(&self.machines[place as usize]).ring(now);
         let started = self.starter.start(self.program.clone(), &self.machines[place as usize]);
         self.running[place as usize] = Some(started);
     }
@@ -247,6 +248,7 @@ impl GuestNode {
                 self.switch_radio(place, network, on, now, io);
             }
             let Some(what) = lock(&machine).pop_life(now) else { break };
+            lock(&machine).wake_processor(now);
             match what {
                 LifeEvent::Moves(to) => lock(&machine).relocate(&to, now, &mut radios),
                 // What does not run cannot be killed, and what runs is not started.
@@ -260,7 +262,7 @@ impl GuestNode {
                     let has_begun = self.starts.iter().all(|(_, waiting)| *waiting != place);
                     if self.running[place as usize].is_none() && has_begun {
                         lock(&machine).start_again(now);
-                        self.start(place);
+                        self.start(place, now);
                     }
                 }
                 LifeEvent::Turns(state) => lock(&machine).turn(state, now),
@@ -269,6 +271,7 @@ impl GuestNode {
                 LifeEvent::SendsMalformed => unreachable!("guests are not run in worlds where this happens"),
             }
         }
+        lock(&machine).go_on_if_roused(now);
     }
 
     /// Switches a device's radio for a network on or off. What still waited for it is lost.
@@ -361,7 +364,7 @@ impl GuestNode {
             self.starter.kill(&task);
         }
         if !ran && runs {
-            self.start(0);
+            self.start(0, now);
         }
     }
 
@@ -414,7 +417,7 @@ impl Node for GuestNode {
         }
         self.keep_to_schedule(now, io);
         while let Some((_, place)) = self.starts.pop_if(|(at, _)| *at <= now) {
-            self.start(place);
+            self.start(place, now);
         }
         loop {
             let due = lock(&self.board).timers.pop_due(now);

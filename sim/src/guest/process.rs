@@ -1,7 +1,5 @@
-//! How the process of a guest's host stands still, ends and begins again, how the host loses its power, and how a balancer ends its
+//! How the process of a guest's host ends and begins again, how the host loses its power, and how a balancer ends its
 //! connections. When that is, its node knows.
-
-use std::task::Waker;
 
 use cardiogram_policies::Time;
 
@@ -17,30 +15,11 @@ use crate::{
 };
 
 impl Kernel {
-    /// Returns whether the process stands still; if so, `waker` is woken when it goes on.
-    pub(super) fn stands_still(&mut self, waker: &Waker) -> bool {
-        if self.is_still {
-            self.stilled.push(waker.clone());
-        }
-        self.is_still
-    }
-
-    /// The process stands still from now on, or goes on.
-    pub(super) fn set_still(&mut self, is_still: bool, now: Time) {
-        self.is_still = is_still;
-        if !is_still {
-            self.stilled.drain(..).for_each(|waker| self.gate.wake(waker));
-            for slot in std::mem::take(&mut self.put_off) {
-                self.close(slot, now);
-            }
-        }
-    }
-
     /// The process is gone. Its connections are closed, with RST where something was not read, those that it had not accepted are
     /// reset, and whoever still holds one of its sockets learns it.
     pub(super) fn kill(&mut self, now: Time) {
         self.process += 1;
-        self.put_off.clear();
+        self.forget_waits();
         // Nobody has left anything on purpose.
         self.sessions = Sessions::default();
         let ports: Vec<u16> = self.listeners.keys().copied().collect();
@@ -71,6 +50,7 @@ impl Kernel {
         if let Owner::Device(device) = self.owner {
             self.push(Out::Fact(Fact::Device { device, event: DeviceEvent::Started }), now);
         }
+        self.rouse(now);
     }
 
     /// The balancer ends every connection of the host, as from its table: with RST to both ends.

@@ -4,6 +4,7 @@
 mod driver;
 mod life;
 mod proxy;
+mod sleep;
 
 use std::{
     io,
@@ -446,9 +447,9 @@ fn guests_are_refused_where_they_cannot_run() {
     assert_eq!(turmoil.expect_err("not there").to_string(), "guests run on the event engine, and on no other");
 
     world.traffic = toml::from_str("up = '1m'").expect("traffic");
-    world.life = toml::from_str("alarm_grid = '5m'").expect("a life");
+    world.devices.on_waking = OnWaking::TimersFirst;
     let paths: Vec<String> = guests.problems(&world).into_iter().map(|problem| problem.path).collect();
-    assert_eq!(paths, ["traffic", "life.alarm_grid", "heartbeat.guest", "server.count"]);
+    assert_eq!(paths, ["traffic", "devices.on_waking", "heartbeat.guest", "server.count"]);
 }
 
 /// What happens to the lab's own processes happens to guests, at the same microseconds and with the same packets.
@@ -477,6 +478,20 @@ fn faults_strike_guests_as_they_strike_the_labs_own_devices_and_servers() {
         assert_eq!(guest.episodes.iter().map(|it| it.cause).collect::<Vec<_>>(), causes, "{fault}");
         assert_eq!(guest.episodes[0].begin, lab.episodes[0].begin, "{fault}");
     }
+}
+
+/// Its kernel closes the connections of a process that stands still when that is killed, and not when it would have gone on.
+#[test]
+fn a_process_that_is_killed_while_it_stands_still_ends_at_once() {
+    let mut world = world(MS(30));
+    world.nat[0] = NatConfig::default();
+    let faults =
+        ["server-stall = { when.at = ['90s'], lasts = '60s' }", "server-crash = { when.at = ['100s'], lasts = '10s' }"];
+    world.faults = faults.iter().map(|fault| toml::from_str(fault).expect("a fault")).collect();
+    let outcome = run_with(&world, &Guests::new().devices(client).servers(server));
+    let ends = packets(&outcome).into_iter().find(|(at, ..)| *at >= Time::from_secs(1));
+    let ends = ends.map(|(at, is_sent, packet)| (at, is_sent, packet.flags.has(Flags::FIN)));
+    assert_eq!(ends, Some((Time::from_millis(100_035), false, true)));
 }
 
 /// The balancer finds a server dead, resets its connections, and leads the device to the other: guests as the lab's own.
