@@ -203,12 +203,14 @@ impl FaultConfig {
             Self::Malformed(it) => it.facts(),
             Self::ServerStall(it) => it.facts(Cause::ServerStall, ServerEffect::Stops),
             Self::ServerPause(it) => it.facts(Cause::ServerPause, ServerEffect::Stops),
-            Self::ServerHalfDead(it) => it.facts(),
+            Self::ServerHalfDead(it) => it.facts(Cause::ServerHalfDead, ServerEffect::HalfDies(it.of)),
             Self::ServerCrash(it) => it.facts(Cause::ServerCrash, ServerEffect::Dies),
-            Self::ServerVanish(it) => it.facts(),
+            Self::ServerVanish(it) => it.facts(Cause::ServerVanish, ServerEffect::Silences(it.answers)),
             Self::ServerRestart(it) => it.restart_facts(),
-            Self::ServerOverload(it) => it.facts(),
-            Self::ServerLateReply(it) => it.facts(),
+            Self::ServerOverload(it) => it.facts(Cause::ServerOverload, it.effect()),
+            Self::ServerLateReply(it) => {
+                it.facts(Cause::ServerLateReply, ServerEffect::RepliesLate { by: it.by.get() })
+            }
             Self::ServerDrain(it) => it.facts(),
             Self::ProxyRestart(it) => it.facts(),
             Self::ProxyDrain(it) => it.facts(),

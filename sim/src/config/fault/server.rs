@@ -28,71 +28,98 @@ pub(crate) enum ServerEffect {
     HalfDies(HalfDead),
 }
 
-/// A fault of a server.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ServerFault {
-    /// Which server, counted from 0. Default: all, each with its own draws.
-    #[serde(default)]
-    pub server: Option<u32>,
-    /// Which devices. Default: all.
-    #[serde(default)]
-    pub devices: Option<Whom>,
-    /// When it begins.
-    pub when: When,
-    /// How long it lasts. Default: to the end of the run, but a restart takes 2 s.
-    #[serde(default)]
-    pub lasts: Option<Distribution>,
+impl ServerEffect {
+    /// For how long after the fault something may still be late because of it.
+    const fn aftermath(self) -> Duration {
+        match self {
+            Self::RepliesLate { by } => by,
+            // Until the router's next question, as late as a kernel's wheel may make it.
+            Self::Silences(Answer::HostUnreachable) => Duration::from_millis(1_100),
+            Self::Stops
+            | Self::Dies
+            | Self::Silences(_)
+            | Self::Slows { .. }
+            | Self::Drains { .. }
+            | Self::HalfDies(_) => Duration::ZERO,
+        }
+    }
+}
+
+/// Faults of servers that last as long as `lasts` says: the keys that all of them have, and their own.
+macro_rules! server_faults {
+    ($($(#[$doc:meta])+ struct $kind:ident { $($(#[$key_doc:meta])+ $key:ident: $type:ty,)* })+) => {
+        $(
+            $(#[$doc])+
+            #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+            #[serde(deny_unknown_fields)]
+            pub struct $kind {
+                /// Which server, counted from 0. Default: all, each with its own draws.
+                #[serde(default)]
+                pub server: Option<u32>,
+                /// Which devices. Default: all.
+                #[serde(default)]
+                pub devices: Option<Whom>,
+                /// When it begins.
+                pub when: When,
+                /// How long it lasts. Default: to the end of the run, but a restart takes 2 s.
+                #[serde(default)]
+                pub lasts: Option<Distribution>,
+                $($(#[$key_doc])+ pub $key: $type,)*
+            }
+
+            impl $kind {
+                pub(super) fn facts(&self, cause: Cause, effect: ServerEffect) -> Fault<'_> {
+                    let whose = (self.server, self.devices.as_ref());
+                    on_server(whose, &self.when, Lasts::of(self.lasts.as_ref()), cause, effect)
+                }
+            }
+        )+
+    };
+}
+
+server_faults! {
+    /// A fault of a server.
+    struct ServerFault {}
+
+    /// A server whose host is gone.
+    struct ServerVanish {
+        /// What the last router before the host answers once it has asked for it in vain: `nothing` or `host-unreachable`. Default
+        /// `nothing`.
+        #[serde(default)]
+        answers: Answer,
+    }
+
+    /// A server that answers heartbeats, and has nothing else to say.
+    struct ServerHalfDead {
+        /// What is half dead. Default `service`.
+        #[serde(default)]
+        of: HalfDead,
+    }
+
+    /// A server that has less capacity than usual.
+    struct ServerOverload {
+        /// What is left of the capacity: work takes its time divided by this. Above 0.
+        capacity: Fraction,
+        /// Time in which the capacity falls to that, in a straight line. Default: at once. At the end it is whole at once.
+        #[serde(default)]
+        ramp: Option<Span>,
+    }
+
+    /// A server whose replies to heartbeats are late, and nothing else.
+    struct ServerLateReply {
+        /// How much later a reply leaves whose heartbeat is read meanwhile. Faults at the same time add up.
+        by: Span,
+    }
 }
 
 impl ServerFault {
     /// How long a restart takes where the scenario does not say, and where a watchdog brings it about (A).
     pub(crate) const RESTART: Span = Span::secs(2);
 
-    pub(super) fn facts(&self, cause: Cause, effect: ServerEffect) -> Fault<'_> {
-        on_server((self.server, self.devices.as_ref()), &self.when, Lasts::of(self.lasts.as_ref()), cause, effect)
-    }
-
     /// Those of a restart: a process that is restarted comes back; one that dies need not.
     pub(super) fn restart_facts(&self) -> Fault<'_> {
         let lasts = self.lasts.as_ref().map_or(Lasts::constant(Self::RESTART), |lasts| Lasts::of(Some(lasts)));
-        on_server((self.server, self.devices.as_ref()), &self.when, lasts, Cause::ServerRestart, ServerEffect::Dies)
-    }
-}
-
-/// A server whose host is gone.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ServerVanish {
-    /// Which server, counted from 0. Default: all, each with its own draws.
-    #[serde(default)]
-    pub server: Option<u32>,
-    /// Which devices. Default: all.
-    #[serde(default)]
-    pub devices: Option<Whom>,
-    /// When it begins.
-    pub when: When,
-    /// How long it lasts. Default: to the end of the run.
-    #[serde(default)]
-    pub lasts: Option<Distribution>,
-    /// What the last router before the host answers once it has asked for it in vain: `nothing` or `host-unreachable`. Default
-    /// `nothing`.
-    #[serde(default)]
-    pub answers: Answer,
-}
-
-impl ServerVanish {
-    /// For how long after its end something may wait for a question of the router's: until the next one, as late as a kernel's
-    /// wheel may make it.
-    const ASKED: Duration = Duration::from_millis(1_100);
-
-    pub(super) fn facts(&self) -> Fault<'_> {
-        let whose = (self.server, self.devices.as_ref());
-        let lasts = Lasts::of(self.lasts.as_ref());
-        let effect = ServerEffect::Silences(self.answers);
-        let fault = on_server(whose, &self.when, lasts, Cause::ServerVanish, effect);
-        let aftermath = if self.answers == Answer::Nothing { Duration::ZERO } else { Self::ASKED };
-        Fault { aftermath, ..fault }
+        Fault { lasts, ..self.facts(Cause::ServerRestart, ServerEffect::Dies) }
     }
 }
 
@@ -103,24 +130,10 @@ impl From<ServerFault> for ServerVanish {
     }
 }
 
-/// A server that answers heartbeats, and has nothing else to say.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ServerHalfDead {
-    /// Which server, counted from 0. Default: all, each with its own draws.
-    #[serde(default)]
-    pub server: Option<u32>,
-    /// Which devices. Default: all.
-    #[serde(default)]
-    pub devices: Option<Whom>,
-    /// When it begins.
-    pub when: When,
-    /// How long it lasts. Default: to the end of the run.
-    #[serde(default)]
-    pub lasts: Option<Distribution>,
-    /// What is half dead. Default `service`.
-    #[serde(default)]
-    pub of: HalfDead,
+impl ServerOverload {
+    pub(super) fn effect(&self) -> ServerEffect {
+        ServerEffect::Slows { to: self.capacity.get(), ramp: self.ramp.map_or(Duration::ZERO, Span::get) }
+    }
 }
 
 /// What of a server is half dead.
@@ -132,86 +145,6 @@ pub enum HalfDead {
     Service,
     /// The sessions that there are when it begins: a subscription that the server has lost. A new session is well.
     Sessions,
-}
-
-impl ServerHalfDead {
-    pub(super) fn facts(&self) -> Fault<'_> {
-        on_server(
-            (self.server, self.devices.as_ref()),
-            &self.when,
-            Lasts::of(self.lasts.as_ref()),
-            Cause::ServerHalfDead,
-            ServerEffect::HalfDies(self.of),
-        )
-    }
-}
-
-/// A server that has less capacity than usual.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ServerOverload {
-    /// Which server, counted from 0. Default: all, each with its own draws.
-    #[serde(default)]
-    pub server: Option<u32>,
-    /// Which devices. Default: all.
-    #[serde(default)]
-    pub devices: Option<Whom>,
-    /// When it begins.
-    pub when: When,
-    /// How long it lasts. Default: to the end of the run.
-    #[serde(default)]
-    pub lasts: Option<Distribution>,
-    /// What is left of the capacity: work takes its time divided by this. Above 0.
-    pub capacity: Fraction,
-    /// Time in which the capacity falls to that, in a straight line. Default: at once. At the end it is whole at once.
-    #[serde(default)]
-    pub ramp: Option<Span>,
-}
-
-impl ServerOverload {
-    pub(super) fn facts(&self) -> Fault<'_> {
-        let effect = ServerEffect::Slows { to: self.capacity.get(), ramp: self.ramp.map_or(Duration::ZERO, Span::get) };
-        on_server(
-            (self.server, self.devices.as_ref()),
-            &self.when,
-            Lasts::of(self.lasts.as_ref()),
-            Cause::ServerOverload,
-            effect,
-        )
-    }
-}
-
-/// A server whose replies to heartbeats are late, and nothing else.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ServerLateReply {
-    /// Which server, counted from 0. Default: all, each with its own draws.
-    #[serde(default)]
-    pub server: Option<u32>,
-    /// Which devices. Default: all.
-    #[serde(default)]
-    pub devices: Option<Whom>,
-    /// When it begins.
-    pub when: When,
-    /// How long it lasts. Default: to the end of the run.
-    #[serde(default)]
-    pub lasts: Option<Distribution>,
-    /// How much later a reply leaves whose heartbeat is read meanwhile. Faults at the same time add up.
-    pub by: Span,
-}
-
-impl ServerLateReply {
-    pub(super) fn facts(&self) -> Fault<'_> {
-        let by = self.by.get();
-        let fault = on_server(
-            (self.server, self.devices.as_ref()),
-            &self.when,
-            Lasts::of(self.lasts.as_ref()),
-            Cause::ServerLateReply,
-            ServerEffect::RepliesLate { by },
-        );
-        Fault { aftermath: by, ..fault }
-    }
 }
 
 /// A planned restart of a server's process, without haste.
@@ -258,5 +191,5 @@ fn on_server<'a>(
     cause: Cause,
     effect: ServerEffect,
 ) -> Fault<'a> {
-    Fault { when, lasts, aftermath: Duration::ZERO, whom, target: Target::Server { server, cause, effect } }
+    Fault { when, lasts, aftermath: effect.aftermath(), whom, target: Target::Server { server, cause, effect } }
 }
