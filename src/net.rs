@@ -7,7 +7,7 @@ use std::error::Error;
 
 use cardiogram_policies::{HeartbeatSpec, Registry, StrategySpec};
 use cardiogram_scenarios::load;
-pub use cardiogram_sim::guest::{Guests, Machine, Result, TcpListener, TcpStream, run_guests};
+pub use cardiogram_sim::guest::{Guests, Machine, Result, RunClock, System, TcpListener, TcpStream, run_guests};
 use cardiogram_sim::{Engine, Outcome, RunOptions, first_difference, run};
 
 /// Runs a scenario with guests, for a test: a built-in one by its name, or a file by its path, which begins with a dot or has a
@@ -28,7 +28,11 @@ pub fn test(scenario: &str, seeds: u64, guests: &Guests) -> Vec<Outcome> {
     let again = outcomes.first().filter(|first| of_seed(1).trace_hash != first.trace_hash);
     if again.is_some() {
         let difference = first_difference(&world, 1).unwrap_or_else(|error| panic!("seed 1: {error}"));
-        panic!("the guests do something else when they run again: {}", difference.as_deref().unwrap_or("once"));
+        panic!(
+            "the guests do something else when they run again: {}\nhelp: chance that no seed decides, or the machine's clock? \
+             `Guests::with_system(cardiogram_interpose::Interposed)` answers for both",
+            difference.as_deref().unwrap_or("once")
+        );
     }
     outcomes
 }

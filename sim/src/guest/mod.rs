@@ -15,6 +15,7 @@
 //! - `life`: what happens to a device.
 //! - `sessions`: which connection of a device is its session.
 //! - `net`: what a guest sees of all that.
+//! - `system`: what can stand between it and the operating system.
 //! - `program`: what runs on it, and how that ends.
 //! - `node`: hosts as parts of the world.
 //!
@@ -33,6 +34,7 @@ mod runtime;
 mod sessions;
 mod sleep;
 mod socket;
+mod system;
 #[cfg(test)]
 mod tests;
 mod waits;
@@ -47,19 +49,23 @@ use std::{
 };
 
 use cardiogram_policies::{Problem, Time};
+use rand_core::Rng as _;
 
 pub use self::{
     net::{Machine, TcpListener, TcpStream},
     program::Result,
+    system::{RunClock, System},
 };
 use self::{
     node::GuestNode,
     program::{Program, Starter},
     runtime::Runtime,
+    system::OnThread,
 };
 use crate::{
     config::{Carrier, Cost, DeviceEffect, LinkEffect, OnWaking, SecondSession, ServerEffect, Target, WorldConfig},
     engine::{Engine, RunError, RunOptions, event},
+    fate::random,
     nodes::{
         node::{Flight, Host, Node},
         world::{self, Others},
@@ -77,6 +83,7 @@ pub struct Guests {
     of_server: BTreeMap<u32, Program>,
     patience: Duration,
     parameters: String,
+    system: Option<Arc<dyn System>>,
     /// They speak the lab's own protocol, so that the lab's own hosts understand them.
     #[cfg(test)]
     speak_as_the_lab: bool,
@@ -90,6 +97,7 @@ impl Default for Guests {
             of_server: BTreeMap::new(),
             patience: Duration::from_secs(30),
             parameters: String::new(),
+            system: None,
             #[cfg(test)]
             speak_as_the_lab: false,
         }
@@ -153,6 +161,13 @@ impl Guests {
     #[must_use]
     pub fn with_parameters(self, parameters: impl Into<String>) -> Self {
         Self { parameters: parameters.into(), ..self }
+    }
+
+    /// Sets what stands between the programs and the operating system, `cardiogram_interpose::Interposed` for instance. Default: nothing;
+    /// a program that asks the system for the time, or for random bytes, finds those of the machine.
+    #[must_use]
+    pub fn with_system(self, system: impl System + 'static) -> Self {
+        Self { system: Some(Arc::new(system)), ..self }
     }
 
     /// Returns what [`with_parameters`](Self::with_parameters) has set.
@@ -326,7 +341,11 @@ fn run_here(
     guests: &Guests,
     blocked: impl FnOnce(String) + Send + 'static,
 ) -> std::result::Result<Outcome, RunError> {
+    // Before the runtime is made, which draws, too.
+    let clock = RunClock::default();
+    let _on_thread = OnThread::begin(guests.system.clone(), random::stream(seed, "guest/system", 0).next_u64(), &clock);
     let mut runtime = Runtime::new(guests.patience, blocked).map_err(RunError::Guest)?;
+    clock.follow(&runtime);
     let starter = Starter::new(&runtime);
     let judged = Judged::new(config, seed, options.keep_trace);
     let schedule = judged.schedule.clone();

@@ -119,6 +119,11 @@ impl Gate {
         ))
     }
 
+    /// Returns whether the runtime is at work.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.at_work.load(Ordering::Relaxed)
+    }
+
     /// The runtime begins to run, or has run, the program of a host.
     pub(super) fn set_running(&self, owner: Option<Owner>) {
         *lock(&self.runs) = owner;
