@@ -16,30 +16,36 @@ pub(super) fn file(pixels: &[u8], width: u32, height: u32) -> Vec<u8> {
     file
 }
 
-/// Returns the picture with each square of `side` by `side` pixels averaged into one pixel.
-pub(super) fn averaged(pixels: &[u8], width: u32, side: u32) -> Vec<u8> {
-    let (width, area) = (width as usize, (side * side) as u16);
-    let side = side as usize;
-    let mut small = Vec::with_capacity(pixels.len() / usize::from(area));
+/// Returns the picture with each square of `SIDE` by `SIDE` pixels averaged into one pixel. The side is known when this is compiled, so
+/// that sums are taken many at a time and divided by shifting: with any side it took a third of a report's time.
+pub(super) fn averaged<const SIDE: usize>(pixels: &[u8], width: u32) -> Vec<u8> {
+    let row_len = width as usize * 3;
+    let small_len = row_len / SIDE;
+    let mut small = Vec::with_capacity(pixels.len() / (SIDE * SIDE));
     let mut before: &[u8] = &[];
-    for rows in pixels.chunks_exact(width * 3 * side) {
+    let mut sums = vec![0_u16; row_len];
+    for rows in pixels.chunks_exact(row_len * SIDE) {
         // Most rows of a plot are like those above them.
         if rows == before {
-            small.extend_from_within(small.len() - width / side * 3..);
+            small.extend_from_within(small.len() - small_len..);
             continue;
         }
         before = rows;
-        let mut sums = vec![0_u16; width / side * 3];
-        for row in rows.chunks_exact(width * 3) {
-            for (sum, pixels) in sums.chunks_exact_mut(3).zip(row.chunks_exact(3 * side)) {
-                for pixel in pixels.chunks_exact(3) {
-                    for channel in 0..3 {
-                        sum[channel] += u16::from(pixel[channel]);
-                    }
-                }
+        sums.fill(0);
+        for row in rows.chunks_exact(row_len) {
+            for (sum, channel) in sums.iter_mut().zip(row) {
+                *sum += u16::from(*channel);
             }
         }
-        small.extend(sums.into_iter().map(|sum| ((sum + area / 2) / area) as u8));
+        let area = (SIDE * SIDE) as u16;
+        let begin = small.len();
+        small.resize(begin + small_len, 0);
+        for (pixel, square) in small[begin..].chunks_exact_mut(3).zip(sums.chunks_exact(3 * SIDE)) {
+            for (channel, mean) in pixel.iter_mut().enumerate() {
+                let sum: u16 = (0..SIDE).map(|place| square[3 * place + channel]).sum();
+                *mean = ((sum + area / 2) / area) as u8;
+            }
+        }
     }
     small
 }
@@ -52,8 +58,8 @@ mod tests {
     fn an_area_keeps_its_colour_and_an_edge_is_between_two() {
         let row = [[10, 20, 30], [10, 20, 30], [10, 20, 30], [30, 40, 50]].concat();
         let pair = [row.clone(), row].concat();
-        assert_eq!(averaged(&pair, 4, 2), [10, 20, 30, 20, 30, 40]);
+        assert_eq!(averaged::<2>(&pair, 4), [10, 20, 30, 20, 30, 40]);
         // And once more, where the rows are the same again.
-        assert_eq!(averaged(&[pair.clone(), pair].concat(), 4, 2), [10, 20, 30, 20, 30, 40].repeat(2));
+        assert_eq!(averaged::<2>(&[pair.clone(), pair].concat(), 4), [10, 20, 30, 20, 30, 40].repeat(2));
     }
 }

@@ -73,7 +73,7 @@ pub(crate) fn png(size: (u32, u32), draw: impl FnOnce(&mut Canvas<BitMapBackend<
     let backend = BitMapBackend::with_buffer(&mut pixels, large);
     draw(&mut Canvas { backend, scale: f64::from(PNG_SCALE * SMOOTHING) });
 
-    bitmap::file(&bitmap::averaged(&pixels, large.0, SMOOTHING), width, height)
+    bitmap::file(&bitmap::averaged::<{ SMOOTHING as usize }>(&pixels, large.0), width, height)
 }
 
 fn drawn<E: std::fmt::Debug>(result: Result<(), E>) {

@@ -8,6 +8,8 @@
 //! A statistic is asked for several resamples at once, one a lane: one pass over the data then does for all of them, which
 //! is what makes thousands of resamples of a million episodes affordable.
 
+use std::collections::BTreeMap;
+
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng as _};
 use rand_core::Rng as _;
 use rayon::prelude::*;
@@ -58,50 +60,66 @@ impl Bootstrap {
 
     /// Works out some statistics: `statistics` is given how often each replicate counts in each lane, and answers with the
     /// values, always as many and in the same order.
+    ///
+    /// Of few replicates there are few resamples that differ (of 5, 126 among the thousands), so each is worked out once.
     pub(crate) fn evaluate(self, statistics: impl Fn(&[Lanes]) -> Vec<Lanes> + Sync) -> Vec<Replicated> {
-        let columns = 1 + self.groups() + self.resamples();
+        let mut places = BTreeMap::new();
+        let mut distinct = Vec::new();
+        let place_of: Vec<usize> = (0..1 + self.groups() + self.resamples())
+            .map(|column| {
+                *places.entry(self.counts(column)).or_insert_with_key(|counts| {
+                    distinct.push(counts.clone());
+                    distinct.len() - 1
+                })
+            })
+            .collect();
         let passes: Vec<Vec<Lanes>> =
-            (0..columns.div_ceil(LANES)).into_par_iter().map(|pass| statistics(&self.weights(pass * LANES))).collect();
+            distinct.par_chunks(LANES).map(|columns| statistics(&self.weights(columns))).collect();
         let count = passes[0].len();
-        let column = |statistic: usize, column: usize| passes[column / LANES][statistic][column % LANES];
+        let column = |statistic: usize, column: usize| {
+            let place = place_of[column];
+            passes[place / LANES][statistic][place % LANES]
+        };
         let replicated = |statistic| Replicated {
             replicates: self.replicates,
             estimate: column(statistic, 0),
             jackknife: (1..=self.groups()).map(|it| column(statistic, it)).collect(),
-            resamples: (1 + self.groups()..columns).map(|it| column(statistic, it)).collect(),
+            resamples: (1 + self.groups()..place_of.len()).map(|it| column(statistic, it)).collect(),
         };
         (0..count).map(replicated).collect()
     }
 
-    /// Returns how often each replicate counts in the columns from `first` on. The first column of all is the data, then those
-    /// that leave a group out, then the resamples.
-    fn weights(self, first: usize) -> Vec<Lanes> {
+    /// Returns the counts of up to [`LANES`] columns, a lane each; the lanes beyond are the data.
+    fn weights(self, columns: &[Vec<u32>]) -> Vec<Lanes> {
         let mut weights = vec![[1.0; LANES]; self.replicates];
-        for lane in 0..LANES {
-            let Some(leave_out) = (first + lane).checked_sub(1) else { continue };
-            match leave_out.checked_sub(self.groups()) {
-                None => {
-                    for replicate in (leave_out..self.replicates).step_by(self.groups()) {
-                        weights[replicate][lane] = 0.0;
-                    }
-                }
-                Some(resample) => self.draw(&mut weights, lane, resample),
+        for (lane, counts) in columns.iter().enumerate() {
+            for (weight, count) in weights.iter_mut().zip(counts) {
+                weight[lane] = f64::from(*count);
             }
         }
         weights
     }
 
+    /// Returns how often each replicate counts in a column. The first of all is the data, then come those that leave a group out,
+    /// then the resamples.
+    fn counts(self, column: usize) -> Vec<u32> {
+        let Some(leave_out) = column.checked_sub(1) else { return vec![1; self.replicates] };
+        match leave_out.checked_sub(self.groups()) {
+            None => (0..self.replicates).map(|replicate| u32::from(replicate % self.groups() != leave_out)).collect(),
+            Some(resample) => self.draw(resample),
+        }
+    }
+
     /// Draws as many as there are, with replacement; each resample from its own stream.
-    fn draw(self, weights: &mut [Lanes], lane: usize, resample: usize) {
+    fn draw(self, resample: usize) -> Vec<u32> {
         let mut rng = ChaCha8Rng::seed_from_u64(KEY);
         rng.set_stream(resample as u64);
-        for weight in weights.iter_mut() {
-            weight[lane] = 0.0;
-        }
+        let mut counts = vec![0; self.replicates];
         for _ in 0..self.replicates {
             // The high half of the product is uniform over the replicates, but for 1 part in 2^40 at most.
-            weights[((u128::from(rng.next_u64()) * self.replicates as u128) >> 64) as usize][lane] += 1.0;
+            counts[((u128::from(rng.next_u64()) * self.replicates as u128) >> 64) as usize] += 1;
         }
+        counts
     }
 }
 
@@ -168,6 +186,18 @@ mod tests {
         let values: Vec<f64> = (0..100).map(f64::from).collect();
         let interval = interval(&values).unwrap();
         assert!((interval.low - 43.84).abs() < 0.6 && (interval.high - 55.16).abs() < 0.6, "{interval:?}");
+    }
+
+    #[test]
+    fn what_is_drawn_twice_is_worked_out_once() {
+        let passes = std::sync::atomic::AtomicUsize::new(0);
+        let drawn = &Bootstrap::new(5).evaluate(|weights| {
+            passes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            mean(&[1.0, 2.0, 3.0, 4.0, 5.0], weights)
+        })[0];
+        // 9 over 4 ways to draw five of five, the data among them, and five that leave one out.
+        assert!(passes.into_inner() <= (126 + 5_usize).div_ceil(LANES));
+        assert_eq!(drawn.resamples.len(), RESAMPLES);
     }
 
     #[test]

@@ -188,23 +188,29 @@ impl Distribution {
     /// Returns the span at `u`, a number in (0, 1): the inverse of the distribution function; of a mixture, the parts one after
     /// the other.
     pub fn at(&self, u: f64) -> Duration {
+        self.sampler().at(u)
+    }
+
+    /// Returns what draws from it.
+    pub(crate) fn sampler(&self) -> Sampler {
         match self {
-            Self::Constant(span) => span.get(),
-            Self::Uniform(spec) => spec.min.get() + scale(spec.max.get().saturating_sub(spec.min.get()), u),
+            Self::Constant(span) => Sampler::Constant(span.get()),
+            Self::Uniform(spec) => {
+                Sampler::Uniform { min: spec.min.get(), width: spec.max.get().saturating_sub(spec.min.get()) }
+            }
             Self::Normal(spec) => {
-                // Conditioned on being above the minimum: the inverse at a quantile inside the upper part.
-                let (mean, sd) = (micros(spec.mean.get()), micros(spec.sd.get()));
-                let below = normal_cdf((micros(spec.min.get()) - mean) / sd);
-                from_micros(mean + sd * normal_quantile(below + (1.0 - below) * u)).max(spec.min.get())
+                let (mean, sd, min) = (micros(spec.mean.get()), micros(spec.sd.get()), spec.min.get());
+                Sampler::Normal { mean, sd, below: normal_cdf((micros(min) - mean) / sd), min }
             }
-            Self::LogNormal(spec) => {
-                let span = micros(spec.median.get()) * libm::exp(spec.sigma * normal_quantile(u));
-                from_micros(span).clamp(spec.min.get(), spec.max())
-            }
-            Self::Exponential(spec) => from_micros(-micros(spec.mean.get()) * libm::log1p(-u)).max(self.min()),
+            Self::LogNormal(spec) => Sampler::LogNormal {
+                median: micros(spec.median.get()),
+                sigma: spec.sigma,
+                min: spec.min.get(),
+                max: spec.max(),
+            },
+            Self::Exponential(spec) => Sampler::Exponential { mean: micros(spec.mean.get()), min: self.min() },
             Self::Mixture(parts) => {
-                let (part, rest) = pick(parts, |part| part.weight, u);
-                part.of.at(rest)
+                Sampler::Mixture(parts.iter().map(|part| (part.weight, part.of.sampler())).collect())
             }
         }
     }
@@ -244,6 +250,62 @@ impl Distribution {
                 })
             }
             _ => None,
+        }
+    }
+}
+
+/// A distribution to draw from many times: what does not depend on the draw is worked out already.
+#[derive(Clone, Debug)]
+pub(crate) enum Sampler {
+    Constant(Duration),
+    Uniform {
+        min: Duration,
+        width: Duration,
+    },
+    /// In microseconds, with the share of the normal distribution that lies below the minimum.
+    Normal {
+        mean: f64,
+        sd: f64,
+        below: f64,
+        min: Duration,
+    },
+    LogNormal {
+        median: f64,
+        sigma: f64,
+        min: Duration,
+        max: Duration,
+    },
+    Exponential {
+        mean: f64,
+        min: Duration,
+    },
+    /// Each with its weight.
+    Mixture(Box<[(f64, Self)]>),
+}
+
+impl Sampler {
+    /// Returns the span at `u`, as [`Distribution::at`] does.
+    pub(crate) fn at(&self, u: f64) -> Duration {
+        self.drawn(|| u)
+    }
+
+    /// Returns a span drawn with a number in (0, 1), which is not asked for where there is nothing to draw.
+    pub(crate) fn drawn(&self, u: impl FnOnce() -> f64) -> Duration {
+        match self {
+            Self::Constant(span) => *span,
+            Self::Uniform { min, width } => *min + scale(*width, u()),
+            // Conditioned on being above the minimum: the inverse at a quantile inside the upper part.
+            Self::Normal { mean, sd, below, min } => {
+                from_micros(mean + sd * normal_quantile(below + (1.0 - below) * u())).max(*min)
+            }
+            Self::LogNormal { median, sigma, min, max } => {
+                from_micros(median * libm::exp(sigma * normal_quantile(u()))).clamp(*min, *max)
+            }
+            Self::Exponential { mean, min } => from_micros(-mean * libm::log1p(-u())).max(*min),
+            Self::Mixture(parts) => {
+                let ((_, part), rest) = pick(parts, |(weight, _)| *weight, u());
+                part.at(rest)
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use cardiogram_policies::Time;
 
-use crate::nodes::node::{Flight, Host};
+use crate::nodes::{inbox::Flight, node::Host};
 
 /// Runs `hosts` until `end`, which is excluded.
 pub(crate) fn run(hosts: &mut [Host], end: Time) {

@@ -23,7 +23,7 @@ use turmoil::net::UdpSocket;
 
 use super::RunError;
 use crate::{
-    nodes::node::{Flight, Host},
+    nodes::{inbox::Flight, node::Host},
     wire::{layout::NodeId, packet::Packet},
 };
 

@@ -67,7 +67,8 @@ use crate::{
     engine::{Engine, RunError, RunOptions, event},
     fate::random,
     nodes::{
-        node::{Flight, Host, Node},
+        inbox::Flight,
+        node::{Host, Node},
         world::{self, Others},
     },
     run::Judged,

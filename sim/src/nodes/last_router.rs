@@ -212,8 +212,9 @@ mod tests {
     use crate::{
         config::{Distribution, LinkConfig, TcpSettings},
         nodes::{
+            inbox::Flight,
             link::{LaneConfig, Link},
-            node::{Flight, Host},
+            node::Host,
         },
         record::recorder::Uses,
         wire::{

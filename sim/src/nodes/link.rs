@@ -9,12 +9,12 @@ mod router;
 
 use std::{rc::Rc, time::Duration};
 
-use cardiogram_policies::Time;
+use cardiogram_policies::{Time, unit::Fraction};
 use rand_chacha::ChaCha8Rng;
 
 use self::{drift::Drift, router::Router};
 use crate::{
-    config::{BurstLoss, Distribution, LinkConfig, Rate},
+    config::{BurstLoss, LinkConfig, Rate, distribution::Sampler},
     fate::{
         effect::{Effect, PacketEffects},
         random::{self, Coins, DrawPurpose},
@@ -26,7 +26,11 @@ use crate::{
 
 /// One direction of a link, with a lane for each sender or receiver that has its own order and its own luck.
 pub(crate) struct Link {
-    config: LinkConfig,
+    /// What each packet's own part of the delay is drawn from.
+    delay: Sampler,
+    /// How often a packet is lost by itself.
+    packet_loss: Fraction,
+    rate: Option<Rate>,
     lanes: Vec<Lane>,
     /// The lane of each device, on a link whose senders do not choose it; empty elsewhere.
     lane_of: Rc<[u32]>,
@@ -83,7 +87,13 @@ impl Link {
                 last_arrival: Time::ZERO,
             })
             .collect();
-        Self { config: config.clone(), lanes, lane_of: [].into() }
+        Self {
+            delay: config.delay.sampler(),
+            packet_loss: config.packet_loss,
+            rate: config.rate,
+            lanes,
+            lane_of: [].into(),
+        }
     }
 
     /// The same link, with these lanes of devices, whatever their packets' senders say.
@@ -98,7 +108,7 @@ impl Link {
 
     /// What is cut now stays cut, nothing else is cut any more, and nothing is lost or slowed down by chance.
     pub(crate) fn freeze(&mut self, now: Time) {
-        (self.config.packet_loss, self.config.rate) = (cardiogram_policies::unit::Fraction::ZERO, None);
+        (self.packet_loss, self.rate) = (Fraction::ZERO, None);
         for lane in &mut self.lanes {
             (lane.cuts, lane.cut) = (Interval::frozen(&lane.cuts, now).into(), 0);
             (lane.burst, lane.effects, lane.router) = (None, [].into(), None);
@@ -110,7 +120,7 @@ impl Link {
     pub(crate) fn answer(&mut self, now: Time, lane: u32) -> Option<(Time, Obstacle)> {
         let lane = &mut self.lanes[lane as usize];
         let why = lane.router.as_mut()?.answer(now)?;
-        Some((now + lane.delay(now, &self.config.delay), why))
+        Some((now + lane.delay(now, &self.delay), why))
     }
 
     /// Returns what becomes of a packet of `bytes` put on `lane` at `now`. Times must not run backwards within a lane.
@@ -119,12 +129,12 @@ impl Link {
         if lane.is_cut(now, now) {
             return Fate::Cut;
         }
-        let Some(departure) = lane.depart(now, self.config.rate, bytes) else { return Fate::QueueFull };
+        let Some(departure) = lane.depart(now, self.rate, bytes) else { return Fate::QueueFull };
         let mut combined = PacketEffects::default();
         for effect in &mut lane.effects {
             effect.add_to(&mut combined, now);
         }
-        let delay = lane.delay(now, &self.config.delay) + combined.late;
+        let delay = lane.delay(now, &self.delay) + combined.late;
         let in_order = (departure + delay).max(lane.last_arrival);
         let in_order = lane.effects.iter().fold(in_order, |arrival, effect| effect.delivers(arrival));
         let arrival = in_order + combined.held;
@@ -132,11 +142,9 @@ impl Link {
         if lane.is_cut(now, arrival) {
             return Fate::Cut;
         }
-        let by_burst = lane.burst.as_mut().is_some_and(|burst| {
-            let loss = if burst.is_bad(now) { burst.spec.loss_bad } else { burst.spec.loss_good };
-            lane.coins.unit(DrawPurpose::BurstLoss, now) < loss.get()
-        });
-        let by_itself = lane.coins.unit(DrawPurpose::PacketLoss, now) < self.config.packet_loss.get();
+        let burst = lane.burst.as_mut().map_or(Fraction::ZERO, |burst| burst.loss(now));
+        let by_burst = lane.loses(DrawPurpose::BurstLoss, now, burst);
+        let by_itself = lane.loses(DrawPurpose::PacketLoss, now, self.packet_loss);
         if by_burst || by_itself || combined.lost {
             return Fate::Lost;
         }
@@ -152,9 +160,14 @@ impl Link {
 
 impl Lane {
     /// Returns how long a packet takes that leaves at `now`, of which `varies` is drawn for it alone.
-    fn delay(&mut self, now: Time, varies: &Distribution) -> Duration {
+    fn delay(&mut self, now: Time, varies: &Sampler) -> Duration {
         let drift = self.drift.as_mut().map_or(Duration::ZERO, |drift| drift.at(now));
-        self.base + drift + varies.at(self.coins.unit(DrawPurpose::Delay, now))
+        self.base + drift + varies.drawn(|| self.coins.unit(DrawPurpose::Delay, now))
+    }
+
+    /// Returns whether a packet is lost that leaves at `now`. No coin is tossed for what is certain.
+    fn loses(&self, purpose: DrawPurpose, now: Time, loss: Fraction) -> bool {
+        loss.get() > 0.0 && self.coins.unit(purpose, now) < loss.get()
     }
 
     /// Returns whether the lane is cut at any moment from `now` to `until`, both included.
@@ -214,7 +227,11 @@ impl BurstChain {
         chain
     }
 
-    /// Returns the state at `now`; times must not run backwards.
+    /// Returns how often a packet is lost at `now`; times must not run backwards.
+    fn loss(&mut self, now: Time) -> Fraction {
+        if self.is_bad(now) { self.spec.loss_bad } else { self.spec.loss_good }
+    }
+
     fn is_bad(&mut self, now: Time) -> bool {
         while self.until <= now {
             self.bad = !self.bad;
@@ -232,7 +249,7 @@ impl BurstChain {
 
 #[cfg(test)]
 mod tests {
-    use cardiogram_policies::unit::{Delay, Fraction, Span};
+    use cardiogram_policies::unit::{Delay, Span};
 
     use super::*;
     use crate::{config::Distribution, fate::effect::EffectKind};

@@ -3,6 +3,7 @@
 
 pub(crate) mod device;
 mod icmp_limit;
+pub(crate) mod inbox;
 pub(crate) mod last_router;
 mod link;
 mod nat;

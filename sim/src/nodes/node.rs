@@ -4,12 +4,15 @@
 //! before its own wake-up, packets by (sending node, number of sending). An engine that lets every host run to a time
 //! before which nothing more can arrive gives the one possible run.
 
-use std::{any::Any, cmp::Reverse, collections::BinaryHeap};
+use std::any::Any;
 
 use cardiogram_policies::Time;
 
 use crate::{
-    nodes::link::Link,
+    nodes::{
+        inbox::{Flight, Inbox},
+        link::Link,
+    },
     record::{
         counts::Counts,
         recorder::{Recorder, Uses},
@@ -42,22 +45,11 @@ pub(crate) trait Node: Any {
 pub(crate) struct Io<'a> {
     now: Time,
     links: &'a mut [(NodeId, Link)],
-    inbox: &'a mut BinaryHeap<Reverse<Inbound>>,
+    inbox: &'a mut Inbox,
     sent: &'a mut Vec<Flight>,
     next_number: &'a mut u64,
     from: NodeId,
     recorder: &'a mut Recorder,
-}
-
-/// A packet on its way to a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Flight {
-    pub(crate) arrival: Time,
-    pub(crate) from: NodeId,
-    /// The sender's count of packets sent: the order among those that arrive at once.
-    pub(crate) number: u64,
-    pub(crate) to: NodeId,
-    pub(crate) packet: Packet,
 }
 
 impl Io<'_> {
@@ -93,7 +85,7 @@ impl Io<'_> {
         let Some((arrival, packet)) = answer.and_then(|(at, why)| Some((at, packet.undelivered(why)?))) else { return };
         let (from, number) = (self.from, *self.next_number);
         *self.next_number += 1;
-        self.inbox.push(Reverse(Inbound(Flight { arrival, from, number, to: from, packet })));
+        self.inbox.push(Flight { arrival, from, number, to: from, packet });
     }
 
     /// Notes that the node throws a packet away.
@@ -122,7 +114,7 @@ pub(crate) struct Host {
     id: NodeId,
     node: Box<dyn Node>,
     links: Vec<(NodeId, Link)>,
-    inbox: BinaryHeap<Reverse<Inbound>>,
+    inbox: Inbox,
     next_number: u64,
     recorder: Recorder,
     /// Everything before this time has been handled.
@@ -136,7 +128,7 @@ impl Host {
             id,
             node,
             links,
-            inbox: BinaryHeap::new(),
+            inbox: Inbox::default(),
             next_number: 0,
             recorder: Recorder::new(id, uses),
             ran_until: Time::ZERO,
@@ -151,12 +143,12 @@ impl Host {
     /// Takes a packet that will arrive later.
     pub(crate) fn deliver(&mut self, flight: Flight) {
         assert!(flight.arrival >= self.ran_until, "an engine delivered a packet into the past: {flight:?}");
-        self.inbox.push(Reverse(Inbound(flight)));
+        self.inbox.push(flight);
     }
 
     /// Returns when the host has something to do next.
     pub(crate) fn next_event(&self) -> Option<Time> {
-        let packet = self.inbox.peek().map(|Reverse(Inbound(flight))| flight.arrival);
+        let packet = self.inbox.next();
         // What a node has put off to a time that is past is due at once.
         let wake = self.node.next_wake().map(|wake| wake.max(self.ran_until));
         packet.into_iter().chain(wake).min()
@@ -183,10 +175,9 @@ impl Host {
             from: self.id,
             recorder: &mut self.recorder,
         };
-        let packet_is_due = io.inbox.peek().is_some_and(|Reverse(Inbound(flight))| flight.arrival <= now);
-        if packet_is_due && let Some(Reverse(Inbound(flight))) = io.inbox.pop() {
-            io.recorder.received(now, &flight.packet, flight.from);
-            self.node.on_packet(now, flight.packet, &mut io);
+        if let Some((from, packet)) = io.inbox.pop_due(now) {
+            io.recorder.received(now, &packet, from);
+            self.node.on_packet(now, packet, &mut io);
         } else {
             self.node.on_wake(now, &mut io);
         }
@@ -217,33 +208,4 @@ pub(crate) struct Finished {
     pub(crate) digest: u128,
     pub(crate) entries: Vec<Entry>,
     pub(crate) counts: Counts,
-}
-
-/// Orders an inbox by (arrival, sender, number).
-struct Inbound(Flight);
-
-impl Inbound {
-    fn key(&self) -> (Time, NodeId, u64) {
-        (self.0.arrival, self.0.from, self.0.number)
-    }
-}
-
-impl PartialEq for Inbound {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Inbound {}
-
-impl PartialOrd for Inbound {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Inbound {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key().cmp(&other.key())
-    }
 }

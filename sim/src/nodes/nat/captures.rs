@@ -14,8 +14,9 @@ use crate::{
     config::{Distribution, LinkConfig, NatClass, NatConfig, TcpSettings},
     fate::nat::{NatFaults, mapping_rules},
     nodes::{
+        inbox::Flight,
         link::{LaneConfig, Link},
-        node::{Flight, Host},
+        node::Host,
     },
     record::recorder::Uses,
     wire::{address, layout::NodeId, packet::Packet},

@@ -10,12 +10,12 @@ use super::{
 };
 use crate::{config::Background, nodes::timers::Timers};
 
-/// All mappings, by slot; slots are used again.
+/// All mappings, by slot; slots are used again. They are found by whole numbers, which a map compares at once.
 pub(super) struct Table {
     mappings: Vec<Option<Mapping>>,
     free: Vec<u32>,
-    by_inside: BTreeMap<Inside, u32>,
-    by_outside: BTreeMap<Outside, u32>,
+    by_inside: BTreeMap<u64, u32>,
+    by_outside: BTreeMap<u64, u32>,
     /// The last users of outside ports, of the mappings that asked to be remembered.
     last_subscribers: BTreeMap<Outside, u32>,
     expiry: Timers,
@@ -37,11 +37,11 @@ impl Table {
     }
 
     pub(super) fn at_inside(&self, inside: Inside) -> Option<u32> {
-        self.by_inside.get(&inside).copied()
+        self.by_inside.get(&inside_key(inside)).copied()
     }
 
     pub(super) fn at_outside(&self, outside: Outside) -> Option<u32> {
-        self.by_outside.get(&outside).copied()
+        self.by_outside.get(&outside_key(outside)).copied()
     }
 
     pub(super) fn get(&self, slot: u32) -> &Mapping {
@@ -65,8 +65,8 @@ impl Table {
     /// Adds a mapping, which lives until `expires` if it is not used again.
     pub(super) fn insert(&mut self, now: Time, mapping: Mapping, expires: Time) -> u32 {
         let slot = self.free.pop().unwrap_or(self.mappings.len() as u32);
-        self.by_inside.insert(mapping.inside, slot);
-        self.by_outside.insert(mapping.outside, slot);
+        self.by_inside.insert(inside_key(mapping.inside), slot);
+        self.by_outside.insert(outside_key(mapping.outside), slot);
         if slot as usize == self.mappings.len() {
             self.mappings.push(Some(mapping));
         } else {
@@ -87,8 +87,8 @@ impl Table {
     /// Takes a mapping out.
     pub(super) fn remove(&mut self, slot: u32, keep_subscriber: bool) -> Mapping {
         let mapping = self.mappings[slot as usize].take().expect("a slot in use");
-        self.by_inside.remove(&mapping.inside);
-        self.by_outside.remove(&mapping.outside);
+        self.by_inside.remove(&inside_key(mapping.inside));
+        self.by_outside.remove(&outside_key(mapping.outside));
         if keep_subscriber {
             self.last_subscribers.insert(mapping.outside, mapping.inside.0);
         } else {
@@ -122,4 +122,13 @@ impl Table {
         let pushed_out = self.lru.as_ref().and_then(Lru::next).map(|(due, _)| due);
         [self.expiry.next(), pushed_out].into_iter().flatten().min()
     }
+}
+
+/// In the order of what it stands for.
+fn inside_key((subscriber, port, server): Inside) -> u64 {
+    u64::from(subscriber) << 32 | u64::from(port) << 16 | u64::from(server)
+}
+
+fn outside_key(outside: Outside) -> u64 {
+    u64::from(outside.address) << 32 | u64::from(outside.port) << 16 | u64::from(outside.server)
 }

@@ -46,7 +46,8 @@ pub(super) struct Kernel {
     /// Connections by slot; slots are used again. Boxed, so that room to grow is room for places only.
     connections: Vec<Option<Box<Entry>>>,
     free: Vec<u32>,
-    by_remote: BTreeMap<SocketAddrV4, u32>,
+    /// The connection of each remote end, as one number, which a map compares at once.
+    by_remote: BTreeMap<u64, u32>,
     accept_queue: VecDeque<u32>,
     timers: Timers,
     /// Slots that the process should look at: readable, closed or failed.
@@ -108,7 +109,7 @@ impl Kernel {
             return;
         }
         let opens = packet.opens();
-        match self.by_remote.get(&packet.src).copied() {
+        match self.by_remote.get(&key(packet.src)).copied() {
             Some(slot) => {
                 // Linux keeps a connection that finds the accept queue full half-open, and drops the packet.
                 let completes = self.end(slot).is_half_open() && packet.may_complete();
@@ -169,7 +170,7 @@ impl Kernel {
             self.connections.push(entry);
             self.connections.len() as u32 - 1
         };
-        self.by_remote.insert(packet.src, slot);
+        self.by_remote.insert(key(packet.src), slot);
         self.transmit(packet.device, io);
         self.settle(slot);
     }
@@ -375,9 +376,13 @@ impl Kernel {
     pub(super) fn remove(&mut self, slot: u32) {
         if let Some(entry) = self.connections[slot as usize].take() {
             self.half_open -= usize::from(entry.half_open);
-            self.by_remote.remove(&entry.end.remote());
+            self.by_remote.remove(&key(entry.end.remote()));
             self.timers.set(slot, None);
             self.free.push(slot);
         }
     }
+}
+
+fn key(remote: SocketAddrV4) -> u64 {
+    u64::from(remote.ip().to_bits()) << 16 | u64::from(remote.port())
 }
