@@ -51,10 +51,10 @@ fn ten_times_the_devices_allocate_at_most_ten_times_as_much_times_the_logarithm(
 
 /// Both ends' TCP, the device with its policies, the server's session, the NAT's mapping, timers, and what is kept of it all for
 /// the verdict, with the room to grow that tables have. docs/benchmarks.md has what of it is really used.
-const CONNECTION_BYTES: u64 = 5 << 10;
+const CONNECTION_BYTES: u64 = 4_480;
 
 #[test]
-fn a_connection_takes_at_most_5_kib() {
+fn a_connection_takes_at_most_4_480_bytes() {
     let [few, many] = [1_000, 3_000].map(|devices| taken("", devices).peak_bytes);
     println!("{} bytes a connection", (many - few) / 2_000);
     assert!((many - few) / 2_000 <= CONNECTION_BYTES, "{} bytes", (many - few) / 2_000);
@@ -62,7 +62,7 @@ fn a_connection_takes_at_most_5_kib() {
 
 /// What a break of a session may leave behind until its run is over: its row in the results, in a list with room to grow, and its
 /// strike as it was drawn.
-const BREAK_BYTES: u64 = 320;
+const BREAK_BYTES: u64 = 256;
 
 #[test]
 fn of_what_is_past_nothing_is_kept_but_rows_and_what_was_drawn() {
