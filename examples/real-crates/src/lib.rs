@@ -6,6 +6,7 @@
 pub mod grpc;
 pub mod http2;
 pub mod mqtt;
+pub mod resp;
 
 use std::{io, time::Duration};
 

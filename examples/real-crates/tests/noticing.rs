@@ -7,9 +7,12 @@ use cardiogram::{
     net::{Guests, run_guests},
     policies::{Registry, StrategySpec},
     scenarios::load,
-    sim::{Engine, Outcome, RunOptions, WorldConfig, run},
+    sim::{
+        Engine, Outcome, RunOptions, WorldConfig, run,
+        trace::{NodeId, What},
+    },
 };
-use real_crates::{grpc, http2, mqtt};
+use real_crates::{grpc, http2, mqtt, resp};
 
 const PING_EVERY: Duration = Duration::from_secs(310);
 const REPLY_WITHIN: Duration = Duration::from_secs(20);
@@ -46,14 +49,22 @@ fn preset(name: &str, with: &str) -> StrategySpec {
     load::parse_strategy(name, &text, &Registry::new()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Returns when the first break was noticed, in seconds of the run.
-fn noticed(outcome: &Outcome) -> Option<f64> {
-    let detection = outcome.episodes.first().and_then(|episode| episode.detection);
-    detection.map(|it| it.at.as_secs_f64())
-}
-
-fn seconds(at: Option<f64>) -> String {
-    at.map_or_else(|| "never".into(), |at| format!("{at:.3} s"))
+/// Returns when the first break was noticed, in seconds of the run, and how many packets the client had sent and been sent before.
+fn noticed(outcome: &Outcome) -> String {
+    let Some(at) = outcome.episodes.first().and_then(|episode| episode.detection).map(|it| it.at) else {
+        return "never |".into();
+    };
+    let entries = &outcome.trace.as_ref().expect("it is kept").entries;
+    let (mut up, mut down) = (0, 0);
+    // The client is the first node. What closes the connection leaves at the moment itself.
+    for entry in entries.iter().filter(|entry| entry.node == NodeId(0) && entry.at < at) {
+        match entry.what {
+            What::Sent { .. } => up += 1,
+            What::Received { .. } => down += 1,
+            _ => {}
+        }
+    }
+    format!("{:.3} s | {up} + {down}", at.as_secs_f64())
 }
 
 #[test]
@@ -62,19 +73,22 @@ fn crates_leave_dead_connections_when_their_presets_do() {
                 judge.reply = { timeout = \"20s\", evidence = \"any\" }\n";
     // Without the broker's own patience, which would be first where the network holds.
     let fixed = "[heartbeat.fixed]\ninterval = \"310s\"\ntimeout = \"310s\"\n[server]\n";
-    let products: [(&str, Guests, StrategySpec); 3] = [
+    let pings = "[heartbeat.fixed]\ninterval = \"310s\"\ntimeout = \"20s\"\n";
+    let products: [(&str, Guests, StrategySpec); 4] = [
         ("hyper 1.12, HTTP/2", http2::guests(PING_EVERY, REPLY_WITHIN), preset("grpc-tonic", idle)),
         ("tonic 0.14, Watch of the health service", grpc::guests(PING_EVERY, REPLY_WITHIN), preset("grpc-tonic", idle)),
         ("rumqttc-v4-next 0.34", mqtt::guests(PING_EVERY), preset("rumqttc", fixed)),
+        ("redis 1.8, PING", resp::guests(PING_EVERY, REPLY_WITHIN), preset("netease-30-15", pings)),
     ];
-    let mut table = String::from("| Crate | World | The crate leaves at | The preset leaves at |\n|---|---|---|---|\n");
+    let mut table = String::from(
+        "| Crate | World | The crate leaves at | after packets | The preset leaves at | after packets |\n|---|---|---:|---:|---:|---:|\n",
+    );
     for (product, guests, strategy) in &products {
         for (title, world) in worlds(strategy) {
-            let options = RunOptions::new(Engine::Event);
+            let options = RunOptions { keep_trace: true, ..RunOptions::new(Engine::Event) };
             let of_crate = run_guests(&world, 1, &options, guests).unwrap_or_else(|error| panic!("{product}: {error}"));
             let of_preset = run(&world, 1, &options).unwrap();
-            let (crate_at, preset_at) = (seconds(noticed(&of_crate)), seconds(noticed(&of_preset)));
-            writeln!(table, "| {product} | {title} | {crate_at} | {preset_at} |").unwrap();
+            writeln!(table, "| {product} | {title} | {} | {} |", noticed(&of_crate), noticed(&of_preset)).unwrap();
         }
     }
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/conformance.md");
