@@ -37,7 +37,7 @@ pub fn test(scenario: &str, seeds: u64, guests: &Guests) -> Vec<Outcome> {
     outcomes
 }
 
-/// As [`test`], and has each outcome judged, that of the first seed first.
+/// As [`test()`], and has each outcome judged, that of the first seed first.
 ///
 /// # Panics
 ///
