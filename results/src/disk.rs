@@ -100,6 +100,7 @@ fn or_absent(result: io::Result<()>) -> io::Result<()> {
 }
 
 /// Returns whether `file` is what the path leads to. Where the system does not say, it is.
+#[cfg_attr(not(unix), expect(clippy::unnecessary_wraps, reason = "other systems can fail"))]
 pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     #[cfg(unix)]
     {
