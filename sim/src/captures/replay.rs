@@ -399,7 +399,6 @@ impl<'a> Lab<'a> {
                 let (_, to, packet) = self.wire.pop_front().expect("looked");
                 self.arrive(to, &packet);
             } else {
-                self.ask();
                 for place in [Place::Client, Place::Server] {
                     self.each(place, |tcp, now, out| {
                         if tcp.next_timer().is_some_and(|due| due <= now) {
@@ -408,6 +407,7 @@ impl<'a> Lab<'a> {
                     });
                     self.react(place);
                 }
+                self.ask();
             }
         }
         self.now = until;

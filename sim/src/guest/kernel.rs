@@ -24,7 +24,10 @@ use super::{
 use crate::{
     fate::balancer::Balancer,
     nodes::{
-        device::life_progress::{Addresses, LifeProgress},
+        device::{
+            life_progress::{Addresses, LifeProgress},
+            next_hops::{Counted, NextHops, Waited},
+        },
         numbers,
         timers::Timers,
     },
@@ -88,6 +91,8 @@ pub(super) struct Kernel {
     timers: Timers,
     next_port: u16,
     out: Vec<Out>,
+    /// The next hops that a device's kernel asks for.
+    pub(super) next_hops: NextHops,
     /// Which process the host runs: each has a number of its own.
     pub(super) process: u32,
     /// What its program waits for.
@@ -155,6 +160,7 @@ impl Kernel {
             timers: Timers::default(),
             next_port,
             out: Vec::new(),
+            next_hops: NextHops::default(),
             process: 0,
             waits: Waits::default(),
             is_down: false,
@@ -187,7 +193,7 @@ impl Kernel {
     }
 
     /// Returns when it will show a time.
-    fn when(&self, kernel: Time) -> Time {
+    pub(super) fn when(&self, kernel: Time) -> Time {
         self.life.as_ref().map_or(kernel, |life| life.when(kernel))
     }
 
@@ -446,7 +452,9 @@ impl Kernel {
     ) -> T {
         let mut packets = std::mem::take(&mut self.packets);
         let shown = self.shows(now);
-        let result = act(&mut self.socket(slot).tcp, shown, &mut packets);
+        let tcp = &mut self.sockets[slot as usize].as_mut().expect("an occupied slot").tcp;
+        tcp.set_held(self.next_hops.holds(tcp.local(), tcp.remote()));
+        let result = act(tcp, shown, &mut packets);
         self.packets = packets;
         self.settle(slot, now);
         result
@@ -580,9 +588,26 @@ impl Kernel {
         self.out.push(out);
     }
 
+    /// Returns a packet of a device's that may leave at once; else it waits for its next hop.
+    pub(super) fn send_to_next_hop(&mut self, counted: Counted, has_carrier: bool, now: Time) -> Option<Counted> {
+        let ready = self.next_hops.send(self.shows(now), counted, has_carrier, &self.tcp);
+        if ready.is_none() {
+            self.post();
+        }
+        ready
+    }
+
+    /// Returns what has waited for its next hop for long enough. To be called until there is none.
+    pub(super) fn run_next_hops(&mut self, has_carrier: impl Fn(u32) -> bool, now: Time) -> Option<Waited> {
+        let waited = self.next_hops.run(self.shows(now), has_carrier, &self.tcp);
+        self.post();
+        waited
+    }
+
     /// Tells the node when it wants to be woken.
     pub(super) fn post(&self) {
-        let next = self.timers.next().into_iter().chain(self.next_alarm()).min();
+        let next_hops = self.next_hops.due().map(|due| self.when(due));
+        let next = self.timers.next().into_iter().chain(self.next_alarm()).chain(next_hops).min();
         lock(&self.board).timers.set(self.place, next);
     }
 }

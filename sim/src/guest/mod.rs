@@ -63,7 +63,7 @@ use self::{
     system::OnThread,
 };
 use crate::{
-    config::{Carrier, Cost, DeviceEffect, LinkEffect, OnWaking, SecondSession, ServerEffect, Target, WorldConfig},
+    config::{Cost, DeviceEffect, OnWaking, SecondSession, ServerEffect, Target, WorldConfig},
     engine::{Engine, RunError, RunOptions, event},
     fate::random,
     nodes::{
@@ -223,9 +223,6 @@ impl Guests {
                 Target::Server { server, .. } if on_guest(server) => "this happens to the lab's own servers",
                 Target::Device(DeviceEffect::SendsMalformed) if self.devices.is_some() => {
                     "this is what the lab's own devices send"
-                }
-                Target::Link { effect: LinkEffect::Cuts(_, Carrier::Lost), .. } if self.devices.is_some() => {
-                    "this is seen by the kernel of the lab's own devices"
                 }
                 _ => continue,
             };

@@ -25,6 +25,7 @@ use crate::{
         device::{
             life_progress::{LifeEvent, LifeProgress},
             modem::Modem,
+            next_hops::{Carriers, Counted, Waited},
         },
         node::{Io, Node},
         timers::Timers,
@@ -34,7 +35,11 @@ use crate::{
         series::Tally,
         trace::{DeviceEvent, DropReason, Fact, ServerEvent},
     },
-    wire::{address, packet::Packet, tcp::TcpConfig},
+    wire::{
+        address,
+        packet::{Obstacle, Packet},
+        tcp::TcpConfig,
+    },
 };
 
 /// The machines of a node.
@@ -68,6 +73,7 @@ pub(super) struct GuestNode {
     /// The RSTs that it will send for a host that cannot.
     flows: Vec<Packet>,
     is_server: bool,
+    carriers: Carriers,
     counts: DeviceCounts,
 }
 
@@ -172,6 +178,7 @@ impl GuestNode {
             resets: config.server.balancer.as_ref().is_some_and(|it| it.on_unhealthy == OnUnhealthy::Reset),
             flows: Vec::new(),
             is_server,
+            carriers: Carriers::new(&schedule.networks),
             counts,
         }
     }
@@ -203,15 +210,53 @@ impl GuestNode {
                             }
                             None => Some((packet, counts)),
                         };
-                        if let Some((packet, counts)) = ready {
-                            self.counts.totals.up += counts;
-                            io.send(network as usize, place, packet);
+                        if let Some(counted) = ready {
+                            self.transmit(place, counted, now, io);
                         }
                     }
                     Out::Dropped(packet, reason) => io.dropped(&packet, reason),
                     Out::Fact(fact) => {
                         self.count(fact, now);
                         io.note(fact);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts a packet of a device on the link of its network, as soon as the next hop there is known.
+    fn transmit(&mut self, place: u32, counted: Counted, now: Time, io: &mut Io) {
+        let network = address::network_of_device(*counted.0.src.ip());
+        let has_carrier = self.carriers.has(place, network, now);
+        let ready = lock(&self.machines[place as usize]).send_to_next_hop(counted, has_carrier, now);
+        if let Some((packet, counts)) = ready {
+            self.counts.totals.up += counts;
+            io.send(network as usize, place, packet);
+        }
+    }
+
+    /// Sends what has waited for a next hop that answers now; tells TCP of what has waited in vain.
+    fn run_next_hops(&mut self, place: u32, now: Time, io: &mut Io) {
+        let machine = self.machines[place as usize].clone();
+        let mut kernel = lock(&machine);
+        while let Some(waited) = kernel.run_next_hops(|network| self.carriers.has(place, network, now), now) {
+            match waited {
+                Waited::Leave(waiting) => {
+                    for (packet, counts) in waiting {
+                        if kernel.has_address(*packet.src.ip()) {
+                            self.counts.totals.up += counts;
+                            io.send(address::network_of_device(*packet.src.ip()) as usize, place, packet);
+                        } else {
+                            io.dropped(&packet, DropReason::NetworkLeft);
+                        }
+                    }
+                }
+                Waited::GivenUp(waiting) => {
+                    for (packet, _) in waiting {
+                        io.dropped(&packet, DropReason::NoNeighbour);
+                        if let Some(error) = packet.undelivered(Obstacle::HostUnreachable) {
+                            kernel.on_packet(&error, now);
+                        }
                     }
                 }
             }
@@ -290,9 +335,9 @@ impl GuestNode {
             let Some(risen) = modem.and_then(|modem| modem.rise(now)) else { continue };
             io.note(Fact::Device { device: place, event: DeviceEvent::RadioUp { waited: risen.waited } });
             for (packet, counts) in risen.up {
-                if lock(&machine).has_address(*packet.src.ip()) {
-                    self.counts.totals.up += counts;
-                    io.send(network, place, packet);
+                let has_address = lock(&machine).has_address(*packet.src.ip());
+                if has_address {
+                    self.transmit(place, (packet, counts), now, io);
                 } else {
                     io.dropped(&packet, DropReason::NetworkLeft);
                 }
@@ -423,6 +468,7 @@ impl Node for GuestNode {
             let due = lock(&self.board).timers.pop_due(now);
             let Some(place) = due else { break };
             lock(&self.machines[place as usize]).run_timers(now);
+            self.run_next_hops(place, now, io);
         }
         self.flush(now, io);
     }

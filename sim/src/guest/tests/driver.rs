@@ -429,6 +429,14 @@ fn the_driver_sends_the_devices_packets_when_the_path_is_cut() {
 }
 
 #[test]
+fn the_driver_sends_the_devices_packets_when_the_link_loses_its_carrier() {
+    for lasts in ["24500ms", "40s"] {
+        let cut = format!("cut = {{ when.at = ['613s'], lasts = '{lasts}', carrier = 'lost' }}");
+        compare(&lasting(900, &[&cut]), &[]);
+    }
+}
+
+#[test]
 fn the_driver_sends_the_devices_packets_when_the_server_stands_still() {
     let at_once = [
         "error-accumulation-5",

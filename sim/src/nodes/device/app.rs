@@ -30,13 +30,14 @@ use self::{
     socket::Socket,
 };
 use super::{
-    Context, NextHop, Shared,
+    Context, Shared,
     life_progress::{Addresses, LifeProgress},
+    next_hops::{NextHops, Waited},
 };
 use crate::{
     config::TrafficConfig,
     fate::life::Life,
-    nodes::{neighbour::Question, numbers},
+    nodes::numbers,
     record::trace::{DeviceEvent, DropReason},
     wire::{
         address,
@@ -50,7 +51,7 @@ use crate::{
 pub(super) struct Device {
     index: u32,
     /// The next hops that its kernel asks for.
-    pub(super) neighbours: Vec<NextHop>,
+    pub(super) next_hops: NextHops,
     phase: Phase,
     /// The one of the last attempt, or of the first one to come.
     server: u32,
@@ -123,7 +124,7 @@ impl Device {
         let (heartbeat, reconnect) = shared.policies(index, 0);
         Self {
             index,
-            neighbours: Vec::new(),
+            next_hops: NextHops::default(),
             phase: Phase::Starting { at: start },
             server: index % shared.servers,
             socket: None,
@@ -155,12 +156,12 @@ impl Device {
     pub(super) fn next_wake(&self) -> Option<Time> {
         let kernel = |socket: &Socket| socket.transport.next_timer().map(|due| self.when(due));
         let socket = self.socket.as_deref().and_then(kernel);
-        let neighbours = self.neighbours.iter().map(|(_, neighbour)| self.when(neighbour.due()));
+        let next_hops = self.next_hops.due().map(|due| self.when(due));
         let others = self.orphans.iter().chain(self.sides.iter().map(|side| &side.socket)).filter_map(kernel);
         let app = self.next_timer().into_iter().chain(self.next_message()).chain(self.next_deadline());
         let at_once = self.looks_again.then_some(Time::ZERO);
         let app = app.chain(at_once).filter(|_| !self.is_still());
-        others.chain(socket).chain(neighbours).chain(app).chain(self.next_of_life()).min()
+        others.chain(socket).chain(next_hops).chain(app).chain(self.next_of_life()).min()
     }
 
     /// Returns when a timer of the application fires next.
@@ -330,7 +331,6 @@ impl Device {
 
     /// Lets the kernel's timers fire that are due.
     fn run_kernel(&mut self, context: &mut Context) {
-        self.run_neighbours(context);
         for orphan in &mut self.orphans {
             orphan.run_timers(self.index, context);
         }
@@ -341,27 +341,31 @@ impl Device {
         if let Some(socket) = &mut self.socket {
             socket.run_timers(self.index, context);
         }
+        // After those of TCP, which set theirs later: a kernel's wheel runs the later one of a moment first. So what waits until now is not
+        // sent twice.
+        self.run_next_hops(context);
     }
 
     /// Sends what has waited for a next hop that answers now; tells TCP of what has waited in vain.
-    fn run_neighbours(&mut self, context: &mut Context) {
-        while let Some(place) = context.neighbours.iter().position(|(_, neighbour)| neighbour.due() <= context.kernel) {
-            let (network, neighbour) = &mut context.neighbours[place];
-            let answers = context.shared.has_carrier(self.index, *network, context.now);
-            let question = neighbour.ask_again(context.kernel, answers, &context.shared.tcp);
-            if question == Question::Again {
-                continue;
-            }
-            let (_, neighbour) = context.neighbours.swap_remove(place);
-            for (packet, counts) in neighbour.into_waiting() {
-                let left = DropReason::NetworkLeft;
-                if question == Question::InVain {
-                    context.io.dropped(&packet, DropReason::NoNeighbour);
-                    if let Some(error) = packet.undelivered(Obstacle::HostUnreachable) {
-                        self.kernel_takes(&error, context);
+    fn run_next_hops(&mut self, context: &mut Context) {
+        let (index, now) = (self.index, context.now);
+        let has_carrier = |network| context.shared.carriers.has(index, network, now);
+        while let Some(waited) = context.next_hops.run(context.kernel, has_carrier, &context.shared.tcp) {
+            match waited {
+                Waited::Leave(waiting) => {
+                    for (packet, counts) in waiting {
+                        if context.has_address(index, *packet.src.ip(), &packet, DropReason::NetworkLeft) {
+                            context.put_on_link(index, packet, &counts);
+                        }
                     }
-                } else if context.has_address(self.index, *packet.src.ip(), &packet, left) {
-                    context.put_on_link(self.index, packet, &counts);
+                }
+                Waited::GivenUp(waiting) => {
+                    for (packet, _) in waiting {
+                        context.io.dropped(&packet, DropReason::NoNeighbour);
+                        if let Some(error) = packet.undelivered(Obstacle::HostUnreachable) {
+                            self.kernel_takes(&error, context);
+                        }
+                    }
                 }
             }
         }

@@ -7,21 +7,22 @@ mod app;
 mod clock;
 pub(crate) mod life_progress;
 pub(crate) mod modem;
+pub(crate) mod next_hops;
 
-use std::{
-    net::{Ipv4Addr, SocketAddrV4},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use cardiogram_policies::{Generators, Heartbeat, HeartbeatSpec, NetworkKind, Reconnect, StrategySpec, Time};
 
-use self::{app::Device, life_progress::Addresses, modem::Modem};
+use self::{
+    app::Device,
+    life_progress::Addresses,
+    modem::Modem,
+    next_hops::{Carriers, NextHops},
+};
 use crate::{
     config::{FrameSizes, Network, OnWaking, WorldConfig, known_nat},
-    fate::{Schedule, balancer::Balancer, random, schedule::Interval},
+    fate::{Schedule, balancer::Balancer, random},
     nodes::{
-        neighbour::Neighbour,
         node::{Io, Node},
         timers::Timers,
     },
@@ -37,9 +38,6 @@ use crate::{
         tcp::TcpConfig,
     },
 };
-
-/// The next hop of a network, by its number, that a device's kernel asks for, and what waits for it, each with what it counts as.
-type NextHop = (u32, Neighbour<(Packet, PacketCounts)>);
 
 pub(crate) struct DeviceGroup {
     shared: Shared,
@@ -64,8 +62,7 @@ pub(crate) struct Shared {
     balancer: Option<Arc<Balancer>>,
     connect_timeout: Duration,
     on_waking: OnWaking,
-    /// When the link of a device has no carrier, by network and device; empty where all have it always.
-    no_carrier: Vec<Vec<Vec<Interval>>>,
+    carriers: Carriers,
     strategy: StrategySpec,
     /// The strategy's heartbeat, as it runs in this world.
     heartbeat: HeartbeatSpec,
@@ -77,12 +74,6 @@ impl Shared {
     /// Returns what policies may know of a network.
     fn network(&self, number: u32) -> cardiogram_policies::Network {
         cardiogram_policies::Network { id: number, kind: self.network_kinds[number as usize] }
-    }
-
-    /// Returns whether a device's link to a network has a carrier.
-    fn has_carrier(&self, device: u32, network: u32, now: Time) -> bool {
-        let without = self.no_carrier[network as usize].get(device as usize).map_or(&[][..], Vec::as_slice);
-        !without.iter().any(|without| without.contains(now))
     }
 
     /// Returns which server an attempt reaches that begins now, where the device would go to `chosen`.
@@ -106,7 +97,7 @@ struct Context<'a, 'io> {
     modems: &'a mut [Vec<Modem>],
     io: &'a mut Io<'io>,
     /// The next hops that its kernel asks for; none where no link has lost its carrier.
-    neighbours: Vec<NextHop>,
+    next_hops: NextHops,
     /// What the device's kernel takes for the time.
     kernel: Time,
     /// The addresses of the device.
@@ -150,22 +141,11 @@ impl Context<'_, '_> {
     /// Puts a packet on the link of the network that it belongs to, as soon as the next hop there is known.
     fn transmit(&mut self, device: u32, packet: Packet, counts: &PacketCounts) {
         let network = address::network_of_device(*packet.src.ip());
-        if let Some((_, neighbour)) = self.neighbours.iter_mut().find(|(of, _)| *of == network) {
-            neighbour.wait((packet, *counts));
-        } else if self.shared.has_carrier(device, network, self.now) {
-            self.put_on_link(device, packet, counts);
-        } else {
-            let mut neighbour = Neighbour::ask(self.kernel, *packet.src.ip(), &self.shared.tcp);
-            neighbour.wait((packet, *counts));
-            self.neighbours.push((network, neighbour));
+        let has_carrier = self.shared.carriers.has(device, network, self.now);
+        let ready = self.next_hops.send(self.kernel, (packet, *counts), has_carrier, &self.shared.tcp);
+        if let Some((packet, counts)) = ready {
+            self.put_on_link(device, packet, &counts);
         }
-    }
-
-    /// Returns whether something of a connection waits for its next hop.
-    fn holds(&self, local: SocketAddrV4, remote: SocketAddrV4) -> bool {
-        let is_of = |packet: &Packet| packet.src == local && packet.dst == remote;
-        let mut waiting = self.neighbours.iter().flat_map(|(_, neighbour)| neighbour.waiting());
-        waiting.any(|(packet, _)| packet.is_sent_again() && is_of(packet))
     }
 
     fn put_on_link(&mut self, device: u32, packet: Packet, counts: &PacketCounts) {
@@ -198,7 +178,7 @@ impl DeviceGroup {
             balancer: schedule.balancer.clone(),
             connect_timeout: config.strategy.connect_timeout.get(),
             on_waking: config.devices.on_waking,
-            no_carrier: schedule.networks.iter().map(|network| network.no_carrier.clone()).collect(),
+            carriers: Carriers::new(&schedule.networks),
             strategy: config.strategy.clone(),
             heartbeat: known_nat::within(&config.strategy.heartbeat, &config.bounds()).into_owned(),
             network_kinds: config.all_networks().map(|network| network.kind).collect(),
@@ -242,10 +222,10 @@ impl DeviceGroup {
         let device = &mut self.devices[index as usize];
         let (shared, counts, packets) = (&self.shared, &mut self.counts, &mut self.packets);
         let (kernel, addresses) = (device.kernel(now), device.addresses());
-        let (modems, neighbours) = (&mut self.modems, std::mem::take(&mut device.neighbours));
-        let mut context = Context { now, shared, counts, packets, modems, io, neighbours, kernel, addresses };
+        let (modems, next_hops) = (&mut self.modems, std::mem::take(&mut device.next_hops));
+        let mut context = Context { now, shared, counts, packets, modems, io, next_hops, kernel, addresses };
         event(device, &mut context);
-        device.neighbours = context.neighbours;
+        device.next_hops = context.next_hops;
         self.set_timer(index);
     }
 
@@ -309,9 +289,7 @@ impl Node for DeviceGroup {
     }
 
     fn freeze(&mut self, now: Time) {
-        for without in self.shared.no_carrier.iter_mut().flatten() {
-            *without = Interval::frozen(without, now);
-        }
+        self.shared.carriers.freeze(now);
         if let Some(balancer) = &mut self.shared.balancer {
             *balancer = Arc::new(balancer.frozen(now));
         }

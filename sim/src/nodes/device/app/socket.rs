@@ -80,7 +80,7 @@ impl Socket {
         context: &mut Context,
         work: impl FnOnce(&mut Self, Time, &mut Vec<Packet>),
     ) {
-        let held = context.holds(self.transport.local(), self.transport.remote());
+        let held = context.next_hops.holds(self.transport.local(), self.transport.remote());
         self.transport.set_held(held);
         work(self, context.kernel, context.packets);
         self.transmit(device, context);
