@@ -26,7 +26,7 @@ use crate::{
     nodes::{
         device::{
             life_progress::{Addresses, LifeProgress},
-            next_hops::{Counted, NextHops, Waited},
+            next_hops::NextHops,
         },
         numbers,
         timers::Timers,
@@ -63,7 +63,7 @@ pub(super) struct Kernel {
     place: u32,
     board: Arc<Mutex<Board>>,
     pub(super) gate: Arc<Gate>,
-    tcp: Arc<TcpConfig>,
+    pub(super) tcp: Arc<TcpConfig>,
     seed: u64,
     /// What a device has on the networks of the world.
     pub(super) addresses: Addresses,
@@ -586,22 +586,6 @@ impl Kernel {
             board.dirty.push(self.place);
         }
         self.out.push(out);
-    }
-
-    /// Returns a packet of a device's that may leave at once; else it waits for its next hop.
-    pub(super) fn send_to_next_hop(&mut self, counted: Counted, has_carrier: bool, now: Time) -> Option<Counted> {
-        let ready = self.next_hops.send(self.shows(now), counted, has_carrier, &self.tcp);
-        if ready.is_none() {
-            self.post();
-        }
-        ready
-    }
-
-    /// Returns what has waited for its next hop for long enough. To be called until there is none.
-    pub(super) fn run_next_hops(&mut self, has_carrier: impl Fn(u32) -> bool, now: Time) -> Option<Waited> {
-        let waited = self.next_hops.run(self.shows(now), has_carrier, &self.tcp);
-        self.post();
-        waited
     }
 
     /// Tells the node when it wants to be woken.

@@ -1,4 +1,4 @@
-//! What happens to the device of a guest: another network, the screen, a standstill. When it happens is drawn in
+//! What happens to the device of a guest: another network, a link without a carrier, the screen, a standstill. When it happens is drawn in
 //! [`life`](crate::fate::life); what its kernel makes of it is what the lab's own device does (`nodes/device/app/life.rs`).
 
 use cardiogram_policies::{AppState, AttemptFailure, LossReason, Time};
@@ -12,7 +12,10 @@ use super::{
 use crate::{
     config::{Cause, OldSockets},
     fate::life::{Address, Move},
-    nodes::device::life_progress::{LINGER, LifeEvent, LifeProgress},
+    nodes::device::{
+        life_progress::{LINGER, LifeEvent, LifeProgress},
+        next_hops::{Counted, Waited},
+    },
     record::trace::{DeviceEvent, Fact},
 };
 
@@ -89,6 +92,22 @@ impl Kernel {
             self.session(now, |sessions, note| sessions.end(port, end, note));
             self.settle(slot, now);
         }
+    }
+
+    /// Returns a packet of a device's that may leave at once; else it waits for its next hop.
+    pub(super) fn send_to_next_hop(&mut self, counted: Counted, has_carrier: bool, now: Time) -> Option<Counted> {
+        let ready = self.next_hops.send(self.shows(now), counted, has_carrier, &self.tcp);
+        if ready.is_none() {
+            self.post();
+        }
+        ready
+    }
+
+    /// Returns what has waited for its next hop for long enough. To be called until there is none.
+    pub(super) fn run_next_hops(&mut self, has_carrier: impl Fn(u32) -> bool, now: Time) -> Option<Waited> {
+        let waited = self.next_hops.run(self.shows(now), has_carrier, &self.tcp);
+        self.post();
+        waited
     }
 
     /// The application comes on the screen, or leaves it.
