@@ -252,14 +252,15 @@ impl Judge {
     }
 
     /// Forgets mappings, halves and ages that no socket of the device has to do with any more: they matter only again when they
-    /// are made anew, which is told.
+    /// are made anew, which is told. What a server holds is kept: a NAT may give a socket the port back that leads there.
     fn forget(&mut self) {
         let sockets = || [&self.socket, &self.rival].into_iter().flatten();
         let on_paths: Vec<Key> = sockets().flat_map(Socket::path_keys).collect();
         self.mappings.retain(|key, mapping| mapping.exists || on_paths.contains(key));
         let clients: Vec<_> = sockets().filter_map(|socket| Some((socket.server, socket.client()?))).collect();
         let own: Vec<_> = sockets().filter_map(|socket| socket.at_server(&self.halves)).collect();
-        self.halves.retain(|client, _| clients.contains(client));
+        let is_held = |server, halves: &Halves| self.held.contains(&(server, (0, halves.upstream)));
+        self.halves.retain(|client, halves| clients.contains(client) || is_held(client.0, halves));
         self.too_old.retain(|session| own.contains(session) || self.held.contains(session));
     }
 
