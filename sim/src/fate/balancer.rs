@@ -41,7 +41,7 @@ impl Balancer {
 
     /// Whom a device's attempt that begins at `now` is given: one of the open servers, or any where none is.
     pub(crate) fn server_for(&self, device: u32, now: Time) -> u32 {
-        let is_open = |server: &u32| !contains(&self.closed[*server as usize], now);
+        let is_open = |server: &u32| !Interval::any_contains(&self.closed[*server as usize], now);
         let mut candidates: Vec<u32> = (0..self.closed.len() as u32).filter(is_open).collect();
         if candidates.is_empty() {
             candidates = (0..self.closed.len() as u32).collect();
@@ -66,12 +66,6 @@ impl Balancer {
     pub(crate) fn unhealthy(&self, server: u32) -> &[Interval] {
         &self.unhealthy[server as usize]
     }
-}
-
-/// Returns whether one of the sorted `intervals` contains `at`.
-fn contains(intervals: &[Interval], at: Time) -> bool {
-    let over = intervals.partition_point(|interval| interval.end <= at);
-    intervals.get(over).is_some_and(|interval| interval.begin <= at)
 }
 
 /// Returns when a server that answers no check during `silent` (sorted, without overlaps) is believed unhealthy.

@@ -21,9 +21,15 @@ impl Interval {
         self.begin <= at && at < self.end
     }
 
+    /// Returns whether a moment lies in one of `intervals`, which are sorted and free of overlaps.
+    pub(crate) fn any_contains(intervals: &[Self], at: Time) -> bool {
+        let over = intervals.partition_point(|interval| interval.end <= at);
+        intervals.get(over).is_some_and(|interval| interval.begin <= at)
+    }
+
     /// Returns what is left of `intervals` in a world that is frozen at `now`: the one that contains it lasts for ever.
     pub(crate) fn frozen(intervals: &[Self], now: Time) -> Vec<Self> {
-        let lasts = intervals.iter().any(|interval| interval.contains(now));
+        let lasts = Self::any_contains(intervals, now);
         lasts.then_some(Self { begin: now, end: Time::MAX }).into_iter().collect()
     }
 }

@@ -71,7 +71,7 @@ impl LastRouter {
     }
 
     fn is_gone(&self, at: Time) -> bool {
-        self.gone.iter().any(|gone| gone.contains(at))
+        Interval::any_contains(&self.gone, at)
     }
 
     fn ask(&self, now: Time) -> Neighbour<Packet> {
@@ -101,7 +101,7 @@ impl LastRouter {
                 }
                 Entry::Probe(neighbour) if neighbour.due() <= now => {
                     let due = neighbour.due();
-                    let answers = !self.gone.iter().any(|gone| gone.contains(due));
+                    let answers = !Interval::any_contains(&self.gone, due);
                     match neighbour.ask_again(due, answers, &self.tcp) {
                         Question::Answered => self.hear(due),
                         Question::Again => continue,

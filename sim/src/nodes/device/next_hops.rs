@@ -22,7 +22,7 @@ impl Carriers {
     /// Returns whether a device's link to a network has a carrier.
     pub(crate) fn has(&self, device: u32, network: u32, now: Time) -> bool {
         let without = self.0[network as usize].get(device as usize).map_or(&[][..], Vec::as_slice);
-        !without.iter().any(|without| without.contains(now))
+        !Interval::any_contains(without, now)
     }
 
     /// Nothing is lost or comes back any more: see `frozen`.
