@@ -9,7 +9,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{RETRY_AFTER, dial};
+use crate::{RETRY_AFTER, dial, serve};
 
 /// The types of packets, in the first byte of each (MQTT 3.1.1, 2.2.1).
 const CONNECT: u8 = 0x10;
@@ -33,15 +33,7 @@ pub fn guests(keep_alive: Duration) -> Guests {
             }
         }
     };
-    Guests::new().devices(client).servers(serve)
-}
-
-async fn serve(machine: Machine) -> cardiogram::net::Result {
-    let listener = machine.listen(443)?;
-    loop {
-        let (stream, _) = listener.accept().await?;
-        tokio::spawn(answer(stream));
-    }
+    Guests::new().devices(client).servers(|machine| serve(machine, answer))
 }
 
 /// Answers one client. Its packets are short and come one by one, so that each read has one.

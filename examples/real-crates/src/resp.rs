@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, interval_at, sleep},
 };
 
-use crate::{RETRY_AFTER, dial};
+use crate::{RETRY_AFTER, dial, serve};
 
 /// A client with these times, and its server.
 pub fn guests(ping_every: Duration, reply_within: Duration) -> Guests {
@@ -25,7 +25,7 @@ pub fn guests(ping_every: Duration, reply_within: Duration) -> Guests {
             sleep(RETRY_AFTER).await;
         }
     };
-    Guests::new().devices(client).servers(serve)
+    Guests::new().devices(client).servers(|machine| serve(machine, answer))
 }
 
 async fn session(
@@ -50,14 +50,6 @@ async fn session(
         biased;
         () = work => Ok(()),
         error = pings => Err(error.into()),
-    }
-}
-
-async fn serve(machine: Machine) -> cardiogram::net::Result {
-    let listener = machine.listen(443)?;
-    loop {
-        let (stream, _) = listener.accept().await?;
-        tokio::spawn(answer(stream));
     }
 }
 
